@@ -1,0 +1,64 @@
+"""One row of a batch: what is pending, what was emitted, and how the loop moves it on."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ngramspec.drafting.types import Draft, DraftSession, TokenArray
+from ngramspec.stats import Counters
+
+
+def num_agreeing(draft: TokenArray, chosen: TokenArray) -> int:
+    """Length of the common head of `draft` `int32[K]` and `chosen` `int32[n]`: the accepted draft tokens."""
+    length = min(draft.size, chosen.size)
+    differs = draft[:length] != chosen[:length]
+    return int(differs.argmax()) if differs.any() else length
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the target says of one row's plan.
+
+    tokens: `int32[n]`, 1 <= n <= K + 1: the accepted draft tokens, then the target's own next token. Only where the
+        row ends inside its draft is there no token of the target's own.
+    finished: the row ended with the last of `tokens`.
+    """
+
+    tokens: TokenArray
+    finished: bool
+
+
+@dataclass(slots=True)
+class Sequence:
+    """One row: its drafting session, the tokens that the target has yet to read, and the tokens emitted.
+
+    The session must have been given the row's prompt. `pending` `int32[P]` is what the target's cache lacks: the
+    prompt at first (as the target reads it, padding included), later the last chosen token. `remaining` counts the
+    tokens that may still be emitted.
+    """
+
+    session: DraftSession
+    pending: TokenArray
+    remaining: int
+    counters: Counters = field(default_factory=Counters)
+    finished: bool = False
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Draft at most `max_tokens`, and no more than could be accepted: the target's own token needs room too."""
+        return self.session.propose(max(0, min(max_tokens, self.remaining - 1)))
+
+    def commit(self, draft: Draft, verdict: Verdict) -> None:
+        """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""
+        tokens = verdict.tokens
+        num_accepted = num_agreeing(draft.tokens, tokens)
+        if tokens.size > num_accepted + 1:
+            raise ValueError(
+                f"a verdict holds at most one token behind the accepted ones, got {tokens.tolist()}"
+                f" for the draft {draft.tokens.tolist()}"
+            )
+        self.session.observe(draft, num_accepted)
+        self.session.extend(tokens)
+        self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted)
+        self.remaining -= tokens.size
+        self.pending = np.asarray(tokens[-1:], np.int32)
+        self.finished = verdict.finished or self.remaining <= 0

@@ -1,0 +1,5 @@
+"""What might come next: drafts looked up in the text itself."""
+
+from ngramspec.drafting.types import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
+
+__all__ = ["NO_DRAFT", "Draft", "DraftSession", "Drafter", "TokenArray"]

@@ -1,0 +1,47 @@
+"""What every drafter gives and takes: token arrays, drafts, and the two protocols."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+TokenArray = npt.NDArray[np.int32]
+"""Token ids, `int32[n]`; never padded."""
+
+NO_DRAFT: TokenArray = np.empty(0, np.int32)
+"""The empty draft: a normal answer, and never None."""
+NO_DRAFT.flags.writeable = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Tokens that might come next.
+
+    tokens: `int32[K]`, at most as many as were asked for; empty is a normal answer.
+    match_length: how many tokens of the context's tail stood before the place that `tokens` were copied from; 0
+        when nothing matched, or when the drafter does not match text.
+    """
+
+    tokens: TokenArray
+    match_length: int = 0
+
+
+class DraftSession(Protocol):
+    """The drafting of one row: it follows the row's text and proposes what comes next."""
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Take in committed tokens `int32[n]` (the prompt first), never a draft."""
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Propose up to `max_tokens` tokens to follow the text so far; the session's state stays as it is."""
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Learn that the target accepted the first `num_accepted` tokens of `draft`; called before `extend`."""
+
+
+class Drafter(Protocol):
+    """Opens a session per row; shared by all calls and threads, so it holds what outlives a row."""
+
+    def open(self, segment: str | None = None) -> DraftSession:
+        """Start a row of traffic of the kind `segment` (None: of no kind, so nothing is kept of it)."""
