@@ -1,0 +1,46 @@
+"""Prompt lookup: what followed the last time the text read like this."""
+
+import numpy as np
+
+from ngramspec.drafting.suffix_index import SuffixIndex
+from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
+
+
+class PromptLookup:
+    """Drafts what followed the latest longest match of the text's end, down to a match of one token.
+
+    After prompt lookup decoding (Saxena 2023), with the latest longest match instead of the first short one: edits
+    drift, and the recent past drifts with them. It keeps nothing of a row beyond the row's session.
+    """
+
+    def open(self, segment: str | None = None) -> "PromptLookupSession":
+        """Start a row; the segment makes no difference here."""
+        return PromptLookupSession()
+
+
+class PromptLookupSession:
+    """One row: an index over its prompt and its committed tokens."""
+
+    def __init__(self) -> None:
+        """Start with no text."""
+        self.index = SuffixIndex()
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Take in committed tokens `int32[n]`."""
+        self.index.extend(tokens)
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Copy up to `max_tokens` tokens from behind the match; nothing where nothing matches."""
+        if max_tokens <= 0:
+            return Draft(NO_DRAFT)
+        match = self.index.latest_longest_match()
+        if not match.length:
+            return Draft(NO_DRAFT)
+        tokens = self.index.text[match.start : match.start + max_tokens].copy()
+        if tokens.size < max_tokens:
+            # The copy reaches the end of the text, so it goes on with what it has copied, as in LZ77: a period.
+            tokens = np.resize(tokens, max_tokens)
+        return Draft(tokens, match.length)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Learn nothing: the text is all that this drafter knows."""

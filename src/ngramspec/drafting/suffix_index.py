@@ -1,0 +1,185 @@
+"""Where did the end of this text occur before? Answered without a rescan, however long the text.
+
+Matches of one to four tokens are looked up exactly. The earlier places of the last four tokens form a chain, latest
+first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
+"""
+
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+
+from ngramspec.drafting.types import TokenArray
+
+MAX_MATCH = 64
+"""Agreement is counted up to this many tokens; among the places that agree in as many or more, the latest wins."""
+
+MAX_CANDIDATES = 256
+"""At most this many places, the latest ones, are compared beyond their four tokens."""
+
+BULK = 64
+"""From this many tokens on, `extend` is vectorised."""
+
+
+class Match(NamedTuple):
+    """An earlier place that reads like the end of the text.
+
+    length: tokens that agree, 1 to MAX_MATCH; 0 where there is no such place.
+    start: the position behind that place, where a continuation is copied from.
+    """
+
+    length: int
+    start: int
+
+
+NO_MATCH = Match(0, 0)
+
+
+class SuffixIndex:
+    """A growing text, and the places where its end occurred before.
+
+    The answer is a function of the text, not of how it was cut into `extend` calls: the latest longest match. It is
+    exact while the last four tokens occurred at most MAX_CANDIDATES times before; beyond that it is exact among the
+    latest MAX_CANDIDATES of these places. Hence no text makes a lookup compare more than MAX_CANDIDATES places of
+    MAX_MATCH tokens. Token ids may be any int32 >= 0.
+
+    num_lookups, num_candidates: lookups made, and the places that they compared beyond four tokens.
+    """
+
+    def __init__(self) -> None:
+        """Start with no text."""
+        self.num_lookups = 0
+        self.num_candidates = 0
+        self._size = 0
+        # From an n-gram to the position of its last token, at its latest place. Keys are exact, not hashed: two numbers
+        # of 31 bits make one, and a pair of tokens is named by the position where it was first seen, so that a pair
+        # and a token make a triple, and two pairs make four tokens. The end of the text itself is no place to copy
+        # from, so a position is indexed only when a token follows it.
+        self._latest_token: dict[int, int] = {}
+        self._pair_names: dict[int, int] = {}
+        self._latest_triple: dict[int, int] = {}
+        self._latest_four: dict[int, int] = {}
+        # Columns by position: the text, the name of the pair that ends there, and where the four tokens that end there
+        # ended before; and by name: the latest place of the pair. Arrays for bulk, views for single numbers.
+        self._columns = np.empty((4, 0), np.int32)
+        self._reserve(256)
+
+    def __len__(self) -> int:
+        """Tokens taken in."""
+        return self._size
+
+    @property
+    def text(self) -> TokenArray:
+        """The text `int32[n]`: a view, good until the next `extend`."""
+        return self._text[: self._size]
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Append `tokens` `int32[n]`."""
+        if not tokens.size:
+            return
+        lowest = min(tokens.tolist()) if tokens.size < BULK else int(tokens.min())
+        if lowest < 0:
+            raise ValueError(f"token ids must be >= 0, got {lowest}")
+        start, end = self._size, self._size + tokens.size
+        if end > self._columns.shape[1]:
+            self._reserve(max(end, self._columns.shape[1] * 3 // 2))
+        self._text[start:end] = tokens
+        self._size = end
+        first, last = max(start - 1, 0), end - 1
+        if tokens.size < BULK:
+            self._index_each(first, last)
+        else:
+            self._index_each(first, max(first, 3))
+            self._index_bulk(max(first, 3), last)
+
+    def latest_longest_match(self) -> Match:
+        """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end."""
+        self.num_lookups += 1
+        last = self._size - 1
+        if last < 1:
+            return NO_MATCH
+        token = self._text_view[last]
+        place = self._latest_token.get(token)
+        if place is None:
+            return NO_MATCH
+        pair = self._pair_names.get(self._text_view[last - 1] << 31 | token)
+        if pair is None:
+            return Match(1, place + 1)
+        place = self._latest_triple.get(self._pair_at_view[last - 1] << 31 | token) if last > 1 else None
+        if place is None:
+            return Match(2, self._latest_pair_view[pair] + 1)
+        four = self._latest_four.get(self._pair_at_view[last - 2] << 31 | pair) if last > 2 else None
+        return Match(3, place + 1) if four is None else self._walk(four, last)
+
+    def _walk(self, place: int, last: int) -> Match:
+        text, previous = self._text_view, self._previous_four_view
+        length, found = 4, place
+        for _ in range(MAX_CANDIDATES):
+            if place < length:  # too near the beginning to beat the best so far, and so is what comes before
+                break
+            self.num_candidates += 1
+            # Only a place that also agrees just before the best agreement can beat it: one comparison for most.
+            if text[place - length] == text[last - length]:
+                agreeing = self._num_agreeing(place, last)
+                if agreeing > length:
+                    length, found = agreeing, place
+                if length == MAX_MATCH:
+                    break
+            place = previous[place]
+        return Match(length, found + 1)
+
+    def _num_agreeing(self, place: int, last: int) -> int:
+        text, limit = self._text_view, min(MAX_MATCH, place + 1)
+        length = 4
+        while length < limit and text[place - length] == text[last - length]:
+            length += 1
+        return length
+
+    def _index_each(self, start: int, end: int) -> None:
+        text, pair_at = self._text_view, self._pair_at_view
+        for position in range(start, end):
+            token = text[position]
+            self._latest_token[token] = position
+            if position < 1:
+                continue
+            pair = self._pair_names.setdefault(text[position - 1] << 31 | token, position)
+            pair_at[position] = pair
+            self._latest_pair_view[pair] = position
+            if position < 2:
+                continue
+            self._latest_triple[pair_at[position - 1] << 31 | token] = position
+            if position < 3:
+                continue
+            four = pair_at[position - 2] << 31 | pair
+            self._previous_four_view[position] = self._latest_four.get(four, -1)
+            self._latest_four[four] = position
+
+    def _index_bulk(self, start: int, end: int) -> None:
+        """As `_index_each`, for positions from 3 on."""
+        positions = range(start, end)
+        text = self._text[start - 1 : end].astype(np.int64)
+        self._latest_token.update(zip(text[1:].tolist(), positions, strict=True))
+        pairs = (text[:-1] << 31 | text[1:]).tolist()
+        self._pair_at[start:end] = list(map(self._pair_names.setdefault, pairs, positions))
+        pair_at = self._pair_at[start - 2 : end].astype(np.int64)
+        self._latest_pair[pair_at[2:]] = np.arange(start, end)  # of equal indices, the last wins
+        self._latest_triple.update(zip((pair_at[1:-1] << 31 | text[1:]).tolist(), positions, strict=True))
+
+        fours = pair_at[:-2] << 31 | pair_at[2:]
+        order = np.argsort(fours, kind="stable")
+        places = order + start
+        begins = np.append(True, fours[order[1:]] != fours[order[:-1]])
+        distinct = fours[order[begins]].tolist()
+        previous = np.empty(end - start, np.int32)
+        previous[1:] = places[:-1]
+        previous[begins] = list(map(self._latest_four.get, distinct, repeat(-1)))
+        self._previous_four[places] = previous
+        self._latest_four.update(zip(distinct, places[np.append(begins[1:], True)].tolist(), strict=True))
+
+    def _reserve(self, capacity: int) -> None:
+        columns = np.empty((4, capacity), np.int32)
+        columns[:, : self._size] = self._columns[:, : self._size]
+        self._columns = columns
+        self._text, self._pair_at, self._previous_four, self._latest_pair = columns
+        views: list[memoryview[int]] = [column.data for column in columns]
+        self._text_view, self._pair_at_view, self._previous_four_view, self._latest_pair_view = views

@@ -1,0 +1,44 @@
+"""Slow and obvious: what the fast code is held against."""
+
+import numpy as np
+
+from ngramspec.drafting import NO_DRAFT, Draft, Match, TokenArray
+
+
+def longest_match(text: list[int], max_match: int, max_candidates: int) -> Match:
+    """`SuffixIndex.latest_longest_match`, by two loops over the text."""
+    best, num_places = Match(0, 0), 0
+    for start in range(len(text) - 1, 0, -1):
+        length = 0
+        while length < start and text[start - 1 - length] == text[-1 - length]:
+            length += 1
+        num_places += length >= 4
+        if length >= 4 and num_places > max_candidates:
+            continue
+        if min(length, max_match) > best.length:
+            best = Match(min(length, max_match), start)
+    return best
+
+
+class OracleLookupSession:
+    """`PromptLookupSession`, by the loops above, copying one token after the other."""
+
+    def __init__(self) -> None:
+        self.text: list[int] = []
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Take in tokens."""
+        self.text += tokens.tolist()
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Copy from behind the match, out of the copy itself where the text ends."""
+        match = longest_match(self.text, max_match=64, max_candidates=256)
+        if not match.length or max_tokens <= 0:
+            return Draft(NO_DRAFT)
+        copied = list(self.text)
+        for position in range(match.start, match.start + max_tokens):
+            copied.append(copied[position])
+        return Draft(np.array(copied[len(self.text) :], np.int32), match.length)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Learn nothing."""
