@@ -1,1 +1,49 @@
-"""Prompt-lookup n-gram speculation for language models: the same text in fewer passes."""
+"""Prompt-lookup n-gram speculation for language models: the same text in fewer passes.
+
+>>> import ngramspec
+>>> spec = ngramspec.Speculator()
+>>> out = model.generate(**inputs, custom_generate=spec, max_new_tokens=256)    # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ngramspec.errors import NgramspecError, NgramspecWarning, PromptError, RefusedError, TraceError
+
+if TYPE_CHECKING:
+    from ngramspec.decoding.budget import FixedBudget
+    from ngramspec.drafting.prompt_lookup import PromptLookup
+    from ngramspec.hf.speculator import Speculator
+    from ngramspec.pico import load_pico
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FixedBudget",
+    "NgramspecError",
+    "NgramspecWarning",
+    "PromptError",
+    "PromptLookup",
+    "RefusedError",
+    "Speculator",
+    "TraceError",
+    "load_pico",
+]
+
+_HOMES = {
+    "FixedBudget": "ngramspec.decoding.budget",
+    "PromptLookup": "ngramspec.drafting.prompt_lookup",
+    "Speculator": "ngramspec.hf.speculator",
+    "load_pico": "ngramspec.pico",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: `import ngramspec` alone loads neither torch nor a backend."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,5 @@
+"""transformers: the ragged cache, the model as a target, and the Speculator. The only torch code."""
+
+from ngramspec.hf.speculator import Speculator
+
+__all__ = ["Speculator"]

@@ -1,0 +1,104 @@
+"""The rectangle of tokens that one forward pass reads, made from rows of different lengths.
+
+Columns are right-aligned, so the last K + 1 of them are, in every row, the last pending token and the draft, and
+`logits_to_keep = K + 1` serves all rows:
+
+    row 0    p p p p p p d d d        pending tokens p, draft d
+    row 1    . . p p p p p p d        fill "." on the left
+
+A column's key goes to the slot behind the row's cached ones. The fill's keys go *behind* the row's last column, where
+the next pass overwrites them, so a block needs no spare slot.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ngramspec.drafting.types import TokenArray
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """One row of a pass: `num_cached` tokens lie in the cache, `pending` and `draft` are read now.
+
+    positions: `int64[P + K]`, position ids of pending and draft tokens.
+    """
+
+    num_cached: int
+    pending: TokenArray
+    draft: TokenArray
+    positions: IntArray
+
+    @property
+    def width(self) -> int:
+        """Columns that the row needs."""
+        return self.pending.size + self.draft.size
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a forward pass reads, on the CPU: `token_ids`, `position_ids` and `slots`, each `int64[R, Q]`.
+
+    fills: per row, the columns on the left that hold nothing.
+    extent: slots up to the last one written.
+    first: the first slot written, if all rows write the same run of slots, else None.
+    num_logits: the last columns whose logits are needed, K + 1 for the longest draft.
+    """
+
+    token_ids: IntArray
+    position_ids: IntArray
+    slots: IntArray
+    fills: list[int]
+    extent: int
+    first: int | None
+    num_logits: int
+
+
+def make_block(rows: Sequence[BlockRow]) -> Block:
+    """Lay the rows of one pass out as a rectangle."""
+    width = max(row.width for row in rows)
+    shape = (len(rows), width)
+    token_ids, position_ids, slots = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.empty(shape, np.int64)
+    columns = np.arange(width)
+    fills = [width - row.width for row in rows]
+    for index, (row, fill) in enumerate(zip(rows, fills, strict=True)):
+        token_ids[index, fill : fill + row.pending.size] = row.pending
+        token_ids[index, width - row.draft.size :] = row.draft
+        position_ids[index, fill:] = row.positions
+        slots[index] = row.num_cached + (columns - fill) % width
+    starts = {row.num_cached for row in rows}
+    return Block(
+        token_ids=token_ids,
+        position_ids=position_ids,
+        slots=slots,
+        fills=fills,
+        extent=max(starts) + width,
+        first=starts.pop() if len(starts) == 1 and not any(fills) else None,
+        num_logits=max(row.draft.size for row in rows) + 1,
+    )
+
+
+def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int | None) -> Tensor:
+    """Which slots each query sees: boolean `[R, 1, Q, T]`.
+
+    slots: `int64[R, Q]`, the slot of each query; it sees that and those before it.
+    extent: T. valid: boolean `[R, T]`, False where the prompt is padded; None where nothing is padded.
+    window: with a sliding window, a query sees only that many slots up to its own.
+    """
+    keys = torch.arange(extent, device=slots.device)
+    queries = slots[:, None, :, None]
+    seen = keys <= queries
+    if window is not None:
+        seen &= keys > queries - window
+    if valid is not None:
+        seen &= valid[:, None, None, :]
+        # Padding on the left sees nothing. Some kernels make NaN of that, and a NaN poisons all who read its value,
+        # masked or not; so it sees itself.
+        seen |= (keys == queries) & ~seen.any(dim=-1, keepdim=True)
+    return seen

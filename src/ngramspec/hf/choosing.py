@@ -1,0 +1,186 @@
+"""How the target's choices are read off one pass: three orders, one rule.
+
+The rule: choose at a position only once the one before was accepted, and stop where the choice leaves the draft. A
+processor or criterion thus sees what it would see in plain `generate()`: the same calls, with the same arguments, once
+per emitted token.
+
+- `AtOnce` (greedy, nothing looks at the text): one argmax over all rows and positions.
+- `RowByRow` (alone, or nothing looks across rows): each row walks down its own draft.
+- `InStep` (a stranger in a batch): position j of all rows together, with plain's `[B, L]` arguments; the pass ends where
+  the first row leaves its draft, or ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.generation.logits_process import LogitsProcessorList
+
+from ngramspec.decoding import Verdict, num_agreeing
+from ngramspec.drafting.types import TokenArray
+from ngramspec.hf.processors import are_blind, are_pure, are_pure_criteria
+from ngramspec.hf.sampling import Picker
+from ngramspec.hf.stopping import Stops
+from ngramspec.hf.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One row of a pass: its place in the batch, its draft, and the logits `[K + 1, V]` behind it and its pending token."""
+
+    row: int
+    draft: TokenArray
+    logits: Tensor
+
+
+class Chooser(Protocol):
+    """Reads verdicts off logits and emits the tokens."""
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """Choose for all rows of the pass, in their order; commits each token to the text as it is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one `generate()` call chooses with."""
+
+    text: Text
+    processors: LogitsProcessorList
+    picker: Picker
+    stops: Stops
+
+    def emit(self, row: int, token: int) -> bool:
+        """Commit one token; returns whether the row ended with it."""
+        self.text.append(row, token)
+        ended = self.stops.row_ended(self.text, row)
+        if ended:
+            self.text.finish(row)
+        return ended
+
+
+def chooser_for(call: Call) -> Chooser:
+    """The fastest order that is exact for the call's processors and criteria."""
+    alone = len(call.text.emitted) == 1
+    if not call.picker.do_sample and are_blind(call.processors) and _rows_end_alone(call):
+        return AtOnce(call)
+    if alone or (are_pure(call.processors) and _rows_end_alone(call)):
+        return RowByRow(call)
+    return InStep(call)
+
+
+def _rows_end_alone(call: Call) -> bool:
+    """Whether a row may be ended, and left, without a look at the others."""
+    if len(call.text.emitted) == 1:
+        return True
+    if not call.stops.pads_finished_rows:
+        return not call.stops.called
+    return are_pure_criteria(call.stops.criteria)
+
+
+class AtOnce:
+    """Greedy, with processors that do not look at the text: all positions of all rows in one argmax."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """See `Chooser`."""
+        logits = torch.cat([candidate.logits for candidate in candidates]) if len(candidates) > 1 else candidates[0].logits
+        chosen = self._scores(logits).argmax(dim=-1).cpu().numpy().astype(np.int32)
+        verdicts, start = [], 0
+        for candidate in candidates:
+            end = start + candidate.draft.size + 1
+            verdicts.append(self._verdict(candidate, chosen[start:end]))
+            start = end
+        return verdicts
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        # Plain generate() chooses in float32. Half precision embeds in it exactly, so its argmax is the same.
+        if not self.call.processors:
+            return logits.float() if logits.dtype == torch.float64 else logits
+        no_text = torch.empty((logits.shape[0], 0), dtype=torch.long, device=logits.device)
+        return self.call.processors(no_text, logits.to(copy=True, dtype=torch.float32))
+
+    def _verdict(self, candidate: Candidate, chosen: TokenArray) -> Verdict:
+        tokens = chosen[: num_agreeing(candidate.draft, chosen) + 1]
+        for index, token in enumerate(tokens.tolist()):
+            if self.call.emit(candidate.row, token):
+                return Verdict(tokens[: index + 1], finished=True)
+        return Verdict(tokens, finished=False)
+
+
+class RowByRow:
+    """Each row walks down its own draft, position by position."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """See `Chooser`."""
+        return [self._verdict(candidate) for candidate in candidates]
+
+    def _verdict(self, candidate: Candidate) -> Verdict:
+        call, row = self.call, candidate.row
+        tokens: list[int] = []
+        ended = False
+        for position in range(candidate.draft.size + 1):
+            logits = candidate.logits[position : position + 1].to(copy=True, dtype=torch.float32)
+            scores = call.processors(call.text.row(row), logits) if call.processors else logits
+            token = call.picker.pick(scores, row)
+            tokens.append(token)
+            ended = call.emit(row, token)
+            if ended or position == candidate.draft.size or token != candidate.draft[position]:
+                break
+        return Verdict(np.array(tokens, np.int32), finished=ended)
+
+
+class InStep:
+    """All rows move together, finished ones on padding, so that a stranger sees just what it sees in plain decoding."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self._ended = [False] * len(call.text.emitted)
+
+    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """See `Chooser`; `candidates` are all rows of the batch, in order."""
+        num_positions = min(candidate.draft.size for candidate in candidates) + 1
+        columns: list[list[int]] = []
+        for position in range(num_positions):
+            tokens = self._column(candidates, position)
+            columns.append(tokens)
+            if self._end_rows(self.call.stops.rows_ended(self.call.text)) or position == num_positions - 1:
+                break
+            if any(token != candidate.draft[position] for token, candidate in zip(tokens, candidates, strict=True)):
+                break
+        chosen = np.array(columns, np.int32).T
+        return [
+            Verdict(tokens, finished=finished)
+            for tokens, finished in zip(chosen, self.call.text.finished, strict=True)
+        ]
+
+    def _column(self, candidates: Sequence[Candidate], position: int) -> list[int]:
+        """Choose and commit one token per row."""
+        text = self.call.text
+        logits = torch.stack([candidate.logits[position] for candidate in candidates])
+        scores = self.call.processors(text.batch(), logits.to(copy=True, dtype=torch.float32))
+        tokens = [
+            text.pad_token if text.finished[row] else self.call.picker.pick(scores[row : row + 1], row)
+            for row in range(len(candidates))
+        ]
+        for row, token in enumerate(tokens):
+            text.append(row, token)
+        return tokens
+
+    def _end_rows(self, ended: list[bool]) -> bool:
+        """Take in the criteria's answer `[B]`; returns whether the pass must end with this column."""
+        text = self.call.text
+        self._ended = [before or now for before, now in zip(self._ended, ended, strict=True)]
+        if not self.call.stops.pads_finished_rows and not all(self._ended):
+            return False  # plain generate() lets ended rows go on until the last one has ended
+        new = [row for row, now in enumerate(self._ended) if now and not text.finished[row]]
+        for row in new:
+            text.finish(row)
+        return bool(new)  # the drafts of rows that ended know nothing of the padding that follows

@@ -1,0 +1,110 @@
+"""What is refused by name, before the first forward pass, because it could not be exact."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers.generation.configuration_utils import GenerationConfig, GenerationMode
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+from transformers.integrations.fsdp import is_fsdp_managed_module
+
+from ngramspec.errors import PromptError, RefusedError
+from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+KNOWN_MODEL_KWARGS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
+
+
+def refuse_modes(config: GenerationConfig) -> None:
+    """Raise RefusedError for decoding modes and outputs that speculation does not reproduce."""
+    mode = config.get_generation_mode()
+    if mode not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
+        raise RefusedError(f"speculation works with greedy search and sampling, got {_mode_name(config, mode)}")
+    if config.cache_implementation not in (None, "dynamic"):
+        raise RefusedError(
+            f"speculation brings its own cache, got cache_implementation={config.cache_implementation!r}: leave it out"
+        )
+    for name in ("output_attentions", "output_hidden_states", "output_scores", "output_logits"):
+        if getattr(config, name):
+            raise RefusedError(f"{name}=True is not supported with speculation yet: leave it out")
+    if config.return_dict_in_generate:
+        raise RefusedError(
+            "return_dict_in_generate=True is not supported with speculation yet: generate() returns the token ids"
+        )
+    if config.prefill_chunk_size is not None:
+        raise RefusedError(
+            f"the prompt is read in one pass, got prefill_chunk_size={config.prefill_chunk_size}: leave it out"
+        )
+
+
+def refuse_inputs(model: "PreTrainedModel", model_kwargs: dict[str, Any]) -> None:
+    """Raise RefusedError for model inputs that the loop does not pass on."""
+    if model_kwargs.get("inputs_embeds") is not None:
+        raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
+    cache = model_kwargs.get("past_key_values")
+    if getattr(cache, "_is_user_defined", False):
+        raise RefusedError(
+            f"speculation brings its own cache, got past_key_values={type(cache).__name__}: pass the whole text instead"
+        )
+    unknown = sorted(
+        name for name, value in model_kwargs.items() if name not in KNOWN_MODEL_KWARGS and value is not None
+    )
+    if unknown:
+        raise RefusedError(f"speculation feeds a model token ids, a mask and positions only, got {', '.join(unknown)}")
+    implementation = model.config._attn_implementation
+    if implementation not in ATTENTION_IMPLEMENTATIONS:
+        raise RefusedError(
+            f"speculation needs an attention that takes a mask per query ({' or '.join(ATTENTION_IMPLEMENTATIONS)}),"
+            f' got {implementation!r}: load the model with attn_implementation="sdpa"'
+        )
+    if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model):
+        raise RefusedError("a model sharded by DeepSpeed ZeRO-3 or FSDP needs synced_gpus, which is not supported yet")
+
+
+def check_prompt(model: "PreTrainedModel", input_ids: Tensor, mask: Tensor | None) -> None:
+    """Raise PromptError for a prompt that the model cannot read.
+
+    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded.
+    """
+    batch, length = input_ids.shape
+    if mask is not None and mask.shape != input_ids.shape:
+        raise PromptError(
+            f"attention_mask must have the shape of input_ids={list(input_ids.shape)}, got {list(mask.shape)}"
+        )
+    if length == 0 or (mask is not None and not bool(mask.any(dim=1).all())):
+        empty = list(range(batch)) if mask is None else (~mask.bool().any(dim=1)).nonzero().flatten().tolist()
+        raise PromptError(f"every prompt must hold at least one token, got empty rows {empty}: leave them out")
+    limit = max_position(model)
+    lengths = torch.full((batch,), length) if mask is None else mask.sum(dim=1)
+    if limit is not None and int(lengths.max()) > limit:
+        raise PromptError(
+            f"a prompt must be at most max_position_embeddings={limit} tokens long, got {int(lengths.max())}"
+            " (row " + f"{int(lengths.argmax())}): shorten it"
+        )
+    vocabulary = model.get_input_embeddings().num_embeddings
+    smallest, largest = int(input_ids.min()), int(input_ids.max())
+    if smallest < 0 or largest >= vocabulary:
+        raise PromptError(
+            f"token ids must be >= 0 and < the vocabulary's {vocabulary},"
+            f" got {smallest if smallest < 0 else largest}: is this the model's own tokenizer?"
+        )
+
+
+def max_position(model: "PreTrainedModel") -> int | None:
+    """Positions that the model knows, None where it states no limit."""
+    limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def _mode_name(config: GenerationConfig, mode: GenerationMode) -> str:
+    causes = ("num_beams", "num_beam_groups", "constraints", "force_words_ids", "penalty_alpha", "dola_layers",
+              "prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")  # fmt: skip
+    defaults = GenerationConfig()
+    settings = [
+        f"{name}={value!r}"
+        for name in causes
+        if (value := getattr(config, name, None)) not in (None, False, 1) and value != getattr(defaults, name, None)
+    ]
+    return f"{mode.value} ({', '.join(settings)})" if settings else mode.value

@@ -1,0 +1,48 @@
+"""When a row ends, asked token by token and in order, inside a pass as well."""
+
+import torch
+from transformers.generation.stopping_criteria import (
+    EosTokenCriteria,
+    MaxLengthCriteria,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from ngramspec.hf.text import Text
+
+
+class Stops:
+    """The criteria of one call. End of sequence and length are compared here; all others are called.
+
+    eos_tokens: the ids that end a row. max_length: tokens per row, prompt included.
+    pads_finished_rows: plain `generate()` fills up finished rows only where some criterion has an `eos_token_id`;
+        without one, a finished row goes on until the last one has finished.
+    """
+
+    def __init__(self, criteria: StoppingCriteriaList, max_length: int) -> None:
+        self.criteria = criteria
+        self.called: list[StoppingCriteria] = []
+        self.eos_tokens: set[int] = set()
+        self.max_length = max_length
+        for criterion in criteria:
+            if type(criterion) is EosTokenCriteria:
+                self.eos_tokens.update(criterion.eos_token_id.tolist())
+            elif type(criterion) is MaxLengthCriteria:
+                self.max_length = min(self.max_length, criterion.max_length)
+            else:
+                self.called.append(criterion)
+        self.pads_finished_rows = any(hasattr(criterion, "eos_token_id") for criterion in criteria)
+
+    def row_ended(self, text: Text, row: int) -> bool:
+        """Whether `row` ended with its last token; asks every criterion, as plain `generate()` does."""
+        emitted = text.emitted[row]
+        ended = emitted[-1] in self.eos_tokens or text.prompt_length + len(emitted) >= self.max_length
+        for criterion in self.called:
+            # A criterion may answer bool[1] or, like transformers' ConfidenceCriteria, a plain bool.
+            ended = bool(torch.as_tensor(criterion(text.row(row), None)).any()) or ended
+        return ended
+
+    def rows_ended(self, text: Text) -> list[bool]:
+        """Which rows ended with their last token, all asked together: `[B]`."""
+        ended: list[bool] = self.criteria(text.batch(), None).tolist()
+        return ended

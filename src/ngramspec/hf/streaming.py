@@ -1,0 +1,37 @@
+"""Streaming: the same `put` calls as plain `generate()`, and always one `end`."""
+
+import torch
+from transformers.generation.streamers import BaseStreamer
+
+
+class Stream:
+    """Hands tokens to a streamer one column at a time, though rows advance by different amounts.
+
+    Plain `generate()` puts `int64[B]` per position. A column is put once every row has a token there or has ended.
+    `end` is called exactly once, also when decoding raises, so that a consumer in another thread never hangs.
+    """
+
+    def __init__(self, streamer: BaseStreamer) -> None:
+        self._streamer = streamer
+        self._num_put = 0
+        self._ended = False
+
+    def put(self, token_ids: torch.Tensor) -> None:
+        """Pass tokens on as they are: the prompt `int64[B, P]`, or what plain decoding emits."""
+        self._streamer.put(token_ids)
+
+    def flush(self, emitted: list[list[int]], finished: list[bool], pad_token: int) -> None:
+        """Put the columns that have become complete."""
+        longest = max(len(tokens) for tokens in emitted)
+        live = [len(tokens) for tokens, ended in zip(emitted, finished, strict=True) if not ended]
+        complete = min(live, default=longest)
+        for column in range(self._num_put, complete):
+            tokens = [row[column] if column < len(row) else pad_token for row in emitted]
+            self.put(torch.tensor(tokens))
+        self._num_put = max(self._num_put, complete)
+
+    def end(self) -> None:
+        """Tell the streamer, once, that nothing follows."""
+        if not self._ended:
+            self._ended = True
+            self._streamer.end()

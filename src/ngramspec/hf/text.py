@@ -1,0 +1,60 @@
+"""The text of a call as processors and criteria see it, and as the caller gets it back."""
+
+import torch
+from torch import Tensor
+
+from ngramspec.hf.streaming import Stream
+
+
+class Text:
+    """Prompts and emitted tokens of all rows.
+
+    Plain `generate()` hands processors the padded prompt with the emitted tokens behind it; so does this. Tokens wait
+    in lists until somebody asks for the tensor, so a call without processors never writes to the device.
+    """
+
+    def __init__(self, prompt_ids: Tensor, max_length: int, pad_token: int, stream: Stream | None) -> None:
+        """prompt_ids: `int64[B, P]`. max_length: tokens per row, prompt included. pad_token: fills finished rows."""
+        batch, self.prompt_length = prompt_ids.shape
+        self.pad_token = pad_token
+        self.emitted: list[list[int]] = [[] for _ in range(batch)]
+        self.finished = [False] * batch
+        self._stream = stream
+        self._ids = prompt_ids.new_full((batch, max_length), pad_token)
+        self._ids[:, : self.prompt_length] = prompt_ids
+        self._num_written = [0] * batch
+
+    def append(self, row: int, token: int) -> None:
+        """Emit one token."""
+        self.emitted[row].append(token)
+        if self._stream is not None:
+            self._stream.flush(self.emitted, self.finished, self.pad_token)
+
+    def finish(self, row: int) -> None:
+        """Note that the row has ended: padding follows."""
+        self.finished[row] = True
+        if self._stream is not None:
+            self._stream.flush(self.emitted, self.finished, self.pad_token)
+
+    def row(self, row: int) -> Tensor:
+        """Prompt and emitted tokens of one row, `int64[1, L]`."""
+        return self._ids[row : row + 1, : self._write(row)]
+
+    def batch(self) -> Tensor:
+        """Prompts and emitted tokens of all rows, which must be equally long, `int64[B, L]`."""
+        (length,) = {self._write(row) for row in range(len(self.emitted))}
+        return self._ids[:, :length].clone()
+
+    def output(self) -> Tensor:
+        """What `generate()` returns: `int64[B, max L]`, padded behind rows that ended early."""
+        lengths = [self._write(row) for row in range(len(self.emitted))]
+        return self._ids[:, : max(lengths)].clone()
+
+    def _write(self, row: int) -> int:
+        emitted, start = self.emitted[row], self._num_written[row]
+        end = self.prompt_length + len(emitted)
+        if start < len(emitted):
+            new = torch.tensor(emitted[start:], dtype=self._ids.dtype)
+            self._ids[row, self.prompt_length + start : end] = new.to(self._ids.device)
+            self._num_written[row] = len(emitted)
+        return end
