@@ -1,1 +1,40 @@
-"""Thin: parse, call, print."""
+"""The command line. Thin: parse, call, print. One module per command, named as the command is.
+
+A command's module is imported with this one, so it imports torch, transformers and the rooms that need them only
+inside its function: `ngramspec --help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from ngramspec.cli.replay import replay
+from ngramspec.errors import NgramspecError
+
+app = typer.Typer(
+    help="Prompt-lookup n-gram speculation: the same text in fewer passes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Prompt-lookup n-gram speculation: the same text in fewer passes."""
+
+
+app.command()(replay)
+
+
+def main() -> None:
+    """Run the command line; what the user can put right ends in one line on stderr and exit code 2."""
+    try:
+        app()
+    except (NgramspecError, OSError, ImportError) as error:
+        sys.exit(_fail(error))
+
+
+def _fail(error: Exception) -> int:
+    print(f"ngramspec: {error}", file=sys.stderr)
+    return 2

@@ -1,0 +1,16 @@
+"""Recorded requests, played back through the decode loop: what speculation would do for them, without a model."""
+
+from ngramspec.replay.replay import ReplayTarget, Report, SegmentReport, replay
+from ngramspec.replay.tokenizers import Tokenizer, load_tokenizer
+from ngramspec.replay.traces import Trace, read_traces
+
+__all__ = [
+    "ReplayTarget",
+    "Report",
+    "SegmentReport",
+    "Tokenizer",
+    "Trace",
+    "load_tokenizer",
+    "read_traces",
+    "replay",
+]

@@ -1,0 +1,163 @@
+"""The decode loop over recordings: the drafter is the real one, the target reads out what was recorded."""
+
+import time
+from collections.abc import Callable, Iterable
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ngramspec.decoding import FixedBudget, Plan, Sequence, Verdict, num_agreeing, step
+from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
+from ngramspec.replay.traces import Trace
+from ngramspec.stats import Counters
+
+
+class ReplayTarget:
+    """A target that chooses what was recorded: one request, `output` `int32[n]`.
+
+    Greedy decoding is lossless, so a draft is accepted exactly where it agrees with the recording.
+    """
+
+    def __init__(self, output: TokenArray) -> None:
+        """Play back `output`."""
+        self._output = output
+
+    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+        """The accepted draft tokens, and the recorded token behind them."""
+        return [self._verdict(plan) for plan in plans]
+
+    def _verdict(self, plan: Plan) -> Verdict:
+        upcoming = self._output[self._output.size - plan.sequence.remaining :]
+        tokens = upcoming[: num_agreeing(plan.draft.tokens, upcoming) + 1]
+        return Verdict(tokens, finished=tokens.size == upcoming.size)
+
+
+@dataclass(slots=True)
+class SegmentReport:
+    """What a replay counted; reports add up.
+
+    counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
+        it comes from prefill, where nothing is drafted.
+    prompt_tokens: tokens of the prompts, and the first one of each output.
+    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens). It includes neither
+        the prompt nor the verification.
+    prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which in serving runs once per
+        request, beside its prefill.
+    """
+
+    counters: Counters = field(default_factory=Counters)
+    prompt_tokens: int = 0
+    drafting_ns: int = 0
+    prompt_ns: int = 0
+
+    def add(self, other: "SegmentReport") -> None:
+        """Add what `other` counted."""
+        self.counters.add(other.counters)
+        self.prompt_tokens += other.prompt_tokens
+        self.drafting_ns += other.drafting_ns
+        self.prompt_ns += other.prompt_ns
+
+    def as_dict(self) -> dict[str, int | float]:
+        """The figures that `ngramspec replay --json` prints."""
+        counters = self.counters
+        return {
+            "requests": counters.requests,
+            "tokens": counters.tokens,
+            "target_passes": counters.target_passes,
+            "num_draft_tokens": counters.num_draft_tokens,
+            "num_accepted_tokens": counters.num_accepted_tokens,
+            "acceptance_rate": counters.acceptance_rate,
+            "tokens_per_pass": counters.tokens_per_pass,
+            "us_per_token": self.drafting_ns / 1e3 / max(counters.tokens, 1),
+            "prompt_tokens": self.prompt_tokens,
+            "us_per_prompt_token": self.prompt_ns / 1e3 / max(self.prompt_tokens, 1),
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """A replay's figures: in total, and by segment in order of first use.
+
+    Requests without a segment are in the total alone. Those whose output is a repetition loop are in neither, because
+    they flatter every drafter; `num_degenerate_loops` says how many they were.
+    """
+
+    total: SegmentReport = field(default_factory=SegmentReport)
+    segments: dict[str, SegmentReport] = field(default_factory=dict)
+    num_degenerate_loops: int = 0
+
+    def add(self, request: SegmentReport, segment: str | None) -> None:
+        """Add one request's figures."""
+        self.total.add(request)
+        if segment is not None:
+            self.segments.setdefault(segment, SegmentReport()).add(request)
+
+    def as_dict(self) -> dict[str, object]:
+        """The object that `ngramspec replay --json` prints."""
+        return {
+            "total": self.total.as_dict(),
+            "segments": {name: report.as_dict() for name, report in self.segments.items()},
+            "num_degenerate_loops": self.num_degenerate_loops,
+        }
+
+
+def replay(
+    traces: Iterable[Trace],
+    drafter: Drafter,
+    *,
+    max_draft_tokens: int = 10,
+    clock: Callable[[], int] = time.perf_counter_ns,
+) -> Report:
+    """Play the requests back one after another, and count; `clock` gives nanoseconds."""
+    budget = FixedBudget(max_draft_tokens)
+    report = Report()
+    for trace in traces:
+        if trace.degenerate_loop:
+            report.num_degenerate_loops += 1
+        else:
+            report.add(_replay_one(trace, drafter, budget, clock), trace.segment)
+    return report
+
+
+def _replay_one(trace: Trace, drafter: Drafter, budget: FixedBudget, clock: Callable[[], int]) -> SegmentReport:
+    counters = Counters(requests=1)
+    if trace.output.size < 2:  # all that there was came from prefill
+        return SegmentReport(counters)
+    known = np.concatenate((trace.prompt, trace.output[:1]))
+    start = clock()
+    session = drafter.open(trace.segment)
+    session.extend(known)
+    prompt_ns = clock() - start
+
+    timed = _TimedSession(session, clock)
+    sequence = Sequence(timed, pending=known[-1:], remaining=trace.output.size - 1, counters=counters)
+    target = ReplayTarget(trace.output)
+    while not sequence.finished:
+        step(target, [sequence], budget)
+    return SegmentReport(counters, known.size, timed.elapsed_ns, prompt_ns)
+
+
+class _TimedSession:
+    """A session, and the time that was spent in it."""
+
+    def __init__(self, session: DraftSession, clock: Callable[[], int]) -> None:
+        self.elapsed_ns = 0
+        self._session = session
+        self._clock = clock
+
+    def extend(self, tokens: TokenArray) -> None:
+        start = self._clock()
+        self._session.extend(tokens)
+        self.elapsed_ns += self._clock() - start
+
+    def propose(self, max_tokens: int) -> Draft:
+        start = self._clock()
+        draft = self._session.propose(max_tokens)
+        self.elapsed_ns += self._clock() - start
+        return draft
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        start = self._clock()
+        self._session.observe(draft, num_accepted)
+        self.elapsed_ns += self._clock() - start

@@ -1,0 +1,110 @@
+"""Recorded requests, read from JSON lines, gzipped or not, one at a time."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from ngramspec.drafting.types import TokenArray
+from ngramspec.errors import TraceError
+from ngramspec.replay.tokenizers import Tokenizer
+
+_MAX_ID = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One recorded request.
+
+    prompt, output: token ids `int32[n]`; both may be empty.
+    segment: the kind of traffic, where the recording names one.
+    degenerate_loop: the recording says that the output got stuck in a repetition.
+    """
+
+    prompt: TokenArray
+    output: TokenArray
+    segment: str | None = None
+    degenerate_loop: bool = False
+
+
+def read_traces(path: Path, tokenizer: Tokenizer | None = None, file: BinaryIO | None = None) -> Iterator[Trace]:
+    """Read the requests of one file, row by row; `file` is the open file where the caller has opened it.
+
+    A row is a JSON object `{"prompt": text, "output": text}`, which takes a tokenizer, or `{"prompt_ids": [ids],
+    "output_ids": [ids]}`. Prompt and output are tokenized apart, as serving does. `"segment": text` and
+    `"meta": {"degenerate_loop": true}` may be added, and what else a row holds is passed over. A row that is none of
+    this raises TraceError.
+    """
+    with file or path.open("rb") as opened:
+        buffered = BufferedReader(opened)  # type: ignore[type-var]
+        is_gzip = buffered.peek(2)[:2] == b"\x1f\x8b"
+        lines = cast(Iterator[bytes], gzip.GzipFile(fileobj=buffered) if is_gzip else buffered)
+        number = 0
+        try:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _parse(line, f"{path}:{number}", tokenizer)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise TraceError(
+                f"{path}:{number + 1}: a gzipped file must be whole, got {error}; copy or compress it again"
+            ) from error
+
+
+def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
+    try:
+        row = json.loads(line)
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise TraceError(
+            f"{where}: a line must hold one JSON object in UTF-8, got {_shorten(line)} ({error});"
+            " write one object per line"
+        ) from error
+    if not isinstance(row, dict):
+        raise TraceError(f"{where}: a line must hold one JSON object, got {_shorten(row)}; write one object per line")
+    segment, meta = row.get("segment"), row.get("meta")
+    if not (segment is None or isinstance(segment, str)):
+        raise TraceError(f"{where}: segment must be text, got {_shorten(segment)}; name it, or leave it out")
+    degenerate_loop = isinstance(meta, dict) and meta.get("degenerate_loop") is True
+
+    if "prompt_ids" in row and "output_ids" in row:
+        prompt, output = (_parse_ids(row[key], key, where) for key in ("prompt_ids", "output_ids"))
+        return Trace(prompt, output, segment, degenerate_loop)
+    if "prompt" not in row or "output" not in row:
+        raise TraceError(
+            f"{where}: a row must have prompt and output, or prompt_ids and output_ids, got the keys"
+            f" {_shorten(list(row))}; add the missing one, or leave the row out"
+        )
+    for key in ("prompt", "output"):
+        if not isinstance(row[key], str):
+            raise TraceError(
+                f"{where}: {key} must be text, got {_shorten(row[key])}; token ids go into prompt_ids and output_ids"
+            )
+    if tokenizer is None:
+        raise TraceError(
+            f"{where}: a row of text needs a tokenizer, got none; pass --tokenizer, or record prompt_ids and output_ids"
+        )
+    prompt, output = (np.array(tokenizer.encode(row[key]), np.int32) for key in ("prompt", "output"))
+    return Trace(prompt, output, segment, degenerate_loop)
+
+
+def _parse_ids(ids: object, key: str, where: str) -> TokenArray:
+    if not isinstance(ids, list):
+        raise TraceError(f"{where}: {key} must be a list of token ids, got {_shorten(ids)}; write [1, 2, 3]")
+    for position, token in enumerate(ids):
+        # bool is an int to Python, and true is no token.
+        if type(token) is not int or not 0 <= token <= _MAX_ID:
+            raise TraceError(
+                f"{where}: {key}[{position}] must be a whole number from 0 to {_MAX_ID}, got {_shorten(token)};"
+                " record the ids as the tokenizer gives them"
+            )
+    return np.array(ids, np.int32)
+
+
+def _shorten(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"
