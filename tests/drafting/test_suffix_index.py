@@ -1,13 +1,14 @@
-"""The suffix index is held against two loops, on texts made to repeat."""
+"""The suffix index is held against two loops, on texts made to repeat; its work is counted, not timed."""
 
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import SuffixIndex, TokenArray
-from ngramspec.drafting.suffix_index import MAX_CANDIDATES, MAX_MATCH
+from ngramspec.drafting import Match, SuffixIndex, TokenArray, suffix_index
+from ngramspec.drafting.suffix_index import BULK, MAX_CANDIDATES, MAX_MATCH
 from tests.oracles import longest_match
 
 HIGHEST = 2**31 - 1
@@ -25,18 +26,17 @@ def index_of(text: list[int]) -> SuffixIndex:
 
 @st.composite
 def texts(draw: st.DrawFn) -> list[int]:
-    """Texts over tiny alphabets, or pieces of a text repeated with a token changed here and there."""
+    """Texts over tiny alphabets, or pieces that come again and again."""
     alphabet = draw(st.sampled_from([[0], [0, 1], [0, 1, 2], [7, HIGHEST - 1, HIGHEST]]))
-    piece = st.lists(st.sampled_from(alphabet), max_size=60)
     if draw(st.booleans()):
         return draw(st.lists(st.sampled_from(alphabet), max_size=250))
-    pieces = draw(st.lists(piece, min_size=1, max_size=3))
-    return [token for chosen in draw(st.lists(st.sampled_from(pieces), max_size=8)) for token in chosen]
+    pieces = draw(st.lists(st.lists(st.sampled_from(alphabet), max_size=60), min_size=1, max_size=3))
+    return [token for piece in draw(st.lists(st.sampled_from(pieces), max_size=8)) for token in piece]
 
 
 @given(text=texts(), cuts=st.lists(st.integers(0, 300), max_size=6))
-@settings(max_examples=400, deadline=None)
-def test_the_answer_is_the_oracles_for_any_text_and_any_cuts(text: list[int], cuts: list[int]) -> None:
+@settings(max_examples=300, deadline=None)
+def test_any_text_cut_anyhow_gives_the_oracles_answer(text: list[int], cuts: list[int]) -> None:
     index = SuffixIndex()
     bounds = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     for start, end in pairwise(bounds):
@@ -44,3 +44,125 @@ def test_the_answer_is_the_oracles_for_any_text_and_any_cuts(text: list[int], cu
         expected = longest_match(text[:end], MAX_MATCH, MAX_CANDIDATES)
         assert expected == index.latest_longest_match()
     assert text == index.text.tolist()
+    assert len(text) == len(index)
+
+
+@given(text=texts(), max_match=st.integers(5, 12), max_candidates=st.integers(1, 6))
+@settings(max_examples=300, deadline=None)
+def test_where_the_bounds_bind_the_answer_is_still_the_oracles(
+    text: list[int], max_match: int, max_candidates: int
+) -> None:
+    expected = longest_match(text, max_match, max_candidates)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suffix_index, "MAX_MATCH", max_match)
+        patch.setattr(suffix_index, "MAX_CANDIDATES", max_candidates)
+        assert expected == index_of(text).latest_longest_match()
+
+
+@given(seed=st.integers(0, 2**32 - 1), alphabet=st.integers(1, 6), size=st.integers(BULK, 3000))
+@settings(max_examples=50, deadline=None)
+def test_a_text_in_bulk_answers_like_the_same_text_token_by_token(seed: int, alphabet: int, size: int) -> None:
+    text = np.random.default_rng(seed).integers(0, alphabet, size, np.int32)
+    bulk, single = index_of(text[:-20].tolist()), SuffixIndex()
+    for token in text[:-20]:
+        single.extend(tokens_of([token]))
+    for token in text[-20:]:
+        assert single.latest_longest_match() == bulk.latest_longest_match()
+        single.extend(tokens_of([token]))
+        bulk.extend(tokens_of([token]))
+    assert single.latest_longest_match() == bulk.latest_longest_match()
+
+
+def recurring(num_places: int) -> list[int]:
+    """A long match that lies `num_places` places of its last four tokens back; the places since then share only these.
+
+    The tokens 0 0 0 0 behind a 9 are the long match; behind other tokens they are not.
+    """
+    text = [9, 0, 0, 0, 0, 1]
+    for number in range(num_places - 1):
+        text += [10 + number, 0, 0, 0, 0, 2]
+    return [*text, 9, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("num_places", "expected"),
+    [
+        (MAX_CANDIDATES, Match(5, 5)),
+        (MAX_CANDIDATES + 1, Match(4, 6 * MAX_CANDIDATES + 5)),
+    ],
+)
+def test_it_is_exact_up_to_the_bound_on_candidates_and_takes_the_latest_beyond(
+    num_places: int, expected: Match
+) -> None:
+    assert expected == index_of(recurring(num_places)).latest_longest_match()
+
+
+def test_agreement_counts_up_to_the_bound_and_then_the_latest_wins() -> None:
+    run = list(range(10, 10 + MAX_MATCH))
+    longer_but_earlier = [1, *run, 2, *run, 3, 1, *run]
+    assert Match(MAX_MATCH, 2 + 2 * MAX_MATCH) == index_of(longer_but_earlier).latest_longest_match()
+
+
+class CountingText:
+    """A text that counts how often it is read."""
+
+    def __init__(self, text: TokenArray) -> None:
+        self.num_reads = 0
+        self._text = text.tolist()
+
+    def __getitem__(self, position: int) -> int:
+        self.num_reads += 1
+        token: int = self._text[position]
+        return token
+
+
+def num_reads_of_a_lookup(index: SuffixIndex) -> int:
+    counting = CountingText(index.text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "_text_view", counting)
+        index.latest_longest_match()
+    return counting.num_reads
+
+
+MOST_READS = 4 + MAX_CANDIDATES * (2 + 2 * MAX_MATCH)
+
+
+@given(text=texts())
+@settings(max_examples=200, deadline=None)
+def test_a_lookup_never_reads_more_than_its_bound(text: list[int]) -> None:
+    assert num_reads_of_a_lookup(index_of(text)) <= MOST_READS
+
+
+@pytest.mark.parametrize(
+    ("pattern", "times"),
+    [
+        pytest.param([0], 4000, id="one token"),
+        pytest.param([0, 1], 2000, id="two tokens in turn"),
+        pytest.param([0] * 500 + [1], 8, id="runs with breaks"),
+        pytest.param([0] * 500 + [1] + [0] * 499 + [2], 4, id="runs of unequal length"),
+        pytest.param([1, 2, 3, 0, 0, 0, 0], 600, id="many places of the same four"),
+    ],
+)
+@pytest.mark.parametrize("ending", [[], [0, 0, 0, 0], [0] * 100, [3, 0, 0, 0, 0]])
+def test_no_text_makes_a_lookup_dearer_as_it_grows(pattern: list[int], times: int, ending: list[int]) -> None:
+    expected = num_reads_of_a_lookup(index_of(pattern * times + ending))
+    assert expected == num_reads_of_a_lookup(index_of(pattern * times * 20 + ending))
+
+
+@example(text=[0] * BULK, bad=-1)
+@example(text=[], bad=-100)
+@given(text=texts(), bad=st.integers(-(2**31), -1))
+def test_a_negative_id_is_refused_and_leaves_nothing_behind(text: list[int], bad: int) -> None:
+    index = index_of(text)
+    expected = index.latest_longest_match()
+    for tokens in ([bad], [*text, bad], [0] * BULK + [bad]):
+        with pytest.raises(ValueError, match=f"token ids must be >= 0, got {bad}"):
+            index.extend(tokens_of(tokens))
+    assert text == index.text.tolist()
+    assert expected == index.latest_longest_match()
+
+
+def test_the_counters_tell_how_much_was_compared() -> None:
+    index = index_of([9, 0, 1, 2, 3, 8, 0, 1, 2, 3, 9, 0, 1, 2, 3])
+    index.latest_longest_match()
+    assert (index.num_lookups, index.num_candidates) == (1, 2)

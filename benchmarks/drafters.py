@@ -1,0 +1,153 @@
+"""How far do the rules for choosing a draft carry? All of them on the same recorded requests, through one replay.
+
+    python -m benchmarks.drafters [TRACES...] [--limit 20] [--json]
+
+µs per token is host time of drafting, the prompt's indexing left out. It is shown where the drafter is the project's
+own code; transformers' and vLLM's rules run here on a dictionary of ours, whose time says nothing about theirs.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.peers import EarliestMatch, SuffixTree
+from ngramspec.drafting import Drafter, PromptLookup
+from ngramspec.replay import Report, SegmentReport, Trace, load_tokenizer, read_traces, replay
+
+DEFAULT_TRACES = Path(__file__).parents[2] / "shared" / "traces"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A drafter, the longest draft that its project asks of it, and whether its time is its own."""
+
+    name: str
+    settings: str
+    drafter: Callable[[], Drafter]
+    max_draft_tokens: int
+    timed: bool = False
+
+
+RULES = (
+    Rule("ngramspec", "latest longest match, n >= 1, K = 10", PromptLookup, 10, timed=True),
+    Rule("transformers", "earliest match, n = 2..1, K = 10", lambda: EarliestMatch(min_match=1, max_match=2), 10),
+    Rule("vLLM 5", "ngram default: earliest match, n = 5, K = 5", lambda: EarliestMatch(min_match=5, max_match=5), 5),
+    Rule("vLLM 2-4", "ngram: earliest match, n = 4..2, K = 5", lambda: EarliestMatch(min_match=2, max_match=4), 5),
+    Rule("arctic", "suffix tree, factor 1, K = 10", lambda: SuffixTree(max_depth=64), 10, timed=True),
+    Rule("arctic 24", "suffix tree as in vLLM, K = 24", lambda: SuffixTree(max_depth=24), 24, timed=True),
+    Rule("ngramspec 24", "the same with K = 24", PromptLookup, 24, timed=True),
+)
+
+
+def main() -> None:
+    """Replay, then print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("traces", nargs="*", type=Path, help="recorded requests; default ../shared/traces/*.jsonl.gz")
+    parser.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
+    parser.add_argument("--limit", type=int, help="only the first so many requests of each segment")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    paths = arguments.traces or sorted(DEFAULT_TRACES.glob("*.jsonl.gz"))
+    if not paths:
+        parser.error(f"no traces in {DEFAULT_TRACES}: pass JSON lines of prompts and outputs")
+
+    traces = list(_read(paths, arguments.tokenizer, arguments.limit))
+    reports: dict[Rule, Report | None] = {}
+    for rule in track(RULES, "Replaying", console=Console(stderr=True), transient=True):
+        try:
+            reports[rule] = replay(traces, rule.drafter(), max_draft_tokens=rule.max_draft_tokens)
+        except ImportError:
+            reports[rule] = None
+    if arguments.json:
+        print(
+            json.dumps(
+                {f"{rule.name}: {rule.settings}": _as_dict(rule, report) for rule, report in reports.items()}, indent=2
+            )
+        )
+    else:
+        _print(reports)
+
+
+def _read(paths: list[Path], tokenizer_name: str, limit: int | None) -> Iterator[Trace]:
+    tokenizer = load_tokenizer(tokenizer_name)
+    seen: Counter[str | None] = Counter()
+    for path in paths:
+        for trace in read_traces(path, tokenizer):
+            if limit is None or seen[trace.segment] < limit:
+                seen[trace.segment] += 1
+                yield trace
+
+
+def _drafted_per_pass(report: SegmentReport) -> float:
+    return report.counters.num_draft_tokens / max(report.counters.target_passes, 1)
+
+
+def _mean_over_segments(report: Report) -> float:
+    return fmean(segment.counters.tokens_per_pass for segment in report.segments.values())
+
+
+def _as_dict(rule: Rule, report: Report | None) -> dict[str, object]:
+    if report is None:
+        return {"error": "not installed"}
+    figures = {name: _figures(rule, segment) for name, segment in report.segments.items()}
+    return {"total": _figures(rule, report.total), "segments": figures}
+
+
+def _figures(rule: Rule, report: SegmentReport) -> dict[str, int | float]:
+    figures = report.as_dict() | {"drafted_per_pass": _drafted_per_pass(report)}
+    timings = () if rule.timed else ("us_per_token", "us_per_prompt_token")
+    return {key: value for key, value in figures.items() if key not in timings}
+
+
+def _print(reports: dict[Rule, Report | None]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140
+    done = {rule: report for rule, report in reports.items() if report is not None}
+    ours = next(iter(done.values()))
+    tokens = ours.total.counters.tokens
+    console.print(
+        f"{ours.total.counters.requests} requests, {tokens} tokens behind the first, {len(ours.segments)} segments;"
+        f" {ours.num_degenerate_loops} repetition loops left out."
+    )
+
+    totals = Table("drafter", "rule", box=SIMPLE_HEAD, pad_edge=False)
+    columns = ("tokens per pass", "mean over segments", "drafted per pass", "acceptance rate", "µs per token")
+    for column in columns:
+        totals.add_column(column, justify="right")
+    for rule, report in reports.items():
+        if report is None:
+            totals.add_row(rule.name, rule.settings, "not installed")
+            continue
+        counters = report.total.counters
+        totals.add_row(
+            rule.name,
+            rule.settings,
+            f"{counters.tokens_per_pass:.3f}",
+            f"{_mean_over_segments(report):.3f}",
+            f"{_drafted_per_pass(report.total):.2f}",
+            f"{counters.acceptance_rate:.3f}",
+            f"{report.total.drafting_ns / 1e3 / max(counters.tokens, 1):.1f}" if rule.timed else "-",
+        )
+    console.print(totals)
+
+    by_segment = Table("tokens per pass by segment", box=SIMPLE_HEAD, pad_edge=False)
+    for rule in done:
+        by_segment.add_column(rule.name, justify="right")
+    for name in sorted(ours.segments):
+        figures = [report.segments[name].counters.tokens_per_pass for report in done.values()]
+        by_segment.add_row(name, *(f"{figure:.2f}" for figure in figures))
+    console.print(by_segment)
+
+
+if __name__ == "__main__":
+    main()

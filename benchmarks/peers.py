@@ -1,0 +1,94 @@
+"""Other projects' rules for choosing a draft, as drafters of ours, so that all go through the same replay."""
+
+from typing import Any
+
+import numpy as np
+
+from ngramspec.drafting import NO_DRAFT, Draft, DraftSession, TokenArray
+
+
+class EarliestMatch:
+    """The earliest place of the longest match of `min_match` to `max_match` tokens.
+
+    transformers' prompt lookup (generation/candidate_generator.py) with 1 to 2 tokens by default, vLLM's ngram
+    (v1/spec_decode/ngram_proposer.py) with 5 to 5: both copy what follows that place, as far as the text goes. They
+    rescan the text for it, this keeps a dictionary: the same drafts, and a time that says nothing about theirs.
+    """
+
+    def __init__(self, *, min_match: int, max_match: int) -> None:
+        """Match `min_match` to `max_match` tokens."""
+        self._lengths = range(max_match, min_match - 1, -1)
+
+    def open(self, segment: str | None = None) -> DraftSession:
+        """Start a row."""
+        return _EarliestMatchSession(self._lengths)
+
+
+class _EarliestMatchSession:
+    def __init__(self, lengths: range) -> None:
+        self._lengths = lengths
+        self._text: list[int] = []
+        self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position behind it
+
+    def extend(self, tokens: TokenArray) -> None:
+        # The end of the text is no place to copy from, so an n-gram is entered when a token follows it.
+        for token in tokens.tolist():
+            end = len(self._text)
+            for length in self._lengths:
+                if length <= end:
+                    self._earliest.setdefault(tuple(self._text[end - length :]), end)
+            self._text.append(token)
+
+    def propose(self, max_tokens: int) -> Draft:
+        for length in self._lengths:
+            start = self._earliest.get(tuple(self._text[-length:])) if length <= len(self._text) else None
+            if start is not None:
+                return Draft(np.array(self._text[start : start + max_tokens], np.int32), length)
+        return Draft(NO_DRAFT)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+
+class SuffixTree:
+    """Suffix decoding (Oliaro et al. 2024) by the arctic-inference package, over the row's own text alone.
+
+    With the package's defaults it copies at most as many tokens as matched (factor 1), and stops where the draft's
+    probability falls below 0.1.
+    """
+
+    def __init__(self, *, max_depth: int) -> None:
+        """Build trees of `max_depth`; raises ImportError where the package is missing."""
+        from arctic_inference.suffix_decoding import SuffixDecodingCache  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+        self._cache_class = SuffixDecodingCache
+        self._max_depth = max_depth
+
+    def open(self, segment: str | None = None) -> DraftSession:
+        """Start a row with a tree of its own."""
+        return _SuffixTreeSession(self._cache_class(self._max_depth, 0), self._max_depth)
+
+
+class _SuffixTreeSession:
+    def __init__(self, cache: Any, max_depth: int) -> None:
+        self._cache = cache
+        self._max_depth = max_depth
+        self._context = NO_DRAFT
+        self._started = False
+
+    def extend(self, tokens: TokenArray) -> None:
+        if self._started:
+            self._cache.add_active_response(0, tokens)
+        else:
+            self._cache.start_request(0, tokens)
+            self._started = True
+        self._context = np.concatenate((self._context, tokens))[-self._max_depth :]
+
+    def propose(self, max_tokens: int) -> Draft:
+        if max_tokens <= 0 or not self._started:
+            return Draft(NO_DRAFT)
+        draft = self._cache.speculate(0, self._context, max_spec_tokens=max_tokens)
+        return Draft(np.array(draft.token_ids, np.int32), draft.match_len)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
