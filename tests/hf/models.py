@@ -25,11 +25,10 @@ from transformers import (
 FAMILIES = ("llama", "gpt2", "gemma3", "mixtral")
 VOCABULARY = 12
 PAD, EOS = 0, 1
-MAX_POSITIONS = 160
+MAX_POSITIONS = 640
 SLIDING_WINDOW = 8
 
 _SHARED: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
     "max_position_embeddings": MAX_POSITIONS,
     "bos_token_id": None,
     "eos_token_id": None,
@@ -48,12 +47,13 @@ _LLAMA_LIKE: dict[str, Any] = {
 
 
 @functools.cache
-def tiny(family: str, attention: str = "sdpa") -> Any:
+def tiny(family: str, attention: str = "sdpa", vocabulary: int = VOCABULARY) -> Any:
     """A model of `family`, built once per session. It has a pad token and, by itself, no end of sequence.
 
     Typed as Any, for mypy takes a PreTrainedModel's methods for tensors.
     """
-    return settled(_new(family, {"attn_implementation": attention}), seed=FAMILIES.index(family))
+    settings = {"attn_implementation": attention, "vocab_size": vocabulary}
+    return settled(_new(family, settings), seed=FAMILIES.index(family))
 
 
 def settled(model: Any, seed: int, *, logit_gain: float = 0.5) -> Any:

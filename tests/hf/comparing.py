@@ -1,0 +1,59 @@
+"""Speculative and plain decoding side by side, with proof that something was accepted and something rolled back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngramspec import FixedBudget, Speculator
+from tests.hf.drafters import NoDrafter, OracleDrafter
+from tests.hf.models import EOS
+
+SEED = 11
+Arguments = Callable[[], dict[str, Any]]
+"""Makes the arguments of one `generate()` call: anew each time, for processors keep state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two runs returned; `plain` ran without drafts."""
+
+    plain: Tensor
+    speculative: Tensor
+    spec: Speculator
+    prompt_length: int
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether drafts were accepted, and some rolled back: without both, equal texts prove nothing."""
+        total = self.spec.stats.total
+        return 0 < total.num_accepted_tokens < total.num_draft_tokens
+
+
+def compare(model: Any, prompts: dict[str, Tensor], arguments: Arguments, *, corrupted: float = 0.6) -> Comparison:
+    """Decode plainly and with an oracle drafter; asserts that texts and the generator's final state are equal.
+
+    In a sampled batch each row draws from a generator of its own, so there "plain" is our own loop without drafts.
+    """
+    own_loop = arguments().get("do_sample", False) and len(prompts["input_ids"]) > 1
+    undrafted = {"custom_generate": Speculator(NoDrafter(), FixedBudget(0))} if own_loop else {}
+    torch.manual_seed(SEED)
+    plain = model.generate(**prompts, **arguments(), **undrafted)
+    state = torch.get_rng_state()
+
+    prompt_length = prompts["input_ids"].shape[1]
+    vocabulary = model.get_input_embeddings().num_embeddings
+    emitted = plain[:, prompt_length:].tolist()
+    spec = Speculator(OracleDrafter(emitted, vocabulary, corrupted=corrupted))
+    torch.manual_seed(SEED)
+    speculative = model.generate(**prompts, **arguments(), custom_generate=spec)
+    assert plain.tolist() == speculative.tolist()
+    assert torch.equal(state, torch.get_rng_state()), "the random generator was not consumed as by plain decoding"
+    return Comparison(plain, speculative, spec, prompt_length)
+
+
+def limits(**more: Any) -> dict[str, Any]:
+    """Arguments that end rows at different places: an end of sequence, and a length limit inside a draft."""
+    return {"max_new_tokens": 27, "eos_token_id": EOS, **more}
