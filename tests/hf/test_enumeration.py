@@ -122,6 +122,7 @@ def decode(
             pad_token=PAD,
             positions=np.arange(1),
             max_position=99,
+            vocabulary=VOCABULARY,
         )
         for index in range(len(tapes))
     ]
@@ -157,7 +158,7 @@ def plain_law(table: Table) -> Law:
 
 weights = st.tuples(*[st.integers(1, 5)] * VOCABULARY)
 open_texts = [text for length in range(NUM_TOKENS) for text in texts_of_length(length)]
-tables = st.fixed_dictionaries({text: weights for text in open_texts})
+tables = st.fixed_dictionaries(dict.fromkeys(open_texts, weights))
 draft_tables = st.fixed_dictionaries(
     {text: st.lists(st.integers(0, VOCABULARY - 1), max_size=3).map(tuple) for text in open_texts}
 )
@@ -223,6 +224,7 @@ def test_greedy_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Toke
             pad_token=PAD,
             positions=np.arange(1),
             max_position=99,
+            vocabulary=VOCABULARY,
         )
         target = TableTarget(table, chooser_type(call))
         while not row.finished:

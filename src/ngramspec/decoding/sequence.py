@@ -1,6 +1,6 @@
 """One row of a batch: what is pending, what was emitted, and how the loop moves it on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,8 +44,13 @@ class Sequence:
     finished: bool = False
 
     def propose(self, max_tokens: int) -> Draft:
-        """Draft at most `max_tokens`, and no more than could be accepted: the target's own token needs room too."""
-        return self.session.propose(max(0, min(max_tokens, self.remaining - 1)))
+        """Draft at most `max_tokens`, and no more than could be accepted: the target's own token needs room too.
+
+        A drafter that returns more than it was asked for is cut, whoever wrote it.
+        """
+        room = max(0, min(max_tokens, self.remaining - 1))
+        draft = self.session.propose(room)
+        return draft if draft.tokens.size <= room else replace(draft, tokens=draft.tokens[:room])
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""

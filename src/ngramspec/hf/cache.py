@@ -20,7 +20,7 @@ class RaggedLayer(CacheLayerMixin):
     is_sliding = False  # full-length storage for every layer: a window is a matter of the mask
 
     def __init__(self, cache: "RaggedCache") -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.cache = cache
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -109,6 +109,7 @@ class RaggedCache(Cache):
         """Keep these rows, in this order: rows that have finished stop costing anything."""
         index = torch.tensor(rows)
         for layer in self.layers:
+            assert isinstance(layer, RaggedLayer)
             layer.select(index)
 
 

@@ -6,8 +6,8 @@ per emitted token.
 
 - `AtOnce` (greedy, nothing looks at the text): one argmax over all rows and positions.
 - `RowByRow` (alone, or nothing looks across rows): each row walks down its own draft.
-- `InStep` (a stranger in a batch): position j of all rows together, with plain's `[B, L]` arguments; the pass ends where
-  the first row leaves its draft, or ends.
+- `InStep` (a stranger in a batch): position j of all rows together, with plain's `[B, L]` arguments; the pass ends
+  where the first row leaves its draft, or ends.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from ngramspec.hf.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One row of a pass: its place in the batch, its draft, and the logits `[K + 1, V]` behind it and its pending token."""
+    """One row of a pass: its place in the batch, its draft `[K]`, and the logits `[K + 1, V]` that judge it."""
 
     row: int
     draft: TokenArray
@@ -52,12 +52,18 @@ class Call:
     picker: Picker
     stops: Stops
 
+    def process(self, input_ids: Tensor, logits: Tensor) -> Tensor:
+        """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it."""
+        scores = logits.to(copy=True, dtype=torch.float32)
+        return self.processors(input_ids, scores) if self.processors else scores  # type: ignore[arg-type]
+
     def emit(self, row: int, token: int) -> bool:
         """Commit one token; returns whether the row ended with it."""
         self.text.append(row, token)
         ended = self.stops.row_ended(self.text, row)
         if ended:
             self.text.finish(row)
+        self.text.flush()
         return ended
 
 
@@ -88,7 +94,9 @@ class AtOnce:
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """See `Chooser`."""
-        logits = torch.cat([candidate.logits for candidate in candidates]) if len(candidates) > 1 else candidates[0].logits
+        logits = (
+            torch.cat([candidate.logits for candidate in candidates]) if len(candidates) > 1 else candidates[0].logits
+        )
         chosen = self._scores(logits).argmax(dim=-1).cpu().numpy().astype(np.int32)
         verdicts, start = [], 0
         for candidate in candidates:
@@ -102,7 +110,7 @@ class AtOnce:
         if not self.call.processors:
             return logits.float() if logits.dtype == torch.float64 else logits
         no_text = torch.empty((logits.shape[0], 0), dtype=torch.long, device=logits.device)
-        return self.call.processors(no_text, logits.to(copy=True, dtype=torch.float32))
+        return self.call.process(no_text, logits)
 
     def _verdict(self, candidate: Candidate, chosen: TokenArray) -> Verdict:
         tokens = chosen[: num_agreeing(candidate.draft, chosen) + 1]
@@ -127,9 +135,7 @@ class RowByRow:
         tokens: list[int] = []
         ended = False
         for position in range(candidate.draft.size + 1):
-            logits = candidate.logits[position : position + 1].to(copy=True, dtype=torch.float32)
-            scores = call.processors(call.text.row(row), logits) if call.processors else logits
-            token = call.picker.pick(scores, row)
+            token = call.picker.pick(call.process(call.text.row(row), candidate.logits[position : position + 1]), row)
             tokens.append(token)
             ended = call.emit(row, token)
             if ended or position == candidate.draft.size or token != candidate.draft[position]:
@@ -151,21 +157,22 @@ class InStep:
         for position in range(num_positions):
             tokens = self._column(candidates, position)
             columns.append(tokens)
-            if self._end_rows(self.call.stops.rows_ended(self.call.text)) or position == num_positions - 1:
+            is_over = self._end_rows(self.call.stops.rows_ended(self.call.text))
+            self.call.text.flush()
+            if is_over or position == num_positions - 1:
                 break
             if any(token != candidate.draft[position] for token, candidate in zip(tokens, candidates, strict=True)):
                 break
         chosen = np.array(columns, np.int32).T
         return [
-            Verdict(tokens, finished=finished)
-            for tokens, finished in zip(chosen, self.call.text.finished, strict=True)
+            Verdict(tokens, finished=finished) for tokens, finished in zip(chosen, self.call.text.finished, strict=True)
         ]
 
     def _column(self, candidates: Sequence[Candidate], position: int) -> list[int]:
         """Choose and commit one token per row."""
         text = self.call.text
         logits = torch.stack([candidate.logits[position] for candidate in candidates])
-        scores = self.call.processors(text.batch(), logits.to(copy=True, dtype=torch.float32))
+        scores = self.call.process(text.batch(), logits)
         tokens = [
             text.pad_token if text.finished[row] else self.call.picker.pick(scores[row : row + 1], row)
             for row in range(len(candidates))

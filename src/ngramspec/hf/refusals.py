@@ -1,6 +1,6 @@
 """What is refused by name, before the first forward pass, because it could not be exact."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,9 +10,7 @@ from transformers.integrations.fsdp import is_fsdp_managed_module
 
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from ngramspec.hf.types import Model
 
 KNOWN_MODEL_KWARGS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
 
@@ -39,7 +37,7 @@ def refuse_modes(config: GenerationConfig) -> None:
         )
 
 
-def refuse_inputs(model: "PreTrainedModel", model_kwargs: dict[str, Any]) -> None:
+def refuse_inputs(model: Model, model_kwargs: dict[str, Any]) -> None:
     """Raise RefusedError for model inputs that the loop does not pass on."""
     if model_kwargs.get("inputs_embeds") is not None:
         raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
@@ -63,7 +61,7 @@ def refuse_inputs(model: "PreTrainedModel", model_kwargs: dict[str, Any]) -> Non
         raise RefusedError("a model sharded by DeepSpeed ZeRO-3 or FSDP needs synced_gpus, which is not supported yet")
 
 
-def check_prompt(model: "PreTrainedModel", input_ids: Tensor, mask: Tensor | None) -> None:
+def check_prompt(model: Model, input_ids: Tensor, mask: Tensor | None) -> None:
     """Raise PromptError for a prompt that the model cannot read.
 
     input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded.
@@ -83,16 +81,21 @@ def check_prompt(model: "PreTrainedModel", input_ids: Tensor, mask: Tensor | Non
             f"a prompt must be at most max_position_embeddings={limit} tokens long, got {int(lengths.max())}"
             " (row " + f"{int(lengths.argmax())}): shorten it"
         )
-    vocabulary = model.get_input_embeddings().num_embeddings
     smallest, largest = int(input_ids.min()), int(input_ids.max())
-    if smallest < 0 or largest >= vocabulary:
+    if smallest < 0 or largest >= vocabulary(model):
         raise PromptError(
-            f"token ids must be >= 0 and < the vocabulary's {vocabulary},"
+            f"token ids must be >= 0 and < the vocabulary's {vocabulary(model)},"
             f" got {smallest if smallest < 0 else largest}: is this the model's own tokenizer?"
         )
 
 
-def max_position(model: "PreTrainedModel") -> int | None:
+def vocabulary(model: Model) -> int:
+    """Token ids that the model can read."""
+    size: int = model.get_input_embeddings().weight.shape[0]
+    return size
+
+
+def max_position(model: Model) -> int | None:
     """Positions that the model knows, None where it states no limit."""
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None

@@ -3,7 +3,7 @@
 import functools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +17,15 @@ from ngramspec.decoding import Budget, FixedBudget, step
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.choosing import Call, InStep, chooser_for
-from ngramspec.hf.refusals import check_prompt, max_position, refuse_inputs, refuse_modes
+from ngramspec.hf.refusals import check_prompt, max_position, refuse_inputs, refuse_modes, vocabulary
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.support import why_undrafted, windows_of
 from ngramspec.hf.target import ModelTarget, Row
 from ngramspec.hf.text import Text
+from ngramspec.hf.types import Model
 from ngramspec.stats import Counters, Stats
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 NO_LIMIT = 2**62
 
@@ -59,7 +57,7 @@ class Speculator:
 
     def __call__(
         self,
-        model: "PreTrainedModel",
+        model: Model,
         input_ids: Tensor,
         logits_processor: LogitsProcessorList,
         stopping_criteria: StoppingCriteriaList,
@@ -74,7 +72,7 @@ class Speculator:
 
     def generate(
         self,
-        model: "PreTrainedModel",
+        model: Model,
         inputs: Tensor | None = None,
         *,
         generation_config: GenerationConfig | None = None,
@@ -107,7 +105,7 @@ class Speculator:
 
     def _decode(
         self,
-        model: "PreTrainedModel",
+        model: Model,
         input_ids: Tensor,
         logits_processor: LogitsProcessorList,
         stopping_criteria: StoppingCriteriaList,
@@ -119,7 +117,9 @@ class Speculator:
         refuse_modes(generation_config)
         if stream is not None:
             stream.put(input_ids.cpu())
-        reason = why_undrafted(model) or (None if model_kwargs.get("use_cache", True) else "was called with use_cache=False")
+        reason = why_undrafted(model) or (
+            None if model_kwargs.get("use_cache", True) else "was called with use_cache=False"
+        )
         if reason is not None:
             self._warn_once(f"{type(model).__name__} {reason}: its text is decoded without drafts")
             return self._decode_plainly(
@@ -144,7 +144,7 @@ class Speculator:
 
     def _open_rows(
         self,
-        model: "PreTrainedModel",
+        model: Model,
         input_ids: Tensor,
         model_kwargs: dict[str, Any],
         stops: Stops,
@@ -171,13 +171,14 @@ class Speculator:
                     pad_token=pad_token,
                     positions=places[index],
                     max_position=max_position(model) or NO_LIMIT,
+                    vocabulary=vocabulary(model),
                 )
             )
         return rows
 
     def _decode_plainly(
         self,
-        model: "PreTrainedModel",
+        model: Model,
         input_ids: Tensor,
         logits_processor: LogitsProcessorList,
         stopping_criteria: StoppingCriteriaList,
@@ -232,7 +233,7 @@ def _refuse_arguments(synced_gpus: bool | None, kwargs: dict[str, Any]) -> None:
 
 
 def _stop_criteria(
-    model: "PreTrainedModel",
+    model: Model,
     config: GenerationConfig | None,
     criteria: StoppingCriteriaList | None,
     tokenizer: Any,

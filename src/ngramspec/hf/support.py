@@ -1,18 +1,16 @@
 """Which models can be drafted for: those whose cache can take a step back by moving an integer."""
 
 import inspect
-from typing import TYPE_CHECKING
 
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from ngramspec.hf.types import Model
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
 """Those that take a mask per query. flash_attention takes 2-D masks only, flex_attention block masks."""
 
 
-def why_undrafted(model: "PreTrainedModel") -> str | None:
+def why_undrafted(model: Model) -> str | None:
     """Why no draft can be rolled back in `model`, in a clause that follows its name; None where drafts are fine.
 
     A whitelist, for flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …): every layer
@@ -40,7 +38,7 @@ def why_undrafted(model: "PreTrainedModel") -> str | None:
     return None
 
 
-def windows_of(model: "PreTrainedModel") -> list[int | None]:
+def windows_of(model: Model) -> list[int | None]:
     """The sliding window of each layer in tokens, None for full attention."""
     layers = DynamicCache(config=model.config.get_text_config(decoder=True)).layers
     return [layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers]

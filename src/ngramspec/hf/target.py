@@ -1,8 +1,8 @@
 """A transformers model as a target: one forward pass checks the drafts of all rows."""
 
 from collections.abc import Sequence as Rows
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +10,10 @@ from torch import Tensor
 
 from ngramspec.decoding import Plan, Sequence, Verdict
 from ngramspec.drafting.types import Draft
-from ngramspec.hf.block import Block, BlockRow, IntArray, attention_mask, make_block
+from ngramspec.hf.block import Block, BlockRow, IntArray, additive_mask, attention_mask, make_block
 from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from ngramspec.hf.types import Model
 
 
 @dataclass(slots=True)
@@ -25,6 +23,7 @@ class Row(Sequence):
     index: its place in the batch. pad_token: what it is fed once it has finished.
     positions: `int64[P]`, position ids of the prompt; emitted tokens count on from the last one.
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
+    vocabulary: token ids that the model knows.
     num_cached: tokens, padding included, whose keys lie in the cache.
     """
 
@@ -32,6 +31,7 @@ class Row(Sequence):
     pad_token: int = field(kw_only=True)
     positions: IntArray = field(kw_only=True)
     max_position: int = field(kw_only=True)
+    vocabulary: int = field(kw_only=True)
     num_cached: int = 0
 
     def propose(self, max_tokens: int) -> Draft:
@@ -39,7 +39,10 @@ class Row(Sequence):
         room = min(max_tokens, self.max_position - self._position_of(self.num_cached + self.pending.size))
         if self.finished:
             return Draft(np.full(max(0, min(room, self.remaining - 1)), self.pad_token, np.int32))
-        return Sequence.propose(self, room)
+        draft = Sequence.propose(self, room)
+        # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
+        unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
+        return replace(draft, tokens=draft.tokens[: int(unknown.argmax())]) if unknown.any() else draft
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Move on; the padding that follows a finished row counts for nothing."""
@@ -69,9 +72,7 @@ class Row(Sequence):
 class ModelTarget:
     """Checks drafts with a causal language model and a `RaggedCache`."""
 
-    def __init__(
-        self, model: "PreTrainedModel", windows: list[int | None], prompt_mask: Tensor | None, chooser: Chooser
-    ) -> None:
+    def __init__(self, model: Model, windows: list[int | None], prompt_mask: Tensor | None, chooser: Chooser) -> None:
         """windows: the sliding window of each layer, None for full attention (see `support.windows_of`).
 
         prompt_mask: `[B, P]`, 0 where the prompt is padding; None where nothing is.
@@ -82,7 +83,7 @@ class ModelTarget:
         self._cache = RaggedCache(len(windows))
         self._prompt_mask = None if prompt_mask is None else prompt_mask.to(model.device, torch.bool)
         self._held: list[Row] = []
-        self._additive = model.config._attn_implementation == "eager"
+        self._is_eager = model.config._attn_implementation == "eager"
         self._keeps_logits = model._supports_logits_to_keep()
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
@@ -165,11 +166,7 @@ class ModelTarget:
             valid = torch.ones((slots.shape[0], block.extent), dtype=torch.bool, device=slots.device)
             valid[:, : self._prompt_mask.shape[1]] = self._prompt_mask
         seen = attention_mask(slots, block.extent, valid, window)
-        if not self._additive:
-            return seen
-        # Eager attention adds its mask, so a boolean one would be silently wrong.
-        lowest = torch.finfo(self._model.dtype).min
-        return torch.zeros(seen.shape, dtype=self._model.dtype, device=seen.device).masked_fill_(~seen, lowest)
+        return additive_mask(seen, self._model.dtype) if self._is_eager else seen
 
 
 def _row(plan: Plan) -> Row:

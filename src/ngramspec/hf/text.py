@@ -5,6 +5,9 @@ from torch import Tensor
 
 from ngramspec.hf.streaming import Stream
 
+ROOM = 256
+"""Tokens per row by which the tensor grows at least: a limit may be larger than any memory."""
+
 
 class Text:
     """Prompts and emitted tokens of all rows.
@@ -14,25 +17,30 @@ class Text:
     """
 
     def __init__(self, prompt_ids: Tensor, max_length: int, pad_token: int, stream: Stream | None) -> None:
-        """prompt_ids: `int64[B, P]`. max_length: tokens per row, prompt included. pad_token: fills finished rows."""
+        """prompt_ids: `int64[B, P]`. max_length: tokens per row, prompt included. pad_token: fills finished rows.
+
+        A criterion may set a `max_length` below P; plain `generate()` then emits one token all the same.
+        """
         batch, self.prompt_length = prompt_ids.shape
         self.pad_token = pad_token
         self.emitted: list[list[int]] = [[] for _ in range(batch)]
         self.finished = [False] * batch
         self._stream = stream
-        self._ids = prompt_ids.new_full((batch, max_length), pad_token)
-        self._ids[:, : self.prompt_length] = prompt_ids
+        self._ids = torch.nn.functional.pad(
+            prompt_ids, (0, max(1, min(max_length - self.prompt_length, ROOM))), value=pad_token
+        )
         self._num_written = [0] * batch
 
     def append(self, row: int, token: int) -> None:
         """Emit one token."""
         self.emitted[row].append(token)
-        if self._stream is not None:
-            self._stream.flush(self.emitted, self.finished, self.pad_token)
 
     def finish(self, row: int) -> None:
         """Note that the row has ended: padding follows."""
         self.finished[row] = True
+
+    def flush(self) -> None:
+        """Stream what can be streamed; after the criteria were asked, as plain `generate()` does."""
         if self._stream is not None:
             self._stream.flush(self.emitted, self.finished, self.pad_token)
 
@@ -53,6 +61,8 @@ class Text:
     def _write(self, row: int) -> int:
         emitted, start = self.emitted[row], self._num_written[row]
         end = self.prompt_length + len(emitted)
+        if end > self._ids.shape[1]:
+            self._ids = torch.nn.functional.pad(self._ids, (0, max(ROOM, end // 4)), value=self.pad_token)
         if start < len(emitted):
             new = torch.tensor(emitted[start:], dtype=self._ids.dtype)
             self._ids[row, self.prompt_length + start : end] = new.to(self._ids.device)

@@ -1,0 +1,74 @@
+"""The rooms: imports point downward only, and `import ngramspec` is light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ngramspec
+
+PACKAGE = Path(ngramspec.__file__).parent
+FLOORS = {
+    "errors": 0,
+    "stats": 0,
+    "drafting": 0,
+    "decoding": 1,
+    "hf": 2,
+    "pico": 2,
+    "replay": 2,
+    "cli": 4,
+}
+
+
+def imports() -> Iterator[tuple[str, str, str]]:
+    """Every import of one room by another: file, importing room, imported room; those for type checkers alone too."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        room = relative.parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "ngramspec" and len(parts) > 1:
+                    yield str(relative), room, parts[1]
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix in ("", ".py")}
+    assert set(FLOORS) == rooms - {"__init__", "__pycache__"}
+
+
+def test_imports_point_downward_only() -> None:
+    found = [entry for entry in imports() if entry[1] != "__init__"]
+    assert found
+    # `errors`, `stats` and `drafting` share the ground floor; drafts are errors' and counters' neighbours, not their users.
+    wrong = [entry for entry in found if entry[1] != entry[2] and FLOORS[entry[1]] <= FLOORS[entry[2]]]
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("room", ["drafting", "decoding", "replay", "stats", "errors"])
+def test_only_hf_and_pico_know_torch(room: str) -> None:
+    paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
+    for path in paths:
+        for node in ast.parse(path.read_text()).body:
+            text = ast.unparse(node) if isinstance(node, ast.Import | ast.ImportFrom) else ""
+            assert "torch" not in text
+            assert "transformers" not in text
+
+
+def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, ngramspec; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == result.stdout.strip()
+
+
+def test_every_public_name_resolves_and_no_other_does() -> None:
+    for name in ngramspec.__all__:
+        assert getattr(ngramspec, name) is not None
+        assert name in dir(ngramspec)
+    with pytest.raises(AttributeError, match="has no attribute 'Speculater'"):
+        ngramspec.Speculater  # noqa: B018
