@@ -8,6 +8,8 @@ import sys
 
 import typer
 
+from ngramspec.cli.demo import demo
+from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
 from ngramspec.errors import NgramspecError
 
@@ -24,6 +26,8 @@ def _commands() -> None:
     """Prompt-lookup n-gram speculation: the same text in fewer passes."""
 
 
+app.command()(demo)
+app.command()(generate)
 app.command()(replay)
 
 

@@ -1,0 +1,49 @@
+"""The same text made twice, plainly and with speculation, and what each took."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Generate = Callable[[], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two outputs, `int64[B, n]` each, and the wall times in seconds."""
+
+    plain: "Tensor"
+    speculative: "Tensor"
+    plain_seconds: float
+    speculative_seconds: float
+
+    def num_identical(self, pad_token: int | None) -> int:
+        """Rows with the same token ids; `pad_token` fills rows that end before the longest one of their output."""
+        from torch.nn.functional import pad
+
+        filler = -1 if pad_token is None else pad_token
+        width = max(self.plain.shape[1], self.speculative.shape[1])
+        plain, speculative = (
+            pad(output, (0, width - output.shape[1]), value=filler) for output in (self.plain, self.speculative)
+        )
+        return int((plain == speculative).all(dim=1).sum())
+
+
+def compare(plain: "Generate", speculative: "Generate") -> Comparison:
+    """Run both once, plain first, from the same state of torch's random generators."""
+    import torch
+
+    with torch.random.fork_rng():
+        plain_output, plain_seconds = timed(plain)
+    output, seconds = timed(speculative)
+    return Comparison(plain_output, output, plain_seconds, seconds)
+
+
+def timed(generate: "Generate") -> tuple["Tensor", float]:
+    """The output, and the seconds it took."""
+    start = time.perf_counter()
+    output = generate().cpu()  # the copy waits for the device
+    return output, time.perf_counter() - start

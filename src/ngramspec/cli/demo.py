@@ -1,0 +1,32 @@
+"""`ngramspec demo`: three jobs, done plainly and with speculation, and whether it is the same text."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ngramspec.cli.jobs import demo_jobs
+from ngramspec.cli.models import load
+
+
+def demo(
+    model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
+    max_draft_tokens: Annotated[int, typer.Option(min=0, help="Longest draft; 0 drafts nothing.")] = 10,
+) -> None:
+    """Rename, extract and correct with a small model, beside plain decoding; exit code 1 if the texts differ."""
+    from ngramspec.cli.report import Report
+    from ngramspec.cli.trial import run
+
+    console = Console(highlight=False)
+    with console.status("Loading the model"):
+        loaded = load(model)
+    report = Report(console, loaded.tokenizer)
+    report.begin(f"{loaded}, greedy, drafts of up to {max_draft_tokens} tokens")
+    results = []
+    for job in demo_jobs():
+        with console.status(job.name):
+            results.append(run(job, loaded, max_draft_tokens=max_draft_tokens))
+        report.show(results[-1])
+    report.end(results)
+    if not all(result.identical for result in results):
+        raise typer.Exit(1)

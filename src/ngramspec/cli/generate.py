@@ -1,0 +1,96 @@
+"""`ngramspec generate`: text from any causal model, in fewer passes."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from ngramspec.cli.models import load
+from ngramspec.cli.prompts import SUFFIX, Prompt, read_prompts
+from ngramspec.errors import RefusedError
+
+
+def generate(
+    prompt_file: Annotated[
+        str,
+        typer.Option(
+            help='One prompt, or with the suffix .jsonl one {"prompt": text} per line. "-" is standard input.'
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 256,
+    max_draft_tokens: Annotated[int, typer.Option(min=0, help="Longest draft; 0 drafts nothing.")] = 10,
+    batch: Annotated[int, typer.Option(min=1, help="Prompts that are decoded together.")] = 1,
+    chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the tokenizer's chat template.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Sample instead of the greedy choice.")] = False,
+    temperature: Annotated[float | None, typer.Option(help="With --sample; the model's own by default.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="With --sample; the model's own by default.")] = None,
+    seed: Annotated[int, typer.Option(help="With --sample: the same seed, the same text.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Decode plainly too; exit code 1 if the texts differ.")
+    ] = False,
+) -> None:
+    """Generate text. It goes to standard output, statistics go to standard error.
+
+    One prompt streams as its text is made. The prompts of a .jsonl file come out as lines of {"prompt", "output"},
+    which `ngramspec replay` reads.
+    """
+    settings = _settings(sample=sample, temperature=temperature, top_p=top_p)
+    if compare and sample and batch > 1:
+        raise RefusedError(
+            "--compare with --sample needs --batch 1, for rows of a batch draw from generators of their own"
+            f" (plain decoding's distribution, not its text), got --batch {batch}"
+        )
+    prompts = read_prompts(prompt_file)
+
+    import torch
+
+    from ngramspec.cli.run import Run
+    from ngramspec.decoding import FixedBudget
+    from ngramspec.hf import Speculator
+
+    spec = Speculator(budget=FixedBudget(max_draft_tokens))
+    run = Run(load(model), spec, chat=chat, settings={"max_new_tokens": max_new_tokens} | settings)
+    run.check(prompts)
+    torch.manual_seed(seed)
+    is_lines = prompt_file.endswith(SUFFIX)
+    if is_lines or compare:
+        for prompt, text in _decode(prompts, batch, run.compare if compare else run.decode):
+            print(json.dumps({"prompt": prompt.text, "output": text}, ensure_ascii=False) if is_lines else text)
+    else:
+        run.stream(prompts[0])
+    print(f"{spec.stats}\n{run}", file=sys.stderr)
+    if run.num_identical < run.num_compared:
+        raise typer.Exit(1)
+
+
+def _decode(
+    prompts: Sequence[Prompt], batch: int, decode: Callable[[Sequence[Prompt]], list[str]]
+) -> Iterator[tuple[Prompt, str]]:
+    """Prompts with their texts; a progress bar shows how many are done."""
+    console = Console(stderr=True)
+    shown = console.is_terminal and len(prompts) > 1
+    # Where the texts go to the terminal as well, they pass above the bar; elsewhere they are nothing of its business.
+    with Progress(console=console, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()) as progress:
+        task = progress.add_task("prompts", total=len(prompts))
+        for start in range(0, len(prompts), batch):
+            rows = prompts[start : start + batch]
+            yield from zip(rows, decode(rows), strict=True)
+            progress.advance(task, len(rows))
+
+
+def _settings(*, sample: bool, temperature: float | None, top_p: float | None) -> dict[str, Any]:
+    if temperature is not None and temperature <= 0:
+        raise typer.BadParameter(
+            f"--temperature must be > 0, got {temperature}: leave --sample out for greedy decoding"
+        )
+    if top_p is not None and not 0 < top_p <= 1:
+        raise typer.BadParameter(f"--top-p must be > 0 and <= 1, got {top_p}")
+    given = {name: value for name, value in (("temperature", temperature), ("top_p", top_p)) if value is not None}
+    if given and not sample:
+        raise typer.BadParameter("--temperature and --top-p are for sampling: add --sample, or leave them out")
+    return {"do_sample": sample, **given}

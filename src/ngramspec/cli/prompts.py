@@ -1,0 +1,62 @@
+"""Prompts as files give them: one text, or one per line."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ngramspec.errors import PromptError
+
+SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt and where it stands, for messages: "file" or "file:line"."""
+
+    text: str
+    place: str
+
+
+def read_prompts(file: str) -> list[Prompt]:
+    """Read a `.jsonl` file of `{"prompt": text}`, or any other file (`-`: standard input) as one prompt.
+
+    Raises PromptError where there is no prompt, and OSError where there is no file.
+    """
+    if file.endswith(SUFFIX):
+        lines = enumerate(_text(file).split("\n"), start=1)  # a line separator in a prompt is text
+        prompts = [_parse(line, f"{file}:{number}") for number, line in lines if line.strip()]
+    else:
+        place = "standard input" if file == "-" else file
+        prompts = [Prompt(_text(file), place)]
+    if not prompts:
+        raise PromptError(f'{file}: a file of prompts must hold at least one line, got none: write {{"prompt": text}}')
+    for prompt in prompts:
+        if not prompt.text.strip():
+            raise PromptError(f"{prompt.place}: a prompt must hold some text, got {_shorten(prompt.text)}: write one")
+    return prompts
+
+
+def _text(file: str) -> str:
+    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{file}: prompts must be UTF-8, got {error}: convert the file") from error
+
+
+def _parse(line: str, place: str) -> Prompt:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise PromptError(
+            f"{place}: a line must hold one JSON object, got {_shorten(line)} ({error}): write one object per line"
+        ) from error
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+        raise PromptError(f'{place}: a line must be {{"prompt": text}}, got {_shorten(row)}: add the prompt as text')
+    return Prompt(row["prompt"], place)
+
+
+def _shorten(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,40 @@
+"""Which emitted tokens were accepted drafts: heard at the contract that every drafter is under."""
+
+from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
+
+
+class Recorder:
+    """A drafter that passes everything on to another, and keeps the sessions that it opened."""
+
+    def __init__(self, drafter: Drafter) -> None:
+        self.drafter = drafter
+        self.sessions: list[RecordedSession] = []
+
+    def open(self, segment: str | None = None) -> "RecordedSession":
+        """Start a row."""
+        self.sessions.append(RecordedSession(self.drafter.open(segment)))
+        return self.sessions[-1]
+
+
+class RecordedSession:
+    """One row. `accepted` holds, per emitted token, whether it was drafted."""
+
+    def __init__(self, session: DraftSession) -> None:
+        self.accepted: list[bool] = []
+        self._session = session
+        self._num_accepted: int | None = None  # of the latest pass; None while the text is the prompt
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Note which of the committed tokens were drafted: the first ones."""
+        if self._num_accepted is not None:
+            self.accepted += [index < self._num_accepted for index in range(tokens.size)]
+        self._session.extend(tokens)
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Ask the other drafter."""
+        return self._session.propose(max_tokens)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Hear the verdict; `extend` follows with the tokens."""
+        self._num_accepted = num_accepted
+        self._session.observe(draft, num_accepted)

@@ -1,0 +1,65 @@
+"""Text for the terminal, with accepted draft tokens in colour."""
+
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ACCEPTED = "green"
+OWN = "default"
+WRONG = "red"
+
+
+def has_colour(console: Console) -> bool:
+    """Whether colour reaches the reader: a terminal, and no NO_COLOR."""
+    return console.is_terminal and console.color_system is not None and not console.no_color
+
+
+def drafted_text(tokenizer: "PreTrainedTokenizerBase", tokens: list[int], accepted: list[bool]) -> Text:
+    """The text of `tokens`, those that were accepted from drafts in colour."""
+    text = Text()
+    for piece, is_accepted in zip(_pieces(tokenizer, tokens), accepted, strict=True):
+        text.append(piece, style=ACCEPTED if is_accepted else OWN)
+    return text
+
+
+def _pieces(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> list[str]:
+    """What each token adds to the text; a character of several tokens comes with its last one."""
+    pieces = []
+    shown = ""
+    for end in range(1, len(tokens) + 1):
+        decoded = decode(tokenizer, tokens[:end])
+        is_whole = not decoded.endswith("\N{REPLACEMENT CHARACTER}") or end == len(tokens)
+        pieces.append(decoded[len(shown) :] if is_whole else "")
+        shown = decoded if is_whole else shown
+    return pieces
+
+
+def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> str:
+    """The text of `tokens`, without special ones and otherwise as it is."""
+    text = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert isinstance(text, str)
+    return text
+
+
+def difference(expected: str, actual: str) -> Text:
+    """The lines that differ, expected above actual."""
+    left, right = expected.split("\n"), actual.split("\n")
+    text = Text()
+    for tag, start, end, other_start, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        if tag != "equal":
+            for line in left[start:end]:
+                text.append("expected  ", style="dim").append(line + "\n")
+            for line in right[other_start:other_end]:
+                text.append("     got  ", style="dim").append(line + "\n", style=WRONG)
+    text.rstrip()
+    return text
+
+
+def indented(console: Console, text: Text, by: int = 4) -> list[Text]:
+    """Lines of `text` that fit the terminal, moved to the right, without a tail of spaces."""
+    return [Text(" " * by).append(line) for line in text.wrap(console, console.width - by)]

@@ -1,0 +1,106 @@
+"""Decoding for `ngramspec generate`, and what it took."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TextStreamer
+
+from ngramspec.cli.compare import compare, timed
+from ngramspec.cli.models import Loaded
+from ngramspec.cli.prompts import Prompt
+from ngramspec.cli.render import decode
+from ngramspec.errors import PromptError
+from ngramspec.hf import Speculator
+from ngramspec.hf.refusals import max_position
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+WARM_UP_TOKENS = 8
+
+
+class Run:
+    """Decodes with one model, one Speculator and one set of `generate()` settings, and adds up.
+
+    seconds, plain_seconds: wall times of decoding. num_compared: texts that were made plainly too.
+    """
+
+    def __init__(self, loaded: Loaded, spec: Speculator, *, chat: bool, settings: dict[str, Any]) -> None:
+        self.seconds = 0.0
+        self.plain_seconds = 0.0
+        self.num_compared = 0
+        self.num_identical = 0
+        self._loaded = loaded
+        self._spec = spec
+        self._chat = chat
+        self._settings = settings
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """Raise PromptError, before anything is decoded, if a prompt and its output exceed the model's positions."""
+        limit = max_position(self._loaded.model)
+        room = self._settings["max_new_tokens"]
+        for prompt in prompts:
+            length = self._encode([prompt])["input_ids"].shape[1]
+            if limit is not None and length + room > limit:
+                raise PromptError(
+                    f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
+                    f" got {length} + {room} tokens: shorten one of them"
+                )
+
+    def stream(self, prompt: Prompt) -> None:
+        """Print the text as it is made."""
+        streamer = TextStreamer(self._loaded.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        encoded = self._encode([prompt])
+        _, self.seconds = timed(lambda: self._loaded.generate(encoded, self._spec, streamer=streamer, **self._settings))
+
+    def decode(self, prompts: Sequence[Prompt]) -> list[str]:
+        """The texts of one batch."""
+        encoded = self._encode(prompts)
+        output, seconds = timed(lambda: self._loaded.generate(encoded, self._spec, **self._settings))
+        self.seconds += seconds
+        return self._texts(output)
+
+    def compare(self, prompts: Sequence[Prompt]) -> list[str]:
+        """The texts of one batch, which is decoded plainly too."""
+        encoded = self._encode(prompts)
+        if not self.num_compared:
+            self._warm_up(encoded)
+        made = compare(
+            lambda: self._loaded.generate(encoded, None, **self._settings),
+            lambda: self._loaded.generate(encoded, self._spec, **self._settings),
+        )
+        self.seconds += made.speculative_seconds
+        self.plain_seconds += made.plain_seconds
+        self.num_compared += len(prompts)
+        self.num_identical += made.num_identical(self._loaded.tokenizer.pad_token_id)
+        return self._texts(made.speculative)
+
+    def __str__(self) -> str:
+        """What decoding took, and how it compares."""
+        tokens = self._spec.stats.total.tokens
+        if not self.num_compared:
+            return f"{self.seconds:.2f} s, {tokens / self.seconds:.0f} tokens/s"
+        lines = [
+            f"plain {self.plain_seconds:.2f} s, with drafts {self.seconds:.2f} s:"
+            f" {self.plain_seconds / self.seconds:.2f}x",
+            f"identical: {self.num_identical} of {self.num_compared} texts",
+        ]
+        if self.num_identical < self.num_compared and self._loaded.dtype in ("float16", "bfloat16"):
+            lines.append(
+                f"In {self._loaded.dtype}, one pass over many tokens and many passes over one can round a near-tie of"
+                " the two best tokens differently; from there on the texts differ."
+            )
+        return "\n".join(lines)
+
+    def _encode(self, prompts: Sequence[Prompt]) -> dict[str, "Tensor"]:
+        return self._loaded.encode([prompt.text for prompt in prompts], chat=self._chat)
+
+    def _texts(self, output: "Tensor") -> list[str]:
+        return [decode(self._loaded.tokenizer, tokens) for tokens in output.tolist()]
+
+    def _warm_up(self, encoded: dict[str, "Tensor"]) -> None:
+        with torch.random.fork_rng():
+            for spec in (None, Speculator()):
+                self._loaded.generate(encoded, spec, **self._settings | {"max_new_tokens": WARM_UP_TOKENS})
