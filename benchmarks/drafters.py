@@ -38,10 +38,10 @@ class Rule:
 
 
 RULES = (
-    Rule("ngramspec", "latest longest match, n >= 1, K = 10", PromptLookup, 10, timed=True),
-    Rule("transformers", "earliest match, n = 2..1, K = 10", lambda: EarliestMatch(min_match=1, max_match=2), 10),
-    Rule("vLLM 5", "ngram default: earliest match, n = 5, K = 5", lambda: EarliestMatch(min_match=5, max_match=5), 5),
-    Rule("vLLM 2-4", "ngram: earliest match, n = 4..2, K = 5", lambda: EarliestMatch(min_match=2, max_match=4), 5),
+    Rule("ngramspec", "latest longest, n >= 1, K = 10", PromptLookup, 10, timed=True),
+    Rule("transformers", "earliest, n = 2..1, K = 10", lambda: EarliestMatch(min_match=1, max_match=2), 10),
+    Rule("vLLM 5", "ngram default: earliest, n = 5, K = 5", lambda: EarliestMatch(min_match=5, max_match=5), 5),
+    Rule("vLLM 2-4", "ngram: earliest, n = 4..2, K = 5", lambda: EarliestMatch(min_match=2, max_match=4), 5),
     Rule("arctic", "suffix tree, factor 1, K = 10", lambda: SuffixTree(max_depth=64), 10, timed=True),
     Rule("arctic 24", "suffix tree as in vLLM, K = 24", lambda: SuffixTree(max_depth=24), 24, timed=True),
     Rule("ngramspec 24", "the same with K = 24", PromptLookup, 24, timed=True),
@@ -68,11 +68,8 @@ def main() -> None:
         except ImportError:
             reports[rule] = None
     if arguments.json:
-        print(
-            json.dumps(
-                {f"{rule.name}: {rule.settings}": _as_dict(rule, report) for rule, report in reports.items()}, indent=2
-            )
-        )
+        rules = {rule.name: {"rule": rule.settings} | _as_dict(rule, report) for rule, report in reports.items()}
+        print(json.dumps(rules, indent=2))
     else:
         _print(reports)
 
@@ -111,7 +108,7 @@ def _figures(rule: Rule, report: SegmentReport) -> dict[str, int | float]:
 def _print(reports: dict[Rule, Report | None]) -> None:
     console = Console()
     if not console.is_terminal:
-        console.width = 140
+        console.width = 150  # a pipe has no width, and a table that wraps cannot be read or cut
     done = {rule: report for rule, report in reports.items() if report is not None}
     ours = next(iter(done.values()))
     tokens = ours.total.counters.tokens

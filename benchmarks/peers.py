@@ -1,5 +1,6 @@
 """Other projects' rules for choosing a draft, as drafters of ours, so that all go through the same replay."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,7 @@ class SuffixTree:
 
     def __init__(self, *, max_depth: int) -> None:
         """Build trees of `max_depth`; raises ImportError where the package is missing."""
-        from arctic_inference.suffix_decoding import SuffixDecodingCache  # type: ignore[import-untyped, import-not-found, unused-ignore]
-
-        self._cache_class = SuffixDecodingCache
+        self._cache_class = import_module("arctic_inference.suffix_decoding").SuffixDecodingCache
         self._max_depth = max_depth
 
     def open(self, segment: str | None = None) -> DraftSession:

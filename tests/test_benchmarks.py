@@ -1,0 +1,48 @@
+"""The peers' rules in the benchmarks are the peers' rules."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
+
+from benchmarks.peers import EarliestMatch
+from benchmarks.suffix_index import kmp_earliest_longest
+from tests.drafting.test_suffix_index import texts, tokens_of
+
+
+@given(text=texts().filter(bool))
+@settings(deadline=None)
+def test_the_rule_of_transformers_is_transformers_own(text: list[int]) -> None:
+    generator = PromptLookupCandidateGenerator(num_output_tokens=10, max_matching_ngram_size=2, max_length=1000)
+    candidates, _ = generator.get_candidates(torch.LongTensor([text]))
+    session = EarliestMatch(min_match=1, max_match=2).open()
+    session.extend(tokens_of(text))
+    assert candidates[0, len(text) :].tolist() == session.propose(10).tokens.tolist()
+
+
+@given(text=texts(), min_match=st.integers(1, 5), longer=st.integers(0, 5))
+@settings(deadline=None)
+def test_the_rule_of_vllm_is_its_searchs_answer(text: list[int], min_match: int, longer: int) -> None:
+    start = kmp_earliest_longest(tokens_of(text), min_match, min_match + longer)
+    expected = [] if start < 0 else text[start : start + 5]
+    session = EarliestMatch(min_match=min_match, max_match=min_match + longer).open()
+    session.extend(tokens_of(text))
+    assert expected == session.propose(5).tokens.tolist()
+
+
+def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:
+    pytest.importorskip("mistral_common")
+    rows = [{"prompt_ids": [1, 2, 3, 4, 5, 6], "output_ids": [1, 2, 3, 4, 5, 6], "segment": "copy"}] * 3
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "-m", "benchmarks.drafters", str(path), "--json", "--limit", "2"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    assert (2, 5.0) == tuple(printed["ngramspec"]["total"][key] for key in ("requests", "tokens_per_pass"))
+    assert "us_per_token" not in printed["transformers"]["segments"]["copy"]
