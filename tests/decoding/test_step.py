@@ -1,0 +1,112 @@
+"""The loop emits what the target would, whatever was drafted."""
+
+from collections.abc import Sequence as Rows
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ngramspec.decoding import FixedBudget, Plan, Sequence, Verdict, plan, step
+from ngramspec.drafting import Draft, TokenArray
+
+
+class AnyDrafts:
+    """A session that proposes at random, and keeps the text that it is given."""
+
+    def __init__(self, seed: int, alphabet: int) -> None:
+        self.text: list[int] = []
+        self._random = np.random.default_rng(seed)
+        self._alphabet = alphabet
+
+    def extend(self, tokens: TokenArray) -> None:
+        self.text += tokens.tolist()
+
+    def propose(self, max_tokens: int) -> Draft:
+        size = self._random.integers(0, max_tokens + 4)  # more than was asked for, now and then
+        return Draft(self._random.integers(0, self._alphabet, size, np.int32))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+
+class Script:
+    """A target that reads from a script per row, token by token, as a model would choose."""
+
+    def __init__(self, scripts: dict[int, list[int]]) -> None:
+        self.scripts = scripts
+        self.shapes: list[tuple[int, ...]] = []
+
+    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+        self.shapes.append(tuple(row.draft.tokens.size for row in plans))
+        return [self._read(row) for row in plans]
+
+    def _read(self, row: Plan) -> Verdict:
+        script = self.scripts[id(row.sequence)]
+        tokens: list[int] = []
+        for drafted in [*row.draft.tokens.tolist(), None]:
+            tokens.append(script.pop(0))
+            if tokens[-1] != drafted or not script:
+                break
+        return Verdict(np.array(tokens, np.int32), finished=not script)
+
+
+@given(
+    scripts=st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=40), min_size=1, max_size=4),
+    max_draft_tokens=st.integers(0, 6),
+    seed=st.integers(0, 1000),
+)
+@settings(deadline=None)
+def test_any_drafts_leave_every_row_the_text_of_its_target(
+    scripts: list[list[int]], max_draft_tokens: int, seed: int
+) -> None:
+    sessions = [AnyDrafts(seed + number, alphabet=2) for number in range(len(scripts))]
+    rows = [
+        Sequence(session, np.empty(0, np.int32), remaining=len(script))
+        for session, script in zip(sessions, scripts, strict=True)
+    ]
+    target = Script({id(row): list(script) for row, script in zip(rows, scripts, strict=True)})
+    while live := [row for row in rows if not row.finished]:
+        step(target, live, FixedBudget(max_draft_tokens))
+    assert scripts == [session.text for session in sessions]
+    assert [len(script) for script in scripts] == [row.counters.tokens for row in rows]
+    assert max(map(max, target.shapes)) <= max_draft_tokens
+    for row in rows:
+        counters = row.counters
+        assert counters.target_passes <= counters.tokens <= counters.target_passes + counters.num_accepted_tokens
+        assert counters.num_accepted_tokens <= counters.num_draft_tokens
+        assert counters.num_accepted_tokens == sum(counters.num_accepted_tokens_per_pos)
+
+
+def test_each_row_drafts_within_its_own_allotment() -> None:
+    class Falling:
+        def allot(self, sequences: Rows[Sequence]) -> list[int]:
+            return [3, 0][: len(sequences)]
+
+    class Full:
+        def extend(self, tokens: TokenArray) -> None: ...
+
+        def propose(self, max_tokens: int) -> Draft:
+            return Draft(np.zeros(max_tokens, np.int32))
+
+        def observe(self, draft: Draft, num_accepted: int) -> None: ...
+
+    rows = [Sequence(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
+    assert [3, 0] == [planned.draft.tokens.size for planned in plan(rows, Falling())]
+
+
+def test_a_target_must_answer_for_every_row() -> None:
+    class Forgetful:
+        def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+            return []
+
+    with pytest.raises(ValueError, match="shorter"):
+        step(Forgetful(), [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)], FixedBudget())
+
+
+def test_a_fixed_budget_is_the_same_for_every_row_and_never_negative() -> None:
+    rows = [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)] * 3
+    assert [10, 10, 10] == FixedBudget().allot(rows)
+    assert [0, 0, 0] == FixedBudget(0).allot(rows)
+    with pytest.raises(ValueError, match=r"max_draft_tokens must be >= 0 \(0 switches speculation off\), got -1"):
+        FixedBudget(-1)

@@ -1,0 +1,88 @@
+"""Counters add up, by segment and across threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ngramspec.stats import Counters, Stats
+
+passes = st.lists(
+    st.integers(0, 8).flatmap(
+        lambda drafted: st.integers(0, drafted).map(lambda accepted: (accepted + 1, drafted, accepted))
+    ),
+    max_size=20,
+)
+
+
+def counters_of(recorded: list[tuple[int, int, int]]) -> Counters:
+    counters = Counters(requests=1)
+    for num_tokens, num_drafted, num_accepted in recorded:
+        counters.record_pass(num_tokens, num_drafted, num_accepted)
+    return counters
+
+
+@given(recorded=passes)
+def test_counters_are_the_sums_over_passes(recorded: list[tuple[int, int, int]]) -> None:
+    counters = counters_of(recorded)
+    assert len(recorded) == counters.target_passes
+    assert sum(tokens for tokens, _, _ in recorded) == counters.tokens
+    assert sum(drafted > 0 for _, drafted, _ in recorded) == counters.num_drafts
+    assert sum(drafted for _, drafted, _ in recorded) == counters.num_draft_tokens
+    assert sum(accepted for _, _, accepted in recorded) == counters.num_accepted_tokens
+    expected = [sum(accepted > position for _, _, accepted in recorded) for position in range(8)]
+    actual = counters.num_accepted_tokens_per_pos
+    assert expected == actual + [0] * (8 - len(actual))
+
+
+@given(first=passes, second=passes)
+def test_adding_counters_counts_the_passes_of_both(
+    first: list[tuple[int, int, int]], second: list[tuple[int, int, int]]
+) -> None:
+    both = counters_of(first)
+    both.add(counters_of(second))
+    expected = counters_of(first + second)
+    expected.requests = 2
+    assert expected == both
+
+
+def test_rates_are_zero_before_anything_happened() -> None:
+    assert (0.0, 0.0) == (Counters().acceptance_rate, Counters().tokens_per_pass)
+
+
+def test_rates_are_ratios_of_the_counters() -> None:
+    counters = counters_of([(3, 4, 2), (1, 0, 0)])
+    assert (0.5, 2.0) == (counters.acceptance_rate, counters.tokens_per_pass)
+
+
+def test_a_request_without_a_segment_counts_in_the_total_alone() -> None:
+    stats = Stats()
+    stats.add(counters_of([(3, 4, 2)]), "invoices")
+    stats.add(counters_of([(1, 0, 0)]))
+    assert (2, 4) == (stats.total.requests, stats.total.tokens)
+    assert ["invoices"] == [name for name, _ in stats]
+    assert 3 == stats.segments["invoices"].tokens
+
+
+def test_what_stats_hand_out_are_copies() -> None:
+    stats = Stats()
+    stats.add(counters_of([(3, 4, 2)]), "invoices")
+    stats.total.tokens = 0
+    stats.segments["invoices"].num_accepted_tokens_per_pos.clear()
+    assert 3 == stats.total.tokens
+    assert [1, 1] == stats.segments["invoices"].num_accepted_tokens_per_pos
+
+
+def test_many_threads_may_add() -> None:
+    stats = Stats()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: stats.add(counters_of([(3, 4, 2)]), f"segment {number % 3}"), range(300)))
+    assert (300, 900) == (stats.total.requests, stats.total.tokens)
+    assert [100, 100, 100] == [counters.requests for _, counters in stats]
+
+
+def test_stats_read_as_one_line_and_one_per_segment() -> None:
+    stats = Stats()
+    stats.add(counters_of([(3, 4, 2), (1, 0, 0)]), "invoices")
+    line = "1 requests, 4 tokens in 2 target passes: 2.00 tokens per pass, acceptance rate 0.50 (2 of 4 draft tokens)"
+    assert f"{line}\n  invoices: {line}" == str(stats)
