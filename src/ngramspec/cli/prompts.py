@@ -21,7 +21,7 @@ class Prompt:
 def read_prompts(file: str) -> list[Prompt]:
     """Read a `.jsonl` file of `{"prompt": text}`, or any other file (`-`: standard input) as one prompt.
 
-    Raises PromptError where there is no prompt, and OSError where there is no file.
+    Raises PromptError for a file that cannot be read, and for a prompt without text.
     """
     if file.endswith(SUFFIX):
         lines = enumerate(_text(file).split("\n"), start=1)  # a line separator in a prompt is text
@@ -38,9 +38,11 @@ def read_prompts(file: str) -> list[Prompt]:
 
 
 def _text(file: str) -> str:
-    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return content.decode("utf-8")
+    except OSError as error:
+        raise PromptError(f"{file}: prompts must be a file to read, got: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise PromptError(f"{file}: prompts must be UTF-8, got {error}: convert the file") from error
 

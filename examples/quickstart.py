@@ -1,0 +1,27 @@
+"""The same text in fewer passes: one argument more than plain generate()."""
+
+import torch
+
+import ngramspec
+from ngramspec.pico import edit_prompt
+
+FUNCTION = """def mean(values):
+    total = 0
+    for value in values:
+        total += value
+    if not total:
+        return 0
+    return total / len(values)"""
+
+model, tokenizer = ngramspec.load_pico()  # the packaged model; any causal model of transformers goes the same way
+inputs = tokenizer(edit_prompt("total", "amount", FUNCTION), return_tensors="pt")
+
+spec = ngramspec.Speculator()
+output = model.generate(**inputs, custom_generate=spec, max_new_tokens=128)
+
+print(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+print(spec.stats)
+
+plain = model.generate(**inputs, max_new_tokens=128)
+assert torch.equal(output, plain)
+assert spec.stats.total.tokens_per_pass > 1.5
