@@ -10,7 +10,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -20,10 +20,25 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.peers import EarliestMatch, SuffixTree
-from ngramspec.drafting import Drafter, PromptLookup
+from ngramspec.drafting import Draft, Drafter, PromptLookup, PromptLookupSession
 from ngramspec.replay import Report, SegmentReport, Trace, load_tokenizer, read_traces, replay
 
 DEFAULT_TRACES = Path(__file__).parents[2] / "shared" / "traces"
+
+
+class WithoutPeriod(PromptLookup):
+    """Prompt lookup whose copies end where the text ends: what does it bring to let them go on?"""
+
+    def open(self, segment: str | None = None) -> PromptLookupSession:
+        """Start a row."""
+        return _WithoutPeriodSession()
+
+
+class _WithoutPeriodSession(PromptLookupSession):
+    def propose(self, max_tokens: int) -> Draft:
+        draft = super().propose(max_tokens)
+        available = len(self.index) - self.index.latest_longest_match().start
+        return replace(draft, tokens=draft.tokens[:available])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +59,8 @@ RULES = (
     Rule("vLLM 2-4", "ngram: earliest, n = 4..2, K = 5", lambda: EarliestMatch(min_match=2, max_match=4), 5),
     Rule("arctic", "suffix tree, factor 1, K = 10", lambda: SuffixTree(max_depth=64), 10, timed=True),
     Rule("arctic 24", "suffix tree as in vLLM, K = 24", lambda: SuffixTree(max_depth=24), 24, timed=True),
-    Rule("ngramspec 24", "the same with K = 24", PromptLookup, 24, timed=True),
+    Rule("ngramspec 24", "as above, K = 24", PromptLookup, 24, timed=True),
+    Rule("no period", "as ngramspec; a copy ends with the text", WithoutPeriod, 10),
 )
 
 

@@ -133,18 +133,24 @@ def _summarise(samples: list[dict[str, list[float]]]) -> dict[str, float]:
 
 
 def _memory(text: TokenArray) -> dict[str, float]:
-    """Bytes per token of the index: of this text, and of one in which no token comes twice, the worst there is."""
-
-    def bytes_per_token(tokens: TokenArray) -> float:
-        tracemalloc.start()
-        session = PromptLookup().open()
-        session.extend(tokens)
-        size, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return size / tokens.size
-
+    """Bytes per token of the index; the worst is a text in which no token comes twice."""
     distinct = np.arange(2**31 - 1 - text.size, 2**31 - 1).astype(np.int32)
-    return {"bytes_per_token": bytes_per_token(text), "bytes_per_token_at_worst": bytes_per_token(distinct)}
+    emitted = [distinct[place : place + 1] for place in range(1024)]
+    return {
+        "bytes_per_token": _bytes_per_token([text]),
+        "bytes_per_token_at_worst": _bytes_per_token([distinct]),
+        "bytes_per_emitted_token_at_worst": _bytes_per_token(emitted),
+    }
+
+
+def _bytes_per_token(parts: list[TokenArray]) -> float:
+    tracemalloc.start()
+    session = PromptLookup().open()
+    for tokens in parts:
+        session.extend(tokens)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return size / sum(tokens.size for tokens in parts)
 
 
 def _transformers_rescan() -> Rescan:
@@ -190,7 +196,7 @@ def kmp_earliest_longest(text: TokenArray, min_match: int, max_match: int) -> in
 def _print(rows: list[dict[str, float]]) -> None:
     console = Console()
     if not console.is_terminal:
-        console.width = 140
+        console.width = 150
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     columns = {
         "context": "context\n(tokens)",
@@ -199,9 +205,10 @@ def _print(rows: list[dict[str, float]]) -> None:
         "slowest_pass_us": "slowest pass\n(µs)",
         "index_ms": "indexing the\nprompt (ms)",
         "bytes_per_token": "memory (bytes\nper token)",
-        "bytes_per_token_at_worst": "of any text\n(at most)",
-        "transformers_us_per_pass": "rescan: transformers\n(µs per pass)",
-        "kmp_us_per_pass": "rescan: KMP\n(µs per pass)",
+        "bytes_per_token_at_worst": "at most:\nprompt",
+        "bytes_per_emitted_token_at_worst": "at most:\noutput",
+        "transformers_us_per_pass": "transformers'\nrescan (µs)",
+        "kmp_us_per_pass": "KMP rescan\n(µs)",
     }
     for title in columns.values():
         table.add_column(title, justify="right")

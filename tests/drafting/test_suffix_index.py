@@ -34,13 +34,15 @@ def texts(draw: st.DrawFn) -> list[int]:
     return [token for piece in draw(st.lists(st.sampled_from(pieces), max_size=8)) for token in piece]
 
 
-@given(text=texts(), cuts=st.lists(st.integers(0, 300), max_size=6))
+@given(text=texts(), cuts=st.lists(st.integers(0, 300), max_size=6), bulk=st.sampled_from([8, BULK]))
 @settings(max_examples=300, deadline=None)
-def test_any_text_cut_anyhow_gives_the_oracles_answer(text: list[int], cuts: list[int]) -> None:
+def test_any_text_cut_anyhow_gives_the_oracles_answer(text: list[int], cuts: list[int], bulk: int) -> None:
     index = SuffixIndex()
     bounds = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     for start, end in pairwise(bounds):
-        index.extend(tokens_of(text[start:end]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(suffix_index, "BULK", bulk)
+            index.extend(tokens_of(text[start:end]))
         expected = longest_match(text[:end], MAX_MATCH, MAX_CANDIDATES)
         assert expected == index.latest_longest_match()
     assert text == index.text.tolist()

@@ -4,11 +4,11 @@ Matches of one to four tokens are looked up exactly. The earlier places of the l
 first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
 """
 
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 
+from ngramspec.drafting.places import Places, grouped, latest
 from ngramspec.drafting.types import TokenArray
 
 MAX_MATCH = 64
@@ -17,8 +17,8 @@ MAX_MATCH = 64
 MAX_CANDIDATES = 256
 """At most this many places, the latest ones, are compared beyond their four tokens."""
 
-BULK = 64
-"""From this many tokens on, `extend` is vectorised."""
+BULK = 256
+"""From this many tokens on, if they are at least a quarter of the text before them, `extend` is vectorised."""
 
 
 class Match(NamedTuple):
@@ -55,10 +55,10 @@ class SuffixIndex:
         # of 31 bits make one, and a pair of tokens is named by the position where it was first seen, so that a pair
         # and a token make a triple, and two pairs make four tokens. The end of the text itself is no place to copy
         # from, so a position is indexed only when a token follows it.
-        self._latest_token: dict[int, int] = {}
-        self._pair_names: dict[int, int] = {}
-        self._latest_triple: dict[int, int] = {}
-        self._latest_four: dict[int, int] = {}
+        self._latest_token = Places()
+        self._pair_names = Places()
+        self._latest_triple = Places()
+        self._latest_four = Places()
         # Columns by position: the text, the name of the pair that ends there, and where the four tokens that end there
         # ended before; and by name: the latest place of the pair. Arrays for bulk, views for single numbers.
         self._columns = np.empty((4, 0), np.int32)
@@ -77,7 +77,8 @@ class SuffixIndex:
         """Append `tokens` `int32[n]`."""
         if not tokens.size:
             return
-        lowest = min(tokens.tolist()) if tokens.size < BULK else int(tokens.min())
+        is_bulk = tokens.size >= max(BULK, self._size // 4)
+        lowest = int(tokens.min()) if is_bulk else min(tokens.tolist())
         if lowest < 0:
             raise ValueError(f"token ids must be >= 0, got {lowest}")
         start, end = self._size, self._size + tokens.size
@@ -85,12 +86,10 @@ class SuffixIndex:
             self._reserve(max(end, self._columns.shape[1] * 3 // 2))
         self._text[start:end] = tokens
         self._size = end
-        first, last = max(start - 1, 0), end - 1
-        if tokens.size < BULK:
-            self._index_each(first, last)
+        if is_bulk:
+            self._index_anew(end - 1)
         else:
-            self._index_each(first, max(first, 3))
-            self._index_bulk(max(first, 3), last)
+            self._index_each(max(start - 1, 0), end - 1)
 
     def latest_longest_match(self) -> Match:
         """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end."""
@@ -139,42 +138,44 @@ class SuffixIndex:
         text, pair_at = self._text_view, self._pair_at_view
         for position in range(start, end):
             token = text[position]
-            self._latest_token[token] = position
+            self._latest_token.recent[token] = position
             if position < 1:
                 continue
-            pair = self._pair_names.setdefault(text[position - 1] << 31 | token, position)
+            key = text[position - 1] << 31 | token
+            pair = self._pair_names.get(key)
+            if pair is None:
+                self._pair_names.recent[key] = pair = position
             pair_at[position] = pair
             self._latest_pair_view[pair] = position
             if position < 2:
                 continue
-            self._latest_triple[pair_at[position - 1] << 31 | token] = position
+            self._latest_triple.recent[pair_at[position - 1] << 31 | token] = position
             if position < 3:
                 continue
-            four = pair_at[position - 2] << 31 | pair
-            self._previous_four_view[position] = self._latest_four.get(four, -1)
-            self._latest_four[four] = position
+            key = pair_at[position - 2] << 31 | pair
+            before = self._latest_four.get(key)
+            self._previous_four_view[position] = -1 if before is None else before
+            self._latest_four.recent[key] = position
 
-    def _index_bulk(self, start: int, end: int) -> None:
-        """As `_index_each`, for positions from 3 on."""
-        positions = range(start, end)
-        text = self._text[start - 1 : end].astype(np.int64)
-        self._latest_token.update(zip(text[1:].tolist(), positions, strict=True))
-        pairs = (text[:-1] << 31 | text[1:]).tolist()
-        self._pair_at[start:end] = list(map(self._pair_names.setdefault, pairs, positions))
-        pair_at = self._pair_at[start - 2 : end].astype(np.int64)
-        self._latest_pair[pair_at[2:]] = np.arange(start, end)  # of equal indices, the last wins
-        self._latest_triple.update(zip((pair_at[1:-1] << 31 | text[1:]).tolist(), positions, strict=True))
+    def _index_anew(self, end: int) -> None:
+        """Index all positions before `end`, vectorised: as a fifth of them at least are new, this is no rescan."""
+        text = self._text[:end].astype(np.int64)
+        self._latest_token = Places(*latest(*grouped(text, 0)))
 
-        fours = pair_at[:-2] << 31 | pair_at[2:]
-        order = np.argsort(fours, kind="stable")
-        places = order + start
-        begins = np.append(True, fours[order[1:]] != fours[order[:-1]])
-        distinct = fours[order[begins]].tolist()
-        previous = np.empty(end - start, np.int32)
-        previous[1:] = places[:-1]
-        previous[begins] = list(map(self._latest_four.get, distinct, repeat(-1)))
-        self._previous_four[places] = previous
-        self._latest_four.update(zip(distinct, places[np.append(begins[1:], True)].tolist(), strict=True))
+        keys, places, begins = grouped(text[:-1] << 31 | text[1:], 1)
+        names = places[begins]
+        self._pair_names = Places(keys[begins], names)
+        self._pair_at[places] = names[np.cumsum(begins) - 1]
+        self._latest_pair[names] = latest(keys, places, begins)[1]
+
+        pair_at = self._pair_at[:end].astype(np.int64)
+        self._latest_triple = Places(*latest(*grouped(pair_at[1:-1] << 31 | text[2:], 2)))
+
+        keys, places, begins = grouped(pair_at[1:-2] << 31 | pair_at[3:], 3)
+        self._latest_four = Places(*latest(keys, places, begins))
+        before = np.roll(places, 1)
+        before[begins] = -1
+        self._previous_four[places] = before
 
     def _reserve(self, capacity: int) -> None:
         columns = np.empty((4, capacity), np.int32)
