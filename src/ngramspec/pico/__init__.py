@@ -1,7 +1,7 @@
 """pico: the embedded default model, a small Llama that has learned to copy.
 
-It knows four short tasks, each with one prompt format. The functions below are the only definition of those formats: training,
-evaluation and the demo all go through them.
+It knows four short tasks, each with one prompt format. The functions below are the only definition of those formats:
+training, evaluation and the demo all go through them.
 """
 
 from __future__ import annotations
@@ -52,5 +52,6 @@ def load_pico() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(PICO_PATH, local_files_only=True)
+    # from_pretrained leaves the model in evaluation mode.
     model = AutoModelForCausalLM.from_pretrained(PICO_PATH, dtype=torch.float32, local_files_only=True)
-    return model.eval(), tokenizer
+    return model, tokenizer

@@ -1,0 +1,1 @@
+"""How pico, the embedded model, is made: ``python -m training``. Not part of the package."""

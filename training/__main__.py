@@ -1,0 +1,23 @@
+"""``python -m training FOLDER``: tokenizer and model, from the running Python's standard library and fixed seeds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from .tokenizer import train_tokenizer
+from .train import Settings, save, train
+
+parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+parser.add_argument("folder", type=Path, help="gets log.jsonl and the folder model/")
+parser.add_argument("--steps", type=int, default=5200)
+parser.add_argument("--learning-rate", type=float, default=4e-3)
+arguments = parser.parse_args()
+
+torch.set_num_threads(1)
+arguments.folder.mkdir(parents=True, exist_ok=True)
+tokenizer = train_tokenizer(seed=0)
+settings = Settings(num_steps=arguments.steps, learning_rate=arguments.learning_rate)
+save(train(tokenizer, settings, arguments.folder), tokenizer, arguments.folder / "model")

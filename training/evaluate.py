@@ -1,0 +1,63 @@
+"""``python -m training.evaluate``: pico on held-back items, per task: exact match, token accuracy, tokens per pass.
+
+Exact match is counted on the text of plain greedy ``generate()``. Tokens per pass are those of ``ngramspec.Speculator``
+with its defaults on the same prompts, one at a time, over all tokens that it emitted, wrong answers included.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ngramspec import Speculator
+from ngramspec.pico import PICO_PATH
+
+from .score import held_back_examples, score
+
+MAX_NEW_TOKENS = 512
+SEED = 1  # not the seed of the scores in the training log
+
+
+def complete(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str, spec: Speculator | None, segment: str
+) -> str:
+    """The greedy answer, decoded plainly or, with ``spec``, speculatively and counted under ``segment``."""
+    inputs = tokenizer(prompt, return_tensors="pt")
+    options: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS, "do_sample": False}
+    if spec is not None:
+        options |= {"custom_generate": spec, "segment": segment}
+    ids = model.generate(**inputs, **options)  # type: ignore[operator]
+    return str(tokenizer.decode(ids[0, inputs.input_ids.shape[1] :], skip_special_tokens=True))
+
+
+def main() -> None:
+    """Print one line per task."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser.add_argument("--model", type=Path, default=PICO_PATH, help="folder of a model with pico's tokenizer")
+    parser.add_argument("--examples", type=int, default=60, help="held-back items per task")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    tokenizer = AutoTokenizer.from_pretrained(arguments.model, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.float32, local_files_only=True)
+    spec = Speculator()
+    print("task     items  exact  token accuracy  tokens  tokens per pass  same text")
+    for task, examples in held_back_examples(tokenizer, SEED, arguments.examples).items():
+        plain = [complete(model, tokenizer, example.prompt, None, task) for example in examples]
+        fast = [complete(model, tokenizer, example.prompt, spec, task) for example in examples]
+        exact = sum(text == example.answer for text, example in zip(plain, examples, strict=True))
+        same = sum(one == other for one, other in zip(plain, fast, strict=True))
+        accuracy = score(model, tokenizer, examples).token_accuracy
+        counted = spec.stats.segments[task]
+        print(
+            f"{task:8} {len(examples):5} {exact / len(examples):6.1%} {accuracy:15.1%} {counted.tokens:7}"
+            f" {counted.tokens_per_pass:16.2f} {same:7}/{len(fast)}"
+        )
+
+
+if __name__ == "__main__":
+    main()
