@@ -53,8 +53,8 @@ class Call:
     stops: Stops
 
     def process(self, input_ids: Tensor, logits: Tensor) -> Tensor:
-        """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it."""
-        scores = logits.to(copy=True, dtype=torch.float32)
+        """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it, where the prompt is."""
+        scores = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
         return self.processors(input_ids, scores) if self.processors else scores  # type: ignore[arg-type]
 
     def emit(self, row: int, token: int) -> bool:

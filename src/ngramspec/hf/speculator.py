@@ -130,7 +130,7 @@ class Speculator:
         check_prompt(model, input_ids, mask)
         stops = Stops(stopping_criteria, generation_config.max_length)
         text = Text(input_ids, stops.max_length, _pad_token(generation_config, stops, input_ids), stream)
-        picker = Picker(do_sample=generation_config.do_sample, num_rows=len(input_ids), device=input_ids.device)
+        picker = Picker(do_sample=bool(generation_config.do_sample), num_rows=len(input_ids), device=input_ids.device)
         chooser = chooser_for(Call(text, logits_processor, picker, stops))
         target = ModelTarget(model, windows_of(model), mask, chooser)
         rows = self._open_rows(model, input_ids, model_kwargs, stops, text.pad_token, segment)
@@ -228,8 +228,9 @@ def _refuse_arguments(synced_gpus: bool | None, kwargs: dict[str, Any]) -> None:
     for name in ("assistant_model", "custom_generate"):
         if kwargs.get(name) is not None:
             raise RefusedError(f"speculation needs no {name}, got {type(kwargs[name]).__name__}: leave it out")
-    if kwargs.get("cache_implementation") == "paged":  # generate() would leave for another loop before calling ours
-        raise RefusedError("speculation brings its own cache, got cache_implementation='paged': leave it out")
+    cache = kwargs.get("cache_implementation")
+    if cache not in (None, "dynamic"):  # generate() would first build it or, for "paged", leave for another loop
+        raise RefusedError(f"speculation brings its own cache, got cache_implementation={cache!r}: leave it out")
 
 
 def _stop_criteria(

@@ -129,7 +129,7 @@ class ModelTarget:
         arguments: dict[str, Any] = {"logits_to_keep": block.num_logits} if self._keeps_logits else {}
         output = self._model(
             input_ids=token_ids,
-            attention_mask=self._mask_2d(block) if self._cache.is_alone else self._masks(slots, block),
+            attention_mask=self._mask_2d(block) if self._is_plain(block) else self._masks(slots, block),
             position_ids=position_ids,
             past_key_values=self._cache,
             use_cache=True,
@@ -139,10 +139,16 @@ class ModelTarget:
         logits: Tensor = output.logits
         return logits[:, -block.num_logits :]
 
+    def _is_plain(self, block: Block) -> bool:
+        """Whether the block is what plain `generate()` would read too: the prompt, or one token behind equal lengths."""
+        is_next = block.first is not None and block.token_ids.shape[1] == 1 and self._prompt_mask is None
+        return self._cache.is_alone or is_next
+
     def _mask_2d(self, block: Block) -> Tensor | None:
         """`[R, Q]`, or no mask where nothing is padded: of it the model makes what it makes in plain `generate()`.
 
-        A prefill of 8 k tokens thus runs the causal kernel instead of reading a mask of 64 M entries.
+        A prefill of 8 k tokens thus runs the causal kernel instead of reading a mask of 64 M entries, and a pass over one
+        token reads no mask at all.
         """
         if self._prompt_mask is None:
             return None
