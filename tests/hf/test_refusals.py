@@ -1,0 +1,293 @@
+"""What cannot be exact is refused by name before the first forward pass; who cannot be drafted for decodes plainly."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from transformers import DynamicCache, GenerationConfig, StaticCache
+
+from ngramspec import NgramspecError, NgramspecWarning, RefusedError, Speculator
+from tests.hf.drafters import RandomDrafter
+from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, settled, tiny
+
+
+@contextmanager
+def counted_passes(model: Any) -> Iterator[list[int]]:
+    """Collects one entry per forward pass."""
+    passes: list[int] = []
+    handle = model.register_forward_pre_hook(lambda *_: passes.append(1))
+    try:
+        yield passes
+    finally:
+        handle.remove()
+
+
+def embeddings() -> torch.Tensor:
+    model = tiny("llama")
+    vectors: torch.Tensor = model.get_input_embeddings()(padded_prompts(1)["input_ids"])
+    return vectors
+
+
+REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
+    "beam search": (lambda: {"num_beams": 3}, r"beam.*num_beams=3"),
+    "sampled beams": (lambda: {"num_beams": 2, "do_sample": True}, r"beam.*num_beams=2"),
+    "prompt lookup": (lambda: {"prompt_lookup_num_tokens": 3}, "prompt_lookup_num_tokens=3"),
+    "contrastive search": (lambda: {"penalty_alpha": 0.6, "top_k": 4}, r"contrastive.*penalty_alpha=0\.6"),
+    "DoLa": (lambda: {"dola_layers": "high"}, r"dola.*dola_layers='high'"),
+    "constrained beams": (lambda: {"force_words_ids": [[3, 4]], "num_beams": 2}, "force_words_ids"),
+    "static cache": (lambda: {"cache_implementation": "static"}, "cache_implementation='static'"),
+    "offloaded cache": (lambda: {"cache_implementation": "offloaded"}, "cache_implementation='offloaded'"),
+    "a static cache of the user's": (
+        lambda: {"past_key_values": StaticCache(tiny("llama").config, max_cache_len=40)},
+        "past_key_values=StaticCache",
+    ),
+    "a cache of the user's": (lambda: {"past_key_values": DynamicCache()}, "past_key_values=DynamicCache"),
+    "output_attentions": (
+        lambda: {"output_attentions": True, "return_dict_in_generate": True},
+        "output_attentions=True",
+    ),
+    "output_hidden_states": (
+        lambda: {"output_hidden_states": True, "return_dict_in_generate": True},
+        "output_hidden_states=True",
+    ),
+    "output_scores": (lambda: {"output_scores": True, "return_dict_in_generate": True}, "output_scores=True"),
+    "output_logits": (lambda: {"output_logits": True, "return_dict_in_generate": True}, "output_logits=True"),
+    "return_dict_in_generate": (lambda: {"return_dict_in_generate": True}, "return_dict_in_generate=True"),
+    "embeddings": (lambda: {"inputs_embeds": embeddings(), "input_ids": None}, "inputs_embeds"),
+    "embeddings beside ids": (lambda: {"inputs_embeds": embeddings()}, "inputs_embeds"),
+    "prefill in chunks": (lambda: {"prefill_chunk_size": 4}, "prefill_chunk_size=4"),
+}
+REFUSED_BY_GENERATE: dict[str, tuple[dict[str, Any], str]] = {
+    "paged cache": ({"cache_implementation": "paged"}, "cache_implementation='paged'"),
+    "quantized cache": ({"cache_implementation": "quantized"}, "cache_implementation='quantized'"),
+    "paged cache in a config": (
+        {"generation_config": GenerationConfig(cache_implementation="paged", max_new_tokens=6)},
+        "cache_implementation='paged'",
+    ),
+    "synced_gpus": ({"synced_gpus": True}, "synced_gpus=True"),
+    "an assistant model": ({"assistant_model": tiny("gpt2")}, "assistant_model"),
+    "another custom_generate": ({"custom_generate": Speculator()}, "custom_generate"),
+}
+
+
+def refused(call: Callable[[], Any], model: Any, message: str, spec: Speculator) -> None:
+    with counted_passes(model) as passes, pytest.raises(RefusedError, match=message) as caught:
+        call()
+    assert not passes, "the model was called before the refusal"
+    assert isinstance(caught.value, (NgramspecError, ValueError))
+    assert spec.stats.total.requests == 0
+
+
+@pytest.mark.parametrize("through", ["custom_generate", "spec.generate"])
+@pytest.mark.parametrize(("arguments", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_call_is_refused_by_name(arguments: Callable[[], dict[str, Any]], message: str, through: str) -> None:
+    model, spec = tiny("llama"), Speculator()
+    call: dict[str, Any] = {**padded_prompts(1), "max_new_tokens": 6, **arguments()}
+    if through == "custom_generate":
+        refused(lambda: model.generate(**call, custom_generate=spec), model, message, spec)
+    else:
+        refused(lambda: spec.generate(model, **call), model, message, spec)
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED_BY_GENERATE.values(), ids=REFUSED_BY_GENERATE)
+def test_spec_generate_refuses_by_name_what_transformers_would_lose(arguments: dict[str, Any], message: str) -> None:
+    model, spec = tiny("llama"), Speculator()
+    call: dict[str, Any] = {**padded_prompts(1), "max_new_tokens": 6, **arguments}
+    refused(lambda: spec.generate(model, **call), model, message, spec)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"num_beams": 2}, {"cache_implementation": "static"}, {"cache_implementation": "paged"}],
+    ids=["beams", "static", "paged"],
+)
+def test_what_the_model_itself_is_set_to_is_refused_too(setting: dict[str, Any]) -> None:
+    model, spec = tiny("mixtral"), Speculator()
+    usual = model.generation_config
+    model.generation_config = GenerationConfig(pad_token_id=PAD, **setting)
+    try:
+        refused(
+            lambda: spec.generate(model, **padded_prompts(1), max_new_tokens=6), model, str(*setting.values()), spec
+        )
+    finally:
+        model.generation_config = usual
+
+
+@pytest.mark.parametrize("attention", ["flex_attention", "flash_attention_2"])
+def test_an_attention_without_a_mask_per_query_is_refused_by_name(attention: str) -> None:
+    model, spec = tiny("llama"), Speculator()
+    usual = model.config._attn_implementation
+    model.config._attn_implementation = attention
+    try:
+        call = {**padded_prompts(1), "max_new_tokens": 6, "custom_generate": spec}
+        refused(lambda: model.generate(**call), model, f"'{attention}'.*sdpa", spec)
+    finally:
+        model.config._attn_implementation = usual
+
+
+def test_inputs_that_the_loop_would_not_pass_on_are_refused_by_name() -> None:
+    model, spec = tiny("gpt2"), Speculator()
+    prompts = padded_prompts(1)
+    call = {**prompts, "token_type_ids": torch.ones_like(prompts["input_ids"]), "max_new_tokens": 6}
+    refused(lambda: model.generate(**call, custom_generate=spec), model, "token_type_ids", spec)
+
+
+def test_a_refused_call_leaves_model_and_speculator_as_they_were() -> None:
+    model, spec = tiny("llama"), Speculator(RandomDrafter(VOCABULARY))
+    call = {**padded_prompts(3), "max_new_tokens": 12, "eos_token_id": EOS}
+    for arguments, _ in REFUSED.values():
+        with pytest.raises(RefusedError):
+            model.generate(**{**call, **arguments()}, custom_generate=spec)
+        assert model.generate(**call).tolist() == model.generate(**call, custom_generate=spec).tolist()
+
+
+HYBRID: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": False,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+SMALL: dict[str, Any] = {"vocab_size": VOCABULARY, "hidden_size": 32, "bos_token_id": None, "eos_token_id": None}
+UNDRAFTED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "mamba": ("MambaConfig", "MambaForCausalLM", {**SMALL, "num_hidden_layers": 2, "state_size": 4}),
+    "falcon_h1": (
+        "FalconH1Config",
+        "FalconH1ForCausalLM",
+        {**HYBRID, "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_chunk_size": 8},
+    ),
+    "jamba": (
+        "JambaConfig",
+        "JambaForCausalLM",
+        {
+            **HYBRID,
+            "attn_layer_period": 2,
+            "attn_layer_offset": 1,
+            "expert_layer_period": 2,
+            "num_experts": 2,
+            "use_mamba_kernels": False,
+            "mamba_d_state": 4,
+        },
+    ),
+    "minimax": (
+        "MiniMaxConfig",
+        "MiniMaxForCausalLM",
+        {
+            **HYBRID,
+            "layer_types": ["linear_attention", "full_attention"],
+            "num_local_experts": 2,
+            "block_size": 8,
+            "head_dim": 8,
+        },
+    ),
+    "lfm2": ("Lfm2Config", "Lfm2ForCausalLM", {**HYBRID, "layer_types": ["conv", "full_attention"]}),
+    "recurrent_gemma": (
+        "RecurrentGemmaConfig",
+        "RecurrentGemmaForCausalLM",
+        {**HYBRID, "num_hidden_layers": 3, "lru_width": 32, "attention_window_size": 16, "head_dim": 8},
+    ),
+    "qwen3_next": (
+        "Qwen3NextConfig",
+        "Qwen3NextForCausalLM",
+        {
+            **HYBRID,
+            "head_dim": 8,
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "num_experts": 2,
+            "num_experts_per_tok": 1,
+            "moe_intermediate_size": 16,
+            "shared_expert_intermediate_size": 16,
+        },
+    ),
+    "bloom": ("BloomConfig", "BloomForCausalLM", {**SMALL, "n_layer": 2, "n_head": 4}),
+    "mpt": ("MptConfig", "MptForCausalLM", {"vocab_size": VOCABULARY, "d_model": 32, "n_layers": 2, "n_heads": 4}),
+    "falcon with alibi": (
+        "FalconConfig",
+        "FalconForCausalLM",
+        {**SMALL, "num_hidden_layers": 2, "num_attention_heads": 4, "alibi": True, "new_decoder_architecture": False},
+    ),
+    "t5": (
+        "T5Config",
+        "T5ForConditionalGeneration",
+        {
+            "vocab_size": VOCABULARY,
+            "d_model": 32,
+            "d_kv": 8,
+            "d_ff": 48,
+            "num_layers": 2,
+            "num_heads": 4,
+            "decoder_start_token_id": PAD,
+            "pad_token_id": PAD,
+            "eos_token_id": None,
+        },
+    ),
+}
+
+
+def undrafted(name: str) -> Any:
+    config, model, settings = UNDRAFTED[name]
+    made = getattr(transformers, model)(getattr(transformers, config)(**settings))
+    return settled(made, seed=4).float()  # several kernels know no float64; both ways to decode run the same ones
+
+
+@pytest.mark.parametrize("name", UNDRAFTED)
+def test_a_model_that_cannot_roll_back_is_decoded_plainly_with_one_warning(name: str) -> None:
+    model, spec = undrafted(name), Speculator(RandomDrafter(VOCABULARY))
+    for batch in (1, 3):
+        call: dict[str, Any] = {**padded_prompts(batch, seed=2), "max_new_tokens": 14, "eos_token_id": EOS}
+        for do_sample in (False, True):
+            torch.manual_seed(5)
+            plain = model.generate(**call, do_sample=do_sample)
+            torch.manual_seed(5)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                actual = model.generate(**call, do_sample=do_sample, custom_generate=spec)
+            assert plain.tolist() == actual.tolist()
+            messages = [str(warning.message) for warning in caught if warning.category is NgramspecWarning]
+            if (batch, do_sample) == (1, False):
+                (message,) = messages
+                assert type(model).__name__ in message
+                assert "decoded without drafts" in message
+            else:
+                assert messages == []
+    total = spec.stats.total
+    assert total.requests == 8
+    assert total.tokens == total.target_passes > 8
+    assert total.num_drafts == total.num_draft_tokens == total.num_accepted_tokens == 0
+
+
+def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:
+    spec = Speculator()
+    for name in ("mamba", "bloom"):
+        model = undrafted(name)
+        with pytest.warns(NgramspecWarning, match=f"{type(model).__name__} .*: its text is decoded without drafts"):
+            model.generate(**padded_prompts(1), max_new_tokens=3, custom_generate=spec)
+
+
+def test_without_a_cache_the_text_is_decoded_plainly_with_one_warning() -> None:
+    model, spec = tiny("llama"), Speculator()
+    call: dict[str, Any] = {**padded_prompts(3), "max_new_tokens": 8, "eos_token_id": EOS, "use_cache": False}
+    plain = model.generate(**call)
+    with pytest.warns(NgramspecWarning, match="use_cache=False"):
+        assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert spec.stats.total.num_draft_tokens == 0
+
+
+def test_modes_are_refused_for_models_that_cannot_roll_back_too() -> None:
+    model, spec = undrafted("mamba"), Speculator()
+    call = {**padded_prompts(1), "max_new_tokens": 4, "num_beams": 2, "custom_generate": spec}
+    refused(lambda: model.generate(**call), model, "num_beams=2", spec)
