@@ -140,15 +140,15 @@ class ModelTarget:
         return logits[:, -block.num_logits :]
 
     def _is_plain(self, block: Block) -> bool:
-        """Whether the block is what plain `generate()` would read too: the prompt, or one token behind equal lengths."""
+        """Whether plain `generate()` would read this block too: the prompt, or one token behind equal lengths."""
         is_next = block.first is not None and block.token_ids.shape[1] == 1 and self._prompt_mask is None
         return self._cache.is_alone or is_next
 
     def _mask_2d(self, block: Block) -> Tensor | None:
         """`[R, Q]`, or no mask where nothing is padded: of it the model makes what it makes in plain `generate()`.
 
-        A prefill of 8 k tokens thus runs the causal kernel instead of reading a mask of 64 M entries, and a pass over one
-        token reads no mask at all.
+        A prefill of 8 k tokens thus runs the causal kernel instead of reading a mask of 64 M entries, and a pass over
+        one token reads no mask at all.
         """
         if self._prompt_mask is None:
             return None
