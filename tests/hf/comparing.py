@@ -32,7 +32,7 @@ class Comparison:
         return 0 < total.num_accepted_tokens < total.num_draft_tokens
 
 
-def compare(model: Any, prompts: dict[str, Tensor], arguments: Arguments, *, corrupted: float = 0.75) -> Comparison:
+def compare(model: Any, prompts: dict[str, Any], arguments: Arguments, *, corrupted: float = 0.75) -> Comparison:
     """Decode plainly and with an oracle drafter; asserts that texts and the generator's final state are equal.
 
     In a sampled batch each row draws from a generator of its own, so there "plain" is our own loop without drafts.

@@ -9,7 +9,6 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,
@@ -78,7 +77,7 @@ def settled(model: Any, seed: int, *, logit_gain: float = 0.5) -> Any:
 
 def padded_prompts(
     batch: int, length: int = 9, *, seed: int = 0, side: str = "left", vocabulary: int = VOCABULARY
-) -> dict[str, Tensor]:
+) -> dict[str, Any]:
     """`input_ids` and `attention_mask` `int64[batch, length]`: rows of unequal length, the first one unpadded."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(2, vocabulary, (batch, length), generator=generator)

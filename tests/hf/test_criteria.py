@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_the_time_is_looked_at_once_per_token(monkeypatch: pytest.MonkeyPatch) -
 
         def arguments(do_sample: bool = do_sample) -> dict[str, Any]:
             clock = itertools.count()
-            monkeypatch.setattr(sc.time, "time", lambda: next(clock))  # a second passes with every look
+            monkeypatch.setattr(time, "time", lambda: next(clock))  # a second passes with every look
             return {"max_new_tokens": 40, "max_time": 16.5, "do_sample": do_sample}
 
         comparison = compare(tiny("llama"), padded_prompts(1), arguments)
@@ -137,8 +138,9 @@ def test_a_length_limit_below_the_prompt_ends_every_row_with_its_first_token() -
 
 def test_a_length_limit_that_no_memory_could_hold_costs_nothing() -> None:
     for batch in (1, 3):
-        arguments = {"max_new_tokens": 10**13, "eos_token_id": [2, 3, 5, 7]}
-        comparison = compare(tiny("llama"), padded_prompts(batch), lambda arguments=arguments: arguments)
+        comparison = compare(
+            tiny("llama"), padded_prompts(batch), lambda: {"max_new_tokens": 10**13, "eos_token_id": [2, 3, 5, 7]}
+        )
         assert comparison.plain.shape[1] < PROMPT_LENGTH + MAX_POSITIONS
 
 

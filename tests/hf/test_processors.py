@@ -30,7 +30,7 @@ class Case:
 
     made: type[LogitsProcessor]
     kind: str
-    make: Callable[[Tensor], Any]
+    make: Callable[[Any], Any]
     vocabulary: int = VOCABULARY
 
 
@@ -243,7 +243,7 @@ def test_text_equals_plain_with_arguments_of_generate(arguments: dict[str, Any],
 
 
 @pytest.mark.parametrize("made", INAPPLICABLE)
-def test_inapplicable_processors_fail_as_they_do_in_plain_decoding(made: type[LogitsProcessor]) -> None:
+def test_inapplicable_processors_fail_as_they_do_in_plain_decoding(made: Any) -> None:
     prompts = padded_prompts(1)
     for way in ({}, {"custom_generate": Speculator()}):
         with pytest.raises(ValueError, match="twice the batch size"):

@@ -36,7 +36,11 @@ SCHEMA = {
     "required": ["a", "b"],
     "additionalProperties": False,
 }
-BACKENDS = {"outlines_core": OutlinesCoreBackend, "llguidance": LLGuidanceBackend, "xgrammar": XGrammarBackend}
+BACKENDS: dict[str, Any] = {
+    "outlines_core": OutlinesCoreBackend,
+    "llguidance": LLGuidanceBackend,
+    "xgrammar": XGrammarBackend,
+}
 GRAMMARS = ["regex", "json"]
 
 in_all_ways = pytest.mark.parametrize(

@@ -23,7 +23,7 @@ TOKENIZER = character_tokenizer("abcdefghij")
 TIMEOUT = 20  # seconds until a consumer counts as hanging; nobody waits that long
 
 
-class Recorder(BaseStreamer):  # type: ignore[misc]
+class Recorder(BaseStreamer):
     """Writes down what is put, with shapes, types and devices, and every end."""
 
     def __init__(self, log: list[Any] | None = None) -> None:
@@ -79,7 +79,7 @@ def streams(model: Any, call: dict[str, Any], make: Callable[[], tuple[Recorder,
 def test_a_streamer_gets_the_puts_of_plain_decoding(
     family: str, end: list[int] | None, batch: int, do_sample: bool
 ) -> None:
-    call = {
+    call: dict[str, Any] = {
         **padded_prompts(batch, seed=5),
         "max_new_tokens": 30,
         "min_new_tokens": 9,
@@ -100,7 +100,12 @@ def test_puts_come_between_the_same_calls_of_processors_and_criteria(batch: int)
         criterion = Logs(log, "criterion", lambda text, _: text[:, -1] == 7)
         return Recorder(log), {"logits_processor": [processor], "stopping_criteria": [criterion]}
 
-    call = {**padded_prompts(batch, seed=6), "max_new_tokens": 30, "eos_token_id": EOS, "do_sample": False}
+    call: dict[str, Any] = {
+        **padded_prompts(batch, seed=6),
+        "max_new_tokens": 30,
+        "eos_token_id": EOS,
+        "do_sample": False,
+    }
     plain, speculative = streams(tiny("llama"), call, make)
     assert plain == speculative
 
@@ -119,7 +124,7 @@ def test_tokens_are_put_as_soon_as_the_rows_have_them() -> None:
 
 
 def test_a_text_streamer_prints_the_text_of_plain_decoding(capsys: pytest.CaptureFixture[str]) -> None:
-    call = {**padded_prompts(1), "max_new_tokens": 30, "eos_token_id": EOS}
+    call: dict[str, Any] = {**padded_prompts(1), "max_new_tokens": 30, "eos_token_id": EOS}
     tiny("llama").generate(**call, streamer=TextStreamer(TOKENIZER, skip_prompt=True))
     plain = capsys.readouterr().out
     Speculator().generate(tiny("llama"), **call, streamer=TextStreamer(TOKENIZER, skip_prompt=True))
@@ -130,7 +135,7 @@ def test_a_text_streamer_prints_the_text_of_plain_decoding(capsys: pytest.Captur
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_model_that_cannot_roll_back_streams_as_plain(batch: int) -> None:
     model = undrafted("mamba")
-    call = {**padded_prompts(batch), "max_new_tokens": 12, "eos_token_id": EOS}
+    call: dict[str, Any] = {**padded_prompts(batch), "max_new_tokens": 12, "eos_token_id": EOS}
     plain, speculative = Recorder(), Recorder()
     model.generate(**call, streamer=plain)
     with pytest.warns(NgramspecWarning):
@@ -152,8 +157,8 @@ class Fails(LogitsProcessor, StoppingCriteria):
         return scores if scores is not None else torch.zeros(len(input_ids), dtype=torch.bool)
 
 
-FAILURES: dict[str, tuple[Callable[[], dict[str, Any]], type[BaseException]]] = {
-    "nothing fails": (dict, type(None)),
+FAILURES: dict[str, tuple[Callable[[], dict[str, Any]], type[Any]]] = {
+    "nothing fails": (lambda: {}, type(None)),
     "a processor raises": (lambda: {"logits_processor": [Fails(OSError("broken"))]}, OSError),
     "a criterion raises": (lambda: {"stopping_criteria": [Fails(OSError("broken"))]}, OSError),
     "an interrupt": (lambda: {"logits_processor": [Fails(KeyboardInterrupt())]}, KeyboardInterrupt),
@@ -169,15 +174,13 @@ FAILURES: dict[str, tuple[Callable[[], dict[str, Any]], type[BaseException]]] = 
 
 
 @pytest.mark.parametrize(("arguments", "error"), FAILURES.values(), ids=FAILURES)
-def test_a_consumer_in_another_thread_never_hangs(
-    arguments: Callable[[], dict[str, Any]], error: type[BaseException]
-) -> None:
+def test_a_consumer_in_another_thread_never_hangs(arguments: Callable[[], dict[str, Any]], error: type[Any]) -> None:
     streamer = TextIteratorStreamer(TOKENIZER, timeout=TIMEOUT)
     consumed: list[str] = []
     consumer = threading.Thread(target=lambda: consumed.extend(streamer), daemon=True)
     consumer.start()
     raised: BaseException | None = None
-    call = {**padded_prompts(1), "max_new_tokens": 30, "eos_token_id": EOS, "streamer": streamer}
+    call: dict[str, Any] = {**padded_prompts(1), "max_new_tokens": 30, "eos_token_id": EOS, "streamer": streamer}
     try:
         Speculator().generate(tiny("llama"), **{**call, **arguments()})
     except BaseException as caught:
@@ -187,17 +190,21 @@ def test_a_consumer_in_another_thread_never_hangs(
     assert isinstance(raised, error)
 
 
+def fails(name: str) -> dict[str, Any]:
+    return {name: [Fails(OSError("broken"))]}
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", ["logits_processor", "stopping_criteria"])
 def test_what_was_put_before_a_failure_is_what_plain_decoding_put(name: str, batch: int) -> None:
-    call = {**padded_prompts(batch), "max_new_tokens": 30}
+    call: dict[str, Any] = {**padded_prompts(batch), "max_new_tokens": 30}
     expected = tiny("llama").generate(**call)
     plain, speculative = Recorder(), Recorder()
     with pytest.raises(OSError, match="broken"):
-        tiny("llama").generate(**call, **{name: [Fails(OSError("broken"))]}, streamer=plain)
+        tiny("llama").generate(**call, **fails(name), streamer=plain)
     spec = Speculator(OracleDrafter.of_output(expected, 9, VOCABULARY, seed=3))
     with pytest.raises(OSError, match="broken"):
-        spec.generate(tiny("llama"), **call, **{name: [Fails(OSError("broken"))]}, streamer=speculative)
+        spec.generate(tiny("llama"), **call, **fails(name), streamer=speculative)
     assert [*plain.log, "end"] == speculative.log
     assert len(plain.log) == 7  # the prompt, and the six tokens that both calls let through
 
@@ -235,7 +242,7 @@ def test_stop_strings_end_rows_where_plain_decoding_ends_them(
     given: Callable[[Any], dict[str, Any]], stops: str | list[str], batch: int
 ) -> None:
     model = tiny("llama")
-    call = {**padded_prompts(batch, seed=5), **given(stops), "tokenizer": TOKENIZER}
+    call: dict[str, Any] = {**padded_prompts(batch, seed=5), **given(stops), "tokenizer": TOKENIZER}
     plain = model.generate(**call)
     spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY))
     assert plain.tolist() == spec.generate(model, **call).tolist()
@@ -260,10 +267,15 @@ def test_stop_strings_of_the_model_itself_end_rows_too() -> None:
 
 
 def test_stop_strings_join_the_criteria_of_the_caller() -> None:
-    call = {**padded_prompts(1, seed=5), "max_new_tokens": 30, "stop_strings": ["bh"], "tokenizer": TOKENIZER}
+    call: dict[str, Any] = {
+        **padded_prompts(1, seed=5),
+        "max_new_tokens": 30,
+        "stop_strings": ["bh"],
+        "tokenizer": TOKENIZER,
+    }
     criterion = Logs([], "criterion", lambda text, _: text[:, -1] == 7)
     plain = tiny("llama").generate(**call, stopping_criteria=[criterion])
-    criteria = [criterion]
+    criteria: Any = [criterion]
     assert plain.tolist() == Speculator().generate(tiny("llama"), **call, stopping_criteria=criteria).tolist()
     assert criteria == [criterion], "the caller's own list was changed"
 

@@ -61,19 +61,31 @@ def refuse_inputs(model: Model, model_kwargs: dict[str, Any]) -> None:
         raise RefusedError("a model sharded by DeepSpeed ZeRO-3 or FSDP needs synced_gpus, which is not supported yet")
 
 
-def check_prompt(model: Model, input_ids: Tensor, mask: Tensor | None) -> None:
-    """Raise PromptError for a prompt that the model cannot read.
+def check_shapes(input_ids: Tensor, mask: Tensor | None, positions: Tensor | None = None) -> None:
+    """Raise PromptError for an empty prompt, or where mask or positions do not fit it.
 
-    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded.
+    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded. positions: `int64[B, P]` or `[1, P]`.
     """
     batch, length = input_ids.shape
     if mask is not None and mask.shape != input_ids.shape:
         raise PromptError(
             f"attention_mask must have the shape of input_ids={list(input_ids.shape)}, got {list(mask.shape)}"
         )
+    if positions is not None and positions.shape not in ((batch, length), (1, length)):
+        # transformers counts them along the mask, and forgets a mask of ones: mostly it is the mask that does not fit.
+        raise PromptError(
+            f"attention_mask and position_ids must have the shape of input_ids={list(input_ids.shape)},"
+            f" got position_ids of shape {list(positions.shape)}"
+        )
     if length == 0 or (mask is not None and not bool(mask.any(dim=1).all())):
         empty = list(range(batch)) if mask is None else (~mask.bool().any(dim=1)).nonzero().flatten().tolist()
         raise PromptError(f"every prompt must hold at least one token, got empty rows {empty}: leave them out")
+
+
+def check_prompt(model: Model, input_ids: Tensor, mask: Tensor | None, positions: Tensor | None) -> None:
+    """Raise PromptError for a prompt that the model cannot read; shapes as in `check_shapes`."""
+    check_shapes(input_ids, mask, positions)
+    batch, length = input_ids.shape
     limit = max_position(model)
     lengths = torch.full((batch,), length) if mask is None else mask.sum(dim=1)
     if limit is not None and int(lengths.max()) > limit:

@@ -17,7 +17,7 @@ from ngramspec.decoding import Budget, FixedBudget, step
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.choosing import Call, InStep, chooser_for
-from ngramspec.hf.refusals import check_prompt, max_position, refuse_inputs, refuse_modes, vocabulary
+from ngramspec.hf.refusals import check_prompt, check_shapes, max_position, refuse_inputs, refuse_modes, vocabulary
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.streaming import Stream
@@ -90,6 +90,9 @@ class Speculator:
         stream = None if streamer is None else Stream(streamer)
         try:
             _refuse_arguments(synced_gpus, kwargs)
+            prompt = inputs if inputs is not None else kwargs.get("input_ids")
+            if isinstance(prompt, Tensor) and prompt.dim() == 2:  # transformers' own errors say less
+                check_shapes(prompt, kwargs.get("attention_mask"))
             criteria = _stop_criteria(model, generation_config, stopping_criteria, tokenizer, kwargs)
             output: Tensor = model.generate(
                 inputs,
@@ -127,7 +130,7 @@ class Speculator:
             )
         refuse_inputs(model, model_kwargs)
         mask = model_kwargs.get("attention_mask")
-        check_prompt(model, input_ids, mask)
+        check_prompt(model, input_ids, mask, model_kwargs.get("position_ids"))
         stops = Stops(stopping_criteria, generation_config.max_length)
         text = Text(input_ids, stops.max_length, _pad_token(generation_config, stops, input_ids), stream)
         picker = Picker(do_sample=bool(generation_config.do_sample), num_rows=len(input_ids), device=input_ids.device)
