@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ngramspec.cli import main
+from ngramspec.cli.models import Loaded
 from tests.hf.models import tiny
 from tests.hf.tokenizers import character_tokenizer
 
@@ -37,7 +38,7 @@ Command = Callable[..., Outcome]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `ngramspec ...` by its real door, and catches what it prints."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["ngramspec", *map(str, arguments)])
@@ -82,3 +83,16 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write
+
+
+def break_speculation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let speculation get the last token of its first row wrong."""
+    right = Loaded.generate
+
+    def wrong(self: Loaded, prompt: dict[str, Any], spec: Any, **settings: Any) -> Any:
+        output = right(self, prompt, spec, **settings)
+        if spec is not None:
+            output[:1, -1] = 5 if int(output[0, -1]) != 5 else 6
+        return output
+
+    monkeypatch.setattr(Loaded, "generate", wrong)

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ngramspec.cli.models import Loaded
 from ngramspec.replay import load_tokenizer, read_traces
-from tests.cli.conftest import Command, save_tiny
+from tests.cli.conftest import Command, break_speculation, save_tiny
 
 Write = Callable[[str, str], Path]
 
@@ -98,18 +98,6 @@ def test_compare_counts_no_warm_up(run: Command, model: Path, write: Write) -> N
     outcome = run("generate", "--model", model, "--prompt-file", file, "--max-new-tokens", 30, "--compare")
     assert outcome.errors.startswith("1 requests, 30 tokens")
     assert outcome.output == plain(model, PROMPTS[0], 30) + "\n"
-
-
-def break_speculation(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Loaded.generate
-
-    def wrong(self: Loaded, prompt: dict[str, Any], spec: Any, **settings: Any) -> Any:
-        output = right(self, prompt, spec, **settings)
-        if spec is not None:
-            output[:1, -1] = 5 if int(output[0, -1]) != 5 else 6
-        return output
-
-    monkeypatch.setattr(Loaded, "generate", wrong)
 
 
 def test_compare_exits_with_1_where_a_text_differs(

@@ -47,3 +47,13 @@ def timed(generate: "Generate") -> tuple["Tensor", float]:
     start = time.perf_counter()
     output = generate().cpu()  # the copy waits for the device
     return output, time.perf_counter() - start
+
+
+def why_texts_may_differ(dtype: str) -> str | None:
+    """What to say of texts that differ in half precision; None in full precision, where there is no excuse."""
+    if dtype not in ("float16", "bfloat16"):
+        return None
+    return (
+        f"In {dtype}, a pass over many tokens and a pass over one can round a near-tie of the two best tokens"
+        " differently; from there on the texts differ."
+    )

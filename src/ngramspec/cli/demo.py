@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ngramspec.cli.jobs import demo_jobs
 from ngramspec.cli.models import load
+from ngramspec.pico.demo_inputs import demo_inputs
 
 
 def demo(
@@ -20,10 +20,10 @@ def demo(
     console = Console(highlight=False)
     with console.status("Loading the model"):
         loaded = load(model)
-    report = Report(console, loaded.tokenizer)
-    report.begin(f"{loaded}, greedy, drafts of up to {max_draft_tokens} tokens")
+    report = Report(console, loaded)
+    report.begin(max_draft_tokens)
     results = []
-    for job in demo_jobs():
+    for job in demo_inputs():
         with console.status(job.name):
             results.append(run(job, loaded, max_draft_tokens=max_draft_tokens))
         report.show(results[-1])

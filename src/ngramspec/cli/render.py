@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ACCEPTED = "green"
-OWN = "default"
 WRONG = "red"
+INDENT = " " * 4
 
 
 def has_colour(console: Console) -> bool:
@@ -23,7 +23,7 @@ def drafted_text(tokenizer: "PreTrainedTokenizerBase", tokens: list[int], accept
     """The text of `tokens`, those that were accepted from drafts in colour."""
     text = Text()
     for piece, is_accepted in zip(_pieces(tokenizer, tokens), accepted, strict=True):
-        text.append(piece, style=ACCEPTED if is_accepted else OWN)
+        text.append(piece, style=ACCEPTED if is_accepted else None)
     return text
 
 
@@ -46,20 +46,21 @@ def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> str:
     return text
 
 
-def difference(expected: str, actual: str) -> Text:
-    """The lines that differ, expected above actual."""
+def indented(console: Console, text: Text, first: str = INDENT) -> list[Text]:
+    """Lines of `text` that fit the terminal behind `first` and, from the second on, behind as many spaces."""
+    lines = text.wrap(console, console.width - len(first))
+    for line in lines:
+        line.rstrip()
+    return [Text(" " * len(first) if number else first).append(line) for number, line in enumerate(lines)]
+
+
+def difference(console: Console, expected: str, actual: str) -> list[Text]:
+    """The lines of a wrong answer that differ, expected above actual."""
     left, right = expected.split("\n"), actual.split("\n")
-    text = Text()
+    shown = []
     for tag, start, end, other_start, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if tag != "equal":
-            for line in left[start:end]:
-                text.append("expected  ", style="dim").append(line + "\n")
-            for line in right[other_start:other_end]:
-                text.append("     got  ", style="dim").append(line + "\n", style=WRONG)
-    text.rstrip()
-    return text
-
-
-def indented(console: Console, text: Text, by: int = 4) -> list[Text]:
-    """Lines of `text` that fit the terminal, moved to the right, without a tail of spaces."""
-    return [Text(" " * by).append(line) for line in text.wrap(console, console.width - by)]
+        if tag == "equal":
+            continue
+        shown += [(f"{INDENT}expected  ", Text(line)) for line in left[start:end]]
+        shown += [(f"{INDENT}     got  ", Text(line, WRONG)) for line in right[other_start:other_end]]
+    return [line for label, text in shown for line in indented(console, text, label)]

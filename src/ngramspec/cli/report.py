@@ -1,61 +1,47 @@
 """How the demo looks: each job's text with its drafts in colour, then one table."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ngramspec.cli.compare import why_texts_may_differ
+from ngramspec.cli.models import Loaded
 from ngramspec.cli.render import ACCEPTED, WRONG, difference, drafted_text, has_colour, indented
 from ngramspec.cli.trial import ROUNDS, Result
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+COLUMNS = ("tokens", "target\npasses", "tokens\nper pass", "plain", "with\ndrafts", "ratio", "identical", "answer")
 
 
 class Report:
     """Prints to `console` what the demo has to say, in order."""
 
-    def __init__(self, console: Console, tokenizer: "PreTrainedTokenizerBase") -> None:
+    def __init__(self, console: Console, loaded: Loaded) -> None:
         self._console = console
-        self._tokenizer = tokenizer
+        self._loaded = loaded
 
-    def begin(self, subject: str) -> None:
+    def begin(self, max_draft_tokens: int) -> None:
         """Say what is shown, and what the colour means where there is one."""
-        self._print(Text(subject))
+        self._print(Text(f"{self._loaded}, greedy, drafts of up to {max_draft_tokens} tokens"))
         if has_colour(self._console):
-            self._print(
-                Text("This colour", ACCEPTED).append(": drafted from the text so far, and accepted.", "default")
-            )
+            self._print(Text.assemble(("This colour", ACCEPTED), ": drafted from the text so far, and accepted."))
 
     def show(self, result: Result) -> None:
-        """Show one job: task, answer, figures, and what was expected if the answer is wrong."""
-        self._print()
-        self._print(Text(result.job.name, "bold").append(f"  {result.job.task}", "not bold"))
-        self._print()
-        self._print(*indented(self._console, drafted_text(self._tokenizer, result.tokens, result.accepted)))
-        self._print()
+        """Show one job: prompt, answer, what was expected if that is wrong, and figures."""
+        drafted = drafted_text(self._loaded.tokenizer, result.tokens, result.accepted)
+        self._print(Text(f"\n{result.job.name}", "bold").append(f"  {result.job.origin}\n", "not bold dim"))
+        self._print(*indented(self._console, Text(result.job.prompt.rstrip(), "dim")))
+        self._print(*indented(self._console, drafted), Text())
         if not result.right:
-            self._print(*indented(self._console, difference(result.job.answer, result.answer)))
-            self._print()
-        self._print(*indented(self._console, Text("\n".join(_figures(result)), "dim")))
+            self._print(*difference(self._console, result.job.expected, result.answer), Text())
+        self._print(*indented(self._console, _figures(result)))
 
     def end(self, results: Sequence[Result]) -> None:
         """Sum up."""
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="default")
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         table.add_column("")
-        for name in (
-            "tokens",
-            "target\npasses",
-            "tokens\nper pass",
-            "plain",
-            "with\ndrafts",
-            "speedup",
-            "identical",
-            "answer",
-        ):
+        for name in COLUMNS:
             table.add_column(name, justify="right", vertical="bottom")
         for result in results:
             table.add_row(
@@ -65,29 +51,38 @@ class Report:
                 f"{result.counters.tokens_per_pass:.2f}",
                 f"{result.plain_seconds:.2f} s",
                 f"{result.speculative_seconds:.2f} s",
-                f"{result.speedup:.1f}x",
-                Text(_yes(result.identical), "" if result.identical else WRONG),
-                Text("right") if result.right else Text("wrong", WRONG),
+                f"{result.ratio:.1f}x",
+                *_judgements(result),
             )
         self._console.print()
         self._console.print(table)
+        reason = why_texts_may_differ(self._loaded.dtype)
+        if reason is not None and not all(result.identical for result in results):
+            self._print(Text(f"\n{reason}", WRONG))
         self._print(
-            Text(f"Plain decoding and drafts took turns, {ROUNDS} rounds after a warm-up: median wall times.", "dim")
+            Text(f"\nTimes are medians of up to {ROUNDS} rounds, plain and drafted in turn, after a warm-up.", "dim")
         )
 
     def _print(self, *lines: Text) -> None:
-        for line in lines or [Text()]:
+        for line in lines:
             self._console.print(line, soft_wrap=True)
 
 
-def _figures(result: Result) -> list[str]:
+def _figures(result: Result) -> Text:
     counters = result.counters
-    return [
-        f"{counters.tokens} tokens in {counters.target_passes} target passes, {counters.tokens_per_pass:.2f} per pass",
-        f"plain {result.plain_seconds:.2f} s, with drafts {result.speculative_seconds:.2f} s;"
-        f" identical: {_yes(result.identical)}; answer: {'right' if result.right else 'wrong'}",
-    ]
+    identical, answer = _judgements(result)
+    return Text.assemble(
+        f"{counters.tokens} tokens in {counters.target_passes} target passes: {counters.tokens_per_pass:.2f} per pass,"
+        f" {counters.num_accepted_tokens} tokens from drafts\n"
+        f"{result.plain_seconds:.2f} s plain, {result.speculative_seconds:.2f} s with drafts; identical: ",
+        identical,
+        "; answer: ",
+        answer,
+    )
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _judgements(result: Result) -> tuple[Text, Text]:
+    """Is the text identical to plain decoding's, and is the answer right?"""
+    identical = Text("yes") if result.identical else Text("no", WRONG)
+    answer = Text("right") if result.right else Text("wrong", WRONG)
+    return identical, answer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import TextStreamer
 
-from ngramspec.cli.compare import compare, timed
+from ngramspec.cli.compare import compare, timed, why_texts_may_differ
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.prompts import Prompt
 from ngramspec.cli.render import decode
@@ -87,11 +87,9 @@ class Run:
             f" {self.plain_seconds / self.seconds:.2f}x",
             f"identical: {self.num_identical} of {self.num_compared} texts",
         ]
-        if self.num_identical < self.num_compared and self._loaded.dtype in ("float16", "bfloat16"):
-            lines.append(
-                f"In {self._loaded.dtype}, one pass over many tokens and many passes over one can round a near-tie of"
-                " the two best tokens differently; from there on the texts differ."
-            )
+        reason = why_texts_may_differ(self._loaded.dtype)
+        if self.num_identical < self.num_compared and reason is not None:
+            lines.append(reason)
         return "\n".join(lines)
 
     def _encode(self, prompts: Sequence[Prompt]) -> dict[str, "Tensor"]:

@@ -6,12 +6,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ngramspec.cli.compare import Comparison, compare
-from ngramspec.cli.jobs import Job
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.recording import Recorder
 from ngramspec.cli.render import decode
 from ngramspec.decoding import FixedBudget
 from ngramspec.drafting import PromptLookup
+from ngramspec.pico.demo_inputs import DemoInput
 from ngramspec.stats import Counters
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Result:
     plain_seconds, speculative_seconds: medians of the rounds. identical: the same ids in every round.
     """
 
-    job: Job
+    job: DemoInput
     answer: str
     tokens: list[int]
     accepted: list[bool]
@@ -42,15 +42,15 @@ class Result:
     @property
     def right(self) -> bool:
         """Whether the answer is the expected one, to the last character."""
-        return self.answer == self.job.answer
+        return self.answer == self.job.expected
 
     @property
-    def speedup(self) -> float:
-        """How many times faster speculation was."""
+    def ratio(self) -> float:
+        """Plain decoding's time over speculation's."""
         return self.plain_seconds / self.speculative_seconds
 
 
-def run(job: Job, loaded: Loaded, *, max_draft_tokens: int) -> Result:
+def run(job: DemoInput, loaded: Loaded, *, max_draft_tokens: int) -> Result:
     """Do one job: warm both ways up once, then let them take turns."""
     from ngramspec.hf import Speculator
 
@@ -76,8 +76,8 @@ def run(job: Job, loaded: Loaded, *, max_draft_tokens: int) -> Result:
     )
 
 
-def _round(job: Job, loaded: Loaded, spec: "Speculator") -> Comparison:
+def _round(job: DemoInput, loaded: Loaded, spec: "Speculator") -> Comparison:
     prompt = loaded.encode([job.prompt])
     # Room for a wrong answer, but not for an endless one.
-    settings = {"max_new_tokens": 2 * len(loaded.tokenizer.encode(job.answer)), "do_sample": False}
+    settings = {"max_new_tokens": 2 * len(loaded.tokenizer.encode(job.expected)), "do_sample": False}
     return compare(lambda: loaded.generate(prompt, None, **settings), lambda: loaded.generate(prompt, spec, **settings))

@@ -1,0 +1,60 @@
+"""`ngramspec demo`: a proof, so it fails where the texts differ; and honest about answers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ngramspec.pico.demo_inputs import demo_inputs
+from tests.cli.conftest import Command, break_speculation
+
+ESCAPE = "\x1b["
+
+
+@pytest.fixture(autouse=True)
+def _one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ngramspec.cli.trial.ROUNDS", 1)  # times are not tested
+
+
+def test_the_packaged_model_writes_plain_decodings_texts(run: Command) -> None:
+    outcome = run("demo")
+    assert outcome.code == 0
+    assert outcome.output.count("identical: yes") == 3
+    assert outcome.output.startswith("pico (")
+
+
+def test_the_packaged_model_writes_several_tokens_per_pass(run: Command) -> None:
+    rates = re.findall(r"target passes: (\d+\.\d+) per pass", run("demo").output)
+    assert len(rates) == 3
+    assert all(float(rate) > 1.5 for rate in rates)
+
+
+def test_a_wrong_answer_is_shown_as_wrong_with_what_was_expected(run: Command, model: Path) -> None:
+    outcome = run("demo", "--model", model)  # random weights: identical to plain decoding, and wrong
+    assert outcome.code == 0
+    assert outcome.output.count("identical: yes; answer: wrong") == 3
+    for job in demo_inputs():
+        for line in job.prompt.splitlines():
+            assert line in outcome.output
+        assert f"expected  {job.expected.splitlines()[0]}" in outcome.output
+
+
+def test_texts_that_differ_are_shown_and_end_in_exit_code_1(
+    run: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_speculation(monkeypatch)
+    outcome = run("demo", "--model", model)
+    assert outcome.code == 1
+    assert outcome.output.count("identical: no") == 3
+
+
+def test_no_drafts_at_all_make_one_token_per_pass(run: Command, model: Path) -> None:
+    outcome = run("demo", "--model", model, "--max-draft-tokens", 0)
+    assert outcome.code == 0
+    assert outcome.output.count(" 1.00 per pass, 0 tokens from drafts") == 3
+
+
+def test_piped_output_has_no_colour(run: Command, model: Path) -> None:
+    output = run("demo", "--model", model).output
+    assert ESCAPE not in output
+    assert "This colour" not in output
