@@ -1,6 +1,6 @@
 """How far do the rules for choosing a draft carry? All of them on the same recorded requests, through one replay.
 
-    python -m benchmarks.drafters [TRACES...] [--limit 20] [--json]
+    python -m benchmarks.drafters [TRACES...] [--limit 20] [--loops] [--json]
 
 µs per token is host time of drafting, the prompt's indexing left out. It is shown where the drafter is the project's
 own code; transformers' and vLLM's rules run here on a dictionary of ours, whose time says nothing about theirs.
@@ -60,6 +60,8 @@ RULES = (
     Rule("arctic", "suffix tree, factor 1, K = 10", lambda: SuffixTree(max_depth=64), 10, timed=True),
     Rule("arctic 24", "suffix tree as in vLLM, K = 24", lambda: SuffixTree(max_depth=24), 24, timed=True),
     Rule("ngramspec 24", "as above, K = 24", PromptLookup, 24, timed=True),
+    # What two choices of ours bring: each row is ngramspec's rule without one of them.
+    Rule("earliest", "earliest longest, n = 8..1, K = 10", lambda: EarliestMatch(min_match=1, max_match=8), 10),
     Rule("no period", "as ngramspec; a copy ends with the text", WithoutPeriod, 10),
 )
 
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("traces", nargs="*", type=Path, help="recorded requests; default ../shared/traces/*.jsonl.gz")
     parser.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
     parser.add_argument("--limit", type=int, help="only the first so many requests of each segment")
+    parser.add_argument("--loops", action="store_true", help="the repetition loops, which are left out else, alone")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     paths = arguments.traces or sorted(DEFAULT_TRACES.glob("*.jsonl.gz"))
@@ -77,6 +80,8 @@ def main() -> None:
         parser.error(f"no traces in {DEFAULT_TRACES}: pass JSON lines of prompts and outputs")
 
     traces = list(_read(paths, arguments.tokenizer, arguments.limit))
+    if arguments.loops:
+        traces = [replace(trace, degenerate_loop=False) for trace in traces if trace.degenerate_loop]
     reports: dict[Rule, Report | None] = {}
     for rule in track(RULES, "Replaying", console=Console(stderr=True), transient=True):
         try:
