@@ -12,12 +12,12 @@ from .train import Settings, save, train
 
 parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
 parser.add_argument("folder", type=Path, help="gets log.jsonl and the folder model/")
-parser.add_argument("--steps", type=int, default=5200)
-parser.add_argument("--learning-rate", type=float, default=4e-3)
+parser.add_argument("--steps", type=int, default=3200)
+parser.add_argument("--decay-from", type=int, default=1600, help="step from which the learning rate falls to zero")
 arguments = parser.parse_args()
 
 torch.set_num_threads(1)
 arguments.folder.mkdir(parents=True, exist_ok=True)
 tokenizer = train_tokenizer(seed=0)
-settings = Settings(num_steps=arguments.steps, learning_rate=arguments.learning_rate)
+settings = Settings(num_steps=arguments.steps, decay_from=arguments.decay_from)
 save(train(tokenizer, settings, arguments.folder), tokenizer, arguments.folder / "model")

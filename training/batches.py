@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,8 +22,8 @@ MAX_ROWS = 64
 class Stage:
     """A part of the training with its own mixture."""
 
-    until: float
-    """Share of all steps at which the stage ends."""
+    until: int
+    """Step at which the stage ends."""
     max_length: int
     """Tokens of prompt and answer."""
     weights: dict[str, float]
@@ -30,9 +31,9 @@ class Stage:
 
 
 CURRICULUM = (
-    Stage(0.15, 256, {"noise": 0.15, "repeat": 0.15, "edit": 0.35, "extract": 0.2, "rewrite": 0.15}),
-    Stage(0.50, 384, {"noise": 0.05, "repeat": 0.10, "edit": 0.45, "extract": 0.25, "rewrite": 0.15}),
-    Stage(1.00, 768, {"noise": 0.03, "repeat": 0.07, "edit": 0.50, "extract": 0.25, "rewrite": 0.15}),
+    Stage(300, 256, {"noise": 0.06, "repeat": 0.12, "edit": 0.37, "extract": 0.30, "rewrite": 0.15}),
+    Stage(900, 448, {"noise": 0.04, "repeat": 0.08, "edit": 0.40, "extract": 0.33, "rewrite": 0.15}),
+    Stage(sys.maxsize, 768, {"noise": 0.03, "repeat": 0.07, "edit": 0.45, "extract": 0.30, "rewrite": 0.15}),
 )
 
 
@@ -70,7 +71,7 @@ def batches(
     """``num_steps`` batches of about ``num_tokens`` tokens each, padding included, along the curriculum."""
     step = 0
     while step < num_steps:
-        stage = next(stage for stage in CURRICULUM if step < stage.until * num_steps)
+        stage = next(stage for stage in CURRICULUM if step < stage.until)
         pool = _pool(tokenizer, rng, stage, num_tokens)
         rng.shuffle(pool)
         for sequences in pool[: num_steps - step]:

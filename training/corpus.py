@@ -29,46 +29,46 @@ class Function:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    # In the order of module and line.
+    functions: tuple[Function, ...]
+    paragraphs: dict[str, str]  # paragraph -> module
+
+
 @cache
 def functions(*, held_back: bool) -> tuple[Function, ...]:
     """Functions of 60 to 900 characters of one side of the split, ordered by module and line, without repetition."""
-    seen: set[str] = set()
-    found = []
-    for module, text, tree in _modules():
-        for qualname, node in _definitions(tree, ""):
-            source = textwrap.dedent(_source(text, node))
-            if not 60 <= len(source) <= 900 or not _parses(source) or source in seen:
-                continue
-            # A function that occurs in modules of both sides belongs to the one that comes first.
-            seen.add(source)
-            if is_held_back(module) == held_back:
-                found.append(Function(module, qualname, source))
-    return tuple(found)
+    return tuple(function for function in _corpus().functions if is_held_back(function.module) == held_back)
 
 
 @cache
 def paragraphs(*, held_back: bool) -> tuple[str, ...]:
-    """Paragraphs of docstrings, 80 to 700 characters each, of one side of the split."""
-    seen: set[str] = set()
-    found = []
-    for module, _, tree in _modules():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            for part in (ast.get_docstring(node) or "").split("\n\n"):
-                paragraph = part.strip()
-                if not 80 <= len(paragraph) <= 700 or paragraph in seen:
-                    continue
-                seen.add(paragraph)
-                if is_held_back(module) == held_back:
-                    found.append(paragraph)
-    return tuple(found)
+    """Paragraphs of docstrings, 80 to 700 characters each, of one side of the split, without repetition."""
+    return tuple(text for text, module in _corpus().paragraphs.items() if is_held_back(module) == held_back)
 
 
 @cache
-def _modules() -> tuple[tuple[str, str, ast.Module], ...]:
+def _corpus() -> _Corpus:
+    # One pass, and no syntax tree survives it: together they would take gigabytes.
+    found_functions: dict[str, Function] = {}
+    found_paragraphs: dict[str, str] = {}
+    for module, text, tree in _modules():
+        lines = text.splitlines()
+        # What occurs in several modules belongs to the first, so that it is on one side only.
+        for qualname, node in _definitions(tree, ""):
+            # Whole lines, so that dedent sees the indentation of the first line too.
+            source = textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno]))
+            if 60 <= len(source) <= 900 and source not in found_functions and _parses(source):
+                found_functions[source] = Function(module, qualname, source)
+        for paragraph in _docstring_paragraphs(tree):
+            if 80 <= len(paragraph) <= 700:
+                found_paragraphs.setdefault(paragraph, module)
+    return _Corpus(tuple(found_functions.values()), found_paragraphs)
+
+
+def _modules() -> Iterator[tuple[str, str, ast.Module]]:
     root = Path(sysconfig.get_path("stdlib"))
-    modules = []
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
         if EXCLUDED_FOLDERS & set(relative.parts):
@@ -78,8 +78,7 @@ def _modules() -> tuple[tuple[str, str, ast.Module], ...]:
             tree = ast.parse(text)
         except (UnicodeDecodeError, SyntaxError):
             continue
-        modules.append((".".join(relative.with_suffix("").parts), text, tree))
-    return tuple(modules)
+        yield ".".join(relative.with_suffix("").parts), text, tree
 
 
 def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -92,9 +91,11 @@ def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.Function
             yield from _definitions(child, prefix)
 
 
-def _source(text: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    # Whole lines, so that dedent sees the indentation of the first line too.
-    return "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno])
+def _docstring_paragraphs(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            for paragraph in (ast.get_docstring(node) or "").split("\n\n"):
+                yield paragraph.strip()
 
 
 def _parses(source: str) -> bool:

@@ -22,16 +22,16 @@ class Settings:
     """All that may differ between two runs."""
 
     num_steps: int
+    decay_from: int
+    """Step from which the rate falls, in a line, to zero at ``num_steps``."""
     num_tokens: int = 3072
     """Tokens per step, padding included."""
-    learning_rate: float = 4e-3
+    learning_rate: float = 3e-3
     """Of the matrices."""
-    embedding_rate: float = 1.5e-3
+    embedding_rate: float = 1e-3
     """Of embeddings and norms: identities that move too fast cannot be compared."""
     warmup: int = 100
     """Steps."""
-    constant: float = 0.25
-    """Share of the steps before the rate falls, in a line, to zero."""
     score_every: int = 400
     """Steps between scores and checkpoints."""
     num_scored: int = 40
@@ -73,9 +73,8 @@ class Weights:
 
 def rate(step: int, settings: Settings) -> float:
     """The learning rate of ``step``, counted from 0, as a share of the full one."""
-    start = settings.constant * settings.num_steps
     rise = min(1.0, (step + 1) / settings.warmup)
-    fall = min(1.0, (settings.num_steps - step) / (settings.num_steps - start))
+    fall = min(1.0, (settings.num_steps - step) / (settings.num_steps - settings.decay_from))
     return rise * fall
 
 
