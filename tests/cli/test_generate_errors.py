@@ -29,6 +29,7 @@ Write = Callable[[str, str], Path]
         ),
         ("c.jsonl", '{"text": "a"}', "c.jsonl:1: a line must be {\"prompt\": text}, got {'text': 'a'}: add the prompt"),
         ("d.jsonl", '{"prompt": 5}', "d.jsonl:1: a line must be {\"prompt\": text}, got {'prompt': 5}: add the prompt"),
+        ("f.jsonl", '{"prompt": "a \\ud800"}', r"f.jsonl:1: a prompt must be valid Unicode, got 'a \ud800': pair its"),
         ("e.jsonl", "[1]", 'e.jsonl:1: a line must be {"prompt": text}, got [1]: add the prompt'),
     ],
 )

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -59,8 +59,7 @@ def generate(
     torch.manual_seed(seed)
     is_lines = prompt_file.endswith(SUFFIX)
     if is_lines or compare:
-        for prompt, text in _decode(prompts, batch, run.compare if compare else run.decode):
-            print(json.dumps({"prompt": prompt.text, "output": text}, ensure_ascii=False) if is_lines else text)
+        _write(prompts, batch, run.compare if compare else run.decode, as_json=is_lines)
     else:
         run.stream(prompts[0])
     print(f"{spec.stats}\n{run}", file=sys.stderr)
@@ -68,18 +67,22 @@ def generate(
         raise typer.Exit(1)
 
 
-def _decode(
-    prompts: Sequence[Prompt], batch: int, decode: Callable[[Sequence[Prompt]], list[str]]
-) -> Iterator[tuple[Prompt, str]]:
-    """Prompts with their texts; a progress bar shows how many are done."""
-    console = Console(stderr=True)
+def _write(
+    prompts: Sequence[Prompt], batch: int, decode: Callable[[Sequence[Prompt]], list[str]], *, as_json: bool
+) -> None:
+    """Print the texts as they are done, with a progress bar on standard error."""
+    console = Console(stderr=True, highlight=False)
     shown = console.is_terminal and len(prompts) > 1
-    # Where the texts go to the terminal as well, they pass above the bar; elsewhere they are nothing of its business.
-    with Progress(console=console, transient=True, disable=not shown, redirect_stdout=sys.stdout.isatty()) as progress:
+    with Progress(console=console, transient=True, disable=not shown, redirect_stdout=False) as progress:
         task = progress.add_task("prompts", total=len(prompts))
         for start in range(0, len(prompts), batch):
             rows = prompts[start : start + batch]
-            yield from zip(rows, decode(rows), strict=True)
+            for prompt, text in zip(rows, decode(rows), strict=True):
+                line = json.dumps({"prompt": prompt.text, "output": text}, ensure_ascii=False) if as_json else text
+                if shown and sys.stdout.isatty():
+                    console.print(line, markup=False, soft_wrap=True)  # above the bar, on the same terminal
+                else:
+                    print(line)
             progress.advance(task, len(rows))
 
 

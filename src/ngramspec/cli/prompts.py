@@ -1,6 +1,7 @@
 """Prompts as files give them: one text, or one per line."""
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from ngramspec.errors import PromptError
 
 SUFFIX = ".jsonl"
+_SURROGATE = re.compile("[\ud800-\udfff]")  # one half of a character, which JSON can spell
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ def _parse(line: str, place: str) -> Prompt:
         ) from error
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
         raise PromptError(f'{place}: a line must be {{"prompt": text}}, got {_shorten(row)}: add the prompt as text')
+    if _SURROGATE.search(row["prompt"]):
+        raise PromptError(
+            f"{place}: a prompt must be valid Unicode, got {_shorten(row['prompt'])}: pair its surrogates"
+        )
     return Prompt(row["prompt"], place)
 
 
