@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MambaForCausalLM
 
 from ngramspec.cli.models import Loaded
 from ngramspec.replay import load_tokenizer, read_traces
-from tests.cli.conftest import Command, break_speculation, save_tiny
+from tests.cli.conftest import ALPHABET, Command, break_speculation, save_tiny
+from tests.hf.tokenizers import character_tokenizer
 
 Write = Callable[[str, str], Path]
 
@@ -154,3 +155,17 @@ def test_a_batch_without_a_pad_token_is_padded_with_the_end_of_sequence(
     file = write("prompts.jsonl", LINES)
     outcome = run("generate", "--model", model, "--prompt-file", file, "--batch", 5, "--max-new-tokens", 20)
     assert [line["output"] for line in outcome.lines] == [plain(model, prompt, 20) for prompt in PROMPTS]
+
+
+@pytest.mark.filterwarnings("default::ngramspec.errors.NgramspecWarning")
+def test_a_model_that_cannot_be_drafted_for_is_named_in_one_line(run: Command, write: Write, tmp_path: Path) -> None:
+    tokenizer = character_tokenizer(ALPHABET)
+    config = MambaConfig(vocab_size=len(tokenizer), hidden_size=8, state_size=2, num_hidden_layers=1)
+    MambaForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    outcome = run("generate", "--model", tmp_path, "--prompt-file", write("prompt.txt", "abab"), "--max-new-tokens", 5)
+    assert outcome.code == 0
+    assert outcome.output == plain(tmp_path, "abab", 5) + "\n"
+    assert "\nngramspec: MambaForCausalLM keeps a running state that cannot take a step back" in outcome.errors
+    assert "speculator.py" not in outcome.errors
+    assert "1.00 tokens per pass" in outcome.errors

@@ -5,6 +5,7 @@ inside its function: `ngramspec --help` answers at once.
 """
 
 import sys
+import warnings
 
 import typer
 
@@ -33,10 +34,16 @@ app.command()(replay)
 
 def main() -> None:
     """Run the command line; what the user can put right ends in one line on stderr and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except (NgramspecError, OSError, ImportError) as error:
         sys.exit(_fail(error))
+
+
+def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
+    """What is warned of, without the place in our code."""
+    print(f"ngramspec: {message}", file=sys.stderr)
 
 
 def _fail(error: Exception) -> int:
