@@ -1,6 +1,7 @@
 """Which models can be drafted for: those whose cache can take a step back by moving an integer."""
 
 import inspect
+from typing import Any
 
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -8,6 +9,12 @@ from ngramspec.hf.types import Model
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
 """Those that take a mask per query. flash_attention takes 2-D masks only, flex_attention block masks."""
+
+OWN_MASKS = {
+    "gpt_neo": "masks by the place of a query in its block, whatever its slot",
+    "moshi": "drops the keys behind a sliding window that its mask does not know",
+}
+"""Model types that overrule the mask they are given."""
 
 
 def why_undrafted(model: Model) -> str | None:
@@ -33,9 +40,43 @@ def why_undrafted(model: Model) -> str | None:
         return "attends in chunks"
     if getattr(config, "alibi", False):
         return "encodes positions in the attention mask (alibi)"
-    if "position_ids" not in inspect.signature(model.forward).parameters:
+    if getattr(config, "is_decoder", True) is False:
+        return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
+    if config.model_type in OWN_MASKS:
+        return OWN_MASKS[config.model_type]
+    taken = inspect.signature(model.forward).parameters
+    if "past_key_values" not in taken:
+        return "keeps no cache of keys and values"
+    if "position_ids" not in taken:
         return "takes no position ids per row"
     return None
+
+
+def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
+    """Why no draft can be checked in texts that grow from `shortest` tokens, of all prompts, to `longest`.
+
+    Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
+    before it, and rows of other lengths each other's.
+    """
+    config = model.config.get_text_config(decoder=True)
+    for rope in _ropes(config):
+        kind = rope.get("rope_type")
+        if kind == "longrope":
+            limit = rope["original_max_position_embeddings"]
+            if shortest <= limit < longest:
+                return f"scales its positions anew (longrope) where a text crosses {limit} tokens, as this one may"
+        if kind == "dynamic" and longest >= config.max_position_embeddings:
+            limit = config.max_position_embeddings
+            return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
+    return None
+
+
+def _ropes(config: Any) -> list[dict[str, Any]]:
+    """The parameters of each rotary embedding: one, or one per kind of layer."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    if "rope_type" in parameters:
+        return [parameters]
+    return [rope for rope in parameters.values() if isinstance(rope, dict)]
 
 
 def windows_of(model: Model) -> list[int | None]:

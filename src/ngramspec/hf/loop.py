@@ -1,0 +1,90 @@
+"""A whole call: rows opened, stepped until all have finished, and counted."""
+
+import numpy as np
+from torch import Tensor
+
+from ngramspec.decoding import Budget, step
+from ngramspec.drafting import Drafter
+from ngramspec.errors import PromptError
+from ngramspec.hf.choosing import Call, InStep, chooser_for
+from ngramspec.hf.refusals import max_position, vocabulary
+from ngramspec.hf.request import Request
+from ngramspec.hf.sampling import Picker
+from ngramspec.hf.stopping import Stops
+from ngramspec.hf.support import windows_of
+from ngramspec.hf.target import ModelTarget, Row
+from ngramspec.hf.text import Text
+from ngramspec.stats import Counters
+
+NO_LIMIT = 2**62
+
+
+def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | None) -> tuple[Tensor, list[Counters]]:
+    """The text `int64[B, P + emitted]` of plain `generate()`, in fewer passes; and counts, one per row."""
+    ids = request.input_ids
+    stops = Stops(request.criteria, request.config.max_length)
+    text = Text(ids, stops.max_length, _pad_token(request, stops), request.stream)
+    picker = Picker(do_sample=bool(request.config.do_sample), num_rows=len(ids), device=ids.device)
+    chooser = chooser_for(Call(text, request.processors, picker, stops))
+    target = ModelTarget(request.model, windows_of(request.model), request.mask, chooser)
+    rows = _open_rows(request, drafter, segment, stops.max_length, text.pad_token)
+    in_step = isinstance(chooser, InStep)
+    while not all(row.finished for row in rows):
+        step(target, rows if in_step else [row for row in rows if not row.finished], budget)
+    return text.output(), [row.counters for row in rows]
+
+
+def decode_plainly(request: Request) -> tuple[Tensor, list[Counters]]:
+    """As `decode`, in transformers' own loop: for models whose state cannot take a step back."""
+    output: Tensor = request.model._sample(
+        request.input_ids,
+        logits_processor=request.processors,
+        stopping_criteria=request.criteria,
+        generation_config=request.config,
+        streamer=request.stream,
+        **request.model_kwargs,
+    )
+    ends = Stops(request.criteria, request.config.max_length).eos_tokens
+    counts = []
+    for tokens in output[:, request.input_ids.shape[1] :].tolist():
+        length = next((index + 1 for index, token in enumerate(tokens) if token in ends), len(tokens))
+        counts.append(Counters(requests=1, tokens=length, target_passes=length))
+    return output, counts
+
+
+def _open_rows(request: Request, drafter: Drafter, segment: str | None, max_length: int, pad_token: int) -> list[Row]:
+    batch, length = request.input_ids.shape
+    prompts = request.input_ids.cpu().numpy().astype(np.int32)
+    real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy().astype(bool)
+    positions = request.position_ids.cpu().numpy()
+    rows = []
+    for index in range(batch):
+        session = drafter.open(segment)
+        session.extend(prompts[index][real[index]])
+        rows.append(
+            Row(
+                session,
+                prompts[index],
+                max_length - length,
+                Counters(requests=1),
+                index=index,
+                pad_token=pad_token,
+                positions=positions[index],
+                max_position=max_position(request.model) or NO_LIMIT,
+                vocabulary=vocabulary(request.model),
+            )
+        )
+    return rows
+
+
+def _pad_token(request: Request, stops: Stops) -> int:
+    pad = request.config._pad_token_tensor
+    if pad is not None:
+        return int(pad)
+    batch = len(request.input_ids)
+    if batch > 1 and stops.pads_finished_rows:
+        raise PromptError(
+            f"a batch needs a pad token to fill up finished rows, got pad_token_id=None for {batch} rows:"
+            " pass pad_token_id"
+        )
+    return 0  # alone, or where all rows end together, nothing is ever padded
