@@ -89,8 +89,6 @@ class Speculator:
             segment: str | None = None,
             **model_kwargs: Any,
         ) -> Tensor:
-            if stream is not None:
-                stream.put(input_ids.cpu())
             processors, criteria = logits_processor, stopping_criteria
             request = Request(model, input_ids, processors, criteria, generation_config, model_kwargs, stream)
             return self._serve(request, segment)
@@ -115,6 +113,8 @@ class Speculator:
 
     def _serve(self, request: Request, segment: str | None) -> Tensor:
         refuse_modes(request.config)
+        if request.stream is not None:
+            request.stream.put(request.input_ids.cpu())
         reason = why_undrafted(request.model)
         if reason is None and not request.model_kwargs.get("use_cache", True):
             reason = "was called with use_cache=False"
