@@ -11,7 +11,7 @@ import transformers
 from transformers import DynamicCache, GenerationConfig, StaticCache
 
 from ngramspec import NgramspecError, NgramspecWarning, RefusedError, Speculator
-from tests.hf.drafters import RandomDrafter
+from tests.hf.drafters import OracleDrafter, RandomDrafter
 from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, settled, tiny
 
 
@@ -219,6 +219,41 @@ UNDRAFTED: dict[str, tuple[str, str, dict[str, Any]]] = {
         "FalconForCausalLM",
         {**SMALL, "num_hidden_layers": 2, "num_attention_heads": 4, "alibi": True, "new_decoder_architecture": False},
     ),
+    "an encoder": (
+        "BertConfig",
+        "BertLMHeadModel",
+        {**SMALL, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48, "is_decoder": False},
+    ),
+    "openai-gpt": (
+        "OpenAIGPTConfig",
+        "OpenAIGPTLMHeadModel",
+        {"vocab_size": VOCABULARY, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "resid_pdrop": 0.0},
+    ),
+    "gpt_neo": (
+        "GPTNeoConfig",
+        "GPTNeoForCausalLM",
+        {
+            **SMALL,
+            "num_layers": 2,
+            "num_heads": 4,
+            "attention_types": [[["global", "local"], 1]],
+            "window_size": 8,
+            "max_position_embeddings": 64,
+        },
+    ),
+    "moshi": (
+        "MoshiConfig",
+        "MoshiForCausalLM",
+        {
+            **HYBRID,
+            "head_dim": 8,
+            "ffn_dim": 48,
+            "sliding_window": 8,
+            "audio_vocab_size": 16,
+            "num_codebooks": 2,
+            "tie_word_embeddings": False,
+        },
+    ),
     "t5": (
         "T5Config",
         "T5ForConditionalGeneration",
@@ -267,6 +302,49 @@ def test_a_model_that_cannot_roll_back_is_decoded_plainly_with_one_warning(name:
     assert total.requests == 8
     assert total.tokens == total.target_passes > 8
     assert total.num_drafts == total.num_draft_tokens == total.num_accepted_tokens == 0
+
+
+ROPES: dict[str, tuple[dict[str, Any], list[int], list[int]]] = {
+    # its parameters, prompt lengths whose texts are drafted for, and those whose texts are not
+    "longrope": (
+        {
+            "rope_type": "longrope",
+            "short_factor": [1.0] * 4,
+            "long_factor": [4.0] * 4,
+            "factor": 4.0,
+            "original_max_position_embeddings": 40,
+        },
+        [25, 26, 50],
+        [27, 39, 40],
+    ),
+    "dynamic": ({"rope_type": "dynamic", "factor": 4.0}, [20, 25], [26, 39]),
+}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("kind", ROPES)
+def test_positions_that_a_draft_could_scale_are_decoded_plainly(kind: str, batch: int) -> None:
+    parameters, drafted, undrafted_lengths = ROPES[kind]
+    config = transformers.LlamaConfig(
+        **{**HYBRID, "head_dim": 8},
+        rope_parameters={**parameters, "rope_theta": 10000.0},
+        max_position_embeddings=160 if kind == "longrope" else 40,
+        original_max_position_embeddings=40,
+    )
+    model = settled(transformers.LlamaForCausalLM(config), seed=4)
+    for length in [*drafted, *undrafted_lengths]:
+        call: dict[str, Any] = {**padded_prompts(batch, length, seed=2), "max_new_tokens": 14}
+        plain = model.generate(**call)
+        spec = Speculator(OracleDrafter.of_output(plain, length, VOCABULARY))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+        if length in undrafted_lengths:
+            assert [kind in str(warning.message) for warning in caught] == [True]
+            assert spec.stats.total.num_draft_tokens == 0
+        else:
+            assert caught == []
+            assert spec.stats.total.num_accepted_tokens > 0
 
 
 def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:
