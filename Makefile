@@ -30,8 +30,9 @@ unit: $(VENV)/.installed-test
 
 benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs recorded traffic: TRACES="a.jsonl.gz …")
 	$(BIN)/pip install --quiet --editable '.[benchmarks]'
-	$(BIN)/python benchmarks/drafters.py $(TRACES)
-	$(BIN)/python benchmarks/suffix_index.py
+	$(BIN)/python -m benchmarks.drafters $(TRACES)
+	$(BIN)/python -m benchmarks.suffix_index
+	$(BIN)/python -m benchmarks.live
 
 clean:                   ## remove the environment
 	rm -rf $(VENV)

@@ -98,3 +98,11 @@ def test_a_verdict_with_tokens_behind_the_targets_own_is_refused_and_moves_nothi
     with pytest.raises(ValueError, match=r"at most one token behind the accepted ones, got \[1, 9, 3\]"):
         sequence.commit(Draft(ids(1, 2, 3)), Verdict(ids(1, 9, 3), finished=False))
     assert ([], 10) == (diary.notes, sequence.remaining)
+
+
+def test_an_empty_verdict_is_refused_for_it_would_go_on_for_ever() -> None:
+    diary = Diary()
+    sequence = row(diary, 10)
+    with pytest.raises(ValueError, match=r"at least one token, got none for the draft \[1, 2\]"):
+        sequence.commit(Draft(ids(1, 2)), Verdict(NO_DRAFT, finished=False))
+    assert ([], 10) == (diary.notes, sequence.remaining)

@@ -55,6 +55,8 @@ class Sequence:
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""
         tokens = verdict.tokens
+        if not tokens.size:
+            raise ValueError(f"a verdict holds at least one token, got none for the draft {draft.tokens.tolist()}")
         num_accepted = num_agreeing(draft.tokens, tokens)
         if tokens.size > num_accepted + 1:
             raise ValueError(
