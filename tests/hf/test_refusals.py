@@ -254,6 +254,20 @@ UNDRAFTED: dict[str, tuple[str, str, dict[str, Any]]] = {
             "tie_word_embeddings": False,
         },
     ),
+    "qwen2_vl": (
+        "Qwen2VLConfig",
+        "Qwen2VLForConditionalGeneration",
+        {
+            "text_config": {
+                **HYBRID,
+                "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
+            },
+            "vision_config": {"depth": 1, "embed_dim": 32, "hidden_size": 32, "num_heads": 4},
+            "tie_word_embeddings": False,
+            "image_token_id": 20,
+            "video_token_id": 21,
+        },
+    ),
     "t5": (
         "T5Config",
         "T5ForConditionalGeneration",
@@ -325,13 +339,14 @@ ROPES: dict[str, tuple[dict[str, Any], list[int], list[int]]] = {
 @pytest.mark.parametrize("kind", ROPES)
 def test_positions_that_a_draft_could_scale_are_decoded_plainly(kind: str, batch: int) -> None:
     parameters, drafted, undrafted_lengths = ROPES[kind]
-    config = transformers.LlamaConfig(
-        **{**HYBRID, "head_dim": 8},
-        rope_parameters={**parameters, "rope_theta": 10000.0},
-        max_position_embeddings=160 if kind == "longrope" else 40,
-        original_max_position_embeddings=40,
-    )
-    model = settled(transformers.LlamaForCausalLM(config), seed=4)
+    settings: dict[str, Any] = {
+        **HYBRID,
+        "head_dim": 8,
+        "rope_parameters": {**parameters, "rope_theta": 10000.0},
+        "max_position_embeddings": 160 if kind == "longrope" else 40,
+        "original_max_position_embeddings": 40,
+    }
+    model = settled(transformers.LlamaForCausalLM(transformers.LlamaConfig(**settings)), seed=4)
     for length in [*drafted, *undrafted_lengths]:
         call: dict[str, Any] = {**padded_prompts(batch, length, seed=2), "max_new_tokens": 14}
         plain = model.generate(**call)
@@ -345,6 +360,48 @@ def test_positions_that_a_draft_could_scale_are_decoded_plainly(kind: str, batch
         else:
             assert caught == []
             assert spec.stats.total.num_accepted_tokens > 0
+
+
+def model_that_sees() -> Any:
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "image_size": 28,
+        "patch_size": 14,
+    }
+    settings: dict[str, Any] = {
+        "text_config": {
+            **HYBRID,
+            "head_dim": 8,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "sliding_window": 8,
+        },
+        "vision_config": vision,
+        "image_token_index": VOCABULARY - 1,
+        "mm_tokens_per_image": 4,
+        "tie_word_embeddings": False,
+    }
+    return settled(transformers.Gemma3ForConditionalGeneration(transformers.Gemma3Config(**settings)), seed=4)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_model_that_could_see_is_drafted_for_where_there_is_text_alone(batch: int) -> None:
+    model = model_that_sees()
+    call: dict[str, Any] = {**padded_prompts(batch, vocabulary=VOCABULARY - 1), "max_new_tokens": 24}
+    plain = model.generate(**call)
+    spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY))
+    assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+
+
+def test_pictures_are_refused_by_name() -> None:
+    model, spec = model_that_sees(), Speculator()
+    prompts = padded_prompts(1, vocabulary=VOCABULARY - 1)
+    prompts["input_ids"][0, 2:6] = VOCABULARY - 1
+    call: dict[str, Any] = {**prompts, "pixel_values": torch.zeros((1, 3, 28, 28), dtype=torch.float64)}
+    refused(lambda: model.generate(**call, max_new_tokens=4, custom_generate=spec), model, "token ids, a mask", spec)
 
 
 def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:

@@ -47,7 +47,10 @@ def refuse_inputs(model: Model, model_kwargs: dict[str, Any]) -> None:
             f"speculation brings its own cache, got past_key_values={type(cache).__name__}: pass the whole text instead"
         )
     unknown = sorted(
-        name for name, value in model_kwargs.items() if name not in KNOWN_MODEL_KWARGS and value is not None
+        name
+        for name, value in model_kwargs.items()
+        # For a text alone, transformers gives a model that could see an empty dictionary of pictures.
+        if name not in KNOWN_MODEL_KWARGS and value is not None and not (isinstance(value, dict) and not value)
     )
     if unknown:
         raise RefusedError(f"speculation feeds a model token ids, a mask and positions only, got {', '.join(unknown)}")

@@ -42,6 +42,8 @@ def why_undrafted(model: Model) -> str | None:
         return "encodes positions in the attention mask (alibi)"
     if getattr(config, "is_decoder", True) is False:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
+    if any("mrope_section" in rope for rope in _ropes(config)):
+        return "gives a token several positions (multimodal rope)"
     if config.model_type in OWN_MASKS:
         return OWN_MASKS[config.model_type]
     taken = inspect.signature(model.forward).parameters
