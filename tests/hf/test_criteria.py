@@ -43,6 +43,7 @@ in_all_ways = pytest.mark.parametrize(
     ids=["alone-greedy", "alone-sampled", "batch-greedy", "batch-sampled"],
 )
 by_case = pytest.mark.parametrize(("made", "make"), CASES.values(), ids=CASES)
+pytestmark = pytest.mark.filterwarnings("ignore:Using the model-agnostic default `max_length`")
 with_or_without_end = pytest.mark.parametrize("end", [EOS, None], ids=["end", "endless"])
 
 
