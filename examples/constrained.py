@@ -12,7 +12,7 @@ from ngramspec.pico import extract_prompt
 
 
 class Order(BaseModel):
-    city: str
+    city: str = Field(max_length=20)
     date: str = Field(pattern=r"\d{4}-\d{2}-\d{2}")
 
 

@@ -16,15 +16,12 @@ def _one_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ngramspec.cli.trial.ROUNDS", 1)  # times are not tested
 
 
-def test_the_packaged_model_writes_plain_decodings_texts(run: Command) -> None:
+def test_the_packaged_model_writes_plain_decodings_texts_in_fewer_passes(run: Command) -> None:
     outcome = run("demo")
     assert outcome.code == 0
-    assert outcome.output.count("identical: yes") == 3
     assert outcome.output.startswith("pico (")
-
-
-def test_the_packaged_model_writes_several_tokens_per_pass(run: Command) -> None:
-    rates = re.findall(r"target passes: (\d+\.\d+) per pass", run("demo").output)
+    assert outcome.output.count("identical: yes") == 3
+    rates = re.findall(r"target passes: (\d+\.\d+) per pass", outcome.output)
     assert len(rates) == 3
     assert all(float(rate) > 1.5 for rate in rates)
 
