@@ -36,6 +36,11 @@ def why_undrafted(model: Model) -> str | None:
     unknown = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if unknown:
         return f"has attention layers of an unknown kind ({', '.join(sorted(unknown))})"
+    return _why_positions_fail(model, config)
+
+
+def _why_positions_fail(model: Model, config: Any) -> str | None:
+    """Why a token cannot be given the position and the mask of its own that a row of its own length needs."""
     if getattr(config, "attention_chunk_size", None) is not None:
         return "attends in chunks"
     if getattr(config, "alibi", False):
