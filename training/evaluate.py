@@ -17,19 +17,23 @@ from ngramspec import Speculator
 from ngramspec.pico import PICO_PATH
 
 from .score import held_back_examples, score
+from .tasks import Example
 
-MAX_NEW_TOKENS = 512
+OVERLONG = (
+    32  # tokens: an answer that runs on is cut so far behind the right length, or loops would flatter the drafter
+)
 SEED = 1  # not the seed of the scores in the training log
 
 
 def complete(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str, spec: Speculator | None, segment: str
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, example: Example, spec: Speculator | None = None
 ) -> str:
-    """The greedy answer, decoded plainly or, with ``spec``, speculatively and counted under ``segment``."""
-    inputs = tokenizer(prompt, return_tensors="pt")
-    options: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS, "do_sample": False}
+    """The greedy answer, decoded plainly or, with ``spec``, speculatively and counted under the task's name."""
+    inputs = tokenizer(example.prompt, return_tensors="pt")
+    limit = len(tokenizer(example.answer).input_ids) + OVERLONG
+    options: dict[str, Any] = {"max_new_tokens": limit, "do_sample": False}
     if spec is not None:
-        options |= {"custom_generate": spec, "segment": segment}
+        options |= {"custom_generate": spec, "segment": example.task}
     ids = model.generate(**inputs, **options)  # type: ignore[operator]
     return str(tokenizer.decode(ids[0, inputs.input_ids.shape[1] :], skip_special_tokens=True))
 
@@ -47,8 +51,8 @@ def main() -> None:
     spec = Speculator()
     print("task     items  exact  token accuracy  tokens  tokens per pass  same text")
     for task, examples in held_back_examples(tokenizer, SEED, arguments.examples).items():
-        plain = [complete(model, tokenizer, example.prompt, None, task) for example in examples]
-        fast = [complete(model, tokenizer, example.prompt, spec, task) for example in examples]
+        plain = [complete(model, tokenizer, example) for example in examples]
+        fast = [complete(model, tokenizer, example, spec) for example in examples]
         exact = sum(text == example.answer for text, example in zip(plain, examples, strict=True))
         same = sum(one == other for one, other in zip(plain, fast, strict=True))
         accuracy = score(model, tokenizer, examples).token_accuracy
