@@ -69,6 +69,7 @@ REFUSED_BY_GENERATE: dict[str, tuple[dict[str, Any], str]] = {
         "cache_implementation='paged'",
     ),
     "synced_gpus": ({"synced_gpus": True}, "synced_gpus=True"),
+    "token_healing": ({"token_healing": True}, "token_healing=True"),
     "an assistant model": ({"assistant_model": tiny("gpt2")}, "assistant_model"),
     "another custom_generate": ({"custom_generate": Speculator()}, "custom_generate"),
 }

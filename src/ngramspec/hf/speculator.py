@@ -145,6 +145,8 @@ def _refuse_arguments(synced_gpus: bool | None, kwargs: dict[str, Any]) -> None:
     for name in ("assistant_model", "custom_generate"):
         if kwargs.get(name) is not None:
             raise RefusedError(f"speculation needs no {name}, got {type(kwargs[name]).__name__}: leave it out")
+    if kwargs.get("token_healing"):  # generate() would ask for the tokenizer that it keeps from us
+        raise RefusedError("token_healing=True is not supported with speculation yet: leave it out")
     cache = kwargs.get("cache_implementation")
     if cache not in (None, "dynamic"):  # generate() would first build it or, for "paged", leave for another loop
         raise RefusedError(f"speculation brings its own cache, got cache_implementation={cache!r}: leave it out")
