@@ -69,11 +69,14 @@ class Loaded:
 
 def load(name: str) -> Loaded:
     """Load a model in the precision it was saved in, to the GPU where there is one (pico stays on the CPU)."""
+    import torch
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # a command says on its own what its user needs to know
     logging.disable_progress_bar()
     if name == "pico":
+        # Its layers are small: beside other work, two threads wait for each other and take many times as long as one.
+        torch.set_num_threads(1)
         return Loaded(name, *load_pico())
     return _load_pretrained(name)
 
