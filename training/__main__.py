@@ -12,8 +12,8 @@ from .train import Settings, save, train
 
 parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
 parser.add_argument("folder", type=Path, help="gets log.jsonl and the folder model/")
-parser.add_argument("--steps", type=int, default=3200)
-parser.add_argument("--decay-from", type=int, default=1600, help="step from which the learning rate falls to zero")
+parser.add_argument("--steps", type=int, default=2600)
+parser.add_argument("--decay-from", type=int, default=1000, help="step from which the learning rate falls to zero")
 arguments = parser.parse_args()
 
 torch.set_num_threads(1)
