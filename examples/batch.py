@@ -6,16 +6,16 @@ import ngramspec
 from ngramspec.pico import extract_prompt, repeat_prompt
 
 MAILS = [
-    "Please send 12 chairs to Hanna Voss, Bremen, by 2026-03-14.",
-    "Peter Lindqvist of Almado Ltd. in Oslo asks for 3 lamps. He needs them on 2026-05-02 at the latest.",
-    "Order 7781: 40 shelves, Turin, 2026-07-30.",
+    "Order K/5517 came in. The item is a green lamp. Ordered by Hanna Voss. Ship it to Bremen.",
+    "Deliver to Turin. The order number is B/20934. Quantity: 12. Product: steel chair. Nothing else is known.",
+    "Order: M/818. Someone bought the oak shelf. It goes to Oslo.",
 ]
 
 model, tokenizer = ngramspec.load_pico()
 spec = ngramspec.Speculator()
 
 for segment, prompts in {
-    "orders": [extract_prompt(mail, ["city", "date"]) for mail in MAILS],
+    "orders": [extract_prompt(mail, ["order", "ship_to"]) for mail in MAILS],
     "copies": [repeat_prompt(mail) for mail in MAILS],
 }.items():
     inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")

@@ -12,15 +12,16 @@ from ngramspec.pico import extract_prompt
 
 
 class Order(BaseModel):
-    city: str = Field(max_length=20)
-    date: str = Field(pattern=r"\d{4}-\d{2}-\d{2}")
+    order: str = Field(pattern=r"[A-Z]/\d{3,5}")
+    quantity: int = Field(ge=1, le=999)
+    ship_to: str = Field(max_length=20)
 
 
-MAIL = "Please send 12 chairs to Hanna Voss, Bremen, by 2026-03-14."
+MAIL = "Deliver to Turin. The order number is B/20934. Quantity: 12. There were no complaints so far."
 
 model, tokenizer = ngramspec.load_pico()
 constrained = outlines.from_transformers(model, tokenizer)
-prompt = extract_prompt(MAIL, ["city", "date"])
+prompt = extract_prompt(MAIL, list(Order.model_fields))
 
 spec = ngramspec.Speculator()
 text = constrained(prompt, Order, custom_generate=spec, max_new_tokens=128)

@@ -5,16 +5,15 @@ import torch
 import ngramspec
 from ngramspec.pico import edit_prompt
 
-FUNCTION = """def mean(values):
-    total = 0
-    for value in values:
-        total += value
-    if not total:
-        return 0
-    return total / len(values)"""
+FUNCTION = """def read_lines(path):
+    lines = []
+    with open(path) as file:
+        for line in file:
+            lines.append(line.strip())
+    return lines"""
 
 model, tokenizer = ngramspec.load_pico()  # the packaged model; any causal model of transformers goes the same way
-inputs = tokenizer(edit_prompt("total", "amount", FUNCTION), return_tensors="pt")
+inputs = tokenizer(edit_prompt("lines", "rows", FUNCTION), return_tensors="pt")
 
 spec = ngramspec.Speculator()
 output = model.generate(**inputs, custom_generate=spec, max_new_tokens=128)
