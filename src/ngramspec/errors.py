@@ -1,11 +1,11 @@
 """Everything ngramspec raises on purpose.
 
-    NgramspecError
-    ├── RefusedError       (also ValueError)   this call cannot be exact, and says why before the first forward pass
-    ├── PromptError        (also ValueError)   the prompt, its mask or its token ids are not usable
-    └── TraceError         (also ValueError)   a recorded request cannot be read
+NgramspecError
+├── RefusedError       (also ValueError)   this call cannot be exact, and says why before the first forward pass
+├── PromptError        (also ValueError)   the prompt, its mask or its token ids are not usable
+└── TraceError         (also ValueError)   a recorded request cannot be read
 
-    NgramspecWarning       (UserWarning)       the text is right, but something is not as fast as it could be
+NgramspecWarning       (UserWarning)       the text is right, but something is not as fast as it could be
 """
 
 

@@ -1,0 +1,72 @@
+"""The ragged cache against a dictionary per row: what was written last at a slot is what is read there."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ngramspec.hf.cache import CHUNK, RaggedCache
+
+HEADS, WIDTH = 2, 3
+
+
+def states(rows: int, columns: int, start: int) -> Tensor:
+    """`[rows, HEADS, columns, WIDTH]`, all numbers different."""
+    shape = (rows, HEADS, columns, WIDTH)
+    return torch.arange(start, start + rows * HEADS * columns * WIDTH, dtype=torch.float64).reshape(shape)
+
+
+passes = st.lists(
+    st.tuples(st.integers(1, 6), st.lists(st.integers(0, 5), min_size=4, max_size=4)), min_size=1, max_size=8
+)
+
+
+@settings(deadline=None)
+@given(script=passes, drop=st.sets(st.integers(0, 3), max_size=3))
+def test_each_row_reads_what_it_wrote_last_whatever_was_rolled_back(
+    script: list[tuple[int, list[int]]], drop: set[int]
+) -> None:
+    """Every pass writes `width` columns per row; of those, each row keeps some, and overwrites the others next time."""
+    cache = RaggedCache(2)
+    lengths = [0] * 4
+    written: list[dict[int, Tensor]] = [{} for _ in range(4)]
+    for number, (width, kept) in enumerate(script):
+        slots = torch.tensor([[length + column for column in range(width)] for length in lengths])
+        first = lengths[0] if len(set(lengths)) == 1 else None
+        cache.place(slots, max(lengths) + width, first)
+        keys = states(4, width, 1000 * number)
+        for row in range(4):
+            for column in range(width):
+                written[row][lengths[row] + column] = keys[row, :, column]
+        read, values = cache.update(keys, -keys, 1)
+        assert torch.equal(read, -values)
+        for row in range(4):
+            for slot in range(lengths[row] + width):
+                assert torch.equal(read[row, :, slot], written[row][slot])
+        lengths = [length + min(keep, width) for length, keep in zip(lengths, kept, strict=True)]
+    keep = [row for row in range(4) if row not in drop]
+    cache.select(keep)
+    keys = getattr(cache.layers[1], "keys")  # noqa: B009 - transformers types layers as several classes
+    for place, row in enumerate(keep):
+        for slot in range(lengths[row]):
+            assert torch.equal(keys[place, :, slot], written[row][slot])
+
+
+def test_capacity_grows_in_chunks_and_keeps_what_was_written() -> None:
+    cache = RaggedCache(1)
+    capacities = []
+    for slot in range(3 * CHUNK):
+        cache.place(torch.tensor([[slot]]), slot + 1, slot)
+        key = torch.full((1, HEADS, 1, WIDTH), float(slot))
+        read, _ = cache.update(key, key, 0)
+        capacities.append(cache.capacity)
+    assert list(range(3 * CHUNK)) == read[0, 0, :, 0].tolist()
+    assert len(set(capacities)) <= 4
+
+
+def test_slots_that_nobody_wrote_are_zero_for_a_masked_nan_still_poisons_attention() -> None:
+    cache = RaggedCache(1)
+    cache.place(torch.tensor([[0], [7]]), 8, None)
+    read, _ = cache.update(states(2, 1, 1), states(2, 1, 1), 0)
+    assert 0 == read[0, :, 1:].abs().sum()
+    assert 0 == read[1, :, :7].abs().sum()
