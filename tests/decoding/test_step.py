@@ -108,5 +108,5 @@ def test_a_fixed_budget_is_the_same_for_every_row_and_never_negative() -> None:
     rows = [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)] * 3
     assert [10, 10, 10] == FixedBudget().allot(rows)
     assert [0, 0, 0] == FixedBudget(0).allot(rows)
-    with pytest.raises(ValueError, match=r"max_draft_tokens must be >= 0 \(0 switches speculation off\), got -1"):
+    with pytest.raises(ValueError, match=r"must be a whole number >= 0 \(0 switches speculation off\), got -1"):
         FixedBudget(-1)

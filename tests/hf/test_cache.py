@@ -1,11 +1,15 @@
 """The ragged cache against a dictionary per row: what was written last at a slot is what is read there."""
 
+import gc
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ngramspec import Speculator
 from ngramspec.hf.cache import CHUNK, RaggedCache
+from tests.hf.models import padded_prompts, tiny
 
 HEADS, WIDTH = 2, 3
 
@@ -59,7 +63,7 @@ def test_capacity_grows_in_chunks_and_keeps_what_was_written() -> None:
         cache.place(torch.tensor([[slot]]), slot + 1, slot)
         key = torch.full((1, HEADS, 1, WIDTH), float(slot))
         read, _ = cache.update(key, key, 0)
-        capacities.append(cache.capacity)
+        capacities.append(cache.placement.capacity)
     assert list(range(3 * CHUNK)) == read[0, 0, :, 0].tolist()
     assert len(set(capacities)) <= 4
 
@@ -70,3 +74,15 @@ def test_slots_that_nobody_wrote_are_zero_for_a_masked_nan_still_poisons_attenti
     read, _ = cache.update(states(2, 1, 1), states(2, 1, 1), 0)
     assert 0 == read[0, :, 1:].abs().sum()
     assert 0 == read[1, :, :7].abs().sum()
+
+
+def test_keys_and_values_are_freed_with_the_call_and_not_by_a_later_garbage_collection() -> None:
+    model = tiny("llama")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            getattr(model, "generate")(**padded_prompts(2), max_new_tokens=9, custom_generate=Speculator())  # noqa: B009
+        assert [] == [thing for thing in gc.get_objects() if isinstance(thing, RaggedCache)]
+    finally:
+        gc.enable()

@@ -88,6 +88,18 @@ def test_rows_end_where_plain_decoding_ends_them(
     assert comparison.was_tried
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("limit", [{"max_new_tokens": 5}, {}, {"max_length": PROMPT_LENGTH + 4}])
+def test_a_length_of_the_callers_replaces_the_calls_own_be_it_longer(batch: int, limit: dict[str, int]) -> None:
+    comparison = compare(
+        tiny("llama"),
+        padded_prompts(batch, PROMPT_LENGTH, seed=8),
+        lambda: {**limit, "stopping_criteria": StoppingCriteriaList([sc.MaxLengthCriteria(PROMPT_LENGTH + 31)])},
+    )
+    assert comparison.plain.shape[1] == PROMPT_LENGTH + 31
+    assert comparison.was_tried
+
+
 @by_case
 def test_a_pure_criterion_answers_per_row_as_in_a_batch(
     made: type[StoppingCriteria], make: Callable[[], StoppingCriteria]

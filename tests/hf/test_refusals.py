@@ -9,8 +9,17 @@ import pytest
 import torch
 import transformers
 from transformers import DynamicCache, GenerationConfig, StaticCache
+from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
-from ngramspec import NgramspecError, NgramspecWarning, RefusedError, Speculator
+from ngramspec import (
+    FixedBudget,
+    NgramspecError,
+    NgramspecWarning,
+    PromptError,
+    PromptLookup,
+    RefusedError,
+    Speculator,
+)
 from tests.hf.drafters import OracleDrafter, RandomDrafter
 from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, settled, tiny
 
@@ -427,3 +436,61 @@ def test_modes_are_refused_for_models_that_cannot_roll_back_too() -> None:
     model, spec = undrafted("mamba"), Speculator()
     call = {**padded_prompts(1), "max_new_tokens": 4, "num_beams": 2, "custom_generate": spec}
     refused(lambda: model.generate(**call), model, "num_beams=2", spec)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"drafter": 10}, r"drafter must be an object with open\(\), got 10"),
+        ({"drafter": FixedBudget(3)}, r"drafter must be an object with open\(\)"),
+        ({"drafter": PromptLookup}, r"drafter must be an object with open\(\), got <class"),
+        ({"budget": 5}, r"budget must be an object with allot\(\), got 5"),
+        ({"budget": FixedBudget}, r"budget must be an object with allot\(\), got <class"),
+    ],
+)
+def test_what_is_no_drafter_or_budget_is_named_at_once(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Speculator(**arguments)
+
+
+@pytest.mark.parametrize("length", ["10", None, 2.5, True, -1])
+def test_a_draft_length_that_is_no_whole_number_is_refused(length: Any) -> None:
+    with pytest.raises(ValueError, match=f"max_draft_tokens must be a whole number >= 0 .*, got {length!r}"):
+        FixedBudget(length)
+
+
+@pytest.mark.parametrize("segment", [["a"], 5])
+def test_a_segment_that_is_no_name_is_refused_before_the_first_pass(segment: Any) -> None:
+    model: Any = tiny("llama")
+    with counted_passes(model) as passes, pytest.raises(TypeError, match="segment must be a name"):
+        model.generate(**padded_prompts(1), custom_generate=Speculator(), segment=segment)
+    assert not passes
+
+
+def test_token_ids_that_are_no_integers_are_refused() -> None:
+    model: Any = tiny("llama")
+    ids = padded_prompts(1)["input_ids"].double()
+    with pytest.raises(PromptError, match=r"token ids must be integers, got torch\.float64"):
+        Speculator().generate(model, ids, max_new_tokens=3)
+
+
+def test_without_drafts_tokens_are_counted_as_with_drafts() -> None:
+    class EndsOnThree(StoppingCriteria):
+        def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+            return input_ids[:, -1] == 3
+
+    model: Any = tiny("llama")
+    call = {**padded_prompts(3), "max_new_tokens": 25, "eos_token_id": 9, "pad_token_id": PAD}
+    tokens = []
+    for use_cache in (True, False):
+        spec = Speculator()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NgramspecWarning)
+            model.generate(
+                **call,
+                custom_generate=spec,
+                use_cache=use_cache,
+                stopping_criteria=StoppingCriteriaList([EndsOnThree()]),
+            )
+        tokens.append(spec.stats.total.tokens)
+    assert tokens[0] == tokens[1]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, TextIteratorStreamer, TextStreamer
 from transformers.generation.logits_process import LogitsProcessor
-from transformers.generation.stopping_criteria import StoppingCriteria
+from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList, StopStringCriteria
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import FixedBudget, NgramspecWarning, PromptError, RefusedError, Speculator
@@ -264,6 +264,16 @@ def test_stop_strings_of_the_model_itself_end_rows_too() -> None:
         assert model.generation_config.stop_strings == ["je", "ee"], "the model's own settings were changed"
     finally:
         model.generation_config = usual
+
+
+def test_a_stop_string_criterion_of_the_callers_replaces_the_one_made_from_the_arguments() -> None:
+    model: Any = tiny("llama")
+    for batch in (1, 3):
+        call: dict[str, Any] = {**padded_prompts(batch), "max_new_tokens": 30, "eos_token_id": EOS}
+        call |= {"tokenizer": TOKENIZER, "stop_strings": ["b"]}
+        own = StoppingCriteriaList([StopStringCriteria(TOKENIZER, ["fg"])])
+        plain = model.generate(**call, stopping_criteria=own)
+        assert plain.tolist() == Speculator().generate(model, **call, stopping_criteria=own).tolist()
 
 
 def test_stop_strings_join_the_criteria_of_the_caller() -> None:

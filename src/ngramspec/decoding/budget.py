@@ -20,8 +20,10 @@ class FixedBudget:
     """
 
     def __init__(self, max_draft_tokens: int = 10) -> None:
-        if max_draft_tokens < 0:
-            raise ValueError(f"max_draft_tokens must be >= 0 (0 switches speculation off), got {max_draft_tokens}")
+        if not isinstance(max_draft_tokens, int) or isinstance(max_draft_tokens, bool) or max_draft_tokens < 0:
+            raise ValueError(
+                f"max_draft_tokens must be a whole number >= 0 (0 switches speculation off), got {max_draft_tokens!r}"
+            )
         self.max_draft_tokens = max_draft_tokens
 
     def allot(self, sequences: Rows[Sequence]) -> list[int]:

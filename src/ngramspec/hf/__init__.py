@@ -1,4 +1,4 @@
-"""transformers: the ragged cache, the model as a target, and the Speculator. The only torch code."""
+"""transformers: the ragged cache, the model as a target, and the Speculator."""
 
 from ngramspec.hf.speculator import Speculator
 

@@ -1,9 +1,10 @@
 """A key/value cache whose rows advance by different amounts, and whose rollback moves an integer.
 
 Every row of a pass writes its keys and values at its own offset. Slots behind a row's length hold leftovers of
-rejected drafts: nothing attends to them, and the next pass overwrites them. Nothing is ever copied or cropped.
+rejected drafts: nothing attends to them, and the next pass overwrites them, so taking a step back copies nothing.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,20 +15,54 @@ CHUNK = 256
 """Slots by which capacity grows at least."""
 
 
+@dataclass(slots=True)
+class Placement:
+    """Where the next forward pass writes; one record for all layers.
+
+    Layers share this and not their cache: a reference back would keep gigabytes alive until a garbage collection.
+
+    capacity: slots to allocate per row. extent: slots that the pass attends to. width: columns of its block.
+    run: the slots of every row, where all rows write the same ones; a plain slice is much the fastest.
+    rows, slots: else the places `int64[R, 1]`, `int64[R, Q]`.
+    """
+
+    capacity: int = 0
+    extent: int = 0
+    width: int = 0
+    run: slice | None = None
+    rows: Tensor | None = None
+    slots: Tensor | None = None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the block is all there is; the model then masks it as it masks any prompt."""
+        return self.run is not None and self.run.start == 0
+
+    def write(self, buffer: Tensor, states: Tensor) -> None:
+        """Write `states` `[R, H, Q, D]` into `buffer` `[R, H, capacity, D]`."""
+        if self.run is not None:
+            buffer[:, :, self.run] = states
+            return
+        assert self.rows is not None
+        assert self.slots is not None
+        device = buffer.device
+        buffer[self.rows.to(device), :, self.slots.to(device)] = states.transpose(1, 2)
+
+
 class RaggedLayer(CacheLayerMixin):
-    """One layer's keys and values, `[R, H, capacity, D]`, written where the cache says."""
+    """One layer's keys and values, `[R, H, capacity, D]`, written where the placement says."""
 
     is_sliding = False  # full-length storage for every layer: a window is a matter of the mask
 
-    def __init__(self, cache: "RaggedCache") -> None:
+    def __init__(self, placement: Placement) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.cache = cache
+        self.placement = placement
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Make room for the cache's current extent. Zeros, because a masked NaN still poisons attention."""
+        """Make room for the current extent. Zeros, because a masked NaN still poisons attention."""
         self.dtype, self.device = key_states.dtype, key_states.device
-        self.keys = _zeros_like(key_states, self.cache.capacity)
-        self.values = _zeros_like(value_states, self.cache.capacity)
+        self.keys = _zeros_like(key_states, self.placement.capacity)
+        self.values = _zeros_like(value_states, self.placement.capacity)
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -36,23 +71,23 @@ class RaggedLayer(CacheLayerMixin):
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
         assert self.values is not None
-        if self.keys.shape[2] < self.cache.capacity:
-            self.keys = _grown(self.keys, self.cache.capacity)
-            self.values = _grown(self.values, self.cache.capacity)
-        self.cache.write(self.keys, key_states)
-        self.cache.write(self.values, value_states)
-        if self.cache.is_alone:  # nothing lies before the block, so the block itself is all there is to see
+        placement = self.placement
+        if self.keys.shape[2] < placement.capacity:
+            self.keys = _grown(self.keys, placement.capacity)
+            self.values = _grown(self.values, placement.capacity)
+        placement.write(self.keys, key_states)
+        placement.write(self.values, value_states)
+        if placement.is_alone:  # nothing lies before the block, so the block itself is all there is to see
             return key_states, value_states
-        extent = self.cache.extent
-        return self.keys[:, :, :extent], self.values[:, :, :extent]
+        return self.keys[:, :, : placement.extent], self.values[:, :, : placement.extent]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length of the keys that `update` returns, and the first one's offset (always 0)."""
-        return (query_length if self.cache.is_alone else self.cache.extent), 0
+        return (query_length if self.placement.is_alone else self.placement.extent), 0
 
     def get_seq_length(self) -> int:
         """Slots before the longest row's first query."""
-        return self.cache.start
+        return self.placement.extent - self.placement.width
 
     def get_max_length(self) -> int:
         """No maximum."""
@@ -63,47 +98,31 @@ class RaggedLayer(CacheLayerMixin):
         if self.is_initialized:
             assert self.keys is not None
             assert self.values is not None
-            self.keys = self.keys.index_select(0, rows.to(self.keys.device))
-            self.values = self.values.index_select(0, rows.to(self.values.device))
+            index = rows.to(self.keys.device)
+            self.keys = self.keys.index_select(0, index)
+            self.values = self.values.index_select(0, index)
 
 
 class RaggedCache(Cache):
-    """Keys and values of all layers. `place` says where the next forward pass writes.
-
-    capacity: slots allocated per row. extent: slots that the current pass attends to. start: slots that lie before the
-    longest row's block. is_alone: the block is all there is; the model masks it as it masks any prompt.
-    """
+    """Keys and values of all layers. `place` says where the next forward pass writes."""
 
     def __init__(self, num_layers: int) -> None:
-        super().__init__(layers=[RaggedLayer(self) for _ in range(num_layers)])
-        self.capacity = 0
-        self.extent = 0
-        self.start = 0
-        self.is_alone = False
-        self._slots: Tensor
-        self._run: slice | None = None
+        self.placement = Placement()
+        super().__init__(layers=[RaggedLayer(self.placement) for _ in range(num_layers)])
 
     def place(self, slots: Tensor, extent: int, first: int | None) -> None:
         """Announce a pass: its keys go to `slots` `int64[R, Q]`, its queries attend to `extent` slots at most.
 
-        first: the first slot of each row, if all rows write the same run of slots; a plain slice is much the fastest.
+        first: the first slot of each row, if all rows write the same run of slots.
         """
-        self.start = extent - slots.shape[1]
-        self.extent = extent
-        self.is_alone = first == 0
-        self._slots = slots
-        self._run = None if first is None else slice(first, first + slots.shape[1])
-        if extent > self.capacity:
-            self.capacity = extent + max(CHUNK, extent // 4)
-
-    def write(self, buffer: Tensor, states: Tensor) -> None:
-        """Write `states` `[R, H, Q, D]` into `buffer` `[R, H, capacity, D]` at this pass's slots."""
-        if self._run is not None:
-            buffer[:, :, self._run] = states
-            return
-        slots = self._slots.to(buffer.device)
-        rows = torch.arange(buffer.shape[0], device=buffer.device)[:, None]
-        buffer[rows, :, slots] = states.transpose(1, 2)
+        placement = self.placement
+        placement.extent = extent
+        placement.width = slots.shape[1]
+        placement.run = None if first is None else slice(first, first + slots.shape[1])
+        placement.slots = slots
+        placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
+        if extent > placement.capacity:
+            placement.capacity = extent + max(CHUNK, extent // 4)
 
     def select(self, rows: list[int]) -> None:
         """Keep these rows, in this order: rows that have finished stop costing anything."""

@@ -1,9 +1,12 @@
 """A whole call: rows opened, stepped until all have finished, and counted."""
 
+from typing import Any
+
 import numpy as np
 from torch import Tensor
+from transformers.generation.stopping_criteria import StoppingCriteriaList
 
-from ngramspec.decoding import Budget, step
+from ngramspec.decoding import Budget, FixedBudget, step
 from ngramspec.drafting import Drafter
 from ngramspec.errors import PromptError
 from ngramspec.hf.choosing import Call, InStep, chooser_for
@@ -29,6 +32,10 @@ def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | No
     target = ModelTarget(request.model, windows_of(request.model), request.mask, chooser)
     rows = _open_rows(request, drafter, segment, stops.max_length, text.pad_token)
     in_step = isinstance(chooser, InStep)
+    if len(rows) > 1:
+        # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in plain
+        # decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
+        step(target, rows, FixedBudget(0))
     while not all(row.finished for row in rows):
         step(target, rows if in_step else [row for row in rows if not row.finished], budget)
     return text.output(), [row.counters for row in rows]
@@ -36,20 +43,35 @@ def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | No
 
 def decode_plainly(request: Request) -> tuple[Tensor, list[Counters]]:
     """As `decode`, in transformers' own loop: for models whose state cannot take a step back."""
+    criteria = _NotesEnds(request.criteria)
     output: Tensor = request.model._sample(
         request.input_ids,
         logits_processor=request.processors,
-        stopping_criteria=request.criteria,
+        stopping_criteria=criteria,
         generation_config=request.config,
         streamer=request.stream,
         **request.model_kwargs,
     )
-    ends = Stops(request.criteria, request.config.max_length).eos_tokens
+    longest, pads = output.shape[1], Stops(request.criteria, request.config.max_length).pads_finished_rows
     counts = []
-    for tokens in output[:, request.input_ids.shape[1] :].tolist():
-        length = next((index + 1 for index, token in enumerate(tokens) if token in ends), len(tokens))
+    for row in range(len(output)):
+        length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]
         counts.append(Counters(requests=1, tokens=length, target_passes=length))
     return output, counts
+
+
+class _NotesEnds(StoppingCriteriaList):
+    """The same criteria; remembers by row at which length they first said yes."""
+
+    def __init__(self, criteria: StoppingCriteriaList) -> None:
+        super().__init__(criteria)
+        self.ends: dict[int, int] = {}
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        done = super().__call__(input_ids, scores, **kwargs)
+        for row in done.nonzero().flatten().tolist():
+            self.ends.setdefault(row, input_ids.shape[1])
+        return done
 
 
 def _open_rows(request: Request, drafter: Drafter, segment: str | None, max_length: int, pad_token: int) -> list[Row]:

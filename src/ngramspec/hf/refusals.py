@@ -65,10 +65,12 @@ def refuse_inputs(model: Model, model_kwargs: dict[str, Any]) -> None:
 
 
 def check_shapes(input_ids: Tensor, mask: Tensor | None, positions: Tensor | None = None) -> None:
-    """Raise PromptError for an empty prompt, or where mask or positions do not fit it.
+    """Raise PromptError for an empty prompt, for ids that are none, or where mask or positions do not fit.
 
     input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded. positions: `int64[B, P]` or `[1, P]`.
     """
+    if input_ids.is_floating_point():
+        raise PromptError(f"token ids must be integers, got {input_ids.dtype}: pass the tokenizer's input_ids")
     batch, length = input_ids.shape
     if mask is not None and mask.shape != input_ids.shape:
         raise PromptError(

@@ -9,6 +9,7 @@ from transformers.generation.configuration_utils import GenerationConfig
 from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
+from ngramspec.hf.stopping import Stops
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.types import Model
 
@@ -46,4 +47,5 @@ class Request:
     def num_positions(self) -> tuple[int, int]:
         """Positions that the shortest prompt takes, and those that the longest text may come to take."""
         taken = self.position_ids[:, -1] + 1
-        return int(taken.min()), int(taken.max()) + self.config.max_length - self.input_ids.shape[1]
+        max_length = Stops(self.criteria, self.config.max_length).max_length
+        return int(taken.min()), int(taken.max()) + max_length - self.input_ids.shape[1]

@@ -41,6 +41,9 @@ class Speculator:
 
     def __init__(self, drafter: Drafter | None = None, budget: Budget | None = None) -> None:
         """drafter: where drafts come from; by default the prompt and the output so far. budget: how long they are."""
+        for name, value, method in (("drafter", drafter, "open"), ("budget", budget, "allot")):
+            if value is not None and (isinstance(value, type) or not hasattr(value, method)):
+                raise TypeError(f"{name} must be an object with {method}(), got {value!r}")
         self.drafter = drafter if drafter is not None else PromptLookup()
         self.budget = budget if budget is not None else FixedBudget()
         self.stats = Stats()
@@ -112,6 +115,8 @@ class Speculator:
                 stream.end()
 
     def _serve(self, request: Request, segment: str | None) -> Tensor:
+        if not (segment is None or isinstance(segment, str)):
+            raise TypeError(f"segment must be a name for the whole call, got {segment!r}")
         refuse_modes(request.config)
         if request.stream is not None:
             request.stream.put(request.input_ids.cpu())
@@ -168,4 +173,6 @@ def _stop_criteria(
     if tokenizer is None:
         raise ValueError(f"stop_strings need the model's tokenizer, got tokenizer=None for {given!r}: pass tokenizer")
     kwargs["stop_strings"] = None  # an argument overrides both configs
+    if any(type(criterion) is StopStringCriteria for criterion in criteria or []):
+        return criteria  # the caller's own replaces the one made from `stop_strings`
     return StoppingCriteriaList([*(criteria or []), StopStringCriteria(tokenizer, given)])

@@ -14,7 +14,8 @@ from ngramspec.hf.text import Text
 class Stops:
     """The criteria of one call. End of sequence and length are compared here; all others are called.
 
-    eos_tokens: the ids that end a row. max_length: tokens per row, prompt included.
+    eos_tokens: the ids that end a row. max_length: tokens per row, prompt included; a `MaxLengthCriteria` of the
+        caller's has replaced the call's own, so a list that has one is alone in saying it.
     pads_finished_rows: plain `generate()` fills up finished rows only where some criterion has an `eos_token_id`;
         without one, a finished row goes on until the last one has finished.
     """
@@ -23,14 +24,15 @@ class Stops:
         self.criteria = criteria
         self.called: list[StoppingCriteria] = []
         self.eos_tokens: set[int] = set()
-        self.max_length = max_length
+        limits: list[int] = []
         for criterion in criteria:
             if type(criterion) is EosTokenCriteria:
                 self.eos_tokens.update(criterion.eos_token_id.tolist())
             elif type(criterion) is MaxLengthCriteria:
-                self.max_length = min(self.max_length, criterion.max_length)
+                limits.append(criterion.max_length)
             else:
                 self.called.append(criterion)
+        self.max_length = min(limits, default=max_length)
         self.pads_finished_rows = any(hasattr(criterion, "eos_token_id") for criterion in criteria)
 
     def row_ended(self, text: Text, row: int) -> bool:

@@ -111,7 +111,8 @@ class ModelTarget:
             keep = [place for place, row in enumerate(self._held) if row.index in live]
             self._cache.select(keep)
             if self._prompt_mask is not None:
-                self._prompt_mask = self._prompt_mask[torch.tensor(keep, device=self._prompt_mask.device)]
+                kept = self._prompt_mask[torch.tensor(keep, device=self._prompt_mask.device)]
+                self._prompt_mask = None if bool(kept.all()) else kept
             self._held = [self._held[place] for place in keep]
 
     def _block_row(self, row: Row, draft: Draft | None) -> BlockRow:
@@ -142,7 +143,7 @@ class ModelTarget:
     def _is_plain(self, block: Block) -> bool:
         """Whether plain `generate()` would read this block too: the prompt, or one token behind equal lengths."""
         is_next = block.first is not None and block.token_ids.shape[1] == 1 and self._prompt_mask is None
-        return self._cache.is_alone or is_next
+        return self._cache.placement.is_alone or is_next
 
     def _mask_2d(self, block: Block) -> Tensor | None:
         """`[R, Q]`, or no mask where nothing is padded: of it the model makes what it makes in plain `generate()`.
