@@ -15,7 +15,7 @@ model, tokenizer = ngramspec.load_pico()
 spec = ngramspec.Speculator()
 
 for segment, prompts in {
-    "orders": [extract_prompt(mail, ["order", "ship_to"]) for mail in MAILS],
+    "orders": [extract_prompt(mail, {"order": "", "ship_to": ""}) for mail in MAILS],
     "copies": [repeat_prompt(mail) for mail in MAILS],
 }.items():
     inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")

@@ -21,7 +21,7 @@ MAIL = "Deliver to Turin. The order number is B/20934. Quantity: 12. There were 
 
 model, tokenizer = ngramspec.load_pico()
 constrained = outlines.from_transformers(model, tokenizer)
-prompt = extract_prompt(MAIL, list(Order.model_fields))
+prompt = extract_prompt(MAIL, dict.fromkeys(Order.model_fields, ""))
 
 spec = ngramspec.Speculator()
 text = constrained(prompt, Order, custom_generate=spec, max_new_tokens=128)

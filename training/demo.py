@@ -45,7 +45,7 @@ def extract_input() -> dict[str, str]:
     return {
         "name": "extract",
         "origin": "training/records.py",
-        "prompt": extract_prompt(chosen.text, fields),
+        "prompt": extract_prompt(chosen.text, chosen.template(fields)),
         "expected": chosen.to_json(fields, spaced=False),
     }
 

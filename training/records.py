@@ -37,6 +37,10 @@ class Record:
         record = {name: json.loads(self.values[name]) if name in self.numeric else self.values[name] for name in fields}
         return json.dumps(record, separators=(", ", ": ") if spaced else (",", ":"), ensure_ascii=False)
 
+    def template(self, fields: list[str]) -> dict[str, str | int]:
+        """What is asked for: ``fields``, in that order, each with an empty value of its type."""
+        return {name: 0 if name in self.numeric else "" for name in fields}
+
 
 KINDS: dict[str, tuple[Field, ...]] = {
     "invoice": (

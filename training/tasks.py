@@ -43,7 +43,8 @@ def extract(rng: random.Random, *, held_back: bool) -> Example:
     chosen = record(rng, held_back=held_back)
     fields = rng.sample(sorted(chosen.values), rng.randint(2, len(chosen.values)))
     spaced = rng.random() < 0.5
-    return Example("extract", extract_prompt(chosen.text, fields, spaced=spaced), chosen.to_json(fields, spaced=spaced))
+    prompt = extract_prompt(chosen.text, chosen.template(fields), spaced=spaced)
+    return Example("extract", prompt, chosen.to_json(fields, spaced=spaced))
 
 
 def rewrite(rng: random.Random, *, held_back: bool) -> Example:

@@ -82,7 +82,7 @@ def test_prompts_begin_with_bos_and_do_not_end_the_sequence(tokenizer: PreTraine
 
 def test_extraction_without_fields_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one field"):
-        extract_prompt("Invoice A-17.", [])
+        extract_prompt("Invoice A-17.", {})
 
 
 @pytest.mark.parametrize("case", demo_inputs(), ids=lambda case: str(case.name))

@@ -6,7 +6,8 @@ training, evaluation and the demo all go through them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,17 @@ def edit_prompt(old: str, new: str, source: str) -> str:
     return f"### rename {old} to {new}\n{source}\n### answer\n"
 
 
-def extract_prompt(text: str, fields: Sequence[str], *, spaced: bool = False) -> str:
-    """Ask for the values of ``fields`` in ``text`` as one JSON object, in that order.
+def extract_prompt(text: str, template: Mapping[str, str | int], *, spaced: bool = False) -> str:
+    """Ask for ``template`` as one JSON object, with its empty values filled in from ``text``.
 
-    ``spaced`` asks for ``{"a": 1, "b": 2}``, the default for ``{"a":1,"b":2}``.
+    Empty is ``""`` for a text and ``0`` for a number. The template stands in the prompt, so that keys and punctuation
+    of the answer can be drafted from there. ``spaced`` writes ``{"a": 1, "b": 2}``, the default ``{"a":1,"b":2}``; the
+    answer is written alike.
     """
-    if not fields:
-        raise ValueError("fields must name at least one field to extract, got none")
-    style = "spaced json" if spaced else "json"
-    return f"### extract {style} {', '.join(fields)}\n{text}\n### answer\n"
+    if not template:
+        raise ValueError("template must name at least one field to extract, got none")
+    shape = json.dumps(template, separators=(", ", ": ") if spaced else (",", ":"), ensure_ascii=False)
+    return f"### extract {shape}\n{text}\n### answer\n"
 
 
 def rewrite_prompt(old: str, new: str, text: str) -> str:
