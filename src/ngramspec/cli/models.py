@@ -1,5 +1,6 @@
 """The model that a command works with: pico, a folder, or a name on the hub."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,4 +98,7 @@ def _load_pretrained(name: str) -> Loaded:
         tokenizer.pad_token = tokenizer.eos_token  # as plain generate() does
     if torch.cuda.is_available():
         model = model.cuda()
+    else:
+        # transformers' own setting, right on a CPU: without it a drafted pass copies the cache of a grouped-query model.
+        os.environ.setdefault("TRANSFORMERS_SDPA_FORCE_GQA", "1")
     return Loaded(name, model, tokenizer)
