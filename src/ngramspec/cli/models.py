@@ -99,6 +99,6 @@ def _load_pretrained(name: str) -> Loaded:
     if torch.cuda.is_available():
         model = model.cuda()
     else:
-        # transformers' own setting, right on a CPU: without it a drafted pass copies the cache of a grouped-query model.
+        # transformers' own setting, right on a CPU: a drafted pass else copies the cache of a grouped-query model.
         os.environ.setdefault("TRANSFORMERS_SDPA_FORCE_GQA", "1")
     return Loaded(name, model, tokenizer)
