@@ -50,7 +50,7 @@ def test_imports_point_downward_only() -> None:
 
 
 @pytest.mark.parametrize("room", ["drafting", "decoding", "replay", "stats", "errors"])
-def test_only_hf_and_pico_know_torch(room: str) -> None:
+def test_the_floors_below_hf_and_replay_import_no_torch_on_their_own(room: str) -> None:
     paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
     for path in paths:
         for node in ast.parse(path.read_text()).body:

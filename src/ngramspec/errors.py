@@ -27,3 +27,9 @@ class TraceError(NgramspecError, ValueError):
 
 class NgramspecWarning(UserWarning):
     """The text is right, but something is not as fast as it could be."""
+
+
+def shortened(value: object, limit: int = 60) -> str:
+    """`value` as an error message quotes it: at most `limit` characters of its `repr`."""
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"

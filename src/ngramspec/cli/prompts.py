@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ngramspec.errors import PromptError
+from ngramspec.errors import PromptError, shortened
 
 SUFFIX = ".jsonl"
 _SURROGATE = re.compile("[\ud800-\udfff]")  # one half of a character, which JSON can spell
@@ -35,7 +35,7 @@ def read_prompts(file: str) -> list[Prompt]:
         raise PromptError(f'{file}: a file of prompts must hold at least one line, got none: write {{"prompt": text}}')
     for prompt in prompts:
         if not prompt.text.strip():
-            raise PromptError(f"{prompt.place}: a prompt must hold some text, got {_shorten(prompt.text)}: write one")
+            raise PromptError(f"{prompt.place}: a prompt must hold some text, got {shortened(prompt.text)}: write one")
     return prompts
 
 
@@ -54,17 +54,12 @@ def _parse(line: str, place: str) -> Prompt:
         row = json.loads(line)
     except ValueError as error:
         raise PromptError(
-            f"{place}: a line must hold one JSON object, got {_shorten(line)} ({error}): write one object per line"
+            f"{place}: a line must hold one JSON object, got {shortened(line)} ({error}): write one object per line"
         ) from error
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        raise PromptError(f'{place}: a line must be {{"prompt": text}}, got {_shorten(row)}: add the prompt as text')
+        raise PromptError(f'{place}: a line must be {{"prompt": text}}, got {shortened(row)}: add the prompt as text')
     if _SURROGATE.search(row["prompt"]):
         raise PromptError(
-            f"{place}: a prompt must be valid Unicode, got {_shorten(row['prompt'])}: pair its surrogates"
+            f"{place}: a prompt must be valid Unicode, got {shortened(row['prompt'])}: pair its surrogates"
         )
     return Prompt(row["prompt"], place)
-
-
-def _shorten(value: object, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[:limit] + "…"

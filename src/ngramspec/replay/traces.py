@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from ngramspec.drafting.types import TokenArray
-from ngramspec.errors import TraceError
+from ngramspec.errors import TraceError, shortened
 from ngramspec.replay.tokenizers import Tokenizer
 
 _MAX_ID = np.iinfo(np.int32).max
@@ -61,14 +61,14 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
         row = json.loads(line)
     except ValueError as error:  # not UTF-8, or not JSON
         raise TraceError(
-            f"{where}: a line must hold one JSON object in UTF-8, got {_shorten(line)} ({error});"
+            f"{where}: a line must hold one JSON object in UTF-8, got {shortened(line)} ({error});"
             " write one object per line"
         ) from error
     if not isinstance(row, dict):
-        raise TraceError(f"{where}: a line must hold one JSON object, got {_shorten(row)}; write one object per line")
+        raise TraceError(f"{where}: a line must hold one JSON object, got {shortened(row)}; write one object per line")
     segment, meta = row.get("segment"), row.get("meta")
     if not (segment is None or isinstance(segment, str)):
-        raise TraceError(f"{where}: segment must be text, got {_shorten(segment)}; name it, or leave it out")
+        raise TraceError(f"{where}: segment must be text, got {shortened(segment)}; name it, or leave it out")
     degenerate_loop = isinstance(meta, dict) and meta.get("degenerate_loop") is True
 
     if "prompt_ids" in row and "output_ids" in row:
@@ -77,12 +77,12 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
     if "prompt" not in row or "output" not in row:
         raise TraceError(
             f"{where}: a row must have prompt and output, or prompt_ids and output_ids, got the keys"
-            f" {_shorten(list(row))}; add the missing one, or leave the row out"
+            f" {shortened(list(row))}; add the missing one, or leave the row out"
         )
     for key in ("prompt", "output"):
         if not isinstance(row[key], str):
             raise TraceError(
-                f"{where}: {key} must be text, got {_shorten(row[key])}; token ids go into prompt_ids and output_ids"
+                f"{where}: {key} must be text, got {shortened(row[key])}; token ids go into prompt_ids and output_ids"
             )
     if tokenizer is None:
         raise TraceError(
@@ -94,17 +94,12 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
 
 def _parse_ids(ids: object, key: str, where: str) -> TokenArray:
     if not isinstance(ids, list):
-        raise TraceError(f"{where}: {key} must be a list of token ids, got {_shorten(ids)}; write [1, 2, 3]")
+        raise TraceError(f"{where}: {key} must be a list of token ids, got {shortened(ids)}; write [1, 2, 3]")
     for position, token in enumerate(ids):
         # bool is an int to Python, and true is no token.
         if type(token) is not int or not 0 <= token <= _MAX_ID:
             raise TraceError(
-                f"{where}: {key}[{position}] must be a whole number from 0 to {_MAX_ID}, got {_shorten(token)};"
+                f"{where}: {key}[{position}] must be a whole number from 0 to {_MAX_ID}, got {shortened(token)};"
                 " record the ids as the tokenizer gives them"
             )
     return np.array(ids, np.int32)
-
-
-def _shorten(value: object, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[:limit] + "…"
