@@ -25,7 +25,7 @@ NO_LIMIT = 2**62
 def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | None) -> tuple[Tensor, list[Counters]]:
     """The text `int64[B, P + emitted]` of plain `generate()`, in fewer passes; and counts, one per row."""
     ids = request.input_ids
-    stops = Stops(request.criteria, request.config.max_length)
+    stops = request.stops
     text = Text(ids, stops.max_length, _pad_token(request, stops), request.stream)
     picker = Picker(do_sample=bool(request.config.do_sample), num_rows=len(ids), device=ids.device)
     chooser = chooser_for(Call(text, request.processors, picker, stops))
@@ -52,7 +52,7 @@ def decode_plainly(request: Request) -> tuple[Tensor, list[Counters]]:
         streamer=request.stream,
         **request.model_kwargs,
     )
-    longest, pads = output.shape[1], Stops(request.criteria, request.config.max_length).pads_finished_rows
+    longest, pads = output.shape[1], request.stops.pads_finished_rows
     counts = []
     for row in range(len(output)):
         length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]

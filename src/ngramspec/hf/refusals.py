@@ -15,15 +15,25 @@ from ngramspec.hf.types import Model
 KNOWN_MODEL_KWARGS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
 
 
+def refuse_arguments(synced_gpus: bool | None, arguments: dict[str, Any]) -> None:
+    """Raise RefusedError for arguments of `generate()` that never reach a callable, or reach it too late."""
+    if synced_gpus:
+        raise RefusedError("synced_gpus=True is not supported with speculation yet: leave it out")
+    for name in ("assistant_model", "custom_generate"):
+        if arguments.get(name) is not None:
+            raise RefusedError(f"speculation needs no {name}, got {type(arguments[name]).__name__}: leave it out")
+    if arguments.get("token_healing"):  # generate() would ask for the tokenizer that it keeps from us
+        raise RefusedError("token_healing=True is not supported with speculation yet: leave it out")
+    # generate() would first build the cache or, for "paged", leave for another loop.
+    _refuse_cache(arguments.get("cache_implementation"))
+
+
 def refuse_modes(config: GenerationConfig) -> None:
     """Raise RefusedError for decoding modes and outputs that speculation does not reproduce."""
     mode = config.get_generation_mode()
     if mode not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
         raise RefusedError(f"speculation works with greedy search and sampling, got {_mode_name(config, mode)}")
-    if config.cache_implementation not in (None, "dynamic"):
-        raise RefusedError(
-            f"speculation brings its own cache, got cache_implementation={config.cache_implementation!r}: leave it out"
-        )
+    _refuse_cache(config.cache_implementation)
     for name in ("output_attentions", "output_hidden_states", "output_scores", "output_logits"):
         if getattr(config, name):
             raise RefusedError(f"{name}=True is not supported with speculation yet: leave it out")
@@ -116,6 +126,13 @@ def max_position(model: Model) -> int | None:
     """Positions that the model knows, None where it states no limit."""
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def _refuse_cache(implementation: str | None) -> None:
+    if implementation not in (None, "dynamic"):
+        raise RefusedError(
+            f"speculation brings its own cache, got cache_implementation={implementation!r}: leave it out"
+        )
 
 
 def _mode_name(config: GenerationConfig, mode: GenerationMode) -> str:

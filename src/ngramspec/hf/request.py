@@ -44,8 +44,12 @@ class Request:
         return positions.expand(self.input_ids.shape)
 
     @property
+    def stops(self) -> Stops:
+        """The criteria, with the limit that holds."""
+        return Stops(self.criteria, self.config.max_length)
+
+    @property
     def num_positions(self) -> tuple[int, int]:
         """Positions that the shortest prompt takes, and those that the longest text may come to take."""
         taken = self.position_ids[:, -1] + 1
-        max_length = Stops(self.criteria, self.config.max_length).max_length
-        return int(taken.min()), int(taken.max()) + max_length - self.input_ids.shape[1]
+        return int(taken.min()), int(taken.max()) + self.stops.max_length - self.input_ids.shape[1]

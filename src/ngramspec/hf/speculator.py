@@ -12,9 +12,9 @@ from transformers.generation.streamers import BaseStreamer
 
 from ngramspec.decoding import Budget, FixedBudget
 from ngramspec.drafting import Drafter, PromptLookup
-from ngramspec.errors import NgramspecWarning, RefusedError
+from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.loop import decode, decode_plainly
-from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
+from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_arguments, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.support import why_undrafted, why_undrafted_at
@@ -97,7 +97,7 @@ class Speculator:
             return self._serve(request, segment)
 
         try:
-            _refuse_arguments(synced_gpus, kwargs)
+            refuse_arguments(synced_gpus, kwargs)
             prompt = inputs if inputs is not None else kwargs.get("input_ids")
             if isinstance(prompt, Tensor) and prompt.dim() == 2:  # transformers' own errors say less
                 check_shapes(prompt, kwargs.get("attention_mask"))
@@ -142,19 +142,6 @@ class Speculator:
             self._warned.add(message)
         if is_new:
             warnings.warn(message, NgramspecWarning, stacklevel=2)
-
-
-def _refuse_arguments(synced_gpus: bool | None, kwargs: dict[str, Any]) -> None:
-    if synced_gpus:
-        raise RefusedError("synced_gpus=True is not supported with speculation yet: leave it out")
-    for name in ("assistant_model", "custom_generate"):
-        if kwargs.get(name) is not None:
-            raise RefusedError(f"speculation needs no {name}, got {type(kwargs[name]).__name__}: leave it out")
-    if kwargs.get("token_healing"):  # generate() would ask for the tokenizer that it keeps from us
-        raise RefusedError("token_healing=True is not supported with speculation yet: leave it out")
-    cache = kwargs.get("cache_implementation")
-    if cache not in (None, "dynamic"):  # generate() would first build it or, for "paged", leave for another loop
-        raise RefusedError(f"speculation brings its own cache, got cache_implementation={cache!r}: leave it out")
 
 
 def _stop_criteria(
