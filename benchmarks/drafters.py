@@ -7,7 +7,6 @@ the neighbours. It is shown where the drafter is the project's own code; transfo
 dictionary of ours, whose time says nothing about theirs.
 """
 
-import argparse
 import json
 import time
 from collections import Counter
@@ -22,10 +21,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.peers import EarliestMatch, SuffixTree
+from benchmarks.traces import parser, trace_paths
 from ngramspec.drafting import Draft, Drafter, PromptLookup, PromptLookupSession
 from ngramspec.replay import Report, SegmentReport, Trace, load_tokenizer, read_traces, replay
-
-DEFAULT_TRACES = Path(__file__).parents[2] / "shared" / "traces"
 
 
 class WithoutPeriod(PromptLookup):
@@ -70,16 +68,13 @@ RULES = (
 
 def main() -> None:
     """Replay, then print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("traces", nargs="*", type=Path, help="recorded requests; default ../shared/traces/*.jsonl.gz")
-    parser.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
-    parser.add_argument("--limit", type=int, help="only the first so many requests of each segment")
-    parser.add_argument("--loops", action="store_true", help="the repetition loops, which are left out else, alone")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    paths = arguments.traces or sorted(DEFAULT_TRACES.glob("*.jsonl.gz"))
-    if not paths:
-        parser.error(f"no traces in {DEFAULT_TRACES}: pass JSON lines of prompts and outputs")
+    command_line = parser(__doc__)
+    command_line.add_argument("--limit", type=int, help="only the first so many requests of each segment")
+    command_line.add_argument(
+        "--loops", action="store_true", help="the repetition loops, which are left out else, alone"
+    )
+    arguments = command_line.parse_args()
+    paths = trace_paths(command_line, arguments.traces)
 
     traces = list(_read(paths, arguments.tokenizer, arguments.limit))
     if arguments.loops:

@@ -11,7 +11,6 @@ The rescans answer the same question without an index: transformers' own PromptL
 search (Knuth-Morris-Pratt on the reversed context), rewritten here and compiled with numba where that is installed.
 """
 
-import argparse
 import json
 import time
 import tracemalloc
@@ -27,7 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.drafters import DEFAULT_TRACES
+from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import num_agreeing
 from ngramspec.drafting import Drafter, PromptLookup, TokenArray
 from ngramspec.replay import load_tokenizer, read_traces
@@ -44,14 +43,9 @@ Rescan = Callable[[TokenArray], Callable[[], object]]
 
 def main() -> None:
     """Measure, then print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("traces", nargs="*", type=Path, help="recorded requests; default ../shared/traces/*.jsonl.gz")
-    parser.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    paths = arguments.traces or sorted(DEFAULT_TRACES.glob("*.jsonl.gz"))
-    if not paths:
-        parser.error(f"no traces in {DEFAULT_TRACES}: pass JSON lines of prompts and outputs")
+    command_line = parser(__doc__)
+    arguments = command_line.parse_args()
+    paths = trace_paths(command_line, arguments.traces)
     text = _read(paths, arguments.tokenizer, max(LENGTHS) + NUM_EMITTED)
 
     rescans: dict[str, Rescan | None] = {
