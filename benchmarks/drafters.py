@@ -10,7 +10,7 @@ dictionary of ours, whose time says nothing about theirs.
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -22,16 +22,16 @@ from rich.table import Table
 
 from benchmarks.peers import EarliestMatch, SuffixTree
 from benchmarks.traces import parser, trace_paths
-from ngramspec.drafting import Draft, Drafter, PromptLookup, PromptLookupSession
+from ngramspec.drafting import Draft, Drafter, PromptLookup, PromptLookupSession, TokenArray
 from ngramspec.replay import Report, SegmentReport, Trace, load_tokenizer, read_traces, replay
 
 
 class WithoutPeriod(PromptLookup):
     """Prompt lookup whose copies end where the text ends: what does it bring to let them go on?"""
 
-    def open(self, segment: str | None = None) -> PromptLookupSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> PromptLookupSession:
         """Start a row."""
-        return _WithoutPeriodSession()
+        return _WithoutPeriodSession(references)
 
 
 class _WithoutPeriodSession(PromptLookupSession):

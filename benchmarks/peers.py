@@ -1,5 +1,6 @@
 """Other projects' rules for choosing a draft, as drafters of ours, so that all go through the same replay."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +21,7 @@ class EarliestMatch:
         """Match `min_match` to `max_match` tokens."""
         self._lengths = range(max_match, min_match - 1, -1)
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         """Start a row."""
         return _EarliestMatchSession(self._lengths)
 
@@ -63,7 +64,7 @@ class SuffixTree:
         self._cache_class = import_module("arctic_inference.suffix_decoding").SuffixDecodingCache
         self._max_depth = max_depth
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         """Start a row with a tree of its own."""
         return _SuffixTreeSession(self._cache_class(self._max_depth, 0), self._max_depth)
 

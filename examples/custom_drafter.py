@@ -4,6 +4,7 @@ Whatever a drafter proposes, the model's own text comes out.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,24 +20,24 @@ class Yesterday:
     def __init__(self, answer: TokenArray) -> None:
         self.answer = answer
 
-    def open(self, segment: str | None = None) -> "YesterdaySession":
-        return YesterdaySession(self.answer)
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "YesterdaySession":
+        return YesterdaySession(self.answer, references)
 
 
 class YesterdaySession(PromptLookupSession):
     """Drafts the rest of the answer while the text agrees with it, else what prompt lookup finds."""
 
-    def __init__(self, answer: TokenArray) -> None:
-        super().__init__()
+    def __init__(self, answer: TokenArray, references: Sequence[TokenArray]) -> None:
+        super().__init__(references)
         self.answer = answer
-        self.prompt_length = 0
+        self.start = 0
 
     def extend(self, tokens: TokenArray) -> None:
-        self.prompt_length = self.prompt_length or tokens.size  # the prompt comes first
         super().extend(tokens)
+        self.start = self.start or len(self.index)  # the prompt comes first
 
     def propose(self, max_tokens: int) -> Draft:
-        text = self.index.text[self.prompt_length :]
+        text = self.index.text[self.start :]
         if np.array_equal(text, self.answer[: text.size]):
             return Draft(self.answer[text.size : text.size + max_tokens])
         return super().propose(max_tokens)

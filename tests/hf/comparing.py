@@ -43,7 +43,7 @@ def compare(model: Any, prompts: dict[str, Any], arguments: Arguments, *, corrup
     plain = model.generate(**prompts, **arguments(), **undrafted)
     state = torch.get_rng_state()
 
-    prompt_length = prompts["input_ids"].shape[1]
+    prompt_length = 1 if model.config.is_encoder_decoder else prompts["input_ids"].shape[1]
     vocabulary = model.get_input_embeddings().num_embeddings
     emitted = plain[:, prompt_length:].tolist()
     spec = Speculator(OracleDrafter(emitted, vocabulary, corrupted=corrupted))

@@ -48,7 +48,7 @@ class OracleDrafter:
         """Know the text of `output` `int64[B, prompt_length + emitted]`, as plain `generate()` returned it."""
         return cls(output[:, prompt_length:].tolist(), vocabulary, seed=seed)
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         row = self._opened % len(self.emitted)
         self._opened += 1
         return _OracleSession(self, self.emitted[row], np.random.default_rng((self.seed, row)))
@@ -80,7 +80,7 @@ class RandomDrafter:
         self.vocabulary = vocabulary
         self.rng = np.random.default_rng(seed)
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         return _RandomSession(self.vocabulary, self.rng.spawn(1)[0])
 
 
@@ -111,7 +111,7 @@ class AdversarialDrafter:
             [vocabulary - 1],
         ]
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         return _AdversarialSession(self.patterns)
 
 
@@ -128,7 +128,7 @@ class _AdversarialSession(_Session):
 class NoDrafter:
     """Drafts nothing, which is a normal answer."""
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         return _NoSession(np.random.default_rng(0))
 
 

@@ -1,7 +1,7 @@
 """Bad input gets a clear error before the first forward pass; whatever happens, model and Speculator stay usable."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from transformers.generation.stopping_criteria import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import NgramspecError, PromptError, Speculator
+from ngramspec.drafting import TokenArray
 from tests.hf.drafters import AdversarialDrafter, OracleDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.test_refusals import counted_passes
@@ -280,7 +281,7 @@ def test_an_interrupt_in_the_middle_of_a_forward_pass_leaves_nothing_behind() ->
 
 def test_a_drafter_that_raises_ends_the_call_with_its_error() -> None:
     class Broken(RandomDrafter):
-        def open(self, segment: str | None = None) -> Any:
+        def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> Any:
             raise OSError("no index")
 
     with pytest.raises(OSError, match="no index"):

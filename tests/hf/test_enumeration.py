@@ -11,15 +11,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from transformers import GenerationConfig
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria, StoppingCriteriaList
 
 from ngramspec.decoding import FixedBudget, Plan, Verdict, step
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.hf.choosing import AtOnce, Call, Candidate, Chooser, InStep, RowByRow
+from ngramspec.hf.record import Record
+from ngramspec.hf.rows import Row
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.stopping import Stops
-from ngramspec.hf.target import Row
 from ngramspec.hf.text import Text
 
 VOCABULARY = 3
@@ -27,6 +29,7 @@ END = 2
 PAD = 0
 PROMPT = (1,)
 NUM_TOKENS = 4
+NO_RECORD = Record(GenerationConfig())
 Tokens = tuple[int, ...]
 Law = dict[Tokens, Fraction]
 Table = dict[Tokens, tuple[int, ...]]
@@ -112,7 +115,8 @@ def decode(
     text = Text(prompt, 1 + NUM_TOKENS, PAD, None)
     picker = Tape(tapes, table)
     counts = CountsCalls()
-    chooser = chooser_type(Call(text, LogitsProcessorList([counts]), picker, Stops(criteria, 1 + NUM_TOKENS)))
+    stops = Stops(criteria, 1 + NUM_TOKENS)
+    chooser = chooser_type(Call(text, LogitsProcessorList([counts]), picker, stops, NO_RECORD))
     rows = [
         Row(
             TableSession(drafts),
@@ -213,9 +217,8 @@ def test_greedy_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Toke
     emitted = []
     for chooser_type in (AtOnce, RowByRow, InStep):
         criteria = StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)])
-        call = Call(
-            Text(prompt, 1 + NUM_TOKENS, PAD, None), LogitsProcessorList(), picker, Stops(criteria, 1 + NUM_TOKENS)
-        )
+        start = Text(prompt, 1 + NUM_TOKENS, PAD, None)
+        call = Call(start, LogitsProcessorList(), picker, Stops(criteria, 1 + NUM_TOKENS), NO_RECORD)
         row = Row(
             TableSession(drafts),
             np.array(PROMPT, np.int32),

@@ -1,5 +1,6 @@
 """The same text as plain `generate()`, whatever is drafted: families, batches, paddings, limits, stops."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,7 +234,7 @@ def test_drafts_never_cross_the_last_position_that_the_model_knows(family: str) 
 class _Lawless:
     """Drafts more than it is asked for, and ids that no model knows."""
 
-    def open(self, segment: str | None = None) -> DraftSession:
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         return self
 
     def extend(self, tokens: TokenArray) -> None:

@@ -1,5 +1,7 @@
 """Which emitted tokens were accepted drafts: heard at the contract that every drafter is under."""
 
+from collections.abc import Sequence
+
 from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
 
 
@@ -10,9 +12,9 @@ class Recorder:
         self.drafter = drafter
         self.sessions: list[RecordedSession] = []
 
-    def open(self, segment: str | None = None) -> "RecordedSession":
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "RecordedSession":
         """Start a row."""
-        self.sessions.append(RecordedSession(self.drafter.open(segment)))
+        self.sessions.append(RecordedSession(self.drafter.open(segment, references)))
         return self.sessions[-1]
 
 

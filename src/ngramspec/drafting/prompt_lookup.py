@@ -1,5 +1,7 @@
 """Prompt lookup: what followed the last time the text read like this."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ngramspec.drafting.suffix_index import SuffixIndex
@@ -13,17 +15,19 @@ class PromptLookup:
     drift, and the recent past drifts with them. It keeps nothing of a row beyond the row's session.
     """
 
-    def open(self, segment: str | None = None) -> "PromptLookupSession":
-        """Start a row; the segment makes no difference here."""
-        return PromptLookupSession()
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "PromptLookupSession":
+        """Start a row that copies from `references` too; the segment makes no difference here."""
+        return PromptLookupSession(references)
 
 
 class PromptLookupSession:
-    """One row: an index over its prompt and its committed tokens."""
+    """One row: an index over its references, its prompt and its committed tokens."""
 
-    def __init__(self) -> None:
-        """Start with no text."""
+    def __init__(self, references: Sequence[TokenArray] = ()) -> None:
+        """Start with the references `int32[n]`, read before the prompt."""
         self.index = SuffixIndex()
+        for reference in references:
+            self.index.extend(reference)
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`."""

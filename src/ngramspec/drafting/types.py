@@ -1,5 +1,6 @@
 """What every drafter gives and takes: token arrays, drafts, and the two protocols."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,5 +44,8 @@ class DraftSession(Protocol):
 class Drafter(Protocol):
     """Opens a session per row; shared by all calls and threads, so it holds what outlives a row."""
 
-    def open(self, segment: str | None = None) -> DraftSession:
-        """Start a row of traffic of the kind `segment` (None: of no kind, so nothing is kept of it)."""
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
+        """Start a row of traffic of the kind `segment` (None: of no kind, so nothing is kept of it).
+
+        references: texts `int32[n]` that the row may copy from though they are not its own: an encoder's input.
+        """

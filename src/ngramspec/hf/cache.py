@@ -4,6 +4,7 @@ Every row of a pass writes its keys and values at its own offset. Slots behind a
 rejected drafts: nothing attends to them, and the next pass overwrites them, so taking a step back copies nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class RaggedLayer(CacheLayerMixin):
         self.placement = placement
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Make room for the current extent. Zeros, because a masked NaN still poisons attention."""
+        """Make room for the current capacity. Zeros, because a masked NaN still poisons attention."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self.keys = _zeros_like(key_states, self.placement.capacity)
         self.values = _zeros_like(value_states, self.placement.capacity)
@@ -93,6 +94,14 @@ class RaggedLayer(CacheLayerMixin):
         """No maximum."""
         return -1
 
+    def load(self, keys: Tensor, values: Tensor, end: int) -> None:
+        """Take in keys and values `[R, H, t, D]` of the slots `end - t` to `end`."""
+        self.lazy_initialization(keys, values)
+        assert self.keys is not None
+        assert self.values is not None
+        start = end - keys.shape[2]
+        self.keys[:, :, start:end], self.values[:, :, start:end] = keys, values
+
     def select(self, rows: Tensor) -> None:
         """Keep these rows, `int64[n]`, in this order."""
         if self.is_initialized:
@@ -104,7 +113,7 @@ class RaggedLayer(CacheLayerMixin):
 
 
 class RaggedCache(Cache):
-    """Keys and values of all layers. `place` says where the next forward pass writes."""
+    """Keys and values of all layers. `place` or `place_run` says where the next forward pass writes."""
 
     def __init__(self, num_layers: int) -> None:
         self.placement = Placement()
@@ -115,14 +124,28 @@ class RaggedCache(Cache):
 
         first: the first slot of each row, if all rows write the same run of slots.
         """
+        self._announce(extent, slots.shape[1], first)
+        self.placement.slots = slots
+        self.placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
+
+    def place_run(self, first: int, width: int) -> None:
+        """Announce a pass in which every row writes the `width` slots from `first` on."""
+        self._announce(first + width, width, first)
+
+    def _announce(self, extent: int, width: int, first: int | None) -> None:
         placement = self.placement
-        placement.extent = extent
-        placement.width = slots.shape[1]
-        placement.run = None if first is None else slice(first, first + slots.shape[1])
-        placement.slots = slots
-        placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
+        placement.extent, placement.width = extent, width
+        placement.run = None if first is None else slice(first, first + width)
         if extent > placement.capacity:
             placement.capacity = extent + max(CHUNK, extent // 4)
+
+    def load(self, layers: Sequence[tuple[Tensor, Tensor] | None], length: int) -> None:
+        """Take in keys and values `[R, H, t, D]` of each layer, of the last t of `length` slots; None: it has none."""
+        self._announce(length, 0, None)
+        for layer, states in zip(self.layers, layers, strict=False):
+            assert isinstance(layer, RaggedLayer)
+            if states is not None:
+                layer.load(*states, length)
 
     def select(self, rows: list[int]) -> None:
         """Keep these rows, in this order: rows that have finished stop costing anything."""

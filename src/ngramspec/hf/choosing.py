@@ -6,8 +6,8 @@ per emitted token.
 
 - `AtOnce` (greedy, nothing looks at the text): one argmax over all rows and positions.
 - `RowByRow` (alone, or nothing looks across rows): each row walks down its own draft.
-- `InStep` (a stranger in a batch): position j of all rows together, with plain's `[B, L]` arguments; the pass ends
-  where the first row leaves its draft, or ends.
+- `InStep` (a stranger in a batch, or scores are wanted of it): position j of all rows together, with plain's `[B, L]`
+  arguments; the pass ends where the first row leaves its draft, or ends.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from transformers.generation.logits_process import LogitsProcessorList
 from ngramspec.decoding import Verdict, num_agreeing
 from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.processors import are_blind, are_pure, are_pure_criteria
+from ngramspec.hf.record import Record
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.text import Text
@@ -51,16 +52,19 @@ class Call:
     processors: LogitsProcessorList
     picker: Picker
     stops: Stops
+    record: Record
 
     def process(self, input_ids: Tensor, logits: Tensor) -> Tensor:
         """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it, where the prompt is."""
-        scores = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
-        return self.processors(input_ids, scores) if self.processors else scores  # type: ignore[arg-type]
+        raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
+        scores = self.processors(input_ids, raw) if self.processors else raw  # type: ignore[arg-type]
+        self.record.add(scores, raw)
+        return scores
 
     def emit(self, row: int, token: int) -> bool:
         """Commit one token; returns whether the row ended with it."""
         self.text.append(row, token)
-        ended = self.stops.row_ended(self.text, row)
+        ended = self.stops.row_ended(self.text, row, self.record.scores)
         if ended:
             self.text.finish(row)
         self.text.flush()
@@ -70,9 +74,10 @@ class Call:
 def chooser_for(call: Call) -> Chooser:
     """The fastest order that is exact for the call's processors and criteria."""
     alone = len(call.text.emitted) == 1
-    if not call.picker.do_sample and are_blind(call.processors) and _rows_end_alone(call):
+    per_row = alone or (not call.record.is_wanted and _rows_end_alone(call))
+    if not call.record.is_wanted and not call.picker.do_sample and are_blind(call.processors) and per_row:
         return AtOnce(call)
-    if alone or (are_pure(call.processors) and _rows_end_alone(call)):
+    if alone or (are_pure(call.processors) and per_row):
         return RowByRow(call)
     return InStep(call)
 
@@ -157,7 +162,7 @@ class InStep:
         for position in range(num_positions):
             tokens = self._column(candidates, position)
             columns.append(tokens)
-            is_over = self._end_rows(self.call.stops.rows_ended(self.call.text))
+            is_over = self._end_rows(self.call.stops.rows_ended(self.call.text, self.call.record.scores))
             self.call.text.flush()
             if is_over or position == num_positions - 1:
                 break

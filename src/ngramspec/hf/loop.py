@@ -9,42 +9,52 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 from ngramspec.decoding import Budget, FixedBudget, step
 from ngramspec.drafting import Drafter
 from ngramspec.errors import PromptError
+from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.choosing import Call, InStep, chooser_for
+from ngramspec.hf.output import Output, output_of
+from ngramspec.hf.ragged import RaggedTarget
+from ngramspec.hf.record import Record
 from ngramspec.hf.refusals import max_position, vocabulary
 from ngramspec.hf.request import Request
+from ngramspec.hf.rows import Row
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.stopping import Stops
-from ngramspec.hf.support import windows_of
-from ngramspec.hf.target import ModelTarget, Row
+from ngramspec.hf.support import why_aligned
 from ngramspec.hf.text import Text
 from ngramspec.stats import Counters
 
 NO_LIMIT = 2**62
 
 
-def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | None) -> tuple[Tensor, list[Counters]]:
-    """The text `int64[B, P + emitted]` of plain `generate()`, in fewer passes; and counts, one per row."""
+def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | None) -> tuple[Output, list[Counters]]:
+    """What plain `generate()` returns, in fewer passes; and counts, one per row."""
     ids = request.input_ids
     stops = request.stops
     text = Text(ids, stops.max_length, _pad_token(request, stops), request.stream)
     picker = Picker(do_sample=bool(request.config.do_sample), num_rows=len(ids), device=ids.device)
-    chooser = chooser_for(Call(text, request.processors, picker, stops))
-    target = ModelTarget(request.model, windows_of(request.model), request.mask, chooser)
-    rows = _open_rows(request, drafter, segment, stops.max_length, text.pad_token)
+    record = Record(request.config)
+    chooser = chooser_for(Call(text, request.processors, picker, stops, record))
+    is_ragged = why_aligned(request.model, request.given_inputs) is None
+    target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
+    rows = _open_rows(request, drafter, segment, text)
     in_step = isinstance(chooser, InStep)
-    if len(rows) > 1:
+    if len(rows) > 1 or not is_ragged:
         # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in plain
         # decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
         step(target, rows, FixedBudget(0))
     while not all(row.finished for row in rows):
-        step(target, rows if in_step else [row for row in rows if not row.finished], budget)
-    return text.output(), [row.counters for row in rows]
+        step(target, rows if in_step else target.in_reach([row for row in rows if not row.finished]), budget)
+    sequences = text.output()
+    if request.keeps_cache:
+        num_slots = request.num_slots + sequences.shape[1] - ids.shape[1] - 1
+        request.cache.take(target.finish(rows, num_slots), num_slots)
+    return output_of(request, sequences, record), [row.counters for row in rows]
 
 
-def decode_plainly(request: Request) -> tuple[Tensor, list[Counters]]:
+def decode_plainly(request: Request) -> tuple[Output, list[Counters]]:
     """As `decode`, in transformers' own loop: for models whose state cannot take a step back."""
     criteria = _NotesEnds(request.criteria)
-    output: Tensor = request.model._sample(
+    output: Output = request.model._sample(
         request.input_ids,
         logits_processor=request.processors,
         stopping_criteria=criteria,
@@ -52,9 +62,10 @@ def decode_plainly(request: Request) -> tuple[Tensor, list[Counters]]:
         streamer=request.stream,
         **request.model_kwargs,
     )
-    longest, pads = output.shape[1], request.stops.pads_finished_rows
+    sequences = output if isinstance(output, Tensor) else output.sequences
+    longest, pads = sequences.shape[1], request.stops.pads_finished_rows
     counts = []
-    for row in range(len(output)):
+    for row in range(len(sequences)):
         length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]
         counts.append(Counters(requests=1, tokens=length, target_passes=length))
     return output, counts
@@ -74,26 +85,29 @@ class _NotesEnds(StoppingCriteriaList):
         return done
 
 
-def _open_rows(request: Request, drafter: Drafter, segment: str | None, max_length: int, pad_token: int) -> list[Row]:
-    batch, length = request.input_ids.shape
+def _open_rows(request: Request, drafter: Drafter, segment: str | None, text: Text) -> list[Row]:
+    length = request.input_ids.shape[1]
     prompts = request.input_ids.cpu().numpy().astype(np.int32)
-    real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy().astype(bool)
     positions = request.position_ids.cpu().numpy()
+    first_slot, cached = request.num_slots - length, request.cache.length
+    real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
+    references = request.references
     rows = []
-    for index in range(batch):
-        session = drafter.open(segment)
+    for index in range(len(prompts)):
+        session = drafter.open(segment, [reference[index] for reference in references])
         session.extend(prompts[index][real[index]])
         rows.append(
             Row(
                 session,
-                prompts[index],
-                max_length - length,
+                prompts[index][cached - first_slot if cached else 0 :],
+                request.stops.max_length - length,
                 Counters(requests=1),
                 index=index,
-                pad_token=pad_token,
+                pad_token=text.pad_token,
                 positions=positions[index],
                 max_position=max_position(request.model) or NO_LIMIT,
                 vocabulary=vocabulary(request.model),
+                num_cached=cached,
             )
         )
     return rows

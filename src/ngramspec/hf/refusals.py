@@ -9,10 +9,8 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 
 from ngramspec.errors import PromptError, RefusedError
-from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS
+from ngramspec.hf.request import Request
 from ngramspec.hf.types import Model
-
-KNOWN_MODEL_KWARGS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
 
 
 def refuse_arguments(synced_gpus: bool | None, arguments: dict[str, Any]) -> None:
@@ -34,50 +32,28 @@ def refuse_modes(config: GenerationConfig) -> None:
     if mode not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
         raise RefusedError(f"speculation works with greedy search and sampling, got {_mode_name(config, mode)}")
     _refuse_cache(config.cache_implementation)
-    for name in ("output_attentions", "output_hidden_states", "output_scores", "output_logits"):
+    for name in ("output_attentions", "output_hidden_states"):
         if getattr(config, name):
-            raise RefusedError(f"{name}=True is not supported with speculation yet: leave it out")
-    if config.return_dict_in_generate:
-        raise RefusedError(
-            "return_dict_in_generate=True is not supported with speculation yet: generate() returns the token ids"
-        )
+            raise RefusedError(f"{name}=True cannot be given with speculation, which reads blocks: leave it out")
     if config.prefill_chunk_size is not None:
         raise RefusedError(
             f"the prompt is read in one pass, got prefill_chunk_size={config.prefill_chunk_size}: leave it out"
         )
 
 
-def refuse_inputs(model: Model, model_kwargs: dict[str, Any]) -> None:
-    """Raise RefusedError for model inputs that the loop does not pass on."""
-    if model_kwargs.get("inputs_embeds") is not None:
+def refuse_inputs(request: Request) -> None:
+    """Raise RefusedError for model inputs that cannot be drafted for."""
+    if request.model_kwargs.get("inputs_embeds") is not None:
         raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
-    cache = model_kwargs.get("past_key_values")
-    if getattr(cache, "_is_user_defined", False):
-        raise RefusedError(
-            f"speculation brings its own cache, got past_key_values={type(cache).__name__}: pass the whole text instead"
-        )
-    unknown = sorted(
-        name
-        for name, value in model_kwargs.items()
-        # For a text alone, transformers gives a model that could see an empty dictionary of pictures.
-        if name not in KNOWN_MODEL_KWARGS and value is not None and not (isinstance(value, dict) and not value)
-    )
-    if unknown:
-        raise RefusedError(f"speculation feeds a model token ids, a mask and positions only, got {', '.join(unknown)}")
-    implementation = model.config._attn_implementation
-    if implementation not in ATTENTION_IMPLEMENTATIONS:
-        raise RefusedError(
-            f"speculation needs an attention that takes a mask per query ({' or '.join(ATTENTION_IMPLEMENTATIONS)}),"
-            f' got {implementation!r}: load the model with attn_implementation="sdpa"'
-        )
-    if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model):
+    request.cache.refuse()
+    if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(request.model):
         raise RefusedError("a model sharded by DeepSpeed ZeRO-3 or FSDP needs synced_gpus, which is not supported yet")
 
 
-def check_shapes(input_ids: Tensor, mask: Tensor | None, positions: Tensor | None = None) -> None:
-    """Raise PromptError for an empty prompt, for ids that are none, or where mask or positions do not fit.
+def check_shapes(input_ids: Tensor, mask: Tensor | None) -> None:
+    """Raise PromptError for an empty prompt, for ids that are none, or where the mask does not fit.
 
-    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded. positions: `int64[B, P]` or `[1, P]`.
+    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded.
     """
     if input_ids.is_floating_point():
         raise PromptError(f"token ids must be integers, got {input_ids.dtype}: pass the tokenizer's input_ids")
@@ -86,23 +62,22 @@ def check_shapes(input_ids: Tensor, mask: Tensor | None, positions: Tensor | Non
         raise PromptError(
             f"attention_mask must have the shape of input_ids={list(input_ids.shape)}, got {list(mask.shape)}"
         )
-    if positions is not None and positions.shape not in ((batch, length), (1, length)):
-        # transformers counts them along the mask, and forgets a mask of ones: mostly it is the mask that does not fit.
-        raise PromptError(
-            f"attention_mask and position_ids must have the shape of input_ids={list(input_ids.shape)},"
-            f" got position_ids of shape {list(positions.shape)}"
-        )
     if length == 0 or (mask is not None and not bool(mask.any(dim=1).all())):
         empty = list(range(batch)) if mask is None else (~mask.bool().any(dim=1)).nonzero().flatten().tolist()
         raise PromptError(f"every prompt must hold at least one token, got empty rows {empty}: leave them out")
 
 
-def check_prompt(model: Model, input_ids: Tensor, mask: Tensor | None, positions: Tensor | None) -> None:
-    """Raise PromptError for a prompt that the model cannot read; shapes as in `check_shapes`."""
-    check_shapes(input_ids, mask, positions)
-    batch, length = input_ids.shape
+def check_prompt(request: Request) -> None:
+    """Raise PromptError for a prompt that the model cannot read, or that its cache or positions do not fit."""
+    model, input_ids, mask = request.model, request.input_ids, request.mask
+    cached = request.cache.length
+    if cached:
+        _check_cached(request, cached)
+    else:
+        check_shapes(input_ids, mask)
+        _check_positions(input_ids, request.model_kwargs.get("position_ids"))
     limit = max_position(model)
-    lengths = torch.full((batch,), length) if mask is None else mask.sum(dim=1)
+    lengths = torch.full((len(input_ids),), request.num_slots) if mask is None else mask.sum(dim=1)
     if limit is not None and int(lengths.max()) > limit:
         raise PromptError(
             f"a prompt must be at most max_position_embeddings={limit} tokens long, got {int(lengths.max())}"
@@ -116,9 +91,35 @@ def check_prompt(model: Model, input_ids: Tensor, mask: Tensor | None, positions
         )
 
 
+def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
+    batch, length = input_ids.shape
+    if positions is None or positions.dim() != 2 or positions.shape in ((batch, length), (1, length)):
+        return
+    # transformers counts them along the mask, and forgets a mask of ones: mostly it is the mask that does not fit.
+    raise PromptError(
+        f"attention_mask and position_ids must have the shape of input_ids={list(input_ids.shape)},"
+        f" got position_ids of shape {list(positions.shape)}"
+    )
+
+
+def _check_cached(request: Request, cached: int) -> None:
+    """A chat is continued with its whole text, or with new tokens and a mask over everything."""
+    batch, length = request.input_ids.shape
+    rows = request.cache.num_rows
+    if rows != batch:
+        raise PromptError(f"past_key_values must have a row per prompt, got {rows} for {batch} prompts")
+    slots = request.num_slots
+    if length == 0 or cached >= slots or (slots != length and slots - length != cached):
+        raise PromptError(
+            f"input_ids must hold the whole text, or what follows the {cached} tokens in past_key_values with an"
+            f" attention_mask over both, got {length} tokens and a mask over {slots}"
+        )
+
+
 def vocabulary(model: Model) -> int:
-    """Token ids that the model can read."""
-    size: int = model.get_input_embeddings().weight.shape[0]
+    """Token ids that the model, or the decoder of an encoder-decoder model, can read."""
+    reader = model.get_decoder() if model.config.is_encoder_decoder else model
+    size: int = reader.get_input_embeddings().weight.shape[0]
     return size
 
 

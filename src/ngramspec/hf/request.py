@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers.generation.configuration_utils import GenerationConfig
 from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
+from ngramspec.drafting import TokenArray
+from ngramspec.hf.given import GivenCache
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.types import Model
@@ -18,8 +21,12 @@ from ngramspec.hf.types import Model
 class Request:
     """Inputs are expanded already, special tokens and limits resolved, processors and criteria merged.
 
-    input_ids: `int64[B, P]`, padded. model_kwargs: what else `generate()` would feed the model. stream: where tokens
-    go as they are made.
+    A text lies in the *slots* of a cache, padding included. They are the columns of `input_ids`, except in a chat that
+    is continued with its new tokens alone: the tokens before those have slots too, told by the mask.
+
+    input_ids: `int64[B, P]`, padded; of an encoder-decoder model the decoder's.
+    model_kwargs: what else `generate()` would feed the model. stream: where tokens go as they are made.
+    source_ids: `[B', S]`, what `generate()` was called with: an encoder's input, or else `input_ids`; None if unknown.
     """
 
     model: Model
@@ -29,19 +36,55 @@ class Request:
     config: GenerationConfig
     model_kwargs: dict[str, Any]
     stream: Stream | None
+    source_ids: Tensor | None
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether the model reads its prompt with an encoder, and `input_ids` are only how an answer starts."""
+        return bool(self.model.config.is_encoder_decoder)
+
+    @property
+    def given_inputs(self) -> list[str]:
+        """Names of the inputs that hold something; for a text alone, a model that could see is given no pictures."""
+        return [
+            name
+            for name, value in self.model_kwargs.items()
+            if value is not None and not (isinstance(value, dict) and not value)
+        ]
 
     @property
     def mask(self) -> Tensor | None:
-        """`[B, P]`, 0 where the prompt is padding; None where nothing is."""
-        return self.model_kwargs.get("attention_mask")
+        """`[B, S]` over the prompt's S slots, 0 where there is padding; None where nothing is."""
+        return self.model_kwargs.get("decoder_attention_mask" if self.has_encoder else "attention_mask")
 
     @property
     def position_ids(self) -> Tensor:
-        """`int64[B, P]`."""
+        """`int64[B, S]` over the prompt's slots."""
+        positions = self.model_kwargs.get("decoder_position_ids" if self.has_encoder else "position_ids")
+        if positions is None or positions.dim() != 2:  # several positions per token are the model's own affair
+            positions = torch.arange(self.num_slots)[None]
+        if positions.shape[1] < self.num_slots:  # of the new tokens alone
+            positions = torch.nn.functional.pad(positions, (self.num_slots - positions.shape[1], 0))
+        return positions.expand(len(self.input_ids), -1)
+
+    @property
+    def num_slots(self) -> int:
+        """Slots that the prompt takes: P, and those of earlier tokens that `input_ids` leaves out."""
+        lengths = [self.input_ids.shape[1]]
         positions = self.model_kwargs.get("position_ids")
-        if positions is None:
-            positions = torch.arange(self.input_ids.shape[1])[None]
-        return positions.expand(self.input_ids.shape)
+        for given in (self.mask, positions):
+            lengths += [] if given is None else [given.shape[-1]]
+        return max(lengths)
+
+    @property
+    def cache(self) -> GivenCache:
+        """The cache that the call came with."""
+        return GivenCache(self.model_kwargs["past_key_values"])
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Whether somebody will look at the cache afterwards: it must then hold what plain decoding leaves there."""
+        return bool(self.config.return_dict_in_generate) or self.cache.is_callers
 
     @property
     def stops(self) -> Stops:
@@ -53,3 +96,15 @@ class Request:
         """Positions that the shortest prompt takes, and those that the longest text may come to take."""
         taken = self.position_ids[:, -1] + 1
         return int(taken.min()), int(taken.max()) + self.stops.max_length - self.input_ids.shape[1]
+
+    @property
+    def references(self) -> list[list[TokenArray]]:
+        """The texts that rows may copy from beside their own, each row by row: what an encoder read, if it read ids."""
+        source = self.source_ids
+        if not self.has_encoder or source is None or source.dim() != 2 or source.is_floating_point():
+            return []
+        mask = self.model_kwargs.get("attention_mask")
+        num_copies = len(self.input_ids) // len(source)  # num_return_sequences
+        ids = source.repeat_interleave(num_copies, dim=0).cpu().numpy().astype(np.int32)
+        real = np.ones(ids.shape, bool) if mask is None else mask.cpu().numpy() != 0
+        return [[text[kept] for text, kept in zip(ids, real, strict=True)]]

@@ -58,11 +58,18 @@ class Speculator:
         stopping_criteria: StoppingCriteriaList,
         generation_config: GenerationConfig,
         segment: str | None = None,
+        inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
-    ) -> Tensor:
-        """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`."""
-        request = Request(model, input_ids, logits_processor, stopping_criteria, generation_config, model_kwargs, None)
-        return self._serve(request, segment)
+    ) -> Any:
+        """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`, or the object it asks for.
+
+        inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
+        """
+        processors, criteria = logits_processor, stopping_criteria
+        return self._serve(
+            Request(model, input_ids, processors, criteria, generation_config, model_kwargs, None, inputs_tensor),
+            segment,
+        )
 
     def generate(
         self,
@@ -75,7 +82,7 @@ class Speculator:
         tokenizer: Any = None,
         synced_gpus: bool | None = None,
         **kwargs: Any,
-    ) -> Tensor:
+    ) -> Any:
         """`model.generate(...)` with speculation, and with all its arguments.
 
         streamer: gets the `put` calls of plain decoding, and one `end`, also when decoding raises.
@@ -90,31 +97,34 @@ class Speculator:
             stopping_criteria: StoppingCriteriaList,
             generation_config: GenerationConfig,
             segment: str | None = None,
+            inputs_tensor: Tensor | None = None,
             **model_kwargs: Any,
-        ) -> Tensor:
+        ) -> Any:
             processors, criteria = logits_processor, stopping_criteria
-            request = Request(model, input_ids, processors, criteria, generation_config, model_kwargs, stream)
-            return self._serve(request, segment)
+            return self._serve(
+                Request(model, input_ids, processors, criteria, generation_config, model_kwargs, stream, inputs_tensor),
+                segment,
+            )
 
         try:
             refuse_arguments(synced_gpus, kwargs)
             prompt = inputs if inputs is not None else kwargs.get("input_ids")
-            if isinstance(prompt, Tensor) and prompt.dim() == 2:  # transformers' own errors say less
+            if isinstance(prompt, Tensor) and prompt.dim() == 2 and kwargs.get("past_key_values") is None:
+                # transformers' own errors say less
                 check_shapes(prompt, kwargs.get("attention_mask"))
             criteria = _stop_criteria(model, generation_config, stopping_criteria, tokenizer, kwargs)
-            output: Tensor = model.generate(
+            return model.generate(
                 inputs,
                 generation_config=generation_config,
                 stopping_criteria=criteria,
                 custom_generate=serve,
                 **kwargs,
             )
-            return output
         finally:
             if stream is not None:
                 stream.end()
 
-    def _serve(self, request: Request, segment: str | None) -> Tensor:
+    def _serve(self, request: Request, segment: str | None) -> Any:
         if not (segment is None or isinstance(segment, str)):
             raise TypeError(f"segment must be a name for the whole call, got {segment!r}")
         refuse_modes(request.config)
@@ -124,8 +134,8 @@ class Speculator:
         if reason is None and not request.model_kwargs.get("use_cache", True):
             reason = "was called with use_cache=False"
         if reason is None:
-            refuse_inputs(request.model, request.model_kwargs)
-            check_prompt(request.model, request.input_ids, request.mask, request.model_kwargs.get("position_ids"))
+            refuse_inputs(request)
+            check_prompt(request)
             reason = why_undrafted_at(request.model, *request.num_positions)
         if reason is None:
             output, counts = decode(request, self.drafter, self.budget, segment)

@@ -8,6 +8,7 @@ from transformers.generation.stopping_criteria import (
     StoppingCriteriaList,
 )
 
+from ngramspec.hf.record import Scores
 from ngramspec.hf.text import Text
 
 
@@ -35,16 +36,19 @@ class Stops:
         self.max_length = min(limits, default=max_length)
         self.pads_finished_rows = any(hasattr(criterion, "eos_token_id") for criterion in criteria)
 
-    def row_ended(self, text: Text, row: int) -> bool:
-        """Whether `row` ended with its last token; asks every criterion, as plain `generate()` does."""
+    def row_ended(self, text: Text, row: int, scores: Scores) -> bool:
+        """Whether `row` ended with its last token; asks every criterion, as plain `generate()` does.
+
+        scores: those of all tokens so far, if the caller wants them: criteria are then given them too.
+        """
         emitted = text.emitted[row]
         ended = emitted[-1] in self.eos_tokens or text.prompt_length + len(emitted) >= self.max_length
         for criterion in self.called:
             # A criterion may answer bool[1] or, like transformers' ConfidenceCriteria, a plain bool.
-            ended = bool(torch.as_tensor(criterion(text.row(row), None)).any()) or ended
+            ended = bool(torch.as_tensor(criterion(text.row(row), scores)).any()) or ended
         return ended
 
-    def rows_ended(self, text: Text) -> list[bool]:
-        """Which rows ended with their last token, all asked together: `[B]`."""
-        ended: list[bool] = self.criteria(text.batch(), None).tolist()
+    def rows_ended(self, text: Text, scores: Scores) -> list[bool]:
+        """Which rows ended with their last token, all asked together: `[B]`; scores as in `row_ended`."""
+        ended: list[bool] = self.criteria(text.batch(), scores).tolist()
         return ended

@@ -1,94 +1,42 @@
-"""A transformers model as a target: one forward pass checks the drafts of all rows."""
+"""A model that takes a position per token and a mask per query: its rows advance each by its own number of tokens."""
 
 from collections.abc import Sequence as Rows
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import Plan, Sequence, Verdict
-from ngramspec.drafting.types import Draft
-from ngramspec.hf.block import Block, BlockRow, IntArray, additive_mask, attention_mask, make_block
+from ngramspec.decoding import Plan, Verdict
+from ngramspec.drafting.types import NO_DRAFT, Draft
+from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
 from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
-from ngramspec.hf.types import Model
+from ngramspec.hf.request import Request
+from ngramspec.hf.rows import Row, rows_of
+from ngramspec.hf.support import windows_of
 
 
-@dataclass(slots=True)
-class Row(Sequence):
-    """A row of a `generate()` call.
+class RaggedTarget:
+    """Checks the drafts of all rows in one pass, each row at its own place: no row waits for another."""
 
-    index: its place in the batch. pad_token: what it is fed once it has finished.
-    positions: `int64[P]`, position ids of the prompt; emitted tokens count on from the last one.
-    max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
-    vocabulary: token ids that the model knows.
-    num_cached: tokens, padding included, whose keys lie in the cache.
-    """
-
-    index: int = field(kw_only=True)
-    pad_token: int = field(kw_only=True)
-    positions: IntArray = field(kw_only=True)
-    max_position: int = field(kw_only=True)
-    vocabulary: int = field(kw_only=True)
-    num_cached: int = 0
-
-    def propose(self, max_tokens: int) -> Draft:
-        """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""
-        room = min(max_tokens, self.max_position - self._position_of(self.num_cached + self.pending.size))
-        if self.finished:
-            return Draft(np.full(max(0, min(room, self.remaining - 1)), self.pad_token, np.int32))
-        draft = Sequence.propose(self, room)
-        # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
-        unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
-        return replace(draft, tokens=draft.tokens[: int(unknown.argmax())]) if unknown.any() else draft
-
-    def commit(self, draft: Draft, verdict: Verdict) -> None:
-        """Move on; the padding that follows a finished row counts for nothing."""
-        # The last token chosen is always read in the next pass, even where it was drafted and its key is known.
-        self.num_cached += self.pending.size + verdict.tokens.size - 1
-        if self.finished:
-            self.remaining -= verdict.tokens.size
-            self.pending = np.asarray(verdict.tokens[-1:], np.int32)
-            return
-        Sequence.commit(self, draft, verdict)
-
-    def block_row(self, draft: Draft) -> BlockRow:
-        """The row's share of a forward pass."""
-        places = self.num_cached + np.arange(self.pending.size + draft.tokens.size)
-        positions = np.where(
-            places < self.positions.size,
-            self.positions[np.minimum(places, self.positions.size - 1)],
-            self._position_of(places),
-        )
-        return BlockRow(self.num_cached, self.pending, draft.tokens, positions)
-
-    def _position_of(self, place: "IntArray | int") -> Any:
-        """Position ids of tokens behind the prompt: they count on from its last one, padding or not."""
-        return self.positions[-1] + 1 + place - self.positions.size
-
-
-class ModelTarget:
-    """Checks drafts with a causal language model and a `RaggedCache`."""
-
-    def __init__(self, model: Model, windows: list[int | None], prompt_mask: Tensor | None, chooser: Chooser) -> None:
-        """windows: the sliding window of each layer, None for full attention (see `support.windows_of`).
-
-        prompt_mask: `[B, P]`, 0 where the prompt is padding; None where nothing is.
-        """
+    def __init__(self, request: Request, chooser: Chooser) -> None:
+        """Start with what the request's cache holds."""
+        model = request.model
         self._model = model
-        self._windows = windows
+        self._windows = windows_of(model)
         self._chooser = chooser
-        self._cache = RaggedCache(len(windows))
-        self._prompt_mask = None if prompt_mask is None else prompt_mask.to(model.device, torch.bool)
+        self._cache = RaggedCache(len(self._windows))
+        request.cache.copy_to(self._cache)
+        self._prompt_mask = None if request.mask is None else request.mask.to(model.device, torch.bool)
         self._held: list[Row] = []
+        self._keeps_rows = request.keeps_cache
         self._is_eager = model.config._attn_implementation == "eager"
         self._keeps_logits = model._supports_logits_to_keep()
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass over all rows; see `decoding.Target`."""
-        rows = [_row(plan) for plan in plans]
+        rows = rows_of(plans)
         self._hold(rows)
         drafts = {row.index: plan.draft for row, plan in zip(rows, plans, strict=True)}
         # Rows that have finished, but are still held, are read as one token of fill.
@@ -102,11 +50,23 @@ class ModelTarget:
             ]
         )
 
+    def in_reach(self, rows: Rows[Row]) -> Rows[Row]:
+        """The live rows that the next pass can move on: all of them."""
+        return rows
+
+    def finish(self, rows: Rows[Row], num_slots: int) -> RaggedCache:
+        """Read the padding behind rows that ended early; returns the keys of `num_slots` tokens per row, as plain's."""
+        for row in rows:
+            row.pad_to(num_slots)
+        if any(row.pending.size for row in rows):
+            self._forward(make_block([row.block_row(Draft(NO_DRAFT)) for row in rows]))
+        return self._cache
+
     def _hold(self, rows: list[Row]) -> None:
         """Drop finished rows from the cache once they are half of it: each row is moved a bounded number of times."""
         if not self._held:
             self._held = rows
-        elif 2 * len(rows) <= len(self._held):
+        elif not self._keeps_rows and 2 * len(rows) <= len(self._held):
             live = {row.index for row in rows}
             keep = [place for place, row in enumerate(self._held) if row.index in live]
             self._cache.select(keep)
@@ -174,9 +134,3 @@ class ModelTarget:
             valid[:, : self._prompt_mask.shape[1]] = self._prompt_mask
         seen = attention_mask(slots, block.extent, valid, window)
         return additive_mask(seen, self._model.dtype) if self._is_eager else seen
-
-
-def _row(plan: Plan) -> Row:
-    if not isinstance(plan.sequence, Row):
-        raise TypeError(f"ModelTarget verifies plans of Row, got {type(plan.sequence).__name__}")
-    return plan.sequence

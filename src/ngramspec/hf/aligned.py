@@ -1,0 +1,126 @@
+"""A model that is fed as plain `generate()` feeds it: all rows begin a pass at the same slot.
+
+Some families know no position per row, or make their mask from two dimensions (alibi), or read more than ids (images,
+an encoder's output). Their inputs are best prepared by themselves. So a pass starts at the first slot that some live
+row lacks, and rows that are ahead are read anew from there, then their drafts:
+
+    row 0    p d d d .               the last chosen token p and the draft d of the row that is most behind
+    row 1    k k p d d               known tokens k are read again, and cost only their columns
+
+So rows need not wait for each other, as long as they are not further apart than `REACH`.
+"""
+
+from collections.abc import Sequence as Rows
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import EncoderDecoderCache
+
+from ngramspec.decoding import Plan, Verdict
+from ngramspec.drafting.types import NO_DRAFT
+from ngramspec.hf.cache import RaggedCache
+from ngramspec.hf.choosing import Candidate, Chooser
+from ngramspec.hf.request import Request
+from ngramspec.hf.rows import Row, rows_of
+from ngramspec.hf.support import windows_of
+from ngramspec.hf.text import Text
+
+REACH = 16
+"""Tokens by which a row may be ahead of the slowest and still be moved on."""
+
+ROOM = 256
+"""Columns by which the text grows."""
+
+
+class AlignedTarget:
+    """Checks drafts with inputs, masks and positions that the model prepares itself."""
+
+    def __init__(self, request: Request, text: Text, chooser: Chooser) -> None:
+        """Start with what the request's cache holds; `text` is what `chooser` emits to."""
+        self._model = request.model
+        self._request = request
+        self._text = text
+        self._chooser = chooser
+        self._cache = RaggedCache(len(windows_of(request.model)))
+        request.cache.copy_to(self._cache)
+        given = request.cache.cache
+        is_pair = isinstance(given, EncoderDecoderCache)
+        cache = EncoderDecoderCache(self._cache, given.cross_attention_cache) if is_pair else self._cache
+        self._kwargs = {**request.model_kwargs, "past_key_values": cache}
+        self._first_slot = request.num_slots - request.input_ids.shape[1]
+        self._ids = request.input_ids
+        self._outputs: Any = None
+
+    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+        """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
+        rows = rows_of(plans)
+        if self._outputs is None:
+            logits = self._prefill()
+            return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits[row.index, -1:]) for row in rows])
+        start = min(row.num_cached for row in rows)
+        ends = [row.num_cached + 1 + plan.draft.tokens.size for row, plan in zip(rows, plans, strict=True)]
+        block = self._known(start, max(ends) - start)
+        for row, plan, end in zip(rows, plans, ends, strict=True):
+            block[row.index, row.num_cached + 1 - start : end - start] = torch.from_numpy(plan.draft.tokens)
+        logits = self._forward(block, start)
+        return self._chooser.choose(
+            [
+                Candidate(row.index, plan.draft.tokens, logits[row.index, row.num_cached - start : end - start])
+                for row, plan, end in zip(rows, plans, ends, strict=True)
+            ]
+        )
+
+    def in_reach(self, rows: Rows[Row]) -> Rows[Row]:
+        """The live rows that the next pass can move on."""
+        start = min(row.num_cached for row in rows)
+        return [row for row in rows if row.num_cached <= start + REACH]
+
+    def finish(self, rows: Rows[Row], num_slots: int) -> RaggedCache:
+        """Read what the last pass left out; returns the keys of `num_slots` tokens per row, as plain's."""
+        start = min(row.num_cached for row in rows)
+        if start < num_slots:
+            self._forward(self._known(start, num_slots - start), start)
+        return self._cache
+
+    def _known(self, start: int, width: int) -> Tensor:
+        """The tokens committed to the slots from `start` on, `int64[B, width]`, padded."""
+        first = start - self._request.num_slots
+        block = torch.full((len(self._ids), width), self._text.pad_token)
+        for row, emitted in enumerate(self._text.emitted):
+            known = emitted[first : first + width]
+            block[row, : len(known)] = torch.tensor(known)
+        return block
+
+    def _prefill(self) -> Tensor:
+        """Read the prompts as plain `generate()` does; returns the logits `[B, n, V]`, the last column counts."""
+        model, cached = self._model, self._request.cache.length
+        self._cache.place_run(cached, self._request.num_slots - cached)
+        self._outputs = model._prefill(self._ids, self._request.config, self._kwargs)
+        self._kwargs = self._grown(self._kwargs, 1)
+        logits: Tensor = self._outputs.logits
+        return logits
+
+    def _forward(self, block: Tensor, start: int) -> Tensor:
+        """Read `block` `int64[B, W]` at the slots from `start` on; returns its logits `[B, W, V]`."""
+        width = block.shape[1]
+        end = start + width - self._first_slot
+        if end > self._ids.shape[1]:
+            self._ids = torch.nn.functional.pad(self._ids, (0, end - self._ids.shape[1] + ROOM))
+        self._ids[:, end - width : end] = block.to(self._ids.device)
+        num_new = start + width - self._request.num_slots - 1  # `self._kwargs` reach one token behind the prompt
+        kwargs = self._grown(self._kwargs, num_new) if num_new else dict(self._kwargs)
+        if "logits_to_keep" in kwargs:
+            kwargs["logits_to_keep"] = width
+        self._cache.place_run(start, width)
+        inputs = self._model.prepare_inputs_for_generation(self._ids[:, :end], next_sequence_length=width, **kwargs)
+        self._outputs = self._model(**inputs, return_dict=True)
+        logits: Tensor = self._outputs.logits
+        return logits[:, -width:]
+
+    def _grown(self, kwargs: dict[str, Any], num_new: int) -> dict[str, Any]:
+        """The model's inputs for `num_new` more tokens: a mask, positions, and what else it keeps."""
+        grown: dict[str, Any] = self._model._update_model_kwargs_for_generation(
+            self._outputs, dict(kwargs), is_encoder_decoder=self._request.has_encoder, num_new_tokens=num_new
+        )
+        return grown

@@ -1,0 +1,85 @@
+"""The cache that a call brings: the caller's, with a chat in it, or the empty one that `generate()` made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer, EncoderDecoderCache
+
+from ngramspec.errors import RefusedError
+from ngramspec.hf.cache import RaggedCache, RaggedLayer
+
+ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
+"""Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCache:
+    """`past_key_values` of a call, read before the first pass, and left as plain decoding leaves it.
+
+    cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one.
+    """
+
+    cache: Any
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether the caller passed it, and will look at it again."""
+        return bool(getattr(self.cache, "_is_user_defined", False))
+
+    @property
+    def length(self) -> int:
+        """Slots that hold keys, padding included."""
+        return int(self.cache.get_seq_length())
+
+    @property
+    def num_rows(self) -> int:
+        """Rows, where there are keys at all."""
+        return next(int(layer.keys.shape[0]) for layer in self._own.layers if layer.is_initialized)
+
+    @property
+    def _own(self) -> Any:
+        """The cache of self-attention."""
+        return self.cache.self_attention_cache if isinstance(self.cache, EncoderDecoderCache) else self.cache
+
+    def refuse(self) -> None:
+        """Raise RefusedError for a cache that cannot take a step back by forgetting its last keys."""
+        layers = sorted({type(layer).__name__ for layer in self._own.layers if type(layer) not in ROLLS_BACK})
+        if layers or self._own.offloading:
+            kind = f"with {', '.join(layers)}" if layers else "with offloading"
+            raise RefusedError(
+                f"drafts are rolled back in a DynamicCache only, got past_key_values={type(self.cache).__name__}"
+                f" {kind}: pass a DynamicCache, or the whole text"
+            )
+
+    def copy_to(self, ragged: RaggedCache) -> None:
+        """Start `ragged` with the keys and values. They are copied: a call that fails leaves the caller's as it was."""
+        if self.length:
+            layers = self._own.layers
+            ragged.load([(layer.keys, layer.values) if layer.is_initialized else None for layer in layers], self.length)
+
+    def take(self, ragged: RaggedCache, num_slots: int) -> None:
+        """Hold `num_slots` keys and values per row: after plain decoding, all but the last token's."""
+        own = self._own
+        while len(own.layers) < len(ragged.layers):  # a DynamicCache() without a configuration grows when it is used
+            own.layers.append(own.layer_class_to_replicate())
+        for layer, source in zip(own.layers, ragged.layers, strict=True):
+            assert isinstance(source, RaggedLayer)
+            if source.is_initialized:
+                _fill(layer, source, num_slots)
+
+
+def _fill(layer: Any, source: RaggedLayer, num_slots: int) -> None:
+    assert source.keys is not None
+    assert source.values is not None
+    start = 0
+    if isinstance(layer, DynamicSlidingWindowLayer):
+        start = max(0, num_slots - layer.sliding_window + 1)
+        layer.cumulative_length = num_slots
+    if not layer.is_initialized:
+        layer.lazy_initialization(source.keys, source.values)
+    layer.keys, layer.values = _part(source.keys, start, num_slots), _part(source.values, start, num_slots)
+
+
+def _part(states: Tensor, start: int, end: int) -> Tensor:
+    return states[:, :, start:end].contiguous()  # without the room behind it

@@ -1,0 +1,44 @@
+"""What `return_dict_in_generate` asks for beside the text: scores and logits, one entry per emitted token."""
+
+from typing import Any, TypeAlias
+
+from torch import Tensor
+from transformers.generation.configuration_utils import GenerationConfig
+
+Scores: TypeAlias = "tuple[Tensor, ...] | None"
+"""Per emitted token `float32[B, V]`; None where nobody wants them."""
+
+
+class Record:
+    """Keeps scores (processed) and logits (as the model made them), where the call wants them.
+
+    In a batch the entries hold all rows, the finished ones on padding, as in plain `generate()`.
+    """
+
+    def __init__(self, config: GenerationConfig) -> None:
+        """Keep what `config` asks for."""
+        wants: Any = bool(config.return_dict_in_generate)
+        self._scores: list[Tensor] | None = [] if wants and config.output_scores else None
+        self._logits: list[Tensor] | None = [] if wants and config.output_logits else None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is kept."""
+        return self._scores is not None or self._logits is not None
+
+    def add(self, scores: Tensor, logits: Tensor) -> None:
+        """Note one position: `float32[B, V]` each."""
+        if self._scores is not None:
+            self._scores.append(scores)
+        if self._logits is not None:
+            self._logits.append(logits)
+
+    @property
+    def scores(self) -> Scores:
+        """Processed scores so far."""
+        return None if self._scores is None else tuple(self._scores)
+
+    @property
+    def logits(self) -> Scores:
+        """Logits so far."""
+        return None if self._logits is None else tuple(self._logits)

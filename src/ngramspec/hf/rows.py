@@ -1,0 +1,79 @@
+"""A row of a `generate()` call: a sequence that knows its places in a cache and its position ids."""
+
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ngramspec.decoding import Plan, Sequence, Verdict
+from ngramspec.drafting.types import Draft
+from ngramspec.hf.block import BlockRow, IntArray
+
+
+@dataclass(slots=True)
+class Row(Sequence):
+    """A row of a `generate()` call.
+
+    index: its place in the batch. pad_token: what it is fed once it has finished.
+    positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
+    max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
+    vocabulary: token ids that the model knows.
+    num_cached: tokens, padding included, whose keys lie in the cache.
+    """
+
+    index: int = field(kw_only=True)
+    pad_token: int = field(kw_only=True)
+    positions: IntArray = field(kw_only=True)
+    max_position: int = field(kw_only=True)
+    vocabulary: int = field(kw_only=True)
+    num_cached: int = 0
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""
+        room = min(max_tokens, self.max_position - self._position_of(self.num_cached + self.pending.size))
+        if self.finished:
+            return Draft(np.full(max(0, min(room, self.remaining - 1)), self.pad_token, np.int32))
+        draft = Sequence.propose(self, room)
+        # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
+        unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
+        return replace(draft, tokens=draft.tokens[: int(unknown.argmax())]) if unknown.any() else draft
+
+    def commit(self, draft: Draft, verdict: Verdict) -> None:
+        """Move on; the padding that follows a finished row counts for nothing."""
+        # The last token chosen is always read in the next pass, even where it was drafted and its key is known.
+        self.num_cached += self.pending.size + verdict.tokens.size - 1
+        if self.finished:
+            self.remaining -= verdict.tokens.size
+            self.pending = np.asarray(verdict.tokens[-1:], np.int32)
+            return
+        Sequence.commit(self, draft, verdict)
+
+    def pad_to(self, num_slots: int) -> None:
+        """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""
+        missing = num_slots - self.num_cached
+        self.pending = np.append(self.pending, np.full(missing, self.pad_token, np.int32))[:missing]
+
+    def block_row(self, draft: Draft) -> BlockRow:
+        """The row's share of a forward pass."""
+        places = self.num_cached + np.arange(self.pending.size + draft.tokens.size)
+        positions = np.where(
+            places < self.positions.size,
+            self.positions[np.minimum(places, self.positions.size - 1)],
+            self._position_of(places),
+        )
+        return BlockRow(self.num_cached, self.pending, draft.tokens, positions)
+
+    def _position_of(self, place: "IntArray | int") -> Any:
+        """Position ids of tokens behind the prompt: they count on from its last one, padding or not."""
+        return self.positions[-1] + 1 + place - self.positions.size
+
+
+def rows_of(plans: Rows[Plan]) -> list[Row]:
+    """The rows that `plans` are for; raises TypeError where one is for another kind of sequence."""
+    rows = []
+    for plan in plans:
+        if not isinstance(plan.sequence, Row):
+            raise TypeError(f"a model verifies plans of Row, got {type(plan.sequence).__name__}")
+        rows.append(plan.sequence)
+    return rows

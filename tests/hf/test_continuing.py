@@ -1,0 +1,144 @@
+"""`past_key_values` in and out: a chat continued, in a cache that plain `generate()` can use before and after."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from ngramspec import PromptError, Speculator
+from tests.hf.drafters import OracleDrafter
+from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
+from tests.hf.seq2seq import sources, tiny_seq2seq
+
+LIMITS: dict[str, Any] = {"max_new_tokens": 20, "eos_token_id": EOS}
+
+
+def speculator(output: Tensor, prompt_length: int) -> Speculator:
+    return Speculator(OracleDrafter.of_output(output, prompt_length, VOCABULARY))
+
+
+def contents(cache: Any) -> list[Tensor]:
+    own = getattr(cache, "self_attention_cache", cache)
+    return [states for layer in own.layers for states in (layer.keys, layer.values)]
+
+
+def assert_same_cache(expected: Any, actual: Any) -> None:
+    assert expected.get_seq_length() == actual.get_seq_length()
+    for before, after in zip(contents(expected), contents(actual), strict=True):
+        torch.testing.assert_close(after, before)
+
+
+@pytest.mark.parametrize("with_config", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_chat_of_several_turns_is_that_of_plain_decoding(family: str, batch: int, with_config: bool) -> None:
+    """Each turn adds the same new tokens to what was said; the caches must hold the same afterwards."""
+    model = tiny(family)
+    config = model.config if with_config else None
+    caches = DynamicCache(config=config), DynamicCache(config=config)
+    prompts = padded_prompts(batch)
+    accepted = 0
+    for turn in range(3):
+        plain = model.generate(**prompts, **LIMITS, past_key_values=caches[0])
+        length = prompts["input_ids"].shape[1]
+        spec = speculator(plain, length)
+        speculative = model.generate(**prompts, **LIMITS, past_key_values=caches[1], custom_generate=spec)
+        assert plain.tolist() == speculative.tolist()
+        assert_same_cache(*caches)
+        accepted += spec.stats.total.num_accepted_tokens
+        said = torch.tensor([[2 + turn, 3, 2]]).expand(batch, 3)
+        emitted = torch.ones((batch, plain.shape[1] - length + 3), dtype=torch.long)
+        prompts = {
+            "input_ids": torch.cat([plain, said], dim=1),
+            "attention_mask": torch.cat([prompts["attention_mask"], emitted], dim=1),
+        }
+    assert accepted > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_plain_and_speculative_turns_may_alternate_in_one_cache(family: str) -> None:
+    model, cache, alternating = tiny(family), DynamicCache(config=tiny(family).config), 0
+    text, other = padded_prompts(1)["input_ids"], DynamicCache(config=tiny(family).config)
+    for turn in range(4):
+        plain = model.generate(text, **LIMITS, past_key_values=cache)
+        spec = {"custom_generate": speculator(plain, text.shape[1])} if turn % 2 else {}
+        output = model.generate(text, **LIMITS, past_key_values=other, **spec)
+        assert plain.tolist() == output.tolist()
+        alternating += bool(spec)
+        text = torch.cat([plain, torch.tensor([[3, 4]])], dim=1)
+    assert 2 == alternating
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_chat_may_be_continued_with_its_new_tokens_alone(batch: int) -> None:
+    model, prompts = tiny("llama"), padded_prompts(batch)
+    first = model.generate(**prompts, max_new_tokens=8, return_dict_in_generate=True)
+    held = first.past_key_values.get_seq_length()
+    said = torch.tensor([[5, 6, 5]]).expand(batch, 3)
+    new = torch.cat([first.sequences[:, held:], said], dim=1)
+    mask = torch.cat([prompts["attention_mask"], torch.ones((batch, 8 + 3), dtype=torch.long)], dim=1)
+    outputs: list[Tensor] = []
+    for speculative in (False, True):
+        again = model.generate(**prompts, max_new_tokens=8, return_dict_in_generate=True)
+        cache = again.past_key_values
+        arguments = {"input_ids": new, "attention_mask": mask, "past_key_values": cache, **LIMITS}
+        spec = {"custom_generate": speculator(outputs[0], new.shape[1])} if speculative else {}
+        outputs.append(model.generate(**arguments, **spec))
+    assert outputs[0].tolist() == outputs[1].tolist()
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("family", [*FAMILIES, "bart", "t5"])
+def test_the_returned_cache_holds_what_plain_decoding_leaves(family: str, batch: int) -> None:
+    """Rows that ended early hold padding there, as in plain decoding, though speculation had left them behind."""
+    is_seq2seq = family in ("bart", "t5")
+    model = tiny_seq2seq(family) if is_seq2seq else tiny(family)
+    prompts = sources(batch) if is_seq2seq else padded_prompts(batch)
+    arguments = {**LIMITS, "return_dict_in_generate": True, "repetition_penalty": 1.3}
+    plain = model.generate(**prompts, **arguments)
+    spec = speculator(plain.sequences, 1 if is_seq2seq else prompts["input_ids"].shape[1])
+    speculative = model.generate(**prompts, **arguments, custom_generate=spec)
+    assert plain.sequences.tolist() == speculative.sequences.tolist()
+    assert type(plain.past_key_values) is type(speculative.past_key_values)
+    assert_same_cache(plain.past_key_values, speculative.past_key_values)
+
+
+def test_plain_decoding_goes_on_from_a_returned_cache() -> None:
+    model, prompts = tiny("gemma3"), padded_prompts(1)
+    arguments = {**LIMITS, "eos_token_id": None, "return_dict_in_generate": True}
+    outputs = [model.generate(**prompts, **arguments, **spec) for spec in ({}, {"custom_generate": Speculator()})]
+    texts = []
+    for output in outputs:
+        text = torch.cat([output.sequences, torch.tensor([[3, 4]])], dim=1)
+        texts.append(model.generate(text, max_new_tokens=20, past_key_values=output.past_key_values).tolist())
+    assert texts[0] == texts[1]
+
+
+def test_a_call_that_fails_leaves_the_callers_cache_as_it_was() -> None:
+    model, cache = tiny("llama"), DynamicCache(config=tiny("llama").config)
+    text = model.generate(**padded_prompts(1), max_new_tokens=8, past_key_values=cache)
+    before = [states.clone() for states in contents(cache)]
+
+    def fails(input_ids: Tensor, scores: Tensor) -> Tensor:
+        if input_ids.shape[1] > text.shape[1] + 3:
+            raise RuntimeError("a processor of the user's")
+        return scores
+
+    longer = torch.cat([text, torch.tensor([[3, 4]])], dim=1)
+    with pytest.raises(RuntimeError, match="user's"):
+        model.generate(
+            longer, max_new_tokens=9, past_key_values=cache, logits_processor=[fails], custom_generate=Speculator()
+        )
+    assert all(torch.equal(*pair) for pair in zip(before, contents(cache), strict=True))
+
+
+def test_a_cache_that_does_not_fit_is_refused() -> None:
+    model = tiny("llama")
+    cache = DynamicCache(config=model.config)
+    text = model.generate(**padded_prompts(2), max_new_tokens=8, past_key_values=cache)
+    spec = Speculator()
+    for ids, message in ((text[:1], "a row per prompt.*got 2 for 1"), (text[:, :5], "whole text.*got 5 tokens")):
+        with pytest.raises(PromptError, match=message):
+            model.generate(ids, max_new_tokens=3, past_key_values=cache, pad_token_id=PAD, custom_generate=spec)
