@@ -3,25 +3,23 @@
 import inspect
 from typing import Any
 
-from transformers.generation.configuration_utils import GenerationConfig
-
 from ngramspec.hf.refusals import refuse_arguments, refuse_inputs, refuse_modes
 from ngramspec.hf.support import why_undrafted
 from ngramspec.hf.types import Model
 
 
-def refuse_early(model: Model, arguments: dict[str, Any]) -> GenerationConfig:
-    """Raise RefusedError for `model.generate(**arguments)`, as far as the arguments tell.
+def refuse_early(model: Model, arguments: dict[str, Any]) -> None:
+    """Raise RefusedError for `model.generate(**arguments)`, where waiting for the decoding loop would be too late.
 
-    Returns the configuration that the call will decode with: the model's own settings, and over them the caller's.
+    That is so for what never reaches a loop, and for models with an encoder, of text or pictures.
     """
     refuse_arguments(arguments.get("synced_gpus"), arguments)
+    taken = inspect.signature(model.forward).parameters
+    if not model.config.is_encoder_decoder and "mm_encoder_outputs" not in taken:
+        return  # nothing runs before the loop, and merging configurations takes a millisecond
     others = {name: value for name, value in arguments.items() if name != "generation_config"}
-    config: GenerationConfig
     config, inputs = model._prepare_generation_config(arguments.get("generation_config"), **others)
     refuse_modes(config)
     if not model.config.is_encoder_decoder and why_undrafted(model) is None:
         # generate() itself says of an argument that nobody takes that it is unknown.
-        taken = set(inspect.signature(model.forward).parameters) - {"input_ids"}
-        refuse_inputs(model, {name: value for name, value in inputs.items() if name in taken})
-    return config
+        refuse_inputs(model, {name: inputs[name] for name in inputs if name in taken and name != "input_ids"})

@@ -145,15 +145,10 @@ class Loop:
 
         Raises what is refused; before `generate()` is entered, which would run an encoder, as far as can be seen then.
         """
-        config = refuse_early(model, arguments)
+        refuse_early(model, arguments)
         arguments = {**arguments, "custom_generate": self}
         arguments.pop("synced_gpus", None)
-        tokenizer = arguments.pop("tokenizer", None)
-        if (
-            config.stop_strings is not None
-        ):  # generate() keeps the tokenizer that it would make a criterion of them with
-            criteria = with_stop_strings(arguments.get("stopping_criteria"), config.stop_strings, tokenizer)
-            arguments |= {"stop_strings": None, "stopping_criteria": criteria}
+        _replace_stop_strings(model, arguments)
         output: Tensor = generate(**arguments)
         return output
 
@@ -180,3 +175,14 @@ class Loop:
         """Tell the streamer, if there is one, that nothing follows."""
         if self._stream is not None:
             self._stream.end()
+
+
+def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
+    """Put a criterion in place of stop strings: `generate()` keeps the tokenizer that it would make one with."""
+    tokenizer = arguments.pop("tokenizer", None)
+    configs = (arguments.get("generation_config"), model.generation_config)
+    given = [getattr(config, "stop_strings", None) for config in configs]
+    strings = arguments.get("stop_strings", given[0] if given[0] is not None else given[1])
+    if strings is not None:
+        criteria = with_stop_strings(arguments.get("stopping_criteria"), strings, tokenizer)
+        arguments |= {"stop_strings": None, "stopping_criteria": criteria}

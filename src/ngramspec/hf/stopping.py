@@ -64,7 +64,7 @@ def with_stop_strings(
         raise ValueError(
             f"stop_strings need the model's tokenizer, got tokenizer=None for {stop_strings!r}: pass tokenizer"
         )
-    given = criteria or []
+    given = StoppingCriteriaList(criteria or [])
     if any(type(criterion) is StopStringCriteria for criterion in given):
-        return StoppingCriteriaList(given)  # the caller's own replaces the one made from `stop_strings`
+        return given  # the caller's own replaces the one made from `stop_strings`
     return StoppingCriteriaList([*given, StopStringCriteria(tokenizer, stop_strings)])
