@@ -342,12 +342,13 @@ def test_a_wrapper_around_an_enabled_model_is_enabled(model: Any, through: str) 
 class Greeting(LlamaForCausalLM):
     """A model with a `generate()` of its own, which calls the inherited one."""
 
-    def generate(self, prompt: Tensor, **kwargs: Any) -> Any:  # type: ignore[override]
-        return super().generate(input_ids=prompt, max_new_tokens=24, **kwargs)
+    def generate(self: Any, prompt: Tensor, **kwargs: Any) -> Any:  # type: ignore[override]
+        return super().generate(input_ids=prompt, max_new_tokens=24, **kwargs)  # type: ignore[misc]
 
 
 def test_a_generate_that_calls_the_inherited_one_is_enabled(model: Any) -> None:
-    greeting: Any = Greeting(model.config).double().eval()
+    greeting: Any = Greeting(model.config)
+    greeting.double().eval()
     greeting.load_state_dict(model.state_dict())
     greeting.generation_config.pad_token_id = 0
     plain = greeting.generate(CALL["input_ids"])

@@ -14,7 +14,7 @@ from transformers import BartConfig, BartForConditionalGeneration
 from transformers.generation.logits_process import LogitsProcessor
 
 import ngramspec
-from ngramspec import NgramspecWarning, PromptError
+from ngramspec import NgramspecWarning, PromptError, RefusedError
 from tests.hf.comparing import SEED
 from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, settled, tiny
 from tests.hf.test_bad_input import one_empty_row
@@ -212,8 +212,8 @@ def test_an_attention_that_takes_no_mask_per_query_is_served_plainly(model: Any)
 
 def bart(**settings: Any) -> Any:
     """A tiny BART, whose configuration, like those of many summarisers, asks for beams where `settings` say so."""
-    sizes = {f"{part}_{name}": value for part in ("encoder", "decoder")
-             for name, value in (("layers", 2), ("ffn_dim", 48), ("attention_heads", 4))}  # fmt: skip
+    sizes: dict[str, Any] = {"encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    sizes |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
     ends: dict[str, Any] = {"pad_token_id": PAD, "eos_token_id": EOS, "bos_token_id": None, "forced_eos_token_id": None}
     config = BartConfig(vocab_size=VOCABULARY, d_model=32, decoder_start_token_id=EOS, **sizes, **ends)
     made = settled(BartForConditionalGeneration(config), seed=4)
@@ -244,6 +244,13 @@ def test_a_summariser_that_defaults_to_beams_is_served_plainly_and_encodes_once(
     assert "BartForConditionalGeneration.generate() decodes this call without drafts" in message
     assert "num_beams=4" in message
     assert 0 == num_requests(spec)
+
+
+def test_a_speculator_refuses_beams_before_an_encoder_runs() -> None:
+    model = bart(num_beams=4, max_new_tokens=12)
+    with counted(model.get_encoder()) as encoded, pytest.raises(RefusedError, match="num_beams=4"):
+        ngramspec.Speculator().generate(model, **padded_prompts(2))
+    assert [] == encoded
 
 
 def test_pictures_are_looked_at_once() -> None:
