@@ -42,8 +42,10 @@ def _as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture
-def model() -> Any:
-    return copy.deepcopy(tiny("llama"))
+def model() -> Iterator[Any]:
+    model = copy.deepcopy(tiny("llama"))
+    yield model
+    ngramspec.disable(model)
 
 
 def oracle(output: Tensor, length: int = 9) -> Speculator:

@@ -24,8 +24,10 @@ from tests.hf.test_streaming import Recorder
 
 
 @pytest.fixture
-def model() -> Any:
-    return copy.deepcopy(tiny("llama"))
+def model() -> Iterator[Any]:
+    model = copy.deepcopy(tiny("llama"))
+    yield model
+    ngramspec.disable(model)
 
 
 @contextmanager
@@ -172,8 +174,7 @@ def test_a_segment_is_no_argument_of_plain_generate(model: Any) -> None:
 def test_each_reason_is_told_once_per_model(model: Any) -> None:
     other = copy.deepcopy(model)
     ngramspec.enable(model)
-    ngramspec.enable(other)
-    with collected() as messages:
+    with ngramspec.enable(other), collected() as messages:
         for beams in (2, 3, 2):
             model.generate(**CALL, num_beams=beams)
         for length in (1, 2):
