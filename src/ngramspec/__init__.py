@@ -13,6 +13,7 @@ from ngramspec.errors import NgramspecError, NgramspecWarning, PromptError, Refu
 if TYPE_CHECKING:
     from ngramspec.decoding.budget import FixedBudget
     from ngramspec.drafting.prompt_lookup import PromptLookup
+    from ngramspec.hf.enable import disable, enable
     from ngramspec.hf.speculator import Speculator
     from ngramspec.pico import load_pico
 
@@ -27,6 +28,8 @@ __all__ = [
     "RefusedError",
     "Speculator",
     "TraceError",
+    "disable",
+    "enable",
     "load_pico",
 ]
 
@@ -34,6 +37,8 @@ _HOMES = {
     "FixedBudget": "ngramspec.decoding.budget",
     "PromptLookup": "ngramspec.drafting.prompt_lookup",
     "Speculator": "ngramspec.hf.speculator",
+    "disable": "ngramspec.hf.enable",
+    "enable": "ngramspec.hf.enable",
     "load_pico": "ngramspec.pico",
 }
 

@@ -2,20 +2,25 @@
 
 import threading
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 from transformers.generation.configuration_utils import GenerationConfig
 from transformers.generation.logits_process import LogitsProcessorList
-from transformers.generation.stopping_criteria import StoppingCriteriaList, StopStringCriteria
+from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec.decoding import Budget, FixedBudget
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import NgramspecWarning
+from ngramspec.hf.early import refuse_early
 from ngramspec.hf.loop import decode, decode_plainly
-from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_arguments, refuse_inputs, refuse_modes
+from ngramspec.hf.output import Output
+from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
+from ngramspec.hf.stopping import with_stop_strings
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.support import why_undrafted, why_undrafted_at
 from ngramspec.hf.types import Model
@@ -65,82 +70,51 @@ class Speculator:
 
         inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
         """
-        processors, criteria = logits_processor, stopping_criteria
-        return self._serve(
-            Request(model, input_ids, processors, criteria, generation_config, model_kwargs, None, inputs_tensor),
-            segment,
-        )
+        processors, criteria, config = logits_processor, stopping_criteria, generation_config
+        return Loop(self)(model, input_ids, processors, criteria, config, segment, inputs_tensor, **model_kwargs)
 
     def generate(
         self,
         model: Model,
         inputs: Tensor | None = None,
         *,
-        generation_config: GenerationConfig | None = None,
-        stopping_criteria: StoppingCriteriaList | None = None,
         streamer: BaseStreamer | None = None,
-        tokenizer: Any = None,
-        synced_gpus: bool | None = None,
-        **kwargs: Any,
+        **arguments: Any,
     ) -> Any:
-        """`model.generate(...)` with speculation, and with all its arguments.
+        """`model.generate(...)` with speculation, and with all its arguments, by name.
 
         streamer: gets the `put` calls of plain decoding, and one `end`, also when decoding raises.
         tokenizer: needed for `stop_strings`, as in plain `generate()`.
         """
-        stream = None if streamer is None else Stream(streamer)
-
-        def serve(
-            model: Model,
-            input_ids: Tensor,
-            logits_processor: LogitsProcessorList,
-            stopping_criteria: StoppingCriteriaList,
-            generation_config: GenerationConfig,
-            segment: str | None = None,
-            inputs_tensor: Tensor | None = None,
-            **model_kwargs: Any,
-        ) -> Any:
-            processors, criteria = logits_processor, stopping_criteria
-            return self._serve(
-                Request(model, input_ids, processors, criteria, generation_config, model_kwargs, stream, inputs_tensor),
-                segment,
-            )
-
+        loop = Loop(self, streamer)
         try:
-            refuse_arguments(synced_gpus, kwargs)
-            prompt = inputs if inputs is not None else kwargs.get("input_ids")
-            if isinstance(prompt, Tensor) and prompt.dim() == 2 and kwargs.get("past_key_values") is None:
-                # transformers' own errors say less
-                check_shapes(prompt, kwargs.get("attention_mask"))
-            criteria = _stop_criteria(model, generation_config, stopping_criteria, tokenizer, kwargs)
-            return model.generate(
-                inputs,
-                generation_config=generation_config,
-                stopping_criteria=criteria,
-                custom_generate=serve,
-                **kwargs,
-            )
+            prompt = inputs if inputs is not None else arguments.get("input_ids")
+            if isinstance(prompt, Tensor) and prompt.dim() == 2 and arguments.get("past_key_values") is None:
+                check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
+            generate = model.generate if inputs is None else partial(model.generate, inputs)
+            return loop.run(model, generate, arguments)
         finally:
-            if stream is not None:
-                stream.end()
+            loop.end_stream()
 
-    def _serve(self, request: Request, segment: str | None) -> Any:
-        if not (segment is None or isinstance(segment, str)):
-            raise TypeError(f"segment must be a name for the whole call, got {segment!r}")
+    def _why_undrafted(self, request: Request) -> str | None:
+        """Why this call is decoded without drafts, None where they are fine; raises for what is refused."""
         refuse_modes(request.config)
-        if request.stream is not None:
-            request.stream.put(request.input_ids.cpu())
         reason = why_undrafted(request.model)
         if reason is None and not request.model_kwargs.get("use_cache", True):
             reason = "was called with use_cache=False"
-        if reason is None:
-            refuse_inputs(request)
-            check_prompt(request)
-            reason = why_undrafted_at(request.model, *request.num_positions)
-        if reason is None:
+        if reason is not None:
+            return reason
+        refuse_inputs(request)
+        check_prompt(request)
+        return why_undrafted_at(request.model, *request.num_positions)
+
+    def _decode(self, request: Request, segment: str | None, why_plainly: str | None) -> Output:
+        if request.stream is not None:
+            request.stream.put(request.input_ids.cpu())
+        if why_plainly is None:
             output, counts = decode(request, self.drafter, self.budget, segment)
         else:
-            self._warn_once(f"{type(request.model).__name__} {reason}: its text is decoded without drafts")
+            self._warn_once(f"{type(request.model).__name__} {why_plainly}: its text is decoded without drafts")
             output, counts = decode_plainly(request)
         for counters in counts:
             self.stats.add(counters, segment)
@@ -154,22 +128,64 @@ class Speculator:
             warnings.warn(message, NgramspecWarning, stacklevel=2)
 
 
-def _stop_criteria(
-    model: Model,
-    config: GenerationConfig | None,
-    criteria: StoppingCriteriaList | None,
-    tokenizer: Any,
-    kwargs: dict[str, Any],
-) -> StoppingCriteriaList | None:
-    """Turn `stop_strings` into a criterion, for `generate()` loses the tokenizer that it would make one with."""
-    given = kwargs.get("stop_strings")
-    for source in (config, model.generation_config):
-        given = given if given is not None else getattr(source, "stop_strings", None)
-    if given is None:
-        return criteria
-    if tokenizer is None:
-        raise ValueError(f"stop_strings need the model's tokenizer, got tokenizer=None for {given!r}: pass tokenizer")
-    kwargs["stop_strings"] = None  # an argument overrides both configs
-    if any(type(criterion) is StopStringCriteria for criterion in criteria or []):
-        return criteria  # the caller's own replaces the one made from `stop_strings`
-    return StoppingCriteriaList([*(criteria or []), StopStringCriteria(tokenizer, given)])
+class Loop:
+    """A Speculator's work for one call of `generate()`, with the streamer that `generate()` keeps from a callable.
+
+    has_begun: whether decoding has begun. Until then nothing of the caller's has been touched, so that whoever is
+    refused may still go another way.
+    """
+
+    def __init__(self, spec: Speculator, streamer: BaseStreamer | None = None) -> None:
+        self.has_begun = False
+        self._spec = spec
+        self._stream = None if streamer is None else Stream(streamer)
+
+    def run(self, model: Model, generate: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """`generate(**arguments)`, a `generate()` of `model`, with this loop in place of its own.
+
+        Raises what is refused; before `generate()` is entered, which would run an encoder, as far as can be seen then.
+        """
+        refuse_early(model, arguments)
+        arguments = {**arguments, "custom_generate": self}
+        arguments.pop("synced_gpus", None)
+        _replace_stop_strings(model, arguments)
+        return generate(**arguments)
+
+    def __call__(
+        self,
+        model: Model,
+        input_ids: Tensor,
+        logits_processor: LogitsProcessorList,
+        stopping_criteria: StoppingCriteriaList,
+        generation_config: GenerationConfig,
+        segment: str | None = None,
+        inputs_tensor: Tensor | None = None,
+        **model_kwargs: Any,
+    ) -> Any:
+        """The decoding loop, as `generate()` calls it; see `Speculator.__call__`."""
+        if not (segment is None or isinstance(segment, str)):
+            raise TypeError(f"segment must be a name for the whole call, got {segment!r}")
+        processors, criteria = logits_processor, stopping_criteria
+        stream = self._stream
+        request = Request(
+            model, input_ids, processors, criteria, generation_config, model_kwargs, stream, inputs_tensor
+        )
+        why_plainly = self._spec._why_undrafted(request)
+        self.has_begun = True
+        return self._spec._decode(request, segment, why_plainly)
+
+    def end_stream(self) -> None:
+        """Tell the streamer, if there is one, that nothing follows."""
+        if self._stream is not None:
+            self._stream.end()
+
+
+def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
+    """Put a criterion in place of stop strings: `generate()` keeps the tokenizer that it would make one with."""
+    tokenizer = arguments.pop("tokenizer", None)
+    configs = (arguments.get("generation_config"), model.generation_config)
+    given = [getattr(config, "stop_strings", None) for config in configs]
+    strings = arguments.get("stop_strings", given[0] if given[0] is not None else given[1])
+    if strings is not None:
+        criteria = with_stop_strings(arguments.get("stopping_criteria"), strings, tokenizer)
+        arguments |= {"stop_strings": None, "stopping_criteria": criteria}

@@ -1,11 +1,14 @@
 """When a row ends, asked token by token and in order, inside a pass as well."""
 
+from typing import Any
+
 import torch
 from transformers.generation.stopping_criteria import (
     EosTokenCriteria,
     MaxLengthCriteria,
     StoppingCriteria,
     StoppingCriteriaList,
+    StopStringCriteria,
 )
 
 from ngramspec.hf.record import Scores
@@ -52,3 +55,20 @@ class Stops:
         """Which rows ended with their last token, all asked together: `[B]`; scores as in `row_ended`."""
         ended: list[bool] = self.criteria(text.batch(), scores).tolist()
         return ended
+
+
+def with_stop_strings(
+    criteria: StoppingCriteriaList | None, stop_strings: str | list[str], tokenizer: Any
+) -> StoppingCriteriaList:
+    """`criteria` and one more, that ends a row at one of `stop_strings`, as `generate()` would make it.
+
+    Raises ValueError without the tokenizer that they are read with.
+    """
+    if tokenizer is None:
+        raise ValueError(
+            f"stop_strings need the model's tokenizer, got tokenizer=None for {stop_strings!r}: pass tokenizer"
+        )
+    given = StoppingCriteriaList(criteria or [])
+    if any(type(criterion) is StopStringCriteria for criterion in given):
+        return given  # the caller's own replaces the one made from `stop_strings`
+    return StoppingCriteriaList([*given, StopStringCriteria(tokenizer, stop_strings)])

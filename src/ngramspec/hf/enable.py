@@ -1,0 +1,184 @@
+"""`enable(model)`: whoever calls `model.generate(...)` from then on gets the same text in fewer passes.
+
+While any model is enabled, transformers' own `generate()` looks up whether the model it is called on is. Nothing is set
+on the model: its type, copies and pickles stay what they were, and it is freed as early as ever.
+"""
+
+import functools
+import inspect
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+from transformers import GenerationMixin
+
+from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
+from ngramspec.hf.speculator import Loop, Speculator
+from ngramspec.hf.types import Model
+
+_SIGNATURE = inspect.signature(GenerationMixin.generate)
+_lock = threading.Lock()
+
+
+@dataclass(slots=True)
+class _Hook:
+    """`plain`: transformers' own `generate()`; in whose place ours stands, where `is_set`."""
+
+    plain: Callable[..., Any] = GenerationMixin.generate
+    is_set: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class _Setting:
+    """One `enable`: what it replaced is put back, where it was a `with` block, once it is over."""
+
+    spec: Speculator
+    warned: set[str] = field(default_factory=set)
+    replaced: "_Setting | None" = None
+    is_over: bool = False
+
+
+_settings: weakref.WeakKeyDictionary[Model, _Setting] = weakref.WeakKeyDictionary()
+"""What holds now, by enabled model."""
+
+_hook = _Hook()
+
+
+class Enabled:
+    """What `enable` returns: drop it, or use it in a `with` statement, whose end puts back what `enable` found.
+
+    spec: the Speculator that serves the model's calls; `with` gives it too.
+    """
+
+    def __init__(self, model: Model, setting: _Setting, replaced: _Setting | None) -> None:
+        self.spec = setting.spec
+        self._model = weakref.ref(model)
+        self._setting = setting
+        self._replaced = replaced
+
+    def __enter__(self) -> Speculator:
+        """The Speculator that serves the model's calls."""
+        if self._setting.is_over:
+            raise RuntimeError("a with block ends an enable() for good, and this one has ended: call enable() again")
+        self._setting.replaced = self._replaced
+        return self.spec
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Put back what `enable` found, unless the model was enabled anew or disabled in the meantime."""
+        model = self._model()
+        with _lock:
+            self._setting.is_over = True
+            if model is None or _settings.get(model) is not self._setting:
+                return
+            found = self._setting.replaced
+            while found is not None and found.is_over:  # blocks of several threads may end in any order
+                found = found.replaced
+            _put(model, found)
+
+
+def enable(model: Model, spec: Speculator | None = None) -> Enabled:
+    """Let `model.generate(...)` speculate, whoever calls it, until `disable(model)` or the end of a `with` block.
+
+    >>> ngramspec.enable(model)                                                   # doctest: +SKIP
+    >>> with ngramspec.enable(model) as spec: ...                                 # doctest: +SKIP
+
+    model: a model of transformers, or a module around one (PEFT, `torch.compile`), whose innermost calls count.
+    spec: the Speculator, by default a new one. Enabled twice, the last one serves.
+
+    `generate()` takes one argument more, `segment`. A call that a Speculator refuses is served by plain `generate()`,
+    with one NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
+    `prompt_lookup_num_tokens` goes its own way. The setting is the model's: it holds in all threads.
+
+    Raises TypeError for what has no `generate()` of transformers, and for a spec that is no Speculator.
+    """
+    if spec is not None and not isinstance(spec, Speculator):
+        raise TypeError(f"spec must be a Speculator, got {spec!r}")
+    model = _generating(model)
+    setting = _Setting(spec if spec is not None else Speculator())
+    with _lock:
+        replaced = _settings.get(model)
+        _put(model, setting)
+    return Enabled(model, setting, replaced)
+
+
+def disable(model: Model) -> None:
+    """Let `model.generate(...)` decode plainly again, however often it was enabled; nothing happens if it was not."""
+    model = _generating(model)
+    with _lock:
+        _put(model, None)
+
+
+def _generating(model: Model) -> Model:
+    """The model itself or, in a module around it, the outermost one that generates."""
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    for module in modules:
+        if isinstance(module, GenerationMixin):
+            return module
+    raise TypeError(f"model must be a model of transformers that generates, got {type(model).__name__}")
+
+
+def _put(model: Model, setting: _Setting | None) -> None:
+    """Let `setting` hold for `model` from now on; the caller holds the lock."""
+    if setting is None:
+        _settings.pop(model, None)
+    else:
+        _settings[model] = setting
+    if _settings and not _hook.is_set:
+        _hook.plain, _hook.is_set = GenerationMixin.generate, True
+        functools.update_wrapper(_generate, _hook.plain)
+        setattr(GenerationMixin, "generate", _generate)  # noqa: B010
+    elif not _settings and GenerationMixin.generate is _generate:  # else somebody has wrapped ours, and relies on it
+        setattr(GenerationMixin, "generate", _hook.plain)  # noqa: B010
+        _hook.is_set = False
+
+
+def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
+    """Stands in for `GenerationMixin.generate`, whose name, signature and documentation it takes on."""
+    plain = functools.partial(_hook.plain, self)
+    setting = _settings.get(self)
+    if setting is None:
+        return plain(*args, **kwargs)
+    arguments = _by_name(self, args, kwargs)
+    if arguments.get("custom_generate") is not None:
+        return plain(*args, **kwargs)
+    kwargs.pop("segment", None)
+    # A call that names another way to decode has made its choice: no warning.
+    if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
+        return plain(*args, **kwargs)
+    loop = Loop(setting.spec, arguments.pop("streamer", None))
+    try:
+        return loop.run(self, plain, arguments)
+    except (RefusedError, PromptError) as error:
+        if loop.has_begun:
+            raise
+        refusal = str(error)
+    finally:
+        if loop.has_begun:
+            loop.end_stream()
+    _warn_once(setting, type(self).__name__, refusal)
+    return plain(*args, **kwargs)
+
+
+def _by_name(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, all by name; raises TypeError for a call that Python would not make."""
+    arguments = _SIGNATURE.bind(model, *args, **kwargs).arguments
+    del arguments["self"]
+    more = arguments.pop("kwargs", {})
+    return {**arguments, **more}
+
+
+def _warn_once(setting: _Setting, name: str, refusal: str) -> None:
+    reason = refusal.partition(", got ")[0]  # the rule without the value, which may be another one in every call
+    with _lock:
+        is_new = reason not in setting.warned
+        setting.warned.add(reason)
+    if is_new:
+        message = f"{name}.generate() decodes this call without drafts: {refusal}"
+        warnings.warn(message, NgramspecWarning, stacklevel=3)
