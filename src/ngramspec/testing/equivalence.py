@@ -1,0 +1,184 @@
+"""The equivalence oracle: the same prompts decoded plainly and with drafts, greedily and sampled, alone and in batches.
+
+Each prompt is drafted for twice: by prompt lookup, as users have it, and by a drafter that knows plain's text and spoils
+it, so that tokens are accepted and rolled back on any text.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import FixedBudget
+from ngramspec.drafting import Drafter, PromptLookup
+from ngramspec.errors import PromptError, RefusedError
+from ngramspec.hf import Speculator
+from ngramspec.hf.refusals import max_position, vocabulary
+from ngramspec.hf.support import why_undrafted
+from ngramspec.hf.types import Model
+from ngramspec.stats import Counters
+from ngramspec.testing.calls import Call, left_padded
+from ngramspec.testing.drafters import OracleDrafter
+from ngramspec.testing.explaining import explain
+from ngramspec.testing.plain import Plain, decode_plainly
+from ngramspec.testing.report import Difference, Mode, Report
+
+OWN_SETTINGS = frozenset({"do_sample", "num_return_sequences", "custom_generate", "seed"})
+
+
+def check_equivalence(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int = 64,
+    batch: int = 4,
+    max_draft_tokens: int = 10,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Report:
+    """Compare speculation with plain `generate()` on `model`, a model of transformers in evaluation mode.
+
+    prompts: token ids, as `tokenizer(texts)["input_ids"]` gives them. max_new_tokens: longest output. batch: rows
+        decoded together, besides each prompt alone; the last batch is filled up from the first prompt on.
+    max_draft_tokens: longest draft. seed: of every call. progress: is told how many of how many batches are done.
+    settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
+        keep state.
+
+    torch's generators are left as they were. Raises PromptError for prompts that the model cannot read.
+    """
+    _check(model, prompts, max_new_tokens, settings)
+    dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
+    reason = why_undrafted(model)
+    if reason is not None:
+        return Report(dtype, device, seed, (), f"{type(model).__name__} {reason}, so it is decoded without drafts")
+    pad_token = _pad_token(model)
+    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": pad_token, **settings}
+    ways = [(do_sample, rows) for rows in dict.fromkeys((1, batch)) for do_sample in (False, True)]
+    total = sum(-(-len(prompts) // rows) for _, rows in ways)
+    modes, num_done = [], 0
+    with torch.random.fork_rng():
+        for do_sample, rows in ways:
+            check = _ModeCheck(do_sample=do_sample, batch=rows, budget=FixedBudget(max_draft_tokens))
+            for indices in _batches(len(prompts), rows):
+                ids, mask = left_padded([prompts[index] for index in indices], pad_token, model.device)
+                call = Call(model, ids, mask, {**settings, "do_sample": do_sample}, seed + indices[0])
+                try:
+                    check.compare(call, indices)
+                except RefusedError as error:
+                    return Report(dtype, device, seed, (), str(error))
+                num_done += 1
+                if progress is not None:
+                    progress(num_done, total)
+            modes.append(check.mode())
+    return Report(dtype, device, seed, tuple(modes))
+
+
+class _ModeCheck:
+    """Compares call by call, and adds up."""
+
+    def __init__(self, *, do_sample: bool, batch: int, budget: FixedBudget) -> None:
+        self._do_sample = do_sample
+        self._batch = batch
+        self._budget = budget
+        self._counters = Counters()
+        self._differences: list[Difference] = []
+        self._state_differences = 0
+        self._reference = ""
+        self._compares_states = False
+
+    def compare(self, call: Call, indices: list[int]) -> None:
+        """Decode the prompts `indices` plainly, then with each drafter."""
+        plain = decode_plainly(call)
+        self._reference, self._compares_states = plain.name, plain.states is not None
+        emitted = plain.emitted(call.settings["pad_token_id"])
+        oracle = OracleDrafter(emitted.tolist(), vocabulary(call.model), seed=call.seed)
+        drafters: dict[str, Drafter] = {"prompt lookup": PromptLookup(), "oracle": oracle}
+        for name, drafter in drafters.items():
+            spec = Speculator(drafter, self._budget)
+            output = call.emitted(call.run(custom_generate=spec))
+            states = call.states()
+            self._counters.add(spec.stats.total)
+            found = _differences(call, plain, output, indices, name)
+            self._differences += found
+            if plain.states is not None and not found:
+                same = all(torch.equal(left, right) for left, right in zip(plain.states, states, strict=True))
+                self._state_differences += not same
+
+    def mode(self) -> Mode:
+        """What was found."""
+        counters = self._counters
+        return Mode(
+            name="sampled" if self._do_sample else "greedy",
+            batch=self._batch,
+            reference=self._reference,
+            texts=counters.requests,
+            tokens=counters.tokens,
+            num_drafts=counters.num_drafts,
+            num_accepted_tokens=counters.num_accepted_tokens,
+            num_rolled_back_tokens=counters.num_draft_tokens - counters.num_accepted_tokens,
+            states=self._compares_states,
+            state_differences=self._state_differences,
+            differences=tuple(self._differences),
+        )
+
+
+def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], drafter: str) -> list[Difference]:
+    """The first difference of each row of `output` `int64[B, n]` from its plain text."""
+    pad_token = call.settings["pad_token_id"]
+    emitted = plain.emitted(pad_token)
+    width = max(emitted.shape[1], output.shape[1])
+    left, right = (
+        torch.nn.functional.pad(tokens, (0, width - tokens.shape[1]), value=pad_token) for tokens in (emitted, output)
+    )
+    found = []
+    for row in (left != right).any(dim=1).nonzero().flatten().tolist():
+        position = int((left[row] != right[row]).int().argmax())
+        run, place = plain.run_of(row)
+        other = int(right[row, position]) if position < output.shape[1] else None
+        order = [row, *(index for index in range(len(indices)) if index != row)]
+        batch = (call.input_ids[order], call.mask[order], emitted[order])
+        found.append(
+            Difference(
+                prompt=indices[row],
+                position=position,
+                drafter=drafter,
+                plain_token=int(left[row, position]) if position < run.end(place) else None,
+                speculative_token=other,
+                evidence=explain(run, place, position, other, batch=batch),
+            )
+        )
+    return found
+
+
+def _batches(num_prompts: int, batch: int) -> Iterator[list[int]]:
+    """Indices of the prompts of each batch."""
+    for start in range(0, num_prompts, batch):
+        yield [index % num_prompts for index in range(start, start + batch)]
+
+
+def _pad_token(model: Model) -> int:
+    """The model's own, else its end of sequence as in plain `generate()`, else any: padding is masked."""
+    config = model.generation_config
+    eos = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
+    return int(next((token for token in (config.pad_token_id, eos) if token is not None), 0))
+
+
+def _check(model: Model, prompts: Sequence[Sequence[int]], max_new_tokens: int, settings: dict[str, Any]) -> None:
+    if model.training:
+        raise ValueError("model must be in evaluation mode, or dropout changes every text: call model.eval()")
+    own = sorted(OWN_SETTINGS & settings.keys())
+    if own:
+        raise ValueError(f"the check sets {', '.join(sorted(OWN_SETTINGS))} on its own, got {own[0]}: leave it out")
+    if not prompts:
+        raise PromptError("a check needs at least one prompt, got none")
+    limit = max_position(model)
+    for index, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise PromptError(f"every prompt must hold at least one token, got none in prompt {index}")
+        if limit is not None and len(prompt) + max_new_tokens > limit:
+            raise PromptError(
+                f"prompt and max_new_tokens must fit the model's {limit} positions,"
+                f" got {len(prompt)} + {max_new_tokens} in prompt {index}: shorten one of them"
+            )
