@@ -20,19 +20,24 @@ class Prompt:
     place: str
 
 
-def read_prompts(file: str) -> list[Prompt]:
+def read_prompts(file: str, *, by_line: bool = False) -> list[Prompt]:
     """Read a `.jsonl` file of `{"prompt": text}`, or any other file (`-`: standard input) as one prompt.
 
-    Raises PromptError for a file that cannot be read, and for a prompt without text.
+    by_line: read any other file as one prompt per line. Raises PromptError for a file that cannot be read, and for a
+    prompt without text.
     """
+    place = "standard input" if file == "-" else file
     if file.endswith(SUFFIX):
         lines = enumerate(_text(file).split("\n"), start=1)  # a line separator in a prompt is text
         prompts = [_parse(line, f"{file}:{number}") for number, line in lines if line.strip()]
+    elif by_line:
+        lines = enumerate(_text(file).splitlines(), start=1)
+        prompts = [Prompt(line, f"{place}:{number}") for number, line in lines if line.strip()]
     else:
-        place = "standard input" if file == "-" else file
         prompts = [Prompt(_text(file), place)]
     if not prompts:
-        raise PromptError(f'{file}: a file of prompts must hold at least one line, got none: write {{"prompt": text}}')
+        example = "a prompt per line" if by_line and not file.endswith(SUFFIX) else '{"prompt": text}'
+        raise PromptError(f"{place}: a file of prompts must hold at least one line, got none: write {example}")
     for prompt in prompts:
         if not prompt.text.strip():
             raise PromptError(f"{prompt.place}: a prompt must hold some text, got {shortened(prompt.text)}: write one")

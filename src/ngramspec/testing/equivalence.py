@@ -1,7 +1,7 @@
-"""The equivalence oracle: the same prompts decoded plainly and with drafts, greedily and sampled, alone and in batches.
+"""The equivalence oracle: the same prompts plainly and with drafts, greedily and sampled, alone and in batches.
 
-Each prompt is drafted for twice: by prompt lookup, as users have it, and by a drafter that knows plain's text and spoils
-it, so that tokens are accepted and rolled back on any text.
+Each prompt is drafted for twice: by prompt lookup, as users have it, and by a drafter that knows plain's text and
+spoils it, so that tokens are accepted and rolled back on any text.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,12 +1,14 @@
 """Can rounding explain a difference? Plain's choice is redone with its logits moved by as much as rounding moves them.
 
 A choice is a function of logits: processors, then the largest score, or a draw. So that very function is asked, with
-the call's own processors and the noise of its own draw: the other token's logit is raised and all others are lowered by
-the same shift, which favours the other token most. If a shift within the measured rounding turns plain's choice into
-the other token, the place is a near-tie; else it is a defect.
+the call's own processors and the noise of its own draw, for the two shifts that favour the other token most: its logit
+up and all others down, so that it wins; or the logit of plain's token down and all others up, so that a processor cuts
+that token off. If such a shift within the measured rounding turns plain's choice into the other token, the place is a
+near-tie; else it is a defect.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -28,28 +30,37 @@ def explain(run: Run, row: int, position: int, other: int | None, *, batch: tupl
     differing one first: prompts and masks `int64[B, P]`, and what plain decoding emitted, `int64[B, n]`.
     """
     passes = run.call.logits()
-    end = run.end(row)
-    logits = torch.stack([each[row] for each in passes[:end]])
-    ids, mask, emitted = batch
-    rounding = max(
-        largest_difference(logits, block_logits(run.call.model, (ids[:rows], mask[:rows]), emitted[:rows], width)[0, :end])
-        for rows in {1, len(ids)}
-        for width in (*WIDTHS, emitted.shape[1])
-    )
+    logits = torch.stack([each[row] for each in passes[: run.end(row)]])
+    rounding = _rounding(run, logits, batch)
     limit = explicable(logits)
-    if position >= end:
+    if position >= len(logits):
         return Evidence(None, None, None, rounding, limit, is_redone=True)
     choice = Choice(run, row, position, passes[position])
-    values = choice.values()
+    values = choice.values(0.0)
     chosen = int(run.emitted[row, position])
     return Evidence(
         top2_gap=_finite(choice.top2_gap()),
         margin=None if other is None else _finite(values[chosen] - values[other]),
-        shift=None if other is None else choice.least_shift(other),
+        shift=None if other is None else choice.least_shift(chosen, other, min(rounding, limit)),
         rounding=rounding,
         explicable=limit,
         is_redone=chosen == int(values.argmax()),
     )
+
+
+def _rounding(run: Run, logits: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> float:
+    """The largest difference of plain's `logits` `[n, V]` from those of passes over many tokens of the same text.
+
+    Alone and in the batch, for a batch is read by other kernels too.
+    """
+    ids, mask, emitted = batch
+    differences = []
+    for num_rows in {1, len(ids)}:
+        for width in (*WIDTHS, emitted.shape[1]):
+            prompts = (ids[:num_rows], mask[:num_rows])
+            blocks = block_logits(run.call.model, prompts, emitted[:num_rows], width)
+            differences.append(largest_difference(logits, blocks[0, : len(logits)]))
+    return max(differences)
 
 
 class Choice:
@@ -68,36 +79,52 @@ class Choice:
         best = self._scores(self._logits).topk(2).values
         return best[0] - best[1]
 
-    def values(self, other: int | None = None, shift: float = 0.0) -> Tensor:
-        """`[V]`; the largest is chosen. `other` is raised by `shift`, all else lowered."""
-        logits = self._logits
-        if other is not None:
-            logits = logits.clone()
+    def values(self, shift: float, up: int | None = None, down: int | None = None) -> Tensor:
+        """`[V]`; the largest is chosen. Logits move by `shift`: `up` against the rest, the rest against `down`."""
+        logits = self._logits.clone()
+        if up is not None:
             logits[self._row] -= shift
-            logits[self._row, other] += 2 * shift
+            logits[self._row, up] += 2 * shift
+        if down is not None:
+            logits[self._row] += shift
+            logits[self._row, down] -= 2 * shift
         scores = self._scores(logits)
         if self._noise is None:
             return scores
         # torch.multinomial draws the largest of p / q, q being exponential noise: that is log p plus Gumbel noise.
         return (scores.softmax(dim=-1) / self._noise).log()
 
-    def least_shift(self, other: int) -> float | None:
-        """The shift from which on `other` is chosen; None if there is none."""
-        if int(self.values(other, FARTHEST).argmax()) != other:
-            return None
-        low, high = 0.0, FARTHEST
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            if int(self.values(other, middle).argmax()) == other:
-                high = middle
-            else:
-                low = middle
-        return high
+    def least_shift(self, chosen: int, other: int, within: float) -> float | None:
+        """The shift from which on `other` is chosen and not `chosen`, sought up to `within` first; None if none is."""
+
+        def up(shift: float) -> bool:
+            return int(self.values(shift, up=other).argmax()) == other
+
+        def down(shift: float) -> bool:
+            return int(self.values(shift, down=chosen).argmax()) == other
+
+        found = [_least(turns, within) for turns in (up, down)]
+        return min((shift for shift in found if shift is not None), default=None)
 
     def _scores(self, logits: Tensor) -> Tensor:
         # Plain generate() chooses in float32, whatever the model's precision.
-        scores: Tensor = self._processors(self._text, logits.to(torch.float32, copy=True))[self._row]
-        return scores
+        scores: Tensor = self._processors(self._text, logits.float())  # type: ignore[arg-type]
+        return scores[self._row]
+
+
+def _least(turns: Callable[[float], bool], within: float) -> float | None:
+    """The least shift that turns the choice, by bisection; None if not even `FARTHEST` does.
+
+    A processor need not be monotone (a repetition penalty treats negative scores the other way round), so what counts
+    is looked at first: whether `within` turns it.
+    """
+    low, high = (0.0, within) if turns(within) else (within, FARTHEST)
+    if high == FARTHEST and not turns(FARTHEST):
+        return None
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if turns(middle) else (middle, high)
+    return high
 
 
 def _noise(run: Run, position: int, logits: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 Finding: TypeAlias = Literal["identical", "near-tie", "untested", "defect"]
-"""From best to worst. `untested`: equal texts, but nothing was accepted or nothing rolled back, so they prove nothing."""
+"""From best to worst. `untested`: nothing was accepted, or nothing rolled back, so equal texts prove nothing."""
 
 RANK: tuple[Finding, ...] = ("identical", "near-tie", "untested", "defect")
 
@@ -13,12 +13,12 @@ RANK: tuple[Finding, ...] = ("identical", "near-tie", "untested", "defect")
 class Evidence:
     """Whether rounding can turn plain's choice into the other one; all figures in units of a logit.
 
-    top2_gap: between plain's two best processed scores; None if there is but one. margin: by how much plain's token
-    wins against the other: of the scores or, in a sampled run, of scores plus the Gumbel noise of that draw (the largest
-    sum is what is drawn); None if the other could not be chosen.
+    top2_gap: between plain's two best processed scores; None if there is but one.
+    margin: by how much plain's token wins against the other: of the scores or, in a sampled run, of scores plus the
+        Gumbel noise of that draw (the largest sum is what is drawn); None if the other could not be chosen.
     shift: by how much each logit must move to turn the choice; None if no shift does.
     rounding: measured, the largest difference of a logit of this text between passes over one token and over many.
-    explicable: the most that rounding can explain in this precision; a measured difference beyond it is none of rounding.
+    explicable: the most that rounding can explain in this precision, however much was measured.
     is_redone: whether plain's choice came out again when it was redone; else nothing is explained.
     """
 
@@ -40,12 +40,12 @@ class Evidence:
         """One sentence for people."""
         if not self.is_redone:
             return "plain decoding did not repeat its own choice, so rounding explains nothing"
-        needs = "no shift of the logits explains it" if self.shift is None else f"needs a shift of {self.shift:.2g}"
+        needs = "no shift of the logits explains it" if self.shift is None else f"needs shifts of {self.shift:.2g}"
         measured = f"one-token and many-token passes differ by up to {self.rounding:.2g}"
         if self.rounding > self.explicable:
             measured += f", more than the {self.explicable:.2g} that rounding explains"
-        gap = "none" if self.top2_gap is None else f"{self.top2_gap:.2g}"
-        return f"top-2 gap {gap}; {needs}; {measured}"
+        gap, margin = ("none" if value is None else f"{value:.2g}" for value in (self.top2_gap, self.margin))
+        return f"top-2 gap {gap}, margin over the other {margin}; {needs}; {measured}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,14 @@ class Mode:
 
     def __str__(self) -> str:
         """What was done and found, then a line per difference."""
-        return "\n".join([
-            f"{self.name}, batch {self.batch}: {self.finding} ({self.texts} texts of {self.tokens} tokens, with"
-            f" {self.num_accepted_tokens} accepted and {self.num_rolled_back_tokens} rolled back, against"
-            f" {self.reference}; {self.state_differences} generators left in another state)",
-            *(f"  {difference}" for difference in self.differences),
-        ])
+        return "\n".join(
+            [
+                f"{self.name}, batch {self.batch}: {self.finding} ({self.texts} texts of {self.tokens} tokens, with"
+                f" {self.num_accepted_tokens} accepted and {self.num_rolled_back_tokens} rolled back, against"
+                f" {self.reference}; {self.state_differences} generators left in another state)",
+                *(f"  {difference}" for difference in self.differences),
+            ]
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -11,8 +11,8 @@ WIDTHS = (2, 4, 11)
 ULPS, HALF_ULPS = 256, 16
 """What rounding explains at most, in units in the last place of the largest logit.
 
-Measured on pico, whose passes over one and over many tokens differ by up to 50 units in single and 8 in double precision,
-and by less than one in half: there, kernels sum in single precision and round once.
+Measured on pico, whose passes over one and over many tokens differ by up to 50 units in single and 8 in double
+precision, and by less than one in half: there, kernels sum in single precision and round once.
 """
 
 
