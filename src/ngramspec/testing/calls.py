@@ -58,7 +58,9 @@ class Call:
     def logits(self) -> list[Tensor]:
         """Of each pass of plain decoding, the logits `[B, V]` that it chooses from, in the model's own precision."""
         seen: list[Tensor] = []
-        hook = self.model.register_forward_hook(lambda _model, _inputs, output: seen.append(output.logits[:, -1]))
+        hook = self.model.register_forward_hook(
+            lambda _model, _inputs, output: seen.append(output.logits[:, -1].clone())
+        )
         try:
             self.run()
         finally:

@@ -41,19 +41,18 @@ class OracleDrafter:
 
 
 class OracleSession:
-    """One row: it counts the emitted tokens, the first `extend` being the prompt."""
+    """One row: it counts the emitted tokens, which are those that follow the first verdict."""
 
     def __init__(self, drafter: OracleDrafter, emitted: list[int], rng: np.random.Generator) -> None:
         self._drafter = drafter
         self._emitted = emitted
         self._rng = rng
         self._position = 0
-        self._has_prompt = False
+        self._is_prompt = True
 
     def extend(self, tokens: TokenArray) -> None:
         """Move on by the committed tokens `int32[n]`."""
-        self._position += tokens.size if self._has_prompt else 0
-        self._has_prompt = True
+        self._position += 0 if self._is_prompt else tokens.size
 
     def propose(self, max_tokens: int) -> Draft:
         """Draft what comes next, often wrong from one of its first tokens on."""
@@ -69,4 +68,5 @@ class OracleSession:
         return Draft(tokens)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Learn nothing: it knows everything."""
+        """Note that the prompt is over; it has nothing to learn."""
+        self._is_prompt = False

@@ -5,6 +5,7 @@ spoils it, so that tokens are accepted and rolled back on any text.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -40,9 +41,11 @@ def check_equivalence(
 ) -> Report:
     """Compare speculation with plain `generate()` on `model`, a model of transformers in evaluation mode.
 
-    prompts: token ids, as `tokenizer(texts)["input_ids"]` gives them. max_new_tokens: longest output. batch: rows
-        decoded together, besides each prompt alone; the last batch is filled up from the first prompt on.
-    max_draft_tokens: longest draft. seed: of every call. progress: is told how many of how many batches are done.
+    prompts: token ids, as `tokenizer(texts)["input_ids"]` gives them.
+    max_new_tokens: longest output. max_draft_tokens: longest draft.
+    batch: rows decoded together, besides each prompt alone; the last batch is filled up from the first prompt on.
+    seed: a call starts from it plus the index of its first prompt.
+    progress: is told how many of how many batches are done.
     settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
         keep state.
 
@@ -53,34 +56,48 @@ def check_equivalence(
     reason = why_undrafted(model)
     if reason is not None:
         return Report(dtype, device, seed, (), f"{type(model).__name__} {reason}, so it is decoded without drafts")
-    pad_token = _pad_token(model)
-    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": pad_token, **settings}
-    ways = [(do_sample, rows) for rows in dict.fromkeys((1, batch)) for do_sample in (False, True)]
-    total = sum(-(-len(prompts) // rows) for _, rows in ways)
-    modes, num_done = [], 0
-    with torch.random.fork_rng():
-        for do_sample, rows in ways:
-            check = _ModeCheck(do_sample=do_sample, batch=rows, budget=FixedBudget(max_draft_tokens))
-            for indices in _batches(len(prompts), rows):
-                ids, mask = left_padded([prompts[index] for index in indices], pad_token, model.device)
-                call = Call(model, ids, mask, {**settings, "do_sample": do_sample}, seed + indices[0])
-                try:
-                    check.compare(call, indices)
-                except RefusedError as error:
-                    return Report(dtype, device, seed, (), str(error))
-                num_done += 1
+    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": _pad_token(model), **settings}
+    calls = _Calls(model, prompts, settings, seed)
+    checks = [
+        _ModeCheck(calls, do_sample=do_sample, batch=rows, budget=FixedBudget(max_draft_tokens))
+        for rows in dict.fromkeys((1, batch))
+        for do_sample in (False, True)
+    ]
+    jobs = [(check, indices) for check in checks for indices in _batches(len(prompts), check.batch)]
+    try:
+        with torch.random.fork_rng([model.device] if device == "cuda" else []):
+            for num_done, (check, indices) in enumerate(jobs, start=1):
+                check.compare(indices)
                 if progress is not None:
-                    progress(num_done, total)
-            modes.append(check.mode())
-    return Report(dtype, device, seed, tuple(modes))
+                    progress(num_done, len(jobs))
+    except RefusedError as error:
+        return Report(dtype, device, seed, (), str(error))
+    return Report(dtype, device, seed, tuple(check.mode() for check in checks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Makes the calls of a check."""
+
+    model: Model
+    prompts: Sequence[Sequence[int]]
+    settings: dict[str, Any]
+    seed: int
+
+    def call(self, indices: list[int], *, do_sample: bool) -> Call:
+        """The call that decodes the prompts `indices` together."""
+        prompts = [self.prompts[index] for index in indices]
+        ids, mask = left_padded(prompts, self.settings["pad_token_id"], self.model.device)
+        return Call(self.model, ids, mask, {**self.settings, "do_sample": do_sample}, self.seed + indices[0])
 
 
 class _ModeCheck:
     """Compares call by call, and adds up."""
 
-    def __init__(self, *, do_sample: bool, batch: int, budget: FixedBudget) -> None:
+    def __init__(self, calls: _Calls, *, do_sample: bool, batch: int, budget: FixedBudget) -> None:
+        self.batch = batch
+        self._calls = calls
         self._do_sample = do_sample
-        self._batch = batch
         self._budget = budget
         self._counters = Counters()
         self._differences: list[Difference] = []
@@ -88,8 +105,9 @@ class _ModeCheck:
         self._reference = ""
         self._compares_states = False
 
-    def compare(self, call: Call, indices: list[int]) -> None:
+    def compare(self, indices: list[int]) -> None:
         """Decode the prompts `indices` plainly, then with each drafter."""
+        call = self._calls.call(indices, do_sample=self._do_sample)
         plain = decode_plainly(call)
         self._reference, self._compares_states = plain.name, plain.states is not None
         emitted = plain.emitted(call.settings["pad_token_id"])
@@ -111,7 +129,7 @@ class _ModeCheck:
         counters = self._counters
         return Mode(
             name="sampled" if self._do_sample else "greedy",
-            batch=self._batch,
+            batch=self.batch,
             reference=self._reference,
             texts=counters.requests,
             tokens=counters.tokens,

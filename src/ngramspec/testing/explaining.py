@@ -36,15 +36,14 @@ def explain(run: Run, row: int, position: int, other: int | None, *, batch: tupl
     if position >= len(logits):
         return Evidence(None, None, None, rounding, limit, is_redone=True)
     choice = Choice(run, row, position, passes[position])
-    values = choice.values(0.0)
     chosen = int(run.emitted[row, position])
     return Evidence(
         top2_gap=_finite(choice.top2_gap()),
-        margin=None if other is None else _finite(values[chosen] - values[other]),
+        margin=None if other is None else _finite(choice.margin(chosen, other)),
         shift=None if other is None else choice.least_shift(chosen, other, min(rounding, limit)),
         rounding=rounding,
         explicable=limit,
-        is_redone=chosen == int(values.argmax()),
+        is_redone=chosen == int(choice.values(0.0).argmax()),
     )
 
 
@@ -80,7 +79,10 @@ class Choice:
         return best[0] - best[1]
 
     def values(self, shift: float, up: int | None = None, down: int | None = None) -> Tensor:
-        """`[V]`; the largest is chosen. Logits move by `shift`: `up` against the rest, the rest against `down`."""
+        """Scores or, drawn, p / q: `[V]`; the largest is chosen.
+
+        Logits move by `shift`: `up` against the rest, or the rest against `down`.
+        """
         logits = self._logits.clone()
         if up is not None:
             logits[self._row] -= shift
@@ -91,8 +93,12 @@ class Choice:
         scores = self._scores(logits)
         if self._noise is None:
             return scores
-        # torch.multinomial draws the largest of p / q, q being exponential noise: that is log p plus Gumbel noise.
-        return (scores.softmax(dim=-1) / self._noise).log()
+        return scores.softmax(dim=-1) / self._noise  # the rule of torch.multinomial, q being exponential noise
+
+    def margin(self, chosen: int, other: int) -> Tensor:
+        """By how much `chosen` wins: of scores or, drawn, of scores plus Gumbel noise, which is log (p / q)."""
+        values = self.values(0.0) if self._noise is None else self.values(0.0).log()
+        return values[chosen] - values[other]
 
     def least_shift(self, chosen: int, other: int, within: float) -> float | None:
         """The shift from which on `other` is chosen and not `chosen`, sought up to `within` first; None if none is."""

@@ -134,7 +134,7 @@ class Mode:
 class Report:
     """What `check_equivalence` found.
 
-    dtype, device: of the model. seed: that every call started from. reason: why nothing was run, else None.
+    dtype, device: of the model. seed: as given. reason: why nothing was run, else None.
     """
 
     dtype: str
