@@ -11,7 +11,7 @@ from torch import Tensor
 from ngramspec.errors import PromptError
 from ngramspec.hf import Speculator
 from ngramspec.testing import Report, check_equivalence, equivalence
-from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, tiny
+from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, tiny
 
 PROMPTS = [[2, 3, 4, 2, 3, 4, 2], [5, 6], [7, 2, 3, 7, 2]]
 Spoil = Callable[[Tensor], Tensor]
@@ -82,11 +82,12 @@ def test_a_text_that_ends_early_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> 
     assert "defect" == difference.finding
 
 
-def test_a_text_that_goes_on_behind_its_end_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    break_speculation(monkeypatch, lambda output: torch.nn.functional.pad(output, (0, 1), value=7))
+@pytest.mark.parametrize("token", [7, PAD])
+def test_a_text_that_goes_on_behind_its_end_is_a_defect(monkeypatch: pytest.MonkeyPatch, token: int) -> None:
+    break_speculation(monkeypatch, lambda output: torch.nn.functional.pad(output, (0, 1), value=token))
     report = check_equivalence(tiny("gpt2"), PROMPTS[:1], max_new_tokens=20, batch=1)
     difference = report.modes[0].differences[0]
-    assert (20, None, 7) == (difference.position, difference.plain_token, difference.speculative_token)
+    assert (20, None, token) == (difference.position, difference.plain_token, difference.speculative_token)
     assert "defect" == difference.finding
 
 

@@ -27,16 +27,15 @@ def read_prompts(file: str, *, by_line: bool = False) -> list[Prompt]:
     prompt without text.
     """
     place = "standard input" if file == "-" else file
-    if file.endswith(SUFFIX):
+    is_json = file.endswith(SUFFIX)
+    if is_json or by_line:
         lines = enumerate(_text(file).split("\n"), start=1)  # a line separator in a prompt is text
-        prompts = [_parse(line, f"{file}:{number}") for number, line in lines if line.strip()]
-    elif by_line:
-        lines = enumerate(_text(file).splitlines(), start=1)
-        prompts = [Prompt(line, f"{place}:{number}") for number, line in lines if line.strip()]
+        places = [(line.removesuffix("\r"), f"{place}:{number}") for number, line in lines if line.strip()]
+        prompts = [_parse(line, at) if is_json else Prompt(line, at) for line, at in places]
     else:
         prompts = [Prompt(_text(file), place)]
     if not prompts:
-        example = "a prompt per line" if by_line and not file.endswith(SUFFIX) else '{"prompt": text}'
+        example = '{"prompt": text}' if is_json else "a prompt per line"
         raise PromptError(f"{place}: a file of prompts must hold at least one line, got none: write {example}")
     for prompt in prompts:
         if not prompt.text.strip():

@@ -147,8 +147,9 @@ def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], d
     pad_token = call.settings["pad_token_id"]
     emitted = plain.emitted(pad_token)
     width = max(emitted.shape[1], output.shape[1])
+    filler = pad_token if len(indices) > 1 else -1  # alone, nothing is padded: a text that is longer by padding differs
     left, right = (
-        torch.nn.functional.pad(tokens, (0, width - tokens.shape[1]), value=pad_token) for tokens in (emitted, output)
+        torch.nn.functional.pad(tokens, (0, width - tokens.shape[1]), value=filler) for tokens in (emitted, output)
     )
     found = []
     for row in (left != right).any(dim=1).nonzero().flatten().tolist():
