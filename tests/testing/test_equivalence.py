@@ -41,6 +41,10 @@ def test_models_that_are_drafted_for_are_found_identical(family: str) -> None:
     for mode in report.modes:
         assert mode.num_accepted_tokens > 0
         assert mode.num_rolled_back_tokens > 0
+    for mode in report.modes[:2]:
+        assert mode.logits_difference is not None
+        assert mode.logits_limit is not None
+        assert mode.logits_difference < mode.logits_limit < 1e-11
     assert [6, 6, 8, 8] == [mode.texts for mode in report.modes]  # the last batch is filled up; two drafters
 
 
@@ -91,6 +95,24 @@ def test_a_text_that_goes_on_behind_its_end_is_a_defect(monkeypatch: pytest.Monk
     assert "defect" == difference.finding
 
 
+def test_logits_that_change_no_text_are_a_defect_all_the_same() -> None:
+    def perturb(_model: Any, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        cache = kwargs["past_key_values"]
+        if kwargs["input_ids"].shape[1] > 1 and cache is not None and cache.get_seq_length() > 0:
+            output.logits += 1e-3  # to all: nobody's choice changes
+
+    hook = tiny("llama").register_forward_hook(perturb, with_kwargs=True)
+    try:
+        report = check(tiny("llama"), batch=1)
+    finally:
+        hook.remove()
+    for mode in report.modes:
+        assert "defect" == mode.finding
+        assert mode.logits_differ
+        assert mode.logits_difference == pytest.approx(1e-3)
+        assert not mode.differences
+
+
 def test_another_final_state_of_the_generator_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(output: Tensor) -> Tensor:
         torch.rand(1)
@@ -124,7 +146,7 @@ def test_the_report_is_json_of_a_stable_shape(monkeypatch: pytest.MonkeyPatch) -
     assert ["finding", "dtype", "device", "seed", "modes", "reason"] == list(report)
     assert [
         "finding", "name", "batch", "reference", "texts", "tokens", "num_drafts", "num_accepted_tokens",
-        "num_rolled_back_tokens", "states", "state_differences", "differences",
+        "num_rolled_back_tokens", "states", "state_differences", "logits_difference", "logits_limit", "differences",
     ] == list(report["modes"][0])  # fmt: skip
     difference = report["modes"][0]["differences"][0]
     assert ["finding", "prompt", "position", "drafter", "plain_token", "speculative_token", "evidence"] == list(

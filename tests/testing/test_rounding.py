@@ -28,9 +28,9 @@ def call_of(model: Any, inputs: dict[str, Any], *, seed: int = 0, **more: Any) -
 
 @torch.no_grad()
 def assert_blocks_say_what_plain_says(call: Call) -> None:
-    output = call.run()
+    output, passes = call.run_plainly()
     emitted = call.emitted(output)
-    plain = torch.stack(call.logits(), dim=1)
+    plain = torch.stack(passes, dim=1)
     assert emitted.tolist() == plain.argmax(dim=-1).tolist()
     for width in (1, 2, 4, emitted.shape[1]):
         blocks = block_logits(call.model, (call.input_ids, call.mask), emitted, width)
@@ -138,10 +138,9 @@ def settings_of(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
 @settings(max_examples=20, deadline=None)
 def test_any_choice_can_be_redone(seed: int, arguments: dict[str, Any], do_sample: bool) -> None:
     call = call_of(tiny("llama"), ONE_PROMPT, seed=seed, do_sample=do_sample, **arguments)
-    run = Run(call, call.run())
-    chosen = [
-        int(Choice(run, 0, position, logits).values(0.0).argmax()) for position, logits in enumerate(call.logits())
-    ]
+    output, passes = call.run_plainly()
+    run = Run(call, output)
+    chosen = [int(Choice(run, 0, position, logits).values(0.0).argmax()) for position, logits in enumerate(passes)]
     assert run.emitted[0].tolist() == chosen
 
 
@@ -149,8 +148,8 @@ def test_any_choice_can_be_redone(seed: int, arguments: dict[str, Any], do_sampl
 @settings(max_examples=20, deadline=None)
 def test_any_choice_turns_from_the_least_shift_on(seed: int, arguments: dict[str, Any], do_sample: bool) -> None:
     call = call_of(tiny("llama"), ONE_PROMPT, seed=seed, do_sample=do_sample, max_new_tokens=3, **arguments)
-    run = Run(call, call.run())
-    choice = Choice(run, 0, 2, call.logits()[2])
+    output, passes = call.run_plainly()
+    choice = Choice(Run(call, output), 0, 2, passes[2])
     chosen, other = choice.values(0.0).topk(2).indices.tolist()
     shift = choice.least_shift(chosen, other, 1e-12)
     assert shift is not None

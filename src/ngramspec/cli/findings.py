@@ -22,7 +22,7 @@ VERDICTS: dict[Finding, str] = {
     "near-tie": "near-tie: texts differ only where the measured rounding is enough to turn plain decoding's own choice",
     "untested": "untested: no draft was accepted, or none rolled back, so equal texts prove nothing;"
     " try longer outputs or other prompts",
-    "defect": "defect: speculation changed a text, and rounding does not explain it",
+    "defect": "defect: with drafts something is not as in plain decoding, and rounding does not explain it",
 }
 
 
@@ -47,7 +47,7 @@ def show(report: Report, loaded: Loaded, prompts: Sequence[Prompt]) -> None:
         return
     console.print(_table(report.modes))
     for mode in report.modes:
-        _print(console, f"{_name(mode)}: against {mode.reference}{_states(mode)}", "dim")
+        _print(console, f"{_name(mode)}: against {mode.reference}{_states(mode)}{_logits(mode)}", "dim")
     for mode in report.modes:
         for difference in mode.differences[:SHOWN]:
             _print(console, f"\n{_name(mode)}, {_described(difference, loaded, prompts)}")
@@ -84,6 +84,13 @@ def _states(mode: Mode) -> str:
     if mode.state_differences:
         return f"; the random generator was left in another state by {mode.state_differences} calls"
     return ", text and final state of the random generator"
+
+
+def _logits(mode: Mode) -> str:
+    if mode.logits_difference is None:
+        return ""
+    limit = "" if mode.logits_limit is None else f" (rounding explains {mode.logits_limit:.2g})"
+    return f"; logits differ by up to {mode.logits_difference:.2g}{limit}"
 
 
 def _name(mode: Mode) -> str:

@@ -55,17 +55,17 @@ class Call:
         start = 1 if self.model.config.is_encoder_decoder else self.input_ids.shape[1]
         return output[:, start:]
 
-    def logits(self) -> list[Tensor]:
-        """Of each pass of plain decoding, the logits `[B, V]` that it chooses from, in the model's own precision."""
+    def run_plainly(self) -> tuple[Tensor, list[Tensor]]:
+        """Plain decoding's output and, of each of its passes, the logits `[B, V]` that it chooses from.
+
+        These are in the model's own precision; plain decoding takes them for float32.
+        """
         seen: list[Tensor] = []
-        hook = self.model.register_forward_hook(
-            lambda _model, _inputs, output: seen.append(output.logits[:, -1].clone())
-        )
+        hook = self.model.register_forward_hook(lambda _model, _args, output: seen.append(output.logits[:, -1].clone()))
         try:
-            self.run()
+            return self.run(), seen
         finally:
             hook.remove()
-        return seen
 
     def processors(self) -> LogitsProcessorList:
         """The logits processors that the call works with, the model's own included, in their order."""

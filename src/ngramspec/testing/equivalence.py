@@ -24,6 +24,8 @@ from ngramspec.testing.drafters import OracleDrafter
 from ngramspec.testing.explaining import explain
 from ngramspec.testing.plain import Plain, decode_plainly
 from ngramspec.testing.report import Difference, Mode, Report
+from ngramspec.testing.rounding import explicable
+from ngramspec.testing.watching import Watch, judged
 
 OWN_SETTINGS = frozenset({"do_sample", "num_return_sequences", "custom_generate", "seed"})
 
@@ -104,6 +106,8 @@ class _ModeCheck:
         self._state_differences = 0
         self._reference = ""
         self._compares_states = False
+        self._logits_ratio = 0.0
+        self._logits: tuple[float | None, float | None] = None, None
 
     def compare(self, indices: list[int]) -> None:
         """Decode the prompts `indices` plainly, then with each drafter."""
@@ -115,7 +119,8 @@ class _ModeCheck:
         drafters: dict[str, Drafter] = {"prompt lookup": PromptLookup(), "oracle": oracle}
         for name, drafter in drafters.items():
             spec = Speculator(drafter, self._budget)
-            output = call.emitted(call.run(custom_generate=spec))
+            with Watch(call.model) as watch:
+                output = call.emitted(call.run(custom_generate=spec))
             states = call.states()
             self._counters.add(spec.stats.total)
             found = _differences(call, plain, output, indices, name)
@@ -123,6 +128,17 @@ class _ModeCheck:
             if plain.states is not None and not found:
                 same = all(torch.equal(left, right) for left, right in zip(plain.states, states, strict=True))
                 self._state_differences += not same
+            if plain.logits is not None and not found:
+                self._compare_logits(watch.largest_difference(plain.runs[0].output[0], plain.logits), plain.logits)
+
+    def _compare_logits(self, difference: float | None, plain: Tensor) -> None:
+        """Keep the largest difference in proportion to what rounding explains."""
+        if difference is None:
+            return
+        limit = explicable(plain)
+        if difference / limit >= self._logits_ratio:
+            self._logits_ratio = difference / limit
+            self._logits = difference, limit if judged(plain) else None
 
     def mode(self) -> Mode:
         """What was found."""
@@ -138,6 +154,8 @@ class _ModeCheck:
             num_rolled_back_tokens=counters.num_draft_tokens - counters.num_accepted_tokens,
             states=self._compares_states,
             state_differences=self._state_differences,
+            logits_difference=self._logits[0],
+            logits_limit=self._logits[1],
             differences=tuple(self._differences),
         )
 

@@ -29,7 +29,7 @@ def explain(run: Run, row: int, position: int, other: int | None, *, batch: tupl
     other: None where the text with drafts had ended. batch: of the texts that were made together with drafts, the
     differing one first: prompts and masks `int64[B, P]`, and what plain decoding emitted, `int64[B, n]`.
     """
-    passes = run.call.logits()
+    _, passes = run.call.run_plainly()
     logits = torch.stack([each[row] for each in passes[: run.end(row)]])
     rounding = _rounding(run, logits, batch)
     limit = explicable(logits)

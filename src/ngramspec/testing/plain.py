@@ -33,12 +33,13 @@ class Plain:
     """The reference of one call with drafts.
 
     runs: one, of all rows; or one per row. name: what was done, for people. states: the random generators' after it,
-    None where they are no reference.
+    None where they are no reference. logits: `[n, V]` of each choice, of a prompt alone; None in a batch.
     """
 
     runs: list[Run]
     name: str
     states: list[Tensor] | None
+    logits: Tensor | None
 
     def run_of(self, row: int) -> tuple[Run, int]:
         """The run that made the text of `row`, and the row's place in it."""
@@ -57,9 +58,14 @@ def decode_plainly(call: Call) -> Plain:
     rows at once. So each row is decoded alone there, from the seed of its own generator: the same draws again.
     """
     batch = len(call.input_ids)
-    if not call.do_sample or batch == 1:
+    if batch == 1:
+        output, passes = call.run_plainly()
+        logits = torch.cat(passes)[: call.emitted(output).shape[1]]
+        return Plain([Run(call, output)], "plain generate()", call.states(), logits)
+    if not call.do_sample:
         run = Run(call, call.run())
-        return Plain([run], "plain generate(), same batch" if batch > 1 else "plain generate()", call.states())
+        return Plain([run], "plain generate(), same batch", call.states(), None)
     torch.manual_seed(call.seed)
     alone = [call.row(index, seed) for index, seed in enumerate(row_seeds(batch))]
-    return Plain([Run(each, each.run()) for each in alone], "plain generate(), each row alone with its own seed", None)
+    runs = [Run(each, each.run()) for each in alone]
+    return Plain(runs, "plain generate(), each row alone with its own seed", None, None)

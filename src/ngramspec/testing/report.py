@@ -89,6 +89,9 @@ class Mode:
     num_drafts, num_accepted_tokens, num_rolled_back_tokens: what was exercised.
     states: whether the random generators' final state was compared. state_differences: calls with plain's texts that
         left it in another state.
+    logits_difference: of prompts alone and equal texts, the largest difference of a logit that a draft was judged by
+        from plain decoding's; None where none was compared. logits_limit: what rounding explains of it at most; None
+        where that is no criterion (half precision).
     """
 
     name: str
@@ -101,17 +104,26 @@ class Mode:
     num_rolled_back_tokens: int
     states: bool
     state_differences: int
+    logits_difference: float | None
+    logits_limit: float | None
     differences: tuple[Difference, ...]
 
     @property
     def finding(self) -> Finding:
         """The worst of what was found."""
         findings: list[Finding] = [difference.finding for difference in self.differences]
-        if self.state_differences:
+        if self.state_differences or self.logits_differ:
             findings.append("defect")
         if not self.num_accepted_tokens or not self.num_rolled_back_tokens:
             findings.append("untested")
         return worst(findings)
+
+    @property
+    def logits_differ(self) -> bool:
+        """Whether drafts were judged by logits that rounding does not explain, though texts came out equal."""
+        if self.logits_difference is None or self.logits_limit is None:
+            return False
+        return self.logits_difference > self.logits_limit
 
     def __str__(self) -> str:
         """What was done and found, then a line per difference."""
@@ -119,7 +131,8 @@ class Mode:
             [
                 f"{self.name}, batch {self.batch}: {self.finding} ({self.texts} texts of {self.tokens} tokens, with"
                 f" {self.num_accepted_tokens} accepted and {self.num_rolled_back_tokens} rolled back, against"
-                f" {self.reference}; {self.state_differences} generators left in another state)",
+                f" {self.reference}; {self.state_differences} generators left in another state;"
+                f" logits differ by {self.logits_difference}, of which rounding explains {self.logits_limit})",
                 *(f"  {difference}" for difference in self.differences),
             ]
         )
