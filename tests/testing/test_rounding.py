@@ -15,6 +15,7 @@ from ngramspec.testing.calls import Call
 from ngramspec.testing.explaining import Choice
 from ngramspec.testing.plain import Run
 from ngramspec.testing.rounding import block_logits, explicable, largest_difference
+from ngramspec.testing.watching import judged
 from tests.hf.models import FAMILIES, PAD, VOCABULARY, padded_prompts, settled, tiny
 
 LOWER, UPPER = 2, 9
@@ -183,3 +184,8 @@ def test_what_rounding_explains_grows_with_the_logits_and_leaves_out_the_masked_
     assert explicable(logits.to(torch.bfloat16)) == 16 * 2**-7 * 8.0
     assert largest_difference(logits, logits) == 0.0
     assert largest_difference(logits, logits + torch.tensor([0.0, 0.5, 0.0, 0.0])) == 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_logits_are_judged_in_single_and_double_precision_alone(dtype: torch.dtype) -> None:
+    assert judged(torch.zeros(1, dtype=dtype)) == (dtype in (torch.float64, torch.float32))
