@@ -19,6 +19,7 @@ FLOORS = {
     "hf": 2,
     "pico": 0,
     "replay": 2,
+    "testing": 3,
     "cli": 4,
 }
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ngramspec import FixedBudget, Speculator
-from tests.hf.drafters import NoDrafter, OracleDrafter
+from ngramspec.testing import OracleDrafter
+from tests.hf.drafters import NoDrafter
 from tests.hf.models import EOS
 
 SEED = 11

@@ -8,8 +8,8 @@ import transformers
 
 from ngramspec import PromptLookup, Speculator
 from ngramspec.hf.support import why_aligned
+from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare, limits
-from tests.hf.drafters import OracleDrafter
 from tests.hf.models import PAD, VOCABULARY, padded_prompts, settled, tiny
 from tests.hf.test_refusals import HYBRID, SMALL
 

@@ -13,7 +13,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import NgramspecError, PromptError, Speculator
 from ngramspec.drafting import TokenArray
-from tests.hf.drafters import AdversarialDrafter, OracleDrafter, RandomDrafter
+from ngramspec.testing import OracleDrafter
+from tests.hf.drafters import AdversarialDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.test_refusals import counted_passes
 

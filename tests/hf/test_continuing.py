@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from ngramspec import PromptError, Speculator
-from tests.hf.drafters import OracleDrafter
+from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
 

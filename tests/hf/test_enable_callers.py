@@ -16,7 +16,7 @@ from transformers import TextIteratorStreamer, pipeline
 import ngramspec
 from ngramspec import NgramspecWarning, Speculator
 from ngramspec.pico import edit_prompt, repeat_prompt
-from tests.hf.drafters import OracleDrafter
+from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, VOCABULARY, tiny
 from tests.hf.test_enable import CALL, oracle, was_tried
 from tests.hf.test_enable_refused import bart, collected

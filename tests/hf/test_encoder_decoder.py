@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ngramspec import FixedBudget, PromptLookup, Speculator
 from ngramspec.drafting import PromptLookupSession, TokenArray
 from ngramspec.hf.aligned import REACH
+from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare
-from tests.hf.drafters import OracleDrafter
 from tests.hf.models import EOS, PAD, VOCABULARY
 from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 

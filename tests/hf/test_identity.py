@@ -16,7 +16,8 @@ from ngramspec.drafting import Draft, Drafter, DraftSession, PromptLookup, Token
 from ngramspec.hf import Speculator
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
-from tests.hf.drafters import AdversarialDrafter, OracleDrafter, RandomDrafter
+from ngramspec.testing import OracleDrafter
+from tests.hf.drafters import AdversarialDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, tiny
 
 

@@ -9,8 +9,8 @@ from transformers.generation.stopping_criteria import StoppingCriteria, Stopping
 from transformers.generation.utils import GenerateDecoderOnlyOutput, GenerateEncoderDecoderOutput
 
 from ngramspec import Speculator
+from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import SEED
-from tests.hf.drafters import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
 

@@ -20,7 +20,8 @@ from ngramspec import (
     RefusedError,
     Speculator,
 )
-from tests.hf.drafters import OracleDrafter, RandomDrafter
+from ngramspec.testing import OracleDrafter
+from tests.hf.drafters import RandomDrafter
 from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, settled, tiny
 
 

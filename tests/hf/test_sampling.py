@@ -13,7 +13,8 @@ from ngramspec.drafting import PromptLookup
 from ngramspec.hf import Speculator
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
-from tests.hf.drafters import OracleDrafter, RandomDrafter
+from ngramspec.testing import OracleDrafter
+from tests.hf.drafters import RandomDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 
 WARPERS: dict[str, st.SearchStrategy[Any]] = {

@@ -19,8 +19,8 @@ from torch import Tensor
 from transformers.generation.logits_process import LogitsProcessor
 
 from ngramspec import Speculator
+from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare, limits
-from tests.hf.drafters import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 

@@ -13,8 +13,9 @@ from transformers.generation.stopping_criteria import StoppingCriteria, Stopping
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import FixedBudget, NgramspecWarning, PromptError, RefusedError, Speculator
+from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import SEED
-from tests.hf.drafters import NoDrafter, OracleDrafter
+from tests.hf.drafters import NoDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, VOCABULARY, padded_prompts, tiny
 from tests.hf.test_refusals import undrafted
 from tests.hf.tokenizers import character_tokenizer

@@ -9,6 +9,7 @@ import warnings
 
 import typer
 
+from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
@@ -30,6 +31,7 @@ def _commands() -> None:
 app.command()(demo)
 app.command()(generate)
 app.command()(replay)
+app.command()(check)
 
 
 def main() -> None:

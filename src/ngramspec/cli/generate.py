@@ -54,8 +54,9 @@ def generate(
     from ngramspec.hf import Speculator
 
     spec = Speculator(budget=FixedBudget(max_draft_tokens))
-    run = Run(load(model), spec, chat=chat, settings={"max_new_tokens": max_new_tokens} | settings)
-    run.check(prompts)
+    loaded = load(model)
+    loaded.check_room(prompts, max_new_tokens, chat=chat)
+    run = Run(loaded, spec, chat=chat, settings={"max_new_tokens": max_new_tokens} | settings)
     torch.manual_seed(seed)
     is_lines = prompt_file.endswith(SUFFIX)
     if is_lines or compare:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from ngramspec.cli.prompts import Prompt
     from ngramspec.hf import Speculator
 
 
@@ -65,11 +66,28 @@ class Loaded:
             output: Tensor = self.model.generate(**prompt, **settings)  # type: ignore[operator]
         else:
             output = spec.generate(self.model, **prompt, **settings)
-        return output[:, prompt["input_ids"].shape[1] :]
+        # An encoder-decoder model's output starts with one token of its own, not with the prompt.
+        return output[:, 1 if self.model.config.is_encoder_decoder else prompt["input_ids"].shape[1] :]
+
+    def check_room(self, prompts: "Sequence[Prompt]", max_new_tokens: int, *, chat: bool) -> None:
+        """Raise PromptError, before anything is decoded, if a prompt and its output exceed the model's positions."""
+        from ngramspec.hf.refusals import max_position
+
+        limit = max_position(self.model)
+        for prompt in prompts:
+            length = self.encode([prompt.text], chat=chat)["input_ids"].shape[1]
+            if limit is not None and length + max_new_tokens > limit:
+                raise PromptError(
+                    f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
+                    f" got {length} + {max_new_tokens} tokens: shorten one of them"
+                )
 
 
-def load(name: str) -> Loaded:
-    """Load a model in the precision it was saved in, to the GPU where there is one (pico stays on the CPU)."""
+def load(name: str, dtype: str | None = None) -> Loaded:
+    """Load a model to the GPU where there is one (pico stays on the CPU).
+
+    dtype: the precision to compute in, "float64" and the like; by default the one that the model was saved in.
+    """
     import torch
     from transformers.utils import logging
 
@@ -78,17 +96,20 @@ def load(name: str) -> Loaded:
     if name == "pico":
         # Its layers are small: beside other work, two threads wait for each other and take many times as long as one.
         torch.set_num_threads(1)
-        return Loaded(name, *load_pico())
-    return _load_pretrained(name)
+        model, tokenizer = load_pico()
+        return Loaded(name, model.to(getattr(torch, dtype)) if dtype else model, tokenizer)
+    return _load_pretrained(name, dtype)
 
 
-def _load_pretrained(name: str) -> Loaded:
+def _load_pretrained(name: str, dtype: str | None) -> Loaded:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype="auto")
+        config = AutoConfig.from_pretrained(name)
+        kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        model: Any = kind.from_pretrained(name, dtype=dtype or "auto")
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise OSError(

@@ -20,19 +20,23 @@ class Prompt:
     place: str
 
 
-def read_prompts(file: str) -> list[Prompt]:
+def read_prompts(file: str, *, by_line: bool = False) -> list[Prompt]:
     """Read a `.jsonl` file of `{"prompt": text}`, or any other file (`-`: standard input) as one prompt.
 
-    Raises PromptError for a file that cannot be read, and for a prompt without text.
+    by_line: read any other file as one prompt per line. Raises PromptError for a file that cannot be read, and for a
+    prompt without text.
     """
-    if file.endswith(SUFFIX):
+    place = "standard input" if file == "-" else file
+    is_json = file.endswith(SUFFIX)
+    if is_json or by_line:
         lines = enumerate(_text(file).split("\n"), start=1)  # a line separator in a prompt is text
-        prompts = [_parse(line, f"{file}:{number}") for number, line in lines if line.strip()]
+        places = [(line.removesuffix("\r"), f"{place}:{number}") for number, line in lines if line.strip()]
+        prompts = [_parse(line, at) if is_json else Prompt(line, at) for line, at in places]
     else:
-        place = "standard input" if file == "-" else file
         prompts = [Prompt(_text(file), place)]
     if not prompts:
-        raise PromptError(f'{file}: a file of prompts must hold at least one line, got none: write {{"prompt": text}}')
+        example = '{"prompt": text}' if is_json else "a prompt per line"
+        raise PromptError(f"{place}: a file of prompts must hold at least one line, got none: write {example}")
     for prompt in prompts:
         if not prompt.text.strip():
             raise PromptError(f"{prompt.place}: a prompt must hold some text, got {shortened(prompt.text)}: write one")

@@ -10,9 +10,7 @@ from ngramspec.cli.compare import compare, timed, why_texts_may_differ
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.prompts import Prompt
 from ngramspec.cli.render import decode
-from ngramspec.errors import PromptError
 from ngramspec.hf import Speculator
-from ngramspec.hf.refusals import max_position
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,18 +34,6 @@ class Run:
         self._spec = spec
         self._chat = chat
         self._settings = settings
-
-    def check(self, prompts: Sequence[Prompt]) -> None:
-        """Raise PromptError, before anything is decoded, if a prompt and its output exceed the model's positions."""
-        limit = max_position(self._loaded.model)
-        room = self._settings["max_new_tokens"]
-        for prompt in prompts:
-            length = self._encode([prompt])["input_ids"].shape[1]
-            if limit is not None and length + room > limit:
-                raise PromptError(
-                    f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
-                    f" got {length} + {room} tokens: shorten one of them"
-                )
 
     def stream(self, prompt: Prompt) -> None:
         """Print the text as it is made."""

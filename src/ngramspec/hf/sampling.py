@@ -16,8 +16,7 @@ class Picker:
         self.do_sample = do_sample
         self._generators: list[torch.Generator | None] = [None] * num_rows
         if do_sample and num_rows > 1:
-            seeds = torch.randint(2**63 - 1, (num_rows,)).tolist()
-            self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+            self._generators = [torch.Generator(device).manual_seed(seed) for seed in row_seeds(num_rows)]
 
     def pick(self, scores: Tensor, row: int) -> int:
         """Choose a token for `row` from its scores `float32[1, V]`.
@@ -28,3 +27,12 @@ class Picker:
             return int(scores.argmax(dim=-1))
         probabilities = torch.nn.functional.softmax(scores, dim=-1)
         return int(torch.multinomial(probabilities, num_samples=1, generator=self._generators[row]))
+
+
+def row_seeds(num_rows: int) -> list[int]:
+    """Seeds of the rows of a sampled batch, drawn from the default generator.
+
+    From its seed, plain `generate()` with the row alone makes the row's draws.
+    """
+    seeds: list[int] = torch.randint(2**63 - 1, (num_rows,)).tolist()
+    return seeds

@@ -1,0 +1,80 @@
+"""`ngramspec check`: is speculation's text that of plain decoding, on this model and these prompts?"""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from ngramspec.cli.models import load
+from ngramspec.cli.prompts import read_prompts
+
+EXIT_CODES = {"identical": 0, "near-tie": 0, "defect": 1, "untested": 3}
+"""2 is the code of whatever the user can put right: options, files, prompts, models that cannot be loaded."""
+
+
+class Precision(StrEnum):
+    """What a model can compute in."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+def check(
+    prompts: Annotated[
+        str,
+        typer.Option(
+            help='A .jsonl file of one {"prompt": text} per line, or any other file of one prompt per line.'
+            ' "-" is standard input.'
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 64,
+    max_draft_tokens: Annotated[int, typer.Option(min=1, help="Longest draft.")] = 10,
+    batch: Annotated[int, typer.Option(min=1, help="Prompts that are decoded together, besides each alone.")] = 4,
+    chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the tokenizer's chat template.")] = False,
+    dtype: Annotated[
+        Precision | None,
+        typer.Option(help="The precision to compute in, by default the one saved; float64 leaves rounding no say."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sampled texts, and of what is drafted wrong.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Hold speculation against plain decoding: greedy and sampled, each prompt alone and in batches.
+
+    At the first difference of a text it says where, which tokens, and whether rounding explains it: "near-tie" if
+    plain decoding too would choose the other token once its logits move by no more than this model's one-token and
+    many-token passes were measured to differ, else "defect". Drafts come from prompt lookup, and from an oracle that
+    knows the text and spoils part of it.
+
+    Exit code 0: identical, or near-ties only. 1: a defect. 2: an option, a file or a prompt is wrong. 3: untested, for
+    the model cannot be drafted for, or no draft was accepted, or none rolled back.
+    """
+    given = read_prompts(prompts, by_line=True)
+
+    from ngramspec.cli.findings import as_dict, show
+    from ngramspec.testing import check_equivalence
+
+    loaded = load(model, dtype)
+    loaded.check_room(given, max_new_tokens, chat=chat)
+    console = Console(stderr=True, highlight=False)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("batches", total=None)
+        report = check_equivalence(
+            loaded.model,
+            [loaded.encode([prompt.text], chat=chat)["input_ids"][0].tolist() for prompt in given],
+            max_new_tokens=max_new_tokens,
+            batch=batch,
+            max_draft_tokens=max_draft_tokens,
+            seed=seed,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print(json.dumps(as_dict(report, loaded, given), indent=2, allow_nan=False))
+    else:
+        show(report, loaded, given)
+    raise typer.Exit(EXIT_CODES[report.finding])

@@ -1,0 +1,90 @@
+"""One `generate()` call that can be made again: plainly, with drafts, or only to see what it works with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.generation.logits_process import LogitsProcessorList
+
+from ngramspec.hf.types import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Left-padded prompts, `int64[B, P]` each, the settings of `generate()`, and the seed that each run starts from."""
+
+    model: Model
+    input_ids: Tensor
+    mask: Tensor
+    settings: Mapping[str, Any]
+    seed: int
+
+    @property
+    def do_sample(self) -> bool:
+        """Whether tokens are drawn."""
+        return bool(self.settings["do_sample"])
+
+    @property
+    def eos_tokens(self) -> set[int]:
+        """The ids that end a row."""
+        given = self.settings.get("eos_token_id", self.model.generation_config.eos_token_id)
+        return set(given) if isinstance(given, list) else {given} - {None}
+
+    def row(self, index: int, seed: int) -> "Call":
+        """The same for one prompt alone, without its padding."""
+        real = self.mask[index].bool()
+        ids = self.input_ids[index, real][None]
+        return replace(self, input_ids=ids, mask=torch.ones_like(ids), seed=seed)
+
+    def run(self, **more: Any) -> Tensor:
+        """The output of `generate()`, from the seed on; `more` are further arguments, such as `custom_generate`."""
+        torch.manual_seed(self.seed)
+        inputs = {"input_ids": self.input_ids, "attention_mask": self.mask}
+        output: Tensor = self.model.generate(**inputs, **{**self.settings, **more})
+        return output
+
+    def states(self) -> list[Tensor]:
+        """The states of the random generators that a call may draw from."""
+        states = [torch.get_rng_state()]
+        return states + ([torch.cuda.get_rng_state(self.model.device)] if self.model.device.type == "cuda" else [])
+
+    def emitted(self, output: Tensor) -> Tensor:
+        """What `output` `int64[B, L]` holds behind the prompt; an encoder-decoder model's starts with one token."""
+        start = 1 if self.model.config.is_encoder_decoder else self.input_ids.shape[1]
+        return output[:, start:]
+
+    def run_plainly(self) -> tuple[Tensor, list[Tensor]]:
+        """Plain decoding's output and, of each of its passes, the logits `[B, V]` that it chooses from.
+
+        These are in the model's own precision; plain decoding takes them for float32.
+        """
+        seen: list[Tensor] = []
+        hook = self.model.register_forward_hook(lambda _model, _args, output: seen.append(output.logits[:, -1].clone()))
+        try:
+            return self.run(), seen
+        finally:
+            hook.remove()
+
+    def processors(self) -> LogitsProcessorList:
+        """The logits processors that the call works with, the model's own included, in their order."""
+        found: list[LogitsProcessorList] = []
+
+        def note(_model: Model, input_ids: Tensor, logits_processor: LogitsProcessorList, **_: Any) -> Tensor:
+            found.append(logits_processor)
+            return input_ids
+
+        self.run(custom_generate=note)
+        return found[0]
+
+
+def left_padded(prompts: Sequence[Sequence[int]], pad_token: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, `int64[B, P]` each."""
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), pad_token)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)

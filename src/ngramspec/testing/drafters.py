@@ -1,0 +1,72 @@
+"""A drafter that knows the answer and spoils it: tokens are accepted and rolled back on any text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from ngramspec.drafting import Draft, TokenArray
+
+
+class OracleDrafter:
+    """Knows what each row will emit, and drafts it: of random length, and from a random place on wrong.
+
+    Equal texts prove nothing where nothing was drafted, or nothing rolled back. With this drafter both happen even
+    where the text repeats nothing.
+
+    emitted: per row, the tokens that plain decoding emits. Rows are told apart by the order in which they are opened,
+        over and over, so that one drafter serves several calls. vocabulary: ids that the model knows.
+    corrupted: how often a draft is spoilt. seed: of the lengths, and of what is spoilt.
+    """
+
+    def __init__(
+        self, emitted: Sequence[Sequence[int]], vocabulary: int, *, seed: int = 0, corrupted: float = 0.6
+    ) -> None:
+        self.emitted = [list(tokens) for tokens in emitted]
+        self.vocabulary = vocabulary
+        self.corrupted = corrupted
+        self.seed = seed
+        self._opened = 0
+
+    @classmethod
+    def of_output(cls, output: Tensor, prompt_length: int, vocabulary: int, *, seed: int = 0) -> "OracleDrafter":
+        """Know the text of `output` `int64[B, prompt_length + emitted]`, as plain `generate()` returned it."""
+        return cls(output[:, prompt_length:].tolist(), vocabulary, seed=seed)
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "OracleSession":
+        """Start the next row; the segment makes no difference."""
+        row = self._opened % len(self.emitted)
+        self._opened += 1
+        return OracleSession(self, self.emitted[row], np.random.default_rng((self.seed, row)))
+
+
+class OracleSession:
+    """One row: it counts the emitted tokens, which are those that follow the first verdict."""
+
+    def __init__(self, drafter: OracleDrafter, emitted: list[int], rng: np.random.Generator) -> None:
+        self._drafter = drafter
+        self._emitted = emitted
+        self._rng = rng
+        self._position = 0
+        self._is_prompt = True
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Move on by the committed tokens `int32[n]`."""
+        self._position += 0 if self._is_prompt else tokens.size
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Draft what comes next, often wrong from one of its first tokens on."""
+        length = int(self._rng.integers(0, max_tokens + 1)) if self._rng.random() < 0.3 else max_tokens
+        vocabulary = self._drafter.vocabulary
+        tokens = self._rng.integers(0, vocabulary, length).astype(np.int32)
+        known = np.array(self._emitted[self._position : self._position + length], np.int32)
+        tokens[: known.size] = known
+        if length and self._rng.random() < self._drafter.corrupted:
+            start = int(self._rng.integers(0, min(length, 4)))
+            tokens[start] = (tokens[start] + 1 + self._rng.integers(0, vocabulary - 1)) % vocabulary
+            tokens[start + 1 :] = self._rng.integers(0, vocabulary, length - start - 1)
+        return Draft(tokens)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Note that the prompt is over; it has nothing to learn."""
+        self._is_prompt = False

@@ -1,0 +1,221 @@
+"""The equivalence oracle: the same prompts plainly and with drafts, greedily and sampled, alone and in batches.
+
+Each prompt is drafted for twice: by prompt lookup, as users have it, and by a drafter that knows plain's text and
+spoils it, so that tokens are accepted and rolled back on any text.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import FixedBudget
+from ngramspec.drafting import Drafter, PromptLookup
+from ngramspec.errors import PromptError, RefusedError
+from ngramspec.hf import Speculator
+from ngramspec.hf.refusals import max_position, vocabulary
+from ngramspec.hf.support import why_undrafted
+from ngramspec.hf.types import Model
+from ngramspec.stats import Counters
+from ngramspec.testing.calls import Call, left_padded
+from ngramspec.testing.drafters import OracleDrafter
+from ngramspec.testing.explaining import explain
+from ngramspec.testing.plain import Plain, decode_plainly
+from ngramspec.testing.report import Difference, Mode, Report
+from ngramspec.testing.rounding import explicable
+from ngramspec.testing.watching import Watch, judged
+
+OWN_SETTINGS = frozenset({"do_sample", "num_return_sequences", "custom_generate", "seed"})
+
+
+def check_equivalence(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int = 64,
+    batch: int = 4,
+    max_draft_tokens: int = 10,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Report:
+    """Compare speculation with plain `generate()` on `model`, a model of transformers in evaluation mode.
+
+    prompts: token ids, as `tokenizer(texts)["input_ids"]` gives them.
+    max_new_tokens: longest output. max_draft_tokens: longest draft.
+    batch: rows decoded together, besides each prompt alone; the last batch is filled up from the first prompt on.
+    seed: a call starts from it plus the index of its first prompt.
+    progress: is told how many of how many batches are done.
+    settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
+        keep state.
+
+    torch's generators are left as they were. Raises PromptError for prompts that the model cannot read.
+    """
+    _check(model, prompts, max_new_tokens, settings)
+    dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
+    reason = why_undrafted(model)
+    if reason is not None:
+        return Report(dtype, device, seed, (), f"{type(model).__name__} {reason}, so it is decoded without drafts")
+    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": _pad_token(model), **settings}
+    calls = _Calls(model, prompts, settings, seed)
+    checks = [
+        _ModeCheck(calls, do_sample=do_sample, batch=rows, budget=FixedBudget(max_draft_tokens))
+        for rows in dict.fromkeys((1, batch))
+        for do_sample in (False, True)
+    ]
+    jobs = [(check, indices) for check in checks for indices in _batches(len(prompts), check.batch)]
+    try:
+        with torch.random.fork_rng([model.device] if device == "cuda" else []):
+            for num_done, (check, indices) in enumerate(jobs, start=1):
+                check.compare(indices)
+                if progress is not None:
+                    progress(num_done, len(jobs))
+    except RefusedError as error:
+        return Report(dtype, device, seed, (), str(error))
+    return Report(dtype, device, seed, tuple(check.mode() for check in checks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Makes the calls of a check."""
+
+    model: Model
+    prompts: Sequence[Sequence[int]]
+    settings: dict[str, Any]
+    seed: int
+
+    def call(self, indices: list[int], *, do_sample: bool) -> Call:
+        """The call that decodes the prompts `indices` together."""
+        prompts = [self.prompts[index] for index in indices]
+        ids, mask = left_padded(prompts, self.settings["pad_token_id"], self.model.device)
+        return Call(self.model, ids, mask, {**self.settings, "do_sample": do_sample}, self.seed + indices[0])
+
+
+class _ModeCheck:
+    """Compares call by call, and adds up."""
+
+    def __init__(self, calls: _Calls, *, do_sample: bool, batch: int, budget: FixedBudget) -> None:
+        self.batch = batch
+        self._calls = calls
+        self._do_sample = do_sample
+        self._budget = budget
+        self._counters = Counters()
+        self._differences: list[Difference] = []
+        self._state_differences = 0
+        self._reference = ""
+        self._compares_states = False
+        self._logits_ratio = 0.0
+        self._logits: tuple[float | None, float | None] = None, None
+
+    def compare(self, indices: list[int]) -> None:
+        """Decode the prompts `indices` plainly, then with each drafter."""
+        call = self._calls.call(indices, do_sample=self._do_sample)
+        plain = decode_plainly(call)
+        self._reference, self._compares_states = plain.name, plain.states is not None
+        emitted = plain.emitted(call.settings["pad_token_id"])
+        oracle = OracleDrafter(emitted.tolist(), vocabulary(call.model), seed=call.seed)
+        drafters: dict[str, Drafter] = {"prompt lookup": PromptLookup(), "oracle": oracle}
+        for name, drafter in drafters.items():
+            spec = Speculator(drafter, self._budget)
+            with Watch(call.model) as watch:
+                output = call.emitted(call.run(custom_generate=spec))
+            states = call.states()
+            self._counters.add(spec.stats.total)
+            found = _differences(call, plain, output, indices, name)
+            self._differences += found
+            if plain.states is not None and not found:
+                same = all(torch.equal(left, right) for left, right in zip(plain.states, states, strict=True))
+                self._state_differences += not same
+            if plain.logits is not None and not found:
+                self._compare_logits(watch.largest_difference(plain.runs[0].output[0], plain.logits), plain.logits)
+
+    def _compare_logits(self, difference: float | None, plain: Tensor) -> None:
+        """Keep the largest difference in proportion to what rounding explains."""
+        if difference is None:
+            return
+        limit = explicable(plain)
+        if difference / limit >= self._logits_ratio:
+            self._logits_ratio = difference / limit
+            self._logits = difference, limit if judged(plain) else None
+
+    def mode(self) -> Mode:
+        """What was found."""
+        counters = self._counters
+        return Mode(
+            name="sampled" if self._do_sample else "greedy",
+            batch=self.batch,
+            reference=self._reference,
+            texts=counters.requests,
+            tokens=counters.tokens,
+            num_drafts=counters.num_drafts,
+            num_accepted_tokens=counters.num_accepted_tokens,
+            num_rolled_back_tokens=counters.num_draft_tokens - counters.num_accepted_tokens,
+            states=self._compares_states,
+            state_differences=self._state_differences,
+            logits_difference=self._logits[0],
+            logits_limit=self._logits[1],
+            differences=tuple(self._differences),
+        )
+
+
+def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], drafter: str) -> list[Difference]:
+    """The first difference of each row of `output` `int64[B, n]` from its plain text."""
+    pad_token = call.settings["pad_token_id"]
+    emitted = plain.emitted(pad_token)
+    width = max(emitted.shape[1], output.shape[1])
+    filler = pad_token if len(indices) > 1 else -1  # alone, nothing is padded: a text that is longer by padding differs
+    left, right = (
+        torch.nn.functional.pad(tokens, (0, width - tokens.shape[1]), value=filler) for tokens in (emitted, output)
+    )
+    found = []
+    for row in (left != right).any(dim=1).nonzero().flatten().tolist():
+        position = int((left[row] != right[row]).int().argmax())
+        run, place = plain.run_of(row)
+        other = int(right[row, position]) if position < output.shape[1] else None
+        order = [row, *(index for index in range(len(indices)) if index != row)]
+        batch = (call.input_ids[order], call.mask[order], emitted[order])
+        found.append(
+            Difference(
+                prompt=indices[row],
+                position=position,
+                drafter=drafter,
+                plain_token=int(left[row, position]) if position < run.end(place) else None,
+                speculative_token=other,
+                evidence=explain(run, place, position, other, batch=batch),
+            )
+        )
+    return found
+
+
+def _batches(num_prompts: int, batch: int) -> Iterator[list[int]]:
+    """Indices of the prompts of each batch."""
+    for start in range(0, num_prompts, batch):
+        yield [index % num_prompts for index in range(start, start + batch)]
+
+
+def _pad_token(model: Model) -> int:
+    """The model's own, else its end of sequence as in plain `generate()`, else any: padding is masked."""
+    config = model.generation_config
+    eos = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
+    return int(next((token for token in (config.pad_token_id, eos) if token is not None), 0))
+
+
+def _check(model: Model, prompts: Sequence[Sequence[int]], max_new_tokens: int, settings: dict[str, Any]) -> None:
+    if model.training:
+        raise ValueError("model must be in evaluation mode, or dropout changes every text: call model.eval()")
+    own = sorted(OWN_SETTINGS & settings.keys())
+    if own:
+        raise ValueError(f"the check sets {', '.join(sorted(OWN_SETTINGS))} on its own, got {own[0]}: leave it out")
+    if not prompts:
+        raise PromptError("a check needs at least one prompt, got none")
+    limit = max_position(model)
+    for index, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise PromptError(f"every prompt must hold at least one token, got none in prompt {index}")
+        if limit is not None and len(prompt) + max_new_tokens > limit:
+            raise PromptError(
+                f"prompt and max_new_tokens must fit the model's {limit} positions,"
+                f" got {len(prompt)} + {max_new_tokens} in prompt {index}: shorten one of them"
+            )
