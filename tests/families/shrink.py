@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from tests.families.exceptions import SETTINGS
+
 VOCABULARY = 32
 PAD = 0
 FIRST_SPECIAL = 20
@@ -29,7 +31,9 @@ _SIZES: list[tuple[int, str]] = [
     (16, "q_lora_rank kv_lora_rank o_lora_rank laurel_rank gated_norm_rank num_position_embeddings"),
     (WINDOW, "sliding_window sliding_window_size window_size attention_window_size attention_chunk_size"),
     (32, """hidden_size d_model n_embd embed_dim embedding_size input_embedding_size output_embedding_size
-        out_hidden_size vision_output_dim backbone_hidden_size mm_embed_dim emb_dim"""),
+        out_hidden_size vision_output_dim backbone_hidden_size mm_embed_dim emb_dim
+        adapter_in_dim adapter_out_dim text_hidden_size audio_hidden_size adapter_input_size projector_hidden_size
+        projection_dim image_token_embed_dim projector_input_dim projector_output_dim hidden_dim"""),
     (48, """intermediate_size moe_intermediate_size shared_expert_intermediate_size decoder_ffn_dim encoder_ffn_dim
         ffn_dim d_ff dim_ff dff d_inner ffn_hidden_size shared_intermediate_size intermediate_size_mlp
         expert_ffn_hidden_size dense_intermediate_size feed_forward_size mlp_dim moe_shared_expert_intermediate_size
@@ -37,6 +41,7 @@ _SIZES: list[tuple[int, str]] = [
     (MAX_POSITIONS, """max_position_embeddings n_positions n_ctx max_seq_len original_max_position_embeddings
         context_length max_target_positions"""),
     (VOCABULARY, "vocab_size vocab_size_per_layer_input audio_vocab_size pronunciation_vocab_size shape_vocab_size"),
+    (64, "num_embeddings"),
     (28, "image_size crop_size"),
     (14, "patch_size"),
 ]
@@ -60,7 +65,7 @@ def shrunk(config: Any, settings: dict[str, Any] | None = None) -> Any:
         changes["num_key_value_heads"] = SMALL["num_attention_heads"]
     changes |= _layers(config)
     changes |= _tokens(config)
-    settings = dict(settings or {})
+    settings = {**SETTINGS.get(config.model_type, {}), **(settings or {})}
     for name in config.sub_configs:
         part = getattr(config, name, None)
         if part is not None:
@@ -93,7 +98,7 @@ def _tokens(config: Any) -> dict[str, Any]:
         if name == "bos_token_id":
             changes[name] = 1
         elif name == "eos_token_id":
-            changes[name] = None
+            changes[name] = VOCABULARY - 1
         elif name == "pad_token_id":
             changes[name] = PAD
         elif name == "decoder_start_token_id":

@@ -1,86 +1,156 @@
-"""One family, tried: a tiny random model of it decodes plainly and with drafts."""
+"""One family, tried: a tiny random model of it decodes plainly and with drafts, one text alone and a ragged batch."""
 
-import inspect
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModel
 
 from ngramspec import NgramspecWarning, RefusedError, Speculator
 from ngramspec.hf.support import why_undrafted
-from tests.families.exceptions import SETTINGS
-from tests.families.shrink import FIRST_SPECIAL, shrunk
+from tests.families.build import NoTextError, drawn
+from tests.families.exceptions import INPUTS
+from tests.families.shrink import FIRST_SPECIAL, VOCABULARY
 from tests.hf.drafters import OracleDrafter
-from tests.hf.models import padded_prompts, settled
+from tests.hf.models import padded_prompts
 
 PROMPT_LENGTH = 11
 NEW_TOKENS = 30
+SEEDS = range(8)
+FEWEST_TOKENS = 5
+"""A text of fewer different tokens says little: weights are drawn anew."""
+NAN = "eager attention itself makes NaN of a padded row in float64"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """verdict: "drafted", "undrafted", "refused", "not built" or "WRONG". why: a clause; empty where drafted.
+    """What became of a family.
 
-    dtype, attention: what it ran in. accepted, drafted: draft tokens. distinct: different tokens in the plain text.
+    verdict: "drafted", "undrafted", "refused", "not tried" or "WRONG". why: a clause; empty where drafted.
+    dtype: "float64", or the narrower type and why it had to be. attention: the implementation that ran.
     """
 
     verdict: str
     why: str = ""
     dtype: str = ""
     attention: str = ""
-    accepted: int = 0
-    drafted: int = 0
-    distinct: int = 0
 
 
-def build(config_class: Any, model_class: Any, *, variant: dict[str, Any] | None = None, attention: str | None = None) -> Any:
-    """A tiny random model."""
-    settings = {**SETTINGS.get(config_class.model_type, {}), **(variant or {})}
-    config = shrunk(config_class(), settings)
-    if config.sub_configs.get("text_config") is getattr(model_class, "config_class", None):
-        config = config.get_text_config()
-    model = model_class._from_config(config, experts_implementation="eager", attn_implementation=attention)
-    return settled(model, seed=3)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Some texts to decode: how many, whether of unequal length, and in which type."""
+
+    batch: int
+    padded: bool
+    dtype: torch.dtype
+
+
+class UntriableError(Exception):
+    """The model cannot decode plainly: nothing can be said of drafts."""
 
 
 def tried(model: Any) -> Result:
-    why = why_undrafted(model)
-    dtype = "float64"
+    """The verdict on a model with weights yet to be drawn."""
+    attention = model.config.get_text_config(decoder=True)._attn_implementation or "its own"
     try:
-        plain = _decoded(model, 1)
-    except (RuntimeError, ValueError, TypeError) as error:
-        dtype = "float32"
-        model = model.float()
-        plain = _decoded(model, 1)
-    accepted = drafted = 0
-    distinct = 0
-    attention = model.config.get_text_config(decoder=True)._attn_implementation
-    for batch in (1, 3):
-        prompts = padded_prompts(batch, PROMPT_LENGTH, seed=1, vocabulary=FIRST_SPECIAL)
-        plain = model.generate(**prompts, max_new_tokens=NEW_TOKENS, do_sample=False)
-        again = model.generate(**prompts, max_new_tokens=NEW_TOKENS, do_sample=False)
-        if plain.tolist() != again.tolist():
-            return Result("not built", "plain decoding does not repeat itself")
-        drafter = OracleDrafter.of_output(plain, PROMPT_LENGTH, FIRST_SPECIAL) 
-        spec = Speculator(drafter)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            text = model.generate(**prompts, max_new_tokens=NEW_TOKENS, do_sample=False, custom_generate=spec)
-        if plain.tolist() != text.tolist():
-            where = (plain != text).nonzero()[0].tolist() if plain.shape == text.shape else (plain.shape, text.shape)
-            return Result("WRONG", f"batch {batch} {where}", dtype, attention)
-        total = spec.stats.total
-        accepted += total.num_accepted_tokens
-        drafted += total.num_draft_tokens
-        distinct = max(distinct, len(set(plain[0, PROMPT_LENGTH:].tolist())))
-        said = [str(w.message) for w in caught if w.category is NgramspecWarning]
-        if why is None and (said or not 0 < total.num_accepted_tokens < total.num_draft_tokens):
-            return Result("odd", f"batch {batch} {said} {total.num_accepted_tokens} of {total.num_draft_tokens}", dtype, attention)
-    return Result("drafted" if why is None else "undrafted", why or "", dtype, attention, accepted, drafted, distinct)
+        dtype, runs = _runs(model)
+        for run in runs:
+            verdict, why = _compared(model, run)
+            if verdict != "drafted":
+                return Result(verdict, why, dtype, attention)
+    except NoTextError as error:
+        return Result("not tried", f"has no one embedding of tokens: {error}")
+    except UntriableError as error:
+        reason = why_undrafted(model)
+        return Result("not tried", str(error)) if reason is None else Result("undrafted", f"{reason} (not run: {error})")
+    return Result("drafted", "", dtype, attention)
 
 
-def _decoded(model: Any, batch: int) -> Any:
-    prompts = padded_prompts(batch, PROMPT_LENGTH, seed=1, vocabulary=FIRST_SPECIAL)
-    return model.generate(**prompts, max_new_tokens=2, do_sample=False)
+def _runs(model: Any) -> tuple[str, list[_Run]]:
+    """In float64 if the model's kernels have it; and in which type, in words."""
+    wide = [_Run(1, False, torch.float64), _Run(3, True, torch.float64)]
+    narrow = [_Run(1, False, torch.float32), _Run(3, True, torch.float32)]
+    why = _why_not(model, wide[1])
+    if why is None:
+        return "float64", wide
+    if why == NAN:
+        return f"float64, padded rows float32 ({NAN})", [wide[0], _Run(3, False, torch.float64), narrow[1]]
+    failure = _why_not(model, narrow[1])
+    if failure is not None:
+        raise UntriableError(f"generate() itself fails: {failure}")
+    return f"float32 ({why})", narrow
+
+
+def _why_not(model: Any, run: _Run) -> str | None:
+    drawn(model, SEEDS[0]).to(run.dtype)
+    call = {**_call(model, run), "max_new_tokens": 2, "output_logits": True, "return_dict_in_generate": True}
+    try:
+        logits = model.generate(**call).logits
+    except Exception as error:  # whatever a kernel or a model's own generate() says
+        text = " ".join(str(error).split())
+        return f"{type(error).__name__}: {text}" if len(text) <= 120 else f"{type(error).__name__}: {text[:117]}…"
+    return NAN if any(bool(step.isnan().any()) for step in logits) else None
+
+
+def _compared(model: Any, run: _Run) -> tuple[str, str]:
+    """Verdict and reason."""
+    call, plain = _varied(model, run)
+    spec = Speculator(OracleDrafter(plain[:, -NEW_TOKENS:].tolist(), VOCABULARY))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            text = model.generate(**call, custom_generate=spec)
+        except RefusedError as error:
+            return "refused", str(error)
+    where = f"{run.batch} text{'s' * (run.batch > 1)}, {run.dtype}"
+    if plain.tolist() != text.tolist():
+        return "WRONG", f"another text than plain decoding ({where})"
+    for warning in caught:
+        if warning.category is NgramspecWarning:
+            return "undrafted", str(warning.message).removeprefix(type(model).__name__).split(": its text")[0].strip()
+    total = spec.stats.total
+    if not 0 < total.num_accepted_tokens < total.num_draft_tokens:
+        return "WRONG", f"{total.num_accepted_tokens} of {total.num_draft_tokens} draft tokens accepted ({where})"
+    return "drafted", ""
+
+
+def _varied(model: Any, run: _Run) -> tuple[dict[str, Any], Any]:
+    """A call and its plain text, with weights under which texts vary and depend on what was read."""
+    scores: dict[int, int] = {}
+    for seed in SEEDS:
+        drawn(model, seed).to(run.dtype)
+        texts = [model.generate(**_call(model, run, changed=changed)) for changed in (False, False, True)]
+        if texts[0].tolist() != texts[1].tolist():
+            raise UntriableError("generate() itself does not repeat its text")
+        emitted = [text[:, -NEW_TOKENS:].tolist() for text in texts]
+        scores[seed] = 0 if emitted[0] == emitted[2] else min(len(set(row)) for row in emitted[0])
+        if scores[seed] >= FEWEST_TOKENS:
+            break
+    best = max(scores, key=lambda seed: scores[seed])
+    if scores[best] < 2:
+        raise UntriableError("its text does not depend on the prompt, whatever the weights")
+    drawn(model, best).to(run.dtype)
+    call = _call(model, run)
+    return call, model.generate(**call)
+
+
+def _call(model: Any, run: _Run, *, changed: bool = False) -> dict[str, Any]:
+    """Arguments of `generate()`. changed: with another token late in the prompt, or other sounds or pictures."""
+    inputs = dict(_prompts(run))
+    if changed:
+        inputs["input_ids"] = inputs["input_ids"].clone()
+        inputs["input_ids"][:, -3] = (inputs["input_ids"][:, -3] + 1) % FIRST_SPECIAL
+    name, shape = INPUTS.get(model.config.model_type, ("", ()))
+    if name == model.main_input_name:
+        generator = torch.Generator().manual_seed(2 + changed)
+        inputs = {name: torch.randn((run.batch, *shape), generator=generator, dtype=torch.float64).to(run.dtype)}
+    return {**inputs, "max_new_tokens": NEW_TOKENS, "do_sample": False, "num_beams": 1}
+
+
+def _prompts(run: _Run) -> Iterator[tuple[str, Any]]:
+    prompts = padded_prompts(run.batch, PROMPT_LENGTH, seed=1, vocabulary=FIRST_SPECIAL)
+    if not run.padded:
+        prompts = {"input_ids": torch.randint(2, FIRST_SPECIAL, (run.batch, PROMPT_LENGTH),
+                                              generator=torch.Generator().manual_seed(1))}  # fmt: skip
+    yield from prompts.items()

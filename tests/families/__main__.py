@@ -1,0 +1,72 @@
+"""Tries every class that writes text and puts down what became of it: `python -m tests.families > docs/families.md`."""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import torch
+import transformers
+
+from tests.families.build import build
+from tests.families.catalogue import SECTIONS, families
+from tests.families.table import page
+from tests.families.trial import Result, tried
+
+SECONDS = 180
+"""Allowed per family."""
+
+
+def main(wanted: list[str]) -> None:
+    """Print the page; with names of model types, what became of those alone."""
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity(transformers.logging.CRITICAL)
+    results: dict[str, dict[str, tuple[str, Result]]] = {}
+    for section in SECTIONS:
+        results[section] = {}
+        for name, (config_class, model_class) in families(section).items():
+            if wanted and name not in wanted:
+                continue
+            result = _in_child(config_class, model_class)
+            results[section][name] = (model_class.__name__, result)
+            print(name, result, file=sys.stderr, flush=True)
+    if not wanted:
+        print(page(results))
+
+
+def _in_child(config_class: Any, model_class: Any) -> Result:
+    """A process of its own for each family: one that crashes, or never ends, takes nothing with it."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reads)
+        signal.alarm(SECONDS)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.write(writes, json.dumps(asdict(_built_and_tried(config_class, model_class))).encode())
+        os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if not answer:
+        return Result("not tried", f"it ended with signal {os.WTERMSIG(status)}")
+    return Result(**json.loads(answer))
+
+
+def _built_and_tried(config_class: Any, model_class: Any) -> Result:
+    try:
+        model = build(config_class, model_class)
+    except Exception as error:  # hundreds of classes, each with demands of its own
+        text = " ".join(str(error).split())
+        return Result("not tried", f"cannot be built here: {type(error).__name__}: {text[:200]}")
+    try:
+        return tried(model)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        return Result("WRONG", f"{type(error).__name__}: {text[:200]}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
