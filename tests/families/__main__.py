@@ -1,17 +1,18 @@
 """Tries every class that writes text and puts down what became of it: `python -m tests.families > docs/families.md`."""
 
 import json
+import logging
 import os
 import signal
 import sys
+import time
 from dataclasses import asdict
-from typing import Any
 
 import torch
 import transformers
 
 from tests.families.build import build
-from tests.families.catalogue import SECTIONS, families
+from tests.families.catalogue import Family, catalogue
 from tests.families.table import page
 from tests.families.trial import Result, tried
 
@@ -20,23 +21,24 @@ SECONDS = 180
 
 
 def main(wanted: list[str]) -> None:
-    """Print the page; with names of model types, what became of those alone."""
+    """Print the page; with names of families, what became of those alone."""
     torch.set_num_threads(1)
-    transformers.logging.set_verbosity(transformers.logging.CRITICAL)
-    results: dict[str, dict[str, tuple[str, Result]]] = {}
-    for section in SECTIONS:
-        results[section] = {}
-        for name, (config_class, model_class) in families(section).items():
-            if wanted and name not in wanted:
+    transformers.logging.set_verbosity(logging.CRITICAL)
+    results: dict[str, list[tuple[Family, Result]]] = {}
+    for section, families in catalogue().items():
+        results[section] = []
+        for family in families:
+            if wanted and family.name not in wanted:
                 continue
-            result = _in_child(config_class, model_class)
-            results[section][name] = (model_class.__name__, result)
-            print(name, result, file=sys.stderr, flush=True)
+            start = time.monotonic()
+            result = _in_child(family)
+            results[section].append((family, result))
+            print(f"{time.monotonic() - start:6.1f} s", family.name, result, file=sys.stderr, flush=True)
     if not wanted:
         print(page(results))
 
 
-def _in_child(config_class: Any, model_class: Any) -> Result:
+def _in_child(family: Family) -> Result:
     """A process of its own for each family: one that crashes, or never ends, takes nothing with it."""
     reads, writes = os.pipe()
     child = os.fork()
@@ -44,7 +46,7 @@ def _in_child(config_class: Any, model_class: Any) -> Result:
         os.close(reads)
         signal.alarm(SECONDS)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        os.write(writes, json.dumps(asdict(_built_and_tried(config_class, model_class))).encode())
+        os.write(writes, json.dumps(asdict(_built_and_tried(family))).encode())
         os._exit(0)
     os.close(writes)
     with os.fdopen(reads, "rb") as pipe:
@@ -55,9 +57,9 @@ def _in_child(config_class: Any, model_class: Any) -> Result:
     return Result(**json.loads(answer))
 
 
-def _built_and_tried(config_class: Any, model_class: Any) -> Result:
+def _built_and_tried(family: Family) -> Result:
     try:
-        model = build(config_class, model_class)
+        model = build(family.config_class, family.model_class, settings=family.settings)
     except Exception as error:  # hundreds of classes, each with demands of its own
         text = " ".join(str(error).split())
         return Result("not tried", f"cannot be built here: {type(error).__name__}: {text[:200]}")

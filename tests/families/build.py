@@ -12,9 +12,10 @@ def build(
 ) -> Any:
     """A tiny model, its experts one by one, its weights yet to be drawn. settings: see `shrunk`."""
     config = shrunk(config_class(), settings)
-    if not isinstance(config, model_class.config_class):  # the class is a part of what the configuration describes
-        parts = [getattr(config, name, None) for name in config.sub_configs]
-        config = next(part for part in parts if isinstance(part, model_class.config_class))
+    # The class may be a part of what the configuration describes.
+    parts = [part for name in config.sub_configs if isinstance(part := getattr(config, name), model_class.config_class)]
+    if parts and not isinstance(config, model_class.config_class):
+        config = parts[0]
     model = model_class._from_config(config, experts_implementation="eager", attn_implementation=attention)
     PREPARED.get(config_class.model_type, lambda _: None)(model)
     model.generation_config.eos_token_id = None

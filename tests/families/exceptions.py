@@ -47,11 +47,19 @@ SETTINGS: dict[str, Settings] = {
     "ernie4_5_vl_moe_text": {"rope_parameters": {**ROPE, "mrope_section": [1, 1, 2]}},
     "chameleon": {"vocabulary_map": {"<image>": 20}},
     "cohere2_vision": {"alignment_intermediate_size": 48},
+    "chameleon_vqgan": {"resolution": 64},
+    "deepseek_ocr2_text": {"mlp_layer_types": ["dense", "sparse"]},
     "emu3": {"vocabulary_map": {"<image>": 20}},
     "fun_asr_nano": {"adaptor_config": {"intermediate_size": 8}},
-    "glm5_next_text": {"index_topk": 16},
+    "florence_vision": {
+        "depths": [1] * 4, "embed_dim": [32] * 4, "num_heads": [2] * 4, "num_groups": [2] * 4, "projection_dim": 32,
+    },
+    "glm5_next_text": {"index_topk": 16, "qk_rope_head_dim": 0},
+    "granite4_vision": {"deepstack_layer_map": [[0, 0]]},
+    "hunyuan_vl_text": {"rope_parameters": {**ROPE, "mrope_section": [1, 1, 1, 1]}},
     "molmo2_adapter": {"vision_feature_layer": [1, 0]},
-    "muse_spark_vision": {"num_hidden_layers": 4},
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 24},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 24},
     "step3p5": {"sliding_window": 8},
     "zaya": {"num_experts_per_tok": 1},
 }  # fmt: skip
@@ -68,7 +76,40 @@ INPUTS: dict[str, tuple[str, tuple[int, ...]]] = {
     "whisper": ("input_features", (80, 64)),
     "speech_to_text": ("input_features", (40, 80)),
     "moonshine": ("input_values", (4000,)),
-    "pix2struct": ("flattened_patches", (6, 590)),
-    "vision-encoder-decoder": ("pixel_values", (3, 28, 28)),
 }
 """Sounds and pictures: the name of the input, and its shape behind the batch."""
+
+_WINDOWS: Settings = {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 8}
+
+SETUPS: dict[tuple[str, str], Settings] = {
+    ("bert", "as an encoder"): {"is_decoder": False},
+    ("exaone4", "without windows"): {"layer_types": ["full_attention"] * 2, "sliding_window": None},
+    ("falcon", "alibi"): {"alibi": True},
+    ("falcon", "new decoder architecture"): {"new_decoder_architecture": True, "num_kv_heads": 2},
+    ("falcon", "sequential, a key per head"): {"parallel_attn": False, "multi_query": False},
+    ("gemma2", "both directions"): {"use_bidirectional_attention": True},
+    ("gemma3_text", "both directions"): {"use_bidirectional_attention": True},
+    ("gemma4_text", "shared keys"): {
+        "layer_types": ["sliding_attention", "full_attention"] * 2, "num_hidden_layers": 4, "num_kv_shared_layers": 2,
+    },
+    ("gemma4_text", "both directions"): {"use_bidirectional_attention": "all"},
+    ("gpt_bigcode", "a key per head"): {"multi_query": False},
+    ("granitemoehybrid", "attention alone"): {"layer_types": ["full_attention"] * 2},
+    ("lfm2", "attention alone"): {"layer_types": ["full_attention"] * 2},
+    ("llama", "attention biases, one key for all heads"): {"attention_bias": True, "num_key_value_heads": 1},
+    ("llama", "dynamic rope"): {"rope_parameters": {**ROPE, "rope_type": "dynamic", "factor": 2.0}},
+    ("llama", "yarn"): {"rope_parameters": {**ROPE, "rope_type": "yarn", "factor": 2.0}},
+    ("minimax_m3_vl_text", "sparse attention"): {"layer_types": ["minimax_m3_sparse", "full_attention"]},
+    ("mistral", "without a window"): {"sliding_window": None},
+    ("mllama", "cross attention"): {"text_config": {"cross_attention_layers": [1], "num_hidden_layers": 3}},
+    ("mpt", "without alibi"): {"attn_config": {"alibi": False}},
+    ("opt", "norms behind"): {"do_layer_norm_before": False},
+    ("phi3", "longrope"): {"rope_parameters": {**ROPE, "rope_type": "longrope", "short_factor": [1.0] * 4,
+                                               "long_factor": [2.0] * 4, "partial_rotary_factor": 1.0},
+                           "original_max_position_embeddings": 64},
+    **{(name, "sliding windows"): {**_WINDOWS, "use_sliding_window": True, "max_window_layers": 1}
+       for name in ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe")},
+    ("smollm3", "sliding windows"): {**_WINDOWS, "use_sliding_window": True},
+    ("starcoder2", "a window"): {"sliding_window": 8},
+}  # fmt: skip
+"""Families that can be set up in ways that matter here and that their defaults do not show."""

@@ -13,35 +13,53 @@ WINDOW = 8
 MAX_POSITIONS = 128
 
 _SIZES: list[tuple[int, str]] = [
-    (2, """num_hidden_layers n_layer n_layers num_layers decoder_layers encoder_layers num_encoder_layers
+    (
+        2,
+        """num_hidden_layers n_layer n_layers num_layers decoder_layers encoder_layers num_encoder_layers
         num_decoder_layers num_key_value_heads depth num_experts_per_tok top_k_experts moe_topk moe_k topk_group n_group
         num_mamba_heads n_mamba_heads mamba_n_groups attention_num_kv_heads swa_num_key_value_heads
         num_codebooks num_global_layers conf_num_hidden_layers type_vocab_size max_window_layers hc_mult
         num_global_key_value_heads expert_layer_period attn_layer_period
-        attn_layer_offset num_nextn_predict_layers layer_group_size global_attn_every_n_layers"""),
-    (4, """num_attention_heads n_head n_heads num_heads decoder_attention_heads encoder_attention_heads
+        attn_layer_offset num_nextn_predict_layers layer_group_size global_attn_every_n_layers""",
+    ),
+    (
+        4,
+        """num_attention_heads n_head n_heads num_heads decoder_attention_heads encoder_attention_heads
         num_encoder_attention_heads num_decoder_attention_heads attention_heads swa_num_attention_heads num_experts
         n_routed_experts num_local_experts moe_num_experts index_n_heads num_blocks
         mamba_n_heads mamba_num_heads linear_num_key_heads linear_num_value_heads conf_num_attention_heads
-        rotary_dim index_topk chunk_size mamba_chunk_size linear_num_heads"""),
-    (8, """head_dim global_head_dim v_head_dim qk_nope_head_dim qk_rope_head_dim index_head_dim swa_head_dim
+        rotary_dim index_topk chunk_size mamba_chunk_size linear_num_heads""",
+    ),
+    (
+        8,
+        """head_dim global_head_dim v_head_dim qk_nope_head_dim qk_rope_head_dim index_head_dim swa_head_dim
         swa_v_head_dim linear_key_head_dim linear_value_head_dim mamba_d_head mamba_head_dim d_kv kv_channels
         mamba_d_state state_size ssm_state_size attention_head_size dim_head query_pre_attn_scalar linear_head_dim
-        hidden_size_per_layer_input"""),
+        hidden_size_per_layer_input""",
+    ),
     (16, "q_lora_rank kv_lora_rank o_lora_rank laurel_rank gated_norm_rank num_position_embeddings"),
     (WINDOW, "sliding_window sliding_window_size window_size attention_window_size attention_chunk_size"),
-    (32, """hidden_size d_model n_embd embed_dim embedding_size input_embedding_size output_embedding_size
+    (
+        32,
+        """hidden_size d_model n_embd embed_dim embedding_size input_embedding_size output_embedding_size
         out_hidden_size vision_output_dim backbone_hidden_size mm_embed_dim emb_dim
         adapter_in_dim adapter_out_dim text_hidden_size audio_hidden_size adapter_input_size projector_hidden_size
-        projection_dim image_token_embed_dim projector_input_dim projector_output_dim hidden_dim"""),
-    (48, """intermediate_size moe_intermediate_size shared_expert_intermediate_size decoder_ffn_dim encoder_ffn_dim
+        projection_dim image_token_embed_dim projector_input_dim projector_output_dim hidden_dim base_channels""",
+    ),
+    (
+        48,
+        """intermediate_size moe_intermediate_size shared_expert_intermediate_size decoder_ffn_dim encoder_ffn_dim
         ffn_dim d_ff dim_ff dff d_inner ffn_hidden_size shared_intermediate_size intermediate_size_mlp
         expert_ffn_hidden_size dense_intermediate_size feed_forward_size mlp_dim moe_shared_expert_intermediate_size
-        shared_experts_intermediate_size"""),
-    (MAX_POSITIONS, """max_position_embeddings n_positions n_ctx max_seq_len original_max_position_embeddings
-        context_length max_target_positions"""),
+        shared_experts_intermediate_size""",
+    ),
+    (
+        MAX_POSITIONS,
+        """max_position_embeddings n_positions n_ctx max_seq_len original_max_position_embeddings
+        context_length max_target_positions""",
+    ),
     (VOCABULARY, "vocab_size vocab_size_per_layer_input audio_vocab_size pronunciation_vocab_size shape_vocab_size"),
-    (64, "num_embeddings"),
+    (64, "num_embeddings codebook_size"),
     (28, "image_size crop_size"),
     (14, "patch_size"),
 ]
@@ -66,6 +84,8 @@ def shrunk(config: Any, settings: dict[str, Any] | None = None) -> Any:
     changes |= _layers(config)
     changes |= _tokens(config)
     settings = {**SETTINGS.get(config.model_type, {}), **(settings or {})}
+    if "layer_types" in settings and "num_hidden_layers" in changes:
+        changes["num_hidden_layers"] = len(settings["layer_types"])
     for name in config.sub_configs:
         part = getattr(config, name, None)
         if part is not None:

@@ -3,7 +3,9 @@
 import inspect
 from typing import Any
 
+import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+from transformers.generation.utils import GenerationMixin
 
 from ngramspec.hf.types import Model
 
@@ -11,6 +13,7 @@ ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
 """Those that take a mask per query. flash_attention takes 2-D masks only, flex_attention block masks."""
 
 OWN_MASKS = {
+    "git": "makes room in its mask for a picture, where there is none too",
     "gpt_neo": "masks by the place of a query in its block, whatever its slot",
     "moshi": "drops the keys behind a sliding window that its mask does not know",
 }
@@ -47,7 +50,7 @@ def _why_positions_fail(model: Model, config: Any) -> str | None:
         return "encodes positions in the attention mask (alibi)"
     if getattr(config, "is_decoder", True) is False:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
-    if any("mrope_section" in rope for rope in _ropes(config)):
+    if type(model)._prepare_position_ids_for_generation is not GenerationMixin._prepare_position_ids_for_generation:
         return "gives a token several positions (multimodal rope)"
     if config.model_type in OWN_MASKS:
         return OWN_MASKS[config.model_type]
@@ -56,7 +59,25 @@ def _why_positions_fail(model: Model, config: Any) -> str | None:
         return "keeps no cache of keys and values"
     if "position_ids" not in taken:
         return "takes no position ids per row"
+    if not _keeps_positions(model, config):
+        return "changes the positions that it is given"
     return None
+
+
+def _keeps_positions(model: Model, config: Any) -> bool:
+    """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
+    ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    positions = torch.arange(2, device=model.device)[None]
+    inputs = model.prepare_inputs_for_generation(
+        ids,
+        past_key_values=DynamicCache(config=config),
+        attention_mask=torch.ones_like(ids),
+        position_ids=positions,
+        use_cache=True,
+        is_first_iteration=True,
+    )
+    kept = inputs.get("position_ids")
+    return kept is not None and torch.equal(kept, torch.arange(2, device=model.device)[None])
 
 
 def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
