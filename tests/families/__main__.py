@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from tests.families.table import page
 from tests.families.trial import Result, tried
 
 SECONDS = 180
+BYTES = 4 * 2**30
 """Allowed per family."""
 
 
@@ -45,6 +47,7 @@ def _in_child(family: Family) -> Result:
     if not child:
         os.close(reads)
         signal.alarm(SECONDS)
+        resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         os.write(writes, json.dumps(asdict(_built_and_tried(family))).encode())
         os._exit(0)
@@ -59,7 +62,7 @@ def _in_child(family: Family) -> Result:
 
 def _built_and_tried(family: Family) -> Result:
     try:
-        model = build(family.config_class, family.model_class, settings=family.settings)
+        model = build(family.config_class, family.model_class, settings=family.settings).double()
     except Exception as error:  # hundreds of classes, each with demands of its own
         text = " ".join(str(error).split())
         return Result("not tried", f"cannot be built here: {type(error).__name__}: {text[:200]}")

@@ -50,6 +50,8 @@ def _why_positions_fail(model: Model, config: Any) -> str | None:
         return "encodes positions in the attention mask (alibi)"
     if getattr(config, "is_decoder", True) is False:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
+    if getattr(config, "use_bidirectional_attention", None) in (True, "all"):
+        return "reads its text in both directions (use_bidirectional_attention)"
     if type(model)._prepare_position_ids_for_generation is not GenerationMixin._prepare_position_ids_for_generation:
         return "gives a token several positions (multimodal rope)"
     if config.model_type in OWN_MASKS:
