@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate import dispatch_model  # type: ignore[import-untyped]
+import torch
+from accelerate import cpu_offload, dispatch_model
 
 from tests.hf.comparing import compare, limits
 from tests.hf.models import padded_prompts, tiny
@@ -17,6 +18,14 @@ def spread(tmp_path: Path) -> Any:
     return dispatch_model(tiny.__wrapped__("llama"), places, main_device="cpu", offload_dir=str(tmp_path))
 
 
+def offloaded(_: Path) -> Any:
+    """Every weight is brought in when it is needed, so the model itself says it lies nowhere."""
+    model = cpu_offload(tiny.__wrapped__("llama"), execution_device=torch.device("cpu"))
+    assert model.device.type == "meta"
+    return model
+
+
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_model_partly_on_disk_writes_the_same_text(batch: int, tmp_path: Path) -> None:
-    assert compare(spread(tmp_path), padded_prompts(batch), limits).was_tried
+@pytest.mark.parametrize("place", [spread, offloaded])
+def test_a_model_in_several_places_writes_the_same_text(place: Any, batch: int, tmp_path: Path) -> None:
+    assert compare(place(tmp_path), padded_prompts(batch), limits).was_tried
