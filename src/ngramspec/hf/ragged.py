@@ -28,7 +28,9 @@ class RaggedTarget:
         self._chooser = chooser
         self._cache = RaggedCache(len(self._windows))
         request.cache.copy_to(self._cache)
-        self._prompt_mask = None if request.mask is None else request.mask.to(model.device, torch.bool)
+        # Where weights are brought in one by one (accelerate's offloading), the model itself lies nowhere.
+        self._device = request.input_ids.device if model.device.type == "meta" else model.device
+        self._prompt_mask = None if request.mask is None else request.mask.to(self._device, torch.bool)
         self._held: list[Row] = []
         self._keeps_rows = request.keeps_cache
         self._is_eager = model.config._attn_implementation == "eager"
@@ -82,10 +84,9 @@ class RaggedTarget:
 
     def _forward(self, block: Block) -> Tensor:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns."""
-        device = self._model.device
         token_ids, position_ids, slots = torch.from_numpy(
             np.stack([block.token_ids, block.position_ids, block.slots])
-        ).to(device)
+        ).to(self._device)
         self._cache.place(slots, block.extent, block.first)
         arguments: dict[str, Any] = {"logits_to_keep": block.num_logits} if self._keeps_logits else {}
         output = self._model(

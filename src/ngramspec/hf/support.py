@@ -4,7 +4,9 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from transformers.cache_utils import DynamicCache, DynamicSlidingWindowLayer
+from transformers.generation.utils import GenerationMixin
 
 from ngramspec.hf.given import ROLLS_BACK
 from ngramspec.hf.types import Model
@@ -15,11 +17,18 @@ PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", "past_key_values", "
 MASKS_PER_QUERY = ("sdpa", "eager")
 """Attention implementations that take a mask per query. flash_attention takes 2-D masks only, flex_attention blocks."""
 
-OWN_MASKS = {"gpt_neo": "masks by the place of a query in its block, whatever its slot"}
+OWN_MASKS = {
+    "git": "makes room in its mask for a picture, where there is none too",
+    "gpt_neo": "masks by the place of a query in its block, whatever its slot",
+}
 """Model types that overrule a mask per query."""
 
-OWN_CACHES = {"moshi": "has a sliding window that its own cache alone keeps to"}
-"""Model types that no cache but transformers' own will do for."""
+ONE_BY_ONE = {
+    "cpmant": "puts learned tokens of its own before each text",
+    "moshi": "has a sliding window that its own cache alone keeps to",
+    "prophetnet": "reads one token at a time once there is a cache",
+}
+"""Model types whose cache is right for one token after another only."""
 
 
 def why_undrafted(model: Model) -> str | None:
@@ -38,8 +47,10 @@ def why_undrafted(model: Model) -> str | None:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
     if getattr(config, "is_decoder", True) is False and not model.config.is_encoder_decoder:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
-    if config.model_type in OWN_CACHES:
-        return OWN_CACHES[config.model_type]
+    if getattr(config, "use_bidirectional_attention", None) in (True, "all"):
+        return "reads its text in both directions (use_bidirectional_attention)"
+    if config.model_type in ONE_BY_ONE:
+        return ONE_BY_ONE[config.model_type]
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         return "keeps no cache of keys and values"
     return None
@@ -61,17 +72,34 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "attends in chunks"
     if getattr(config, "alibi", False):
         return "encodes positions in the attention mask (alibi)"
-    if any("mrope_section" in rope for rope in _ropes(config)):
+    if type(model)._prepare_position_ids_for_generation is not GenerationMixin._prepare_position_ids_for_generation:
         return "gives a token several positions (multimodal rope)"
     if config.model_type in OWN_MASKS:
         return OWN_MASKS[config.model_type]
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return "takes no position ids per row"
+    if not _keeps_positions(model, config):
+        return "changes the positions that it is given"
     implementation = model.config._attn_implementation
     if implementation not in MASKS_PER_QUERY:
         return f"takes no mask per query (attn_implementation={implementation!r})"
     others = sorted(set(model_kwargs) - PLAIN_INPUTS)
     return f"is given more than ids, a mask and positions ({', '.join(others)})" if others else None
+
+
+def _keeps_positions(model: Model, config: Any) -> bool:
+    """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
+    ids, positions = torch.zeros((1, 2), dtype=torch.long), torch.arange(2)[None]
+    inputs = model.prepare_inputs_for_generation(
+        ids,
+        past_key_values=DynamicCache(config=config),
+        attention_mask=torch.ones_like(ids),
+        position_ids=positions.clone(),
+        use_cache=True,
+        is_first_iteration=True,
+    )
+    kept = inputs.get("position_ids")
+    return kept is not None and torch.equal(kept.cpu(), positions)
 
 
 def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
