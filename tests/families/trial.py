@@ -30,7 +30,8 @@ NAN = "eager attention itself makes NaN of a padded row in float64"
 class Result:
     """What became of a family.
 
-    verdict: "drafted", "undrafted", "refused", "not tried" or "WRONG". why: a clause; empty where drafted, each row at its own place.
+    verdict: "drafted", "undrafted", "refused", "not tried" or "WRONG". why: a clause; empty where
+        each row is drafted for at its own place.
     dtype: "float64", or the narrower type and why it had to be. attention: the implementation that ran.
     """
 
