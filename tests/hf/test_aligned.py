@@ -87,18 +87,6 @@ def test_a_processor_that_nobody_knows_sees_what_it_sees_in_plain_decoding(batch
     assert seen[-2] == seen[-1]
 
 
-@pytest.mark.parametrize("attention", ["eager", "flex_attention"])
-def test_an_attention_without_a_mask_per_query_is_fed_as_in_plain_decoding(attention: str) -> None:
-    """flex_attention takes block masks, which the model makes itself."""
-    model = tiny("llama", attention).float()
-    try:
-        assert (why_aligned(model, []) is not None) == (attention == "flex_attention")
-        for batch in (1, 3):
-            assert compare(model, padded_prompts(batch), limits).was_tried
-    finally:
-        model.double()
-
-
 def test_inputs_beside_ids_mask_and_positions_are_fed_as_in_plain_decoding() -> None:
     model = tiny("gpt2")
     for batch in (1, 3):

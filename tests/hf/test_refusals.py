@@ -124,6 +124,18 @@ def test_what_the_model_itself_is_set_to_is_refused_too(setting: dict[str, Any])
         model.generation_config = usual
 
 
+@pytest.mark.parametrize("attention", ["flex_attention", "flash_attention_2"])
+def test_an_attention_without_a_mask_per_query_is_refused_by_name(attention: str) -> None:
+    model, spec = tiny("llama"), Speculator()
+    usual = model.config._attn_implementation
+    model.config._attn_implementation = attention
+    try:
+        call = {**padded_prompts(1), "max_new_tokens": 6, "custom_generate": spec}
+        refused(lambda: model.generate(**call), model, f"'{attention}'.*sdpa", spec)
+    finally:
+        model.config._attn_implementation = usual
+
+
 def test_a_refused_call_leaves_model_and_speculator_as_they_were() -> None:
     model, spec = tiny("llama"), Speculator(RandomDrafter(VOCABULARY))
     call = {**padded_prompts(3), "max_new_tokens": 12, "eos_token_id": EOS}

@@ -62,7 +62,7 @@ class AlignedTarget:
         ends = [row.num_cached + 1 + plan.draft.tokens.size for row, plan in zip(rows, plans, strict=True)]
         block = self._known(start, max(ends) - start)
         for row, plan, end in zip(rows, plans, ends, strict=True):
-            block[row.index, row.num_cached + 1 - start : end - start] = torch.from_numpy(plan.draft.tokens)
+            block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(plan.draft.tokens)
         logits = self._forward(block, start)
         return self._chooser.choose(
             [

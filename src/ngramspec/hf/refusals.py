@@ -10,6 +10,7 @@ from transformers.integrations.fsdp import is_fsdp_managed_module
 
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf.request import Request
+from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS
 from ngramspec.hf.types import Model
 
 
@@ -46,6 +47,12 @@ def refuse_inputs(request: Request) -> None:
     if request.model_kwargs.get("inputs_embeds") is not None:
         raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
     request.cache.refuse()
+    implementation = request.model.config._attn_implementation
+    if implementation not in ATTENTION_IMPLEMENTATIONS:
+        raise RefusedError(
+            f"drafts are checked with attention of the kinds {' and '.join(ATTENTION_IMPLEMENTATIONS)},"
+            f' got {implementation!r}: load the model with attn_implementation="sdpa"'
+        )
     if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(request.model):
         raise RefusedError("a model sharded by DeepSpeed ZeRO-3 or FSDP needs synced_gpus, which is not supported yet")
 

@@ -14,8 +14,8 @@ from ngramspec.hf.types import Model
 PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
 """Inputs of a model that `RaggedTarget` makes itself."""
 
-MASKS_PER_QUERY = ("sdpa", "eager")
-"""Attention implementations that take a mask per query. flash_attention takes 2-D masks only, flex_attention blocks."""
+ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
+"""Those that are tested. flash_attention runs on a GPU only; flex_attention is compiled anew for each block's width."""
 
 OWN_MASKS = {
     "git": "makes room in its mask for a picture, where there is none too",
@@ -80,9 +80,6 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "takes no position ids per row"
     if not _keeps_positions(model, config):
         return "changes the positions that it is given"
-    implementation = model.config._attn_implementation
-    if implementation not in MASKS_PER_QUERY:
-        return f"takes no mask per query (attn_implementation={implementation!r})"
     others = sorted(set(model_kwargs) - PLAIN_INPUTS)
     return f"is given more than ids, a mask and positions ({', '.join(others)})" if others else None
 
