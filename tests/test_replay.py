@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from ngramspec.cli import app, main
 from ngramspec.drafting import PromptLookup, TokenArray
 from ngramspec.errors import TraceError
-from ngramspec.replay import Report, Trace, load_tokenizer, read_traces, replay
+from ngramspec.replay import PromptAs, Report, Trace, load_tokenizer, read_traces, replay
 from tests.oracles import OracleLookupSession
 
 SHARED_TRACES = Path(__file__).parents[2] / "shared" / "traces"
@@ -274,3 +274,21 @@ def test_on_recorded_traffic_drafts_are_accepted() -> None:
     report: Report = replay((row for row, _ in zip(traces, range(3), strict=False)), PromptLookup())
     assert 3 == report.total.counters.requests
     assert report.total.counters.tokens_per_pass > 1.5
+
+
+def test_a_prompt_that_an_encoder_reads_is_copied_from_like_any_other() -> None:
+    traces = [trace(range(50), [20, *range(21, 40)], "summary"), trace([5, 6, 7], [5, 6, 7, 5, 6, 7, 5, 6, 7])]
+    reports = {prompt_as: replay(traces, PromptLookup(), prompt_as=prompt_as) for prompt_as in PromptAs}
+    passes = {prompt_as: report.total.counters.target_passes for prompt_as, report in reports.items()}
+    assert passes[PromptAs.CONTEXT] == passes[PromptAs.REFERENCE] < passes[PromptAs.NOTHING]
+    assert [19 + 8] * 3 == [report.total.counters.tokens for report in reports.values()]
+    assert 19 == reports[PromptAs.NOTHING].segments["summary"].counters.target_passes  # no token repeats
+
+
+def test_a_prompt_may_be_replayed_as_an_encoders(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"prompt_ids": list(range(30)), "output_ids": list(range(9, 25))}])
+    figures = []
+    for prompt_as in ("reference", "nothing"):
+        result = CliRunner().invoke(app, ["replay", str(path), "--prompt-as", prompt_as, "--json"])
+        figures.append(json.loads(result.stdout)["total"]["tokens_per_pass"])
+    assert [7.5, 1.0] == figures

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ngramspec.drafting import PromptLookup
-from ngramspec.replay import Report, SegmentReport, Tokenizer, Trace, load_tokenizer, read_traces
+from ngramspec.replay import PromptAs, Report, SegmentReport, Tokenizer, Trace, load_tokenizer, read_traces
 from ngramspec.replay import replay as replay_traces
 
 
@@ -23,6 +23,9 @@ def replay(
         typer.Option(help="For rows of text: tekken, pico, or a path or name that AutoTokenizer loads."),
     ] = None,
     max_draft_tokens: Annotated[int, typer.Option(min=0, help="Longest draft; 0 drafts nothing.")] = 10,
+    prompt_as: Annotated[
+        PromptAs, typer.Option(help="reference: an encoder reads it (T5, BART); nothing: without it, to compare.")
+    ] = PromptAs.CONTEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play recorded requests back through the decode loop, without a model.
@@ -32,7 +35,8 @@ def replay(
     a pass.
     """
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
-    report = replay_traces(_with_progress(traces, loaded), PromptLookup(), max_draft_tokens=max_draft_tokens)
+    rows = _with_progress(traces, loaded)
+    report = replay_traces(rows, PromptLookup(), max_draft_tokens=max_draft_tokens, prompt_as=prompt_as)
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:

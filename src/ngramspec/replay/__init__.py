@@ -1,10 +1,11 @@
 """Recorded requests, played back through the decode loop: what speculation would do for them, without a model."""
 
-from ngramspec.replay.replay import ReplayTarget, Report, SegmentReport, replay
+from ngramspec.replay.replay import PromptAs, ReplayTarget, Report, SegmentReport, replay
 from ngramspec.replay.tokenizers import Tokenizer, load_tokenizer
 from ngramspec.replay.traces import Trace, read_traces
 
 __all__ = [
+    "PromptAs",
     "ReplayTarget",
     "Report",
     "SegmentReport",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from ngramspec.decoding import FixedBudget, Plan, Sequence, Verdict, num_agreein
 from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import Counters
+
+
+class PromptAs(StrEnum):
+    """Where a model reads the prompt: in the text itself; in an encoder, for a `reference`; or as `nothing` to copy."""
+
+    CONTEXT = "context"
+    REFERENCE = "reference"
+    NOTHING = "nothing"
 
 
 class ReplayTarget:
@@ -107,26 +116,34 @@ def replay(
     drafter: Drafter,
     *,
     max_draft_tokens: int = 10,
+    prompt_as: PromptAs = PromptAs.CONTEXT,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Report:
-    """Play the requests back one after another, and count; `clock` gives nanoseconds."""
+    """Play the requests back one after another, and count; `clock` gives nanoseconds.
+
+    prompt_as: an encoder-decoder model has its prompt as a reference; as nothing, it shows what the reference brings.
+    """
     budget = FixedBudget(max_draft_tokens)
     report = Report()
     for trace in traces:
         if trace.degenerate_loop:
             report.num_degenerate_loops += 1
         else:
-            report.add(_replay_one(trace, drafter, budget, clock), trace.segment)
+            report.add(_replay_one(trace, drafter, budget, prompt_as, clock), trace.segment)
     return report
 
 
-def _replay_one(trace: Trace, drafter: Drafter, budget: FixedBudget, clock: Callable[[], int]) -> SegmentReport:
+def _replay_one(
+    trace: Trace, drafter: Drafter, budget: FixedBudget, prompt_as: PromptAs, clock: Callable[[], int]
+) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all that there was came from prefill
         return SegmentReport(counters)
-    known = np.concatenate((trace.prompt, trace.output[:1]))
+    known = trace.output[:1]
+    if prompt_as is PromptAs.CONTEXT:
+        known = np.concatenate((trace.prompt, known))
     start = clock()
-    session = drafter.open(trace.segment)
+    session = drafter.open(trace.segment, [trace.prompt] if prompt_as is PromptAs.REFERENCE else ())
     session.extend(known)
     prompt_ns = clock() - start
 
@@ -135,7 +152,7 @@ def _replay_one(trace: Trace, drafter: Drafter, budget: FixedBudget, clock: Call
     target = ReplayTarget(trace.output)
     while not sequence.finished:
         step(target, [sequence], budget)
-    return SegmentReport(counters, known.size, timed.elapsed_ns, prompt_ns)
+    return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
 
 
 class _TimedSession:
