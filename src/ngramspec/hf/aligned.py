@@ -26,7 +26,7 @@ from ngramspec.hf.rows import Row, rows_of
 from ngramspec.hf.support import windows_of
 from ngramspec.hf.text import Text
 
-REACH = 16
+REACH = 4
 """Tokens by which a row may be ahead of the slowest and still be moved on."""
 
 ROOM = 256
