@@ -38,7 +38,8 @@ def recorded(seed: int, prompt: int, output: int) -> Trace:
     return Trace(text, np.where(changed, rng.integers(1, VOCABULARY, output), copied).astype(np.int32))
 
 
-TRACES = [recorded(0, 30, 25), recorded(1, 8, 12), recorded(2, 17, 33), recorded(3, 5, 1)]
+TRACES = [recorded(0, 30, 25), recorded(1, 8, 12), recorded(2, 17, 33), recorded(3, 5, 1), recorded(4, 40, 24)]
+"""The last one fills its room to the last token."""
 
 
 @pytest.fixture(scope="module")

@@ -103,5 +103,6 @@ class ReplayModel(LlamaForCausalLM):
         )
         places = slice_logits_to_keep(position_ids.expand(input_ids.shape)[..., None], logits_to_keep)
         assert output.logits is not None
-        output.logits.scatter_(-1, self.next_tokens[places], CERTAIN)
+        # A draft may reach beyond the room of the last request; what follows there is behind the end of its text.
+        output.logits.scatter_(-1, self.next_tokens[places % self.next_tokens.numel()], CERTAIN)
         return output
