@@ -46,7 +46,8 @@ class Text:
 
     def row(self, row: int) -> Tensor:
         """Prompt and emitted tokens of one row, `int64[1, L]`."""
-        return self._ids[row : row + 1, : self._write(row)]
+        length = self._write(row)  # may replace the tensor, so it comes first
+        return self._ids[row : row + 1, :length]
 
     def batch(self) -> Tensor:
         """Prompts and emitted tokens of all rows, which must be equally long, `int64[B, L]`."""
@@ -62,7 +63,8 @@ class Text:
         emitted, start = self.emitted[row], self._num_written[row]
         end = self.prompt_length + len(emitted)
         if end > self._ids.shape[1]:
-            self._ids = torch.nn.functional.pad(self._ids, (0, max(ROOM, end // 4)), value=self.pad_token)
+            room = end + max(ROOM, end // 4)
+            self._ids = torch.nn.functional.pad(self._ids, (0, room - self._ids.shape[1]), value=self.pad_token)
         if start < len(emitted):
             new = torch.tensor(emitted[start:], dtype=self._ids.dtype)
             self._ids[row, self.prompt_length + start : end] = new.to(self._ids.device)
