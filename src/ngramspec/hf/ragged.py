@@ -1,6 +1,7 @@
 """A model that takes a position per token and a mask per query: its rows advance each by its own number of tokens."""
 
 from collections.abc import Sequence as Rows
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ngramspec.decoding import Plan, Verdict
 from ngramspec.drafting.types import NO_DRAFT, Draft
+from ngramspec.hf.attention import folded
 from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
 from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
@@ -89,15 +91,17 @@ class RaggedTarget:
         ).to(self._device)
         self._cache.place(slots, block.extent, block.first)
         arguments: dict[str, Any] = {"logits_to_keep": block.num_logits} if self._keeps_logits else {}
-        output = self._model(
-            input_ids=token_ids,
-            attention_mask=self._mask_2d(block) if self._is_plain(block) else self._masks(slots, block),
-            position_ids=position_ids,
-            past_key_values=self._cache,
-            use_cache=True,
-            return_dict=True,
-            **arguments,
-        )
+        is_plain = self._is_plain(block)
+        with nullcontext() if is_plain else folded():
+            output = self._model(
+                input_ids=token_ids,
+                attention_mask=self._mask_2d(block) if is_plain else self._masks(slots, block),
+                position_ids=position_ids,
+                past_key_values=self._cache,
+                use_cache=True,
+                return_dict=True,
+                **arguments,
+            )
         logits: Tensor = output.logits
         return logits[:, -block.num_logits :]
 
