@@ -13,13 +13,22 @@ def rows(draw: st.DrawFn) -> BlockRow:
     """A row with some tokens cached, some pending, some drafted; possibly none of them, as a finished row has."""
     num_pending, num_drafted = draw(st.integers(0, 6)), draw(st.integers(0, 5))
     tokens = np.arange(100, 100 + num_pending + num_drafted, dtype=np.int32)
-    start = draw(st.integers(0, 50))
+    position = draw(st.integers(0, 50))
+    positions = draw(st.none() | st.lists(st.integers(0, 50), min_size=num_pending, max_size=num_pending))
     return BlockRow(
         num_cached=draw(st.integers(0, 20)),
         pending=tokens[:num_pending],
         draft=tokens[num_pending:],
-        positions=np.arange(start, start + tokens.size),
+        position=position if positions is None else positions[-1] if positions else 0,
+        positions=None if positions is None else np.array(positions, np.int64),
     )
+
+
+def positions_of(row: BlockRow) -> list[int]:
+    """Position ids of the pending tokens, given or counted, and of the draft."""
+    pending = range(row.position + 1 - row.pending.size, row.position + 1)
+    given = pending if row.positions is None else row.positions.tolist()
+    return [*given, *range(row.position + 1, row.position + 1 + row.draft.size)]
 
 
 blocks = st.lists(rows(), min_size=1, max_size=5).filter(lambda some: max(row.width for row in some) > 0)
@@ -32,7 +41,9 @@ def test_tokens_stand_at_the_right_in_order_and_the_last_columns_serve_every_dra
         tokens = [*row.pending, *row.draft]
         width = block.token_ids.shape[1]
         assert tokens == block.token_ids[index, width - len(tokens) :].tolist()
-        assert row.positions.tolist() == block.position_ids[index, width - len(tokens) :].tolist()
+        expected = [max(position, 0) for position in positions_of(row)]
+        assert expected == block.position_ids[index, width - len(tokens) :].tolist()
+        assert block.position_ids.min() >= 0
         assert block.fills[index] == width - len(tokens)
         assert row.draft.size + 1 <= block.num_logits
 

@@ -49,8 +49,8 @@ class RaggedTarget:
         places = {row.index: place for place, row in enumerate(self._held)}
         return self._chooser.choose(
             [
-                Candidate(row.index, plan.draft.tokens, logits[places[row.index], -plan.draft.tokens.size - 1 :])
-                for row, plan in zip(rows, plans, strict=True)
+                Candidate(row.index, draft, logits, places[row.index], logits.shape[1] - 1 - draft.size)
+                for row, draft in zip(rows, (plan.draft.tokens for plan in plans), strict=True)
             ]
         )
 
@@ -81,7 +81,7 @@ class RaggedTarget:
 
     def _block_row(self, row: Row, draft: Draft | None) -> BlockRow:
         if draft is None:
-            return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], row.positions[:0])
+            return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], 0)
         return row.block_row(draft)
 
     def _forward(self, block: Block) -> Tensor:

@@ -35,6 +35,10 @@ class Text:
         """Emit one token."""
         self.emitted[row].append(token)
 
+    def extend(self, row: int, tokens: list[int]) -> None:
+        """Emit several tokens."""
+        self.emitted[row].extend(tokens)
+
     def finish(self, row: int) -> None:
         """Note that the row has ended: padding follows."""
         self.finished[row] = True
