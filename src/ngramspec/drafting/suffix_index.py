@@ -129,6 +129,9 @@ class SuffixIndex:
 
     def _num_agreeing(self, place: int, last: int) -> int:
         text, limit = self._text_view, min(MAX_MATCH, place + 1)
+        # Within a long copy all agree, which is seen at once.
+        if self._text[place + 1 - limit : place + 1].tobytes() == self._text[last + 1 - limit : last + 1].tobytes():
+            return limit
         length = 4
         while length < limit and text[place - length] == text[last - length]:
             length += 1

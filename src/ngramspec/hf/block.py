@@ -45,21 +45,26 @@ class BlockRow:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a forward pass reads, on the CPU: `token_ids`, `position_ids` and `slots`, each `int64[R, Q]`.
+    """What a forward pass reads, on the CPU.
 
+    inputs: `int64[3, R, Q]`: token ids, position ids and slots, which thus go to a device at once.
     fills: per row, the columns on the left that hold nothing.
     extent: slots up to the last one written.
     first: the first slot written, if all rows write the same run of slots, else None.
     num_logits: the last columns whose logits are needed, K + 1 for the longest draft.
     """
 
-    token_ids: IntArray
-    position_ids: IntArray
-    slots: IntArray
+    inputs: IntArray
     fills: list[int]
     extent: int
     first: int | None
     num_logits: int
+
+    @property
+    def width(self) -> int:
+        """Q."""
+        width: int = self.inputs.shape[2]
+        return width
 
 
 def make_block(rows: Sequence[BlockRow]) -> Block:
@@ -68,28 +73,30 @@ def make_block(rows: Sequence[BlockRow]) -> Block:
     All rows at once, for a step of the loop has no more time than plain `generate()` takes, whatever the batch.
     """
     widths = [row.width for row in rows]
-    lengths = [row.draft.size for row in rows]
-    starts = [row.num_cached for row in rows]
     width = max(widths)
     fills = [width - own for own in widths]
-    columns, fill = np.arange(width), np.array(fills)[:, None]
-    token_ids = np.zeros((len(rows), width), np.int64)
-    token_ids[columns >= fill] = np.concatenate([tokens for row in rows for tokens in (row.pending, row.draft)])
-    positions = np.array([row.position for row in rows])[:, None]
-    last_pending = width - 1 - np.array(lengths)[:, None]
-    # The fill's position ids are read by nobody, but must be some that the model knows.
-    position_ids = np.maximum(positions + columns - last_pending, 0)
-    for index, row in enumerate(rows):
+    starts = [row.num_cached for row in rows]
+    first_positions = [row.position + 1 - row.pending.size for row in rows]
+    tokens = np.concatenate([part for row in rows for part in (row.pending, row.draft)])
+    inputs = np.zeros((3, len(rows), width), np.int64)
+    if any(fills):
+        fill, columns = np.array(fills)[:, None], np.arange(width)
+        is_real = columns >= fill
+        inputs[0][is_real] = tokens
+        inputs[1:] = np.array([first_positions, starts])[:, :, None] + (columns - fill) % width
+        inputs[1] *= is_real  # the fill's are read by nobody, but must be positions that the model knows
+    else:
+        inputs[0] = tokens.reshape(len(rows), width)
+        inputs[1:] = np.array([first_positions, starts])[:, :, None] + np.arange(width)
+    for row, positions, first in zip(rows, inputs[1], fills, strict=True):
         if row.positions is not None:
-            position_ids[index, fills[index] : fills[index] + row.positions.size] = row.positions
+            positions[first : first + row.positions.size] = row.positions
     return Block(
-        token_ids=token_ids,
-        position_ids=position_ids,
-        slots=np.array(starts)[:, None] + (columns - fill) % width,
+        inputs=inputs,
         fills=fills,
         extent=max(starts) + width,
         first=starts[0] if not any(fills) and len(set(starts)) == 1 else None,
-        num_logits=max(lengths) + 1,
+        num_logits=max(row.draft.size for row in rows) + 1,
     )
 
 

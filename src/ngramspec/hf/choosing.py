@@ -121,17 +121,17 @@ class AtOnce:
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """See `Chooser`."""
-        block = candidates[0].block
         # One argmax for all; what it says of fill is not looked at.
-        chosen = self._scores(block.flatten(0, 1)).argmax(dim=-1).view(block.shape[:2]).cpu().numpy().astype(np.int32)
+        chosen = self._scores(candidates[0].block).argmax(dim=-1).cpu().numpy().astype(np.int32)
         return [self._verdict(candidate, chosen[candidate.place, candidate.start :]) for candidate in candidates]
 
-    def _scores(self, logits: Tensor) -> Tensor:
+    def _scores(self, block: Tensor) -> Tensor:
         # Plain generate() chooses in float32. Half precision embeds in it exactly, so its argmax is the same.
         if not self.call.processors:
-            return logits.float() if logits.dtype == torch.float64 else logits
+            return block.float() if block.dtype == torch.float64 else block
+        logits = block.flatten(0, 1)
         no_text = torch.empty((logits.shape[0], 0), dtype=torch.long, device=logits.device)
-        return self.call.process(no_text, logits)
+        return self.call.process(no_text, logits).view(block.shape)
 
     def _verdict(self, candidate: Candidate, chosen: TokenArray) -> Verdict:
         tokens = chosen[: num_agreeing(candidate.draft, chosen) + 1]

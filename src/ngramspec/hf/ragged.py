@@ -4,7 +4,6 @@ from collections.abc import Sequence as Rows
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,9 +85,7 @@ class RaggedTarget:
 
     def _forward(self, block: Block) -> Tensor:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns."""
-        token_ids, position_ids, slots = torch.from_numpy(
-            np.stack([block.token_ids, block.position_ids, block.slots])
-        ).to(self._device)
+        token_ids, position_ids, slots = torch.from_numpy(block.inputs).to(self._device)
         self._cache.place(slots, block.extent, block.first)
         arguments: dict[str, Any] = {"logits_to_keep": block.num_logits} if self._keeps_logits else {}
         is_plain = self._is_plain(block)
@@ -107,7 +104,7 @@ class RaggedTarget:
 
     def _is_plain(self, block: Block) -> bool:
         """Whether plain `generate()` would read this block too: the prompt, or one token behind equal lengths."""
-        is_next = block.first is not None and block.token_ids.shape[1] == 1 and self._prompt_mask is None
+        is_next = block.first is not None and block.width == 1 and self._prompt_mask is None
         return self._cache.placement.is_alone or is_next
 
     def _mask_2d(self, block: Block) -> Tensor | None:
@@ -118,7 +115,7 @@ class RaggedTarget:
         """
         if self._prompt_mask is None:
             return None
-        rows, width = block.token_ids.shape
+        rows, width = block.inputs.shape[1:]
         drafted = self._prompt_mask.new_ones((rows, width - self._prompt_mask.shape[1]))
         return torch.cat([self._prompt_mask, drafted], dim=1)
 
