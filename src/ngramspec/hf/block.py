@@ -12,6 +12,7 @@ the next pass overwrites them, so a block needs no spare slot.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,7 @@ from ngramspec.drafting.types import TokenArray
 IntArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRow:
+class BlockRow(NamedTuple):
     """One row of a pass: `num_cached` tokens lie in the cache, `pending` and `draft` are read now.
 
     position: position id of the last pending token; those of the draft count on from it.

@@ -12,7 +12,7 @@ per emitted token.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -28,8 +28,7 @@ from ngramspec.hf.stopping import Stops
 from ngramspec.hf.text import Text
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One row of a pass: its place in the batch, its draft `[K]`, and where the logits are that judge it.
 
     block: `[R, Q, V]`, the logits of the whole pass; all its candidates share them. place: the row's in the block.
