@@ -50,6 +50,7 @@ def test_any_folded_attention_is_that_of_transformers(
 
 def repeats(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Threads that repeated keys or values, as they do so."""
+    monkeypatch.delenv("TRANSFORMERS_SDPA_FORCE_GQA", raising=False)
     noted: list[int] = []
     real = sdpa_attention.repeat_kv
 
