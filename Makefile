@@ -33,6 +33,8 @@ benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs r
 	$(BIN)/python -m benchmarks.drafters $(TRACES)
 	$(BIN)/python -m benchmarks.suffix_index
 	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.end_to_end $(TRACES)
+	$(BIN)/python -m benchmarks.host_time
 
 clean:                   ## remove the environment
 	rm -rf $(VENV)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
 from benchmarks.peers import EarliestMatch
+from benchmarks.recorded import renamed
 from benchmarks.suffix_index import kmp_earliest_longest
+from ngramspec.replay import Trace
 from tests.drafting.test_suffix_index import texts, tokens_of
 
 
@@ -34,6 +36,32 @@ def test_the_rule_of_vllm_is_its_searchs_answer(text: list[int], min_match: int,
     session = EarliestMatch(min_match=min_match, max_match=min_match + longer).open()
     session.extend(tokens_of(text))
     assert expected == session.propose(5).tokens.tolist()
+
+
+@given(texts_=st.lists(texts(), min_size=1, max_size=4))
+@settings(deadline=None)
+def test_renamed_tokens_are_equal_where_the_recorded_ones_were(texts_: list[list[int]]) -> None:
+    traces = [Trace(tokens_of([7, *text]), tokens_of(text)) for text in texts_]
+    recorded = [token for trace in traces for token in (*trace.prompt.tolist(), *trace.output.tolist())]
+    new = [token for trace in renamed(traces, 49_152) for token in (*trace.prompt.tolist(), *trace.output.tolist())]
+    assert len(set(recorded)) == len(set(zip(recorded, new, strict=True))) == len(set(new))
+    assert set(range(1, len(set(recorded)) + 1)) == set(new)
+
+
+def test_the_end_to_end_table_is_one_command(tmp_path: Path) -> None:
+    pytest.importorskip("mistral_common")
+    prompt = list(range(1000, 1060))
+    rows = [{"prompt_ids": prompt, "output_ids": prompt[:30] + prompt[10:40], "segment": "copy"}] * 3
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "-m", "benchmarks.end_to_end", str(path), "--shape", "tiny", "--segments", "copy"]
+    command += ["--rounds", "1", "--records", "2", "--batch", "3", "--json"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    assert [("copy", 1), ("all", 1), ("copy", 3), ("all", 3)] == [(row["segment"], row["batch"]) for row in printed]
+    assert [True, True, False, False] == ["transformers" in row for row in printed]
+    # 61 tokens, end of sequence included: whole drafts of ten all through, but for the jump and the ends.
+    assert all(5 < row["ngramspec"]["tokens_per_pass"] < 11 for row in printed)
 
 
 def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ class Counters:
         self.num_drafts += num_drafted > 0
         self.num_draft_tokens += num_drafted
         self.num_accepted_tokens += num_accepted
-        self._count_positions([1] * num_accepted)
+        if num_accepted:
+            self._count_positions([1] * num_accepted)
 
     def add(self, other: "Counters") -> None:
         """Add the counts of `other`."""

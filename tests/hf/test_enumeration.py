@@ -82,13 +82,16 @@ class TableTarget:
 
     def verify(self, plans: Sequence[Plan]) -> list[Verdict]:
         candidates = []
-        for plan in plans:
+        block = torch.ones(len(plans), 1 + max(plan.draft.tokens.size for plan in plans), VOCABULARY)
+        for place, plan in enumerate(plans):
             assert isinstance(plan.sequence, Row)
             row, draft = plan.sequence.index, plan.draft.tokens
-            texts = [self.texts[row] + tuple(draft[:length].tolist()) for length in range(draft.size + 1)]
-            # Behind an end of sequence nothing is ever read, so any weights do.
-            logits = torch.tensor([self.table.get(text, (1,) * VOCABULARY) for text in texts], dtype=torch.float32)
-            candidates.append(Candidate(row, draft, logits))
+            start = block.shape[1] - 1 - draft.size
+            for length in range(draft.size + 1):
+                text = self.texts[row] + tuple(draft[:length].tolist())
+                # Behind an end of sequence nothing is ever read, so any weights do.
+                block[place, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
+            candidates.append(Candidate(row, draft, block, place, start))
         verdicts = self.chooser.choose(candidates)
         for candidate, verdict in zip(candidates, verdicts, strict=True):
             self.texts[candidate.row] += tuple(verdict.tokens.tolist())

@@ -1,6 +1,5 @@
 """The model that a command works with: pico, a folder, or a name on the hub."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -119,7 +118,4 @@ def _load_pretrained(name: str, dtype: str | None) -> Loaded:
         tokenizer.pad_token = tokenizer.eos_token  # as plain generate() does
     if torch.cuda.is_available():
         model = model.cuda()
-    else:
-        # transformers' own setting, right on a CPU: a drafted pass else copies the cache of a grouped-query model.
-        os.environ.setdefault("TRANSFORMERS_SDPA_FORCE_GQA", "1")
     return Loaded(name, model, tokenizer)

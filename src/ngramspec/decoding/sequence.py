@@ -11,8 +11,11 @@ from ngramspec.stats import Counters
 def num_agreeing(draft: TokenArray, chosen: TokenArray) -> int:
     """Length of the common head of `draft` `int32[K]` and `chosen` `int32[n]`: the accepted draft tokens."""
     length = min(draft.size, chosen.size)
-    differs = draft[:length] != chosen[:length]
-    return int(differs.argmax()) if differs.any() else length
+    # Drafts are a few tokens long: a loop over numbers takes half the time of four calls of numpy.
+    for index, (drafted, token) in enumerate(zip(draft[:length].tolist(), chosen[:length].tolist(), strict=True)):
+        if drafted != token:
+            return index
+    return length
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,9 @@ class SuffixIndex:
         self._pair_names = Places()
         self._latest_triple = Places()
         self._latest_four = Places()
+        # What the last lookup found of the end of the text, a position: the name of its pair, and the place of its four
+        # tokens. That position is the first to be indexed when the text goes on, and need not be looked up again.
+        self._known: tuple[int, int | None, int | None] = (-1, None, None)
         # Columns by position: the text, the name of the pair that ends there, and where the four tokens that end there
         # ended before; and by name: the latest place of the pair. Arrays for bulk, views for single numbers.
         self._columns = np.empty((4, 0), np.int32)
@@ -98,16 +101,19 @@ class SuffixIndex:
         if last < 1:
             return NO_MATCH
         token = self._text_view[last]
+        self._known = last, None, None
         place = self._latest_token.get(token)
         if place is None:
             return NO_MATCH
         pair = self._pair_names.get(self._text_view[last - 1] << 31 | token)
         if pair is None:
             return Match(1, place + 1)
+        self._known = last, pair, None
         place = self._latest_triple.get(self._pair_at_view[last - 1] << 31 | token) if last > 1 else None
         if place is None:
             return Match(2, self._latest_pair_view[pair] + 1)
         four = self._latest_four.get(self._pair_at_view[last - 2] << 31 | pair) if last > 2 else None
+        self._known = last, pair, four
         return Match(3, place + 1) if four is None else self._walk(four, last)
 
     def _walk(self, place: int, last: int) -> Match:
@@ -129,6 +135,9 @@ class SuffixIndex:
 
     def _num_agreeing(self, place: int, last: int) -> int:
         text, limit = self._text_view, min(MAX_MATCH, place + 1)
+        # Within a long copy all agree, which is seen at once.
+        if self._text[place + 1 - limit : place + 1].tobytes() == self._text[last + 1 - limit : last + 1].tobytes():
+            return limit
         length = 4
         while length < limit and text[place - length] == text[last - length]:
             length += 1
@@ -136,13 +145,15 @@ class SuffixIndex:
 
     def _index_each(self, start: int, end: int) -> None:
         text, pair_at = self._text_view, self._pair_at_view
+        looked_up, known_pair, known_four = self._known
         for position in range(start, end):
+            is_known = position == looked_up
             token = text[position]
             self._latest_token.recent[token] = position
             if position < 1:
                 continue
             key = text[position - 1] << 31 | token
-            pair = self._pair_names.get(key)
+            pair = known_pair if is_known else self._pair_names.get(key)
             if pair is None:
                 self._pair_names.recent[key] = pair = position
             pair_at[position] = pair
@@ -153,7 +164,7 @@ class SuffixIndex:
             if position < 3:
                 continue
             key = pair_at[position - 2] << 31 | pair
-            before = self._latest_four.get(key)
+            before = known_four if is_known else self._latest_four.get(key)
             self._previous_four_view[position] = -1 if before is None else before
             self._latest_four.recent[key] = position
 

@@ -56,8 +56,8 @@ class AlignedTarget:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
         rows = rows_of(plans)
         if self._outputs is None:
-            logits = self._prefill()
-            return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits[row.index, -1:]) for row in rows])
+            logits = self._prefill()[:, -1:]
+            return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits, row.index, 0) for row in rows])
         start = min(row.num_cached for row in rows)
         ends = [row.num_cached + 1 + plan.draft.tokens.size for row, plan in zip(rows, plans, strict=True)]
         block = self._known(start, max(ends) - start)
@@ -66,8 +66,8 @@ class AlignedTarget:
         logits = self._forward(block, start)
         return self._chooser.choose(
             [
-                Candidate(row.index, plan.draft.tokens, logits[row.index, row.num_cached - start : end - start])
-                for row, plan, end in zip(rows, plans, ends, strict=True)
+                Candidate(row.index, plan.draft.tokens, logits, row.index, row.num_cached - start)
+                for row, plan in zip(rows, plans, strict=True)
             ]
         )
 

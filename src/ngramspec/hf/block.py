@@ -12,6 +12,7 @@ the next pass overwrites them, so a block needs no spare slot.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +24,18 @@ from ngramspec.drafting.types import TokenArray
 IntArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRow:
+class BlockRow(NamedTuple):
     """One row of a pass: `num_cached` tokens lie in the cache, `pending` and `draft` are read now.
 
-    positions: `int64[P + K]`, position ids of pending and draft tokens.
+    position: position id of the last pending token; those of the draft count on from it.
+    positions: `int64[P]`, position ids of the pending tokens; None where they count up to `position`.
     """
 
     num_cached: int
     pending: TokenArray
     draft: TokenArray
-    positions: IntArray
+    position: int
+    positions: IntArray | None = None
 
     @property
     def width(self) -> int:
@@ -43,43 +45,57 @@ class BlockRow:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a forward pass reads, on the CPU: `token_ids`, `position_ids` and `slots`, each `int64[R, Q]`.
+    """What a forward pass reads, on the CPU.
 
+    inputs: `int64[3, R, Q]`: token ids, position ids and slots, which thus go to a device at once.
     fills: per row, the columns on the left that hold nothing.
     extent: slots up to the last one written.
     first: the first slot written, if all rows write the same run of slots, else None.
     num_logits: the last columns whose logits are needed, K + 1 for the longest draft.
     """
 
-    token_ids: IntArray
-    position_ids: IntArray
-    slots: IntArray
+    inputs: IntArray
     fills: list[int]
     extent: int
     first: int | None
     num_logits: int
 
+    @property
+    def width(self) -> int:
+        """Q."""
+        width: int = self.inputs.shape[2]
+        return width
+
 
 def make_block(rows: Sequence[BlockRow]) -> Block:
-    """Lay the rows of one pass out as a rectangle."""
-    width = max(row.width for row in rows)
-    shape = (len(rows), width)
-    token_ids, position_ids, slots = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.empty(shape, np.int64)
-    columns = np.arange(width)
-    fills = [width - row.width for row in rows]
-    for index, (row, fill) in enumerate(zip(rows, fills, strict=True)):
-        token_ids[index, fill : fill + row.pending.size] = row.pending
-        token_ids[index, width - row.draft.size :] = row.draft
-        position_ids[index, fill:] = row.positions
-        slots[index] = row.num_cached + (columns - fill) % width
-    starts = {row.num_cached for row in rows}
+    """Lay the rows of one pass out as a rectangle.
+
+    All rows at once, for a step of the loop has no more time than plain `generate()` takes, whatever the batch.
+    """
+    widths = [row.width for row in rows]
+    width = max(widths)
+    fills = [width - own for own in widths]
+    starts = [row.num_cached for row in rows]
+    first_positions = [row.position + 1 - row.pending.size for row in rows]
+    tokens = np.concatenate([part for row in rows for part in (row.pending, row.draft)])
+    inputs = np.zeros((3, len(rows), width), np.int64)
+    if any(fills):
+        fill, columns = np.array(fills)[:, None], np.arange(width)
+        is_real = columns >= fill
+        inputs[0][is_real] = tokens
+        inputs[1:] = np.array([first_positions, starts])[:, :, None] + (columns - fill) % width
+        inputs[1] *= is_real  # the fill's are read by nobody, but must be positions that the model knows
+    else:
+        inputs[0] = tokens.reshape(len(rows), width)
+        inputs[1:] = np.array([first_positions, starts])[:, :, None] + np.arange(width)
+    for row, positions, first in zip(rows, inputs[1], fills, strict=True):
+        if row.positions is not None:
+            positions[first : first + row.positions.size] = row.positions
     return Block(
-        token_ids=token_ids,
-        position_ids=position_ids,
-        slots=slots,
+        inputs=inputs,
         fills=fills,
         extent=max(starts) + width,
-        first=starts.pop() if len(starts) == 1 and not any(fills) else None,
+        first=starts[0] if not any(fills) and len(set(starts)) == 1 else None,
         num_logits=max(row.draft.size for row in rows) + 1,
     )
 

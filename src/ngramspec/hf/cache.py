@@ -125,8 +125,9 @@ class RaggedCache(Cache):
         first: the first slot of each row, if all rows write the same run of slots.
         """
         self._announce(extent, slots.shape[1], first)
-        self.placement.slots = slots
-        self.placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
+        if first is None:
+            self.placement.slots = slots
+            self.placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
 
     def place_run(self, first: int, width: int) -> None:
         """Announce a pass in which every row writes the `width` slots from `first` on."""

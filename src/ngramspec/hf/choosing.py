@@ -12,7 +12,7 @@ per emitted token.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -28,13 +28,23 @@ from ngramspec.hf.stopping import Stops
 from ngramspec.hf.text import Text
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One row of a pass: its place in the batch, its draft `[K]`, and the logits `[K + 1, V]` that judge it."""
+class Candidate(NamedTuple):
+    """One row of a pass: its place in the batch, its draft `[K]`, and where the logits are that judge it.
+
+    block: `[R, Q, V]`, the logits of the whole pass; all its candidates share them. place: the row's in the block.
+    start: the column that chooses the first token, 0 <= start <= Q - K - 1.
+    """
 
     row: int
     draft: TokenArray
-    logits: Tensor
+    block: Tensor
+    place: int
+    start: int
+
+    @property
+    def logits(self) -> Tensor:
+        """`[K + 1, V]`."""
+        return self.block[self.place, self.start : self.start + self.draft.size + 1]
 
 
 class Chooser(Protocol):
@@ -70,6 +80,17 @@ class Call:
         self.text.flush()
         return ended
 
+    def emit_run(self, row: int, tokens: list[int]) -> tuple[int, bool]:
+        """Commit tokens until the row ends; returns how many were committed, and whether it ended."""
+        if self.stops.cannot_end(self.text, row, tokens):
+            self.text.extend(row, tokens)
+            self.text.flush()
+            return len(tokens), False
+        for index, token in enumerate(tokens):
+            if self.emit(row, token):
+                return index + 1, True
+        return len(tokens), False
+
 
 def chooser_for(call: Call) -> Chooser:
     """The fastest order that is exact for the call's processors and criteria."""
@@ -99,30 +120,22 @@ class AtOnce:
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """See `Chooser`."""
-        logits = (
-            torch.cat([candidate.logits for candidate in candidates]) if len(candidates) > 1 else candidates[0].logits
-        )
-        chosen = self._scores(logits).argmax(dim=-1).cpu().numpy().astype(np.int32)
-        verdicts, start = [], 0
-        for candidate in candidates:
-            end = start + candidate.draft.size + 1
-            verdicts.append(self._verdict(candidate, chosen[start:end]))
-            start = end
-        return verdicts
+        # One argmax for all; what it says of fill is not looked at.
+        chosen = self._scores(candidates[0].block).argmax(dim=-1).cpu().numpy().astype(np.int32)
+        return [self._verdict(candidate, chosen[candidate.place, candidate.start :]) for candidate in candidates]
 
-    def _scores(self, logits: Tensor) -> Tensor:
+    def _scores(self, block: Tensor) -> Tensor:
         # Plain generate() chooses in float32. Half precision embeds in it exactly, so its argmax is the same.
         if not self.call.processors:
-            return logits.float() if logits.dtype == torch.float64 else logits
+            return block.float() if block.dtype == torch.float64 else block
+        logits = block.flatten(0, 1)
         no_text = torch.empty((logits.shape[0], 0), dtype=torch.long, device=logits.device)
-        return self.call.process(no_text, logits)
+        return self.call.process(no_text, logits).view(block.shape)
 
     def _verdict(self, candidate: Candidate, chosen: TokenArray) -> Verdict:
         tokens = chosen[: num_agreeing(candidate.draft, chosen) + 1]
-        for index, token in enumerate(tokens.tolist()):
-            if self.call.emit(candidate.row, token):
-                return Verdict(tokens[: index + 1], finished=True)
-        return Verdict(tokens, finished=False)
+        num_emitted, ended = self.call.emit_run(candidate.row, tokens.tolist())
+        return Verdict(tokens[:num_emitted], finished=ended)
 
 
 class RowByRow:
@@ -136,11 +149,11 @@ class RowByRow:
         return [self._verdict(candidate) for candidate in candidates]
 
     def _verdict(self, candidate: Candidate) -> Verdict:
-        call, row = self.call, candidate.row
+        call, row, logits = self.call, candidate.row, candidate.logits
         tokens: list[int] = []
         ended = False
         for position in range(candidate.draft.size + 1):
-            token = call.picker.pick(call.process(call.text.row(row), candidate.logits[position : position + 1]), row)
+            token = call.picker.pick(call.process(call.text.row(row), logits[position : position + 1]), row)
             tokens.append(token)
             ended = call.emit(row, token)
             if ended or position == candidate.draft.size or token != candidate.draft[position]:
@@ -176,7 +189,7 @@ class InStep:
     def _column(self, candidates: Sequence[Candidate], position: int) -> list[int]:
         """Choose and commit one token per row."""
         text = self.call.text
-        logits = torch.stack([candidate.logits[position] for candidate in candidates])
+        logits = torch.stack([candidate.block[candidate.place, candidate.start + position] for candidate in candidates])
         scores = self.call.process(text.batch(), logits)
         tokens = [
             text.pad_token if text.finished[row] else self.call.picker.pick(scores[row : row + 1], row)

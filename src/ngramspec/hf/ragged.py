@@ -1,14 +1,15 @@
 """A model that takes a position per token and a mask per query: its rows advance each by its own number of tokens."""
 
 from collections.abc import Sequence as Rows
+from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ngramspec.decoding import Plan, Verdict
 from ngramspec.drafting.types import NO_DRAFT, Draft
+from ngramspec.hf.attention import folded
 from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
 from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
@@ -47,8 +48,8 @@ class RaggedTarget:
         places = {row.index: place for place, row in enumerate(self._held)}
         return self._chooser.choose(
             [
-                Candidate(row.index, plan.draft.tokens, logits[places[row.index], -plan.draft.tokens.size - 1 :])
-                for row, plan in zip(rows, plans, strict=True)
+                Candidate(row.index, draft, logits, places[row.index], logits.shape[1] - 1 - draft.size)
+                for row, draft in zip(rows, (plan.draft.tokens for plan in plans), strict=True)
             ]
         )
 
@@ -79,31 +80,31 @@ class RaggedTarget:
 
     def _block_row(self, row: Row, draft: Draft | None) -> BlockRow:
         if draft is None:
-            return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], row.positions[:0])
+            return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], 0)
         return row.block_row(draft)
 
     def _forward(self, block: Block) -> Tensor:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns."""
-        token_ids, position_ids, slots = torch.from_numpy(
-            np.stack([block.token_ids, block.position_ids, block.slots])
-        ).to(self._device)
+        token_ids, position_ids, slots = torch.from_numpy(block.inputs).to(self._device)
         self._cache.place(slots, block.extent, block.first)
         arguments: dict[str, Any] = {"logits_to_keep": block.num_logits} if self._keeps_logits else {}
-        output = self._model(
-            input_ids=token_ids,
-            attention_mask=self._mask_2d(block) if self._is_plain(block) else self._masks(slots, block),
-            position_ids=position_ids,
-            past_key_values=self._cache,
-            use_cache=True,
-            return_dict=True,
-            **arguments,
-        )
+        is_plain = self._is_plain(block)
+        with nullcontext() if is_plain else folded():
+            output = self._model(
+                input_ids=token_ids,
+                attention_mask=self._mask_2d(block) if is_plain else self._masks(slots, block),
+                position_ids=position_ids,
+                past_key_values=self._cache,
+                use_cache=True,
+                return_dict=True,
+                **arguments,
+            )
         logits: Tensor = output.logits
         return logits[:, -block.num_logits :]
 
     def _is_plain(self, block: Block) -> bool:
         """Whether plain `generate()` would read this block too: the prompt, or one token behind equal lengths."""
-        is_next = block.first is not None and block.token_ids.shape[1] == 1 and self._prompt_mask is None
+        is_next = block.first is not None and block.width == 1 and self._prompt_mask is None
         return self._cache.placement.is_alone or is_next
 
     def _mask_2d(self, block: Block) -> Tensor | None:
@@ -114,7 +115,7 @@ class RaggedTarget:
         """
         if self._prompt_mask is None:
             return None
-        rows, width = block.token_ids.shape
+        rows, width = block.inputs.shape[1:]
         drafted = self._prompt_mask.new_ones((rows, width - self._prompt_mask.shape[1]))
         return torch.cat([self._prompt_mask, drafted], dim=1)
 

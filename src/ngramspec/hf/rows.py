@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -29,15 +28,23 @@ class Row(Sequence):
     vocabulary: int = field(kw_only=True)
     num_cached: int = 0
 
+    @property
+    def shift(self) -> int:
+        """Position ids minus places, behind the prompt: they count on from its last one, padding or not."""
+        return int(self.positions[-1]) + 1 - self.positions.size
+
     def propose(self, max_tokens: int) -> Draft:
         """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""
-        room = min(max_tokens, self.max_position - self._position_of(self.num_cached + self.pending.size))
+        room = min(max_tokens, self.max_position - (self.num_cached + self.pending.size + self.shift))
         if self.finished:
             return Draft(np.full(max(0, min(room, self.remaining - 1)), self.pad_token, np.int32))
         draft = Sequence.propose(self, room)
         # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
+        tokens = draft.tokens.tolist()
+        if not tokens or (min(tokens) >= 0 and max(tokens) < self.vocabulary):
+            return draft
         unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
-        return replace(draft, tokens=draft.tokens[: int(unknown.argmax())]) if unknown.any() else draft
+        return replace(draft, tokens=draft.tokens[: int(unknown.argmax())])
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Move on; the padding that follows a finished row counts for nothing."""
@@ -56,17 +63,13 @@ class Row(Sequence):
 
     def block_row(self, draft: Draft) -> BlockRow:
         """The row's share of a forward pass."""
-        places = self.num_cached + np.arange(self.pending.size + draft.tokens.size)
-        positions = np.where(
-            places < self.positions.size,
-            self.positions[np.minimum(places, self.positions.size - 1)],
-            self._position_of(places),
-        )
-        return BlockRow(self.num_cached, self.pending, draft.tokens, positions)
-
-    def _position_of(self, place: "IntArray | int") -> Any:
-        """Position ids of tokens behind the prompt: they count on from its last one, padding or not."""
-        return self.positions[-1] + 1 + place - self.positions.size
+        last = self.num_cached + self.pending.size - 1 + self.shift
+        if self.pending.size == 1 and self.num_cached >= self.positions.size:
+            return BlockRow(self.num_cached, self.pending, draft.tokens, last)
+        places = self.num_cached + np.arange(self.pending.size)
+        in_prompt = self.positions[np.minimum(places, self.positions.size - 1)]
+        positions = np.where(places < self.positions.size, in_prompt, places + self.shift)
+        return BlockRow(self.num_cached, self.pending, draft.tokens, last, positions)
 
 
 def rows_of(plans: Rows[Plan]) -> list[Row]:

@@ -51,6 +51,11 @@ class Stops:
             ended = bool(torch.as_tensor(criterion(text.row(row), scores)).any()) or ended
         return ended
 
+    def cannot_end(self, text: Text, row: int, tokens: list[int]) -> bool:
+        """Whether it is plain, without asking anybody, that `row` goes on behind each of `tokens`."""
+        length = text.prompt_length + len(text.emitted[row]) + len(tokens)
+        return not self.called and length < self.max_length and self.eos_tokens.isdisjoint(tokens)
+
     def rows_ended(self, text: Text, scores: Scores) -> list[bool]:
         """Which rows ended with their last token, all asked together: `[B]`; scores as in `row_ended`."""
         ended: list[bool] = self.criteria(text.batch(), scores).tolist()

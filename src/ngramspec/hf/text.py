@@ -35,6 +35,10 @@ class Text:
         """Emit one token."""
         self.emitted[row].append(token)
 
+    def extend(self, row: int, tokens: list[int]) -> None:
+        """Emit several tokens."""
+        self.emitted[row].extend(tokens)
+
     def finish(self, row: int) -> None:
         """Note that the row has ended: padding follows."""
         self.finished[row] = True
@@ -46,7 +50,8 @@ class Text:
 
     def row(self, row: int) -> Tensor:
         """Prompt and emitted tokens of one row, `int64[1, L]`."""
-        return self._ids[row : row + 1, : self._write(row)]
+        length = self._write(row)  # may replace the tensor, so it comes first
+        return self._ids[row : row + 1, :length]
 
     def batch(self) -> Tensor:
         """Prompts and emitted tokens of all rows, which must be equally long, `int64[B, L]`."""
@@ -62,7 +67,8 @@ class Text:
         emitted, start = self.emitted[row], self._num_written[row]
         end = self.prompt_length + len(emitted)
         if end > self._ids.shape[1]:
-            self._ids = torch.nn.functional.pad(self._ids, (0, max(ROOM, end // 4)), value=self.pad_token)
+            room = end + max(ROOM, end // 4)
+            self._ids = torch.nn.functional.pad(self._ids, (0, room - self._ids.shape[1]), value=self.pad_token)
         if start < len(emitted):
             new = torch.tensor(emitted[start:], dtype=self._ids.dtype)
             self._ids[row, self.prompt_length + start : end] = new.to(self._ids.device)

@@ -1,0 +1,142 @@
+"""What does the loop itself cost? Host time per step, forward passes excluded, beside plain `generate()`.
+
+    python -m benchmarks.host_time [--batches 1 8 32] [--drafts 0 1 5 10 24] [--rounds 5] [--profile]
+
+CPU time of decoding outside `model(...)`, behind prefill, divided by the number of passes. The model is one small layer
+over 64 tokens and the texts are short, so that argmax and mask, a device's work, are next to nothing; the drafter is
+the real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
+which every draft is accepted. Plain decoding and all draft lengths take turns; medians over the rounds.
+"""
+
+import argparse
+import cProfile
+import pstats
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.forwards import timed_forwards
+from benchmarks.recorded import replay_model
+from ngramspec import FixedBudget, Speculator
+from ngramspec.replay import Trace
+
+VOCABULARY = 64
+PROMPT = 256
+PERIOD = 48
+STEPS = 60
+PLAIN = -1
+"""Stands for plain `generate()` among the draft lengths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Host microseconds per step of the whole batch, and per emitted token; tokens per pass of a row."""
+
+    per_step: float
+    per_token: float
+    tokens_per_pass: float
+
+
+class Bench:
+    """One text, decoded by batches of rows like it."""
+
+    def __init__(self, text: str, batch: int, longest_draft: int) -> None:
+        rng = np.random.default_rng(0)
+        traces = []
+        for _ in range(batch):
+            length = PROMPT + STEPS * (longest_draft + 1 if text == "accepted" else 1)
+            tokens = rng.integers(1, VOCABULARY, PERIOD if text == "accepted" else length).astype(np.int32)
+            tokens = np.resize(tokens, length)
+            traces.append(Trace(tokens[:PROMPT], tokens[PROMPT:]))
+        self.text = text
+        self.batch = batch
+        self.model = replay_model(traces, "tiny", VOCABULARY)
+
+    def run(self, length: int) -> Cost:
+        """Decode with drafts of `length` tokens at most."""
+        tokens = STEPS * (max(length, 0) + 1 if self.text == "accepted" else 1)
+        settings: dict[str, Any] = {}
+        if length != PLAIN:
+            settings["custom_generate"] = Speculator(budget=FixedBudget(length))
+        with timed_forwards(self.model, time.thread_time) as forwards:
+            self.model.generate(**self.model.inputs(range(self.batch)), max_new_tokens=tokens, **settings)
+            end = time.thread_time()
+        host = (end - forwards.ends[0] - forwards.decode_seconds) * 1e6
+        steps = forwards.num_decode_passes
+        return Cost(host / steps, host / (tokens * self.batch), tokens / (steps + 1))
+
+
+def main() -> None:
+    """Print the table, or a profile of each case."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", nargs="+", type=int, default=(1, 8, 32))
+    parser.add_argument("--drafts", nargs="+", type=int, default=(0, 1, 5, 10, 24), help="longest drafts")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", action="store_true", help="print where our loop spends its time instead")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    benches = [
+        Bench(text, batch, max(arguments.drafts)) for text in ("rejected", "accepted") for batch in arguments.batches
+    ]
+    if arguments.profile:
+        for bench in benches:
+            _profile(bench, max(arguments.drafts))
+        return
+    table = Table("drafts are", "batch", "longest draft", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("tokens per pass", "µs per step", "of plain's", "µs per token", "of plain's"):
+        table.add_column(title, justify="right")
+    for bench in track(benches, console=Console(stderr=True), transient=True):
+        costs = _measure(bench, arguments.drafts, arguments.rounds)
+        plain = costs[PLAIN]
+        for length, cost in costs.items():
+            table.add_row(
+                bench.text,
+                str(bench.batch),
+                "plain" if length == PLAIN else str(length),
+                f"{cost.tokens_per_pass:.2f}",
+                f"{cost.per_step:.0f}",
+                f"{cost.per_step / plain.per_step:.2f}",
+                f"{cost.per_token:.1f}",
+                f"{cost.per_token / plain.per_token:.2f}",
+            )
+    Console().print(table)
+
+
+def _measure(bench: Bench, drafts: Sequence[int], rounds: int) -> dict[int, Cost]:
+    samples: dict[int, list[Cost]] = defaultdict(list)
+    for number in range(rounds + 1):
+        for length in (PLAIN, *drafts):
+            cost = bench.run(length)
+            if number:  # the first round warms up
+                samples[length].append(cost)
+    return {length: _median(costs) for length, costs in samples.items()}
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        median(cost.per_step for cost in costs),
+        median(cost.per_token for cost in costs),
+        median(cost.tokens_per_pass for cost in costs),
+    )
+
+
+def _profile(bench: Bench, length: int) -> None:
+    bench.run(length)
+    print(f"{bench.text}, batch {bench.batch}, drafts of {length}:")
+    with cProfile.Profile(time.thread_time) as profile:
+        bench.run(length)
+    pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+
+
+if __name__ == "__main__":
+    main()
