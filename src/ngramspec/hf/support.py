@@ -24,6 +24,7 @@ OWN_MASKS = {
 """Model types that overrule a mask per query."""
 
 ONE_BY_ONE = {
+    "fsmt": "reads one token at a time once there is a cache",
     "cpmant": "puts learned tokens of its own before each text",
     "moshi": "has a sliding window that its own cache alone keeps to",
     "prophetnet": "reads one token at a time once there is a cache",
@@ -51,9 +52,16 @@ def why_undrafted(model: Model) -> str | None:
         return "reads its text in both directions (use_bidirectional_attention)"
     if config.model_type in ONE_BY_ONE:
         return ONE_BY_ONE[config.model_type]
+    if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
+        return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         return "keeps no cache of keys and values"
     return None
+
+
+def _counts_along_padding(decoder: Any) -> bool:
+    """Whether positions depend on which tokens of a pass are padding, as in M2M-100, NLLB-MoE and SeamlessM4T."""
+    return any(hasattr(module, "create_position_ids_from_input_ids") for module in decoder.modules())
 
 
 def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
