@@ -66,7 +66,7 @@ endef
 define test_wheel
 	$(1)/bin/pip install --quiet --no-index --force-reinstall --no-deps build/dist/*.whl
 	$(1)/bin/pip install --quiet --no-index build/dist/*.whl
-	$(TEST_ENV) $(1)/bin/python -m pytest -n auto --wheel build/dist/*.whl
+	$(TEST_ENV) $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
 endef
 
 define pin
@@ -77,7 +77,7 @@ endef
 
 # The pins name every package, so nothing is left to resolve, and xgrammar comes without triton.
 define install_pins
-	$(1)/bin/pip install --quiet --no-deps --requirement $(2)
+	$(1)/bin/pip install -qq --no-deps --requirement $(2)
 endef
 
 $(NEWEST)/.ready: .ci/torch .ci/newest.txt
