@@ -5,8 +5,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import ngramspec
+
+# No test depends on the clock: on a busy machine any example may take long.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 os.environ.setdefault(
     "TRANSFORMERS_VERBOSITY", "error"
