@@ -1,12 +1,16 @@
 # Two commands do all the set-up: `make demo` and `make test`. `make help` lists the rest.
 PYTHON ?= python3
 VENV ?= .venv
+# The newest torch that the suite has passed with, and the oldest that pyproject.toml allows.
 TORCH ?= 2.13.0
+OLDEST_TORCH ?= 2.6.0
 BIN := $(VENV)/bin
+NEWEST := build/newest
+OLDEST := build/oldest
 # One thread per process: the suite runs one process per core.
-TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
+TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo test install lint types unit benchmark clean
+.PHONY: help demo test wheel install lint types unit gpu pins benchmark clean
 
 help:                    ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -14,19 +18,35 @@ help:                    ## list the targets
 demo: $(VENV)/.installed ## set up, then run the main job beside plain decoding
 	@$(BIN)/ngramspec demo
 
-test: $(VENV)/.installed-test lint types unit ## set up, then style, types and the whole suite
+test: $(NEWEST)/.ready $(OLDEST)/.ready wheel ## what CI runs: style, types, the suite on the wheel, newest and oldest dependencies
+	$(call check_style,$(NEWEST))
+	$(call check_types,$(NEWEST))
+	$(call test_wheel,$(NEWEST))
+	$(call test_wheel,$(OLDEST))
+
+wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel
+	@rm -rf build/dist
+	$(NEWEST)/bin/python -m build --no-isolation --outdir build/dist . >build/wheel.log || { cat build/wheel.log; exit 1; }
 
 install: $(VENV)/.installed ## set up only
 
-lint: $(VENV)/.installed-test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: $(VENV)/.installed-test ## style, in the developer's environment
+	$(call check_style,$(VENV))
 
-types: $(VENV)/.installed-test
-	$(BIN)/mypy
+types: $(VENV)/.installed-test ## types, in the developer's environment
+	$(call check_types,$(VENV))
 
-unit: $(VENV)/.installed-test
+unit: $(VENV)/.installed-test ## the suite on the source, in the developer's environment
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto -q
+
+gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the table for docs/performance.md
+	$(TEST_ENV) $(BIN)/python -m pytest -m gpu
+	env -u PYTHONPATH $(BIN)/python -m benchmarks.gpu
+
+pins: $(NEWEST)/.ready   ## take the newest releases and the declared floors anew; then run `make test`
+	$(NEWEST)/bin/pip install --quiet uv
+	$(call pin,newest,highest)
+	$(call pin,oldest,lowest-direct)
 
 benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs recorded traffic: TRACES="a.jsonl.gz …")
 	$(BIN)/pip install --quiet --editable '.[benchmarks]'
@@ -36,29 +56,56 @@ benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs r
 	$(BIN)/python -m benchmarks.end_to_end $(TRACES)
 	$(BIN)/python -m benchmarks.host_time
 
-clean:                   ## remove the environment
-	rm -rf $(VENV)
+clean:                   ## remove the environments and what was built
+	rm -rf $(VENV) build
 
-# PyPI's torch for Linux brings several GB of CUDA. Without a GPU the CPU build is taken: from wherever pip finds it, else
-# through uv, which knows where PyTorch keeps it.
-$(VENV)/.torch:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "ngramspec needs Python 3.11 or later, got `$(PYTHON) --version`: make PYTHON=python3.12 …"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	@if [ "`uname -s`" != Linux ] || { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; }; then \
-		$(BIN)/pip install --quiet 'torch==$(TORCH)'; \
-	else \
-		$(BIN)/pip install --quiet 'torch==$(TORCH)+cpu' 2>/dev/null || { \
-			$(BIN)/pip install --quiet uv && \
-			$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu 'torch==$(TORCH)'; }; \
-	fi
+define check_style
+	$(1)/bin/ruff check .
+	$(1)/bin/ruff format --check .
+endef
+
+define check_types
+	$(1)/bin/mypy
+endef
+
+# Without an index: what the wheel requires must be what the pins have installed.
+define test_wheel
+	$(1)/bin/pip install --quiet --no-index --force-reinstall --no-deps build/dist/*.whl
+	$(1)/bin/pip install --quiet --no-index build/dist/*.whl
+	$(TEST_ENV) $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
+endef
+
+define pin
+	$(NEWEST)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --resolution $(2) \
+		--custom-compile-command 'make pins' --extra test --override .ci/unpinned.txt \
+		pyproject.toml .ci/xgrammar.in --output-file .ci/$(1).txt
+endef
+
+# The pins name every package, so nothing is left to resolve, and xgrammar comes without triton.
+define install_pins
+	$(1)/bin/pip install -qq --no-deps --requirement $(2)
+endef
+
+$(NEWEST)/.ready: .ci/torch .ci/newest.txt
+	PYTHON=$(PYTHON) .ci/torch $(NEWEST) $(TORCH)
+	$(call install_pins,$(NEWEST),.ci/newest.txt)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+# A machine that cannot have the oldest torch without CUDA says so, and takes the newest.
+$(OLDEST)/.ready: .ci/torch .ci/oldest.txt
+	PYTHON=$(PYTHON) .ci/torch $(OLDEST) $(OLDEST_TORCH) $(TORCH)
+	$(call install_pins,$(OLDEST),.ci/oldest.txt)
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[test]'
-	$(BIN)/pip install --quiet --no-deps 'xgrammar>=0.2'
+$(VENV)/.torch: .ci/torch
+	PYTHON=$(PYTHON) .ci/torch $(VENV) $(TORCH)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch .ci/newest.txt pyproject.toml
+	$(BIN)/pip install --quiet --constraint .ci/newest.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.torch .ci/newest.txt pyproject.toml
+	$(call install_pins,$(VENV),.ci/newest.txt)
+	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@ $(VENV)/.installed

@@ -1,7 +1,32 @@
-"""What all tests share."""
+"""What all tests share: transformers kept quiet, and which package is under test."""
 
 import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import ngramspec
+
+# No test depends on the clock: on a busy machine any example may take long.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 os.environ.setdefault(
     "TRANSFORMERS_VERBOSITY", "error"
 )  # right padding is meant here, and one line each would drown a failure
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--wheel`: `make test` runs the suite on the installed wheel; without it, on the source tree."""
+    parser.addoption("--wheel", type=Path, help="the wheel that is installed; without it, the source tree is tested")
+
+
+def pytest_report_header() -> list[str]:
+    """What is tested, and with what."""
+    packages = ("torch", "transformers", "numpy", "typer", "rich")
+    return [
+        f"ngramspec: {Path(ngramspec.__file__).parent}",
+        "with " + ", ".join(f"{name} {version(name)}" for name in packages),
+    ]

@@ -74,3 +74,15 @@ def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:
     printed = json.loads(done.stdout)
     assert (2, 5.0) == tuple(printed["ngramspec"]["total"][key] for key in ("requests", "tokens_per_pass"))
     assert "us_per_token" not in printed["transformers"]["segments"]["copy"]
+
+
+def test_the_table_of_the_gpu_is_one_command_that_runs_without_one() -> None:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--shape", "tiny", "--contexts", "64"]
+    command += ["--batches", "1", "3", "--new-tokens", "48", "--rounds", "1"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    heading, _, *rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("|")]
+    assert {len(heading)} == set(map(len, rows))
+    assert ["1", "3", "1", "3"] == [row[2] for row in rows]
+    tokens_per_pass = [float(row[-2]) for row in rows]
+    assert all(2 < figure < 4 for figure in tokens_per_pass[:2])
+    assert all(1 <= figure < 1.1 for figure in tokens_per_pass[2:])

@@ -55,6 +55,12 @@ def padding_of(prompts: Tensor) -> Tensor:
     return (prompts != PAD).int().argmax(dim=1)
 
 
+def takes_a_length_per_row() -> bool:
+    """Whether the repetition penalty ignores a length of prompt per row: not so in transformers 5.17."""
+    taken = inspect.signature(lp.RepetitionPenaltyLogitsProcessor).parameters["prompt_ignore_length"]
+    return "Tensor" in str(taken.annotation)
+
+
 END = {"eos_token_id": EOS}
 CASES = {
     "min length": Case(lp.MinLengthLogitsProcessor, PURE, lambda _: lp.MinLengthLogitsProcessor(20, EOS)),
@@ -164,6 +170,8 @@ CASES = {
         lambda prompts: lp.DiaEOSDelayPatternLogitsProcessor([0, 2, 5][: len(prompts)], EOS, MAX_LENGTH - 4),
     ),
 }
+if not takes_a_length_per_row():
+    del CASES["repetition penalty, padding of each row ignored"]
 INAPPLICABLE = {
     lp.ClassifierFreeGuidanceLogitsProcessor: "takes twice as many rows of scores as of text",
     lp.DiaClassifierFreeGuidanceLogitsProcessor: "takes twice as many rows of scores as of text",
