@@ -40,7 +40,7 @@ FIRST = (
 )
 SECOND_MIXTURE = {"noise": 0.02, "repeat": 0.06, "edit": 0.42, "extract": 0.30, "rewrite": 0.20}
 SECOND = (
-    Stage(1600, 512, SECOND_MIXTURE, choices=3),
+    Stage(1200, 512, SECOND_MIXTURE, choices=3),
     Stage(sys.maxsize, 768, SECOND_MIXTURE),
 )
 

@@ -43,7 +43,7 @@ class Settings:
 # A second rise of the rate, from the weights of the first cycle as they were saved (Loshchilov and Hutter 2017).
 CYCLES = (
     Settings(num_steps=2600, decay_from=1000),
-    Settings(num_steps=4400, decay_from=1600, num_scored=100, score_every=800, seed=2, curriculum=SECOND),
+    Settings(num_steps=3000, decay_from=1000, score_every=250, seed=2, curriculum=SECOND),
 )
 SCORED_SEED = 0
 
