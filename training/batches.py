@@ -30,7 +30,7 @@ class Stage:
     weights: dict[str, float]
     """Share of each task; ``noise`` are random tokens."""
     choices: int = 1
-    """Of so many examples drawn, the one that the present model would most likely get wrong is taken (``drills.py``)."""
+    """Of so many examples drawn, the hardest is taken (``drills.py``)."""
 
 
 FIRST = (
@@ -38,9 +38,9 @@ FIRST = (
     Stage(900, 448, {"noise": 0.04, "repeat": 0.08, "edit": 0.40, "extract": 0.33, "rewrite": 0.15}),
     Stage(sys.maxsize, 768, {"noise": 0.03, "repeat": 0.07, "edit": 0.45, "extract": 0.30, "rewrite": 0.15}),
 )
-SECOND_MIXTURE = {"noise": 0.02, "repeat": 0.06, "edit": 0.42, "extract": 0.30, "rewrite": 0.20}
+SECOND_MIXTURE = {"noise": 0.02, "repeat": 0.06, "edit": 0.40, "extract": 0.36, "rewrite": 0.16}
 SECOND = (
-    Stage(1200, 512, SECOND_MIXTURE, choices=3),
+    Stage(600, 512, SECOND_MIXTURE, choices=3),
     Stage(sys.maxsize, 768, SECOND_MIXTURE),
 )
 

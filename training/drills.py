@@ -1,8 +1,8 @@
 """Which examples are worth a training step: those with most places per character where copying on is not enough.
 
-Read off the failures of the model after its first cycle, of 600 held-back extractions and 300 edits: nearly every wrong
-answer is wrong in the first token of a value, and there in two cases only (91 % and 75 % of them wrong, all others below 3 %);
-or directly behind a renamed name.
+Read off the failures after the first cycle of training. A wrong extraction is wrong in the first token of a value, and
+nearly always in one of two places: a number without a space before it, or a name that opens its sentence. A wrong edit
+is wrong directly behind the new name.
 """
 
 from __future__ import annotations

@@ -43,7 +43,15 @@ class Settings:
 # A second rise of the rate, from the weights of the first cycle as they were saved (Loshchilov and Hutter 2017).
 CYCLES = (
     Settings(num_steps=2600, decay_from=1000),
-    Settings(num_steps=3000, decay_from=1000, score_every=250, seed=2, curriculum=SECOND),
+    Settings(
+        num_steps=2000,
+        decay_from=800,
+        learning_rate=2e-3,
+        embedding_rate=7e-4,
+        score_every=500,
+        seed=2,
+        curriculum=SECOND,
+    ),
 )
 SCORED_SEED = 0
 
