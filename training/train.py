@@ -44,8 +44,8 @@ class Settings:
 CYCLES = (
     Settings(num_steps=2600, decay_from=1000),
     Settings(
-        num_steps=2000,
-        decay_from=800,
+        num_steps=1750,
+        decay_from=750,
         learning_rate=2e-3,
         embedding_rate=7e-4,
         score_every=500,
