@@ -101,7 +101,8 @@ def test_drafts_are_accepted_on_every_demo_input_and_leave_the_text_alone(case: 
     assert spec.stats.total.num_accepted_tokens > 0
 
 
-@pytest.mark.parametrize(("task", "share"), [("edit", 0.5), ("extract", 0.7)])
+# The model card's figures, less two and a half standard deviations of 60 items.
+@pytest.mark.parametrize(("task", "share"), [("edit", 0.4), ("extract", 0.7)])
 def test_held_back_items_are_answered_exactly_as_often_as_promised(task: str, share: float) -> None:
     model, tokenizer = load_pico()
     rng = random.Random(task)
