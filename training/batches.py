@@ -1,4 +1,4 @@
-"""The curriculum and its batches: from random tokens, where only copying helps, to functions, sorted by length."""
+"""Curricula and their batches: from random tokens, where only copying helps, to functions, sorted by length."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from .drills import hardest
 from .tasks import TASKS, Example
 
 IGNORED = -100
@@ -28,12 +29,19 @@ class Stage:
     """Tokens of prompt and answer."""
     weights: dict[str, float]
     """Share of each task; ``noise`` are random tokens."""
+    choices: int = 1
+    """Of so many examples drawn, the hardest is taken (``drills.py``)."""
 
 
-CURRICULUM = (
+FIRST = (
     Stage(300, 256, {"noise": 0.06, "repeat": 0.12, "edit": 0.37, "extract": 0.30, "rewrite": 0.15}),
     Stage(900, 448, {"noise": 0.04, "repeat": 0.08, "edit": 0.40, "extract": 0.33, "rewrite": 0.15}),
     Stage(sys.maxsize, 768, {"noise": 0.03, "repeat": 0.07, "edit": 0.45, "extract": 0.30, "rewrite": 0.15}),
+)
+SECOND_MIXTURE = {"noise": 0.02, "repeat": 0.06, "edit": 0.40, "extract": 0.36, "rewrite": 0.16}
+SECOND = (
+    Stage(600, 512, SECOND_MIXTURE, choices=3),
+    Stage(sys.maxsize, 768, SECOND_MIXTURE),
 )
 
 
@@ -66,12 +74,17 @@ def collate(sequences: list[tuple[list[int], int]], pad: int) -> Batch:
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerBase, rng: random.Random, *, num_steps: int, num_tokens: int
+    tokenizer: PreTrainedTokenizerBase,
+    rng: random.Random,
+    curriculum: tuple[Stage, ...],
+    *,
+    num_steps: int,
+    num_tokens: int,
 ) -> Iterator[Batch]:
-    """``num_steps`` batches of about ``num_tokens`` tokens each, padding included, along the curriculum."""
+    """``num_steps`` batches of about ``num_tokens`` tokens each, padding included, along ``curriculum``."""
     step = 0
     while step < num_steps:
-        stage = next(stage for stage in CURRICULUM if step < stage.until)
+        stage = next(stage for stage in curriculum if step < stage.until)
         pool = _pool(tokenizer, rng, stage, num_tokens)
         rng.shuffle(pool)
         for sequences in pool[: num_steps - step]:
@@ -86,7 +99,11 @@ def _pool(
     total = 0
     while total < POOL * num_tokens:
         task = rng.choices(list(stage.weights), list(stage.weights.values()))[0]
-        made = _noise(tokenizer, rng) if task == "noise" else encode(tokenizer, TASKS[task](rng, held_back=False))
+        if task == "noise":
+            made = _noise(tokenizer, rng)
+        else:
+            drawn = [TASKS[task](rng, held_back=False) for _ in range(stage.choices)]
+            made = encode(tokenizer, hardest(drawn))
         if len(made[0]) <= stage.max_length:
             sequences.append(made)
             total += len(made[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from . import attention
@@ -32,3 +34,10 @@ def new_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
     wire(model)
     model.set_attn_implementation(attention.NAME)
     return model
+
+
+def saved_model(folder: Path) -> LlamaForCausalLM:
+    """A saved model in float32, ready to be trained on."""
+    return LlamaForCausalLM.from_pretrained(
+        folder, dtype="float32", attn_implementation=attention.NAME, local_files_only=True
+    )

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
-from .batches import IGNORED, Batch, batches
-from .model import new_model
+from .batches import FIRST, IGNORED, SECOND, Batch, Stage, batches
 from .score import held_back_examples, score
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that may differ between two runs."""
+    """One cycle of the learning rate: all that may differ between two of them."""
 
     num_steps: int
     decay_from: int
@@ -37,6 +36,24 @@ class Settings:
     num_scored: int = 40
     """Held-back examples per task."""
     seed: int = 0
+    """Of the examples; no two cycles share one."""
+    curriculum: tuple[Stage, ...] = FIRST
+
+
+# A second rise of the rate, from the weights of the first cycle as they were saved (Loshchilov and Hutter 2017).
+CYCLES = (
+    Settings(num_steps=2600, decay_from=1000),
+    Settings(
+        num_steps=1750,
+        decay_from=750,
+        learning_rate=2e-3,
+        embedding_rate=7e-4,
+        score_every=500,
+        seed=2,
+        curriculum=SECOND,
+    ),
+)
+SCORED_SEED = 0
 
 
 class Weights:
@@ -85,14 +102,18 @@ def loss_of(model: LlamaForCausalLM, batch: Batch) -> Tensor:
     return nn.functional.cross_entropy(model.lm_head(hidden[counted]).float(), batch.labels[counted])
 
 
-def train(tokenizer: PreTrainedTokenizerBase, settings: Settings, folder: Path) -> LlamaForCausalLM:
-    """Train a new model; ``folder`` gets ``log.jsonl`` and, at every score, the model so far."""
-    torch.manual_seed(settings.seed)
-    model = new_model(tokenizer)
+def train(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, settings: Settings, folder: Path
+) -> LlamaForCausalLM:
+    """Train ``model`` for one cycle; ``folder`` gets ``log.jsonl`` and, at every score, the model so far."""
     weights = Weights(model, settings)
-    examples = held_back_examples(tokenizer, settings.seed, settings.num_scored)
+    examples = held_back_examples(tokenizer, SCORED_SEED, settings.num_scored)
     stream = batches(
-        tokenizer, random.Random(settings.seed), num_steps=settings.num_steps, num_tokens=settings.num_tokens
+        tokenizer,
+        random.Random(settings.seed),
+        settings.curriculum,
+        num_steps=settings.num_steps,
+        num_tokens=settings.num_tokens,
     )
     start, tokens, losses = time.perf_counter(), 0, []
     with (folder / "log.jsonl").open("w") as log:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from ngramspec import Speculator
 from ngramspec.pico import PICO_PATH, edit_prompt, extract_prompt, load_pico
 from ngramspec.pico.demo_inputs import DemoInput, demo_inputs
+from training.evaluate import complete
+from training.score import score
+from training.tasks import TASKS
 
 MEBIBYTE = 1 << 20
 
@@ -95,3 +99,20 @@ def test_drafts_are_accepted_on_every_demo_input_and_leave_the_text_alone(case: 
     fast = generate(**inputs, max_new_tokens=96, do_sample=False, custom_generate=spec)  # type: ignore[operator]
     assert fast.tolist() == plain.tolist()
     assert spec.stats.total.num_accepted_tokens > 0
+
+
+# The model card's figures, less two and a half standard deviations of 60 items.
+@pytest.mark.parametrize(("task", "share"), [("edit", 0.4), ("extract", 0.7)])
+def test_held_back_items_are_answered_exactly_as_often_as_promised(task: str, share: float) -> None:
+    model, tokenizer = load_pico()
+    rng = random.Random(task)
+    assert score(model, tokenizer, [TASKS[task](rng, held_back=True) for _ in range(60)]).exact >= share
+
+
+def test_the_score_of_one_pass_is_that_of_greedy_decoding() -> None:
+    model, tokenizer = load_pico()
+    rng = random.Random(0)
+    examples = [TASKS["extract"](rng, held_back=True) for _ in range(12)]
+    right = [complete(model, tokenizer, example) == example.answer for example in examples]
+    assert {True, False} == set(right)
+    assert sum(right) / len(right) == score(model, tokenizer, examples).exact

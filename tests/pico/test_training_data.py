@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from ngramspec.pico.demo_inputs import demo_inputs
 from training import demo
 from training.corpus import functions, is_held_back, paragraphs
+from training.drills import hard_places, hardest
+from training.evaluate import interval
 from training.records import record
 from training.rename import is_free, renamable, rename
-from training.tasks import TASKS
+from training.tasks import TASKS, Example
 
 seeds = st.integers(0, 2**32)
 sides = st.booleans()
@@ -97,6 +99,37 @@ def test_names_that_are_more_than_names_are_not_renamed() -> None:
     assert renamable(source) == ("get", "size")
     assert not is_free(source, "limit")
     assert not is_free(source, "class")
+
+
+RECORD = "Ada Brisk chairs it. Guests: 42. In room A-17."
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ('{"guests": 42, "room": "A-17"}', 0),
+        ('{"guests":42,"room":"A-17"}', 1),
+        ('{"chair":"Ada Brisk","room":"A-17"}', 1),
+        ('{"chair":"Ada Brisk","guests":42}', 2),
+    ],
+)
+def test_numbers_without_a_space_and_values_that_open_a_sentence_are_hard(answer: str, expected: int) -> None:
+    assert hard_places(Example("extract", f"### extract {{}}\n{RECORD}\n### answer\n", answer)) == expected
+
+
+def test_the_hardest_edit_has_most_new_names_per_character() -> None:
+    def edit(source: str) -> Example:
+        return Example("edit", f"### rename a to b\n{source}\n### answer\n", source.replace("a", "b"))
+
+    few, many = edit("def f(a): return a, 1, 2"), edit("def f(a): return a, a, a")
+    assert (hard_places(few), hard_places(many)) == (2, 4)
+    assert hardest([few, many, few]) is many
+    assert hardest([few, edit("def f(a): return a, 3, 4")]) is few
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert interval(50, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    assert interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
 
 
 def test_no_text_is_on_both_sides_of_the_split() -> None:
