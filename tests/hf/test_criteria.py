@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers.generation import stopping_criteria as sc
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
-from ngramspec import RefusedError, Speculator
+from ngramspec import Speculator
 from ngramspec.hf.processors import PURE_CRITERIA, are_pure_criteria
 from tests.hf.comparing import compare, limits
 from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
@@ -35,7 +35,7 @@ CASES: dict[str, tuple[type[StoppingCriteria], Callable[[], StoppingCriteria]]] 
     "end of sequence": (sc.EosTokenCriteria, lambda: sc.EosTokenCriteria(5)),
     "several ends of sequence": (sc.EosTokenCriteria, lambda: sc.EosTokenCriteria([4, 8])),
 }
-INAPPLICABLE = {sc.ConfidenceCriteria: "reads scores, which only output_scores would give it, and that is refused"}
+INAPPLICABLE = {sc.ConfidenceCriteria: "reads scores, which only output_scores gives it"}
 
 in_all_ways = pytest.mark.parametrize(
     ("batch", "do_sample"),
@@ -157,17 +157,19 @@ def test_a_length_limit_that_no_memory_could_hold_costs_nothing() -> None:
         assert comparison.plain.shape[1] < PROMPT_LENGTH + MAX_POSITIONS
 
 
-@pytest.mark.parametrize("reason", INAPPLICABLE.values())
-def test_the_confidence_criterion_fails_with_and_without_speculation(reason: str) -> None:
-    del reason
-    arguments: dict[str, Any] = {**padded_prompts(1), "stopping_criteria": [sc.ConfidenceCriteria(0.5)]}
+def test_the_confidence_criterion_is_given_its_scores_or_fails_as_in_plain_decoding() -> None:
+    arguments: dict[str, Any] = {**padded_prompts(1), "max_new_tokens": 20}
     for way in ({}, {"custom_generate": Speculator()}):
         with pytest.raises(TypeError):
-            tiny("llama").generate(**arguments, max_new_tokens=4, **way)
-    with pytest.raises(RefusedError, match="output_scores"):
-        tiny("llama").generate(
-            **arguments, return_dict_in_generate=True, output_scores=True, custom_generate=Speculator()
-        )
+            tiny("llama").generate(**arguments, stopping_criteria=[sc.ConfidenceCriteria(0.5)], **way)
+    ends = set()
+    for threshold in (0.01, 0.2, 0.3, 0.4, 0.5):
+        arguments |= {"stopping_criteria": [sc.ConfidenceCriteria(threshold)]}
+        arguments |= {"return_dict_in_generate": True, "output_scores": True}
+        plain = tiny("llama").generate(**arguments).sequences
+        assert plain.tolist() == tiny("llama").generate(**arguments, custom_generate=Speculator()).sequences.tolist()
+        ends.add(plain.shape[1])
+    assert len(ends) > 1
 
 
 class NastyCriterion(StoppingCriteria):

@@ -12,6 +12,8 @@ from ngramspec.errors import PromptError
 from ngramspec.hf import Speculator
 from ngramspec.testing import Report, check_equivalence, equivalence
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, tiny
+from tests.hf.seq2seq import tiny_seq2seq
+from tests.hf.test_aligned import aligned
 
 PROMPTS = [[2, 3, 4, 2, 3, 4, 2], [5, 6], [7, 2, 3, 7, 2]]
 Spoil = Callable[[Tensor], Tensor]
@@ -46,6 +48,18 @@ def test_models_that_are_drafted_for_are_found_identical(family: str) -> None:
         assert mode.logits_limit is not None
         assert mode.logits_difference < mode.logits_limit < 1e-11
     assert [6, 6, 8, 8] == [mode.texts for mode in report.modes]  # the last batch is filled up; two drafters
+
+
+@pytest.mark.parametrize("name", ["t5", "bart", "bloom"])
+def test_models_whose_rows_are_in_line_are_checked_too(name: str) -> None:
+    model = aligned(name) if name == "bloom" else tiny_seq2seq(name)
+    report = check(model, eos_token_id=EOS, min_new_tokens=12, no_repeat_ngram_size=2)
+    assert "identical" == report.finding
+    for mode in report.modes:
+        assert 0 < mode.num_accepted_tokens
+        assert 0 < mode.num_rolled_back_tokens
+    for mode in report.modes[:2]:
+        assert mode.logits_difference is not None
 
 
 def test_warpers_and_processors_are_part_of_the_check() -> None:

@@ -75,7 +75,10 @@ class Loaded:
         limit = max_position(self.model)
         for prompt in prompts:
             length = self.encode([prompt.text], chat=chat)["input_ids"].shape[1]
-            if limit is not None and length + max_new_tokens > limit:
+            needed = length + max_new_tokens
+            if self.model.config.is_encoder_decoder:  # positions of their own for prompt and output
+                needed = max(length, 1 + max_new_tokens)
+            if limit is not None and needed > limit:
                 raise PromptError(
                     f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
                     f" got {length} + {max_new_tokens} tokens: shorten one of them"

@@ -33,10 +33,9 @@ class Call:
         return set(given) if isinstance(given, list) else {given} - {None}
 
     def row(self, index: int, seed: int) -> "Call":
-        """The same for one prompt alone, without its padding."""
-        real = self.mask[index].bool()
-        ids = self.input_ids[index, real][None]
-        return replace(self, input_ids=ids, mask=torch.ones_like(ids), seed=seed)
+        """The same for one prompt alone. It keeps its padding, which some processors look at, and some encoders."""
+        place = slice(index, index + 1)
+        return replace(self, input_ids=self.input_ids[place], mask=self.mask[place], seed=seed)
 
     def run(self, **more: Any) -> Tensor:
         """The output of `generate()`, from the seed on; `more` are further arguments, such as `custom_generate`."""

@@ -211,10 +211,12 @@ def _check(model: Model, prompts: Sequence[Sequence[int]], max_new_tokens: int, 
     if not prompts:
         raise PromptError("a check needs at least one prompt, got none")
     limit = max_position(model)
+    has_encoder = model.config.is_encoder_decoder
     for index, prompt in enumerate(prompts):
         if not len(prompt):
             raise PromptError(f"every prompt must hold at least one token, got none in prompt {index}")
-        if limit is not None and len(prompt) + max_new_tokens > limit:
+        needed = max(len(prompt), 1 + max_new_tokens) if has_encoder else len(prompt) + max_new_tokens
+        if limit is not None and needed > limit:
             raise PromptError(
                 f"prompt and max_new_tokens must fit the model's {limit} positions,"
                 f" got {len(prompt)} + {max_new_tokens} in prompt {index}: shorten one of them"

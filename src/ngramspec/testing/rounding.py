@@ -1,5 +1,7 @@
 """How far a model's logits differ between passes over one token and passes over many, and what rounding explains."""
 
+import inspect
+
 import torch
 from torch import Tensor
 
@@ -35,16 +37,19 @@ def block_logits(model: Model, prompt: tuple[Tensor, Tensor], emitted: Tensor, w
     logits, cache, begin = [], None, 0
     for end in [*range(first + width - 1, text.shape[1], width), text.shape[1]]:
         block = text[:, begin:end]
-        inputs = {"decoder_input_ids": block, **fixed} if fixed else _inputs(block, given[:, :end])
+        inputs = {"decoder_input_ids": block, **fixed} if fixed else _inputs(model, block, given[:, :end])
         output = model(**inputs, past_key_values=cache, use_cache=True, return_dict=True)
         logits.append(output.logits[:, max(first - 1 - begin, 0) :])
         cache, begin = output.past_key_values, end
     return torch.cat(logits, dim=1)
 
 
-def _inputs(block: Tensor, mask: Tensor) -> dict[str, Tensor]:
+def _inputs(model: Model, block: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    inputs = {"input_ids": block, "attention_mask": mask}
+    if "position_ids" not in inspect.signature(model.forward).parameters:
+        return inputs
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    return {"input_ids": block, "attention_mask": mask, "position_ids": positions[:, -block.shape[1] :]}
+    return {**inputs, "position_ids": positions[:, -block.shape[1] :]}
 
 
 def decoder_start(model: Model) -> int:

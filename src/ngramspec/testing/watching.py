@@ -1,7 +1,7 @@
 """The logits that drafts were judged by, held against those of plain decoding.
 
 A wrong mask need not change a text on which the model is sure of itself; the logits show it all the same. They are read
-off the model's own forward passes, by the token and the position of each column.
+off the model's own forward passes, by the token of each column and its slot in the cache.
 """
 
 from types import TracebackType
@@ -15,7 +15,7 @@ from ngramspec.testing.rounding import largest_difference
 
 
 class Watch:
-    """Keeps ids, positions and logits of every pass over a single row, while it is entered."""
+    """Keeps ids, slots and logits of every pass over a single row, while it is entered."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -23,16 +23,24 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         """Start."""
-        self._hook = self._model.register_forward_hook(self._note, with_kwargs=True)
+        self._hooks = [
+            self._model.register_forward_pre_hook(self._note_reading, with_kwargs=True),
+            self._model.register_forward_hook(self._note_logits),
+        ]
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop."""
-        self._hook.remove()
+        for hook in self._hooks:
+            hook.remove()
 
-    def _note(self, _model: Model, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
-        if kwargs.get("position_ids") is not None and kwargs.get("input_ids") is not None:
-            self._passes.append((kwargs["input_ids"][0], kwargs["position_ids"][0], output.logits[0].clone()))
+    def _note_reading(self, model: Model, _args: Any, kwargs: dict[str, Any]) -> None:
+        ids = kwargs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"][0]
+        start = kwargs["past_key_values"].get_seq_length()  # one row: its slots are a run
+        self._reading = ids, start + torch.arange(len(ids), device=ids.device)
+
+    def _note_logits(self, _model: Model, _args: Any, output: Any) -> None:
+        self._passes.append((*self._reading, output.logits[0].clone()))
 
     def largest_difference(self, text: Tensor, plain: Tensor) -> float | None:
         """From `plain` `[n, V]`, which said the last n tokens of `text` `int64[P + n]`; None if none can be compared.
