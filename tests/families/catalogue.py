@@ -43,10 +43,11 @@ def catalogue() -> dict[str, list[Family]]:
 
 
 def family(name: str) -> Family:
-    """A causal family by its name in the catalogue, without loading the others."""
+    """A family by its name in the catalogue, without loading the others: the causal class, where there are several."""
     model_type, _, how = name.partition(", ")
     config_class = CONFIG_MAPPING[model_type]
-    model_class = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
+    mappings = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING, modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+    model_class = next(mapping[config_class] for mapping in mappings if config_class in mapping)
     return Family(name, config_class, model_class, SETUPS[model_type, how] if how else {})
 
 

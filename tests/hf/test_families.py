@@ -31,10 +31,6 @@ NAMED = (
     "falcon, alibi",
     "gpt_neo",
     "t5",
-    "bart",
-    "pegasus",
-    "mbart",
-    "marian",
 )
 UNDRAFTED = ("mamba", "lfm2", "moshi", "cpmant")
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
