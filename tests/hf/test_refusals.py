@@ -325,6 +325,19 @@ def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:
             model.generate(**padded_prompts(1), max_new_tokens=3, custom_generate=spec)
 
 
+def test_a_model_without_one_embedding_of_tokens_is_decoded_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    plain = model.generate(**padded_prompts(1), max_new_tokens=3)
+
+    def unknown() -> Any:
+        raise NotImplementedError("as of an audio model")
+
+    monkeypatch.setattr(model, "get_input_embeddings", unknown)
+    with pytest.warns(NgramspecWarning, match="no one embedding"):
+        text = model.generate(**padded_prompts(1), max_new_tokens=3, custom_generate=Speculator())
+    assert plain.tolist() == text.tolist()
+
+
 def test_without_a_cache_the_text_is_decoded_plainly_with_one_warning() -> None:
     model, spec = tiny("llama"), Speculator()
     call: dict[str, Any] = {**padded_prompts(3), "max_new_tokens": 8, "eos_token_id": EOS, "use_cache": False}

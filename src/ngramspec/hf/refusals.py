@@ -125,11 +125,8 @@ def _check_cached(request: Request, cached: int) -> None:
 
 def vocabulary(model: Model) -> int:
     """Token ids that the model, or the decoder of an encoder-decoder model, can read."""
-    if not model.config.is_encoder_decoder:
-        return int(model.get_input_embeddings().weight.shape[0])
-    decoder = model.get_decoder()
-    embeddings = getattr(decoder, "embed_tokens", None)  # FSMT's decoder has no get_input_embeddings()
-    return int((embeddings if embeddings is not None else decoder.get_input_embeddings()).weight.shape[0])
+    reader = model.get_decoder() if model.config.is_encoder_decoder else model
+    return int(reader.get_input_embeddings().weight.shape[0])
 
 
 def max_position(model: Model) -> int | None:

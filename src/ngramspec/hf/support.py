@@ -54,9 +54,19 @@ def why_undrafted(model: Model) -> str | None:
         return ONE_BY_ONE[config.model_type]
     if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
         return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
+    if not _has_one_embedding(model.get_decoder() if model.config.is_encoder_decoder else model):
+        return "has no one embedding of tokens"
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         return "keeps no cache of keys and values"
     return None
+
+
+def _has_one_embedding(reader: Any) -> bool:
+    """Whether what reads token ids has one table of them: several codebooks do not, and some composites cannot say."""
+    try:
+        return hasattr(reader.get_input_embeddings(), "weight")
+    except (AttributeError, NotImplementedError):  # what transformers raises where it finds none
+        return False
 
 
 def _counts_along_padding(decoder: Any) -> bool:
