@@ -87,6 +87,15 @@ def test_a_processor_that_nobody_knows_sees_what_it_sees_in_plain_decoding(batch
     assert seen[-2] == seen[-1]
 
 
+@pytest.mark.parametrize("length", [2, 9])
+def test_token_types_are_counted_on_as_in_plain_decoding(length: int) -> None:
+    """Told of several tokens at once, transformers would repeat the last several types, and not the last one."""
+    model = tiny("gpt2")
+    prompts = padded_prompts(1, length)
+    prompts["token_type_ids"] = torch.tensor([[2, 2, 2, 3, 3, 3, 3, 2, 5][-length:]])
+    assert compare(model, prompts, lambda: {"max_new_tokens": 27}).was_tried
+
+
 def test_inputs_beside_ids_mask_and_positions_are_fed_as_in_plain_decoding() -> None:
     model = tiny("gpt2")
     for batch in (1, 3):

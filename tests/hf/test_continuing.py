@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, EncoderDecoderCache
 
-from ngramspec import PromptError, Speculator
+from ngramspec import PromptError, RefusedError, Speculator
 from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
+from tests.hf.test_aligned import aligned
 
 LIMITS: dict[str, Any] = {"max_new_tokens": 20, "eos_token_id": EOS}
 
@@ -25,6 +26,7 @@ def contents(cache: Any) -> list[Tensor]:
 
 
 def assert_same_cache(expected: Any, actual: Any) -> None:
+    assert getattr(expected, "is_updated", None) == getattr(actual, "is_updated", None)
     assert expected.get_seq_length() == actual.get_seq_length()
     for before, after in zip(contents(expected), contents(actual), strict=True):
         torch.testing.assert_close(after, before)
@@ -103,6 +105,48 @@ def test_the_returned_cache_holds_what_plain_decoding_leaves(family: str, batch:
     assert plain.sequences.tolist() == speculative.sequences.tolist()
     assert type(plain.past_key_values) is type(speculative.past_key_values)
     assert_same_cache(plain.past_key_values, speculative.past_key_values)
+
+
+@pytest.mark.parametrize("family", ["llama", "bloom"])
+def test_new_tokens_may_come_with_positions_of_their_own_or_without_any(family: str) -> None:
+    model = aligned("bloom") if family == "bloom" else tiny("llama")
+    first, new = padded_prompts(1, 4)["input_ids"], padded_prompts(1, 9, seed=3)["input_ids"]
+    outputs = []
+    for way in ({}, {"custom_generate": Speculator()}):
+        cache = model(first, use_cache=True).past_key_values
+        arguments = {"attention_mask": torch.ones((1, 13), dtype=torch.long), "past_key_values": cache, **LIMITS}
+        if family == "llama":
+            arguments["position_ids"] = torch.arange(4, 13)[None]
+        outputs.append(model.generate(new, **arguments, **way).tolist())
+    assert outputs[0] == outputs[1]
+
+
+def test_a_window_whose_past_is_recorded_keeps_what_may_be_cropped() -> None:
+    model, held = tiny("gemma3"), []
+    for way in ({}, {"custom_generate": Speculator()}):
+        cache = DynamicCache(config=model.config)
+        cache.activate_past_recording()
+        model.generate(**padded_prompts(1), max_new_tokens=20, past_key_values=cache, **way)
+        cache.crop(-3)
+        held.append(cache)
+    assert_same_cache(*held)
+
+
+def test_a_failed_call_leaves_no_cross_attention_behind() -> None:
+    model = tiny_seq2seq("bart")
+    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+    def fails(input_ids: Tensor, scores: Tensor) -> Tensor:
+        raise RuntimeError("a processor of the user's")
+
+    arguments = {**sources(1), "max_new_tokens": 9, "past_key_values": cache}
+    with pytest.raises(RuntimeError, match="user's"):
+        model.generate(**arguments, logits_processor=[fails], custom_generate=Speculator())
+    assert 0 == cache.cross_attention_cache.get_seq_length()
+    plain = model.generate(**{**arguments, "past_key_values": None})
+    assert plain.tolist() == model.generate(**arguments, custom_generate=Speculator()).tolist()
+    with pytest.raises(RefusedError, match="not continued in its cache"):
+        model.generate(**arguments, decoder_input_ids=plain, custom_generate=Speculator())
 
 
 def test_plain_decoding_goes_on_from_a_returned_cache() -> None:

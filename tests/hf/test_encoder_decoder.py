@@ -113,9 +113,10 @@ def test_what_the_encoder_reads_may_be_given_ready_made() -> None:
     made = model.get_encoder()(**prompts)
     arguments = {"encoder_outputs": made, "attention_mask": prompts["attention_mask"], **VARIED}
     plain = model.generate(**arguments)
-    spec = Speculator(OracleDrafter(plain[:, 1:].tolist(), VOCABULARY))
-    assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
-    assert spec.stats.total.num_accepted_tokens > 0
+    for drafter in (OracleDrafter(plain[:, 1:].tolist(), VOCABULARY), PromptLookup()):
+        spec = Speculator(drafter)
+        assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
+        assert spec.stats.total.num_draft_tokens > 0
 
 
 def test_an_answer_may_start_with_tokens_of_the_callers_padded_or_not() -> None:

@@ -325,6 +325,19 @@ def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:
             model.generate(**padded_prompts(1), max_new_tokens=3, custom_generate=spec)
 
 
+def test_a_model_in_training_mode_is_decoded_plainly() -> None:
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4))
+    model.generation_config.eos_token_id = None
+    texts = []
+    for way in ({}, {"custom_generate": Speculator()}):
+        torch.manual_seed(3)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", NgramspecWarning)
+            texts.append(model.train().generate(**padded_prompts(1), max_new_tokens=20, **way).tolist())
+    assert texts[0] == texts[1]
+    assert any("training mode" in str(warning.message) for warning in caught)
+
+
 def test_a_model_without_one_embedding_of_tokens_is_decoded_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny("llama")
     plain = model.generate(**padded_prompts(1), max_new_tokens=3)

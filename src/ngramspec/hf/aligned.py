@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import EncoderDecoderCache
+from transformers.generation.utils import GenerationMixin
 
 from ngramspec.decoding import Plan, Verdict
 from ngramspec.drafting.types import NO_DRAFT
@@ -44,13 +44,13 @@ class AlignedTarget:
         self._chooser = chooser
         self._cache = RaggedCache(len(windows_of(request.model)))
         request.cache.copy_to(self._cache)
-        given = request.cache.cache
-        is_pair = isinstance(given, EncoderDecoderCache)
-        cache = EncoderDecoderCache(self._cache, given.cross_attention_cache) if is_pair else self._cache
-        self._kwargs = {**request.model_kwargs, "past_key_values": cache}
+        self._prompt_kwargs = {**request.model_kwargs, "past_key_values": request.cache.around(self._cache)}
+        self._kwargs = self._prompt_kwargs
         self._first_slot = request.num_slots - request.input_ids.shape[1]
         self._ids = request.input_ids
         self._outputs: Any = None
+        self._num_covered = request.num_slots
+        """Slots that `self._kwargs` speak of."""
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
@@ -76,12 +76,12 @@ class AlignedTarget:
         start = min(row.num_cached for row in rows)
         return [row for row in rows if row.num_cached <= start + REACH]
 
-    def finish(self, rows: Rows[Row], num_slots: int) -> RaggedCache:
-        """Read what the last pass left out; returns the keys of `num_slots` tokens per row, as plain's."""
+    def finish(self, rows: Rows[Row], num_slots: int) -> Any:
+        """Read what the last pass left out; returns the cache, with `num_slots` keys per row that are plain's."""
         start = min(row.num_cached for row in rows)
         if start < num_slots:
             self._forward(self._known(start, num_slots - start), start)
-        return self._cache
+        return self._kwargs["past_key_values"]
 
     def _known(self, start: int, width: int) -> Tensor:
         """The tokens committed to the slots from `start` on, `int64[B, width]`, padded."""
@@ -97,7 +97,6 @@ class AlignedTarget:
         model, cached = self._model, self._request.cache.length
         self._cache.place_run(cached, self._request.num_slots - cached)
         self._outputs = model._prefill(self._ids, self._request.config, self._kwargs)
-        self._kwargs = self._grown(self._kwargs, 1)
         logits: Tensor = self._outputs.logits
         return logits
 
@@ -108,8 +107,11 @@ class AlignedTarget:
         if end > self._ids.shape[1]:
             self._ids = torch.nn.functional.pad(self._ids, (0, end - self._ids.shape[1] + ROOM))
         self._ids[:, end - width : end] = block.to(self._ids.device)
-        num_new = start + width - self._request.num_slots - 1  # `self._kwargs` reach one token behind the prompt
-        kwargs = self._grown(self._kwargs, num_new) if num_new else dict(self._kwargs)
+        if start < self._num_covered:  # what is behind the end of a row is read again, when all have finished
+            self._num_covered, self._kwargs = self._request.num_slots, self._prompt_kwargs
+        self._kwargs = self._grown(self._kwargs, start - self._num_covered)
+        self._num_covered = start
+        kwargs = self._grown(self._kwargs, width)
         if "logits_to_keep" in kwargs:
             kwargs["logits_to_keep"] = width
         self._cache.place_run(start, width)
@@ -119,8 +121,15 @@ class AlignedTarget:
         return logits[:, -width:]
 
     def _grown(self, kwargs: dict[str, Any], num_new: int) -> dict[str, Any]:
-        """The model's inputs for `num_new` more tokens: a mask, positions, and what else it keeps."""
-        grown: dict[str, Any] = self._model._update_model_kwargs_for_generation(
-            self._outputs, dict(kwargs), is_encoder_decoder=self._request.has_encoder, num_new_tokens=num_new
-        )
+        """The model's inputs for `num_new` more tokens: a mask, positions, and what else it keeps.
+
+        Told of several tokens at once, transformers repeats the last several token types, and some models of theirs
+        count one; so those are told of one after another, as in plain decoding.
+        """
+        grown = dict(kwargs)
+        update = self._model._update_model_kwargs_for_generation
+        is_usual = update.__func__ is GenerationMixin._update_model_kwargs_for_generation
+        size = num_new if is_usual and kwargs.get("token_type_ids") is None else 1
+        for _ in range(0, num_new, size or 1):
+            grown = update(self._outputs, grown, is_encoder_decoder=self._request.has_encoder, num_new_tokens=size)
         return grown

@@ -1,5 +1,6 @@
 """The cache that a call brings: the caller's, with a chat in it, or the empty one that `generate()` made."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,11 @@ class GivenCache:
 
     def refuse(self) -> None:
         """Raise RefusedError for a cache that cannot take a step back by forgetting its last keys."""
+        if isinstance(self.cache, EncoderDecoderCache) and self.length:
+            raise RefusedError(
+                "an answer of an encoder-decoder model is not continued in its cache yet, got past_key_values with"
+                f" {self.length} tokens: pass decoder_input_ids without it"
+            )
         layers = sorted({type(layer).__name__ for layer in self._own.layers if type(layer) not in ROLLS_BACK})
         if layers or self._own.offloading:
             kind = f"with {', '.join(layers)}" if layers else "with offloading"
@@ -52,14 +58,28 @@ class GivenCache:
                 f" {kind}: pass a DynamicCache, or the whole text"
             )
 
+    def around(self, ragged: RaggedCache) -> Any:
+        """What a model is given: `ragged`, for an encoder-decoder model with a cross-attention cache beside it."""
+        if not isinstance(self.cache, EncoderDecoderCache):
+            return ragged
+        return EncoderDecoderCache(ragged, copy.deepcopy(self.cache.cross_attention_cache))
+
     def copy_to(self, ragged: RaggedCache) -> None:
         """Start `ragged` with the keys and values. They are copied: a call that fails leaves the caller's as it was."""
         if self.length:
             layers = self._own.layers
             ragged.load([(layer.keys, layer.values) if layer.is_initialized else None for layer in layers], self.length)
 
-    def take(self, ragged: RaggedCache, num_slots: int) -> None:
-        """Hold `num_slots` keys and values per row: after plain decoding, all but the last token's."""
+    def take(self, used: Any, num_slots: int) -> None:
+        """Hold `num_slots` keys and values per row: after plain decoding, all but the last token's.
+
+        used: a RaggedCache, or what `around` made of one.
+        """
+        ragged = used
+        if isinstance(used, EncoderDecoderCache):
+            ragged = used.self_attention_cache
+            self.cache.cross_attention_cache.layers = used.cross_attention_cache.layers
+            self.cache.is_updated = used.is_updated
         own = self._own
         while len(own.layers) < len(ragged.layers):  # a DynamicCache() without a configuration grows when it is used
             own.layers.append(own.layer_class_to_replicate())
@@ -75,6 +95,8 @@ def _fill(layer: Any, source: RaggedLayer, num_slots: int) -> None:
     start = 0
     if isinstance(layer, DynamicSlidingWindowLayer):
         start = max(0, num_slots - layer.sliding_window + 1)
+        if layer.record_past:  # whoever asked for that means to take steps back
+            start = 0 if layer.keys is None else layer.cumulative_length - layer.keys.shape[2]
         layer.cumulative_length = num_slots
     if not layer.is_initialized:
         layer.lazy_initialization(source.keys, source.values)

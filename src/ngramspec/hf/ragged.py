@@ -57,8 +57,8 @@ class RaggedTarget:
         """The live rows that the next pass can move on: all of them."""
         return rows
 
-    def finish(self, rows: Rows[Row], num_slots: int) -> RaggedCache:
-        """Read the padding behind rows that ended early; returns the keys of `num_slots` tokens per row, as plain's."""
+    def finish(self, rows: Rows[Row], num_slots: int) -> Any:
+        """Read the padding behind rows that ended early; returns the cache, with `num_slots` keys per row."""
         for row in rows:
             row.pad_to(num_slots)
         if any(row.pending.size for row in rows):

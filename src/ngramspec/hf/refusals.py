@@ -131,14 +131,19 @@ def vocabulary(model: Model) -> int:
 
 def max_position(model: Model) -> int | None:
     """Positions that the model knows, None where it states no limit."""
-    limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return limit if isinstance(limit, int) and limit > 0 else None
+    config = model.config.get_text_config(decoder=True)
+    for name in ("max_decoder_position_embeddings", "max_target_positions", "max_position_embeddings"):
+        limit = getattr(config, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
 
 
 def _refuse_cache(implementation: str | None) -> None:
     if implementation not in (None, "dynamic"):
         raise RefusedError(
-            f"speculation brings its own cache, got cache_implementation={implementation!r}: leave it out"
+            f"speculation brings its own cache, got cache_implementation={implementation!r}: leave it out, or unset it"
+            " in the model's generation_config"
         )
 
 

@@ -70,7 +70,8 @@ class Request:
     @property
     def num_slots(self) -> int:
         """Slots that the prompt takes: P, and those of earlier tokens that `input_ids` leaves out."""
-        lengths = [self.input_ids.shape[1]]
+        # A mask of ones is forgotten, all but its length.
+        lengths = [self.input_ids.shape[1], getattr(self.config, "_mask_length", None) or 0]
         positions = self.model_kwargs.get("position_ids")
         for given in (self.mask, positions):
             lengths += [] if given is None else [given.shape[-1]]
@@ -102,6 +103,8 @@ class Request:
         """The texts that rows may copy from beside their own, each row by row: what an encoder read, if it read ids."""
         source = self.source_ids
         if not self.has_encoder or source is None or source.dim() != 2 or source.is_floating_point():
+            return []
+        if bool((source < 0).any()):  # transformers' stand-in for ids where the encoder's output is given ready-made
             return []
         mask = self.model_kwargs.get("attention_mask")
         num_copies = len(self.input_ids) // len(source)  # num_return_sequences

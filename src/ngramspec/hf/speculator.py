@@ -89,7 +89,8 @@ class Speculator:
         loop = Loop(self, streamer)
         try:
             prompt = inputs if inputs is not None else arguments.get("input_ids")
-            if isinstance(prompt, Tensor) and prompt.dim() == 2 and arguments.get("past_key_values") is None:
+            may_be_text = model.main_input_name == "input_ids" and arguments.get("past_key_values") is None
+            if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
                 check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
             generate = model.generate if inputs is None else partial(model.generate, inputs)
             return loop.run(model, generate, arguments)
@@ -102,6 +103,8 @@ class Speculator:
         reason = why_undrafted(request.model)
         if reason is None and not request.model_kwargs.get("use_cache", True):
             reason = "was called with use_cache=False"
+        if reason is None and request.model.training:
+            reason = "is in training mode, where dropout draws random numbers of its own"
         if reason is not None:
             return reason
         refuse_inputs(request)

@@ -26,8 +26,10 @@ OWN_MASKS = {
 ONE_BY_ONE = {
     "fsmt": "reads one token at a time once there is a cache",
     "cpmant": "puts learned tokens of its own before each text",
+    "mllama": "keeps the keys of pictures beside those of its text",
     "moshi": "has a sliding window that its own cache alone keeps to",
     "prophetnet": "reads one token at a time once there is a cache",
+    "voxtral_realtime": "hears a frame of sound with each token",
 }
 """Model types whose cache is right for one token after another only."""
 
@@ -50,8 +52,9 @@ def why_undrafted(model: Model) -> str | None:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
     if getattr(config, "use_bidirectional_attention", None) in (True, "all"):
         return "reads its text in both directions (use_bidirectional_attention)"
-    if config.model_type in ONE_BY_ONE:
-        return ONE_BY_ONE[config.model_type]
+    for model_type in (model.config.model_type, config.model_type):
+        if model_type in ONE_BY_ONE:
+            return ONE_BY_ONE[model_type]
     if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
         return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
     if not _has_one_embedding(model.get_decoder() if model.config.is_encoder_decoder else model):

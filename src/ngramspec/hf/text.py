@@ -27,7 +27,7 @@ class Text:
         self.finished = [False] * batch
         self._stream = stream
         self._ids = torch.nn.functional.pad(
-            prompt_ids, (0, max(1, min(max_length - self.prompt_length, ROOM))), value=pad_token
+            prompt_ids.long(), (0, max(1, min(max_length - self.prompt_length, ROOM))), value=pad_token
         )
         self._num_written = [0] * batch
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
-from transformers.modeling_utils import slice_logits_to_keep
 
 from ngramspec.replay import Trace
 
@@ -101,7 +100,8 @@ class ReplayModel(LlamaForCausalLM):
             logits_to_keep=logits_to_keep,
             **kwargs,
         )
-        places = slice_logits_to_keep(position_ids.expand(input_ids.shape)[..., None], logits_to_keep)
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        places = position_ids.expand(input_ids.shape)[:, kept, None]
         assert output.logits is not None
         # A draft may reach beyond the room of the last request; what follows there is behind the end of its text.
         output.logits.scatter_(-1, self.next_tokens[places % self.next_tokens.numel()], CERTAIN)
