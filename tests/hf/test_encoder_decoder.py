@@ -7,13 +7,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import LEDConfig, LEDForConditionalGeneration
+from transformers.generation.stopping_criteria import StoppingCriteria
 
 from ngramspec import FixedBudget, PromptLookup, Speculator
 from ngramspec.drafting import PromptLookupSession, TokenArray
 from ngramspec.hf.aligned import REACH
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare
-from tests.hf.models import EOS, PAD, VOCABULARY
+from tests.hf.models import EOS, PAD, VOCABULARY, settled
 from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 
 VARIED: dict[str, Any] = {"max_new_tokens": 40, "min_new_tokens": 12, "no_repeat_ngram_size": 2}
@@ -152,3 +154,27 @@ def test_the_configuration_of_a_summariser_is_kept() -> None:
     }
     for batch in (1, 3):
         assert compare(model, sources(batch), arguments.copy).was_tried
+
+
+class _EndsAt21(StoppingCriteria):
+    """A criterion that nobody knows to be a limit of length."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.full((len(input_ids),), input_ids.shape[1] >= 21)
+
+
+def test_a_decoder_with_a_limit_of_its_own_is_never_drafted_beyond_it() -> None:
+    """LED's decoder knows fewer positions than its encoder; a criterion ends the text just before the last one."""
+    sizes: dict[str, Any] = {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1}
+    heads: dict[str, Any] = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "attention_window": 4}
+    limits: dict[str, Any] = {"max_encoder_position_embeddings": 64, "max_decoder_position_embeddings": 24}
+    tokens: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": PAD, "decoder_start_token_id": PAD}
+    model = settled(LEDForConditionalGeneration(LEDConfig(**tokens, **sizes, **heads, **limits)), seed=3).float()
+    arguments: dict[str, Any] = {"max_new_tokens": 60, "eos_token_id": None, "num_beams": 1}
+    arguments["stopping_criteria"] = [_EndsAt21()]
+    plain = model.generate(**sources(1), **arguments)
+    known = [*plain[0, 1:].tolist(), *[2] * 40]
+    for seed in range(6):
+        spec = Speculator(OracleDrafter([known], VOCABULARY, seed=seed, corrupted=0.0), FixedBudget(14))
+        assert plain.tolist() == model.generate(**sources(1), **arguments, custom_generate=spec).tolist()
+        assert spec.stats.total.num_accepted_tokens > 0
