@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
@@ -121,6 +123,10 @@ def test_new_tokens_may_come_with_positions_of_their_own_or_without_any(family: 
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.skipif(
+    Version(transformers.__version__) < Version("5.23"),
+    reason="plain generate() of older releases itself fails in a cache that records its past",
+)
 def test_a_window_whose_past_is_recorded_keeps_what_may_be_cropped() -> None:
     model, held = tiny("gemma3"), []
     for way in ({}, {"custom_generate": Speculator()}):
