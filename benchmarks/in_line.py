@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -21,6 +20,7 @@ from transformers.cache_utils import DynamicCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from benchmarks.traces import parser, trace_paths
+from ngramspec.decoding import num_agreeing
 from ngramspec.drafting import PromptLookup, TokenArray
 from ngramspec.replay import Trace, load_tokenizer, read_traces
 
@@ -53,8 +53,7 @@ class Row:
         """Tokens that a pass over the draft would bring."""
         draft = self.draft()
         upcoming = self.trace.output[self.position : self.position + draft.size]
-        differs = np.flatnonzero(draft != upcoming)
-        return int(differs[0] if differs.size else draft.size) + 1
+        return num_agreeing(draft, upcoming) + 1
 
     def advance(self, num_tokens: int) -> None:
         """Take in the next tokens of the recording."""

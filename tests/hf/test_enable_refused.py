@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import BartConfig, BartForConditionalGeneration
 from transformers.generation.logits_process import LogitsProcessor
 
@@ -20,7 +20,7 @@ from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts,
 from tests.hf.test_aligned import model_that_sees
 from tests.hf.test_bad_input import one_empty_row
 from tests.hf.test_enable import CALL, num_requests
-from tests.hf.test_refusals import REFUSED
+from tests.hf.test_refusals import REFUSED, counted_passes
 from tests.hf.test_streaming import Recorder
 
 
@@ -223,22 +223,11 @@ def bart(**settings: Any) -> Any:
     return made
 
 
-@contextmanager
-def counted(module: nn.Module) -> Iterator[list[int]]:
-    """Collects one entry per call of `module`."""
-    calls: list[int] = []
-    handle = module.register_forward_pre_hook(lambda *_: calls.append(1))
-    try:
-        yield calls
-    finally:
-        handle.remove()
-
-
 def test_a_summariser_that_defaults_to_beams_is_served_plainly_and_encodes_once() -> None:
     model = bart(num_beams=4, max_new_tokens=12, early_stopping=True, no_repeat_ngram_size=3)
     prompts = padded_prompts(2)
     plain = model.generate(**prompts)
-    with ngramspec.enable(model) as spec, counted(model.get_encoder()) as encoded, collected() as messages:
+    with ngramspec.enable(model) as spec, counted_passes(model.get_encoder()) as encoded, collected() as messages:
         assert plain.tolist() == model.generate(**prompts).tolist()
         assert 1 == len(encoded)
         assert plain.tolist() == model.generate(**prompts).tolist()
@@ -250,7 +239,7 @@ def test_a_summariser_that_defaults_to_beams_is_served_plainly_and_encodes_once(
 
 def test_a_speculator_refuses_beams_before_an_encoder_runs() -> None:
     model = bart(num_beams=4, max_new_tokens=12)
-    with counted(model.get_encoder()) as encoded, pytest.raises(RefusedError, match="num_beams=4"):
+    with counted_passes(model.get_encoder()) as encoded, pytest.raises(RefusedError, match="num_beams=4"):
         ngramspec.Speculator().generate(model, **padded_prompts(2))
     assert [] == encoded
 
@@ -262,7 +251,11 @@ def test_pictures_are_looked_at_once() -> None:
     call: dict[str, Any] = {**prompts, "pixel_values": torch.zeros((1, 3, 28, 28), dtype=torch.float64)}
     for beams in (1, 2):
         plain = model.generate(**call, max_new_tokens=9, num_beams=beams)
-        with ngramspec.enable(model) as spec, counted(model.model.vision_tower) as looked, collected() as messages:
+        with (
+            ngramspec.enable(model) as spec,
+            counted_passes(model.model.vision_tower) as looked,
+            collected() as messages,
+        ):
             assert plain.tolist() == model.generate(**call, max_new_tokens=9, num_beams=beams).tolist()
             assert 1 == len(looked)
         assert [beams == 1, beams != 1] == [num_requests(spec) == 1, len(messages) == 1]

@@ -70,15 +70,12 @@ class Loaded:
 
     def check_room(self, prompts: "Sequence[Prompt]", max_new_tokens: int, *, chat: bool) -> None:
         """Raise PromptError, before anything is decoded, if a prompt and its output exceed the model's positions."""
-        from ngramspec.hf.refusals import max_position
+        from ngramspec.hf.refusals import max_position, positions_needed
 
         limit = max_position(self.model)
         for prompt in prompts:
             length = self.encode([prompt.text], chat=chat)["input_ids"].shape[1]
-            needed = length + max_new_tokens
-            if self.model.config.is_encoder_decoder:  # positions of their own for prompt and output
-                needed = max(length, 1 + max_new_tokens)
-            if limit is not None and needed > limit:
+            if limit is not None and positions_needed(self.model, length, max_new_tokens) > limit:
                 raise PromptError(
                     f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
                     f" got {length} + {max_new_tokens} tokens: shorten one of them"

@@ -91,7 +91,8 @@ def _open_rows(request: Request, drafter: Drafter, segment: str | None, text: Te
     positions = request.position_ids.cpu().numpy()
     first_slot, cached = request.num_slots - length, request.cache.length
     real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
-    references = request.references
+    references, max_length = request.references, request.stops.max_length
+    limit, num_tokens = max_position(request.model) or NO_LIMIT, vocabulary(request.model)
     rows = []
     for index in range(len(prompts)):
         session = drafter.open(segment, [reference[index] for reference in references])
@@ -100,13 +101,13 @@ def _open_rows(request: Request, drafter: Drafter, segment: str | None, text: Te
             Row(
                 session,
                 prompts[index][cached - first_slot if cached else 0 :],
-                request.stops.max_length - length,
+                max_length - length,
                 Counters(requests=1),
                 index=index,
                 pad_token=text.pad_token,
                 positions=positions[index],
-                max_position=max_position(request.model) or NO_LIMIT,
-                vocabulary=vocabulary(request.model),
+                max_position=limit,
+                vocabulary=num_tokens,
                 num_cached=cached,
             )
         )

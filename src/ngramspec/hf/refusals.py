@@ -10,7 +10,7 @@ from transformers.integrations.fsdp import is_fsdp_managed_module
 
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf.request import Request
-from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS
+from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS, reader_of
 from ngramspec.hf.types import Model
 
 
@@ -125,8 +125,7 @@ def _check_cached(request: Request, cached: int) -> None:
 
 def vocabulary(model: Model) -> int:
     """Token ids that the model, or the decoder of an encoder-decoder model, can read."""
-    reader = model.get_decoder() if model.config.is_encoder_decoder else model
-    return int(reader.get_input_embeddings().weight.shape[0])
+    return int(reader_of(model).get_input_embeddings().weight.shape[0])
 
 
 def max_position(model: Model) -> int | None:
@@ -137,6 +136,12 @@ def max_position(model: Model) -> int | None:
         if isinstance(limit, int) and limit > 0:
             return limit
     return None
+
+
+def positions_needed(model: Model, prompt_length: int, max_new_tokens: int) -> int:
+    """Positions that a prompt and its output take; an encoder's prompt has its own, and its output one more token."""
+    has_encoder = model.config.is_encoder_decoder
+    return max(prompt_length, 1 + max_new_tokens) if has_encoder else prompt_length + max_new_tokens
 
 
 def _refuse_cache(implementation: str | None) -> None:

@@ -57,11 +57,16 @@ def why_undrafted(model: Model) -> str | None:
             return ONE_BY_ONE[model_type]
     if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
         return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
-    if not _has_one_embedding(model.get_decoder() if model.config.is_encoder_decoder else model):
+    if not _has_one_embedding(reader_of(model)):
         return "has no one embedding of tokens"
     if "past_key_values" not in inspect.signature(model.forward).parameters:
         return "keeps no cache of keys and values"
     return None
+
+
+def reader_of(model: Model) -> Any:
+    """What reads the ids of the text that is written: the model itself, or the decoder behind an encoder."""
+    return model.get_decoder() if model.config.is_encoder_decoder else model
 
 
 def _has_one_embedding(reader: Any) -> bool:

@@ -15,7 +15,7 @@ from ngramspec.decoding import FixedBudget
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf import Speculator
-from ngramspec.hf.refusals import max_position, vocabulary
+from ngramspec.hf.refusals import max_position, positions_needed, vocabulary
 from ngramspec.hf.support import why_undrafted
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
@@ -211,12 +211,10 @@ def _check(model: Model, prompts: Sequence[Sequence[int]], max_new_tokens: int, 
     if not prompts:
         raise PromptError("a check needs at least one prompt, got none")
     limit = max_position(model)
-    has_encoder = model.config.is_encoder_decoder
     for index, prompt in enumerate(prompts):
         if not len(prompt):
             raise PromptError(f"every prompt must hold at least one token, got none in prompt {index}")
-        needed = max(len(prompt), 1 + max_new_tokens) if has_encoder else len(prompt) + max_new_tokens
-        if limit is not None and needed > limit:
+        if limit is not None and positions_needed(model, len(prompt), max_new_tokens) > limit:
             raise PromptError(
                 f"prompt and max_new_tokens must fit the model's {limit} positions,"
                 f" got {len(prompt)} + {max_new_tokens} in prompt {index}: shorten one of them"
