@@ -8,11 +8,21 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ngramspec.errors import NgramspecError, NgramspecWarning, PromptError, RefusedError, TraceError
+from ngramspec.errors import (
+    GuardError,
+    GuardWarning,
+    NgramspecError,
+    NgramspecWarning,
+    PromptError,
+    RefusedError,
+    TraceError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from ngramspec.decoding.budget import FixedBudget
     from ngramspec.drafting.prompt_lookup import PromptLookup
+    from ngramspec.guards import Guard, Vocabulary
     from ngramspec.hf.enable import disable, enable
     from ngramspec.hf.speculator import Speculator
     from ngramspec.pico import load_pico
@@ -21,6 +31,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FixedBudget",
+    "Guard",
+    "GuardError",
+    "GuardWarning",
     "NgramspecError",
     "NgramspecWarning",
     "PromptError",
@@ -28,6 +41,8 @@ __all__ = [
     "RefusedError",
     "Speculator",
     "TraceError",
+    "UnsupportedError",
+    "Vocabulary",
     "disable",
     "enable",
     "load_pico",
@@ -35,8 +50,10 @@ __all__ = [
 
 _HOMES = {
     "FixedBudget": "ngramspec.decoding.budget",
+    "Guard": "ngramspec.guards",
     "PromptLookup": "ngramspec.drafting.prompt_lookup",
     "Speculator": "ngramspec.hf.speculator",
+    "Vocabulary": "ngramspec.guards",
     "disable": "ngramspec.hf.enable",
     "enable": "ngramspec.hf.enable",
     "load_pico": "ngramspec.pico",

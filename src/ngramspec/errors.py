@@ -3,10 +3,16 @@
 NgramspecError
 ├── RefusedError       (also ValueError)   this call cannot be exact, and says why before the first forward pass
 ├── PromptError        (also ValueError)   the prompt, its mask or its token ids are not usable
-└── TraceError         (also ValueError)   a recorded request cannot be read
+├── TraceError         (also ValueError)   a recorded request cannot be read
+└── GuardError         (also ValueError)   a guard cannot be made, or a text left it
+    └── UnsupportedError                   a schema or grammar asks for what its backend would not enforce
 
 NgramspecWarning       (UserWarning)       the text is right, but something is not as fast as it could be
+└── GuardWarning                           a guard enforces less than what it was made from says
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class NgramspecError(Exception):
@@ -25,8 +31,39 @@ class TraceError(NgramspecError, ValueError):
     """A recorded request cannot be read; the message names the file and the line."""
 
 
+class GuardError(NgramspecError, ValueError):
+    """A guard cannot be made, or a text left it, or its backend failed: nothing is emitted that it has not allowed.
+
+    tokens, text: what was emitted until then, where anything was. row: the row of the batch, where there is one.
+    sequences: `int64[B, P + emitted]`, what the whole call made until then, the failed rows padded; else None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        tokens: Sequence[int] = (),
+        text: str = "",
+        row: int | None = None,
+        sequences: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.tokens = list(tokens)
+        self.text = text
+        self.row = row
+        self.sequences = sequences
+
+
+class UnsupportedError(GuardError):
+    """A schema or grammar asks for what its backend would not enforce; `lenient=True` makes it a warning."""
+
+
 class NgramspecWarning(UserWarning):
     """The text is right, but something is not as fast as it could be."""
+
+
+class GuardWarning(NgramspecWarning):
+    """A guard enforces less than what it was made from says, or something else than its maker may think."""
 
 
 def shortened(value: object, limit: int = 60) -> str:

@@ -1,0 +1,106 @@
+"""xgrammar: GBNF and fast masks, by name only, for much of JSON Schema it ignores without a word.
+
+Compiling has no limit of its own (a string of at most 256 characters takes seconds), so it happens in a process that
+can be stopped. Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ngramspec.guards.backends.xgrammar_process import WORKER
+from ngramspec.guards.matcher import BackendError, Matcher
+from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.types import BitmaskArray
+from ngramspec.guards.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from xgrammar import CompiledGrammar, TokenizerInfo
+
+
+def tokenizer_of(vocabulary: Vocabulary) -> "TokenizerInfo":
+    """The vocabulary as xgrammar reads it; raises ImportError without xgrammar."""
+    return vocabulary.once("xgrammar", partial(make_tokenizer, texts_of(vocabulary)))
+
+
+def texts_of(vocabulary: Vocabulary) -> list[bytes]:
+    """The bytes of each token, none for special ones, which xgrammar then never allows."""
+    return [b"" if token in vocabulary.special else text for token, text in enumerate(vocabulary.tokens)]
+
+
+def make_tokenizer(texts: list[bytes]) -> "TokenizerInfo":
+    """xgrammar's form of a vocabulary. It is told of no end of sequence: ends are ours to allow."""
+    try:
+        from xgrammar import TokenizerInfo, VocabType
+    except ImportError as error:
+        raise ImportError("backend='xgrammar' needs xgrammar: pip install 'ngramspec[xgrammar]'") from error
+    return TokenizerInfo(texts, VocabType.RAW, stop_token_ids=[])
+
+
+_METHODS = {Kind.JSON_SCHEMA: "json_schema", Kind.REGEX: "regex", Kind.LARK: "lark", Kind.GBNF: "grammar"}
+
+
+def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
+    """Compile in another process. Raises BackendError for what cannot be compiled, or not in time."""
+    tokenizer = tokenizer_of(vocabulary)
+    from xgrammar import CompiledGrammar
+
+    options: dict[str, object] = {}
+    if source.kind is Kind.JSON_SCHEMA:
+        is_compact = source.whitespace == "compact"
+        options = {"strict_mode": False, "any_whitespace": not is_compact}
+        options |= {"separators": (",", ":")} if is_compact else {}
+    serialized = WORKER.compile(_METHODS[source.kind], source.text, options, texts_of(vocabulary))
+    return Compiled(CompiledGrammar.deserialize_json(serialized, tokenizer), vocabulary)
+
+
+class Compiled:
+    """A grammar that xgrammar has compiled; immutable, and shared by its matchers."""
+
+    def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.grammar = grammar
+        self.warnings: list[str] = []
+
+    def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
+        """A fresh matcher, at the start."""
+        return XGrammarMatcher(self, eos_tokens)
+
+
+class XGrammarMatcher(Matcher):
+    """A matcher on xgrammar."""
+
+    def __init__(self, compiled: Compiled, eos_tokens: Iterable[int]) -> None:
+        from xgrammar import GrammarMatcher
+
+        super().__init__(compiled.vocabulary, eos_tokens)
+        self._inner = GrammarMatcher(compiled.grammar)
+
+    def _mask(self, row: BitmaskArray) -> None:
+        try:
+            if not self._inner.fill_next_token_bitmask(row[None]):
+                row[:] = -1  # "no need to apply it" leaves the row unwritten
+        except RuntimeError as error:
+            raise BackendError(str(error)) from error
+
+    def _push(self, token: int) -> bool:
+        # A special token is no text, and xgrammar would write to stderr that it is none.
+        return token not in self.vocabulary.special and self._inner.accept_token(token)
+
+    def _push_bytes(self, text: bytes) -> int:
+        for num_pushed, byte in enumerate(text):
+            if not self._inner.accept_string(bytes([byte])):
+                return num_pushed
+        return len(text)
+
+    def _pop(self, num_steps: int) -> None:
+        self._inner.rollback(num_steps)
+
+    def _accepting(self) -> bool:
+        return bool(self._inner.is_completed())
+
+    def _forced(self) -> bytes:
+        return self._inner.find_jump_forward_string().encode()
+
+    def _restart(self) -> None:
+        self._inner.reset()

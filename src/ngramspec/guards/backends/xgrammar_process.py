@@ -1,0 +1,101 @@
+"""xgrammar's compiler in a process of its own, which can be stopped when it takes too long or too much.
+
+The process is started with the first grammar (a few seconds, for xgrammar loads torch) and serves the following ones.
+"""
+
+import pickle
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from ngramspec.guards.matcher import BackendError
+
+MAX_SECONDS = 30.0
+"""Time for one grammar."""
+MAX_BYTES = 8 << 30
+"""Address space of the process; torch and xgrammar take a good part of it for themselves."""
+
+
+class Worker:
+    """A process that compiles, one grammar at a time."""
+
+    def __init__(self, max_seconds: float = MAX_SECONDS) -> None:
+        self.max_seconds = max_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def compile(self, kind: str, source: str, options: dict[str, object], texts: list[bytes]) -> str:
+        """The compiled grammar, serialized. Raises BackendError where it cannot be had, with xgrammar's words."""
+        with self._lock:
+            process = self._running()
+            late = threading.Timer(self.max_seconds, process.kill)
+            try:
+                _send(process.stdin, (kind, source, options, texts))
+                late.start()
+                compiled, error = _receive(process.stdout)
+            except (EOFError, BrokenPipeError) as ended:
+                self._process = None
+                process.kill()
+                process.wait()
+                if late.is_alive():
+                    raise BackendError("the compiling process ended: it may have run out of memory") from ended
+                raise BackendError(f"compiling took more than {self.max_seconds:g} s") from ended
+            finally:
+                late.cancel()
+            if error is not None:
+                raise BackendError(error)
+            return str(compiled)
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            _receive(self._process.stdout)  # it says when it has loaded what it needs
+        return self._process
+
+
+WORKER = Worker()
+
+
+def _send(pipe: Any, message: object) -> None:
+    pickle.dump(message, pipe)
+    pipe.flush()
+
+
+def _receive(pipe: Any) -> Any:
+    return pickle.load(pipe)
+
+
+def _serve() -> None:
+    """Compile what comes in until the pipe closes."""
+    import resource
+
+    from ngramspec.guards.backends.xgrammar import make_tokenizer
+
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    from xgrammar import GrammarCompiler
+
+    pipe = sys.stdout.buffer
+    _send(pipe, None)
+    texts: list[bytes] = []
+    while True:
+        try:
+            kind, source, options, new_texts = _receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        if new_texts != texts:
+            texts = new_texts
+            compiler = GrammarCompiler(make_tokenizer(texts), cache_enabled=False)
+        try:
+            _send(pipe, (getattr(compiler, f"compile_{kind}")(source, **options).serialize_json(), None))
+        except Exception as error:  # whatever it is, it is said to whoever asked
+            _send(pipe, (None, str(error).partition("\n")[0] or type(error).__name__))
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,71 @@
+"""From source to compiled grammar, once for each content, vocabulary and backend."""
+
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol, get_args
+
+from ngramspec.errors import GuardError, GuardWarning
+from ngramspec.guards.backends import llguidance, xgrammar
+from ngramspec.guards.matcher import BackendError
+from ngramspec.guards.phases import Compiled
+from ngramspec.guards.source import Backend, Source
+from ngramspec.guards.vocabulary import Vocabulary
+
+MAX_KEPT = 256
+"""Compiled grammars that are kept; the one unused for longest makes room."""
+
+
+class _Made(Compiled, Protocol):
+    """What a backend makes of a source; warnings: what it leaves out of it."""
+
+    @property
+    def warnings(self) -> list[str]: ...
+
+
+_Compile = Callable[[Source, Vocabulary], _Made]
+_COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
+
+_Key = tuple[str, Source, str]
+
+
+class _Slot:
+    """A grammar that is compiled, or is being compiled by whoever holds the lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.compiled: Compiled | None = None
+
+
+_slots: "OrderedDict[_Key, _Slot]" = OrderedDict()
+_lock = threading.Lock()
+
+
+def compiled(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compiled:
+    """The compiled grammar; compiled once, also when several threads ask for it together.
+
+    Raises GuardError for what the backend cannot compile, UnsupportedError for what it would not enforce.
+    """
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
+    key = (backend, source, vocabulary.fingerprint)
+    with _lock:
+        slot = _slots.setdefault(key, _Slot())
+        _slots.move_to_end(key)
+        while len(_slots) > MAX_KEPT:
+            _slots.popitem(last=False)
+    with slot.lock:
+        if slot.compiled is None:
+            slot.compiled = _compile(source, vocabulary, backend)
+        return slot.compiled
+
+
+def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compiled:
+    try:
+        made = _COMPILERS[backend](source, vocabulary)
+    except BackendError as error:
+        raise GuardError(f"{backend} must be able to compile the {source.kind}, got: {error}") from error
+    for warning in made.warnings:
+        warnings.warn(f"{backend} leaves out of the {source.kind}: {warning}", GuardWarning, stacklevel=4)
+    return made

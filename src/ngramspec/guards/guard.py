@@ -1,0 +1,202 @@
+"""`Guard`: what may come next, compiled once and shared by rows, calls and threads."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.compiling import compiled
+from ngramspec.guards.matcher import Matcher
+from ngramspec.guards.phases import Compiled, Phased
+from ngramspec.guards.processor import GuardProcessor
+from ngramspec.guards.source import Backend, Kind, Source, Whitespace
+from ngramspec.guards.vocabulary import Vocabulary
+
+
+class Guard:
+    """A constraint on the text: a schema, regex or grammar, compiled for a tokenizer.
+
+    >>> guard = Guard.json_schema(Invoice, tokenizer)                                         # doctest: +SKIP
+    >>> model.generate(**inputs, custom_generate=spec, logits_processor=[guard])              # doctest: +SKIP
+    >>> model.generate(**inputs, logits_processor=[guard.processor()])                        # doctest: +SKIP
+
+    Immutable; one guard serves any number of rows, calls and threads. All constructors take a fast tokenizer of
+    transformers, or a `Vocabulary`, and raise GuardError for what the backend cannot compile.
+
+    The default backend is llguidance, which raises on what it cannot enforce; `backend="xgrammar"` asks for xgrammar.
+    """
+
+    def __init__(self, compiled: Compiled, description: str) -> None:
+        """Of a compiled grammar; users call the constructors below."""
+        self._compiled = compiled
+        self._description = description
+
+    def __repr__(self) -> str:
+        """As error messages name it."""
+        return self._description
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that it was compiled for."""
+        return self._compiled.vocabulary
+
+    @classmethod
+    def json_schema(
+        cls,
+        schema: Any,
+        tokenizer: Any,
+        *,
+        backend: Backend = "llguidance",
+        whitespace: Whitespace = "flexible",
+        lenient: bool = False,
+    ) -> "Guard":
+        """JSON that fits `schema`: a pydantic class, a dict (or True), or JSON text.
+
+        Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible" is
+        any amount, as JSON has it, and "compact" none.
+
+        Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
+        lenient=True makes that a GuardWarning.
+        """
+        text = _schema_text(schema)
+        source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
+        return cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
+
+    @classmethod
+    def regex(cls, pattern: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+        r"""Text that matches all of `pattern`.
+
+        Read by llguidance as Rust's regex crate does: `.` is no newline, `\d` and `\w` are Unicode's, and there are
+        neither anchors inside nor lookaround nor references back. To xgrammar `\d` and `\w` are ASCII's.
+        """
+        return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
+
+    @classmethod
+    def choice(cls, texts: Sequence[str], tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+        """One of `texts`."""
+        if isinstance(texts, str) or not texts or not all(isinstance(text, str) for text in texts):
+            raise GuardError(f"a choice must be a list of at least one text, got {shortened(texts)}")
+        pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in texts)
+        return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(texts)})")
+
+    @classmethod
+    def grammar(cls, text_or_path: str | Path, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+        """Text of a context-free grammar: Lark as llguidance reads it, or GBNF, which is told by its `::=`.
+
+        A path is a `Path`, or a line of text that names a file.
+        """
+        text = _grammar_text(text_or_path)
+        is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
+        source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
+        return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
+
+    @classmethod
+    def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
+        return cls(compiled(source, Vocabulary.of(tokenizer), backend), description)
+
+    def after(self, marker: str) -> "Guard":
+        """Free text up to the first `marker`, for instance "</think>", and from right behind it on this guard.
+
+        The marker may lie inside a token, or be a special token by name. The row cannot end before it.
+        """
+        _check_marker("marker", marker)
+        return Guard(Phased(self._compiled, marker, None), f"{self!r}.after({marker!r})")
+
+    def between(self, start: str, end: str) -> "Guard":
+        """Free text outside, this guard between `start` and `end`, as often as they come.
+
+        Where the guarded text is whole, the first `end` closes it. The row can only end in free text.
+        """
+        _check_marker("start", start)
+        _check_marker("end", end)
+        return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})")
+
+    def matcher(self, eos_tokens: Iterable[int] | None = None) -> Matcher:
+        """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own."""
+        return self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
+
+    def accepts(self, text: str) -> bool:
+        """Whether `text` is whole, however it may be cut into tokens."""
+        matcher, raw = self.matcher(()), text.encode()
+        return matcher._push_bytes(raw) == len(raw) and matcher._accepting()
+
+    def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
+        """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
+        return RowGuards([self]).processor(eos_token_id)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Raises GuardError: a guard masks inside a Speculator, and plain decoding takes its `processor()`."""
+        raise GuardError(
+            f"a guard masks with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
+            " pass guard.processor() there"
+        )
+
+    @staticmethod
+    def per_row(guards: "Sequence[Guard | None]") -> "RowGuards":
+        """A guard for each row of a batch, None for rows that are free; goes where a guard goes."""
+        return RowGuards(guards)
+
+
+class RowGuards:
+    """A guard for each row of a batch, or one for all."""
+
+    def __init__(self, guards: Sequence[Guard | None]) -> None:
+        """guards: one per prompt; each serves all the sequences that are returned for its prompt."""
+        wrong = [guard for guard in guards if not (guard is None or isinstance(guard, Guard))]
+        if wrong or not guards:
+            raise TypeError(f"rows must each have a Guard or None, got {shortened(wrong[0] if wrong else guards)}")
+        self.guards = tuple(guards)
+
+    def __repr__(self) -> str:
+        """As error messages name it."""
+        return f"Guard.per_row({list(self.guards)!r})" if len(self.guards) > 1 else repr(self.guards[0])
+
+    def matchers(self, num_rows: int, eos_tokens: Iterable[int] | None) -> list[Matcher | None]:
+        """A fresh matcher for each row of a batch, None for free ones."""
+        copies, left_over = divmod(num_rows, len(self.guards))
+        if left_over or not copies:
+            raise GuardError(f"a batch of {num_rows} rows needs a guard per prompt, got {len(self.guards)} guards")
+        ends = None if eos_tokens is None else tuple(eos_tokens)
+        return [None if guard is None else guard.matcher(ends) for guard in self.guards for _ in range(copies)]
+
+    def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
+        """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
+        ends = [eos_token_id] if isinstance(eos_token_id, int) else eos_token_id
+        return GuardProcessor(self.matchers, ends)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Raises GuardError; see `Guard.__call__`."""
+        raise GuardError(
+            f"guards mask with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
+            " pass their processor() there"
+        )
+
+
+def _schema_text(schema: Any) -> str:
+    if hasattr(schema, "model_json_schema"):  # a pydantic class
+        schema = schema.model_json_schema()
+    if isinstance(schema, str):
+        try:
+            schema = json.loads(schema)
+        except ValueError as error:
+            raise GuardError(f"a schema as text must be JSON, got {shortened(schema)}: {error}") from error
+    if not isinstance(schema, dict | bool):
+        raise GuardError(f"a schema must be a pydantic class, a dict or JSON text, got {shortened(schema)}")
+    try:
+        return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GuardError(f"a schema must be JSON, got {shortened(schema)}: {error}") from error
+
+
+def _grammar_text(text_or_path: str | Path) -> str:
+    if isinstance(text_or_path, Path):
+        return text_or_path.read_text(encoding="utf-8")
+    is_path = "\n" not in text_or_path and Path(text_or_path).suffix in (".lark", ".gbnf")
+    return Path(text_or_path).read_text(encoding="utf-8") if is_path else text_or_path
+
+
+def _check_marker(name: str, marker: str) -> None:
+    if not isinstance(marker, str) or not marker:
+        raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")

@@ -1,0 +1,135 @@
+"""Markers in a text of tokens: how far one has come, and which tokens could complete one."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ngramspec.guards.types import BitmaskArray, num_words, set_bits
+from ngramspec.guards.vocabulary import Vocabulary
+
+Ids = npt.NDArray[np.int64]
+
+
+class Marker:
+    """A string to wait for, of at least one byte; progress in it is the length of its head that the text ends with.
+
+    (The automaton of Knuth, Morris and Pratt 1977.)
+    """
+
+    def __init__(self, text: bytes, vocabulary: Vocabulary) -> None:
+        self.text = text
+        self.vocabulary = vocabulary
+        self._borders = _borders(text)
+
+    def step(self, progress: int, byte: int) -> int:
+        """Progress behind one more byte; `len(text)` says that the marker is whole."""
+        while progress and self.text[progress] != byte:
+            progress = self._borders[progress]
+        return progress + (self.text[progress] == byte)
+
+    @cached_property
+    def _inside(self) -> set[int]:
+        """Tokens that hold the whole marker and something behind it, wherever it begins."""
+        return {token for token, text in enumerate(self.vocabulary.tokens) if self.text in text[:-1]}
+
+    def crossing(self, progress: int) -> set[int]:
+        """Tokens that might complete the marker and go on behind it; all that do are among them."""
+        found = set(self._inside)
+        while True:
+            rest = self.text[progress:]
+            found.update(token for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest))
+            if not progress:
+                return found
+            progress = self._borders[progress]
+
+
+class EndMarker:
+    """A string that may come wherever what it ends is whole."""
+
+    def __init__(self, text: bytes, vocabulary: Vocabulary) -> None:
+        self.text = text
+        self.vocabulary = vocabulary
+        self._inside: dict[int, Ids] = {}
+
+    def inside(self, progress: int) -> Ids:
+        """Tokens `int64[n]` that go on in the marker, and at most to its end."""
+        if progress not in self._inside:
+            rest = self.text[progress:]
+            heads = {rest[:length] for length in range(1, len(rest) + 1)}
+            ids = [token for head in heads for text, token in equal_to(self.vocabulary, head)]
+            self._inside[progress] = np.array(sorted(ids), np.int64)
+        return self._inside[progress]
+
+    def crossing(self, progress: int) -> list[int]:
+        """Tokens that complete the marker and go on behind it."""
+        rest = self.text[progress:]
+        return [token for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest)]
+
+    @cached_property
+    def arriving(self) -> "Arrivals":
+        """Tokens that begin with something else and may get into the marker, by what they begin with."""
+        root = Arrivals()
+        for token, text in enumerate(self.vocabulary.tokens):
+            if token in self.vocabulary.special:
+                continue
+            for start in range(1, len(text)):
+                tail = text[start : start + len(self.text)]
+                if self.text.startswith(tail):
+                    root.add(text[:start], token)
+        return root
+
+
+class Arrivals:
+    """A tree over the bytes that come before an end marker in some token."""
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.branches: dict[int, Arrivals] = {}
+
+    def add(self, head: bytes, token: int) -> None:
+        """Note that `token` begins with `head`, and goes on in the marker."""
+        node = self
+        for byte in head:
+            node = node.branches.setdefault(byte, Arrivals())
+        node.tokens.append(token)
+
+
+def starting_with(vocabulary: Vocabulary, head: bytes) -> Iterator[tuple[bytes, int]]:
+    """The tokens whose bytes begin with `head`, in order."""
+    ordered = vocabulary.ordered
+    for index in range(bisect_left(ordered, (head, -1)), len(ordered)):
+        if not ordered[index][0].startswith(head):
+            return
+        yield ordered[index]
+
+
+def equal_to(vocabulary: Vocabulary, text: bytes) -> Iterator[tuple[bytes, int]]:
+    """The tokens that are `text`; there may be several."""
+    for found, token in starting_with(vocabulary, text):
+        if found != text:
+            return
+        yield found, token
+
+
+def everything(vocabulary: Vocabulary) -> BitmaskArray:
+    """The bitmask `int32[W]` that allows every token."""
+    row = np.full(num_words(len(vocabulary)), -1, np.int32)
+    extra = len(vocabulary) % 32
+    if extra:
+        set_bits(row, np.arange(len(vocabulary), row.size * 32), allowed=False)
+    return row
+
+
+def _borders(text: bytes) -> list[int]:
+    """For each length of a head, the length of its longest proper head that is also its tail."""
+    borders = [0, 0]
+    length = 0
+    for byte in text[1:]:
+        while length and text[length] != byte:
+            length = borders[length]
+        length += text[length] == byte
+        borders.append(length)
+    return borders

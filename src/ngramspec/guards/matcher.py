@@ -1,0 +1,261 @@
+"""`Matcher`: where a row stands in its grammar. What is the same for every backend is here, above all the end."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import numpy as np
+
+from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.types import BitmaskArray, is_set, num_words, set_bits
+from ngramspec.guards.vocabulary import Vocabulary
+
+
+class BackendError(Exception):
+    """A backend cannot go on: it ran into a limit of its own, or into a defect."""
+
+
+class Lookahead:
+    """A matcher on trial: tokens are pushed, and all are taken back when the `with` block ends."""
+
+    def __init__(self, matcher: "Matcher") -> None:
+        self._matcher = matcher
+        self._pushed: list[int] = []
+
+    def push(self, token: int) -> bool:
+        """Go on with `token` where the grammar allows it; returns whether it does.
+
+        This asks for the bytes alone. `Matcher.fill` may be stricter: llguidance masks all but the usual tokenisation
+        of a text that must come. The masks decide; a token that passes here and not there is merely rejected.
+        """
+        try:
+            accepted = self._matcher._step(token)
+        except BackendError:
+            self._matcher._rebuild(self._pushed)
+            return False
+        if accepted:
+            self._pushed.append(token)
+        return accepted
+
+    def allowed(self, token: int) -> bool:
+        """Whether the bitmask allows `token` here."""
+        row = np.zeros(num_words(len(self._matcher.vocabulary)), np.int32)
+        try:
+            self._matcher._fill_row(row)
+        except BackendError:
+            self._matcher._rebuild(self._pushed)
+            return False
+        return 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
+
+    def forced(self) -> bytes:
+        """The bytes that must come next; empty where there is a choice, or an end."""
+        if self._matcher.ended:
+            return b""
+        try:
+            return self._matcher._forced()
+        except BackendError:
+            self._matcher._rebuild(self._pushed)
+            return b""
+
+    def _undo(self) -> None:
+        self._matcher._undo(self._pushed)
+
+
+class Matcher(ABC):
+    """Where a row stands in its grammar; for one row, and one thread at a time.
+
+    A backend is a subclass that knows a language of bytes: `_mask`, `_push`, `_push_bytes`, `_pop`, `_accepting`,
+    `_forced`, `_restart`. End of sequence never reaches it: it is allowed if and only if the text so far is accepted.
+
+    vocabulary: the tokens. eos_tokens: the ids that end the row. ended: whether one of them has come; nothing is
+    allowed behind it.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
+        self.vocabulary = vocabulary
+        self.eos_tokens = frozenset(eos_tokens)
+        self.ended = False
+        self._committed: list[int] = []
+        self._turn = threading.Lock()
+        own = {token for token in (*self.eos_tokens, *vocabulary.eos_tokens) if 0 <= token < len(vocabulary)}
+        self._all_ends = np.array(sorted(own), np.int64)
+        self._ends = np.array(sorted(own & self.eos_tokens), np.int64)
+
+    def advance(self, tokens: Iterable[int]) -> None:
+        """Commit `tokens`, `int32[n]`.
+
+        Raises GuardError, with the state unchanged, where one of them is not allowed, or where the backend failed.
+        """
+        with self._alone():
+            pushed: list[int] = []
+            for token in map(int, tokens):
+                try:
+                    accepted = self._step(token)
+                except BackendError as error:
+                    self._rebuild([])
+                    raise self._failed(error) from error
+                if not accepted:
+                    self._undo(pushed)
+                    raise self._refused(token, len(self._committed) + len(pushed))
+                pushed.append(token)
+            self._committed += pushed
+            self._settle()
+
+    def fill(self, draft: Iterable[int], out: BitmaskArray) -> int:
+        """Write the bitmasks of the positions along `draft` `int32[K]` into `out` `int32[K + 1, >= W]`.
+
+        Returns the length k of the draft's legal head, as the bitmasks have it: rows 0 to k are written, those behind
+        are zero, and the state is as before. A row that is zero itself allows nothing: behind an end, or where the
+        grammar has come to a place that this vocabulary cannot go on from.
+        Raises GuardError where the backend cannot say what is allowed now. Where it cannot say so further on, the head
+        ends there.
+        """
+        tokens = [int(token) for token in draft]
+        width = num_words(len(self.vocabulary))
+        if out.shape[0] != len(tokens) + 1 or out.shape[1] < width or out.dtype != np.int32:
+            raise ValueError(
+                f"out must be int32[{len(tokens) + 1}, >= {width}] for a draft of {len(tokens)} tokens,"
+                f" got {out.dtype}{list(out.shape)}"
+            )
+        out[:] = 0
+        with self._alone():
+            num_filled = 0
+            pushed: list[int] = []
+            try:
+                self._fill_row(out[0, :width])
+                for num_filled, token in enumerate(tokens, start=1):
+                    if not self._continues(token, out[num_filled - 1, :width]):
+                        break
+                    pushed.append(token)
+                    self._fill_row(out[num_filled, :width])
+            except BackendError as error:
+                out[num_filled:] = 0
+                self._rebuild([])
+                if num_filled == 0:
+                    raise self._failed(error) from error
+                return num_filled - 1
+            self._undo(pushed)
+            return len(pushed)
+
+    def lookahead(self) -> AbstractContextManager[Lookahead]:
+        """Try tokens out; the state is restored when the `with` block ends."""
+        return self._lookahead()
+
+    def accepting(self) -> bool:
+        """Whether the text so far is whole, so that the row may end here; an ended row is."""
+        with self._alone():
+            try:
+                return self.ended or self._accepting()
+            except BackendError as error:
+                self._rebuild([])
+                raise self._failed(error) from error
+
+    # What a backend does. Any of these may raise BackendError.
+
+    @abstractmethod
+    def _mask(self, row: BitmaskArray) -> None:
+        """Write what is allowed next into `row` `int32[W]`, which is zero; what it says of ends does not count."""
+
+    @abstractmethod
+    def _push(self, token: int) -> bool:
+        """Go on with `token`, 0 <= token < V; returns whether it could."""
+
+    @abstractmethod
+    def _push_bytes(self, text: bytes) -> int:
+        """Go on with as many bytes of `text` as can come; returns how many did, each of which is one step to `_pop`."""
+
+    @abstractmethod
+    def _pop(self, num_steps: int) -> None:
+        """Take back the last `num_steps` pushes."""
+
+    @abstractmethod
+    def _accepting(self) -> bool:
+        """Whether the text so far is whole."""
+
+    @abstractmethod
+    def _forced(self) -> bytes:
+        """The bytes that must come next."""
+
+    @abstractmethod
+    def _restart(self) -> None:
+        """Go back to the start, also out of a failure."""
+
+    def _settle(self) -> None:  # noqa: B027 (most backends have nothing to forget)
+        """Forget how to take back what was pushed until now: it is committed."""
+
+    # What is the same for all.
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._turn.acquire(blocking=False):
+            raise GuardError("a matcher serves one thread at a time, and another one is using it: make one per row")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _lookahead(self) -> Iterator[Lookahead]:
+        with self._alone():
+            lookahead = Lookahead(self)
+            try:
+                yield lookahead
+            finally:
+                lookahead._undo()
+
+    def _step(self, token: int) -> bool:
+        if self.ended:
+            return False
+        if token in self.eos_tokens:
+            self.ended = self._accepting()
+            return self.ended
+        return 0 <= token < len(self.vocabulary) and self._push(token)
+
+    def _undo(self, pushed: list[int]) -> None:
+        """Take back `pushed`, the last steps."""
+        num_steps = len(pushed)
+        if num_steps and self.ended:
+            self.ended = False
+            num_steps -= 1
+        if num_steps:
+            self._pop(num_steps)
+
+    def _fill_row(self, row: BitmaskArray) -> None:
+        if self.ended:
+            return
+        self._mask(row)
+        set_bits(row, self._all_ends, allowed=False)
+        if self._accepting():
+            set_bits(row, self._ends, allowed=True)
+
+    def _continues(self, token: int, row: BitmaskArray) -> bool:
+        return 0 <= token < len(self.vocabulary) and is_set(row, token) and self._step(token)
+
+    def _rebuild(self, pushed: list[int]) -> None:
+        """Go back to what was committed, and then `pushed`: some backends are of no use behind a failure."""
+        self._restart()
+        self.ended = False
+        for token in [*self._committed, *pushed]:
+            self._step(token)
+
+    def _failed(self, error: BackendError) -> GuardError:
+        return GuardError(
+            f"the guard's backend must say what is allowed next, got {error} behind {len(self._committed)} tokens:"
+            " simplify the grammar, or raise the backend's limits",
+            tokens=self._committed,
+            text=self._text(),
+        )
+
+    def _refused(self, token: int, position: int) -> GuardError:
+        text = self.vocabulary.decode([token])
+        return GuardError(
+            f"token {token} ({text!r}) at position {position} is not allowed{' behind the end' if self.ended else ''},"
+            f" got it behind {shortened(self._text()[-40:])}",
+            tokens=self._committed,
+            text=self._text(),
+        )
+
+    def _text(self) -> str:
+        tokens = self._committed[:-1] if self.ended else self._committed
+        return self.vocabulary.decode(tokens).decode(errors="replace")

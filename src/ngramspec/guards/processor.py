@@ -1,0 +1,133 @@
+"""Masks on scores, and the logits processor that plain `generate()` takes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ngramspec.errors import GuardError
+from ngramspec.guards.matcher import Matcher
+from ngramspec.guards.types import BitmaskArray, num_words, unpacked
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def masked(scores: "Tensor", bits: BitmaskArray) -> "Tensor":
+    """`scores` `[n, V']` with all that `bits` `int32[n, W]` does not allow at -inf, ids behind the bitmask too."""
+    import torch
+
+    num_scores = scores.shape[-1]
+    if scores.device.type == "cpu":
+        allowed = torch.from_numpy(unpacked(bits))
+    else:  # 32 times less to copy
+        words = torch.from_numpy(np.ascontiguousarray(bits)).to(scores.device, non_blocking=True)
+        shifts = torch.arange(32, dtype=torch.int32, device=scores.device)
+        allowed = (words[..., None] >> shifts & 1).flatten(-2).bool()
+    missing = num_scores - allowed.shape[-1]
+    if missing > 0:
+        allowed = torch.nn.functional.pad(allowed, (0, missing))
+    return scores.masked_fill(~allowed[..., :num_scores], -torch.inf)
+
+
+class GuardProcessor:
+    """Masks the scores of one plain `generate()` call: greedy or sampled, any number of rows, no beams.
+
+    It follows the text token by token, so it is good for one call; a second one, or one whose rows change places,
+    raises GuardError. So does a text that leaves the guard, by another processor's doing for instance.
+
+    The ends of sequence are the tokenizer's own, for nobody tells a processor what the call's are: pass `eos_token_id`
+    to `guard.processor()` where the model's generation config has others.
+    """
+
+    def __init__(
+        self, open_rows: Callable[[int, Iterable[int] | None], list[Matcher | None]], eos_tokens: Sequence[int] | None
+    ) -> None:
+        self._open_rows = open_rows
+        self.eos_tokens = eos_tokens
+        self._ids: Any = None
+        self._matchers: list[Matcher | None] = []
+        self._padding: dict[int, int] = {}
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has served a call already."""
+        return self._ids is not None
+
+    def open(self, num_rows: int) -> list[Matcher | None]:
+        """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before."""
+        if self.is_used:
+            raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
+        return self._open_rows(num_rows, self.eos_tokens)
+
+    def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
+        """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
+        if self._ids is None:
+            self._matchers = self.open(len(input_ids))
+        else:
+            self._check_is_next(input_ids)
+            for row, token in enumerate(input_ids[:, -1].tolist()):
+                self._advance(row, token)
+        self._ids = input_ids
+        rows = [row for row, matcher in enumerate(self._matchers) if self._is_guarded(row, matcher)]
+        if not rows:
+            return scores
+        bits = np.zeros(
+            (len(rows), max(num_words(len(m.vocabulary)) for m in self._matchers if m is not None)), np.int32
+        )
+        for place, row in enumerate(rows):
+            matcher = self._matchers[row]
+            assert matcher is not None
+            fill_next(matcher, bits[place], row)
+        if len(rows) == len(scores):
+            return masked(scores, bits)
+        scores = scores.clone()
+        scores[rows] = masked(scores[rows], bits)
+        return scores
+
+    def _is_guarded(self, row: int, matcher: Matcher | None) -> bool:
+        return matcher is not None and not matcher.ended and row not in self._padding
+
+    def _check_is_next(self, input_ids: "Tensor") -> None:
+        before = self._ids
+        if input_ids.shape != (before.shape[0], before.shape[1] + 1) or not bool((input_ids[:, :-1] == before).all()):
+            raise GuardError(
+                "a guard's processor serves one generate() call, greedy or sampled, token by token, got another text"
+                f" of shape {list(input_ids.shape)} after {list(before.shape)}: make a new one for each call"
+            )
+
+    def _advance(self, row: int, token: int) -> None:
+        matcher = self._matchers[row]
+        if matcher is None or matcher.ended:
+            return
+        if row in self._padding and token == self._padding[row]:
+            return
+        try:
+            matcher.advance([token])
+        except GuardError as error:
+            error.row = row
+            # A row that something else has ended, such as a stop string, is filled up with a token that is no text.
+            if len(self._matchers) == 1 or row in self._padding or token not in matcher.vocabulary.special:
+                raise
+            self._padding[row] = token
+
+
+def fill_next(matcher: Matcher, bits: BitmaskArray, row: int) -> None:
+    """Write what `matcher` allows next into `bits` `int32[W]`; raises GuardError where that is nothing."""
+    try:
+        matcher.fill((), bits[None, : num_words(len(matcher.vocabulary))])
+    except GuardError as error:
+        error.row = row
+        raise
+    if not bits.any():
+        raise nothing_allowed(matcher, row)
+
+
+def nothing_allowed(matcher: Matcher, row: int) -> GuardError:
+    """The error for a text that can neither go on nor end."""
+    return GuardError(
+        "some token must be allowed next, got none: the grammar has come to a place where this vocabulary cannot go on",
+        row=row,
+        tokens=matcher._committed,
+        text=matcher._text(),
+    )

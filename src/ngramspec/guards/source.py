@@ -1,0 +1,33 @@
+"""What a guard is compiled from: a text of a kind."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Backend = Literal["llguidance", "xgrammar"]
+"""Who compiles: llguidance by default, xgrammar by name."""
+
+Whitespace = Literal["flexible", "compact"]
+"""Between the tokens of a JSON text: any amount (a model may then go on with it for ever), or none."""
+
+
+class Kind(StrEnum):
+    """What kind of text a grammar is."""
+
+    JSON_SCHEMA = "JSON schema"
+    REGEX = "regex"
+    LARK = "Lark grammar"
+    GBNF = "GBNF grammar"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text, and what is asked of whoever compiles it; two that are equal give the same guard.
+
+    lenient: what the backend cannot enforce is left out, with a warning. whitespace, lenient: for JSON schemas.
+    """
+
+    kind: Kind
+    text: str
+    whitespace: Whitespace = "flexible"
+    lenient: bool = False
