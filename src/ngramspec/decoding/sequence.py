@@ -23,7 +23,8 @@ class Verdict:
     """What the target says of one row's plan.
 
     tokens: `int32[n]`, 1 <= n <= K + 1: the accepted draft tokens, then the target's own next token. Only where the
-        row ends inside its draft is there no token of the target's own.
+        row ends inside its draft is there no token of the target's own; and no token at all (n = 0) where it ends
+        because a guard allows none.
     finished: the row ended with the last of `tokens`.
     """
 
@@ -58,8 +59,11 @@ class Sequence:
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""
         tokens = verdict.tokens
-        if not tokens.size:
-            raise ValueError(f"a verdict holds at least one token, got none for the draft {draft.tokens.tolist()}")
+        if not tokens.size and not verdict.finished:
+            raise ValueError(
+                "the verdict on a row that goes on holds at least one token, got none for the draft"
+                f" {draft.tokens.tolist()}"
+            )
         num_accepted = num_agreeing(draft.tokens, tokens)
         if tokens.size > num_accepted + 1:
             raise ValueError(
@@ -70,5 +74,5 @@ class Sequence:
         self.session.extend(tokens)
         self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted)
         self.remaining -= tokens.size
-        self.pending = np.asarray(tokens[-1:], np.int32)
+        self.pending = np.asarray(tokens[-1:] if tokens.size else self.pending[-1:], np.int32)
         self.finished = verdict.finished or self.remaining <= 0

@@ -55,6 +55,7 @@ class AlignedTarget:
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
         rows = rows_of(plans)
+        self._chooser.begin(rows, plans)
         if self._outputs is None:
             logits = self._prefill()[:, -1:]
             return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits, row.index, 0) for row in rows])

@@ -10,22 +10,21 @@ per emitted token.
   arguments; the pass ends where the first row leaves its draft, or ends.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.generation.logits_process import LogitsProcessorList
 
-from ngramspec.decoding import Verdict, num_agreeing
+from ngramspec.decoding import Plan, Verdict, num_agreeing
 from ngramspec.drafting.types import TokenArray
+from ngramspec.errors import GuardError
+from ngramspec.hf.call import Call
+from ngramspec.hf.guarding import Place
 from ngramspec.hf.processors import are_blind, are_pure, are_pure_criteria
-from ngramspec.hf.record import Record
-from ngramspec.hf.sampling import Picker
-from ngramspec.hf.stopping import Stops
-from ngramspec.hf.text import Text
+from ngramspec.hf.rows import Row
 
 
 class Candidate(NamedTuple):
@@ -47,49 +46,35 @@ class Candidate(NamedTuple):
         return self.block[self.place, self.start : self.start + self.draft.size + 1]
 
 
-class Chooser(Protocol):
+class Chooser(ABC):
     """Reads verdicts off logits and emits the tokens."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def begin(self, rows: Sequence[Row], plans: Sequence[Plan]) -> None:
+        """Before the forward pass: start to fill the masks of the rows that guards hold for."""
+        guards = self.call.guards
+        for row, plan in zip(rows, plans, strict=True):
+            if guards.maskings and not row.finished:
+                guards.begin(row.index, plan.draft.tokens)
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Choose for all rows of the pass, in their order; commits each token to the text as it is chosen."""
+        if self.call.guards.maskings:
+            candidates = [self._judged(candidate) for candidate in candidates]
+        return self._choose(candidates)
 
+    @abstractmethod
+    def _choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """See `choose`."""
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one `generate()` call chooses with."""
-
-    text: Text
-    processors: LogitsProcessorList
-    picker: Picker
-    stops: Stops
-    record: Record
-
-    def process(self, input_ids: Tensor, logits: Tensor) -> Tensor:
-        """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it, where the prompt is."""
-        raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
-        scores = self.processors(input_ids, raw) if self.processors else raw  # type: ignore[arg-type]
-        self.record.add(scores, raw)
-        return scores
-
-    def emit(self, row: int, token: int) -> bool:
-        """Commit one token; returns whether the row ended with it."""
-        self.text.append(row, token)
-        ended = self.stops.row_ended(self.text, row, self.record.scores)
-        if ended:
-            self.text.finish(row)
-        self.text.flush()
-        return ended
-
-    def emit_run(self, row: int, tokens: list[int]) -> tuple[int, bool]:
-        """Commit tokens until the row ends; returns how many were committed, and whether it ended."""
-        if self.stops.cannot_end(self.text, row, tokens):
-            self.text.extend(row, tokens)
-            self.text.flush()
-            return len(tokens), False
-        for index, token in enumerate(tokens):
-            if self.emit(row, token):
-                return index + 1, True
-        return len(tokens), False
+    def _judged(self, candidate: Candidate) -> Candidate:
+        """The candidate with the head of its draft that there are masks for."""
+        if self.call.text.finished[candidate.row]:
+            return candidate
+        num_legal = self.call.guards.num_legal(candidate.row, candidate.draft.size)
+        return candidate._replace(draft=candidate.draft[:num_legal])
 
 
 def chooser_for(call: Call) -> Chooser:
@@ -112,40 +97,56 @@ def _rows_end_alone(call: Call) -> bool:
     return are_pure_criteria(call.stops.criteria)
 
 
-class AtOnce:
+class AtOnce(Chooser):
     """Greedy, with processors that do not look at the text: all positions of all rows in one argmax."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-
-    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
-        """See `Chooser`."""
+    def _choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         # One argmax for all; what it says of fill is not looked at.
-        chosen = self._scores(candidates[0].block).argmax(dim=-1).cpu().numpy().astype(np.int32)
+        chosen = self._scores(candidates).argmax(dim=-1).cpu().numpy().astype(np.int32)
         return [self._verdict(candidate, chosen[candidate.place, candidate.start :]) for candidate in candidates]
 
-    def _scores(self, block: Tensor) -> Tensor:
+    def _scores(self, candidates: Sequence[Candidate]) -> Tensor:
         # Plain generate() chooses in float32. Half precision embeds in it exactly, so its argmax is the same.
+        block = candidates[0].block
         if not self.call.processors:
             return block.float() if block.dtype == torch.float64 else block
         logits = block.flatten(0, 1)
         no_text = torch.empty((logits.shape[0], 0), dtype=torch.long, device=logits.device)
-        return self.call.process(no_text, logits).view(block.shape)
+        places = self._places(candidates) if self.call.guards.maskings else ()
+        return self.call.process(no_text, logits, places).view(block.shape)
+
+    def _places(self, candidates: Sequence[Candidate]) -> list[Place | None]:
+        num_rows, width = candidates[0].block.shape[:2]
+        places: list[Place | None] = [None] * (num_rows * width)
+        for candidate in candidates:
+            first = candidate.place * width + candidate.start
+            for position in range(candidate.draft.size + 1):
+                places[first + position] = (candidate.row, position)
+        return places
 
     def _verdict(self, candidate: Candidate, chosen: TokenArray) -> Verdict:
         tokens = chosen[: num_agreeing(candidate.draft, chosen) + 1]
-        num_emitted, ended = self.call.emit_run(candidate.row, tokens.tolist())
+        num_allowed, error = self._allowed(candidate.row, tokens.tolist())
+        num_emitted, ended = self.call.emit_run(candidate.row, tokens[:num_allowed].tolist())
+        if error is not None and not ended:
+            self.call.fail(candidate.row, error)
+            ended = True
         return Verdict(tokens[:num_emitted], finished=ended)
 
+    def _allowed(self, row: int, tokens: list[int]) -> tuple[int, GuardError | None]:
+        """How many of `tokens` the guards allow, and what stands against the next one."""
+        guards = self.call.guards
+        for position, token in enumerate(tokens if guards.maskings else ()):
+            error = guards.why_stuck((row, position)) or guards.why_refused((row, position), token)
+            if error is not None:
+                return position, error
+        return len(tokens), None
 
-class RowByRow:
+
+class RowByRow(Chooser):
     """Each row walks down its own draft, position by position."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-
-    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
-        """See `Chooser`."""
+    def _choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         return [self._verdict(candidate) for candidate in candidates]
 
     def _verdict(self, candidate: Candidate) -> Verdict:
@@ -153,7 +154,11 @@ class RowByRow:
         tokens: list[int] = []
         ended = False
         for position in range(candidate.draft.size + 1):
-            token = call.picker.pick(call.process(call.text.row(row), logits[position : position + 1]), row)
+            place = (row, position)
+            token = call.pick(call.process(call.text.row(row), logits[position : position + 1], [place]), place)
+            if token is None:
+                ended = True
+                break
             tokens.append(token)
             ended = call.emit(row, token)
             if ended or position == candidate.draft.size or token != candidate.draft[position]:
@@ -161,15 +166,15 @@ class RowByRow:
         return Verdict(np.array(tokens, np.int32), finished=ended)
 
 
-class InStep:
+class InStep(Chooser):
     """All rows move together, finished ones on padding, so that a stranger sees just what it sees in plain decoding."""
 
     def __init__(self, call: Call) -> None:
-        self.call = call
+        super().__init__(call)
         self._ended = [False] * len(call.text.emitted)
 
-    def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
-        """See `Chooser`; `candidates` are all rows of the batch, in order."""
+    def _choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """See `Chooser.choose`; `candidates` are all rows of the batch, in order."""
         num_positions = min(candidate.draft.size for candidate in candidates) + 1
         columns: list[list[int]] = []
         for position in range(num_positions):
@@ -190,11 +195,13 @@ class InStep:
         """Choose and commit one token per row."""
         text = self.call.text
         logits = torch.stack([candidate.block[candidate.place, candidate.start + position] for candidate in candidates])
-        scores = self.call.process(text.batch(), logits)
-        tokens = [
-            text.pad_token if text.finished[row] else self.call.picker.pick(scores[row : row + 1], row)
-            for row in range(len(candidates))
-        ]
+        rows = range(len(candidates))
+        places = [None if text.finished[row] else (row, position) for row in rows]
+        scores = self.call.process(text.batch(), logits, places)
+        tokens = []
+        for row, place in enumerate(places):
+            token = None if place is None else self.call.pick(scores[row : row + 1], place)
+            tokens.append(text.pad_token if token is None else token)
         for row, token in enumerate(tokens):
             text.append(row, token)
         return tokens

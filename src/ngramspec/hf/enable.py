@@ -18,6 +18,7 @@ from torch import nn
 from transformers import GenerationMixin
 
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
+from ngramspec.hf.guarding import has_guards, with_processors
 from ngramspec.hf.speculator import Loop, Speculator
 from ngramspec.hf.types import Model
 
@@ -163,7 +164,16 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
         if loop.has_begun:
             loop.end_stream()
     _warn_once(setting, type(self).__name__, refusal)
-    return plain(*args, **kwargs)
+    return _plainly(self, plain, arguments) if has_guards(arguments.get("logits_processor")) else plain(*args, **kwargs)
+
+
+def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """Plain `generate()` with guards among its processors, which are then followed token by token."""
+    others = {name: value for name, value in arguments.items() if name != "generation_config"}
+    config, _ = model._prepare_generation_config(arguments.get("generation_config"), **others)
+    ends = config.eos_token_id
+    processors = with_processors(arguments["logits_processor"], [ends] if isinstance(ends, int) else ends)
+    return plain(**{**arguments, "logits_processor": processors})
 
 
 def _by_name(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

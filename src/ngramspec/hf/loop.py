@@ -9,8 +9,11 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 from ngramspec.decoding import Budget, FixedBudget, step
 from ngramspec.drafting import Drafter
 from ngramspec.errors import PromptError
+from ngramspec.hf.adopting import guides_of
 from ngramspec.hf.aligned import AlignedTarget
-from ngramspec.hf.choosing import Call, InStep, chooser_for
+from ngramspec.hf.call import Call
+from ngramspec.hf.choosing import InStep, chooser_for
+from ngramspec.hf.guarding import with_masking, with_processors
 from ngramspec.hf.output import Output, output_of
 from ngramspec.hf.ragged import RaggedTarget
 from ngramspec.hf.record import Record
@@ -33,18 +36,23 @@ def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | No
     text = Text(ids, stops.max_length, _pad_token(request, stops), request.stream)
     picker = Picker(do_sample=bool(request.config.do_sample), num_rows=len(ids), device=ids.device)
     record = Record(request.config)
-    chooser = chooser_for(Call(text, request.processors, picker, stops, record))
+    processors, guards = with_masking(request.processors, len(ids), stops.eos_tokens)
+    chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
     rows = _open_rows(request, drafter, segment, text)
+    for row in rows:
+        row.guards, row.guides = guards, guides_of(request, row.index)
     in_step = isinstance(chooser, InStep)
-    if len(rows) > 1 or not is_ragged:
-        # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in plain
-        # decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
-        step(target, rows, FixedBudget(0))
-    while not all(row.finished for row in rows):
-        step(target, rows if in_step else target.in_reach([row for row in rows if not row.finished]), budget)
+    with guards:
+        if len(rows) > 1 or not is_ragged:
+            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
+            # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
+            step(target, rows, FixedBudget(0))
+        while not all(row.finished for row in rows):
+            step(target, rows if in_step else target.in_reach([row for row in rows if not row.finished]), budget)
     sequences = text.output()
+    guards.raise_failed(sequences)
     if request.keeps_cache:
         num_slots = request.num_slots + sequences.shape[1] - ids.shape[1] - 1
         request.cache.take(target.finish(rows, num_slots), num_slots)
@@ -56,7 +64,7 @@ def decode_plainly(request: Request) -> tuple[Output, list[Counters]]:
     criteria = _NotesEnds(request.criteria)
     output: Output = request.model._sample(
         request.input_ids,
-        logits_processor=request.processors,
+        logits_processor=with_processors(request.processors, sorted(request.stops.eos_tokens)),
         stopping_criteria=criteria,
         generation_config=request.config,
         streamer=request.stream,

@@ -17,6 +17,8 @@ from transformers.generation import stopping_criteria as sc
 from transformers.generation.logits_process import LogitsProcessor
 from transformers.generation.stopping_criteria import StoppingCriteria
 
+from ngramspec.hf.guarding import Masking
+
 BLIND_PROCESSORS: frozenset[type] = frozenset(
     {
         lp.TemperatureLogitsWarper,
@@ -30,6 +32,7 @@ BLIND_PROCESSORS: frozenset[type] = frozenset(
         lp.InfNanRemoveLogitsProcessor,
         lp.LogitNormalization,
         lp.SuppressTokensLogitsProcessor,
+        Masking,  # it is told the place, and its matchers have read the text
     }
 )
 

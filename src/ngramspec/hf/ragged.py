@@ -40,6 +40,7 @@ class RaggedTarget:
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass over all rows; see `decoding.Target`."""
         rows = rows_of(plans)
+        self._chooser.begin(rows, plans)
         self._hold(rows)
         drafts = {row.index: plan.draft for row, plan in zip(rows, plans, strict=True)}
         # Rows that have finished, but are still held, are read as one token of fill.

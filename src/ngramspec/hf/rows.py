@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 import numpy as np
 
 from ngramspec.decoding import Plan, Sequence, Verdict
 from ngramspec.drafting.types import Draft
+from ngramspec.errors import GuardError
+from ngramspec.guards import Matcher
 from ngramspec.hf.block import BlockRow, IntArray
+from ngramspec.hf.guarding import Guards
 
 
 @dataclass(slots=True)
@@ -19,6 +23,8 @@ class Row(Sequence):
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
     vocabulary: token ids that the model knows.
     num_cached: tokens, padding included, whose keys lie in the cache.
+    guards: those of the call, whose matchers follow the row's text. guides: matchers made after a stranger's
+        constraint, which masks itself; they only keep drafts within it, and one that loses the text is dropped.
     """
 
     index: int = field(kw_only=True)
@@ -27,6 +33,8 @@ class Row(Sequence):
     max_position: int = field(kw_only=True)
     vocabulary: int = field(kw_only=True)
     num_cached: int = 0
+    guards: Guards = field(default_factory=Guards)
+    guides: list[Matcher] = field(default_factory=list)
 
     @property
     def shift(self) -> int:
@@ -41,10 +49,19 @@ class Row(Sequence):
         draft = Sequence.propose(self, room)
         # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
         tokens = draft.tokens.tolist()
-        if not tokens or (min(tokens) >= 0 and max(tokens) < self.vocabulary):
-            return draft
-        unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
-        return replace(draft, tokens=draft.tokens[: int(unknown.argmax())])
+        if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
+            unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
+            draft = replace(draft, tokens=draft.tokens[: int(unknown.argmax())])
+        return self._steered(draft)
+
+    def _steered(self, draft: Draft) -> Draft:
+        """The head of `draft` that the row's grammars can go on with; what lies behind could not be accepted."""
+        for matcher in [*self.guards.matchers(self.index), *self.guides]:
+            with matcher.lookahead() as ahead:
+                num_legal = sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist()))
+            if num_legal < draft.tokens.size:
+                draft = replace(draft, tokens=draft.tokens[:num_legal])
+        return draft
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Move on; the padding that follows a finished row counts for nothing."""
@@ -55,6 +72,10 @@ class Row(Sequence):
             self.pending = np.asarray(verdict.tokens[-1:], np.int32)
             return
         Sequence.commit(self, draft, verdict)
+        tokens = verdict.tokens.tolist()
+        for matcher in self.guards.matchers(self.index):
+            matcher.advance(tokens)
+        self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
 
     def pad_to(self, num_slots: int) -> None:
         """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""
@@ -70,6 +91,14 @@ class Row(Sequence):
         in_prompt = self.positions[np.minimum(places, self.positions.size - 1)]
         positions = np.where(places < self.positions.size, in_prompt, places + self.shift)
         return BlockRow(self.num_cached, self.pending, draft.tokens, last, positions)
+
+
+def _follows(matcher: Matcher, tokens: list[int]) -> bool:
+    try:
+        matcher.advance(tokens)
+    except GuardError:
+        return False
+    return True
 
 
 def rows_of(plans: Rows[Plan]) -> list[Row]:

@@ -27,6 +27,17 @@ def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
     return vocabulary.once("llguidance", partial(_make_tokenizer, vocabulary))
 
 
+def vocabulary_of(tokenizer: "LLTokenizer") -> Vocabulary:
+    """The tokens that llguidance knows, and their bytes."""
+    ids = range(tokenizer.vocab_size)
+    return Vocabulary(
+        [tokenizer.decode_bytes([token]) for token in ids],
+        special=[token for token in ids if tokenizer.is_special_token(token)],
+        eos_tokens=tokenizer.eos_tokens,
+        encode=tokenizer.tokenize_str,
+    )
+
+
 class _Wrapped:
     """What llguidance asks of a tokenizer that is not Hugging Face's."""
 
@@ -92,12 +103,15 @@ def _json_options(source: Source) -> "JsonCompileOptions":
 class Compiled:
     """A grammar that llguidance has read; makes matchers by copying one that has not moved."""
 
-    def __init__(self, grammar: str, vocabulary: Vocabulary) -> None:
-        """Raises BackendError, with llguidance's own words, for a grammar that it cannot read."""
+    def __init__(self, grammar: str, vocabulary: Vocabulary, tokenizer: "LLTokenizer | None" = None) -> None:
+        """tokenizer: the vocabulary as llguidance has read it, by default made here.
+
+        Raises BackendError, with llguidance's own words, for a grammar that it cannot read.
+        """
         from llguidance import LLMatcher
 
         self.vocabulary = vocabulary
-        self._tokenizer = tokenizer_of(vocabulary)
+        self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
         self._first = LLMatcher(self._tokenizer, grammar, log_level=0)
         self._lock = threading.Lock()
         if self._first.is_error():

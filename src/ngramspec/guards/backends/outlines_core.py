@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from outlines_core import Index
 
 
+def vocabulary_of(num_tokens: int) -> Vocabulary:
+    """Tokens without bytes: an index knows none."""
+    return Vocabulary([b""] * num_tokens)
+
+
 class Compiled:
     """An index of outlines-core, and the end of sequence that it was made with."""
 

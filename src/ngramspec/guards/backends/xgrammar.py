@@ -28,6 +28,11 @@ def texts_of(vocabulary: Vocabulary) -> list[bytes]:
     return [b"" if token in vocabulary.special else text for token, text in enumerate(vocabulary.tokens)]
 
 
+def vocabulary_of(tokenizer: "TokenizerInfo") -> Vocabulary:
+    """The tokens that xgrammar knows, and their bytes; how text is cut into them it does not know."""
+    return Vocabulary(tokenizer.decoded_vocab, special=tokenizer.special_token_ids)
+
+
 def make_tokenizer(texts: list[bytes]) -> "TokenizerInfo":
     """xgrammar's form of a vocabulary. It is told of no end of sequence: ends are ours to allow."""
     try:

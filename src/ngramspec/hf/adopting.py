@@ -1,0 +1,90 @@
+"""Constraints of others, recognised: Outlines' three and xgrammar's.
+
+They go on masking, in commit order, so the text is what it would be without speculation. A matcher rebuilt from their
+grammar keeps drafts within it. They are told by the name of their class, so nothing is imported that is not there.
+A used one, whose state is not its grammar's start, is left alone, and so is a stranger.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from ngramspec.guards import Matcher, Vocabulary
+from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
+from ngramspec.guards.matcher import BackendError
+from ngramspec.guards.phases import Compiled
+from ngramspec.hf.refusals import vocabulary
+from ngramspec.hf.request import Request
+
+
+def guides_of(request: Request, row: int) -> list[Matcher]:
+    """Fresh matchers for one row, from the constraints of others among the call's processors."""
+    ends = request.stops.eos_tokens
+    found = (adopted(processor, row, vocabulary(request.model)) for processor in request.processors)
+    return [compiled.matcher(ends) for compiled in found if compiled is not None]
+
+
+def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:
+    """The grammar that `processor` masks `row` with; None where it is a stranger, or was used.
+
+    num_tokens: of the model's vocabulary.
+    """
+    kind = type(processor)
+    adopt = _KNOWN.get(f"{kind.__module__}.{kind.__qualname__}")
+    return None if adopt is None else adopt(processor, row, num_tokens)
+
+
+def _llguidance(processor: Any, row: int, num_tokens: int) -> Compiled | None:
+    if not processor.is_first_token:
+        return None
+    tokenizer = processor.llg_tokenizer
+    try:
+        return llguidance.Compiled(processor.grammar, _vocabulary(tokenizer, llguidance.vocabulary_of), tokenizer)
+    except BackendError:
+        return None  # it will say so itself, when it is asked for a mask
+
+
+def _outlines_core(processor: Any, row: int, num_tokens: int) -> Compiled | None:
+    if not processor.is_first_token:
+        return None
+    return outlines_core.Compiled(processor.index, _vocabulary(num_tokens, outlines_core.vocabulary_of))
+
+
+def _outlines_xgrammar(processor: Any, row: int, num_tokens: int) -> Compiled | None:
+    return _xgrammar(processor.compiled_grammar) if processor.is_first_token else None
+
+
+def _xgrammar_contrib(processor: Any, row: int, num_tokens: int) -> Compiled | None:
+    grammars = processor.compiled_grammars
+    if processor.prefilled or not (len(grammars) == 1 or row < len(grammars)):
+        return None
+    return _xgrammar(grammars[0] if len(grammars) == 1 else grammars[row])
+
+
+def _xgrammar(grammar: Any) -> Compiled:
+    return xgrammar.Compiled(grammar, _vocabulary(grammar.tokenizer_info, xgrammar.vocabulary_of))
+
+
+_KNOWN: dict[str, Callable[[Any, int, int], Compiled | None]] = {
+    "outlines.backends.llguidance.LLGuidanceLogitsProcessor": _llguidance,
+    "outlines.backends.outlines_core.OutlinesCoreLogitsProcessor": _outlines_core,
+    "outlines.backends.xgrammar.XGrammarLogitsProcessor": _outlines_xgrammar,
+    "xgrammar.contrib.hf.LogitsProcessor": _xgrammar_contrib,
+}
+
+_MAX_KEPT = 4
+_vocabularies: "OrderedDict[int, tuple[Any, Vocabulary]]" = OrderedDict()
+_lock = Lock()
+
+
+def _vocabulary(tokenizer: Any, read: Callable[[Any], Vocabulary]) -> Vocabulary:
+    """What a backend's own tokenizer says of its tokens: reading 131 k of them takes a while, so a few are kept."""
+    with _lock:
+        kept = _vocabularies.get(id(tokenizer))
+        if kept is None:
+            kept = _vocabularies[id(tokenizer)] = (tokenizer, read(tokenizer))  # held, so that its id stays its own
+        _vocabularies.move_to_end(id(tokenizer))
+        while len(_vocabularies) > _MAX_KEPT:
+            _vocabularies.popitem(last=False)
+        return kept[1]

@@ -1,0 +1,225 @@
+"""Guards at work in one call: the masks of all positions of a pass, filled on other threads while the model computes.
+
+A guard stands among the logits processors, and where it stood a `Masking` does its work. It fails closed: where a
+backend cannot say what is allowed, or another processor has led to a token that is not, the row ends, and the call
+raises once the other rows have ended too.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from transformers.generation.logits_process import LogitsProcessorList
+
+from ngramspec.drafting.types import TokenArray
+from ngramspec.errors import GuardError
+from ngramspec.guards import BitmaskArray, Guard, GuardProcessor, Matcher, RowGuards
+from ngramspec.guards.processor import masked, nothing_allowed
+from ngramspec.guards.types import is_set, num_words
+
+MAX_THREADS = 4
+
+Place = tuple[int, int]
+"""A row, and the position in its draft that is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The masks along a row's draft: bits `int32[K + 1, W]`, of which `num_legal + 1` count; or why there are none."""
+
+    bits: BitmaskArray
+    num_legal: int
+    error: GuardError | None = None
+
+
+class Masking:
+    """One guard's masks, as a logits processor that is told which places the scores are of."""
+
+    def __init__(self, matchers: list[Matcher | None]) -> None:
+        """matchers: one per row, None for rows that are free."""
+        self.matchers = matchers
+        self._filling: dict[int, Future[Filled]] = {}
+        self._places: Sequence[Place | None] = ()
+
+    def begin(self, row: int, draft: TokenArray, pool: ThreadPoolExecutor) -> None:
+        """Start to fill the masks along `draft`."""
+        matcher = self.matchers[row]
+        if matcher is not None:
+            self._filling[row] = pool.submit(_fill, matcher, draft)
+
+    def filled(self, row: int) -> Filled | None:
+        """The masks of a row, waited for; None for one that is free."""
+        return None if self.matchers[row] is None else self._filling[row].result()
+
+    def at(self, places: Sequence[Place | None]) -> None:
+        """Say what the next scores `[n, V]` are of; None for what nobody looks at."""
+        self._places = places
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """`scores` `float32[n, V]`, masked where a guard holds."""
+        lines, rows = [], []
+        for line, place in enumerate(self._places):
+            filled = None if place is None else self.filled(place[0])
+            if place is not None and filled is not None and filled.error is None:
+                lines.append(line)
+                rows.append(filled.bits[place[1]])
+        if not lines:
+            return scores
+        bits = rows[0][None] if len(rows) == 1 else _stacked(rows)
+        if len(lines) == len(scores):
+            return masked(scores, bits)
+        scores = scores.clone()
+        scores[lines] = masked(scores[lines], bits)
+        return scores
+
+
+@dataclass(slots=True)
+class Guards:
+    """All guards of a call, and the rows that ended with an error."""
+
+    maskings: list[Masking] = field(default_factory=list)
+    failed: dict[int, GuardError] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor | None = None
+
+    def matchers(self, row: int) -> list[Matcher]:
+        """The matchers that must follow the row's text."""
+        return [matcher for masking in self.maskings if (matcher := masking.matchers[row]) is not None]
+
+    def begin(self, row: int, draft: TokenArray) -> None:
+        """Start to fill the masks along the row's draft."""
+        for masking in self.maskings:
+            if self._pool is None:
+                num_threads = min(MAX_THREADS, os.cpu_count() or 1)
+                self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="ngramspec-guard")
+            masking.begin(row, draft, self._pool)
+
+    def __enter__(self) -> "Guards":
+        """Guards at work until the `with` block ends; then their threads have ended too."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wait for the threads, and let them go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def num_legal(self, row: int, num_drafted: int) -> int:
+        """Length of the head of the row's draft that can be judged: behind it there are no masks."""
+        filled = [masking.filled(row) for masking in self.maskings]
+        return min([each.num_legal for each in filled if each is not None], default=num_drafted)
+
+    def at(self, places: Sequence[Place | None]) -> None:
+        """Say what the next scores are of; see `Masking.at`."""
+        for masking in self.maskings:
+            masking.at(places)
+
+    def why_stuck(self, place: Place) -> GuardError | None:
+        """Why no token can be chosen at `place`; None where one can."""
+        row, position = place
+        for masking in self.maskings:
+            filled, matcher = masking.filled(row), masking.matchers[row]
+            if filled is None or matcher is None:
+                continue
+            if filled.error is not None:
+                return filled.error
+            if not filled.bits[position].any():
+                return nothing_allowed(matcher, row)
+        return None
+
+    def why_refused(self, place: Place, token: int) -> GuardError | None:
+        """Why `token` may not be emitted at `place`; None where it may."""
+        row, position = place
+        for masking in self.maskings:
+            filled, matcher = masking.filled(row), masking.matchers[row]
+            if filled is None or matcher is None:
+                continue
+            bits = filled.bits[position]
+            if token >= bits.size * 32 or not is_set(bits, token):
+                return GuardError(
+                    f"a guard's mask must decide, got token {token} ({matcher.vocabulary.decode([token])!r}), which it"
+                    " forbids: another processor leaves nothing that is allowed, or allows it again"
+                )
+        return None
+
+    def fail(self, row: int, error: GuardError, emitted: Sequence[int]) -> None:
+        """Note that the row ends with `error`, behind the tokens `emitted`."""
+        vocabulary = self.matchers(row)[0].vocabulary
+        error.row, error.tokens = row, list(emitted)
+        error.text = vocabulary.decode(emitted).decode(errors="replace")
+        self.failed[row] = error
+        for masking in self.maskings:
+            masking.matchers[row] = None  # what follows is padding
+
+    def raise_failed(self, sequences: Tensor) -> None:
+        """Raise what the first row failed with, if one did; `sequences` are what all rows came to."""
+        for row, error in sorted(self.failed.items()):
+            error.sequences = sequences
+            if len(self.failed) > 1:
+                error.add_note(f"rows {sorted(self.failed)} ended with such errors; this is row {row}'s")
+            raise error
+
+
+def with_masking(processors: LogitsProcessorList, num_rows: int, eos_tokens: set[int]) -> tuple[Any, Guards]:
+    """`processors` with a Masking in the place of each guard, and the guards; the same list where there are none.
+
+    Raises GuardError where a guard holds and nothing would ever end a row.
+    """
+    guards = Guards()
+    replaced = LogitsProcessorList()
+    for processor in processors:
+        matchers = _matchers(processor, num_rows, eos_tokens)
+        if matchers is None:
+            replaced.append(processor)
+            continue
+        masking = Masking(matchers)
+        guards.maskings.append(masking)
+        replaced.append(masking)
+    return (replaced, guards) if guards.maskings else (processors, guards)
+
+
+def with_processors(processors: Any, eos_tokens: Sequence[int] | None) -> LogitsProcessorList:
+    """`processors` with a GuardProcessor in the place of each guard: for plain decoding."""
+    return LogitsProcessorList(
+        [
+            processor.processor(eos_tokens) if isinstance(processor, Guard | RowGuards) else processor
+            for processor in processors
+        ]
+    )
+
+
+def has_guards(processors: Any) -> bool:
+    """Whether plain decoding could not call all of `processors`."""
+    return any(isinstance(processor, Guard | RowGuards) for processor in processors or ())
+
+
+def _matchers(processor: object, num_rows: int, eos_tokens: set[int]) -> list[Matcher | None] | None:
+    if isinstance(processor, GuardProcessor):
+        return processor.open(num_rows)
+    if isinstance(processor, Guard):
+        processor = Guard.per_row([processor])
+    if not isinstance(processor, RowGuards):
+        return None
+    if not eos_tokens:
+        raise GuardError(
+            f"a guard ends a row with an end of sequence, got eos_token_id=None with {processor!r}: pass eos_token_id"
+        )
+    return processor.matchers(num_rows, eos_tokens)
+
+
+def _fill(matcher: Matcher, draft: TokenArray) -> Filled:
+    bits = np.zeros((draft.size + 1, num_words(len(matcher.vocabulary))), np.int32)
+    try:
+        return Filled(bits, matcher.fill(draft.tolist(), bits))
+    except GuardError as error:
+        return Filled(bits, 0, error)
+
+
+def _stacked(rows: list[BitmaskArray]) -> BitmaskArray:
+    """Bitmasks of several vocabularies as one `int32[n, W]`."""
+    bits = np.zeros((len(rows), max(row.size for row in rows)), np.int32)
+    for line, row in enumerate(rows):
+        bits[line, : row.size] = row
+    return bits
