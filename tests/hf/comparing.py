@@ -33,9 +33,17 @@ class Comparison:
         return 0 < total.num_accepted_tokens < total.num_draft_tokens
 
 
-def compare(model: Any, prompts: dict[str, Any], arguments: Arguments, *, corrupted: float = 0.75) -> Comparison:
+def compare(
+    model: Any,
+    prompts: dict[str, Any],
+    arguments: Arguments,
+    *,
+    drafted: Arguments | None = None,
+    corrupted: float = 0.75,
+) -> Comparison:
     """Decode plainly and with an oracle drafter; asserts that texts and the generator's final state are equal.
 
+    drafted: the arguments of the speculative run, where they are others.
     In a sampled batch each row draws from a generator of its own, so there "plain" is our own loop without drafts.
     """
     own_loop = arguments().get("do_sample", False) and len(prompts["input_ids"]) > 1
@@ -49,7 +57,7 @@ def compare(model: Any, prompts: dict[str, Any], arguments: Arguments, *, corrup
     emitted = plain[:, prompt_length:].tolist()
     spec = Speculator(OracleDrafter(emitted, vocabulary, corrupted=corrupted))
     torch.manual_seed(SEED)
-    speculative = model.generate(**prompts, **arguments(), custom_generate=spec)
+    speculative = model.generate(**prompts, **(drafted or arguments)(), custom_generate=spec)
     assert plain.tolist() == speculative.tolist()
     assert torch.equal(state, torch.get_rng_state()), "the random generator was not consumed as by plain decoding"
     return Comparison(plain, speculative, spec, prompt_length)

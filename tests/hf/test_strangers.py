@@ -86,6 +86,7 @@ def is_valid(text: str, grammar: str) -> bool:
     return {"a", "b"} <= set(json.loads(text)) <= {"a", "b", "n"}
 
 
+@pytest.mark.usefixtures("unsteered")
 @pytest.mark.parametrize("backend", [*BACKENDS, "xgrammar.contrib"])
 @pytest.mark.parametrize("grammar", GRAMMARS)
 @in_all_ways
@@ -107,6 +108,7 @@ def test_constrained_text_equals_plain(backend: str, grammar: str, batch: int, d
     assert do_sample <= any(EOS in row for row in emitted.tolist()), "no row ended: nothing was seen of a full text"
 
 
+@pytest.mark.usefixtures("unsteered")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_outlines_generates_with_a_speculator(backend: str) -> None:
     model = outlines.from_transformers(writer(), TOKENIZER)

@@ -45,19 +45,16 @@ class GuardProcessor:
     ) -> None:
         self._open_rows = open_rows
         self.eos_tokens = eos_tokens
+        self._is_used = False
         self._ids: Any = None
         self._matchers: list[Matcher | None] = []
         self._padding: dict[int, int] = {}
 
-    @property
-    def is_used(self) -> bool:
-        """Whether it has served a call already."""
-        return self._ids is not None
-
     def open(self, num_rows: int) -> list[Matcher | None]:
         """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before."""
-        if self.is_used:
+        if self._is_used:
             raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
+        self._is_used = True
         return self._open_rows(num_rows, self.eos_tokens)
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":

@@ -1,0 +1,514 @@
+"""Guards in `generate()`: the text of plain decoding under the same mask, whatever is drafted, and nothing unmasked."""
+
+import functools
+import json
+import re
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import TextIteratorStreamer
+from transformers.generation.logits_process import LogitsProcessor
+
+import ngramspec
+from ngramspec import Guard, GuardError, NgramspecWarning, Speculator
+from ngramspec.guards import Matcher, Vocabulary
+from ngramspec.guards.matcher import BackendError
+from ngramspec.guards.types import BitmaskArray
+from tests.hf.comparing import Comparison, compare
+from tests.hf.drafters import AdversarialDrafter, RandomDrafter
+from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
+from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
+from tests.hf.tokenizers import character_tokenizer
+
+TOKENIZER = character_tokenizer('{}":,abcdeflnorstu0123456789xy')
+REGEX = r"(ab|cd|0[1-9]{2}){3,5}"
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "string", "pattern": "^[0-9]{2,6}$"},
+        "b": {"enum": ["ab", "lo"]},
+        "n": {"type": "boolean"},
+    },
+    "required": ["a", "b"],
+    "additionalProperties": False,
+}
+BACKENDS: tuple[Any, ...] = ("llguidance", "xgrammar")
+KINDS = ("regex", "json", "after", "between")
+NUM_TOKENS = len(TOKENIZER)
+
+in_all_ways = pytest.mark.parametrize(
+    ("batch", "do_sample"),
+    [(1, False), (1, True), (3, False), (3, True)],
+    ids=["alone-greedy", "alone-sampled", "batch-greedy", "batch-sampled"],
+)
+
+
+@functools.cache
+def guard_of(kind: str, backend: Any = "llguidance") -> Guard:
+    if kind == "regex":
+        return Guard.regex(REGEX, TOKENIZER, backend=backend)
+    if kind == "after":
+        return guard_of("regex", backend).after("a")
+    if kind == "between":
+        return guard_of("regex", backend).between("a", "b")
+    return Guard.json_schema(SCHEMA, TOKENIZER, backend=backend, whitespace="compact")
+
+
+def is_valid(text: str, kind: str) -> bool:
+    """Whether `text` is whole, by a look that no guard takes part in."""
+    if kind == "regex":
+        return re.fullmatch(REGEX, text) is not None
+    if kind == "after":
+        return re.fullmatch(f"[^a]*a{REGEX}", text) is not None
+    if kind == "between":
+        return re.fullmatch(f"([^a]*a{REGEX}b)*[^a]*", text) is not None
+    return {"a", "b"} <= set(json.loads(text)) <= {"a", "b", "n"}
+
+
+def guarded(model: Any, prompts: dict[str, Any], guard: Any, *others: LogitsProcessor, **more: Any) -> Comparison:
+    """Plain decoding with the guard's processor beside speculation with the guard itself."""
+    arguments = {"max_new_tokens": 45, "eos_token_id": EOS, **more}
+    ends = arguments["eos_token_id"]
+    return compare(
+        model,
+        prompts,
+        lambda: {**arguments, "logits_processor": [*others, guard.processor(ends)]},
+        drafted=lambda: {**arguments, "logits_processor": [*others, guard]},
+    )
+
+
+def texts(comparison: Comparison) -> list[str]:
+    emitted = comparison.speculative[:, comparison.prompt_length :]
+    return list(TOKENIZER.batch_decode(emitted, skip_special_tokens=True))
+
+
+@functools.cache
+def writer(family: str = "llama") -> Any:
+    return tiny(family, vocabulary=NUM_TOKENS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@in_all_ways
+def test_steered_drafts_leave_the_text_as_it_is(kind: str, batch: int, do_sample: bool) -> None:
+    prompts = padded_prompts(batch, seed=2, vocabulary=NUM_TOKENS)
+    counters = guarded(writer(), prompts, guard_of(kind), do_sample=do_sample).spec.stats.total
+    assert 0 < counters.num_accepted_tokens
+
+
+@pytest.mark.usefixtures("unsteered")
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", KINDS)
+@in_all_ways
+def test_guarded_text_equals_plain(family: str, backend: str, kind: str, batch: int, do_sample: bool) -> None:
+    prompts = padded_prompts(batch, seed=2, vocabulary=NUM_TOKENS)
+    comparison = guarded(writer(family), prompts, guard_of(kind, backend), do_sample=do_sample)
+    assert comparison.was_tried
+    emitted = comparison.speculative[:, comparison.prompt_length :].tolist()
+    for row, text in zip(emitted, texts(comparison), strict=True):
+        assert EOS not in row or is_valid(text, kind)
+
+
+@given(
+    prompt=st.lists(st.integers(2, NUM_TOKENS - 1), min_size=1, max_size=12),
+    kind=st.sampled_from(KINDS),
+    backend=st.sampled_from(BACKENDS),
+    do_sample=st.booleans(),
+    max_new_tokens=st.integers(1, 40),
+    ends=st.sampled_from([EOS, [EOS, NUM_TOKENS - 1], [NUM_TOKENS - 2, EOS, NUM_TOKENS - 1]]),
+)
+@settings(deadline=None, max_examples=60)
+def test_any_guarded_text_equals_plain(
+    prompt: list[int], kind: str, backend: str, do_sample: bool, max_new_tokens: int, ends: Any
+) -> None:
+    guarded(
+        writer(),
+        {"input_ids": torch.tensor([prompt])},
+        guard_of(kind, backend),
+        do_sample=do_sample,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=ends,
+    )
+
+
+@pytest.mark.parametrize("drafter", [RandomDrafter(NUM_TOKENS), AdversarialDrafter(NUM_TOKENS, EOS)], ids=type)
+@pytest.mark.parametrize("is_steered", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@in_all_ways
+def test_no_drafter_changes_the_text(
+    drafter: Any, is_steered: bool, kind: str, batch: int, do_sample: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_steered:
+        monkeypatch.setattr("ngramspec.hf.rows.Row._steered", lambda row, draft: draft)
+    arguments = {"max_new_tokens": 30, "eos_token_id": EOS, "do_sample": do_sample}
+    prompts = padded_prompts(batch, seed=3, vocabulary=NUM_TOKENS)
+    found = []
+    for spec in (Speculator(drafter), Speculator(budget=ngramspec.FixedBudget(0))):
+        torch.manual_seed(5)
+        found.append(
+            writer().generate(**prompts, **arguments, logits_processor=[guard_of(kind)], custom_generate=spec).tolist()
+        )
+    assert found[0] == found[1]
+
+
+@in_all_ways
+@pytest.mark.parametrize("guards", [["json", None, "regex"], [None, "between", "after"], [None, None, "json"]])
+def test_rows_of_a_batch_have_guards_of_their_own(guards: list[str | None], batch: int, do_sample: bool) -> None:
+    chosen = guards[:batch] if batch == 3 else guards[-1:]
+    guard = Guard.per_row([None if kind is None else guard_of(kind) for kind in chosen])
+    prompts = padded_prompts(batch, seed=4, vocabulary=NUM_TOKENS)
+    comparison = guarded(writer(), prompts, guard, do_sample=do_sample)
+    free = compare(writer(), prompts, lambda: {"max_new_tokens": 45, "eos_token_id": EOS, "do_sample": do_sample})
+    emitted = comparison.speculative[:, comparison.prompt_length :]
+    for row, kind in enumerate(chosen):
+        if kind is None:
+            kept = [token for token in free.plain[row, comparison.prompt_length :].tolist() if token != PAD]
+            assert kept == [token for token in emitted[row].tolist() if token != PAD]
+        elif EOS in emitted[row].tolist():
+            assert is_valid(texts(comparison)[row], kind)
+
+
+def test_each_sequence_returned_for_a_prompt_has_the_prompts_guard() -> None:
+    guard = Guard.per_row([guard_of("regex"), guard_of("json")])
+    prompts = padded_prompts(2, seed=4, vocabulary=NUM_TOKENS)
+    comparison = guarded(writer(), prompts, guard, do_sample=True, num_return_sequences=3)
+    found = texts(comparison)
+    assert all(text[0] in "ac0" for text in found[:3])
+    assert all(text[0] == "{" for text in found[3:])
+
+
+def test_a_batch_that_has_no_guard_for_each_prompt_is_refused() -> None:
+    guard = Guard.per_row([guard_of("regex"), guard_of("json")])
+    prompts = padded_prompts(3, seed=4, vocabulary=NUM_TOKENS)
+    with pytest.raises(GuardError, match="3 rows needs a guard per prompt, got 2 guards"):
+        writer().generate(**prompts, eos_token_id=EOS, logits_processor=[guard], custom_generate=Speculator())
+
+
+@in_all_ways
+def test_two_guards_hold_together(batch: int, do_sample: bool) -> None:
+    digits = Guard.regex(r"[0-9]*", TOKENIZER)
+    arguments = {"max_new_tokens": 30, "eos_token_id": EOS, "do_sample": do_sample}
+    zeros = Guard.regex(r"(0|ab|00)*", TOKENIZER)
+    comparison = compare(
+        writer(),
+        padded_prompts(batch, seed=4, vocabulary=NUM_TOKENS),
+        lambda: {**arguments, "logits_processor": [digits.processor(EOS), zeros.processor(EOS)]},
+        drafted=lambda: {**arguments, "logits_processor": [digits, zeros]},
+    )
+    assert all(set(text) <= {"0"} for text in texts(comparison))
+
+
+class Stranger(LogitsProcessor):
+    """Looks at the text and at all rows, so a batch with it goes in step."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        return scores + scores.flip(0) * 0.01 + (input_ids.sum() % 5) * 0.01 * torch.arange(scores.shape[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@in_all_ways
+def test_a_guard_beside_a_stranger_equals_plain(kind: str, batch: int, do_sample: bool) -> None:
+    prompts = padded_prompts(batch, seed=6, vocabulary=NUM_TOKENS)
+    spec = guarded(writer(), prompts, guard_of(kind), Stranger(), do_sample=do_sample).spec
+    assert spec.stats.total.num_accepted_tokens
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_guard_beside_other_settings_equals_plain(batch: int) -> None:
+    prompts = padded_prompts(batch, seed=6, vocabulary=NUM_TOKENS)
+    more: dict[str, Any] = {"temperature": 0.7, "top_k": 5, "repetition_penalty": 1.3, "do_sample": True}
+    assert guarded(writer(), prompts, guard_of("json"), **more).spec.stats.total.num_accepted_tokens
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_scores_under_a_guard_are_those_of_plain_decoding(batch: int) -> None:
+    prompts = padded_prompts(batch, seed=6, vocabulary=NUM_TOKENS)
+    more = {"return_dict_in_generate": True, "output_scores": True, "max_new_tokens": 20, "eos_token_id": EOS}
+    guard = guard_of("json")
+    plain = writer().generate(**prompts, **more, logits_processor=[guard.processor(EOS)])
+    drafted = writer().generate(**prompts, **more, logits_processor=[guard], custom_generate=Speculator())
+    assert plain.sequences.tolist() == drafted.sequences.tolist()
+    for expected, actual in zip(plain.scores, drafted.scores, strict=True):
+        assert torch.equal(expected == -torch.inf, actual == -torch.inf)
+        assert torch.allclose(expected, actual)
+
+
+@pytest.mark.parametrize("family", SEQ2SEQ)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_encoder_decoder_model_is_guarded(family: str, batch: int) -> None:
+    vocabulary = Vocabulary([b"", b"", *(bytes([97 + index]) for index in range(10))], special=[0], eos_tokens=[EOS])
+    guard = Guard.regex(r"[a-e]{5}([f-h][ij])*", vocabulary)
+    comparison = guarded(tiny_seq2seq(family), sources(batch), guard, max_new_tokens=24)
+    for row in comparison.speculative[:, 1:].tolist():
+        end = row.index(EOS) if EOS in row else len(row)
+        text = vocabulary.decode(row[:end]).decode()
+        assert re.fullmatch(r"[a-e]{5}([f-h][ij])*[f-h]?", text)
+        assert EOS not in row or guard.accepts(text)
+
+
+def test_a_model_that_cannot_be_drafted_for_is_guarded_all_the_same() -> None:
+    spec = Speculator()
+    prompts = padded_prompts(3, seed=6, vocabulary=NUM_TOKENS)
+    arguments = {**prompts, "max_new_tokens": 20, "eos_token_id": EOS, "use_cache": False}
+    plain = writer().generate(**arguments, logits_processor=[guard_of("json").processor(EOS)])
+    with pytest.warns(NgramspecWarning, match="without drafts"):
+        found = writer().generate(**arguments, logits_processor=[guard_of("json")], custom_generate=spec)
+    assert plain.tolist() == found.tolist()
+
+
+def test_an_enabled_model_takes_guards() -> None:
+    prompts = padded_prompts(2, seed=6, vocabulary=NUM_TOKENS)
+    arguments = {**prompts, "max_new_tokens": 30, "eos_token_id": EOS}
+    plain = writer().generate(**arguments, logits_processor=[guard_of("json").processor(EOS)])
+    with ngramspec.enable(writer()) as spec:
+        assert plain.tolist() == writer().generate(**arguments, logits_processor=[guard_of("json")]).tolist()
+    assert spec.stats.total.requests == 2
+
+
+def test_a_refused_call_of_an_enabled_model_is_guarded_in_plain_decoding() -> None:
+    prompts = padded_prompts(1, seed=6, vocabulary=NUM_TOKENS)
+    arguments = {
+        **prompts,
+        "max_new_tokens": 30,
+        "eos_token_id": [EOS, NUM_TOKENS - 1],
+        "cache_implementation": "static",
+    }
+    plain = writer().generate(**arguments, logits_processor=[guard_of("json").processor([EOS, NUM_TOKENS - 1])])
+    with ngramspec.enable(writer()) as spec, pytest.warns(NgramspecWarning, match="without drafts"):
+        found = writer().generate(**arguments, logits_processor=[guard_of("json")])
+    assert plain.tolist() == found.tolist()
+    assert spec.stats.total.requests == 0
+
+
+def test_a_guards_processor_serves_one_speculative_call() -> None:
+    processor = guard_of("regex").processor(EOS)
+    prompts = padded_prompts(1, seed=6, vocabulary=NUM_TOKENS)
+    arguments = {**prompts, "max_new_tokens": 30, "eos_token_id": EOS, "logits_processor": [processor]}
+    found = writer().generate(**arguments, custom_generate=Speculator())
+    plain = writer().generate(**{**arguments, "logits_processor": [guard_of("regex").processor(EOS)]})
+    assert plain.tolist() == found.tolist()
+    with pytest.raises(GuardError, match="serves one generate"):
+        writer().generate(**arguments, custom_generate=Speculator())
+    with pytest.raises(GuardError, match="serves one generate"):
+        writer().generate(**arguments)
+
+
+def test_a_guard_in_plain_decoding_names_its_processor() -> None:
+    prompts = padded_prompts(1, seed=6, vocabulary=NUM_TOKENS)
+    for guard in (guard_of("regex"), Guard.per_row([guard_of("regex")])):
+        with pytest.raises(GuardError, match=r"processor\(\)"):
+            writer().generate(**prompts, max_new_tokens=3, logits_processor=[guard])
+
+
+def test_a_row_that_nothing_would_end_is_refused() -> None:
+    prompts = padded_prompts(1, seed=6, vocabulary=NUM_TOKENS)
+    with pytest.raises(GuardError, match="got eos_token_id=None"):
+        writer().generate(
+            **prompts, max_new_tokens=3, logits_processor=[guard_of("regex")], custom_generate=Speculator()
+        )
+
+
+class Muzzle(LogitsProcessor):
+    """Forbids everything from a length on, or allows just one token that a guard forbids."""
+
+    def __init__(self, length: int, allowed: int | None, only_row: int | None = None) -> None:
+        self.length = length
+        self.allowed = allowed
+        self.only_row = only_row
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if input_ids.shape[1] < self.length:
+            return scores
+        rows = slice(None) if self.only_row is None else slice(self.only_row, self.only_row + 1)
+        scores[rows] = -torch.inf
+        if self.allowed is not None:
+            scores[rows, self.allowed] = 1.0
+        return scores
+
+
+@pytest.mark.parametrize("allowed", [None, NUM_TOKENS - 1, EOS])
+@pytest.mark.parametrize("order", [1, -1], ids=["behind-the-guard", "before-it"])
+@in_all_ways
+def test_no_token_is_emitted_that_the_guard_forbids(
+    allowed: int | None, order: int, batch: int, do_sample: bool
+) -> None:
+    prompts = padded_prompts(batch, seed=2, vocabulary=NUM_TOKENS)
+    processors = [guard_of("json"), Muzzle(14, allowed)][::order]
+    with pytest.raises(GuardError, match=r"another processor") as raised:
+        writer().generate(
+            **prompts,
+            max_new_tokens=45,
+            eos_token_id=EOS,
+            do_sample=do_sample,
+            logits_processor=processors,
+            custom_generate=Speculator(RandomDrafter(NUM_TOKENS)),
+        )
+    error = raised.value
+    assert 0 == error.row
+    assert 14 - 9 == len(error.tokens)
+    assert TOKENIZER.decode(error.tokens) == error.text
+    assert (batch, 14 + (batch > 1)) == error.sequences.shape  # the failed rows of a batch are padded
+
+
+def test_rows_that_can_go_on_are_finished_before_the_error_is_raised() -> None:
+    prompts = padded_prompts(3, seed=2, vocabulary=NUM_TOKENS)
+    arguments = {**prompts, "max_new_tokens": 45, "eos_token_id": EOS}
+    plain = writer().generate(**arguments, logits_processor=[guard_of("json").processor(EOS)])
+    with pytest.raises(GuardError) as raised:
+        writer().generate(
+            **arguments, logits_processor=[guard_of("json"), Muzzle(14, None, only_row=1)], custom_generate=Speculator()
+        )
+    assert 1 == raised.value.row
+    for row in (0, 2):
+        kept = raised.value.sequences[row].tolist()
+        assert [token for token in plain[row].tolist() if token != PAD] == [token for token in kept if token != PAD]
+    assert {PAD} == set(raised.value.sequences[1, 14:].tolist())
+
+
+class FailingMatcher(Matcher):
+    """A language of everything, on a backend that fails at a given place."""
+
+    def __init__(self, vocabulary: Vocabulary, eos_tokens: Any, fails_at: int) -> None:
+        super().__init__(vocabulary, eos_tokens)
+        self.fails_at = fails_at
+        self.depth = 0
+
+    def _mask(self, row: BitmaskArray) -> None:
+        if self.depth == self.fails_at:
+            raise BackendError("out of fuel")
+        row[:] = -1
+
+    def _push(self, token: int) -> bool:
+        self.depth += 1
+        return True
+
+    def _push_bytes(self, text: bytes) -> int:
+        self.depth += len(text)
+        return len(text)
+
+    def _pop(self, num_steps: int) -> None:
+        self.depth -= num_steps
+
+    def _accepting(self) -> bool:
+        return False
+
+    def _forced(self) -> bytes:
+        return b""
+
+    def _restart(self) -> None:
+        self.depth = 0
+
+
+class Failing:
+    """A compiled grammar whose matchers fail."""
+
+    def __init__(self, fails_at: int) -> None:
+        self.vocabulary = Vocabulary.of(TOKENIZER)
+        self.fails_at = fails_at
+
+    def matcher(self, eos_tokens: Any) -> Matcher:
+        return FailingMatcher(self.vocabulary, eos_tokens, self.fails_at)
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 7, 12])
+@in_all_ways
+def test_a_row_whose_backend_fails_ends_there_with_its_text(fails_at: int, batch: int, do_sample: bool) -> None:
+    prompts = padded_prompts(batch, seed=2, vocabulary=NUM_TOKENS)
+    arguments = {**prompts, "max_new_tokens": 20, "eos_token_id": EOS, "do_sample": do_sample}
+    failing = Guard(Failing(fails_at), "failing")
+    guards = Guard.per_row([failing, Guard(Failing(99), "fine"), Guard(Failing(99), "fine")][:batch])
+    torch.manual_seed(1)
+    fine = writer().generate(
+        **arguments,
+        logits_processor=[Guard(Failing(99), "fine")],
+        custom_generate=Speculator(RandomDrafter(NUM_TOKENS)),
+    )
+    torch.manual_seed(1)
+    with pytest.raises(GuardError, match="out of fuel") as raised:
+        writer().generate(**arguments, logits_processor=[guards], custom_generate=Speculator(RandomDrafter(NUM_TOKENS)))
+    assert fine[0, 9 : 9 + fails_at].tolist() == raised.value.tokens
+    assert TOKENIZER.decode(raised.value.tokens) == raised.value.text
+    assert fine[1:].tolist() == raised.value.sequences[1:].tolist()
+
+
+def test_a_stream_ends_when_a_guard_fails() -> None:
+    streamer = TextIteratorStreamer(TOKENIZER, skip_prompt=True, timeout=30)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            Speculator().generate(
+                writer(),
+                **padded_prompts(1, seed=2, vocabulary=NUM_TOKENS),
+                max_new_tokens=45,
+                eos_token_id=EOS,
+                logits_processor=[guard_of("json"), Muzzle(14, None)],
+                streamer=streamer,
+            )
+        except GuardError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    streamed = "".join(streamer)
+    thread.join()
+    [error] = errors
+    assert isinstance(error, GuardError)
+    assert error.text == streamed
+
+
+def test_a_stop_string_and_a_length_end_a_guarded_row() -> None:
+    prompts = padded_prompts(3, seed=2, vocabulary=NUM_TOKENS)
+    spec = Speculator()
+    arguments: dict[str, Any] = {"max_new_tokens": 25, "eos_token_id": EOS, "stop_strings": ['"b"']}
+    plain = writer().generate(
+        **prompts, **arguments, tokenizer=TOKENIZER, logits_processor=[guard_of("json").processor(EOS)]
+    )
+    found = spec.generate(writer(), **prompts, **arguments, tokenizer=TOKENIZER, logits_processor=[guard_of("json")])
+    assert plain.tolist() == found.tolist()
+
+
+def test_many_threads_share_one_guard_and_one_speculator() -> None:
+    spec, guard = Speculator(), guard_of("json")
+    prompts = [padded_prompts(2, seed=seed, vocabulary=NUM_TOKENS) for seed in range(6)]
+    arguments = {"max_new_tokens": 30, "eos_token_id": EOS}
+    plain = [writer().generate(**each, **arguments, logits_processor=[guard.processor(EOS)]) for each in prompts]
+    found: dict[int, Tensor] = {}
+
+    def run(index: int) -> None:
+        found[index] = writer().generate(**prompts[index], **arguments, logits_processor=[guard], custom_generate=spec)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(prompts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [each.tolist() for each in plain] == [found[index].tolist() for index in range(len(prompts))]
+
+
+def test_no_thread_is_left_behind() -> None:
+    before = threading.active_count()
+    guarded(writer(), padded_prompts(2, seed=2, vocabulary=NUM_TOKENS), guard_of("json"))
+    assert before == threading.active_count()
+
+
+@pytest.mark.parametrize("extra", [5, 40, 0], ids=["padded", "padded by a word", "alike"])
+def test_logits_wider_than_the_vocabulary_are_never_chosen(extra: int) -> None:
+    model = tiny("gpt2", vocabulary=NUM_TOKENS + extra)
+    guard = Guard.regex(r".*", TOKENIZER)
+    for do_sample in (False, True):
+        comparison = guarded(model, padded_prompts(2, seed=2, vocabulary=NUM_TOKENS), guard, do_sample=do_sample)
+        assert int(comparison.speculative.max()) < NUM_TOKENS
+
+
+def test_logits_narrower_than_the_vocabulary_lose_what_they_lack() -> None:
+    wide = Vocabulary([*Vocabulary.of(TOKENIZER).tokens, b"zz", b"ab"], special=[PAD], eos_tokens=[EOS])
+    guard = Guard.regex(REGEX, wide)
+    comparison = guarded(writer(), padded_prompts(2, seed=2, vocabulary=NUM_TOKENS), guard)
+    assert np.all(comparison.speculative.numpy() < NUM_TOKENS)
