@@ -129,20 +129,21 @@ class Guards:
                 return nothing_allowed(matcher, row)
         return None
 
+    def allow(self, place: Place, token: int) -> bool:
+        """Whether all masks allow `token` at `place`."""
+        row, position = place
+        every = [filled for masking in self.maskings if (filled := masking.filled(row)) is not None]
+        return all(token < filled.bits.shape[1] * 32 and is_set(filled.bits[position], token) for filled in every)
+
     def why_refused(self, place: Place, token: int) -> GuardError | None:
         """Why `token` may not be emitted at `place`; None where it may."""
-        row, position = place
-        for masking in self.maskings:
-            filled, matcher = masking.filled(row), masking.matchers[row]
-            if filled is None or matcher is None:
-                continue
-            bits = filled.bits[position]
-            if token >= bits.size * 32 or not is_set(bits, token):
-                return GuardError(
-                    f"a guard's mask must decide, got token {token} ({matcher.vocabulary.decode([token])!r}), which it"
-                    " forbids: another processor leaves nothing that is allowed, or allows it again"
-                )
-        return None
+        if self.allow(place, token):
+            return None
+        text = self.matchers(place[0])[0].vocabulary.decode([token])
+        return GuardError(
+            f"a guard's mask must decide, got token {token} ({text!r}), which it forbids: another processor leaves"
+            " nothing that is allowed, or allows it again"
+        )
 
     def fail(self, row: int, error: GuardError, emitted: Sequence[int]) -> None:
         """Note that the row ends with `error`, behind the tokens `emitted`."""

@@ -32,7 +32,6 @@ BLIND_PROCESSORS: frozenset[type] = frozenset(
         lp.InfNanRemoveLogitsProcessor,
         lp.LogitNormalization,
         lp.SuppressTokensLogitsProcessor,
-        Masking,  # it is told the place, and its matchers have read the text
     }
 )
 
@@ -50,6 +49,9 @@ PURE_PROCESSORS: frozenset[type] = BLIND_PROCESSORS | {
     lp.WatermarkLogitsProcessor,  # its generator is seeded afresh from the text at every call
 }
 
+_OURS: frozenset[type] = frozenset({Masking})
+"""Blind: it is told which places the scores are of, and its matchers have read the text."""
+
 PURE_CRITERIA: frozenset[type] = frozenset(
     {sc.MaxLengthCriteria, sc.MaxTimeCriteria, sc.StopStringCriteria, sc.EosTokenCriteria}
 )
@@ -57,12 +59,14 @@ PURE_CRITERIA: frozenset[type] = frozenset(
 
 def are_blind(processors: Iterable[LogitsProcessor]) -> bool:
     """Whether no processor looks at the text, so that all positions may be processed at once."""
-    return all(type(processor) in BLIND_PROCESSORS for processor in processors)
+    return all(type(processor) in BLIND_PROCESSORS | _OURS for processor in processors)
 
 
 def are_pure(processors: Iterable[LogitsProcessor]) -> bool:
     """Whether each row may be processed alone, as if it were the only one."""
-    return all(type(processor) in PURE_PROCESSORS and not _indexes_by_row(processor) for processor in processors)
+    return all(
+        type(processor) in PURE_PROCESSORS | _OURS and not _indexes_by_row(processor) for processor in processors
+    )
 
 
 def are_pure_criteria(criteria: Iterable[StoppingCriteria]) -> bool:
