@@ -1,12 +1,14 @@
 """Outlines' and xgrammar's processors: known by class, rebuilt as matchers that steer drafts, and never trusted."""
 
+import warnings
 from typing import Any
 
 import numpy as np
+import outlines
 import pytest
 import torch
 
-from ngramspec import Guard, Speculator
+from ngramspec import Guard, GuardWarning, Speculator
 from ngramspec.guards.types import unpacked
 from ngramspec.hf.adopting import adopted
 from ngramspec.testing import OracleDrafter
@@ -18,7 +20,10 @@ from tests.hf.test_strangers import BACKENDS, GRAMMARS, TOKENIZER, fresh_process
 PROCESSORS = [*BACKENDS, "xgrammar.contrib"]
 NUM_TOKENS = len(TOKENIZER)
 
-pytestmark = pytest.mark.filterwarnings("ignore:Error in LLMatcher")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Error in LLMatcher"),
+    pytest.mark.filterwarnings("ignore:outlines-core drops tokens"),
+]
 
 
 @pytest.mark.parametrize("backend", PROCESSORS)
@@ -76,6 +81,19 @@ def test_a_used_processor_is_left_alone_and_stays_exact(backend: str, batch: int
     arguments = {"max_new_tokens": 20, "eos_token_id": EOS, "do_sample": do_sample}
     if backend == "llguidance":
         compare(writer(), prompts, lambda: {**arguments, "logits_processor": [used()]})
+
+
+def outlines_core_processor(pattern: str) -> Any:
+    backend = BACKENDS["outlines_core"](outlines.from_transformers(writer(), TOKENIZER))
+    return backend.get_regex_logits_processor(pattern)
+
+
+def test_a_warning_says_where_outlines_core_may_allow_less_than_its_pattern() -> None:
+    with pytest.warns(GuardWarning, match=r"does not allow 1\.5"):
+        adopted(outlines_core_processor(r"[0-9]+(\.[0-9]+)?"), 0, NUM_TOKENS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adopted(fresh_processor("outlines_core", "json"), 0, NUM_TOKENS)
 
 
 def test_a_subclass_is_a_stranger() -> None:

@@ -17,7 +17,8 @@ from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengt
 
 from ngramspec.decoding import FixedBudget, Plan, Verdict, step
 from ngramspec.drafting import Draft, TokenArray
-from ngramspec.hf.choosing import AtOnce, Call, Candidate, Chooser, InStep, RowByRow
+from ngramspec.hf.call import Call
+from ngramspec.hf.choosing import AtOnce, Candidate, Chooser, InStep, RowByRow
 from ngramspec.hf.record import Record
 from ngramspec.hf.rows import Row
 from ngramspec.hf.sampling import Picker

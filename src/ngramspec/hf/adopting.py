@@ -5,11 +5,13 @@ grammar keeps drafts within it. They are told by the name of their class, so not
 A used one, whose state is not its grammar's start, is left alone, and so is a stranger.
 """
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from ngramspec.errors import GuardWarning
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
 from ngramspec.guards.matcher import BackendError
@@ -48,6 +50,14 @@ def _llguidance(processor: Any, row: int, num_tokens: int) -> Compiled | None:
 def _outlines_core(processor: Any, row: int, num_tokens: int) -> Compiled | None:
     if not processor.is_first_token:
         return None
+    if row == 0 and outlines_core.may_drop(processor.index):
+        warnings.warn(
+            "outlines-core drops tokens that lead from a whole text to an unfinished one, got an index whose texts go"
+            r" on behind a whole one: it may not allow all that its pattern says, as [0-9]+(\.[0-9]+)? does not allow"
+            " 1.5; another backend of Outlines does, or ngramspec.Guard",
+            GuardWarning,
+            stacklevel=2,
+        )
     return outlines_core.Compiled(processor.index, _vocabulary(num_tokens, outlines_core.vocabulary_of))
 
 

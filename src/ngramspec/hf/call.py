@@ -1,7 +1,7 @@
 """What one `generate()` call chooses with: scores processed, tokens picked, emitted and ended, one after another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class Call:
     picker: Picker
     stops: Stops
     record: Record
-    guards: Guards
+    guards: Guards = field(default_factory=Guards)
 
     def process(self, input_ids: Tensor, logits: Tensor, places: Sequence[Place | None]) -> Tensor:
         """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it, where the prompt is.

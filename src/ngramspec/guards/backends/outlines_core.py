@@ -21,6 +21,16 @@ def vocabulary_of(num_tokens: int) -> Vocabulary:
     return Vocabulary([b""] * num_tokens)
 
 
+def may_drop(index: "Index") -> bool:
+    """Whether a text of `index` may be whole and go on all the same.
+
+    outlines-core 0.2.14 drops each token that leads from a whole text to one that is not. What is missing cannot be
+    seen, for an index knows neither its pattern nor the bytes of its tokens; but where nothing can follow a whole text,
+    as in a JSON object, nothing is.
+    """
+    return any(len(index.get_allowed_tokens(state) or []) > 1 for state in index.get_final_states())
+
+
 class Compiled:
     """An index of outlines-core, and the end of sequence that it was made with."""
 
