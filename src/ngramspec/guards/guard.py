@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards import library
 from ngramspec.guards.compiling import compiled
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
@@ -91,6 +92,14 @@ class Guard:
         is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
         source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
         return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
+
+    @classmethod
+    def load(cls, name: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+        """A grammar that comes with the package, such as "json", "csv" or "sql-select": see `grammars/README.md`.
+
+        Raises GuardError, which lists the names there are, where `name` is none of them.
+        """
+        return cls._of(library.source(name), tokenizer, backend, f"Guard.load({name!r})")
 
     @classmethod
     def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
