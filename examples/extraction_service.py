@@ -10,7 +10,7 @@ import ngramspec
 from ngramspec.pico import extract_prompt
 
 
-class Order(BaseModel):
+class Order(BaseModel, extra="forbid"):
     order: str = Field(pattern=r"^[A-Z]/\d{3,5}$")
     quantity: int = Field(ge=1, le=999)
     ship_to: str = Field(min_length=1, max_length=20)
