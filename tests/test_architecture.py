@@ -40,8 +40,8 @@ def imports() -> Iterator[tuple[str, str, str]]:
 
 
 def test_every_room_has_a_floor() -> None:
-    rooms = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix in ("", ".py")}
-    assert set(FLOORS) == rooms - {"__init__", "__pycache__"}
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert set(FLOORS) == rooms - {"__init__"}
 
 
 def test_imports_point_downward_only() -> None:

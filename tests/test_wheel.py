@@ -22,6 +22,12 @@ def contents_of(package: Path) -> Contents:
     return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in files}
 
 
+def source() -> Contents:
+    """The package as the source tree has it: the code, and the data that lie at the top."""
+    grammars = {f"ngramspec/{name}": data for name, data in contents_of(ROOT / "grammars").items()}
+    return contents_of(ROOT / "src" / "ngramspec") | grammars
+
+
 @pytest.fixture(scope="session")
 def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Contents:
     """The wheel that is under test, or, where the source tree is, the wheel that it makes."""
@@ -45,20 +51,23 @@ def test_the_package_under_test_is_the_installed_wheel_where_one_is_given_and_el
 
 
 def test_the_package_under_test_is_the_wheel_byte_by_byte(wheel: Contents) -> None:
+    home = Path(ngramspec.__file__).parent
     shipped = {name: data for name, data in wheel.items() if name.startswith("ngramspec/")}
-    assert shipped == contents_of(Path(ngramspec.__file__).parent)
+    assert shipped == (source() if home == ROOT / "src" / "ngramspec" else contents_of(home))
 
 
 def test_the_wheel_holds_the_source_of_the_package_and_nothing_else(wheel: Contents) -> None:
-    package = contents_of(ROOT / "src" / "ngramspec")
     metadata = {name for name in wheel if name.startswith("ngramspec-") and ".dist-info/" in name}
-    assert set(package) == set(wheel) - metadata
+    assert set(source()) == set(wheel) - metadata
     assert {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"} == {
         name.partition(".dist-info/")[2] for name in metadata
     }
 
 
-@pytest.mark.parametrize("name", ["py.typed", "pico/model.safetensors", "pico/tokenizer.json", "pico/config.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["py.typed", "pico/model.safetensors", "pico/tokenizer.json", "pico/config.json", "grammars/sql-select.lark"],
+)
 def test_what_is_no_python_is_in_the_wheel_too(wheel: Contents, name: str) -> None:
     assert f"ngramspec/{name}" in wheel
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards import library
 from ngramspec.guards.compiling import compiled
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
@@ -85,12 +86,24 @@ class Guard:
     def grammar(cls, text_or_path: str | Path, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
         """Text of a context-free grammar: Lark as llguidance reads it, or GBNF, which is told by its `::=`.
 
-        A path is a `Path`, or a line of text that names a file.
+        A path is a `Path`, or a line of text that ends with .lark or .gbnf. GBNF is xgrammar's own notation; for
+        llguidance it is turned into Lark in which each character is a token, which means the same and costs more time
+        than Lark with tokens of its own.
+
+        Raises GuardError, with the backend's words and line, for what it cannot read.
         """
         text = _grammar_text(text_or_path)
         is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
         source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
         return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
+
+    @classmethod
+    def load(cls, name: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+        """A grammar that comes with the package, such as "json", "csv" or "sql-select": see `grammars/README.md`.
+
+        Raises GuardError, which lists the names there are, where `name` is none of them.
+        """
+        return cls._of(library.source(name), tokenizer, backend, f"Guard.load({name!r})")
 
     @classmethod
     def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
@@ -191,10 +204,24 @@ def _schema_text(schema: Any) -> str:
 
 
 def _grammar_text(text_or_path: str | Path) -> str:
-    if isinstance(text_or_path, Path):
-        return text_or_path.read_text(encoding="utf-8")
-    is_path = "\n" not in text_or_path and Path(text_or_path).suffix in (".lark", ".gbnf")
-    return Path(text_or_path).read_text(encoding="utf-8") if is_path else text_or_path
+    if not isinstance(text_or_path, str | Path):
+        raise GuardError(f"a grammar must be a text or a Path, got {shortened(text_or_path)}")
+    path = Path(text_or_path)
+    is_one_line = isinstance(text_or_path, str) and "\n" not in text_or_path
+    if isinstance(text_or_path, str) and not (is_one_line and path.suffix in (".lark", ".gbnf", *_NO_GRAMMARS)):
+        return text_or_path
+    if path.suffix in _NO_GRAMMARS:
+        raise GuardError(
+            f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[path.suffix]} with its content"
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise GuardError(f"a grammar's path must be a file's, got {str(path)!r}: {error.strerror}") from error
+
+
+_NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
+"""Files that are no grammars, by how they end, and who takes what is in them."""
 
 
 def _check_marker(name: str, marker: str) -> None:

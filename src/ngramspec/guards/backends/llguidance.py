@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ngramspec.guards.backends.gbnf import lark_of
 from ngramspec.guards.matcher import BackendError, Matcher
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BitmaskArray, num_words
@@ -68,7 +69,6 @@ def _make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
 def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
     """Compile within llguidance's own limits. Raises BackendError for what it cannot read."""
     from llguidance import LLMatcher
-    from llguidance.gbnf_to_lark import gbnf_to_lark
 
     match source.kind:
         case Kind.JSON_SCHEMA:
@@ -80,11 +80,7 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
         case Kind.LARK:
             return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary)
         case Kind.GBNF:
-            try:
-                lark = gbnf_to_lark(source.text)
-            except Exception as error:  # it raises whatever it stumbles over
-                raise BackendError(f"GBNF that cannot be turned into Lark ({error})") from error
-            return Compiled(LLMatcher.grammar_from_lark(lark), vocabulary)
+            return Compiled(LLMatcher.grammar_from_lark(lark_of(source.text)), vocabulary)
 
 
 def _json_options(source: Source) -> "JsonCompileOptions":

@@ -4,6 +4,7 @@ Compiling has no limit of its own (a string of at most 256 characters takes seco
 can be stopped. Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
 """
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -50,12 +51,14 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
     tokenizer = tokenizer_of(vocabulary)
     from xgrammar import CompiledGrammar
 
+    # "%llguidance {}" says that a text is llguidance's Lark; without options it asks for nothing.
+    text = re.sub(r"(?m)^[ \t]*%llguidance[ \t]*\{[ \t]*\}[ \t]*$", "", source.text)
     options: dict[str, object] = {}
     if source.kind is Kind.JSON_SCHEMA:
         is_compact = source.whitespace == "compact"
         options = {"strict_mode": False, "any_whitespace": not is_compact}
         options |= {"separators": (",", ":")} if is_compact else {}
-    serialized = WORKER.compile(_METHODS[source.kind], source.text, options, texts_of(vocabulary))
+    serialized = WORKER.compile(_METHODS[source.kind], text, options, texts_of(vocabulary))
     return Compiled(CompiledGrammar.deserialize_json(serialized, tokenizer), vocabulary)
 
 

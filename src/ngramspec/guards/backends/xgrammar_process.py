@@ -4,6 +4,7 @@ The process is started with the first grammar (a few seconds, for xgrammar loads
 """
 
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -61,6 +62,9 @@ class Worker:
 
 WORKER = Worker()
 
+_SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
+"""The time, and the place in xgrammar's own source, before what it has to say."""
+
 
 def _send(pipe: Any, message: object) -> None:
     pickle.dump(message, pipe)
@@ -94,7 +98,7 @@ def _serve() -> None:
         try:
             _send(pipe, (getattr(compiler, f"compile_{kind}")(source, **options).serialize_json(), None))
         except Exception as error:  # whatever it is, it is said to whoever asked
-            _send(pipe, (None, str(error).partition("\n")[0] or type(error).__name__))
+            _send(pipe, (None, _SOURCE_PLACE.sub("", str(error).partition("\n")[0]) or type(error).__name__))
 
 
 if __name__ == "__main__":

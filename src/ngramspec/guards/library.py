@@ -1,0 +1,50 @@
+"""The grammars that come with the package: data files in `grammars/`, each read by its name."""
+
+import difflib
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from ngramspec.errors import GuardError
+from ngramspec.guards.source import Kind, Source
+
+KINDS = {".lark": Kind.LARK, ".regex": Kind.REGEX, ".schema.json": Kind.JSON_SCHEMA}
+"""What a file holds, by the end of its name; its beginning is the grammar's name."""
+
+
+def folder() -> Traversable:
+    """Where the files are: inside an installed package, or at the top of a source tree."""
+    installed = files("ngramspec") / "grammars"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "grammars"
+
+
+def names() -> list[str]:
+    """The grammars there are."""
+    return sorted(_files())
+
+
+def source(name: str) -> Source:
+    """The grammar called `name`; raises GuardError, which lists the names there are, where it is none of them."""
+    found = _files()
+    if name not in found:
+        near = difflib.get_close_matches(str(name), found, n=1, cutoff=0.4)
+        meant = f": did you mean {near[0]!r}?" if near else ""
+        raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {name!r}{meant}")
+    kind, file = found[name]
+    text = file.read_text(encoding="utf-8")
+    return Source(kind, _joined(text) if kind is Kind.REGEX else text)
+
+
+def _files() -> dict[str, tuple[Kind, Traversable]]:
+    found = {}
+    for file in folder().iterdir():
+        for ending, kind in KINDS.items():
+            if file.name.endswith(ending):
+                found[file.name.removesuffix(ending)] = kind, file
+    return found
+
+
+def _joined(text: str) -> str:
+    """A regex is written over several lines, for people: those that begin with # are comments, the others joined."""
+    return "".join(re.findall(r"^(?!#)(.*)$", text, re.MULTILINE))

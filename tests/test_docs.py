@@ -1,0 +1,58 @@
+"""What the pages say is so: the README's section on structured output and docs/guards.md are run."""
+
+import doctest
+import re
+from pathlib import Path
+from typing import Any
+
+import outlines
+import pytest
+from pydantic import BaseModel, Field
+
+import ngramspec
+from ngramspec.pico import extract_prompt
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def names() -> dict[str, Any]:
+    """What the pages take for given: a model, its tokenizer, a prompt and a Speculator."""
+    model, tokenizer = ngramspec.load_pico()
+    prompt = extract_prompt("Our invoice B/20934 is attached. It comes to 12.5 dollars.", {"number": "", "total": 0})
+    return {
+        "BaseModel": BaseModel,
+        "Field": Field,
+        "inputs": tokenizer([prompt, prompt], return_tensors="pt"),
+        "model": model,
+        "ngramspec": ngramspec,
+        "outlines": outlines,
+        "prompt": prompt,
+        "spec": ngramspec.Speculator(),
+        "tokenizer": tokenizer,
+    }
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readmes_section_on_structured_output_runs(names: dict[str, Any]) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"^## Structured output\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    code = blocks(section, "python")
+    assert len(code) == 2
+    for block in code:
+        exec(block, names)
+    width = names["inputs"]["input_ids"].shape[1]
+    for text in names["tokenizer"].batch_decode(names["out"][:, width:], skip_special_tokens=True):
+        assert names["guard"].accepts(text)
+
+
+def test_the_examples_in_docs_guards_do_what_they_show(names: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "guards.md").read_text(encoding="utf-8")
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks(page, "python")), names, "guards.md", None, None)
+    runner.run(test)
+    assert (0, len(test.examples)) == (runner.failures, runner.tries)
+    assert len(test.examples) >= 10
