@@ -49,10 +49,13 @@ class Marker:
 class EndMarker:
     """A string that may come wherever what it ends is whole."""
 
-    def __init__(self, text: bytes, vocabulary: Vocabulary) -> None:
+    def __init__(self, text: bytes, start: Marker, vocabulary: Vocabulary) -> None:
+        """start: what begins the next guarded text."""
         self.text = text
+        self.start = start
         self.vocabulary = vocabulary
         self._inside: dict[int, Ids] = {}
+        self._crossing: dict[int, tuple[Ids, list[int]]] = {}
 
     def inside(self, progress: int) -> Ids:
         """Tokens `int64[n]` that go on in the marker, and at most to its end."""
@@ -63,10 +66,15 @@ class EndMarker:
             self._inside[progress] = np.array(sorted(ids), np.int64)
         return self._inside[progress]
 
-    def crossing(self, progress: int) -> list[int]:
-        """Tokens that complete the marker and go on behind it."""
-        rest = self.text[progress:]
-        return [token for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest)]
+    def crossing(self, progress: int) -> tuple[Ids, list[int]]:
+        """Tokens that complete the marker and go on behind it: in free text, or where a next start marker may be."""
+        if progress not in self._crossing:
+            rest = self.text[progress:]
+            found = [(text, token) for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest)]
+            free = [token for text, token in found if self.start.text not in text]
+            entering = [token for text, token in found if self.start.text in text]
+            self._crossing[progress] = np.array(free, np.int64), entering
+        return self._crossing[progress]
 
     @cached_property
     def arriving(self) -> "Arrivals":
