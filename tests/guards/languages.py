@@ -4,7 +4,7 @@ A text is a tuple of integers: bytes, and for the name of a special token byte +
 byte on. `alive`: whether the text can go on to a whole one. `whole`: whether it is one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -103,6 +103,7 @@ class Regular:
 
     pattern: str
     node: Node
+    _known: dict[Text, Node | None] = field(default_factory=dict, compare=False, repr=False)
 
     def alive(self, text: Text) -> bool:
         return self._behind(text) is not None
@@ -112,10 +113,19 @@ class Regular:
         return found is not None and is_whole(found)
 
     def _behind(self, text: Text) -> Node | None:
-        node: Node | None = self.node
-        for value in text:
-            node = None if node is None else after_byte(node, value)
-        return node
+        if not text:
+            return self.node
+        if text not in self._known:
+            before = self._behind(text[:-1])
+            self._known[text] = None if before is None else after_byte(before, text[-1])
+        return self._known[text]
+
+
+# Patterns have no needless parentheses: llguidance panics on some (tests/guards/test_upstream.py).
+
+
+def grouped(part: Regular, kinds: tuple[type, ...]) -> str:
+    return f"({part.pattern})" if isinstance(part.node, kinds) else part.pattern
 
 
 def literal(text: str) -> Regular:
@@ -123,11 +133,11 @@ def literal(text: str) -> Regular:
 
 
 def sequence(*parts: Regular) -> Regular:
-    return Regular("".join(f"({part.pattern})" for part in parts), Both(tuple(part.node for part in parts)))
+    return Regular("".join(grouped(part, (Either,)) for part in parts), Both(tuple(part.node for part in parts)))
 
 
 def choice(*parts: Regular) -> Regular:
-    return Regular("|".join(f"({part.pattern})" for part in parts), Either(frozenset(part.node for part in parts)))
+    return Regular("|".join(part.pattern for part in parts), Either(frozenset(part.node for part in parts)))
 
 
 def repeated(part: Regular) -> Regular:

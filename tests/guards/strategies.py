@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -15,18 +16,21 @@ MARKERS = ("<", "<a", "aa", "ab>", "aba", "é", "<<a>")
 SINGLE_BYTES = sorted({bytes([byte]) for character in CHARACTERS for byte in character.encode()})
 
 
-@st.composite
-def regular(draw: st.DrawFn, max_depth: int = 3, loops: bool = True) -> Regular:
+def regular(chance: Random, max_depth: int = 3, *, loops: bool = True) -> Regular:
     """A regular language; without loops it is finite."""
-    kinds = ["literal"] if not max_depth else ["literal", "sequence", "choice", "optional"] + ["repeated"] * loops
-    kind = draw(st.sampled_from(kinds))
+    kinds = ["literal", "sequence", "sequence", "choice", "choice", "optional", *["repeated"] * loops]
+    kind = chance.choice(kinds) if max_depth else "literal"
     if kind == "literal":
-        return languages.literal("".join(draw(st.lists(st.sampled_from(CHARACTERS), min_size=1, max_size=3))))
-    inner = regular(max_depth - 1, loops)
-    if kind in ("optional", "repeated"):
-        return (languages.optional if kind == "optional" else languages.repeated)(draw(inner))
-    parts = draw(st.lists(inner, min_size=2, max_size=3))
-    return (languages.sequence if kind == "sequence" else languages.choice)(*parts)
+        return languages.literal("".join(chance.choices(CHARACTERS, k=chance.randint(1, 3))))
+    parts = [regular(chance, max_depth - 1, loops=loops) for _ in range(chance.randint(2, 3))]
+    match kind:
+        case "sequence":
+            return languages.sequence(*parts)
+        case "choice":
+            return languages.choice(*parts)
+        case "optional":
+            return languages.optional(parts[0])
+    return languages.repeated(parts[0])
 
 
 @dataclass(frozen=True)
@@ -57,40 +61,50 @@ def _between(case: Case, start: str, end: str) -> Case:
     )
 
 
-@st.composite
-def cases(draw: st.DrawFn, backend: str, phases: str) -> Case:
+def case(chance: Random, backend: str, phases: str, *, loops: bool = True) -> Case:
     """phases: "" for the language itself, or what is put around it, from the inside, such as "between after"."""
-    inner = draw(regular())
-    case = Case(
+    inner = regular(chance, loops=loops)
+    made = Case(
         inner,
         lambda vocabulary: Guard.regex(inner.pattern, vocabulary, backend=backend),  # type: ignore[arg-type]
         f"regex({inner.pattern!r}, {backend})",
     )
     for phase in phases.split():
-        markers = st.sampled_from(MARKERS)
-        case = _after(case, draw(markers)) if phase == "after" else _between(case, draw(markers), draw(markers))
-    return case
+        first, second = chance.choice(MARKERS), chance.choice(MARKERS)
+        made = _after(made, first) if phase == "after" else _between(made, first, second)
+    return made
 
 
-@st.composite
-def vocabularies(draw: st.DrawFn) -> tuple[Vocabulary, frozenset[int]]:
-    """A vocabulary, and the ids that end a row: its own, others, text, ids that are no token, several or none."""
-    characters = st.sampled_from(CHARACTERS)
-    pieces = st.one_of(
-        st.lists(characters, min_size=2, max_size=5).map("".join),
-        st.tuples(characters, st.sampled_from(MARKERS), characters).map("".join),
-        st.tuples(characters, st.sampled_from(MARKERS)).map("".join),
-        st.tuples(st.sampled_from(MARKERS), characters).map("".join),
-        st.sampled_from(MARKERS),
-    ).map(str.encode)
-    cut = st.tuples(pieces, st.integers(0, 2), st.integers(0, 2)).map(lambda cut: cut[0][cut[1] : len(cut[0]) - cut[2]])
-    singles = draw(st.sampled_from([SINGLE_BYTES, SINGLE_BYTES, SINGLE_BYTES[1:], SINGLE_BYTES[:-2]]))
-    tokens = [*singles, *draw(st.lists(st.one_of(pieces, cut), max_size=12)), *draw(st.sampled_from([[], singles[:2]]))]
-    names = draw(st.lists(st.one_of(pieces, st.just(b"<|pad|>"), st.just(b"")), max_size=3))
-    tokens = draw(st.permutations([*tokens, b"</s>", *names]))
-    ends = [tokens.index(b"</s>")] if draw(st.booleans()) else []
-    # A name that is also a text's is taken from the end, so that either kind comes first.
-    special = [len(tokens) - 1 - tokens[::-1].index(name) for name in names]
-    vocabulary = Vocabulary(tokens, special=special, eos_tokens=ends)
-    others = st.frozensets(st.integers(0, len(tokens) + 1), max_size=2)
-    return vocabulary, draw(st.one_of(st.just(frozenset(ends)), st.just(frozenset(ends)), others))
+def vocabulary(chance: Random) -> Vocabulary:
+    """Bytes, pieces of text with markers in them, special tokens by any name; some doubled, some missing or empty."""
+    singles = list(SINGLE_BYTES)
+    if not chance.randrange(3):
+        del singles[chance.randrange(len(singles))]
+    tokens = [*singles, *(_piece(chance) for _ in range(chance.randint(0, 20)))]
+    if chance.randrange(2):
+        tokens += [character.encode() for character in CHARACTERS]
+    tokens += chance.choices(tokens, k=chance.randint(0, 2))
+    names = [chance.choice([*(marker.encode() for marker in MARKERS), _piece(chance)]) for _ in range(chance.randint(0, 3))]
+    named = [*((name, True) for name in [*names, b"</s>"]), *((token, False) for token in tokens)]
+    chance.shuffle(named)
+    special = [token for token, (_, is_special) in enumerate(named) if is_special]
+    ends = [token for token in special if named[token][0] == b"</s>"] if chance.randrange(4) else []
+    return Vocabulary([text for text, _ in named], special=special, eos_tokens=ends)
+
+
+def eos_tokens(chance: Random, vocabulary: Vocabulary) -> frozenset[int]:
+    """What ends a row: the vocabulary's own ends or, now and then, others: text, ids that are no token, or nothing."""
+    if chance.randrange(3):
+        return frozenset(vocabulary.eos_tokens)
+    return frozenset(chance.randrange(len(vocabulary) + 2) for _ in range(chance.randrange(3)))
+
+
+def _piece(chance: Random) -> bytes:
+    """A text of characters and markers, cut anywhere; it may be nothing."""
+    parts = [chance.choice([*CHARACTERS, *MARKERS]) for _ in range(chance.randint(1, 4))]
+    text = "".join(parts).encode()
+    return text[chance.choice([0, 0, 1]) : len(text) - chance.choice([0, 0, 1])]
+
+
+chances = st.integers(0, (1 << 64) - 1).map(Random)
+"""Everything is drawn from a seed, for what Hypothesis draws by itself is mostly trivial."""

@@ -1,20 +1,22 @@
 """Whatever is asked in whatever order, a matcher answers as its language does, and only `advance` moves it."""
 
+from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.guards.types import num_words, unpacked
 from tests.guards.oracles import OracleMatcher
-from tests.guards.strategies import cases, vocabularies
+from tests.guards.strategies import CHARACTERS, SINGLE_BYTES, case, chances, eos_tokens, vocabulary
 
 GARBAGE = -7
+CHARACTER_TOKENS = {character.encode() for character in CHARACTERS}
+ANY_BYTE = {byte for text in SINGLE_BYTES for byte in text} | {ord("x")}
 
 
 def rows(matcher: Matcher, draft: list[int]) -> tuple[int, list[set[int]]]:
@@ -25,28 +27,36 @@ def rows(matcher: Matcher, draft: list[int]) -> tuple[int, list[set[int]]]:
 
 
 class MatcherMachine(RuleBasedStateMachine):
-    """backend, phases: what is tested. exact: whether masks are all of the language, not only a usable part of it."""
+    """backend, phases: what is tested.
+
+    Masks may be a part of the language: llguidance's are one way to cut a text that must come, and xgrammar leaves out
+    tokens of several characters where the first of them is none (test_upstream.py). `test_reaching.py` says that all
+    texts can be written all the same.
+    """
 
     backend: ClassVar[str]
     phases: ClassVar[str]
-    exact: ClassVar[bool]
 
-    @initialize(data=st.data())
-    def start(self, data: st.DataObject) -> None:
-        vocabulary, ends = data.draw(vocabularies())
-        self.case = data.draw(cases(self.backend, self.phases))
-        self.guard = self.case.make(vocabulary)
-        self.oracle = OracleMatcher(self.case.language, vocabulary, ends)
+    @initialize(chance=chances)
+    def start(self, chance: Random) -> None:
+        made = vocabulary(chance)
+        ends = eos_tokens(chance, made)
+        self.case = case(chance, self.backend, self.phases)
+        self.guard = self.case.make(made)
+        self.oracle = OracleMatcher(self.case.language, made, ends)
         self.matcher = self.guard.matcher(ends)
+        self.texts = {text for token, text in enumerate(made.tokens) if token not in made.special}
         self.tokens: list[int] = []
+        note(f"{self.case} of {made.tokens}, special {sorted(made.special)}, ends {sorted(ends)}")
 
-    def draft(self, data: st.DataObject, max_size: int = 5) -> list[int]:
+    def draft(self, chance: Random) -> list[int]:
         """Mostly tokens that are legal one after the other, with anything in between."""
         found: list[int] = []
-        for _ in range(data.draw(st.integers(0, max_size))):
+        for _ in range(chance.randint(0, 5)):
             legal = sorted(token for token in self.candidates() if self.legal_behind(found, token))
-            anything = st.integers(-2, len(self.oracle.vocabulary) + 3)
-            found.append(data.draw(st.one_of(st.sampled_from(legal), anything) if legal else anything))
+            anything = chance.randint(-2, len(self.oracle.vocabulary) + 3)
+            found.append(chance.choice(legal) if legal and chance.randrange(6) else anything)
+        note(f"draft {found}")
         return found
 
     def candidates(self) -> set[int]:
@@ -62,9 +72,9 @@ class MatcherMachine(RuleBasedStateMachine):
                 return place
         return len(draft)
 
-    @rule(data=st.data())
-    def advance(self, data: st.DataObject) -> None:
-        draft = self.draft(data, 3)
+    @rule(chance=chances)
+    def advance(self, chance: Random) -> None:
+        draft = self.draft(chance)[:3]
         if self.num_legal(draft) == len(draft):
             self.matcher.advance(np.array(draft, np.int32))
             self.tokens += draft
@@ -73,9 +83,9 @@ class MatcherMachine(RuleBasedStateMachine):
             self.matcher.advance(draft)
         assert self.tokens == caught.value.tokens
 
-    @rule(data=st.data())
-    def fill(self, data: st.DataObject) -> None:
-        draft = self.draft(data)
+    @rule(chance=chances)
+    def fill(self, chance: Random) -> None:
+        draft = self.draft(chance)
         num_legal, masks = rows(self.matcher, draft)
         assert num_legal <= self.num_legal(draft)
         assert all(draft[place] in masks[place] for place in range(num_legal))
@@ -89,21 +99,21 @@ class MatcherMachine(RuleBasedStateMachine):
         ends = self.oracle.eos_tokens
         assert expected & ends == mask & ends
         assert mask <= expected
-        if self.exact:
+        if self.backend == "xgrammar" and CHARACTER_TOKENS <= self.texts:
             assert expected == mask
 
-    @rule(data=st.data())
-    def look_ahead(self, data: st.DataObject) -> None:
-        draft = self.draft(data)
+    @rule(chance=chances)
+    def look_ahead(self, chance: Random) -> None:
+        draft = self.draft(chance)
         pushed: list[int] = []
         with self.matcher.lookahead() as lookahead:
             for token in draft:
                 assert self.legal_behind(pushed, token) == lookahead.push(token)
                 if self.legal_behind(pushed, token):
                     pushed.append(token)
-                if data.draw(st.booleans()):
+                if chance.randrange(2):
                     self.check_forced(lookahead.forced(), pushed)
-                if data.draw(st.booleans()):
+                if chance.randrange(2):
                     mask = {token for token in range(-1, len(self.oracle.vocabulary) + 2) if lookahead.allowed(token)}
                     self.compare(mask, [*self.tokens, *pushed])
 
@@ -114,7 +124,7 @@ class MatcherMachine(RuleBasedStateMachine):
         text = self.oracle.text(tokens)
         for byte in forced:
             assert not self.oracle.language.whole(text)
-            assert {byte} == {other for other in range(256) if self.oracle.language.alive((*text, other))}
+            assert {byte} == {other for other in ANY_BYTE if self.oracle.language.alive((*text, other))}
             text = (*text, byte)
 
     @rule()
@@ -132,21 +142,19 @@ class MatcherMachine(RuleBasedStateMachine):
         assert fresh.ended == self.matcher.ended
 
 
-def machine(backend: str, phases: str, exact: bool, max_examples: int) -> Any:
+def machine(backend: str, phases: str, max_examples: int) -> Any:
     name = f"{backend} {phases}".title().replace(" ", "").replace("-", "")
-    made = type(name, (MatcherMachine,), {"backend": backend, "phases": phases, "exact": exact})
-    case = made.TestCase
-    case.settings = settings(max_examples=max_examples, stateful_step_count=12, deadline=None)
+    case: Any = type(name, (MatcherMachine,), {"backend": backend, "phases": phases}).TestCase  # type: ignore[attr-defined]
+    case.settings = settings(max_examples=max_examples, stateful_step_count=10, deadline=None)
     return case
 
 
-# llguidance masks one way to cut a text that must come, so its masks are a part of the language.
-TestLlguidance = machine("llguidance", "", exact=False, max_examples=150)
-TestXgrammar = machine("xgrammar", "", exact=True, max_examples=100)
-TestLlguidanceAfter = machine("llguidance", "after", exact=False, max_examples=80)
-TestLlguidanceBetween = machine("llguidance", "between", exact=False, max_examples=150)
-TestLlguidanceBetweenAfter = machine("llguidance", "between after", exact=False, max_examples=60)
-TestLlguidanceBetweenBetween = machine("llguidance", "between between", exact=False, max_examples=60)
-TestXgrammarAfter = machine("xgrammar", "after", exact=True, max_examples=60)
-TestXgrammarBetween = machine("xgrammar", "between", exact=True, max_examples=100)
-TestXgrammarBetweenAfter = machine("xgrammar", "between after", exact=True, max_examples=40)
+TestLlguidance = machine("llguidance", "", 60)
+TestLlguidanceAfter = machine("llguidance", "after", 40)
+TestLlguidanceBetween = machine("llguidance", "between", 60)
+TestLlguidanceBetweenAfter = machine("llguidance", "between after", 30)
+TestLlguidanceBetweenBetween = machine("llguidance", "between between", 30)
+TestXgrammar = machine("xgrammar", "", 40)
+TestXgrammarAfter = machine("xgrammar", "after", 30)
+TestXgrammarBetween = machine("xgrammar", "between", 40)
+TestXgrammarBetweenAfter = machine("xgrammar", "between after", 30)

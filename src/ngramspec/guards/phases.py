@@ -284,6 +284,13 @@ class PhasedMatcher(Matcher):
         return end is None or (not phase.ends and end.text[0] not in text)
 
     def _may_go_on(self, inner: _Inner) -> bool:
+        """Whether more inner text may come, also by a byte that is no token, but begins or ends one."""
         row = np.zeros_like(self._compiled.everything)
         inner.matcher._mask_text(row)
-        return bool(row.any())
+        return bool(row.any()) or any(self._may_push(inner, text[0]) for text in self.vocabulary.hidden_tokens)
+
+    def _may_push(self, inner: _Inner, byte: int) -> bool:
+        depth = inner.depth
+        may_push = inner.push_byte(byte)
+        inner.return_to(depth)
+        return may_push

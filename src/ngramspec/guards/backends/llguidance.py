@@ -186,4 +186,4 @@ class LLGuidanceMatcher(Matcher):
 
 def _reason(matcher: "LLMatcher") -> str:
     """What has gone wrong, without the parser's state that may follow on many lines."""
-    return matcher.get_error().partition("\n<state>")[0].strip()
+    return matcher.get_error().partition("\n<")[0].strip()
