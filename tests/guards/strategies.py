@@ -6,14 +6,18 @@ from random import Random
 
 from hypothesis import strategies as st
 
+from outlines_core import Index
+from outlines_core import Vocabulary as OutlinesVocabulary
+
 from ngramspec.guards import Guard, Vocabulary
+from ngramspec.guards.backends import outlines_core
 from tests.guards import languages
-from tests.guards.languages import After, Between, Language, Regular
+from tests.guards.languages import After, Between, Language, Regular, literal, sequence
 
 CHARACTERS = ("a", "b", "<", ">", "é", "è")
 MARKERS = ("<", "<a", "aa", "ab>", "aba", "é", "<<a>")
 
-SINGLE_BYTES = sorted({bytes([byte]) for character in CHARACTERS for byte in character.encode()})
+SINGLE_BYTES = sorted({bytes([byte]) for character in (*CHARACTERS, "!") for byte in character.encode()})
 
 
 def regular(chance: Random, max_depth: int = 3, *, loops: bool = True) -> Regular:
@@ -45,6 +49,22 @@ class Case:
         return self.description
 
 
+def terminated(chance: Random) -> Case:
+    """A language whose texts end in `b!b`, so that none goes on; as an index of outlines-core, which needs that."""
+    inner = sequence(regular(chance), literal("b!b"))
+
+    def make(vocabulary: Vocabulary) -> Guard:
+        ids: dict[bytes, list[int]] = {}
+        for token, text in enumerate(vocabulary.tokens):
+            if text and token not in vocabulary.special:
+                ids.setdefault(text, []).append(token)
+        own_end = len(vocabulary) + 1
+        index = Index(inner.pattern, OutlinesVocabulary(own_end, ids))  # type: ignore[arg-type]
+        return Guard(outlines_core.Compiled(index, vocabulary), "adopted")
+
+    return Case(inner, make, f"index({inner.pattern!r})")
+
+
 def _after(case: Case, marker: str) -> Case:
     return Case(
         After(marker.encode(), case.language),
@@ -63,6 +83,8 @@ def _between(case: Case, start: str, end: str) -> Case:
 
 def case(chance: Random, backend: str, phases: str, *, loops: bool = True) -> Case:
     """phases: "" for the language itself, or what is put around it, from the inside, such as "between after"."""
+    if backend == "outlines-core":
+        return terminated(chance)
     inner = regular(chance, loops=loops)
     made = Case(
         inner,
@@ -75,10 +97,10 @@ def case(chance: Random, backend: str, phases: str, *, loops: bool = True) -> Ca
     return made
 
 
-def vocabulary(chance: Random) -> Vocabulary:
+def vocabulary(chance: Random, *, all_bytes: bool = False) -> Vocabulary:
     """Bytes, pieces of text with markers in them, special tokens by any name; some doubled, some missing or empty."""
     singles = list(SINGLE_BYTES)
-    if not chance.randrange(3):
+    if not all_bytes and not chance.randrange(3):
         del singles[chance.randrange(len(singles))]
     tokens = [*singles, *(_piece(chance) for _ in range(chance.randint(0, 20)))]
     if chance.randrange(2):
