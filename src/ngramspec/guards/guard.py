@@ -38,6 +38,14 @@ class Guard:
         """As error messages name it."""
         return self._description
 
+    def __deepcopy__(self, memo: object) -> "Guard":
+        """Itself: it never changes, and whoever copies the arguments of a call needs no second one."""
+        return self
+
+    def __reduce__(self) -> str:
+        """Raises TypeError: what a backend has compiled stays in its process."""
+        raise TypeError(f"a guard must be made in the process that uses it, got {self!r} to pickle: send its source")
+
     @property
     def vocabulary(self) -> Vocabulary:
         """The tokens that it was compiled for."""
