@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from random import Random
 
 from hypothesis import strategies as st
-
 from outlines_core import Index
 from outlines_core import Vocabulary as OutlinesVocabulary
 
@@ -59,7 +58,7 @@ def terminated(chance: Random) -> Case:
             if text and token not in vocabulary.special:
                 ids.setdefault(text, []).append(token)
         own_end = len(vocabulary) + 1
-        index = Index(inner.pattern, OutlinesVocabulary(own_end, ids))  # type: ignore[arg-type]
+        index = Index(inner.pattern, OutlinesVocabulary(own_end, ids))
         return Guard(outlines_core.Compiled(index, vocabulary), "adopted")
 
     return Case(inner, make, f"index({inner.pattern!r})")
@@ -106,7 +105,9 @@ def vocabulary(chance: Random, *, all_bytes: bool = False) -> Vocabulary:
     if chance.randrange(2):
         tokens += [character.encode() for character in CHARACTERS]
     tokens += chance.choices(tokens, k=chance.randint(0, 2))
-    names = [chance.choice([*(marker.encode() for marker in MARKERS), _piece(chance)]) for _ in range(chance.randint(0, 3))]
+    names = [
+        chance.choice([*(marker.encode() for marker in MARKERS), _piece(chance)]) for _ in range(chance.randint(0, 3))
+    ]
     named = [*((name, True) for name in [*names, b"</s>"]), *((token, False) for token in tokens)]
     chance.shuffle(named)
     special = [token for token, (_, is_special) in enumerate(named) if is_special]

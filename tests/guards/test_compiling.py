@@ -57,9 +57,7 @@ def test_many_threads_that_ask_together_compile_once(compiled_patterns: list[str
     assert 1 == len({id(guard._compiled) for guard in guards})
 
 
-def test_the_guard_unused_for_longest_makes_room(
-    compiled_patterns: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_guard_unused_for_longest_makes_room(compiled_patterns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "MAX_KEPT", 2)
     for pattern in ("a", "b", "a", "c", "a", "b"):
         assert Guard.regex(pattern, BYTES).accepts(pattern)

@@ -3,6 +3,8 @@
 The failures are real: llguidance runs into limits that are set low.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 from llguidance import LLMatcher, LLParserLimits
@@ -21,11 +23,9 @@ FORGETFUL = "(a|b)*a(a|b){12}"
 """Takes new states of the lexer with each new letter."""
 
 
-def limited(grammar: str, **limits: int) -> llguidance.Compiled:
+def limited(grammar: str, **limits: Any) -> llguidance.Compiled:
     compiled = llguidance.Compiled(grammar, BYTES)
-    compiled._first = LLMatcher(
-        llguidance.tokenizer_of(BYTES), grammar, log_level=0, limits=LLParserLimits(**limits)
-    )
+    compiled._first = LLMatcher(llguidance.tokenizer_of(BYTES), grammar, log_level=0, limits=LLParserLimits(**limits))
     return compiled
 
 
@@ -92,10 +92,14 @@ def test_a_lookahead_whose_mask_fails_allows_nothing_and_goes_on() -> None:
 def test_a_matcher_that_cannot_be_brought_back_raises_from_then_on() -> None:
     matcher = limited(LLMatcher.grammar_from_regex(FORGETFUL), step_lexer_fuel=200).matcher([EOS])
     tokens = [A, B] * 20
-    with pytest.raises(GuardError, match="lexer error|refused, which had been allowed") as caught:
+
+    def write() -> None:
         for token in tokens:
             rows(matcher, [])
             matcher.advance([token])
+
+    with pytest.raises(GuardError, match=r"lexer error|refused, which had been allowed") as caught:
+        write()
     told = caught.value.tokens
     assert tokens[: len(told)] == told
     for ask in (matcher.accepting, lambda: rows(matcher, []), lambda: matcher.advance([A])):
@@ -117,9 +121,14 @@ def test_a_guard_in_phases_fails_like_its_inner_one() -> None:
 def test_an_interrupt_leaves_the_state_as_it_was() -> None:
     matcher = Guard.regex("a*b", BYTES).matcher()
     matcher.advance([A])
-    with pytest.raises(KeyboardInterrupt), matcher.lookahead() as lookahead:
-        assert lookahead.push(B)
-        raise KeyboardInterrupt
+
+    def push_and_interrupt() -> None:
+        with matcher.lookahead() as lookahead:
+            assert lookahead.push(B)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        push_and_interrupt()
     assert not matcher.accepting()
     assert {A, B} == rows(matcher, [])[1][0]
 

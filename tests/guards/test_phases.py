@@ -64,7 +64,9 @@ def test_between_comes_as_often_as_it_likes_and_ends_in_free_text_only(backend: 
 
 @backends
 def test_an_end_marker_closes_only_where_the_guarded_text_is_whole(backend: Backend) -> None:
-    guard = Guard.json_schema({"type": "array", "items": {"type": "string"}}, BYTES, backend=backend).between("[[", "]]")
+    guard = Guard.json_schema({"type": "array", "items": {"type": "string"}}, BYTES, backend=backend).between(
+        "[[", "]]"
+    )
     assert guard.accepts('[[["a]]b"]]]')
     assert guard.accepts("[[[]]]")
     assert not guard.accepts('[[["a]]')

@@ -87,7 +87,7 @@ def test_a_processor_serves_one_call() -> None:
     model, prompts = tiny("llama"), padded_prompts(1)
     processor = DATE.processor(EOS)
     model.generate(**prompts, max_new_tokens=2, logits_processor=[processor])
-    with pytest.raises(GuardError, match="serves one generate.. call"):
+    with pytest.raises(GuardError, match=r"serves one generate\(\) call"):
         model.generate(**prompts, max_new_tokens=2, logits_processor=[processor])
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from ngramspec.guards import Guard, Vocabulary
 from tests.guards.languages import Between, Language, Text
-from tests.guards.strategies import SINGLE_BYTES, case, chances, regular, vocabulary
+from tests.guards.strategies import SINGLE_BYTES, chances, regular, vocabulary
 from tests.guards.test_machine import rows
 
 BYTES = [text[0] for text in SINGLE_BYTES]

@@ -1,5 +1,7 @@
 """What is text and what is not: characters in pieces, escapes, whitespace, halves of surrogate pairs."""
 
+from collections.abc import Callable
+
 import pytest
 
 from ngramspec.errors import GuardError
@@ -52,7 +54,7 @@ def test_llguidance_writes_characters_as_they_are_and_xgrammar_escaped_as_well()
 @backends
 def test_half_a_surrogate_pair_is_no_text(backend: Backend) -> None:
     assert not Guard.json_schema(STRING, BYTES, backend=backend).accepts('"\ud800"')
-    makers = [
+    makers: list[Callable[[str], Guard]] = [
         lambda text: Guard.choice([text], BYTES, backend=backend),
         lambda text: Guard.regex(text, BYTES, backend=backend),
         lambda text: Guard.json_schema({"const": text}, BYTES, backend=backend),
@@ -73,7 +75,9 @@ def test_a_pair_that_is_written_in_two_escapes_is_one_character() -> None:
 def test_whitespace_is_unbounded_by_default_and_compact_on_demand(backend: Backend) -> None:
     flexible = Guard.json_schema(OBJECT, BYTES, backend=backend)
     compact = Guard.json_schema(OBJECT, BYTES, backend=backend, whitespace="compact")
-    assert all(flexible.accepts(text) for text in ('{"a":1}', '{ "a" : 1 }', "{" + " " * 600 + '"a":1}', '{\n\t"a":1\r\n}'))
+    assert all(
+        flexible.accepts(text) for text in ('{"a":1}', '{ "a" : 1 }', "{" + " " * 600 + '"a":1}', '{\n\t"a":1\r\n}')
+    )
     assert ['{"a":1}'] == [text for text in ('{"a":1}', '{"a": 1}', '{"a":1\n}') if compact.accepts(text)]
     assert not any(guard.accepts(text) for guard in (flexible, compact) for text in (' {"a":1}', '{"a":1} '))
 

@@ -36,7 +36,7 @@ def test_xgrammar_takes_the_bytes_of_half_a_surrogate_pair_for_text() -> None:
 
 def test_outlines_core_drops_tokens_that_leave_an_accepting_state() -> None:
     tokens = {bytes([byte]): [byte] for byte in range(256)}
-    index = Index(r"[0-9]+(\.[0-9]+)?", OutlinesVocabulary(256, tokens))  # type: ignore[arg-type]
+    index = Index(r"[0-9]+(\.[0-9]+)?", OutlinesVocabulary(256, tokens))
     guard = Guard(outlines_core.Compiled(index, BYTES), "adopted")
     assert guard.accepts("15")
     assert not guard.accepts("1.5")

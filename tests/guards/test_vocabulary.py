@@ -212,7 +212,7 @@ def test_tekken_is_read_by_name_and_from_transformers() -> None:
     guard = Guard.regex(r"\d{4}-\d{2}", tekken)
     assert vocabulary is guard.vocabulary
     assert guard.accepts("2026-11")
-    from_transformers = MistralCommonBackend(str(tekken._tokenizer.file_path))  # type: ignore[union-attr]
+    from_transformers = MistralCommonBackend(str(tekken._tokenizer.file_path))
     assert vocabulary.fingerprint == Vocabulary.of(from_transformers).fingerprint
 
 
@@ -249,5 +249,10 @@ def test_text_is_cut_into_as_few_tokens_as_can_be_where_nobody_says_how() -> Non
 
 def test_special_tokens_are_part_of_the_fingerprint() -> None:
     tokens = [b"a", b"b"]
-    prints = [Vocabulary(tokens), Vocabulary(tokens, special=[1]), Vocabulary(tokens, eos_tokens=[1]), Vocabulary([b"ab"])]
+    prints = [
+        Vocabulary(tokens),
+        Vocabulary(tokens, special=[1]),
+        Vocabulary(tokens, eos_tokens=[1]),
+        Vocabulary([b"ab"]),
+    ]
     assert 4 == len({vocabulary.fingerprint for vocabulary in prints})

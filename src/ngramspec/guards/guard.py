@@ -247,4 +247,6 @@ def _check_characters(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise GuardError(f"{name} must be text, got half a surrogate pair at {error.start}: {shortened(text)}") from error
+        raise GuardError(
+            f"{name} must be text, got half a surrogate pair at {error.start}: {shortened(text)}"
+        ) from error

@@ -33,7 +33,7 @@ class Marker:
     @cached_property
     def _inside(self) -> set[int]:
         """Tokens that hold the whole marker and something behind it, wherever it begins."""
-        return {token for token, text in enumerate(self.vocabulary.tokens) if self.text in text[:-1]}
+        return {token for token, text in enumerate(self.vocabulary.tokens) if text.find(self.text, 0, -1) >= 0}
 
     def crossing(self, progress: int) -> set[int]:
         """Tokens that might complete the marker and go on behind it; all that do are among them."""
@@ -79,14 +79,13 @@ class EndMarker:
     @cached_property
     def arriving(self) -> "Arrivals":
         """Tokens that begin with something else and may get into the marker, by what they begin with."""
-        root = Arrivals()
+        root, first = Arrivals(), self.text[:1]
         for token, text in enumerate(self.vocabulary.tokens):
-            if token in self.vocabulary.special:
-                continue
-            for start in range(1, len(text)):
-                tail = text[start : start + len(self.text)]
-                if self.text.startswith(tail):
+            start = text.find(first, 1)
+            while start > 0 and token not in self.vocabulary.special:
+                if self.text.startswith(text[start : start + len(self.text)]):
                     root.add(text[:start], token)
+                start = text.find(first, start + 1)
         return root
 
 

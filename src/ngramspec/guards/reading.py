@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-
 NO_UTF8 = b"\xff"
 """A byte that never occurs in text."""
 
