@@ -121,3 +121,15 @@ def test_a_marker_must_be_a_text(marker: object) -> None:
         guard.after(marker)  # type: ignore[arg-type]
     with pytest.raises(GuardError, match="end must be a text of at least one character"):
         guard.between("<", marker)  # type: ignore[arg-type]
+
+
+def test_a_token_without_bytes_changes_nothing_where_any_token_may_come() -> None:
+    vocabulary = words("")
+    (nothing,) = ids(vocabulary, "")
+    matcher = Guard.regex("a", vocabulary).between("<", ">").between("[", "]]").matcher()
+    matcher.advance([nothing, *b"[free]", nothing])
+    assert not matcher.accepting()
+    matcher.advance(b"]")
+    assert matcher.accepting()
+    matcher.advance([*b"[<", *b"a"])
+    assert nothing not in mask(matcher)
