@@ -38,6 +38,14 @@ class Guard:
         """As error messages name it."""
         return self._description
 
+    def __deepcopy__(self, memo: object) -> "Guard":
+        """Itself: it never changes, and whoever copies the arguments of a call needs no second one."""
+        return self
+
+    def __reduce__(self) -> str:
+        """Raises TypeError: what a backend has compiled stays in its process."""
+        raise TypeError(f"a guard must be made in the process that uses it, got {self!r} to pickle: send its source")
+
     @property
     def vocabulary(self) -> Vocabulary:
         """The tokens that it was compiled for."""
@@ -107,6 +115,7 @@ class Guard:
 
     @classmethod
     def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
+        _check_characters(f"a {source.kind}", source.text)
         return cls(compiled(source, Vocabulary.of(tokenizer), backend), description)
 
     def after(self, marker: str) -> "Guard":
@@ -131,8 +140,12 @@ class Guard:
         return self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is whole, however it may be cut into tokens."""
-        matcher, raw = self.matcher(()), text.encode()
+        """Whether `text` is whole, however it may be cut into tokens; half a surrogate pair is no text."""
+        try:
+            raw = text.encode()
+        except UnicodeEncodeError:
+            return False
+        matcher = self.matcher(())
         return matcher._push_bytes(raw) == len(raw) and matcher._accepting()
 
     def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
@@ -227,3 +240,13 @@ _NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
 def _check_marker(name: str, marker: str) -> None:
     if not isinstance(marker, str) or not marker:
         raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")
+    _check_characters(name, marker)
+
+
+def _check_characters(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise GuardError(
+            f"{name} must be text, got half a surrogate pair at {error.start}: {shortened(text)}"
+        ) from error

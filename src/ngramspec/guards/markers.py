@@ -33,7 +33,7 @@ class Marker:
     @cached_property
     def _inside(self) -> set[int]:
         """Tokens that hold the whole marker and something behind it, wherever it begins."""
-        return {token for token, text in enumerate(self.vocabulary.tokens) if self.text in text[:-1]}
+        return {token for token, text in enumerate(self.vocabulary.tokens) if text.find(self.text, 0, -1) >= 0}
 
     def crossing(self, progress: int) -> set[int]:
         """Tokens that might complete the marker and go on behind it; all that do are among them."""
@@ -49,10 +49,13 @@ class Marker:
 class EndMarker:
     """A string that may come wherever what it ends is whole."""
 
-    def __init__(self, text: bytes, vocabulary: Vocabulary) -> None:
+    def __init__(self, text: bytes, start: Marker, vocabulary: Vocabulary) -> None:
+        """start: what begins the next guarded text."""
         self.text = text
+        self.start = start
         self.vocabulary = vocabulary
         self._inside: dict[int, Ids] = {}
+        self._crossing: dict[int, tuple[Ids, list[int]]] = {}
 
     def inside(self, progress: int) -> Ids:
         """Tokens `int64[n]` that go on in the marker, and at most to its end."""
@@ -63,22 +66,26 @@ class EndMarker:
             self._inside[progress] = np.array(sorted(ids), np.int64)
         return self._inside[progress]
 
-    def crossing(self, progress: int) -> list[int]:
-        """Tokens that complete the marker and go on behind it."""
-        rest = self.text[progress:]
-        return [token for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest)]
+    def crossing(self, progress: int) -> tuple[Ids, list[int]]:
+        """Tokens that complete the marker and go on behind it: in free text, or where a next start marker may be."""
+        if progress not in self._crossing:
+            rest = self.text[progress:]
+            found = [(text, token) for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest)]
+            free = [token for text, token in found if self.start.text not in text]
+            entering = [token for text, token in found if self.start.text in text]
+            self._crossing[progress] = np.array(free, np.int64), entering
+        return self._crossing[progress]
 
     @cached_property
     def arriving(self) -> "Arrivals":
         """Tokens that begin with something else and may get into the marker, by what they begin with."""
-        root = Arrivals()
+        root, first = Arrivals(), self.text[:1]
         for token, text in enumerate(self.vocabulary.tokens):
-            if token in self.vocabulary.special:
-                continue
-            for start in range(1, len(text)):
-                tail = text[start : start + len(self.text)]
-                if self.text.startswith(tail):
+            start = text.find(first, 1)
+            while start > 0 and token not in self.vocabulary.special:
+                if self.text.startswith(text[start : start + len(self.text)]):
                     root.add(text[:start], token)
+                start = text.find(first, start + 1)
         return root
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 
 from ngramspec.errors import GuardError, shortened
-from ngramspec.guards.types import BitmaskArray, is_set, num_words, set_bits
+from ngramspec.guards.types import WORD, BitmaskArray, is_set, num_words, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
 
 
@@ -17,18 +17,21 @@ class BackendError(Exception):
 
 
 class Lookahead:
-    """A matcher on trial: tokens are pushed, and all are taken back when the `with` block ends."""
+    """A matcher on trial: tokens are pushed, and all are taken back when the `with` block ends.
+
+    `push` asks whether the bytes of a token may come, which is cheap. The bitmask, which `allowed` reads and the target
+    obeys, may be stricter: llguidance masks all but the usual tokenisation of a text that must come. So a token may
+    pass `push` and not be `allowed`; in a draft it is merely rejected.
+    """
 
     def __init__(self, matcher: "Matcher") -> None:
         self._matcher = matcher
         self._pushed: list[int] = []
+        self._is_over = False
 
     def push(self, token: int) -> bool:
-        """Go on with `token` where the grammar allows it; returns whether it does.
-
-        This asks for the bytes alone. `Matcher.fill` may be stricter: llguidance masks all but the usual tokenisation
-        of a text that must come. The masks decide; a token that passes here and not there is merely rejected.
-        """
+        """Go on with `token` where the grammar allows its bytes; returns whether it does."""
+        self._check()
         try:
             accepted = self._matcher._step(token)
         except BackendError:
@@ -39,7 +42,8 @@ class Lookahead:
         return accepted
 
     def allowed(self, token: int) -> bool:
-        """Whether the bitmask allows `token` here."""
+        """Whether the bitmask allows `token` here; as dear as a row of `Matcher.fill`."""
+        self._check()
         row = np.zeros(num_words(len(self._matcher.vocabulary)), np.int32)
         try:
             self._matcher._fill_row(row)
@@ -49,16 +53,20 @@ class Lookahead:
         return 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
 
     def forced(self) -> bytes:
-        """The bytes that must come next; empty where there is a choice, or an end."""
-        if self._matcher.ended:
-            return b""
+        """Bytes that must come next; empty where there is a choice, or the row may end, or nobody can say."""
+        self._check()
         try:
-            return self._matcher._forced()
+            return b"" if self._matcher.ended or self._matcher._accepting() else self._matcher._forced()
         except BackendError:
             self._matcher._rebuild(self._pushed)
             return b""
 
-    def _undo(self) -> None:
+    def _check(self) -> None:
+        if self._is_over:
+            raise GuardError("a lookahead serves inside its `with` block, got a call behind it: open another one")
+
+    def _end(self) -> None:
+        self._is_over = True
         self._matcher._undo(self._pushed)
 
 
@@ -77,10 +85,13 @@ class Matcher(ABC):
         self.eos_tokens = frozenset(eos_tokens)
         self.ended = False
         self._committed: list[int] = []
+        self._is_lost = False
         self._turn = threading.Lock()
-        own = {token for token in (*self.eos_tokens, *vocabulary.eos_tokens) if 0 <= token < len(vocabulary)}
-        self._all_ends = np.array(sorted(own), np.int64)
-        self._ends = np.array(sorted(own & self.eos_tokens), np.int64)
+        # The tokenizer's own end of sequence, where it is none in this call, is no text either: it never comes.
+        self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
+        self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
+        self._all_ends = np.array(sorted({*self._ends.tolist(), *self._no_ends}), np.int64)
+        self._last_word = (1 << len(vocabulary) % WORD) - 1 if len(vocabulary) % WORD else -1
 
     def advance(self, tokens: Iterable[int]) -> None:
         """Commit `tokens`, `int32[n]`.
@@ -90,14 +101,10 @@ class Matcher(ABC):
         with self._alone():
             pushed: list[int] = []
             for token in map(int, tokens):
-                try:
-                    accepted = self._step(token)
-                except BackendError as error:
-                    self._rebuild([])
-                    raise self._failed(error) from error
-                if not accepted:
+                if not self._step(token):
+                    error = self._refused(token, pushed)
                     self._undo(pushed)
-                    raise self._refused(token, len(self._committed) + len(pushed))
+                    raise error
                 pushed.append(token)
             self._committed += pushed
             self._settle()
@@ -129,11 +136,11 @@ class Matcher(ABC):
                         break
                     pushed.append(token)
                     self._fill_row(out[num_filled, :width])
-            except BackendError as error:
+            except BackendError:
                 out[num_filled:] = 0
-                self._rebuild([])
                 if num_filled == 0:
-                    raise self._failed(error) from error
+                    raise
+                self._lose()
                 return num_filled - 1
             self._undo(pushed)
             return len(pushed)
@@ -145,11 +152,7 @@ class Matcher(ABC):
     def accepting(self) -> bool:
         """Whether the text so far is whole, so that the row may end here; an ended row is."""
         with self._alone():
-            try:
-                return self.ended or self._accepting()
-            except BackendError as error:
-                self._rebuild([])
-                raise self._failed(error) from error
+            return self.ended or self._accepting()
 
     # What a backend does. Any of these may raise BackendError.
 
@@ -189,9 +192,22 @@ class Matcher(ABC):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._turn.acquire(blocking=False):
-            raise GuardError("a matcher serves one thread at a time, and another one is using it: make one per row")
+            raise GuardError(
+                "a matcher serves one thread at a time, and nobody else while a lookahead is open,"
+                " got a call in between: make one matcher per row"
+            )
         try:
+            if self._is_lost:
+                self._rebuild([])
             yield
+        except BackendError as error:
+            self._lose()
+            raise self._failed(error) from error
+        except GuardError:
+            raise
+        except BaseException:  # an interrupt may have come between a push and its pop
+            self._lose()
+            raise
         finally:
             self._turn.release()
 
@@ -202,7 +218,7 @@ class Matcher(ABC):
             try:
                 yield lookahead
             finally:
-                lookahead._undo()
+                lookahead._end()
 
     def _step(self, token: int) -> bool:
         if self.ended:
@@ -210,34 +226,55 @@ class Matcher(ABC):
         if token in self.eos_tokens:
             self.ended = self._accepting()
             return self.ended
-        return 0 <= token < len(self.vocabulary) and self._push(token)
+        return 0 <= token < len(self.vocabulary) and token not in self._no_ends and self._push(token)
 
     def _undo(self, pushed: list[int]) -> None:
-        """Take back `pushed`, the last steps."""
+        """Take back `pushed`, all the steps since what was committed."""
         num_steps = len(pushed)
         if num_steps and self.ended:
             self.ended = False
             num_steps -= 1
         if num_steps:
-            self._pop(num_steps)
+            try:
+                self._pop(num_steps)
+            except BackendError:  # llguidance takes nothing back in a grammar that counts tokens
+                self._rebuild([])
 
     def _fill_row(self, row: BitmaskArray) -> None:
         if self.ended:
             return
-        self._mask(row)
-        set_bits(row, self._all_ends, allowed=False)
+        self._mask_text(row)
         if self._accepting():
             set_bits(row, self._ends, allowed=True)
+
+    def _mask_text(self, row: BitmaskArray) -> None:
+        """Write what text may come next: no ends, and nothing behind the vocabulary, whatever the backend says."""
+        self._mask(row)
+        row[-1] &= self._last_word
+        set_bits(row, self._all_ends, allowed=False)
 
     def _continues(self, token: int, row: BitmaskArray) -> bool:
         return 0 <= token < len(self.vocabulary) and is_set(row, token) and self._step(token)
 
+    def _lose(self) -> None:
+        """Give the backend up, which may be of no use behind a failure: the next call starts a new one."""
+        self._is_lost = True
+        self.ended = bool(self._committed) and self._committed[-1] in self.eos_tokens
+
     def _rebuild(self, pushed: list[int]) -> None:
-        """Go back to what was committed, and then `pushed`: some backends are of no use behind a failure."""
-        self._restart()
+        """Go back to what was committed, and then `pushed`, in a backend that starts anew."""
+        self._is_lost = True
         self.ended = False
-        for token in [*self._committed, *pushed]:
-            self._step(token)
+        self._restart()
+        self._replay(self._committed)
+        self._settle()
+        self._replay(pushed)
+        self._is_lost = False
+
+    def _replay(self, tokens: list[int]) -> None:
+        for token in tokens:
+            if not self._step(token):
+                raise BackendError(f"token {token} refused, which had been allowed before")
 
     def _failed(self, error: BackendError) -> GuardError:
         return GuardError(
@@ -247,15 +284,17 @@ class Matcher(ABC):
             text=self._text(),
         )
 
-    def _refused(self, token: int, position: int) -> GuardError:
-        text = self.vocabulary.decode([token])
+    def _refused(self, token: int, pushed: list[int]) -> GuardError:
+        name = repr(self.vocabulary.decode([token])) if 0 <= token < len(self.vocabulary) else "not in the vocabulary"
+        before = self.vocabulary.decode([*self._committed, *pushed]).decode(errors="replace")
         return GuardError(
-            f"token {token} ({text!r}) at position {position} is not allowed{' behind the end' if self.ended else ''},"
-            f" got it behind {shortened(self._text()[-40:])}",
+            f"token {token} ({name}) at position {len(self._committed) + len(pushed)} is not allowed"
+            f"{' behind the end' if self.ended else ''}, got it behind {shortened(before[-40:])}",
             tokens=self._committed,
             text=self._text(),
         )
 
     def _text(self) -> str:
-        tokens = self._committed[:-1] if self.ended else self._committed
+        has_end = bool(self._committed) and self._committed[-1] in self.eos_tokens
+        tokens = self._committed[:-1] if has_end else self._committed
         return self.vocabulary.decode(tokens).decode(errors="replace")

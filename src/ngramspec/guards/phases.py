@@ -2,6 +2,10 @@
 
 The marker is looked for in bytes, so it may lie inside a token, begin in one and end in another, or be a special token
 by name. A token that completes it and goes on is allowed where its rest is.
+
+    after(m):       u m v, with m nowhere else in u m, and v guarded
+    between(s, e):  u s v e u s v e ... u, with s nowhere else in u s, and v guarded; e is the first one that ends where
+                    what has come since s is a whole v and e
 """
 
 from collections.abc import Iterable
@@ -32,8 +36,9 @@ class Phased:
         self.vocabulary = inner.vocabulary
         self.inner = inner
         self.start = Marker(start.encode(), inner.vocabulary)
-        self.end = None if end is None else EndMarker(end.encode(), inner.vocabulary)
+        self.end = None if end is None else EndMarker(end.encode(), self.start, inner.vocabulary)
         self.everything = everything(inner.vocabulary)
+        self.free_rows: dict[int, BitmaskArray] = {}
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
         """A fresh matcher, at the start."""
@@ -99,27 +104,22 @@ class PhasedMatcher(Matcher):
     def _mask(self, row: BitmaskArray) -> None:
         phase, end = self._phase, self._compiled.end
         if isinstance(phase, _Free):
-            row[:] = self._compiled.everything
-            self._try(row, self._compiled.start.crossing(phase.progress))
+            row[:] = self._free_row(phase.progress)
             return
         if phase.is_alive:
-            phase.inner.matcher._mask(row)
-            self._forbid_ends(row)
+            phase.inner.matcher._mask_text(row)
         if end is None:
             return
         for progress in self._open_ends(phase):
             set_bits(row, end.inside(progress), allowed=True)
-            self._try(row, end.crossing(progress))
+            free, entering = end.crossing(progress)
+            set_bits(row, free, allowed=True)
+            self._try(row, entering)
         if phase.is_alive:
             self._try(row, self._arriving(phase.inner, end.arriving))
 
     def _push(self, token: int) -> bool:
-        phase, text = self._phase, self.vocabulary.tokens[token]
-        if isinstance(phase, _Guarded) and self._is_inner_alone(phase, text):
-            if not phase.inner.push(token):
-                return False
-            return self._move_to(_Guarded(phase.inner, phase.inner.depth))
-        return self._move_to(self._read(text, is_text=token not in self.vocabulary.special))
+        return self._move_to(self._read_token(token))
 
     def _push_bytes(self, text: bytes) -> int:
         for num_pushed, byte in enumerate(text):
@@ -158,16 +158,54 @@ class PhasedMatcher(Matcher):
         if isinstance(self._phase, _Guarded):
             self._phase.inner.matcher._settle()
 
-    def _read(self, text: bytes, *, is_text: bool = True) -> _Phase | None:
-        """The phase behind `text`, None where the text leaves the grammar; `_return` afterwards, or move there."""
+    # What reads gives the phase behind it, None where it leaves the grammar; `_return` afterwards, or move there.
+
+    def _read_token(self, token: int) -> _Phase | None:
+        phase, text = self._phase, self.vocabulary.tokens[token]
+        if not text:
+            return self._read_nothing(token)
+        if token in self.vocabulary.special:
+            return self._read_special(token, text)
+        if isinstance(phase, _Guarded) and self._is_inner_alone(phase, text):
+            return _Guarded(phase.inner, phase.inner.depth) if phase.inner.push(token) else None
+        return self._read(text)
+
+    def _read(self, text: bytes) -> _Phase | None:
         phase: _Phase | None = self._phase
-        if not text and isinstance(phase, _Guarded):
-            return None
         for byte in text:
             if isinstance(phase, _Free):
                 phase = self._read_free(phase, byte)
             elif phase is not None:
-                phase = self._read_guarded(phase, byte, is_text)
+                phase = self._read_guarded(phase, byte)
+        return phase
+
+    def _read_nothing(self, token: int) -> _Phase | None:
+        """A token without bytes may come where any may."""
+        phase = self._phase
+        if isinstance(phase, _Free):
+            return phase
+        is_alive = phase.is_alive and phase.inner.push(token)
+        return _Guarded(phase.inner, phase.inner.depth, is_alive, phase.ends) if is_alive else None
+
+    def _read_special(self, token: int, name: bytes) -> _Phase | None:
+        """The name of a special token is text to a marker that begins with it, and all or nothing to the grammar."""
+        phase, end = self._phase, self._compiled.end
+        if isinstance(phase, _Free):
+            return self._read_name(phase, name)
+        ends = frozenset(self._open_ends(phase)) if end is not None else frozenset()
+        for place, byte in enumerate(name):
+            ends = self._follow(ends, byte)
+            if end is not None and len(end.text) in ends:
+                return self._read_name(_Free(0), name[place + 1 :])
+        is_alive = phase.is_alive and phase.inner.push(token)
+        return _Guarded(phase.inner, phase.inner.depth, is_alive, ends) if is_alive or ends else None
+
+    def _read_name(self, phase: _Free, name: bytes) -> _Phase | None:
+        for place, byte in enumerate(name, start=1):
+            following = self._read_free(phase, byte)
+            if isinstance(following, _Guarded):
+                return following if place == len(name) else None
+            phase = following
         return phase
 
     def _read_free(self, phase: _Free, byte: int) -> _Phase:
@@ -177,16 +215,20 @@ class PhasedMatcher(Matcher):
             return _Free(progress)
         return _Guarded(_Inner(self._compiled.inner.matcher(())))
 
-    def _read_guarded(self, phase: _Guarded, byte: int, is_text: bool) -> _Phase | None:
+    def _read_guarded(self, phase: _Guarded, byte: int) -> _Phase | None:
         end, inner = self._compiled.end, phase.inner
         ends: frozenset[int] = frozenset()
         if end is not None:
-            ends = frozenset(progress + 1 for progress in self._open_ends(phase) if end.text[progress] == byte)
+            ends = self._follow(self._open_ends(phase), byte)
             if len(end.text) in ends:
                 return _Free(0)
-        # The name of a special token is a marker's text, and never the grammar's.
-        is_alive = phase.is_alive and is_text and inner.push_byte(byte)
+        is_alive = phase.is_alive and inner.push_byte(byte)
         return _Guarded(inner, inner.depth, is_alive, ends) if is_alive or ends else None
+
+    def _follow(self, ends: Iterable[int], byte: int) -> frozenset[int]:
+        """How much of the end marker has come behind `byte`, where `ends` had come before."""
+        end = self._compiled.end
+        return frozenset(so_far + 1 for so_far in ends if end is not None and end.text[so_far] == byte)
 
     def _open_ends(self, phase: _Guarded) -> list[int]:
         """How much of the end marker has come, for each place where it may have begun; 0 where it may begin now."""
@@ -206,13 +248,21 @@ class PhasedMatcher(Matcher):
         if isinstance(self._phase, _Guarded):
             self._phase.inner.return_to(self._phase.depth)
 
+    def _free_row(self, progress: int) -> BitmaskArray:
+        """What may come in free text, `int32[W]`; always the same, for what is guarded begins anew."""
+        rows = self._compiled.free_rows
+        if progress not in rows:
+            row = self._compiled.everything.copy()
+            self._try(row, self._compiled.start.crossing(progress))
+            rows[progress] = row
+        return rows[progress]
+
     def _try(self, row: BitmaskArray, tokens: Iterable[int]) -> None:
         """Allow those of `tokens` that can come here, and forbid the others."""
         verdicts: dict[bool, list[int]] = {True: [], False: []}
         for token in tokens:
-            phase = self._read(self.vocabulary.tokens[token], is_text=token not in self.vocabulary.special)
+            verdicts[self._read_token(token) is not None].append(token)
             self._return()
-            verdicts[phase is not None].append(token)
         for allowed, found in verdicts.items():
             set_bits(row, np.array(found, np.int64), allowed=allowed)
 
@@ -231,14 +281,16 @@ class PhasedMatcher(Matcher):
     def _is_inner_alone(self, phase: _Guarded, text: bytes) -> bool:
         """Whether `text` can only be inner text."""
         end = self._compiled.end
-        return end is None or (bool(text) and not phase.ends and end.text[0] not in text)
+        return end is None or (not phase.ends and end.text[0] not in text)
 
     def _may_go_on(self, inner: _Inner) -> bool:
+        """Whether more inner text may come, also by a byte that is no token, but begins or ends one."""
         row = np.zeros_like(self._compiled.everything)
-        inner.matcher._mask(row)
-        self._forbid_ends(row)
-        return bool(row.any())
+        inner.matcher._mask_text(row)
+        return bool(row.any()) or any(self._may_push(inner, text[0]) for text in self.vocabulary.hidden_tokens)
 
-    def _forbid_ends(self, row: BitmaskArray) -> None:
-        """Backends allow their own end of sequence where they accept; what ends a row is not theirs to say."""
-        set_bits(row, self._all_ends, allowed=False)
+    def _may_push(self, inner: _Inner, byte: int) -> bool:
+        depth = inner.depth
+        may_push = inner.push_byte(byte)
+        inner.return_to(depth)
+        return may_push

@@ -38,6 +38,8 @@ class GuardProcessor:
 
     The ends of sequence are the tokenizer's own, for nobody tells a processor what the call's are: pass `eos_token_id`
     to `guard.processor()` where the model's generation config has others.
+    In a batch, a row that something else has ended, such as a stop string, is known by the special token that it is
+    padded with.
     """
 
     def __init__(

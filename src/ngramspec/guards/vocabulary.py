@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from ngramspec.errors import shortened
+from ngramspec.guards.reading import read
 
 T = TypeVar("T")
 
@@ -29,11 +30,17 @@ class Vocabulary:
         eos_tokens: Iterable[int] = (),
         encode: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
-        """encode: the tokenizer's own way to cut text into tokens; by default the longest token comes first.
+        """encode: the tokenizer's own way to cut text into tokens; by default into as few as can be.
 
-        Raises ValueError where a special token or an end of sequence is no token.
+        Raises ValueError where there is no token, or a special one or an end of sequence is none, and TypeError where
+        tokens are not bytes.
         """
         self.tokens = tuple(tokens)
+        wrong = next((token for token in self.tokens if not isinstance(token, bytes)), None)
+        if wrong is not None or not self.tokens:
+            raise (ValueError if wrong is None else TypeError)(
+                f"tokens must be at least one, each as bytes, got {shortened(self.tokens if wrong is None else wrong)}"
+            )
         self.eos_tokens = tuple(eos_tokens)
         self.special = frozenset(special) | frozenset(self.eos_tokens)
         unknown = sorted(token for token in self.special if not 0 <= token < len(self.tokens))
@@ -53,10 +60,12 @@ class Vocabulary:
 
     @classmethod
     def of(cls, tokenizer: Any) -> "Vocabulary":
-        """The vocabulary of a fast tokenizer of transformers, of anything with a `vocabulary`, or itself.
+        """The vocabulary of a fast tokenizer of transformers, of tekken, of anything with a `vocabulary`, or itself.
 
+        Tokens that were added to a tokenizer are special, whatever it calls them. What it does to a text before it is
+        cut into tokens, such as lower case, has no part in this: guarded text comes token by token.
         The same tokenizer gives the same object for as long as it lives and nothing is added to it.
-        Raises TypeError for what has no vocabulary that can be read.
+        Raises TypeError for what does not say which bytes its tokens are.
         """
         if isinstance(tokenizer, cls):
             return tokenizer
@@ -64,10 +73,10 @@ class Vocabulary:
         if isinstance(own, cls):
             return own
         with _lock:
+            state = _state(tokenizer)
             known = _known.get(tokenizer) if hasattr(tokenizer, "__weakref__") else None
-            state = (_size(tokenizer), getattr(tokenizer, "eos_token_id", None))
             if known is None or known[0] != state:
-                known = (state, _read(tokenizer))
+                known = (state, cls(**read(tokenizer)._asdict()))
                 _known[tokenizer] = known
             return known[1]
 
@@ -105,8 +114,10 @@ class Vocabulary:
         return b"".join(self.tokens[token] for token in tokens if 0 <= token < len(self.tokens))
 
     def encode(self, text: str) -> list[int]:
-        """`text` as the tokenizer cuts it, without special tokens."""
-        return list(self._encode(text)) if self._encode is not None else self._longest_first(text.encode())
+        """`text` as the tokenizer cuts it; where that is another text, or has special tokens, in as few as can be."""
+        tokens = list(self._encode(text)) if self._encode is not None else []
+        is_exact = self.special.isdisjoint(tokens) and self.decode(tokens) == text.encode()
+        return tokens if is_exact else self._fewest(text.encode())
 
     def once(self, name: str, build: Callable[[], T]) -> T:
         """What `build` makes of this vocabulary, made once: a backend's own form of it."""
@@ -116,17 +127,21 @@ class Vocabulary:
             built: T = self._built[name]
             return built
 
-    def _longest_first(self, text: bytes) -> list[int]:
-        found: list[int] = []
-        while text:
-            length = min(len(text), self._longest)
-            while length > 1 and text[:length] not in self._ids:
-                length -= 1
-            token = self._ids.get(text[:length])
-            if token is None:
-                token = self.byte_tokens[text[0]]
-            found.append(token)
-            text = text[length:]
+    def _fewest(self, text: bytes) -> list[int]:
+        """`text` in as few tokens as can be, and as few that are behind the vocabulary."""
+        hidden = len(text) + 1  # dearer than any number of tokens
+        costs, lengths = [0] * (len(text) + 1), [1] * len(text)
+        for start in reversed(range(len(text))):
+            costs[start] = hidden + costs[start + 1]
+            for length in range(min(self._longest, len(text) - start), 0, -1):
+                if text[start : start + length] in self._ids and 1 + costs[start + length] < costs[start]:
+                    costs[start], lengths[start] = 1 + costs[start + length], length
+        found, start = [], 0
+        while start < len(text):
+            piece = text[start : start + lengths[start]]
+            token = self._ids.get(piece)
+            found.append(self.byte_tokens[piece[0]] if token is None else token)
+            start += lengths[start]
         return found
 
     @cached_property
@@ -146,32 +161,7 @@ _known: "weakref.WeakKeyDictionary[Any, tuple[Any, Vocabulary]]" = weakref.WeakK
 _lock = threading.Lock()
 
 
-def _size(tokenizer: Any) -> int | None:
-    return len(tokenizer) if hasattr(tokenizer, "__len__") else None
-
-
-def _read(tokenizer: Any) -> Vocabulary:
-    if not hasattr(tokenizer, "backend_tokenizer"):
-        raise TypeError(
-            "a guard reads the tokens of a fast tokenizer of transformers or of a Vocabulary,"
-            f" got {type(tokenizer).__name__}: load it with AutoTokenizer, or pass Vocabulary(tokens)"
-        )
-    from llguidance import hf
-
-    # llguidance knows what each kind of tokenizer writes for a byte; nobody has to write that down again.
-    read = hf.from_tokenizer(tokenizer)
-    ids = range(read.vocab_size)
-    eos = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
-    vocabulary = Vocabulary(
-        [read.decode_bytes([token]) for token in ids],
-        special=[token for token in ids if read.is_special_token(token)],
-        eos_tokens=eos,
-        encode=read.tokenize_str,
-    )
-    if all(len(token) == 1 and token[0] > LAST_OF_UTF8 for token in vocabulary.hidden_tokens):
-        vocabulary.once("llguidance", lambda: read)
-    return vocabulary
-
-
-LAST_OF_UTF8 = 0xF4
-"""Bytes above it never occur in text."""
+def _state(tokenizer: Any) -> tuple[object, ...]:
+    """What tells that tokens were added, or that some are special now."""
+    size = len(tokenizer) if hasattr(tokenizer, "__len__") else None
+    return size, getattr(tokenizer, "eos_token_id", None), tuple(getattr(tokenizer, "all_special_ids", ()))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from ngramspec.guards import Vocabulary
+
 
 class Tokenizer(Protocol):
     """Turns text into token ids, without special tokens."""
@@ -11,7 +13,7 @@ class Tokenizer(Protocol):
         """Token ids of `text`."""
 
 
-def load_tokenizer(name: str) -> Tokenizer:
+def load_tokenizer(name: str) -> "_Tekken | _Pretrained":
     """The tokenizer called `name`: 'tekken', 'pico', or a path or name that transformers' AutoTokenizer loads.
 
     tekken is Mistral's, with 131 k tokens; the package mistral-common brings it along, so nothing is downloaded.
@@ -26,6 +28,11 @@ class _Tekken:
         except ImportError as error:
             raise ImportError("tokenizer='tekken' needs mistral-common: pip install 'ngramspec[tekken]'") from error
         self._tokenizer = MistralTokenizer.v3(is_tekken=True).instruct_tokenizer.tokenizer
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens, for a guard."""
+        return Vocabulary.of(self._tokenizer)
 
     def encode(self, text: str) -> Sequence[int]:
         return self._tokenizer.encode(text, bos=False, eos=False)
@@ -44,6 +51,11 @@ class _Pretrained:
             raise OSError(
                 f"a tokenizer is 'tekken', 'pico', or a path or name that AutoTokenizer loads, got {name!r}: {reason}"
             ) from error
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens, for a guard."""
+        return Vocabulary.of(self._tokenizer)
 
     def encode(self, text: str) -> Sequence[int]:
         # Recorded prompts may be longer than the model allows; nothing is run on them, so there is nothing to warn of.

@@ -111,7 +111,7 @@ class Compiled:
         self._first = LLMatcher(self._tokenizer, grammar, log_level=0)
         self._lock = threading.Lock()
         if self._first.is_error():
-            raise BackendError(self._first.get_error())
+            raise BackendError(_reason(self._first))
 
     @property
     def warnings(self) -> list[str]:
@@ -147,9 +147,6 @@ class LLGuidanceMatcher(Matcher):
         self._inner.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
         self._check()
         row[:] = words[: row.size]
-        extra = len(self.vocabulary) % 32
-        if extra:  # ids behind the vocabulary are for bytes, and for us alone
-            row[-1] &= (1 << extra) - 1
 
     def _push(self, token: int) -> bool:
         # validate, then consume: `consume_token` would leave an illegal token's error in the matcher for good
@@ -184,4 +181,9 @@ class LLGuidanceMatcher(Matcher):
 
     def _check(self) -> None:
         if self._inner.is_error():
-            raise BackendError(self._inner.get_error())
+            raise BackendError(_reason(self._inner))
+
+
+def _reason(matcher: "LLMatcher") -> str:
+    """What has gone wrong, without the parser's state that may follow on many lines."""
+    return matcher.get_error().partition("\n<")[0].strip()

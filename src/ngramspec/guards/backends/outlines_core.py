@@ -76,8 +76,6 @@ class OutlinesCoreMatcher(Matcher):
 
     def _forced(self) -> bytes:
         """What one token brings for sure: the common beginning of all that are allowed, where they are few."""
-        if self._accepting():
-            return b""
         allowed = self._index.get_allowed_tokens(self._states[-1]) or []
         if not 0 < len(allowed) <= 64:
             return b""

@@ -5,9 +5,9 @@ can be stopped. Two threads in one GrammarMatcher end the process; `Matcher` let
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ngramspec.guards.backends.xgrammar_process import WORKER
 from ngramspec.guards.matcher import BackendError, Matcher
@@ -17,6 +17,9 @@ from ngramspec.guards.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, TokenizerInfo
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "TokenizerInfo":
@@ -85,30 +88,38 @@ class XGrammarMatcher(Matcher):
         self._inner = GrammarMatcher(compiled.grammar)
 
     def _mask(self, row: BitmaskArray) -> None:
-        try:
-            if not self._inner.fill_next_token_bitmask(row[None]):
-                row[:] = -1  # "no need to apply it" leaves the row unwritten
-        except RuntimeError as error:
-            raise BackendError(str(error)) from error
+        if not _asked(self._inner.fill_next_token_bitmask, row[None]):
+            row[:] = -1  # "no need to apply it" leaves the row unwritten
 
     def _push(self, token: int) -> bool:
-        # A special token is no text, and xgrammar would write to stderr that it is none.
-        return token not in self.vocabulary.special and self._inner.accept_token(token)
+        # To xgrammar a token without bytes is special, and it would write to stderr that it does not take those.
+        is_text = self.vocabulary.tokens[token] != b"" and token not in self.vocabulary.special
+        return is_text and _asked(self._inner.accept_token, token)
 
     def _push_bytes(self, text: bytes) -> int:
         for num_pushed, byte in enumerate(text):
-            if not self._inner.accept_string(bytes([byte])):
+            if not _asked(self._inner.accept_string, bytes([byte])):
                 return num_pushed
         return len(text)
 
     def _pop(self, num_steps: int) -> None:
-        self._inner.rollback(num_steps)
+        _asked(self._inner.rollback, num_steps)
 
     def _accepting(self) -> bool:
-        return bool(self._inner.is_completed())
+        return bool(_asked(self._inner.is_completed))
 
     def _forced(self) -> bytes:
-        return self._inner.find_jump_forward_string().encode()
+        try:
+            return _asked(self._inner.find_jump_forward_string).encode()
+        except UnicodeDecodeError:  # what is forced begins, or ends, inside a character
+            return b""
 
     def _restart(self) -> None:
         self._inner.reset()
+
+
+def _asked(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    try:
+        return call(*arguments, **options)
+    except RuntimeError as error:
+        raise BackendError(str(error).partition("\n")[0]) from error

@@ -1,0 +1,92 @@
+"""Tokenizers as others write them: which bytes each of their tokens is, and which are no text."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+NO_UTF8 = b"\xff"
+"""A byte that never occurs in text."""
+
+
+class Reading(NamedTuple):
+    """What a tokenizer says of itself; see `Vocabulary`."""
+
+    tokens: list[bytes]
+    special: list[int]
+    eos_tokens: list[int]
+    encode: Callable[[str], Sequence[int]]
+
+
+def read(tokenizer: Any) -> Reading:
+    """What a fast tokenizer of transformers says, or Mistral's tekken; raises TypeError for others."""
+    if hasattr(tokenizer, "id_to_byte_piece"):
+        return _read_tekken(tokenizer)
+    if hasattr(getattr(tokenizer, "tokenizer", None), "instruct_tokenizer"):  # transformers' MistralCommonBackend
+        return read(tokenizer.tokenizer.instruct_tokenizer.tokenizer)
+    if hasattr(tokenizer, "backend_tokenizer"):
+        return _read_fast(tokenizer)
+    raise _unreadable(tokenizer, "it does not say which bytes its tokens are")
+
+
+def _read_fast(tokenizer: Any) -> Reading:
+    from llguidance import LLTokenizer
+
+    # llguidance knows what most kinds of tokenizer write for a byte; nobody has to write that down again.
+    settings = json.loads(tokenizer.backend_tokenizer.to_str())
+    settings |= {"padding": None, "truncation": None}
+    settings |= {"normalizer": _exact(settings["normalizer"]), "decoder": _spelled_out(settings["decoder"])}
+    eos = tokenizer.eos_token_id
+    try:
+        inner = LLTokenizer(json.dumps(settings), eos_token=eos)
+    except ValueError as error:
+        raise _unreadable(tokenizer, str(error)) from error
+    ids = range(inner.vocab_size)
+    special = [token for token in ids if inner.is_special_token(token)]
+    tokens = [inner.decode_bytes([token]) for token in ids]
+    for token in special:
+        # llguidance marks special tokens with this byte, and takes the token that is nothing else for one of them.
+        tokens[token] = tokens[token] or NO_UTF8
+    return Reading(
+        tokens=tokens,
+        special=special,
+        eos_tokens=[] if eos is None else [int(eos)],
+        encode=inner.tokenize_str,
+    )
+
+
+def _exact(normalizer: Any) -> Any:
+    """Of a normalizer what only writes a space differently: a guarded text is cut into tokens as it stands."""
+    parts = normalizer["normalizers"] if normalizer and normalizer["type"] == "Sequence" else [normalizer]
+    spaces = [part for part in parts if part and part["type"] == "Replace" and part["pattern"] == {"String": " "}]
+    return {"type": "Sequence", "normalizers": spaces} if spaces else None
+
+
+def _spelled_out(decoder: Any) -> Any:
+    """The decoder with its `Metaspace`, which llguidance does not know, as what it does: it puts a space in its place.
+
+    (It also drops the first space of a text. What a model writes goes on behind a prompt, so there it is one.)
+    """
+    parts = decoder["decoders"] if decoder and decoder["type"] == "Sequence" else [decoder]
+    marks = [part["replacement"] for part in parts if part and part["type"] == "Metaspace"]
+    if not marks:
+        return decoder
+    spaces = [{"type": "Replace", "pattern": {"String": mark}, "content": " "} for mark in marks]
+    return {"type": "Sequence", "decoders": [*spaces, {"type": "ByteFallback"}, {"type": "Fuse"}]}
+
+
+def _read_tekken(tokenizer: Any) -> Reading:
+    from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
+
+    return Reading(
+        tokens=[tokenizer.id_to_byte_piece(token, SpecialTokenPolicy.KEEP) for token in range(tokenizer.n_words)],
+        special=list(range(tokenizer.num_special_tokens)),
+        eos_tokens=[tokenizer.eos_id],
+        encode=lambda text: tokenizer.encode(text, bos=False, eos=False),
+    )
+
+
+def _unreadable(tokenizer: Any, reason: str) -> TypeError:
+    return TypeError(
+        "a guard needs the bytes of each token, from a fast tokenizer of transformers that writes text byte by byte,"
+        f" from tekken or from a Vocabulary, got {type(tokenizer).__name__} ({reason}): pass Vocabulary(tokens)"
+    )
