@@ -20,7 +20,7 @@ def without_dependencies(node: Node, resolve: Resolve) -> Schema:
             absent = Node({"properties": {name: False}}, node.place)
             present = Node({"type": "object", "required": [name]}, node.place)
             if keyword == "dependentRequired":
-                present["required"] = list(dict.fromkeys([name, *needed]))
+                present["required"] = list(dict.fromkeys([*needed, name]))  # what it needs, before it
                 holds: Schema = present
             else:
                 holds = both(node, [present, needed])
