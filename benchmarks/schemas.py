@@ -27,6 +27,7 @@ from rich.table import Table
 
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards import Guard, Matcher, Vocabulary
+from ngramspec.guards.backends.xgrammar_process import WORKER
 from ngramspec.guards.source import Backend
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
@@ -51,8 +52,10 @@ def main() -> None:
     made.add_argument("files", nargs="*", type=Path, help="JSON lines; default ../shared/schemas/*.jsonl.gz")
     made.add_argument("--backend", choices=BACKENDS, action="append", help="only this one; may be repeated")
     made.add_argument("--limit", type=int, help="the first N schemas of each file")
+    made.add_argument("--seconds", type=float, default=5.0, help="for xgrammar to compile one schema (default: 5)")
     made.add_argument("--json", action="store_true", help="print one JSON object, with a verdict for each schema")
     given = made.parse_args()
+    WORKER.max_seconds = given.seconds
     files = given.files or sorted(DEFAULT_SCHEMAS.glob("*.jsonl.gz"))
     if not files:
         made.error(f"no schemas in {DEFAULT_SCHEMAS}: pass JSON lines of schemas with valid and invalid instances")
@@ -117,74 +120,107 @@ def text_of(value: Any) -> str:
 def accepts_in_its_spelling(guard: Guard, value: Any) -> bool:
     """Whether `guard` accepts `value` with the keys of objects in another order, or with 1 for 1.0."""
     matcher = guard.matcher(())
-    return bool(_put(matcher, value) and matcher.accepting())
+    return bool(_Speller(matcher).put(value) and matcher.accepting())
 
 
-def _put(matcher: Matcher, value: Any) -> int:
-    """Push `value` in a spelling that `matcher` takes; returns how many bytes that were, 0 if there is none."""
-    if isinstance(value, dict):
-        return _put_object(matcher, value)
-    if isinstance(value, list):
-        return _put_array(matcher, value)
-    whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    return _push(matcher, text_of(value)) or _push(matcher, text_of(whole))
+class _Speller:
+    """Pushes values in a spelling that a matcher takes; each method returns the bytes that it pushed, or none."""
 
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._found: dict[int, list[str]] = {}
 
-def _put_array(matcher: Matcher, items: list[Any]) -> int:
-    pushed = _push(matcher, "[")
-    for index, item in enumerate(items):
-        comma = _push(matcher, ", ") if index else 0
-        length = _put(matcher, item) if comma or not index else 0
-        pushed += comma + length
-        if not length:
-            matcher._pop(pushed)
-            return 0
-    return _closed(matcher, pushed, "]")
-
-
-def _put_object(matcher: Matcher, items: dict[str, Any]) -> int:
-    """Of the keys that may come, each time the one behind which the others still may."""
-    pushed = _push(matcher, "{")
-    left = dict(items)
-    while left and pushed:
-        separator = ", " if len(left) < len(items) else ""
-        possible = [name for name in left if _could(matcher, f"{separator}{text_of(name)}: ")]
-        for name in possible:
-            key = _push(matcher, f"{separator}{text_of(name)}: ")
-            length = _put(matcher, left[name])
-            if length and all(_could(matcher, f", {text_of(other)}: ") for other in possible if other != name):
-                pushed += key + length
-                del left[name]
-                break
-            matcher._pop(key + length)
+    def put(self, value: Any) -> int:
+        texts = self._found.setdefault(id(value), [text_of(value)])
+        for text in texts:
+            length = self._push(text)
+            if length:
+                return length
+        if isinstance(value, dict):
+            text = self._object(value)
+        elif isinstance(value, list):
+            text = self._array(value)
         else:
-            matcher._pop(pushed)
+            text = text_of(int(value)) if isinstance(value, float) and value.is_integer() else ""
+        if not text:
             return 0
-    return _closed(matcher, pushed, "}")
+        texts.append(text)
+        return self._push(text)
 
+    def _array(self, items: list[Any]) -> str:
+        pieces = ["["]
+        length = self._push("[")
+        for index, item in enumerate(items):
+            comma = ", " if index else ""
+            pushed = self._pair(comma, item) if length else 0
+            if not pushed:
+                self._matcher._pop(length)
+                return ""
+            pieces += [comma, self._last(item)]
+            length += pushed
+        self._matcher._pop(length)
+        return "".join([*pieces, "]"])
 
-def _closed(matcher: Matcher, pushed: int, end: str) -> int:
-    length = _push(matcher, end) if pushed else 0
-    if not length:
-        matcher._pop(pushed)
+    def _object(self, items: dict[str, Any]) -> str:
+        """Of the keys that may come, each time one that cannot come behind another one, unless that holds for both."""
+        pieces = ["{"]
+        length = self._push("{")
+        left = dict(items)
+        while left and length:
+            comma = ", " if len(left) < len(items) else ""
+            behind = {name: self._behind(comma, name, left) for name in left}
+            possible = {name: others for name, others in behind.items() if others is not None}
+            first = next(
+                (
+                    name
+                    for name, others in possible.items()
+                    if all(name not in these or other in others for other, these in possible.items() if other != name)
+                ),
+                None,
+            )
+            if first is None:
+                self._matcher._pop(length)
+                return ""
+            key = f"{comma}{text_of(first)}: "
+            value = left.pop(first)
+            length += self._pair(key, value)
+            pieces += [key, self._last(value)]
+        self._matcher._pop(length)
+        return "".join([*pieces, "}"])
+
+    def _pair(self, key: str, value: Any) -> int:
+        before = self._push(key) if key else 0
+        length = self.put(value) if before or not key else 0
+        if not length:
+            self._matcher._pop(before)
+            return 0
+        return before + length
+
+    def _behind(self, comma: str, name: str, left: dict[str, Any]) -> set[str] | None:
+        """The keys that may come right behind `name`; None where it cannot come itself."""
+        length = self._pair(f"{comma}{text_of(name)}: ", left[name])
+        if not length:
+            return None
+        others = {other for other in left if other != name and self._could(f", {text_of(other)}: ")}
+        self._matcher._pop(length)
+        return others
+
+    def _last(self, value: Any) -> str:
+        return self._found[id(value)][-1]
+
+    def _could(self, text: str) -> bool:
+        length = self._push(text)
+        self._matcher._pop(length)
+        return bool(length)
+
+    def _push(self, text: str) -> int:
+        """Push all of `text`, or nothing."""
+        raw = text.encode()
+        length = self._matcher._push_bytes(raw)
+        if length == len(raw):
+            return length
+        self._matcher._pop(length)
         return 0
-    return pushed + length
-
-
-def _push(matcher: Matcher, text: str) -> int:
-    """Push all of `text`, or nothing; returns how many bytes that were."""
-    raw = text.encode()
-    length = matcher._push_bytes(raw)
-    if length == len(raw):
-        return length
-    matcher._pop(length)
-    return 0
-
-
-def _could(matcher: Matcher, text: str) -> bool:
-    length = _push(matcher, text)
-    matcher._pop(length)
-    return bool(length)
 
 
 def print_table(title: str, found: dict[str, list[Verdict]]) -> None:

@@ -159,6 +159,9 @@ class LLGuidanceMatcher(Matcher):
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
         pushed = self._inner.try_consume_tokens(known)
+        # All at once may be more than it does in a step while its automaton is new, of which it says nothing.
+        while pushed < len(known) and self._inner.try_consume_tokens([known[pushed]]) == 1:
+            pushed += 1
         self._check()
         return pushed
 

@@ -4,16 +4,23 @@ import json
 from typing import Any
 
 from ngramspec.errors import GuardError
+from ngramspec.guards.schemas.arrays import with_listed_arrays
 from ngramspec.guards.schemas.formats import PATTERNS
+from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.node import Node, Schema, children, mapped, named
+from ngramspec.guards.schemas.objects import with_counted_properties, with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError, in_rust
 from ngramspec.guards.schemas.refusing import Refuser, without
 
+RULES = (
+    without_dependencies, without_conditions, without_not, with_choices, with_named_properties,
+    with_counted_properties, with_listed_arrays,
+)  # fmt: skip
 UNKNOWN = {
     "not", "oneOf", "if", "contains", "uniqueItems", "propertyNames", "dependentRequired", "dependentSchemas",
     "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef",
 }  # fmt: skip
-FORMATS = {"duration", "email", "hostname", "ipv4", "uri", "uuid", *PATTERNS}
+FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
 MAX_REFUSALS = 100
 UNSATISFIABLE = "Unsatisfiable schema"
 
@@ -35,6 +42,11 @@ def reason(node: Node, keyword: str) -> str | None:
         except PatternError as error:
             return f"the pattern {pattern!r} has {error}"
     return None
+
+
+def adapted(schemas: Schemas) -> Schemas:
+    """It looks at all keywords, side by side."""
+    return schemas
 
 
 def said(schemas: Schemas, refuser: Refuser) -> str:

@@ -38,7 +38,7 @@ _IPV6 = _any(
     f"(?:(?:{_H16}:){{0,5}}{_H16})?::{_H16}",
     f"(?:(?:{_H16}:){{0,6}}{_H16})?::",
 )
-_MORE = "\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF"
+_MORE = "\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF\\u{10000}-\\u{EFFFD}"
 _SUB = "!$&'()*+,;="
 
 
@@ -49,7 +49,7 @@ def _reference(letters: str, *, is_absolute: bool) -> str:
     char = f"(?:[{plain}{_SUB}:@]|{escaped})"
     no_colon = f"(?:[{plain}{_SUB}@]|{escaped})"
     user = f"(?:[{plain}{_SUB}:]|{escaped})*@"
-    host = _any(f"\\[(?:{_IPV6}|v[0-9A-Fa-f]+\\.[A-Za-z0-9._~{_SUB}:-]+)\\]", f"(?:[{plain}{_SUB}]|{escaped})*")
+    host = _any(f"\\[(?:{_IPV6}|[vV][0-9A-Fa-f]+\\.[A-Za-z0-9._~{_SUB}:-]+)\\]", f"(?:[{plain}{_SUB}]|{escaped})*")
     authority = f"(?:{user})?{host}(?::[0-9]*)?"
     rest = f"(?:/{char}*)*"
     rooted = f"/(?:{char}+{rest})?"
@@ -69,6 +69,7 @@ PATTERNS = {
     "date": f"^{_DATE}$",
     "time": f"^{_TIME}$",
     "date-time": f"^{_DATE}[Tt]{_TIME}$",
+    "ipv4": f"^{_IPV4}$",
     "ipv6": f"^{_IPV6}$",
     "uri-reference": _reference("", is_absolute=False),
     "iri": _reference(_MORE, is_absolute=True),

@@ -5,11 +5,11 @@ The dialects share most of their letters and not their meaning: in Rust `[a&&b]`
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-SPACES = r"\t\n\x{B}\f\r \x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}\x{FEFF}"
-NEWLINES = r"\n\r\x{2028}\x{2029}"
+SPACES = "\t\n\v\f\r \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+NEWLINES = "\n\r\u2028\u2029"
 CONTROL = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "0": "\0"}
 SPECIAL = set("][(){}.*+?^$|\\/-&~#<>'\"=!:,;@%` ")
 """What an escape may stand before, to mean the letter itself."""
@@ -98,64 +98,146 @@ def _end_of_class(pattern: str, start: int) -> int:
     return position
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How letters are written, and those that a class leaves out.
+
+    spaces: what `\\s` can stand for. has_nested: whether a class may hold another one.
+    """
+
+    letter: Callable[[str], str]
+    left_out: Callable[[str], str]
+    spaces: str = SPACES
+    has_nested: bool = True
+
+    def said(self, token: Token) -> str:
+        """A token in this dialect; raises PatternError for what it does not have."""
+        match token.kind:
+            case "letter":
+                return self.letter(token.value)
+            case "set":
+                return self._set(token.value)
+            case "any":
+                return f"[^{''.join(map(self.left_out, NEWLINES))}]"
+            case "class":
+                return self._class(token.value)
+            case "group" if token.value in LOOKAROUND:
+                raise PatternError(f"looking around, {token.value}…)")
+            case "group" if token.value.endswith(">"):
+                return "("
+        return token.value
+
+    def inner(self, text: str) -> str:
+        """A set inside of a class."""
+        if text.startswith("[") and not self.has_nested:
+            raise PatternError("\\S inside of a class")
+        return text
+
+    def _set(self, name: str) -> str:
+        if name in "sS":
+            write = self.letter if name == "s" else self.left_out
+            return f"[{'^' * (name == 'S')}{''.join(map(write, self.spaces if name == 's' else SPACES))}]"
+        return f"\\{name}"
+
+    def _class(self, text: str) -> str:
+        is_negated = text.startswith("^")
+        sets = {atom.value for atom in atoms_of(text) if atom.kind == "set"}
+        if any({name, name.upper()} <= sets for name in "dsw"):
+            return r"[^\s\S]" if is_negated else r"[\s\S]"
+        members = list(self._members(text.removeprefix("^"), self.left_out if is_negated else self.letter))
+        if not members:
+            return r"[\s\S]" if is_negated else r"[^\s\S]"
+        return f"[{'^' * is_negated}{''.join(members)}]"
+
+    def _members(self, text: str, write: Callable[[str], str]) -> Iterator[str]:
+        atoms = list(atoms_of(text))
+        position = 0
+        while position < len(atoms):
+            token = atoms[position]
+            if token.kind == "set":
+                yield "".join(map(write, self.spaces)) if token.value == "s" else self.inner(self._set(token.value))
+                position += 1
+            elif [atom.kind for atom in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
+                yield self._range(token.value, atoms[position + 2].value, write)
+                position += 3
+            else:
+                yield write(token.value)
+                position += 1
+
+    def _range(self, first: str, last: str, write: Callable[[str], str]) -> str:
+        for letter in UNSAFE:
+            if first < letter < last:
+                write(letter)
+        return f"{write(first)}-{write(last)}"
+
+
+UNSAFE = '"\\'
+"""What JSON escapes, and may lie inside of a range."""
+
+
+def _rust_letter(letter: str) -> str:
+    if letter.isalnum() and letter.isascii():
+        return letter
+    if not letter.isprintable() or ord(letter) > 126:
+        return f"\\x{{{ord(letter):X}}}"
+    return f"\\{letter}" if letter in "][(){}.*+?^$|\\-&~#" else letter
+
+
+RUST = Dialect(_rust_letter, _rust_letter)
+
+
 def in_rust(pattern: str) -> str:
     """`pattern` with the same meaning in the dialect of Rust's regex crate, as llguidance reads it.
 
     Raises PatternError for what no finite automaton does: looking around, and references back.
     """
-    return "".join(map(_in_rust, tokens_of(pattern)))
+    return "".join(map(RUST.said, tokens_of(pattern)))
 
 
-def _in_rust(token: Token) -> str:
-    match token.kind:
-        case "letter":
-            return _letter(token.value)
-        case "set":
-            return {"s": f"[{SPACES}]", "S": f"[^{SPACES}]"}.get(token.value, f"\\{token.value}")
-        case "any":
-            return f"[^{NEWLINES}]"
-        case "class":
-            return _class(token.value)
-        case "group" if token.value in LOOKAROUND:
-            raise PatternError(f"looking around, {token.value}…)")
-        case "group" if token.value.endswith(">"):
-            return "("
-    return token.value
-
-
-def _letter(letter: str) -> str:
-    if letter.isalnum() and letter.isascii():
-        return letter
-    return f"\\x{{{ord(letter):X}}}" if not letter.isprintable() or ord(letter) > 126 else _quoted(letter)
+def _xgrammar_letter(letter: str) -> str:
+    if letter in UNSAFE or letter < " ":
+        raise PatternError(f"the letter {letter!r}, which xgrammar does not escape in JSON")
+    return _quoted(letter)
 
 
 def _quoted(letter: str) -> str:
-    return f"\\{letter}" if letter in "][(){}.*+?^$|\\-&~#" else letter
+    if letter < " " or ord(letter) > 126:
+        return f"\\u{{{ord(letter):X}}}"
+    return f"\\{letter}" if letter in "][(){}.*+?^$|\\-/" else letter
 
 
-def _class(text: str) -> str:
-    negated = text.startswith("^")
-    members = list(_members(text[1:] if negated else text))
-    if not members:
-        return r"[\s\S]" if negated else r"[^\s\S]"
-    return f"[{'^' if negated else ''}{''.join(members)}]"
+XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACES if letter >= " "), has_nested=False)
 
 
-def _members(text: str) -> Iterator[str]:
-    atoms = list(atoms_of(text))
-    position = 0
-    while position < len(atoms):
-        token = atoms[position]
-        if token.kind == "set":
-            yield {"s": SPACES, "S": f"[^{SPACES}]"}.get(token.value, f"\\{token.value}")
-            position += 1
-            continue
-        is_range = [atom.kind for atom in atoms[position + 1 : position + 3]] == ["dash", "letter"]
-        if is_range:
-            yield f"{_letter(token.value)}-{_letter(atoms[position + 2].value)}"
+def in_xgrammar(pattern: str) -> str:
+    """`pattern` as xgrammar reads it, which takes it for all of a string, and skips over anchors inside.
+
+    Raises PatternError for what it would ignore or misread.
+    """
+    ways: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens_of(pattern):
+        depth += {"group": 1, "close": -1}.get(token.kind, 0)
+        if token.kind == "or" and depth == 0:
+            ways.append([])
         else:
-            yield _letter(token.value)
-        position += 3 if is_range else 1
+            ways[-1].append(token)
+    return f"^(?:{'|'.join(map(_whole, ways))})$"
+
+
+def _whole(way: list[Token]) -> str:
+    start, end = Token("anchor", "^"), Token("anchor", "$")
+    is_anchored, is_closed = way[:1] == [start], way[-1:] == [end]
+    body = way[is_anchored : len(way) - is_closed]
+    for token in body:
+        if token.kind == "anchor":
+            raise PatternError(f"{token.value} inside")
+        if token.kind == "group" and token.value.startswith("(?") and token.value[-1] in "):" and len(token.value) > 3:
+            raise PatternError(f"the flags {token.value}")
+        if token.kind == "set" and token.value[0] in "pP":
+            raise PatternError(f"the Unicode class \\{token.value}")
+    rest = r"[\s\S]*"
+    return f"{'' if is_anchored else rest}(?:{''.join(map(XGRAMMAR.said, body))}){'' if is_closed else rest}"
 
 
 def atoms_of(text: str) -> Iterator[Token]:

@@ -1,10 +1,8 @@
 """From the user's schema to the one that a backend is given."""
 
 import json
-from typing import Any
 
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
-from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
@@ -19,13 +17,14 @@ def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]
     Raises GuardError for what is no valid schema, and UnsupportedError, unless lenient, for what is left out.
     """
     root, definitions = read(json.loads(text))
-    rewriter = Rewriter(definitions)
+    dialect = DIALECTS[backend]
+    rewriter = Rewriter(definitions, dialect.RULES)
     schemas = {"": rewriter.rewritten(root)} | {name: rewriter.definition(name) for name in definitions}
     refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
-    enforced = {name: refuser.enforced(schema) for name, schema in schemas.items()}
+    enforced = {name: refuser.enforced(schema) for name, schema in dialect.adapted(schemas).items()}
     if not lenient:
         refuser.check()
-    said = DIALECTS[backend].said(enforced, refuser)
+    said = dialect.said(enforced, refuser)
     if not lenient:
         refuser.check()
     return said, [str(refusal) for refusal in refuser.refusals]

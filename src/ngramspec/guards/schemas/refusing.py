@@ -11,6 +11,7 @@ Reason = Callable[[Node, str], str | None]
 
 ALONG = {"contains": ("minContains", "maxContains"), "if": ("then", "else")}
 """Keywords that mean nothing without another one."""
+DEPENDENT = {keyword for keywords in ALONG.values() for keyword in keywords}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Refuser:
         if isinstance(schema, bool):
             return schema
         node = mapped(schema, self.enforced)
-        for keyword in schema:
-            reason = self._reasons[self._backend](schema, keyword)
-            if reason is not None and keyword in node:
+        for keyword in sorted(schema, key=DEPENDENT.__contains__):
+            reason = self._reasons[self._backend](schema, keyword) if keyword in node else None
+            if reason is not None:
                 self.refuse(schema, keyword, reason)
                 node = without(node, keyword)
         return node

@@ -3,30 +3,20 @@
 What cannot be said otherwise stays, and is refused by name later on (`enforcing.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ngramspec.guards.schemas.arrays import with_listed_arrays
+from ngramspec.guards.schemas.complement import Resolve
 from ngramspec.guards.schemas.node import Node, Schema, mapped
-from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
-from ngramspec.guards.schemas.objects import with_counted_properties, with_named_properties, without_dependencies
 
-Rule = Callable[[Node, Callable[[str], Schema]], Schema]
-
-RULES: tuple[Rule, ...] = (
-    without_dependencies,
-    without_conditions,
-    without_not,
-    with_choices,
-    with_named_properties,
-    with_counted_properties,
-    with_listed_arrays,
-)
+Rule = Callable[[Node, Resolve], Schema]
+"""Says one keyword of a schema in others, or leaves it as it is."""
 
 
 class Rewriter:
     """Rewrites the schemas that share a set of definitions."""
 
-    def __init__(self, definitions: dict[str, Schema]) -> None:
+    def __init__(self, definitions: dict[str, Schema], rules: Sequence[Rule]) -> None:
+        self._rules = rules
         self._read = definitions
         self._rewritten: dict[str, Schema] = {}
 
@@ -35,7 +25,7 @@ class Rewriter:
         if isinstance(schema, bool):
             return schema
         node: Schema = mapped(schema, self.rewritten)
-        for rule in RULES:
+        for rule in self._rules:
             if isinstance(node, bool):
                 break
             node = rule(node, self.definition)
