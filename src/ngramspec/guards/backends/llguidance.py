@@ -108,7 +108,8 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._first = LLMatcher(self._tokenizer, grammar, log_level=0)
+        self._make = partial(LLMatcher, self._tokenizer, grammar, log_level=0)
+        self._first = self._make()
         self._lock = threading.Lock()
         if self._first.is_error():
             raise BackendError(_reason(self._first))
@@ -124,8 +125,16 @@ class Compiled:
         return self._tokenizer.vocab_size
 
     def copy(self) -> "LLMatcher":
-        """An LLMatcher at the start."""
+        """An LLMatcher at the start.
+
+        Copies share an automaton that grows with the texts they read, up to a limit of llguidance's. Then all of them
+        take nothing more, at first without an error; so a copy is tried before it is given away.
+        """
         with self._lock:  # two threads at once would get "Already borrowed"
+            tried = self._first.deep_copy()
+            tried.compute_bitmask()
+            if tried.is_error():
+                self._first = self._make()
             return self._first.deep_copy()
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
@@ -159,9 +168,6 @@ class LLGuidanceMatcher(Matcher):
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
         pushed = self._inner.try_consume_tokens(known)
-        # All at once may be more than it does in a step while its automaton is new, of which it says nothing.
-        while pushed < len(known) and self._inner.try_consume_tokens([known[pushed]]) == 1:
-            pushed += 1
         self._check()
         return pushed
 

@@ -4,8 +4,8 @@ from itertools import permutations
 from math import perm
 from typing import Any
 
-from ngramspec.guards.schemas.complement import Resolve
-from ngramspec.guards.schemas.node import Node, Schema, named
+from ngramspec.guards.schemas.complement import Resolve, resolved
+from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.values import key_of, types_of, values_of
 
 MAX_ARRAYS = 400
@@ -28,8 +28,7 @@ def with_listed_arrays(node: Node, resolve: Resolve) -> Schema:
 
 
 def _values(items: Schema, resolve: Resolve) -> list[Any] | None:
-    while isinstance(items, Node) and list(items) == ["$ref"]:
-        items = resolve(named(items))
+    items = resolved(items, resolve)
     if isinstance(items, bool):
         return None if items else []
     if not items.keys() <= {"const", "enum", "type"}:

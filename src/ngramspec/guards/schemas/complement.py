@@ -4,6 +4,7 @@ Each keyword allows all values of other types, so the complement of one is a sch
 several is any of theirs.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,14 @@ from ngramspec.guards.schemas.values import TYPES, key_of, type_of, types_of
 
 Resolve = Callable[[str], Schema]
 """A definition by its name."""
+
+
+def resolved(schema: Schema, resolve: Resolve) -> Schema:
+    """What a schema that is nothing but a reference leads to."""
+    while isinstance(schema, Node) and list(schema) == ["$ref"]:
+        schema = resolve(named(schema))
+    return schema
+
 
 MAX_DEPTH = 12
 """References that are followed into one another; what lies deeper may be endless."""
@@ -52,7 +61,10 @@ def either(node: Node, schemas: Iterable[Schema]) -> Schema:
 
 def both(node: Node, schemas: Iterable[Schema]) -> Schema:
     """All of `schemas`, as a schema that stands for `node`."""
-    binding = [schema for schema in schemas if schema is not True]
+    binding: list[Schema] = []
+    for schema in schemas:
+        if schema is not True and schema not in binding:
+            binding.append(schema)
     if any(schema is False for schema in binding):
         return False
     if len(binding) < 2:
@@ -156,7 +168,7 @@ def _other_values(node: Node, values: list[Any]) -> list[Schema]:
     numbers = sorted({value for value in values if type_of(value) == "number"})
     if numbers:
         bounds = [None, *numbers, None]
-        for low, high in zip(bounds, bounds[1:], strict=False):
+        for low, high in itertools.pairwise(bounds):
             above = {} if low is None else {"exclusiveMinimum": low}
             below = {} if high is None else {"exclusiveMaximum": high}
             found.append(Node({"type": "number", **above, **below}, node.place))

@@ -71,8 +71,12 @@ def _is_empty(parts: list[Node], least: str, most: str) -> bool:
 
 
 def _is_empty_range(parts: list[Node]) -> bool:
-    lows = [(part[keyword], keyword) for keyword in ("minimum", "exclusiveMinimum") for part in parts if keyword in part]
-    highs = [(part[keyword], keyword) for keyword in ("maximum", "exclusiveMaximum") for part in parts if keyword in part]
+    lows = [
+        (part[keyword], keyword) for keyword in ("minimum", "exclusiveMinimum") for part in parts if keyword in part
+    ]
+    highs = [
+        (part[keyword], keyword) for keyword in ("maximum", "exclusiveMaximum") for part in parts if keyword in part
+    ]
     return any(
         low > high or (low == high and (least, most) != ("minimum", "maximum"))
         for low, least in lows

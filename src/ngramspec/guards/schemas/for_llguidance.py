@@ -59,7 +59,9 @@ def said(schemas: Schemas, refuser: Refuser) -> str:
         node = _smallest_that_fails(schemas, schemas[""])
         keyword = _keyword_that_fails(schemas, node)
         if keyword is None:
-            raise GuardError(f"llguidance must be able to compile the schema, got at {node.place or 'its root'}: {error}")
+            raise GuardError(
+                f"llguidance must be able to compile the schema, got at {node.place or 'its root'}: {error}"
+            )
         refuser.refuse(node, keyword, str(_error(schemas, node)).partition("\n")[0])
         smaller = without(node, keyword)
         node.clear()

@@ -10,13 +10,13 @@ import math
 from typing import Any
 
 from ngramspec.errors import GuardError
+from ngramspec.guards.schemas.arrays import with_listed_arrays
 from ngramspec.guards.schemas.complement import both, either
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.merging import MergeError, merged
 from ngramspec.guards.schemas.node import Node, Schema, mapped, named
 from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
-from ngramspec.guards.schemas.arrays import with_listed_arrays
 from ngramspec.guards.schemas.patterns import PatternError, in_xgrammar
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.values import TYPES, type_of, types_of
@@ -27,7 +27,8 @@ RULES = (
 """It counts properties itself."""
 
 FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS} - {"iri", "iri-reference"}
-MAX_DEFINITIONS = 2000
+MAX_DEPTH = 16
+"""Combinations of references inside of one another."""
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 LENGTHS = ("minLength", "maxLength")
 PLAIN = {
@@ -84,7 +85,10 @@ def _bad_step(node: Node, step: float) -> str | None:
 
 
 def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:
-    if node.keys() & {"properties", "required", "minProperties", "maxProperties"} or node.get("additionalProperties", True) is not False:
+    if (
+        node.keys() & {"properties", "required", "minProperties", "maxProperties"}
+        or node.get("additionalProperties", True) is not False
+    ):
         return "it takes patterns only where nothing else is said of an object, and all other properties are forbidden"
     if len(patterns) > 1:
         return "a property may fit two patterns"
@@ -101,6 +105,7 @@ class _Adapter:
         self._schemas = schemas
         self._done: Schemas = {}
         self._expanded: dict[str, str] = {}
+        self._depth = 0
 
     def all(self) -> Schemas:
         for name, schema in self._schemas.items():
@@ -118,12 +123,17 @@ class _Adapter:
         """A reference with something beside it, as a definition of its own, for it may lead to itself."""
         key = json.dumps(node, sort_keys=True)
         if key not in self._expanded:
-            if len(self._expanded) > MAX_DEFINITIONS:
-                raise GuardError("a schema must not grow without end where references and other keywords are combined")
+            if self._depth >= MAX_DEPTH:
+                raise GuardError(
+                    f"references must come to an end when xgrammar combines them with what stands beside them,"
+                    f" got one that does not at {node.pointer('$ref')}"
+                )
             name = f"x{len(self._expanded)}"
             self._expanded[key] = name
             self._done[name] = True
+            self._depth += 1
             self._done[name] = self._one(node)
+            self._depth -= 1
         return Node({"$ref": f"#/$defs/{self._expanded[key]}"}, node.place)
 
     def _one(self, node: Node) -> Schema:

@@ -71,10 +71,7 @@ def _properties(first: Node, second: Node) -> dict[str, Any]:
         if other.get("patternProperties") and ("properties" in one or not is_open or "patternProperties" in one):
             raise MergeError("'patternProperties'")
     names = dict.fromkeys((*first.get("properties", ()), *second.get("properties", ())))
-    known = {
-        name: both(first, [_property(side, name) for side in (first, second)])
-        for name in names
-    }
+    known = {name: both(first, [_property(side, name) for side in (first, second)]) for name in names}
     rest = both(first, [side.get("additionalProperties", True) for side in (first, second)])
     found: dict[str, Any] = {"properties": known} if known else {}
     patterns = first.get("patternProperties") or second.get("patternProperties")

@@ -18,9 +18,7 @@ NAMED = ("properties", "patternProperties", "dependentSchemas")
 class Node(dict[str, Any]):
     """A schema that is an object: its keywords, and their places in the user's schema."""
 
-    def __init__(
-        self, keywords: Mapping[str, Any], place: str, names: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, keywords: Mapping[str, Any], place: str, names: Mapping[str, str] | None = None) -> None:
         """place: a JSON pointer. names: what the user wrote for a keyword, where it was something else."""
         super().__init__(keywords)
         self.place = place
@@ -29,7 +27,7 @@ class Node(dict[str, Any]):
     def with_(self, changes: Mapping[str, Any], *, without: tuple[str, ...] = (), said: str | None = None) -> "Node":
         """This schema with other keywords; said: what the user wrote for those that change."""
         kept = {keyword: value for keyword, value in self.items() if keyword not in without}
-        names = self.names | ({keyword: said for keyword in changes} if said is not None else {})
+        names = self.names | (dict.fromkeys(changes, said) if said is not None else {})
         return Node(kept | dict(changes), self.place, names)
 
     def made(self, keywords: Mapping[str, Any], said: str) -> "Node":

@@ -3,7 +3,7 @@
 from itertools import combinations
 from math import comb
 
-from ngramspec.guards.schemas.complement import Resolve, both, either, quoted
+from ngramspec.guards.schemas.complement import Resolve, both, either, resolved
 from ngramspec.guards.schemas.logic import also
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.values import types_of, values_of
@@ -34,17 +34,17 @@ def without_dependencies(node: Node, resolve: Resolve) -> Schema:
 
 def with_named_properties(node: Node, resolve: Resolve) -> Schema:
     """`propertyNames` as the properties that may be there, or as the one pattern of their names."""
-    names = node.get("propertyNames")
+    if "propertyNames" not in node:
+        return node
+    names = resolved(node["propertyNames"], resolve)
     if names is True:
         return node.with_({}, without=("propertyNames",))
-    if names is None or {"patternProperties"} & node.keys():
-        return node
-    while isinstance(names, Node) and list(names) == ["$ref"]:
-        names = resolve(names["$ref"].removeprefix("#/$defs/"))
-    additional = node.get("additionalProperties", True)
-    properties = node.get("properties", {})
     if names is False:
         return node.with_({"maxProperties": 0}, without=("propertyNames",), said="propertyNames")
+    if "patternProperties" in node:
+        return node
+    additional = node.get("additionalProperties", True)
+    properties = node.get("properties", {})
     listed = values_of(names) if set(names) <= {"const", "enum", "type"} else None
     if listed is not None:
         allowed = [name for name in listed if isinstance(name, str)]
@@ -73,7 +73,9 @@ def _pattern(names: Node) -> str | None:
 def with_counted_properties(node: Node, resolve: Resolve) -> Schema:
     """`minProperties` and `maxProperties` beside optional properties: which of them there are."""
     required = set(node.get("required", ()))
-    optional = [name for name, child in node.get("properties", {}).items() if name not in required and child is not False]
+    optional = [
+        name for name, child in node.get("properties", {}).items() if name not in required and child is not False
+    ]
     least, most = node.get("minProperties", 0), node.get("maxProperties")
     if not optional or (not least and most is None):
         return node
