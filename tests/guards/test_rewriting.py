@@ -52,8 +52,10 @@ def keywords(schemas: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
     return some.flatmap(lambda chosen: st.fixed_dictionaries({name: values[name] for name in chosen}))
 
 
-LEAVES = st.booleans() | TYPES.map(lambda name: {"type": name}) | st.lists(SCALARS, min_size=1).map(
-    lambda values: {"enum": values}
+LEAVES = (
+    st.booleans()
+    | TYPES.map(lambda name: {"type": name})
+    | st.lists(SCALARS, min_size=1).map(lambda values: {"enum": values})
 )
 SCHEMAS = st.recursive(LEAVES, keywords, max_leaves=6)
 APART = SCHEMAS.filter(lambda schema: "/one" not in json.dumps(schema))
@@ -73,7 +75,9 @@ def rewritten(schema: dict[str, Any], backend: str) -> dict[str, Any]:
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
 @given(schema=keywords(SCHEMAS), one=APART, instances=st.lists(INSTANCES, min_size=1, max_size=8))
 @settings(max_examples=300)
-@example(schema={"oneOf": [{"type": "object", "required": ["a"]}, {"required": ["b"]}]}, one=True, instances=[{"a": 1}, 3])
+@example(
+    schema={"oneOf": [{"type": "object", "required": ["a"]}, {"required": ["b"]}]}, one=True, instances=[{"a": 1}, 3]
+)
 @example(schema={"$ref": "#/$defs/two", "properties": {"c": False}}, one=True, instances=[{"b": 1, "a": {"b": 1}}])
 def test_a_rewritten_schema_has_the_same_valid_instances(
     backend: str, schema: dict[str, Any], one: Any, instances: list[Any]
