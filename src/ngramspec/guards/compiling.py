@@ -11,7 +11,7 @@ from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.matcher import BackendError
 from ngramspec.guards.phases import Compiled
-from ngramspec.guards.schemas import prepared
+from ngramspec.guards.schemas import prepared, prepared_regex
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -72,6 +72,8 @@ def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> tuple[
     if source.kind is Kind.JSON_SCHEMA:
         text, left_out = prepared(source.text, backend, source.lenient)
         source = replace(source, text=text)
+    elif source.kind is Kind.REGEX:
+        source = replace(source, text=prepared_regex(source.text, backend))
     try:
         made = _COMPILERS[backend](source, vocabulary)
     except BackendError as error:

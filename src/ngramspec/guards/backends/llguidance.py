@@ -91,8 +91,8 @@ def _json_options(source: Source) -> "JsonCompileOptions":
         "whitespace_pattern": None if is_compact else r"[\x20\x0A\x0D\x09]+",
         "item_separator": ",",
         "key_separator": ":",
-        "coerce_one_of": source.lenient,
-        "lenient": source.lenient,
+        "coerce_one_of": False,
+        "lenient": False,
     }
 
 

@@ -210,10 +210,30 @@ XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACE
 
 
 def in_xgrammar(pattern: str) -> str:
-    """`pattern` as xgrammar reads it, which takes it for all of a string, and skips over anchors inside.
+    """`pattern` of a JSON string as xgrammar reads it, which takes it for all of the string.
 
     Raises PatternError for what it would ignore or misread.
     """
+    return f"^(?:{'|'.join(map(_whole, _ways(pattern)))})$"
+
+
+def regex_in_xgrammar(pattern: str) -> str:
+    """A regex on its own, of which xgrammar would let the dot take newlines.
+
+    Raises PatternError for what it would ignore or misread.
+    """
+    for way in _ways(pattern):
+        for token in _body(way):
+            if token.kind == "group" and token.value in LOOKAROUND:
+                raise PatternError(f"looking around, {token.value}…)")
+    return _DOT.sub(lambda match: "[^\\n]" if match[0] == "." else match[0], pattern)
+
+
+_DOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
+
+
+def _ways(pattern: str) -> list[list[Token]]:
+    """The alternatives of `pattern` outside of all groups."""
     ways: list[list[Token]] = [[]]
     depth = 0
     for token in tokens_of(pattern):
@@ -222,22 +242,29 @@ def in_xgrammar(pattern: str) -> str:
             ways.append([])
         else:
             ways[-1].append(token)
-    return f"^(?:{'|'.join(map(_whole, ways))})$"
+    return ways
 
 
-def _whole(way: list[Token]) -> str:
-    start, end = Token("anchor", "^"), Token("anchor", "$")
-    is_anchored, is_closed = way[:1] == [start], way[-1:] == [end]
-    body = way[is_anchored : len(way) - is_closed]
+_START, _END = Token("anchor", "^"), Token("anchor", "$")
+
+
+def _body(way: list[Token]) -> list[Token]:
+    """An alternative without the anchors at its ends; raises PatternError for what xgrammar skips over inside."""
+    body = way[way[:1] == [_START] : len(way) - (way[-1:] == [_END])]
     for token in body:
         if token.kind == "anchor":
-            raise PatternError(f"{token.value} inside")
-        if token.kind == "group" and token.value.startswith("(?") and token.value[-1] in "):" and len(token.value) > 3:
+            raise PatternError(f"the anchor {token.value} inside")
+        if token.kind == "group" and re.fullmatch(r"\(\?[a-zA-Z-]+[:)]", token.value):
             raise PatternError(f"the flags {token.value}")
         if token.kind == "set" and token.value[0] in "pP":
             raise PatternError(f"the Unicode class \\{token.value}")
+    return body
+
+
+def _whole(way: list[Token]) -> str:
     rest = r"[\s\S]*"
-    return f"{'' if is_anchored else rest}(?:{''.join(map(XGRAMMAR.said, body))}){'' if is_closed else rest}"
+    body = "".join(map(XGRAMMAR.said, _body(way)))
+    return f"{'' if way[:1] == [_START] else rest}(?:{body}){'' if way[-1:] == [_END] else rest}"
 
 
 def atoms_of(text: str) -> Iterator[Token]:

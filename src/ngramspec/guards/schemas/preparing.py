@@ -2,7 +2,9 @@
 
 import json
 
+from ngramspec.errors import UnsupportedError
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
+from ngramspec.guards.schemas.patterns import PatternError, in_rust, regex_in_xgrammar
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
@@ -28,3 +30,27 @@ def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]
     if not lenient:
         refuser.check()
     return said, [str(refusal) for refusal in refuser.refusals]
+
+
+def prepared_regex(pattern: str, backend: Backend) -> str:
+    """A regex with the same meaning for the backend.
+
+    Raises UnsupportedError for what xgrammar would ignore or misread; llguidance raises on that itself.
+    """
+    if backend != "xgrammar":
+        return pattern
+    try:
+        return regex_in_xgrammar(pattern)
+    except PatternError as error:
+        raise UnsupportedError(
+            f"all of a regex must be enforced, and xgrammar does not do {error}, got {pattern!r}: "
+            + ("backend='llguidance' does" if _has_rust(pattern) else "no backend does")
+        ) from error
+
+
+def _has_rust(pattern: str) -> bool:
+    try:
+        in_rust(pattern)
+    except PatternError:
+        return False
+    return True
