@@ -72,7 +72,9 @@ def test_what_only_xgrammar_would_ignore_is_said_to_be_llguidances(keyword: str)
 def test_what_shows_only_in_compiling_is_named_too() -> None:
     overlapping = {"patternProperties": {"a": {"type": "integer"}, "b": {"type": "string"}}}
     schema = {"properties": {"deep": {"items": overlapping}}}
-    with pytest.raises(UnsupportedError, match="'patternProperties' at /properties/deep/items/patternProperties .*disjoint"):
+    with pytest.raises(
+        UnsupportedError, match="'patternProperties' at /properties/deep/items/patternProperties .*disjoint"
+    ):
         Guard.json_schema(schema, BYTES)
     with pytest.warns(GuardWarning, match="'patternProperties' at /properties/deep/items/patternProperties"):
         guard = Guard.json_schema(schema, BYTES, lenient=True)
@@ -87,7 +89,7 @@ def test_properties_that_are_called_like_keywords_are_properties() -> None:
         "required": names,
         "additionalProperties": False,
     }
-    instance = json.dumps({name: 1 for name in names})
+    instance = json.dumps(dict.fromkeys(names, 1))
     assert Guard.json_schema(schema, BYTES).accepts(instance)
     assert [] == prepared(json.dumps(schema), "xgrammar", lenient=False)[1]
 
@@ -112,7 +114,7 @@ def test_each_call_warns_though_the_guard_is_compiled_once() -> None:
 
 
 def test_of_several_keywords_the_first_is_named_and_the_others_are_counted() -> None:
-    schema = {"properties": {name: DEEP for name in "abc"}}
+    schema = {"properties": dict.fromkeys("abc", DEEP)}
     with pytest.raises(UnsupportedError, match=r"/properties/a/uniqueItems .*\(and 2 more\)"):
         Guard.json_schema(schema, BYTES)
 

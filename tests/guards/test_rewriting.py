@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft4Validator, Draft7Validator, Draft202012Validator
+from jsonschema import Draft202012Validator
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar

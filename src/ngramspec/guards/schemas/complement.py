@@ -6,6 +6,8 @@ several is any of theirs.
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ngramspec.guards.schemas.node import Node, Schema, named
@@ -26,27 +28,35 @@ MAX_DEPTH = 12
 """References that are followed into one another; what lies deeper may be endless."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is known of all values that a complement is asked for.
+
+    names: all properties that the objects among them may have, where that is known.
+    is_whole: whether the numbers among them are integers.
+    """
+
+    names: tuple[str, ...] | None = None
+    is_whole: bool = False
+
+
+ANYTHING = Frame()
+
+
 class NoComplementError(Exception):
     """What holds where this keyword does not, no schema of ours can say."""
 
 
-def complement(schema: Schema, resolve: Resolve, names: Iterable[str] | None = None, depth: int = 0) -> Schema:
-    """The schema of all other values; `schema` is rewritten. Raises NoComplementError where there is none.
+def complement(schema: Schema, resolve: Resolve, frame: Frame = ANYTHING, depth: int = 0) -> Schema:
+    """The schema of all other values in `frame`; `schema` is rewritten.
 
-    names: where the complement is only to hold for objects with no other properties than these.
+    Raises NoComplementError where there is none.
     """
     if isinstance(schema, bool):
         return not schema
     if depth > MAX_DEPTH:
         raise NoComplementError("a schema that names itself")
-
-    def opposite(child: Schema, *, same_value: bool = False) -> Schema:
-        return complement(child, resolve, names if same_value else None, depth + 1)
-
-    found: list[Schema] = []
-    for keyword, value in schema.items():
-        found += _opposites(schema, keyword, value, opposite, resolve, names)
-    return either(schema, found)
+    return either(schema, chain.from_iterable(_Opposites(schema, resolve, frame, depth).of(word) for word in schema))
 
 
 def either(node: Node, schemas: Iterable[Schema]) -> Schema:
@@ -86,67 +96,91 @@ BOUNDS = {  # the bound, its type, and what the opposite says with which step
 }
 
 
-def _opposites(
-    node: Node,
-    keyword: str,
-    value: Any,
-    opposite: Callable[..., Schema],
-    resolve: Resolve,
-    names: Iterable[str] | None,
-) -> list[Schema]:
-    """Schemas that hold where `keyword` does not: one of them does for each such value."""
+class _Opposites:
+    """For each keyword of a schema, schemas of which one holds for each value that it does not hold for."""
 
-    def made(**keywords: Any) -> Node:
-        return Node(keywords, node.place)
+    def __init__(self, node: Node, resolve: Resolve, frame: Frame, depth: int) -> None:
+        self._node = node
+        self._resolve = resolve
+        self._frame = frame
+        self._depth = depth
 
-    match keyword:
-        case "type":
-            return [_other_types(node)]
-        case "const" | "enum":
-            return _other_values(node, [value] if keyword == "const" else value)
-        case _ if keyword in BOUNDS:
-            kind, bound, step = BOUNDS[keyword]
-            return [made(type=kind, **{bound: value + step})] if value + step >= 0 or kind == "number" else []
-        case "required":
-            return [made(type="object", properties={name: False}) for name in value]
-        case "properties":
-            others = {name: opposite(child) for name, child in value.items()}
+    def of(self, keyword: str) -> list[Schema]:
+        value = self._node[keyword]
+        if keyword in BOUNDS:
+            return self._of_bound(keyword, value)
+        if keyword in ("const", "enum"):
+            return _other_values(self._node, [value] if keyword == "const" else value)
+        if keyword in ("properties", "required", "additionalProperties"):
+            return self._of_properties(keyword, value)
+        if keyword in ("prefixItems", "items", "contains"):
+            return self._of_items(keyword, value)
+        return self._of_combination(keyword, value)
+
+    def _of_combination(self, keyword: str, value: Any) -> list[Schema]:
+        match keyword:
+            case "type":
+                return [_other_types(self._node, self._frame)]
+            case "anyOf":
+                return [both(self._node, map(self._same, value))]
+            case "allOf":
+                return list(map(self._same, value))
+            case "not":
+                return [value]
+            case "$ref":
+                return [self._same(self._resolve(named(self._node)))]
+        raise NoComplementError(self._node.said(keyword))
+
+    def _of_bound(self, keyword: str, value: Any) -> list[Schema]:
+        kind, bound, step = BOUNDS[keyword]
+        return [self._made(type=kind, **{bound: value + step})] if kind == "number" or value + step >= 0 else []
+
+    def _of_properties(self, keyword: str, value: Any) -> list[Schema]:
+        known, patterns = self._node.get("properties", {}), self._node.get("patternProperties")
+        if keyword == "required":
+            return [self._made(type="object", properties={name: False}) for name in value]
+        if keyword == "properties":
+            others = {name: self._inner(child) for name, child in value.items()}
             return [
-                made(type="object", required=[name], properties={name: other})
+                self._made(type="object", required=[name], properties={name: other})
                 for name, other in others.items()
                 if other is not False
             ]
-        case "additionalProperties" if value is True:
+        if value is True:
             return []
-        case "additionalProperties" if value is False and not (node.get("properties") or node.get("patternProperties")):
-            return [made(type="object", minProperties=1)]
-        case "additionalProperties" if value is False and names is not None and "patternProperties" not in node:
-            return [made(type="object", required=[name]) for name in names if name not in node.get("properties", ())]
-        case "prefixItems":
+        if value is False and not known and not patterns:
+            return [self._made(type="object", minProperties=1)]
+        if value is False and self._frame.names is not None and not patterns:
+            return [self._made(type="object", required=[name]) for name in self._frame.names if name not in known]
+        raise NoComplementError(keyword)
+
+    def _of_items(self, keyword: str, value: Any) -> list[Schema]:
+        if keyword == "prefixItems":
             return [
-                made(type="array", minItems=index + 1, prefixItems=[*[True] * index, opposite(child)])
+                self._made(type="array", minItems=index + 1, prefixItems=[*[True] * index, self._inner(child)])
                 for index, child in enumerate(value)
             ]
-        case "items" if value is True:
+        if keyword == "contains" and not {"minContains", "maxContains"} & self._node.keys():
+            return [self._made(type="array", items=self._inner(value))]
+        if keyword == "items" and value is True:
             return []
-        case "items" if value is False:
-            return [made(type="array", minItems=len(node.get("prefixItems", [])) + 1)]
-        case "contains" if not {"minContains", "maxContains"} & node.keys():
-            return [made(type="array", items=opposite(value))]
-        case "anyOf":
-            return [both(node, [opposite(child, same_value=True) for child in value])]
-        case "allOf":
-            return [opposite(child, same_value=True) for child in value]
-        case "not":
-            return [value]
-        case "$ref":
-            return [opposite(resolve(named(node)), same_value=True)]
-    raise NoComplementError(node.said(keyword))
+        if keyword == "items" and value is False:
+            return [self._made(type="array", minItems=len(self._node.get("prefixItems", [])) + 1)]
+        raise NoComplementError(keyword)
+
+    def _made(self, **keywords: Any) -> Node:
+        return Node(keywords, self._node.place)
+
+    def _same(self, schema: Schema) -> Schema:
+        return complement(schema, self._resolve, self._frame, self._depth + 1)
+
+    def _inner(self, schema: Schema) -> Schema:
+        return complement(schema, self._resolve, ANYTHING, self._depth + 1)
 
 
-def _other_types(node: Node) -> Schema:
+def _other_types(node: Node, frame: Frame) -> Schema:
     declared = node["type"]
-    if "integer" in declared and "number" not in declared:
+    if "integer" in declared and "number" not in declared and not frame.is_whole:
         raise NoComplementError("type integer")
     others = [name for name in TYPES if name not in types_of(node)]
     return Node({"type": others}, node.place) if others else False

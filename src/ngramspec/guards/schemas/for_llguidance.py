@@ -5,6 +5,7 @@ from typing import Any
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.arrays import with_listed_arrays
+from ngramspec.guards.schemas.flattening import Schemas, flattened
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.node import Node, Schema, children, mapped, named
@@ -22,10 +23,9 @@ UNKNOWN = {
 }  # fmt: skip
 FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
 MAX_REFUSALS = 100
+TANGLED = ("circular references with sibling keys", "intersection stack level exceeded")
+"""What it says where schemas should be combined before it sees them."""
 UNSATISFIABLE = "Unsatisfiable schema"
-
-Schemas = dict[str, Schema]
-"""The root, by the name "", and the definitions."""
 
 
 def reason(node: Node, keyword: str) -> str | None:
@@ -51,6 +51,9 @@ def adapted(schemas: Schemas) -> Schemas:
 
 def said(schemas: Schemas, refuser: Refuser) -> str:
     """The schema as llguidance compiles it; what it cannot compile is refused, and left out."""
+    error = _error(schemas, schemas[""])
+    if error is not None and any(words in error for words in TANGLED):
+        schemas = flattened(schemas)
     while (error := _error(schemas, schemas[""])) is not None:
         if error.startswith(UNSATISFIABLE):
             raise GuardError(f"a schema must leave something to generate, got one that nothing fits: {error}")

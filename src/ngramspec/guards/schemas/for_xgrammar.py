@@ -9,13 +9,12 @@ import json
 import math
 from typing import Any
 
-from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.arrays import with_listed_arrays
-from ngramspec.guards.schemas.complement import both, either
+from ngramspec.guards.schemas.complement import either
+from ngramspec.guards.schemas.flattening import Schemas, flattened
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
-from ngramspec.guards.schemas.merging import MergeError, merged
-from ngramspec.guards.schemas.node import Node, Schema, mapped, named
+from ngramspec.guards.schemas.node import Node, Schema, mapped
 from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError, in_xgrammar
 from ngramspec.guards.schemas.refusing import Refuser
@@ -27,8 +26,6 @@ RULES = (
 """It counts properties itself."""
 
 FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS} - {"iri", "iri-reference"}
-MAX_DEPTH = 16
-"""Combinations of references inside of one another."""
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 LENGTHS = ("minLength", "maxLength")
 PLAIN = {
@@ -36,8 +33,6 @@ PLAIN = {
     "maxProperties", "items", "prefixItems", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum",
     "exclusiveMaximum",
 }  # fmt: skip
-
-Schemas = dict[str, Schema]
 
 
 def reason(node: Node, keyword: str) -> str | None:
@@ -97,91 +92,43 @@ def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:
 
 def adapted(schemas: Schemas) -> Schemas:
     """The schemas in the form that xgrammar looks at; what cannot be brought there stays, and is refused."""
-    return _Adapter(schemas).all()
+    return flattened(schemas, _plain)
 
 
-class _Adapter:
-    def __init__(self, schemas: Schemas) -> None:
-        self._schemas = schemas
-        self._done: Schemas = {}
-        self._expanded: dict[str, str] = {}
-        self._depth = 0
-
-    def all(self) -> Schemas:
-        for name, schema in self._schemas.items():
-            self._done[name] = self._adapted(schema)
-        return self._done
-
-    def _adapted(self, schema: Schema) -> Schema:
-        if isinstance(schema, bool) or list(schema) == ["$ref"]:
-            return schema
-        if "$ref" in schema:
-            return self._expansion(schema)
-        return self._one(schema)
-
-    def _expansion(self, node: Node) -> Schema:
-        """A reference with something beside it, as a definition of its own, for it may lead to itself."""
-        key = json.dumps(node, sort_keys=True)
-        if key not in self._expanded:
-            if self._depth >= MAX_DEPTH:
-                raise GuardError(
-                    f"references must come to an end when xgrammar combines them with what stands beside them,"
-                    f" got one that does not at {node.pointer('$ref')}"
-                )
-            name = f"x{len(self._expanded)}"
-            self._expanded[key] = name
-            self._done[name] = True
-            self._depth += 1
-            self._done[name] = self._one(node)
-            self._depth -= 1
-        return Node({"$ref": f"#/$defs/{self._expanded[key]}"}, node.place)
-
-    def _one(self, node: Node) -> Schema:
-        try:
-            flat = self._flat(node)
-        except MergeError:
-            return mapped(node, self._adapted)
-        if isinstance(flat, bool):
-            return flat
-        if "anyOf" in flat:
-            rest = flat.with_({}, without=("anyOf",))
-            ways = [self._adapted(both(flat, [rest, way]) if rest else way) for way in flat["anyOf"]]
-            return either(flat, ways)
-        return self._plain(flat)
-
-    def _flat(self, node: Node) -> Schema:
-        """`node` without references and `allOf`."""
-        found: Schema = node.with_({}, without=("$ref", "allOf"))
-        parts = [*node.get("allOf", []), *([self._schemas[named(node)]] if "$ref" in node else [])]
-        for part in parts:
-            flat = part if isinstance(part, bool) else self._flat(part)
-            if found is False or flat is False:
-                return False
-            if isinstance(flat, Node):
-                found = merged(found, flat) if isinstance(found, Node) else flat
-        return found
-
-    def _plain(self, node: Node) -> Schema:
-        if "const" in node:
-            node = node.with_({"enum": [node["const"]]}, without=("const",), said="const")
-        if "enum" in node:
-            return _listed(node)
-        if "type" not in node and node:
-            node = node.with_({"type": list(TYPES)})
-        for change in (_with_known_required, _without_forbidden, _with_whole_bounds, _with_fitting_items):
-            node = change(node)
-        return mapped(node, self._adapted)
+def _plain(node: Node) -> Schema:
+    if "const" in node:
+        node = node.with_({"enum": [node["const"]]}, without=("const",), said="const")
+    if "enum" in node:
+        return _listed(node)
+    if "type" not in node and node:
+        node = node.with_({"type": list(TYPES)})
+    for change in (_with_known_required, _without_forbidden, _with_whole_bounds, _with_fitting_items):
+        node = change(node)
+    return node
 
 
 def _listed(node: Node) -> Schema:
     """The values of an `enum` that have the right type; objects and arrays as such, for the spaces inside of them."""
     values = [value for value in node["enum"] if type_of(value) in types_of(node)]
     rest = node.with_({}, without=("enum", "type"))
-    if rest:
+    if rest and not _fit(rest, values):
         return node.with_({"enum": values}, without=("type",))
+    values = [value for value in values if not rest or _is_valid(rest, value)]
     simple = [value for value in values if not isinstance(value, dict | list)]
     ways: list[Schema] = [node.made({"enum": simple}, node.said("enum"))] if simple else []
     return either(node, [*ways, *(_exactly(node, value) for value in values if isinstance(value, dict | list))])
+
+
+def _fit(rest: Node, values: list[Any]) -> bool:
+    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does, which differs beyond ASCII."""
+    is_plain = json.dumps(values, ensure_ascii=False).isascii()
+    return is_plain and '"$' not in json.dumps(rest) and "format" not in rest
+
+
+def _is_valid(rest: Node, value: Any) -> bool:
+    from jsonschema import Draft202012Validator
+
+    return bool(Draft202012Validator(rest).is_valid(value))
 
 
 def _exactly(node: Node, value: Any) -> Schema:

@@ -44,12 +44,12 @@ _SUB = "!$&'()*+,;="
 
 def _reference(letters: str, *, is_absolute: bool) -> str:
     """RFC 3986's `URI`, or its `URI-reference`."""
-    plain = f"A-Za-z0-9._~{letters}-"
+    plain = f"A-Za-z0-9._~{letters}"
     escaped = "%[0-9A-Fa-f]{2}"
-    char = f"(?:[{plain}{_SUB}:@]|{escaped})"
-    no_colon = f"(?:[{plain}{_SUB}@]|{escaped})"
-    user = f"(?:[{plain}{_SUB}:]|{escaped})*@"
-    host = _any(f"\\[(?:{_IPV6}|[vV][0-9A-Fa-f]+\\.[A-Za-z0-9._~{_SUB}:-]+)\\]", f"(?:[{plain}{_SUB}]|{escaped})*")
+    char = f"(?:[{plain}{_SUB}:@-]|{escaped})"
+    no_colon = f"(?:[{plain}{_SUB}@-]|{escaped})"
+    user = f"(?:[{plain}{_SUB}:-]|{escaped})*@"
+    host = _any(f"\\[(?:{_IPV6}|[vV][0-9A-Fa-f]+\\.[A-Za-z0-9._~{_SUB}:-]+)\\]", f"(?:[{plain}{_SUB}-]|{escaped})*")
     authority = f"(?:{user})?{host}(?::[0-9]*)?"
     rest = f"(?:/{char}*)*"
     rooted = f"/(?:{char}+{rest})?"

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from ngramspec.guards.schemas.complement import NoComplementError, Resolve, both, complement, either
+from ngramspec.guards.schemas.complement import Frame, NoComplementError, Resolve, both, complement, either
 from ngramspec.guards.schemas.disjoint import are_disjoint, parts_of
 from ngramspec.guards.schemas.node import Node, Schema
 
+CONDITION = ("if", "then", "else")
 MAX_PAIRS = 400
 """Pairs of branches of a `oneOf` that are compared."""
 
@@ -27,7 +28,12 @@ def without_not(node: Node, resolve: Resolve) -> Schema:
     if "not" not in node:
         return node
     try:
-        return also(node, complement(node["not"], resolve, _names(node)), without=("not",), said="not")
+        return also(
+            node,
+            complement(node["not"], resolve, _frame(node.with_({}, without=("not",)), resolve)),
+            without=("not",),
+            said="not",
+        )
     except NoComplementError:
         return node
 
@@ -38,7 +44,7 @@ def without_conditions(node: Node, resolve: Resolve) -> Schema:
         return node
     condition = node["if"]
     try:
-        otherwise = complement(condition, resolve, _names(node))
+        otherwise = complement(condition, resolve, _frame(node.with_({}, without=CONDITION), resolve))
     except NoComplementError:
         return node
     ways = [both(node, [condition, node.get("then", True)]), both(node, [otherwise, node.get("else", True)])]
@@ -47,7 +53,7 @@ def without_conditions(node: Node, resolve: Resolve) -> Schema:
     elif "then" not in node:
         ways[1] = node["else"]
         ways[0] = condition
-    return also(node, either(node, ways), without=("if", "then", "else"), said="if")
+    return also(node, either(node, ways), without=CONDITION, said="if")
 
 
 def with_choices(node: Node, resolve: Resolve) -> Schema:
@@ -69,16 +75,18 @@ def _others(node: Node, ways: Sequence[Schema], index: int, resolve: Resolve) ->
     rest = node.with_({}, without=("oneOf",))
     way = both(node, [ways[index], rest])
     return [
-        complement(other, resolve, _names(way, resolve))
+        complement(other, resolve, _frame(way, resolve))
         for position, other in enumerate(ways)
         if position != index and not are_disjoint(way, both(node, [other, rest]), resolve)
     ]
 
 
-def _names(schema: Schema, resolve: Resolve | None = None) -> list[str] | None:
-    """All names of properties that an object of `schema` may have; None where they are not known."""
-    parts = [schema] if resolve is None else parts_of(schema, resolve)
-    for part in parts:
-        if isinstance(part, Node) and part.get("additionalProperties") is False and not part.get("patternProperties"):
-            return list(part.get("properties", ()))
-    return None
+def _frame(schema: Schema, resolve: Resolve) -> Frame:
+    """What is known of all values of `schema`."""
+    names: tuple[str, ...] | None = None
+    is_whole = False
+    for part in parts_of(schema, resolve):
+        if part.get("additionalProperties") is False and not part.get("patternProperties"):
+            names = tuple(part.get("properties", ()))
+        is_whole |= "type" in part and "number" not in part["type"]
+    return Frame(names, is_whole)
