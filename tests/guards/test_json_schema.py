@@ -194,7 +194,7 @@ def test_a_format_is_what_its_standard_says(name: str) -> None:
         (r"^\s\S$", ["\ufeffa", "\u00a0a"], ["aa", " \ufeff"]),
         (r"^[\s\d]$", ["1", "\u2003"], ["a"]),
         (r"^[^\s]$", ["a"], ["\ufeff"]),
-        (r"^\d\w$", ["1a"], ["١a", "1é"]),
+        (r"^\d\w$", ["1a"], ["\u0661a", "1é"]),
         (r"^(?<name>a)\-\/\_$", ["a-/_"], ["a"]),
         ("^a{2,3}b{2}c{1,}$", ["aabbc"], ["abbc", "aabb"]),
     ],
@@ -205,7 +205,12 @@ def test_a_pattern_means_what_ecma_262_says(pattern: str, right: list[str], wron
     assert [False] * len(wrong) == [guard.accepts(json.dumps(text, ensure_ascii=False)) for text in wrong]
 
 
-@given(text=st.text(max_size=4), other=st.text(max_size=4))
+LETTERS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x7f"), max_size=4
+)  # llguidance escapes it
+
+
+@given(text=LETTERS, other=LETTERS)
 def test_letters_that_are_quoted_are_themselves(text: str, other: str) -> None:
     from ngramspec.guards.schemas.complement import quoted
 
@@ -217,7 +222,7 @@ def test_letters_that_are_quoted_are_themselves(text: str, other: str) -> None:
 def nested(depth: int) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "integer"}
     for _ in range(depth):
-        schema = {"type": "object", "properties": {"a": schema, "b": schema}}
+        schema = {"items": schema}
     return schema
 
 
@@ -225,13 +230,14 @@ def nested(depth: int) -> dict[str, Any]:
     "schema",
     [
         {"allOf": [{"anyOf": [{"required": [f"{i}{j}"]} for j in range(40)]} for i in range(12)]},
-        nested(12),
+        {"enum": ["x" * 100 + str(number) for number in range(5000)]},
+        nested(5000),
     ],
-    ids=["combinations", "tree"],
+    ids=["combinations", "long", "deep"],
 )
 def test_a_monstrous_schema_is_an_error_soon(schema: dict[str, Any]) -> None:
     start = time.monotonic()
-    with pytest.raises(GuardError, match="must be able to compile|must be enforced"):
+    with pytest.raises(GuardError, match=r"^(llguidance must be able to compile|every keyword|a schema must)"):
         Guard.json_schema(schema, BYTES)
     assert time.monotonic() - start < 60
 

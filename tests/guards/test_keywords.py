@@ -73,7 +73,7 @@ def test_what_shows_only_in_compiling_is_named_too() -> None:
     overlapping = {"patternProperties": {"a": {"type": "integer"}, "b": {"type": "string"}}}
     schema = {"properties": {"deep": {"items": overlapping}}}
     with pytest.raises(
-        UnsupportedError, match="'patternProperties' at /properties/deep/items/patternProperties .*disjoint"
+        UnsupportedError, match=r"'patternProperties' at /properties/deep/items/patternProperties .*disjoint"
     ):
         Guard.json_schema(schema, BYTES)
     with pytest.warns(GuardWarning, match="'patternProperties' at /properties/deep/items/patternProperties"):

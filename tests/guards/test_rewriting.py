@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -86,8 +86,7 @@ def test_a_rewritten_schema_has_the_same_valid_instances(
     before = Draft202012Validator(document)
     try:
         after = Draft202012Validator(rewritten(document, backend))
-    except GuardError as error:
-        assert "come to an end" in str(error)
-        return
+    except GuardError:  # combined references without an end
+        reject()
     for instance in instances:
         assert before.is_valid(instance) == after.is_valid(instance), (json.dumps(document), instance)

@@ -212,7 +212,9 @@ def _schema_text(schema: Any) -> str:
         raise GuardError(f"a schema must be a pydantic class, a dict or JSON text, got {shortened(schema)}")
     try:
         return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    except (TypeError, ValueError) as error:
         raise GuardError(f"a schema must be JSON, got {shortened(schema)}: {error}") from error
 
 

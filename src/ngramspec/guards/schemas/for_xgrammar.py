@@ -120,7 +120,7 @@ def _listed(node: Node) -> Schema:
 
 
 def _fit(rest: Node, values: list[Any]) -> bool:
-    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does, which differs beyond ASCII."""
+    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does."""
     is_plain = json.dumps(values, ensure_ascii=False).isascii()
     return is_plain and '"$' not in json.dumps(rest) and "format" not in rest
 
@@ -183,16 +183,30 @@ def _with_fitting_items(node: Node) -> Node:
     return node.with_(changes, without=("maxItems",) if most else ("prefixItems",))
 
 
+ANY = {"$ref": "#/$defs/any"}
+OF_ANY = {
+    "anyOf": [
+        {"type": ["null", "boolean", "number", "string"]},
+        {"type": "array", "items": ANY},
+        {"type": "object", "additionalProperties": ANY},
+    ]
+}
+"""Any value. Where a schema says nothing, xgrammar has spaces of its own, also where none are asked for."""
+
+
 def said(schemas: Schemas, refuser: Refuser) -> str:
     """The schema as xgrammar compiles it."""
     root = _in_dialect(schemas[""])
     if isinstance(root, bool):
         return json.dumps(root)
     definitions = {name: _in_dialect(schema) for name, schema in schemas.items() if name}
-    return json.dumps({"$defs": definitions, **root}, ensure_ascii=False, separators=(",", ":"))
+    document = {"$defs": definitions | {"any": OF_ANY}, **root}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def _in_dialect(schema: Schema) -> Any:
+    if schema is True or schema == {}:
+        return dict(ANY)
     if isinstance(schema, bool):
         return schema
     node = mapped(schema, _in_dialect)
@@ -201,7 +215,10 @@ def _in_dialect(schema: Schema) -> Any:
     if "pattern" in node:
         node["pattern"] = in_xgrammar(node["pattern"])
     if "patternProperties" in node:
-        node["patternProperties"] = {
-            in_xgrammar(pattern): child for pattern, child in node["patternProperties"].items()
-        }
+        node["patternProperties"] = {in_xgrammar(regex): child for regex, child in node["patternProperties"].items()}
+    types = types_of(node) if "type" in node else set()
+    if "array" in types:
+        node.setdefault("items", dict(ANY))
+    if "object" in types:
+        node.setdefault("additionalProperties", dict(ANY))
     return node

@@ -1,8 +1,9 @@
 """From the user's schema to the one that a backend is given."""
 
 import json
+from typing import Any
 
-from ngramspec.errors import UnsupportedError
+from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
 from ngramspec.guards.schemas.patterns import PatternError, in_rust, regex_in_xgrammar
 from ngramspec.guards.schemas.reading import read
@@ -10,6 +11,8 @@ from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
 from ngramspec.guards.source import Backend
 
+MAX_LETTERS = 500_000
+"""To look through more than that takes many seconds before a backend's own limits are reached."""
 DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
 
 
@@ -18,18 +21,30 @@ def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]
 
     Raises GuardError for what is no valid schema, and UnsupportedError, unless lenient, for what is left out.
     """
-    root, definitions = read(json.loads(text))
+    if len(text) > MAX_LETTERS:
+        raise GuardError(
+            f"a schema must have at most {MAX_LETTERS} letters, got {len(text)}: leave out what is not used"
+        )
+    refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
+    try:
+        said = _said(json.loads(text), backend, refuser, lenient)
+    except RecursionError as error:
+        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    return said, [str(refusal) for refusal in refuser.refusals]
+
+
+def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> str:
     dialect = DIALECTS[backend]
+    root, definitions = read(document)
     rewriter = Rewriter(definitions, dialect.RULES)
     schemas = {"": rewriter.rewritten(root)} | {name: rewriter.definition(name) for name in definitions}
-    refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
     enforced = {name: refuser.enforced(schema) for name, schema in dialect.adapted(schemas).items()}
     if not lenient:
         refuser.check()
     said = dialect.said(enforced, refuser)
     if not lenient:
         refuser.check()
-    return said, [str(refusal) for refusal in refuser.refusals]
+    return said
 
 
 def prepared_regex(pattern: str, backend: Backend) -> str:
