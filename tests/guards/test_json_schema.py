@@ -49,6 +49,9 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
         {"$ref": "#/$defs/n", "$defs": {"n": OBJECT | {"properties": {"n": {"$ref": "#/$defs/n", "required": ["n"]}}}}},
         [{}], [{"n": {}}, 1],
     ),
+    "a definition that nothing fits": (
+        {"$defs": {"never": False}, "type": "array", "items": {"$ref": "#/$defs/never"}}, [[]], [[1], [None]],
+    ),
     "not": ({"type": ["object", "string"], "not": {"type": "string"}}, [{}], ["a", 1]),
     "not required": (OBJECT | {"properties": {"a": {}, "b": {}}, "not": {"required": ["a"]}}, [{}, {"b": 1}], [{"a": 1}]),
     "not an enumeration": ({"type": "string", "not": {"enum": ["abc", "ab", ""]}}, ["a", "abd", "x"], ["abc", "ab", ""]),

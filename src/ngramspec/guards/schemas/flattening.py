@@ -1,7 +1,7 @@
 """Schemas without references and `allOf` beside other keywords: one list of keywords, or alternatives of such."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.complement import both, either
@@ -18,9 +18,13 @@ MAX_DEPTH = 16
 def flattened(schemas: Schemas, finish: Callable[[Node], Schema] = lambda node: node) -> Schemas:
     """The same schemas; finish: says each list of keywords in another way.
 
-    What cannot be one list stays as it is. Raises GuardError where that would have no end.
+    What cannot be one list stays as it is. Raises EndlessError where that would have no end.
     """
     return _Flattener(schemas, finish).all()
+
+
+class EndlessError(GuardError):
+    """References that have no end when they are combined with what stands beside them."""
 
 
 class _Flattener:
@@ -37,18 +41,21 @@ class _Flattener:
         return self._done
 
     def _flattened(self, schema: Schema) -> Schema:
-        if isinstance(schema, bool) or list(schema) == ["$ref"]:
+        if isinstance(schema, bool):
             return schema
-        return self._expansion(schema) if "$ref" in schema else self._one(schema)
+        if list(schema) == ["$ref"]:
+            return schema if self._schemas[named(schema)] is not False else False
+        parts = {json.dumps(part, sort_keys=True) for part in _parts(schema)}
+        has_reference = any(part.startswith('{"$ref": ') for part in parts)
+        return self._expansion(schema, json.dumps(sorted(parts))) if has_reference else self._one(schema)
 
-    def _expansion(self, node: Node) -> Schema:
+    def _expansion(self, node: Node, key: str) -> Schema:
         """A reference with something beside it, as a definition of its own, for it may lead to itself."""
-        key = json.dumps(node, sort_keys=True)
         if key not in self._expanded:
             if self._depth >= MAX_DEPTH:
-                raise GuardError(
+                raise EndlessError(
                     "references must come to an end when they are combined with what stands beside them,"
-                    f" got one that does not at {node.pointer('$ref')}"
+                    f" got some that do not at {node.place or 'the root'}"
                 )
             name = f"x{len(self._expanded)}"
             self._expanded[key] = name
@@ -56,6 +63,9 @@ class _Flattener:
             self._depth += 1
             self._done[name] = self._one(node)
             self._depth -= 1
+        known = self._done[self._expanded[key]]
+        if known is False:
+            return False
         return Node({"$ref": f"#/$defs/{self._expanded[key]}"}, node.place)
 
     def _one(self, node: Node) -> Schema:
@@ -81,3 +91,17 @@ class _Flattener:
             if isinstance(flat, Node):
                 found = merged(found, flat) if isinstance(found, Node) else flat
         return found
+
+
+def _parts(schema: Schema) -> Iterator[Schema]:
+    """What a schema combines: references, and lists of keywords."""
+    if isinstance(schema, bool):
+        yield schema
+        return
+    if "$ref" in schema:
+        yield Node({"$ref": schema["$ref"]}, schema.place)
+    rest = schema.with_({}, without=("$ref", "allOf"))
+    if rest:
+        yield rest
+    for part in schema.get("allOf", ()):
+        yield from _parts(part)

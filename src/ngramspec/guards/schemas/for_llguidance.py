@@ -1,11 +1,13 @@
 """What llguidance enforces of a schema in normal form, and the schema in its dialect."""
 
 import json
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.arrays import with_listed_arrays
-from ngramspec.guards.schemas.flattening import Schemas, flattened
+from ngramspec.guards.schemas.flattening import EndlessError, Schemas, flattened
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.node import Node, Schema, children, mapped, named
@@ -53,7 +55,8 @@ def said(schemas: Schemas, refuser: Refuser) -> str:
     """The schema as llguidance compiles it; what it cannot compile is refused, and left out."""
     error = _error(schemas, schemas[""])
     if error is not None and any(words in error for words in TANGLED):
-        schemas = flattened(schemas)
+        with suppress(EndlessError):  # then what is tangled is refused by its name
+            schemas = flattened(schemas)
     while (error := _error(schemas, schemas[""])) is not None:
         if error.startswith(UNSATISFIABLE):
             raise GuardError(f"a schema must leave something to generate, got one that nothing fits: {error}")
@@ -73,22 +76,28 @@ def said(schemas: Schemas, refuser: Refuser) -> str:
 
 
 def _text(schemas: Schemas, root: Schema) -> str:
-    definitions = {name: _in_dialect(schema) for name, schema in schemas.items() if name}
-    if isinstance(root, bool):
-        return json.dumps(root)
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": definitions, **_in_dialect(root)}
+    definitions = {name: _in_dialect(schema, schemas) for name, schema in schemas.items() if name}
+    said = _in_dialect(root, schemas)
+    if isinstance(said, bool):
+        return json.dumps(said)
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": definitions, **said}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _in_dialect(schema: Schema) -> Any:
-    """Patterns as Rust reads them, and formats that are patterns."""
+def _in_dialect(schema: Schema, schemas: Schemas) -> Any:
+    """Patterns as Rust reads them, formats that are patterns, and no references to true and false."""
     if isinstance(schema, bool):
         return schema
-    node = mapped(schema, _in_dialect)
+    node = mapped(schema, partial(_in_dialect, schemas=schemas))
+    target = schemas.get(named(node), True) if "$ref" in node else None
+    if target is False:  # a definition that is false would be an error, used or not
+        return False
+    if target is True:
+        del node["$ref"]
     if "pattern" in node:
         node["pattern"] = in_rust(node["pattern"])
     if "patternProperties" in node:
-        node["patternProperties"] = {in_rust(pattern): child for pattern, child in node["patternProperties"].items()}
+        node["patternProperties"] = {in_rust(regex): child for regex, child in node["patternProperties"].items()}
     if node.get("format") in PATTERNS:
         pattern = in_rust(PATTERNS[node.pop("format")])
         node |= {"allOf": [*node.get("allOf", []), {"pattern": pattern}]} if "pattern" in node else {"pattern": pattern}

@@ -41,7 +41,7 @@ def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> s
     enforced = {name: refuser.enforced(schema) for name, schema in dialect.adapted(schemas).items()}
     if not lenient:
         refuser.check()
-    said = dialect.said(enforced, refuser)
+    said: str = dialect.said(enforced, refuser)
     if not lenient:
         refuser.check()
     return said
