@@ -1,6 +1,8 @@
 """Guards of JSON schemas accept what is valid and nothing else, in any draft, with either backend."""
 
+import itertools
 import json
+import re
 import time
 from typing import Any
 
@@ -257,3 +259,16 @@ def test_a_guard_outlives_the_automaton_that_its_matchers_share() -> None:
     for size in range(1, 40):
         text = json.dumps({name: " ".join(["word" * size] * (size + index)) for index, name in enumerate(names)})
         assert guard.accepts(text), size
+
+
+@pytest.mark.parametrize(
+    "pattern", ["c(?:da*)?", "(?:a*d)?c", "c(?:d(?:a|b)*)?", "a(?:b(?:cd*)?)?", "(?:ab*|c)?d", "[)]?a"]
+)
+def test_xgrammar_reads_optional_groups_that_repeat_as_they_are(pattern: str) -> None:
+    pytest.importorskip("xgrammar")
+    as_pattern = Guard.json_schema({"type": "string", "pattern": f"^{pattern}$"}, BYTES, backend="xgrammar")
+    as_regex = Guard.regex(pattern, BYTES, backend="xgrammar")
+    texts = ["".join(letters) for length in range(5) for letters in itertools.product("abcd)", repeat=length)]
+    expected = [text for text in texts if re.fullmatch(pattern, text)]
+    assert expected == [text for text in texts if as_pattern.accepts(f'"{text}"')]
+    assert expected == [text for text in texts if as_regex.accepts(text)]

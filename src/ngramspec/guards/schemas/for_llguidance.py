@@ -59,7 +59,9 @@ def said(schemas: Schemas, refuser: Refuser) -> str:
             schemas = flattened(schemas)
     while (error := _error(schemas, schemas[""])) is not None:
         if error.startswith(UNSATISFIABLE):
-            raise GuardError(f"a schema must leave something to generate, got one that nothing fits: {error}")
+            raise GuardError(
+                f"a schema must leave something to generate, got one in which llguidance finds nothing: {error}"
+            )
         if len(refuser.refusals) > MAX_REFUSALS:
             raise GuardError(f"llguidance must be able to compile the schema, got: {error}")
         node = _smallest_that_fails(schemas, schemas[""])

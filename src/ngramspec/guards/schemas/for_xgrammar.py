@@ -25,7 +25,7 @@ RULES = (
 )  # fmt: skip
 """It counts properties itself."""
 
-FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS} - {"iri", "iri-reference"}
+FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 LENGTHS = ("minLength", "maxLength")
 PLAIN = {

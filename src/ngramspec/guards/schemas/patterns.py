@@ -226,10 +226,12 @@ def regex_in_xgrammar(pattern: str) -> str:
         for token in _body(way):
             if token.kind == "group" and token.value in LOOKAROUND:
                 raise PatternError(f"looking around, {token.value}…)")
-    return _DOT.sub(lambda match: "[^\\n]" if match[0] == "." else match[0], pattern)
+    return _PIECE.sub(lambda match: _SAFE.get(match[0], match[0]), pattern)
 
 
-_DOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
+_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)\?|\.", re.DOTALL)
+_SAFE = {".": "[^\\n]", ")?": "){0,1}"}
+"""xgrammar 0.2.8 takes `c(da*)?` for `c(da*|a+)?`, and `{0,1}` for what it is."""
 
 
 def _ways(pattern: str) -> list[list[Token]]:
@@ -263,7 +265,7 @@ def _body(way: list[Token]) -> list[Token]:
 
 def _whole(way: list[Token]) -> str:
     rest = r"[\s\S]*"
-    body = "".join(map(XGRAMMAR.said, _body(way)))
+    body = "".join(map(XGRAMMAR.said, _body(way))).replace(")?", "){0,1}")  # see _SAFE
     return f"{'' if way[:1] == [_START] else rest}(?:{body}){'' if way[-1:] == [_END] else rest}"
 
 
