@@ -31,7 +31,8 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "tuple": (DRAFT7 | {"items": [{"type": "integer"}], "additionalItems": False}, [[], [1], 3], [["a"], [1, 2]]),
     "tuple that says nothing": ({"items": [{"type": "integer"}]}, [[1, "x"]], [["x"]]),
     "nothing beside a reference in draft 7": (
-        DRAFT7 | {"definitions": {"a": {"type": "string"}}, "properties": {"p": {"$ref": "#/definitions/a", "maxLength": 1}}},
+        DRAFT7 | {"definitions": {"a": {"type": "string"}},
+                  "properties": {"p": {"$ref": "#/definitions/a", "maxLength": 1}}},
         [{"p": "long"}], [{"p": 1}],
     ),
     "keywords beside a reference": (
@@ -39,12 +40,14 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
         [{"p": "a"}], [{"p": 1}, {"p": "ab"}],
     ),
     "anchor and id": (
-        {"$id": "http://example.com/root", "$defs": {"a": {"$id": "other", "$defs": {"b": {"$anchor": "x", "type": "null"}}}},
+        {"$id": "http://example.com/root",
+         "$defs": {"a": {"$id": "other", "$defs": {"b": {"$anchor": "x", "type": "null"}}}},
          "items": {"$ref": "other#x"}},
         [[None]], [[1]],
     ),
     "recursive": (
-        {"$ref": "#/$defs/n", "$defs": {"n": OBJECT | {"properties": {"n": {"$ref": "#/$defs/n"}, "v": {"type": "null"}}}}},
+        {"$ref": "#/$defs/n",
+         "$defs": {"n": OBJECT | {"properties": {"n": {"$ref": "#/$defs/n"}, "v": {"type": "null"}}}}},
         [{}, {"n": {"n": {"v": None}}}], [{"n": 1}, {"n": {"n": {"v": 1}}}],
     ),
     "recursive with more beside it": (
@@ -55,8 +58,12 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
         {"$defs": {"never": False}, "type": "array", "items": {"$ref": "#/$defs/never"}}, [[]], [[1], [None]],
     ),
     "not": ({"type": ["object", "string"], "not": {"type": "string"}}, [{}], ["a", 1]),
-    "not required": (OBJECT | {"properties": {"a": {}, "b": {}}, "not": {"required": ["a"]}}, [{}, {"b": 1}], [{"a": 1}]),
-    "not an enumeration": ({"type": "string", "not": {"enum": ["abc", "ab", ""]}}, ["a", "abd", "x"], ["abc", "ab", ""]),
+    "not required": (
+        OBJECT | {"properties": {"a": {}, "b": {}}, "not": {"required": ["a"]}}, [{}, {"b": 1}], [{"a": 1}],
+    ),
+    "not an enumeration": (
+        {"type": "string", "not": {"enum": ["abc", "ab", ""]}}, ["a", "abd", "x"], ["abc", "ab", ""],
+    ),
     "not a number": ({"type": "number", "not": {"enum": [0, 2]}}, [1, -1, 3], [0, 2]),
     "one of several kinds": ({"oneOf": [{"type": "string"}, {"type": "integer"}]}, ["a", 1], [None]),
     "one of those with a tag": (
@@ -76,7 +83,8 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "if": (
         {"type": "object", "properties": {"k": {"enum": ["x", "y"]}, "v": {}}, "required": ["k"],
          "additionalProperties": False,
-         "if": {"properties": {"k": {"const": "x"}}}, "then": {"required": ["v"]}, "else": {"properties": {"v": False}}},
+         "if": {"properties": {"k": {"const": "x"}}},
+         "then": {"required": ["v"]}, "else": {"properties": {"v": False}}},
         [{"k": "x", "v": 1}, {"k": "y"}], [{"k": "x"}, {"k": "y", "v": 1}],
     ),
     "dependencies": (
@@ -87,20 +95,29 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
         OBJECT | {"properties": {"a": {}, "b": {}}, "dependentSchemas": {"a": {"properties": {"b": {"type": "null"}}}}},
         [{"b": 1}, {"a": 1, "b": None}], [{"a": 1, "b": 1}],
     ),
-    "names that are listed": ({"type": "object", "propertyNames": {"enum": ["a", "b"]}}, [{}, {"a": 1}], [{"c": 1}, {"aa": 1}]),
+    "names that are listed": (
+        {"type": "object", "propertyNames": {"enum": ["a", "b"]}}, [{}, {"a": 1}], [{"c": 1}, {"aa": 1}],
+    ),
     "names of a length": ({"type": "object", "propertyNames": {"maxLength": 2}}, [{"ab": 1}], [{"abc": 1}]),
-    "at least one": (OBJECT | {"properties": {"a": {}, "b": {}}, "minProperties": 1}, [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], [{}]),
-    "at most one": (OBJECT | {"properties": {"a": {}, "b": {}}, "maxProperties": 1}, [{}, {"a": 1}, {"b": 1}], [{"a": 1, "b": 1}]),
+    "at least one": (
+        OBJECT | {"properties": {"a": {}, "b": {}}, "minProperties": 1}, [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}], [{}],
+    ),
+    "at most one": (
+        OBJECT | {"properties": {"a": {}, "b": {}}, "maxProperties": 1}, [{}, {"a": 1}, {"b": 1}], [{"a": 1, "b": 1}],
+    ),
     "different items": (
         {"type": "array", "items": {"enum": ["r", "w"]}, "uniqueItems": True, "minItems": 1},
         [["r"], ["w", "r"]], [[], ["r", "r"], ["x"]],
     ),
-    "required without a schema": ({"type": "object", "properties": {"a": {}}, "required": ["a", "z"]}, [{"a": 1, "z": 2}], [{"a": 1}]),
+    "required without a schema": (
+        {"type": "object", "properties": {"a": {}}, "required": ["a", "z"]}, [{"a": 1, "z": 2}], [{"a": 1}],
+    ),
     "values with spaces inside": ({"enum": [{"a": [1, {}]}, []]}, [{"a": [1, {}]}, []], [{"a": [1]}, {}, None]),
     "values and a type": ({"type": "string", "enum": ["a", 1]}, ["a"], [1]),
     "all of": ({"allOf": [{"type": "string"}, {"minLength": 2}], "maxLength": 3}, ["ab", "abc"], ["a", "abcd", 1]),
     "any of beside others": (
-        {"type": "object", "properties": {"a": {"type": "integer"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        {"type": "object", "properties": {"a": {"type": "integer"}},
+         "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
         [{"a": 1}, {"b": 1}], [{}, {"a": "x", "b": 1}],
     ),
     "pattern without anchors": ({"type": "string", "pattern": "b"}, ["b", "abc"], ["", "ac"]),
@@ -165,7 +182,10 @@ FORMATS: dict[str, tuple[list[str], list[str]]] = {
     "time": (["12:00:00Z", "23:59:60Z", "00:00:00.123+05:30"], ["24:00:00Z", "12:00:00", "22:59:60Z", "12:60:00Z"]),
     "date-time": (["2024-02-29T00:00:00Z", "2024-02-29t23:59:59.9-01:00"], ["2023-02-29T00:00:00Z", "2024-01-01"]),
     "ipv4": (["0.0.0.0", "255.255.255.255"], ["256.0.0.1", "1.2.3", "01.2.3.4"]),
-    "ipv6": (["::", "::1", "1::d6:192.168.0.1", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::"], ["1:2:3:4:5:6:7:8:9", ":::", "1::2::3", "g::"]),
+    "ipv6": (
+        ["::", "::1", "1::d6:192.168.0.1", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::"],
+        ["1:2:3:4:5:6:7:8:9", ":::", "1::2::3", "g::"],
+    ),
     "uri-reference": (["", "a/b", "//h/p?q#f", "http://a:80/", "#x"], ["\\a", "a b", "1:b", "%zz"]),
     "iri": (["http://ƒøø.ßår/?∂éœ=πîx", "http://[::1]/", "mailto:a@b"], ["/abc", "http://a b", "é"]),
     "iri-reference": (["//ƒøø", "é"], ["\\\\a", " "]),

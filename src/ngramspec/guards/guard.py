@@ -64,7 +64,8 @@ class Guard:
         """JSON that fits `schema`: a pydantic class, a dict (or True), or JSON text.
 
         Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible" is
-        any amount, as JSON has it, and "compact" none.
+        any amount, as JSON has it, and "compact" none. Any draft from 4 on; the formats that JSON Schema defines are
+        enforced, and others are notes. `docs/schemas.md` says what each backend does.
 
         Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
         lenient=True makes that a GuardWarning.
@@ -79,6 +80,8 @@ class Guard:
 
         Read by llguidance as Rust's regex crate does: `.` is no newline, `\d` and `\w` are Unicode's, and there are
         neither anchors inside nor lookaround nor references back. To xgrammar `\d` and `\w` are ASCII's.
+
+        Raises UnsupportedError for what xgrammar would ignore.
         """
         return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
 

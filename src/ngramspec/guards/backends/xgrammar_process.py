@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import weakref
 from typing import Any
 
 from ngramspec.guards.matcher import BackendError
@@ -69,6 +70,7 @@ class Worker:
             stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": path},
         )
+        weakref.finalize(self, _stop, self._process)  # at the latest when the interpreter ends
         try:
             _receive(self._process.stdout)  # it says when it has loaded what it needs
         except BaseException as error:
@@ -80,9 +82,13 @@ class Worker:
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = None
-        process.kill()
-        with process:  # closes its pipes, and waits for it
-            pass
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    with process:  # closes its pipes, and waits for it
+        pass
 
 
 WORKER = Worker()

@@ -7,12 +7,13 @@ from typing import Any
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.arrays import with_listed_arrays
+from ngramspec.guards.schemas.dialects import in_rust
 from ngramspec.guards.schemas.flattening import EndlessError, Schemas, flattened
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.node import Node, Schema, children, mapped, named
 from ngramspec.guards.schemas.objects import with_counted_properties, with_named_properties, without_dependencies
-from ngramspec.guards.schemas.patterns import PatternError, in_rust
+from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.refusing import Refuser, without
 
 RULES = (

@@ -11,12 +11,13 @@ from typing import Any
 
 from ngramspec.guards.schemas.arrays import with_listed_arrays
 from ngramspec.guards.schemas.complement import either
+from ngramspec.guards.schemas.dialects import in_xgrammar
 from ngramspec.guards.schemas.flattening import Schemas, flattened
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.node import Node, Schema, mapped
 from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
-from ngramspec.guards.schemas.patterns import PatternError, in_xgrammar
+from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.values import TYPES, type_of, types_of
 

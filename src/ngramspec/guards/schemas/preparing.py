@@ -5,7 +5,8 @@ from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
-from ngramspec.guards.schemas.patterns import PatternError, in_rust, regex_in_xgrammar
+from ngramspec.guards.schemas.dialects import in_rust, regex_in_xgrammar
+from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
