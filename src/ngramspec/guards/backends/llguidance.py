@@ -6,7 +6,7 @@ every call is followed by a look at `is_error`.
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -108,7 +108,7 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._make = partial(LLMatcher, self._tokenizer, grammar, log_level=0)
+        self._make: Callable[[], LLMatcher] = partial(LLMatcher, self._tokenizer, grammar, log_level=0)
         self._first = self._make()
         self._lock = threading.Lock()
         if self._first.is_error():
