@@ -103,7 +103,10 @@ def _send(pipe: Any, message: object) -> None:
 
 
 def _receive(pipe: Any) -> Any:
-    return pickle.load(pipe)
+    try:
+        return pickle.load(pipe)
+    except pickle.UnpicklingError as error:  # it ended in the middle of its answer
+        raise EOFError from error
 
 
 def _serve() -> None:
