@@ -7,9 +7,12 @@ import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
 
+from benchmarks.schemas import DEFAULT_SCHEMAS, read_rows
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
+from ngramspec.guards.schemas.dialect import URIS, draft_of
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.rewriting import Rewriter
 
@@ -90,3 +93,22 @@ def test_a_rewritten_schema_has_the_same_valid_instances(
         reject()
     for instance in instances:
         assert before.is_valid(instance) == after.is_valid(instance), (json.dumps(document), instance)
+
+
+RECORDED = DEFAULT_SCHEMAS / "jsonschemabench.jsonl.gz"
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="needs recorded schemas beside the repository")
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+def test_rewritten_recorded_schemas_have_the_same_valid_instances(backend: str) -> None:
+    num_compared = 0
+    for row in list(read_rows(RECORDED, None))[::8]:
+        before = validator_for({"$schema": URIS[draft_of(row["schema"])]})(row["schema"])
+        try:
+            after = Draft202012Validator(rewritten(row["schema"], backend))
+        except GuardError:  # combined references without an end
+            continue
+        for instance in [*row["valid"], *row["invalid"]]:
+            assert before.is_valid(instance) == after.is_valid(instance), (row["id"], instance)
+            num_compared += 1
+    assert num_compared > 300
