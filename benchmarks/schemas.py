@@ -132,17 +132,17 @@ class _Speller:
         self._found: dict[int, list[str]] = {}
 
     def put(self, value: Any) -> int:
-        texts = self._found.setdefault(id(value), [text_of(value)])
+        is_whole = isinstance(value, float) and value.is_integer()  # 2.0 may be the beginning of 2.05 alone
+        texts = self._found.setdefault(id(value), [text_of(int(value) if is_whole else value), text_of(value)])
         for text in texts:
             length = self._push(text)
             if length:
+                texts.append(text)
                 return length
         if isinstance(value, dict):
             text = self._object(value)
-        elif isinstance(value, list):
-            text = self._array(value)
         else:
-            text = text_of(int(value)) if isinstance(value, float) and value.is_integer() else ""
+            text = self._array(value) if isinstance(value, list) else ""
         if not text:
             return 0
         texts.append(text)
