@@ -139,10 +139,9 @@ class _Speller:
             if length:
                 texts.append(text)
                 return length
-        if isinstance(value, dict):
-            text = self._object(value)
-        else:
-            text = self._array(value) if isinstance(value, list) else ""
+        if not isinstance(value, dict | list):
+            return 0
+        text = self._object(value) if isinstance(value, dict) else self._array(value)
         if not text:
             return 0
         texts.append(text)
