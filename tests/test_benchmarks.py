@@ -86,3 +86,26 @@ def test_the_table_of_the_gpu_is_one_command_that_runs_without_one() -> None:
     tokens_per_pass = [float(row[-2]) for row in rows]
     assert all(2 < figure < 4 for figure in tokens_per_pass[:2])
     assert all(1 <= figure < 1.1 for figure in tokens_per_pass[2:])
+
+
+def test_the_table_of_schemas_is_one_command(tmp_path: Path) -> None:
+    ordered = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}, "additionalProperties": False}
+    rows = [
+        {"id": "right", "schema": {"type": "integer"}, "valid": [1], "invalid": ["1"]},
+        {"id": "respelled", "schema": ordered, "valid": [{"b": [{"x": 1.0}], "a": 1.0}], "invalid": [{"c": 1}]},
+        {"id": "refused", "schema": {"contains": {"const": 1}}, "valid": [[1]], "invalid": [[2]]},
+        {"id": "mislabelled", "schema": {"type": "integer"}, "valid": ["1"], "invalid": [1]},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "-m", "benchmarks.schemas", str(path), "--backend", "llguidance"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)["verdicts"]
+    assert ["llguidance, strict", "llguidance, lenient"] == list(found)
+    strict, lenient = (by["rows.jsonl"] for by in found.values())
+    assert ["right", "right", "refused", "wrong, silent"] == [row["outcome"] for row in strict]
+    assert ["right", "right", "wrong, warned", "wrong, silent"] == [row["outcome"] for row in lenient]
+    assert [False, True, False, False] == [row["spelling"] for row in strict]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "rows.jsonl: 4 schemas, %" in done.stdout

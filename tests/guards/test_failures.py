@@ -3,6 +3,7 @@
 The failures are real: llguidance runs into limits that are set low.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ FORGETFUL = "(a|b)*a(a|b){12}"
 
 def limited(grammar: str, **limits: Any) -> llguidance.Compiled:
     compiled = llguidance.Compiled(grammar, BYTES)
-    compiled._first = LLMatcher(llguidance.tokenizer_of(BYTES), grammar, log_level=0, limits=LLParserLimits(**limits))
+    made = partial(LLMatcher, llguidance.tokenizer_of(BYTES), grammar, log_level=0, limits=LLParserLimits(**limits))
+    compiled._make, compiled._first = made, made()
     return compiled
 
 
@@ -89,8 +91,31 @@ def test_a_lookahead_whose_mask_fails_allows_nothing_and_goes_on() -> None:
     matcher.advance([A, A, EOS])
 
 
+def test_a_matcher_whose_automaton_is_full_fails_and_is_brought_back_with_a_new_one() -> None:
+    compiled = limited(LLMatcher.grammar_from_regex(FORGETFUL), step_lexer_fuel=200)
+    matcher = compiled.matcher([EOS])
+    tokens = [A, B] * 20
+
+    def write() -> None:
+        for token in tokens:
+            rows(matcher, [])
+            matcher.advance([token])
+
+    with pytest.raises(GuardError, match=r"lexer error|refused, which had been allowed") as caught:
+        write()
+    told = caught.value.tokens
+    assert tokens[: len(told)] == told
+    fresh = Guard.regex(FORGETFUL, BYTES).matcher([EOS])
+    fresh.advance(told)
+    assert fresh.accepting() == matcher.accepting()
+    assert rows(fresh, []) == rows(matcher, [])
+
+
 def test_a_matcher_that_cannot_be_brought_back_raises_from_then_on() -> None:
-    matcher = limited(LLMatcher.grammar_from_regex(FORGETFUL), step_lexer_fuel=200).matcher([EOS])
+    compiled = limited(LLMatcher.grammar_from_regex(FORGETFUL), step_lexer_fuel=200)
+    matcher = compiled.matcher([EOS])
+    full = compiled._first
+    compiled._make = lambda: full  # what llguidance does where no automaton of its limits can read the text
     tokens = [A, B] * 20
 
     def write() -> None:

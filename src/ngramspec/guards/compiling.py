@@ -4,13 +4,15 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, get_args
 
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.matcher import BackendError
 from ngramspec.guards.phases import Compiled
-from ngramspec.guards.source import Backend, Source
+from ngramspec.guards.schemas import prepared, prepared_regex
+from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.vocabulary import Vocabulary
 
 MAX_KEPT = 256
@@ -36,6 +38,7 @@ class _Slot:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.compiled: Compiled | None = None
+        self.left_out: list[str] = []
 
 
 _slots: "OrderedDict[_Key, _Slot]" = OrderedDict()
@@ -57,15 +60,22 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compil
             _slots.popitem(last=False)
     with slot.lock:
         if slot.compiled is None:
-            slot.compiled = _compile(source, vocabulary, backend)
-        return slot.compiled
+            slot.compiled, slot.left_out = _compile(source, vocabulary, backend)
+        grammar, left_out = slot.compiled, slot.left_out
+    for message in left_out:  # each time, for whoever asks now may not be the one who was told
+        warnings.warn(f"{backend} leaves out of the {source.kind}: {message}", GuardWarning, stacklevel=4)
+    return grammar
 
 
-def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compiled:
+def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> tuple[Compiled, list[str]]:
+    left_out: list[str] = []
+    if source.kind is Kind.JSON_SCHEMA:
+        text, left_out = prepared(source.text, backend, source.lenient)
+        source = replace(source, text=text)
+    elif source.kind is Kind.REGEX:
+        source = replace(source, text=prepared_regex(source.text, backend))
     try:
         made = _COMPILERS[backend](source, vocabulary)
     except BackendError as error:
         raise GuardError(f"{backend} must be able to compile the {source.kind}, got: {error}") from error
-    for warning in made.warnings:
-        warnings.warn(f"{backend} leaves out of the {source.kind}: {warning}", GuardWarning, stacklevel=4)
-    return made
+    return made, [*left_out, *made.warnings]

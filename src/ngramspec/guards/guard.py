@@ -64,7 +64,8 @@ class Guard:
         """JSON that fits `schema`: a pydantic class, a dict (or True), or JSON text.
 
         Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible" is
-        any amount, as JSON has it, and "compact" none.
+        any amount, as JSON has it, and "compact" none. Any draft from 4 on; the formats that JSON Schema defines are
+        enforced, and others are notes. `docs/schemas.md` says what each backend does.
 
         Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
         lenient=True makes that a GuardWarning.
@@ -79,6 +80,8 @@ class Guard:
 
         Read by llguidance as Rust's regex crate does: `.` is no newline, `\d` and `\w` are Unicode's, and there are
         neither anchors inside nor lookaround nor references back. To xgrammar `\d` and `\w` are ASCII's.
+
+        Raises UnsupportedError for what xgrammar would ignore.
         """
         return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
 
@@ -212,7 +215,9 @@ def _schema_text(schema: Any) -> str:
         raise GuardError(f"a schema must be a pydantic class, a dict or JSON text, got {shortened(schema)}")
     try:
         return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    except (TypeError, ValueError) as error:
         raise GuardError(f"a schema must be JSON, got {shortened(schema)}: {error}") from error
 
 

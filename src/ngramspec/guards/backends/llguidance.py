@@ -6,7 +6,7 @@ every call is followed by a look at `is_error`.
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -91,8 +91,8 @@ def _json_options(source: Source) -> "JsonCompileOptions":
         "whitespace_pattern": None if is_compact else r"[\x20\x0A\x0D\x09]+",
         "item_separator": ",",
         "key_separator": ":",
-        "coerce_one_of": source.lenient,
-        "lenient": source.lenient,
+        "coerce_one_of": False,
+        "lenient": False,
     }
 
 
@@ -108,7 +108,8 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._first = LLMatcher(self._tokenizer, grammar, log_level=0)
+        self._make: Callable[[], LLMatcher] = partial(LLMatcher, self._tokenizer, grammar, log_level=0)
+        self._first = self._make()
         self._lock = threading.Lock()
         if self._first.is_error():
             raise BackendError(_reason(self._first))
@@ -124,8 +125,16 @@ class Compiled:
         return self._tokenizer.vocab_size
 
     def copy(self) -> "LLMatcher":
-        """An LLMatcher at the start."""
+        """An LLMatcher at the start.
+
+        Copies share an automaton that grows with the texts they read, up to a limit of llguidance's. Then all of them
+        take nothing more, at first without an error; so a copy is tried before it is given away.
+        """
         with self._lock:  # two threads at once would get "Already borrowed"
+            tried = self._first.deep_copy()
+            tried.compute_bitmask()
+            if tried.is_error():
+                self._first = self._make()
             return self._first.deep_copy()
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:

@@ -1,0 +1,187 @@
+r"""Patterns of ECMA-262 in the dialects of the backends: Rust's regex crate, and xgrammar's own.
+
+The dialects share most of their letters and not their meaning: in Rust `[a&&b]` and `[[0-9]a]` are set operations,
+`\a` is a bell, `.` takes carriage returns, `\s` leaves out a byte order mark, and `{` needs an escape. xgrammar takes
+a pattern for all of a string, skips over anchors and lookaround, and does not escape what JSON has to.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of, tokens_of
+
+SPACES = "\t\n\v\f\r \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+NEWLINES = "\n\r\u2028\u2029"
+LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How letters are written, and those that a class leaves out.
+
+    spaces: what `\\s` can stand for. has_nested: whether a class may hold another one.
+    """
+
+    letter: Callable[[str], str]
+    left_out: Callable[[str], str]
+    spaces: str = SPACES
+    has_nested: bool = True
+
+    def said(self, token: Token) -> str:
+        """A token in this dialect; raises PatternError for what it does not have."""
+        match token.kind:
+            case "letter":
+                return self.letter(token.value)
+            case "set":
+                return self._set(token.value)
+            case "any":
+                return f"[^{''.join(map(self.left_out, NEWLINES))}]"
+            case "class":
+                return self._class(token.value)
+            case "group" if token.value in LOOKAROUND:
+                raise PatternError(f"looking around, {token.value}…)")
+            case "group" if token.value.endswith(">"):
+                return "("
+        return token.value
+
+    def inner(self, text: str) -> str:
+        """A set inside of a class."""
+        if text.startswith("[") and not self.has_nested:
+            raise PatternError("\\S inside of a class")
+        return text
+
+    def _set(self, name: str) -> str:
+        if name in "sS":
+            write = self.letter if name == "s" else self.left_out
+            return f"[{'^' * (name == 'S')}{''.join(map(write, self.spaces if name == 's' else SPACES))}]"
+        return f"\\{name}"
+
+    def _class(self, text: str) -> str:
+        is_negated = text.startswith("^")
+        sets = {atom.value for atom in atoms_of(text) if atom.kind == "set"}
+        if any({name, name.upper()} <= sets for name in "dsw"):
+            return r"[^\s\S]" if is_negated else r"[\s\S]"
+        members = list(self._members(text.removeprefix("^"), self.left_out if is_negated else self.letter))
+        if not members:
+            return r"[\s\S]" if is_negated else r"[^\s\S]"
+        return f"[{'^' * is_negated}{''.join(members)}]"
+
+    def _members(self, text: str, write: Callable[[str], str]) -> Iterator[str]:
+        atoms = list(atoms_of(text))
+        position = 0
+        while position < len(atoms):
+            token = atoms[position]
+            if token.kind == "set":
+                yield "".join(map(write, self.spaces)) if token.value == "s" else self.inner(self._set(token.value))
+                position += 1
+            elif [atom.kind for atom in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
+                yield self._range(token.value, atoms[position + 2].value, write)
+                position += 3
+            else:
+                yield write(token.value)
+                position += 1
+
+    def _range(self, first: str, last: str, write: Callable[[str], str]) -> str:
+        for letter in UNSAFE:
+            if first < letter < last:
+                write(letter)
+        return f"{write(first)}-{write(last)}"
+
+
+UNSAFE = '"\\'
+"""What JSON escapes, and may lie inside of a range."""
+
+
+def _rust_letter(letter: str) -> str:
+    if letter.isalnum() and letter.isascii():
+        return letter
+    if not letter.isprintable() or ord(letter) > 126:
+        return f"\\x{{{ord(letter):X}}}"
+    return f"\\{letter}" if letter in "][(){}.*+?^$|\\-&~#" else letter
+
+
+RUST = Dialect(_rust_letter, _rust_letter)
+
+
+def in_rust(pattern: str) -> str:
+    """`pattern` with the same meaning in the dialect of Rust's regex crate, as llguidance reads it.
+
+    Raises PatternError for what no finite automaton does: looking around, and references back.
+    """
+    return "".join(map(RUST.said, tokens_of(pattern)))
+
+
+def _xgrammar_letter(letter: str) -> str:
+    if letter in UNSAFE or letter < " ":
+        raise PatternError(f"the letter {letter!r}, which xgrammar does not escape in JSON")
+    return _quoted(letter)
+
+
+def _quoted(letter: str) -> str:
+    if letter < " " or ord(letter) > 126:
+        return f"\\u{{{ord(letter):X}}}"
+    return f"\\{letter}" if letter in "][(){}.*+?^$|\\-/" else letter
+
+
+XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACES if letter >= " "), has_nested=False)
+
+
+def in_xgrammar(pattern: str) -> str:
+    """`pattern` of a JSON string as xgrammar reads it, which takes it for all of the string.
+
+    Raises PatternError for what it would ignore or misread.
+    """
+    return f"^(?:{'|'.join(map(_whole, _ways(pattern)))})$"
+
+
+def regex_in_xgrammar(pattern: str) -> str:
+    """A regex on its own, of which xgrammar would let the dot take newlines.
+
+    Raises PatternError for what it would ignore or misread.
+    """
+    for way in _ways(pattern):
+        for token in _body(way):
+            if token.kind == "group" and token.value in LOOKAROUND:
+                raise PatternError(f"looking around, {token.value}…)")
+    return _PIECE.sub(lambda match: _SAFE.get(match[0], match[0]), pattern)
+
+
+_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)\?|\.", re.DOTALL)
+_SAFE = {".": "[^\\n]", ")?": "){0,1}"}
+"""xgrammar 0.2.8 takes `c(da*)?` for `c(da*|a+)?`, and `{0,1}` for what it is."""
+
+
+def _ways(pattern: str) -> list[list[Token]]:
+    """The alternatives of `pattern` outside of all groups."""
+    ways: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens_of(pattern):
+        depth += {"group": 1, "close": -1}.get(token.kind, 0)
+        if token.kind == "or" and depth == 0:
+            ways.append([])
+        else:
+            ways[-1].append(token)
+    return ways
+
+
+_START, _END = Token("anchor", "^"), Token("anchor", "$")
+
+
+def _body(way: list[Token]) -> list[Token]:
+    """An alternative without the anchors at its ends; raises PatternError for what xgrammar skips over inside."""
+    body = way[way[:1] == [_START] : len(way) - (way[-1:] == [_END])]
+    for token in body:
+        if token.kind == "anchor":
+            raise PatternError(f"the anchor {token.value} inside")
+        if token.kind == "group" and re.fullmatch(r"\(\?[a-zA-Z-]+[:)]", token.value):
+            raise PatternError(f"the flags {token.value}")
+        if token.kind == "set" and token.value[0] in "pP":
+            raise PatternError(f"the Unicode class \\{token.value}")
+    return body
+
+
+def _whole(way: list[Token]) -> str:
+    rest = r"[\s\S]*"
+    body = "".join(map(XGRAMMAR.said, _body(way))).replace(")?", "){0,1}")  # see _SAFE
+    return f"{'' if way[:1] == [_START] else rest}(?:{body}){'' if way[-1:] == [_END] else rest}"

@@ -1,0 +1,225 @@
+"""What xgrammar enforces of a schema in normal form, found by trying, and the schema in the form in which it does.
+
+Of `$ref`, `const`, `enum`, `anyOf`, `allOf` and `type` it takes the first that there is and ignores what stands
+beside it; it asks for a `type` before it looks at anything else. So a schema is made one list of keywords, with all
+types where it had none, and alternatives of such.
+"""
+
+import json
+import math
+from typing import Any
+
+from ngramspec.guards.schemas.arrays import with_listed_arrays
+from ngramspec.guards.schemas.complement import either
+from ngramspec.guards.schemas.dialects import in_xgrammar
+from ngramspec.guards.schemas.flattening import Schemas, flattened
+from ngramspec.guards.schemas.formats import PATTERNS
+from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
+from ngramspec.guards.schemas.node import Node, Schema, mapped
+from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
+from ngramspec.guards.schemas.patterns import PatternError
+from ngramspec.guards.schemas.refusing import Refuser
+from ngramspec.guards.schemas.values import TYPES, type_of, types_of
+
+RULES = (
+    without_dependencies, without_conditions, without_not, with_choices, with_named_properties, with_listed_arrays,
+)  # fmt: skip
+"""It counts properties itself."""
+
+FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
+BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+LENGTHS = ("minLength", "maxLength")
+PLAIN = {
+    "$ref", "type", "enum", "anyOf", "properties", "required", "additionalProperties", "minProperties",
+    "maxProperties", "items", "prefixItems", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum",
+    "exclusiveMaximum",
+}  # fmt: skip
+
+
+def reason(node: Node, keyword: str) -> str | None:
+    """Why xgrammar would not enforce `keyword`."""
+    value = node[keyword]
+    if keyword == "format":
+        return None if value in FORMATS else f"the format {value!r} is unknown to it"
+    if keyword == "pattern":
+        return "a format stands beside it" if "format" in node else _bad_pattern(value)
+    if keyword in LENGTHS:
+        return "a pattern or a format stands beside it" if {"pattern", "format"} & node.keys() else None
+    if keyword == "multipleOf":
+        return _bad_step(node, value)
+    if keyword == "patternProperties":
+        return _bad_patterns(node, value)
+    if keyword == "properties":
+        return _bad_properties(value)
+    if keyword in BOUNDS and abs(value) >= 2**63:
+        return "the bound is too large"
+    if keyword == "enum" and node.keys() - {"enum", "type"}:
+        return "something stands beside it"
+    if keyword == "allOf":
+        return "it cannot be made one schema"
+    return None if keyword in PLAIN else "it ignores it"
+
+
+def _bad_pattern(pattern: str) -> str | None:
+    try:
+        in_xgrammar(pattern)
+    except PatternError as error:
+        return f"the pattern {pattern!r} has {error}"
+    return None
+
+
+def _bad_properties(properties: dict[str, Schema]) -> str | None:
+    if any(json.dumps(name, ensure_ascii=False) != f'"{name}"' for name in properties):
+        return "a name has letters that JSON escapes"
+    return "it cannot forbid a property beside others that have no name" if False in properties.values() else None
+
+
+def _bad_step(node: Node, step: float) -> str | None:
+    if node.get("type") != "integer" or step != int(step):
+        return "it counts steps of whole numbers only"
+    return "a bound stands beside it" if BOUNDS & node.keys() else None
+
+
+def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:
+    if (
+        node.keys() & {"properties", "required", "minProperties", "maxProperties"}
+        or node.get("additionalProperties", True) is not False
+    ):
+        return "it takes patterns only where nothing else is said of an object, and all other properties are forbidden"
+    if len(patterns) > 1:
+        return "a property may fit two patterns"
+    return next(filter(None, map(_bad_pattern, patterns)), None)
+
+
+def adapted(schemas: Schemas) -> Schemas:
+    """The schemas in the form that xgrammar looks at; what cannot be brought there stays, and is refused."""
+    return flattened(schemas, _plain)
+
+
+def _plain(node: Node) -> Schema:
+    if "const" in node:
+        node = node.with_({"enum": [node["const"]]}, without=("const",), said="const")
+    if "enum" in node:
+        return _listed(node)
+    if "type" not in node and node:
+        node = node.with_({"type": list(TYPES)})
+    for change in (_with_known_required, _without_forbidden, _with_whole_bounds, _with_fitting_items):
+        node = change(node)
+    return node
+
+
+def _listed(node: Node) -> Schema:
+    """The values of an `enum` that have the right type; objects and arrays as such, for the spaces inside of them."""
+    values = [value for value in node["enum"] if type_of(value) in types_of(node)]
+    rest = node.with_({}, without=("enum", "type"))
+    if rest and not _fit(rest, values):
+        return node.with_({"enum": values}, without=("type",))
+    values = [value for value in values if not rest or _is_valid(rest, value)]
+    simple = [value for value in values if not isinstance(value, dict | list)]
+    ways: list[Schema] = [node.made({"enum": simple}, node.said("enum"))] if simple else []
+    return either(node, [*ways, *(_exactly(node, value) for value in values if isinstance(value, dict | list))])
+
+
+def _fit(rest: Node, values: list[Any]) -> bool:
+    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does."""
+    is_plain = json.dumps(values, ensure_ascii=False).isascii()
+    return is_plain and '"$' not in json.dumps(rest) and "format" not in rest
+
+
+def _is_valid(rest: Node, value: Any) -> bool:
+    from jsonschema import Draft202012Validator
+
+    return bool(Draft202012Validator(rest).is_valid(value))
+
+
+def _exactly(node: Node, value: Any) -> Schema:
+    if isinstance(value, dict):
+        properties = {name: _exactly(node, item) for name, item in value.items()}
+        keywords = {"properties": properties, "required": list(value)} if value else {}
+        return Node({"type": "object", **keywords, "additionalProperties": False}, node.place)
+    if isinstance(value, list):
+        heads = {"prefixItems": [_exactly(node, item) for item in value], "minItems": len(value)} if value else {}
+        return Node({"type": "array", **heads, "items": False}, node.place)
+    return Node({"enum": [value]}, node.place)
+
+
+def _with_known_required(node: Node) -> Node:
+    """It asks only for properties that have a schema."""
+    known = node.get("properties", {})
+    unknown = [name for name in node.get("required", ()) if name not in known]
+    if not unknown or node.get("patternProperties"):
+        return node
+    rest = node.get("additionalProperties", True)
+    return node.with_({"properties": known | dict.fromkeys(unknown, rest)})
+
+
+def _without_forbidden(node: Node) -> Node:
+    """A property that is false need not be named where all without a name are."""
+    known = node.get("properties", {})
+    if node.get("additionalProperties") is not False or node.get("patternProperties"):
+        return node
+    if any(known.get(name, True) is False for name in node.get("required", ())):
+        return node
+    allowed = {name: child for name, child in known.items() if child is not False}
+    return node.with_({"properties": allowed}) if len(allowed) < len(known) else node
+
+
+def _with_whole_bounds(node: Node) -> Node:
+    if node.get("type") not in ("integer", ["integer"]):
+        return node
+    changes = {
+        keyword: math.ceil(node[keyword]) if keyword in ("minimum", "exclusiveMaximum") else math.floor(node[keyword])
+        for keyword in BOUNDS & node.keys()
+    }
+    return node.with_(changes | {"type": "integer"})
+
+
+def _with_fitting_items(node: Node) -> Node:
+    """Heads that are never reached, or false, end the array before them."""
+    heads = node.get("prefixItems", [])
+    most = min(node.get("maxItems", len(heads)), heads.index(False) if False in heads else len(heads))
+    if most == len(heads):
+        return node
+    changes: dict[str, Any] = {"prefixItems": heads[:most], "items": False} if most else {"maxItems": 0}
+    return node.with_(changes, without=("maxItems",) if most else ("prefixItems",))
+
+
+ANY = {"$ref": "#/$defs/any"}
+OF_ANY = {
+    "anyOf": [
+        {"type": ["null", "boolean", "number", "string"]},
+        {"type": "array", "items": ANY},
+        {"type": "object", "additionalProperties": ANY},
+    ]
+}
+"""Any value. Where a schema says nothing, xgrammar has spaces of its own, also where none are asked for."""
+
+
+def said(schemas: Schemas, refuser: Refuser) -> str:
+    """The schema as xgrammar compiles it."""
+    root = _in_dialect(schemas[""])
+    if isinstance(root, bool):
+        return json.dumps(root)
+    definitions = {name: _in_dialect(schema) for name, schema in schemas.items() if name}
+    document = {"$defs": definitions | {"any": OF_ANY}, **root}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _in_dialect(schema: Schema) -> Any:
+    if schema is True or schema == {}:
+        return dict(ANY)
+    if isinstance(schema, bool):
+        return schema
+    node = mapped(schema, _in_dialect)
+    if node.get("format") in PATTERNS:
+        node["pattern"] = PATTERNS[node.pop("format")]
+    if "pattern" in node:
+        node["pattern"] = in_xgrammar(node["pattern"])
+    if "patternProperties" in node:
+        node["patternProperties"] = {in_xgrammar(regex): child for regex, child in node["patternProperties"].items()}
+    types = types_of(node) if "type" in node else set()
+    if "array" in types:
+        node.setdefault("items", dict(ANY))
+    if "object" in types:
+        node.setdefault("additionalProperties", dict(ANY))
+    return node

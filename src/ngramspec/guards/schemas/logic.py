@@ -1,0 +1,92 @@
+"""`not`, `oneOf` and `if`, said with `anyOf` and `allOf` and complements."""
+
+from collections.abc import Sequence
+
+from ngramspec.guards.schemas.complement import Frame, NoComplementError, Resolve, both, complement, either
+from ngramspec.guards.schemas.disjoint import are_disjoint, parts_of
+from ngramspec.guards.schemas.node import Node, Schema
+
+CONDITION = ("if", "then", "else")
+MAX_PAIRS = 400
+"""Pairs of branches of a `oneOf` that are compared."""
+
+
+def also(node: Node, schema: Schema, *, without: tuple[str, ...], said: str) -> Schema:
+    """`node` without some keywords, and `schema` as well: `said` is what the user wrote for it."""
+    rest = node.with_({}, without=without)
+    if schema is True:
+        return rest
+    if isinstance(schema, bool) or not rest:
+        return schema
+    if "anyOf" not in rest and list(schema) == ["anyOf"]:
+        return rest.with_(schema, said=said)
+    return rest.with_({"allOf": [*rest.get("allOf", []), schema]}, said=rest.said("allOf") if "allOf" in rest else said)
+
+
+def without_not(node: Node, resolve: Resolve) -> Schema:
+    """`not` as the complement, where there is one."""
+    if "not" not in node:
+        return node
+    try:
+        return also(
+            node,
+            complement(node["not"], resolve, _frame(node.with_({}, without=("not",)), resolve)),
+            without=("not",),
+            said="not",
+        )
+    except NoComplementError:
+        return node
+
+
+def without_conditions(node: Node, resolve: Resolve) -> Schema:
+    """`if` C `then` T `else` E as (C and T) or (not C and E)."""
+    if "if" not in node:
+        return node
+    condition = node["if"]
+    try:
+        otherwise = complement(condition, resolve, _frame(node.with_({}, without=CONDITION), resolve))
+    except NoComplementError:
+        return node
+    ways = [both(node, [condition, node.get("then", True)]), both(node, [otherwise, node.get("else", True)])]
+    if "else" not in node:  # the same for less: where nothing depends on C but T
+        ways[0] = node.get("then", True)
+    elif "then" not in node:
+        ways[1] = node["else"]
+        ways[0] = condition
+    return also(node, either(node, ways), without=CONDITION, said="if")
+
+
+def with_choices(node: Node, resolve: Resolve) -> Schema:
+    """`oneOf` as `anyOf`, where at most one can hold, or after each one is told apart from the others."""
+    if "oneOf" not in node:
+        return node
+    ways: Sequence[Schema] = [way for way in node["oneOf"] if way is not False]
+    if len(ways) ** 2 > MAX_PAIRS * 2:
+        return node
+    try:
+        apart = [both(node, [way, *_others(node, ways, index, resolve)]) for index, way in enumerate(ways)]
+    except NoComplementError:
+        return node
+    return also(node, either(node, apart), without=("oneOf",), said="oneOf")
+
+
+def _others(node: Node, ways: Sequence[Schema], index: int, resolve: Resolve) -> list[Schema]:
+    """The complements of all ways that may hold along with the one at `index`."""
+    rest = node.with_({}, without=("oneOf",))
+    way = both(node, [ways[index], rest])
+    return [
+        complement(other, resolve, _frame(way, resolve))
+        for position, other in enumerate(ways)
+        if position != index and not are_disjoint(way, both(node, [other, rest]), resolve)
+    ]
+
+
+def _frame(schema: Schema, resolve: Resolve) -> Frame:
+    """What is known of all values of `schema`."""
+    names: tuple[str, ...] | None = None
+    is_whole = False
+    for part in parts_of(schema, resolve):
+        if part.get("additionalProperties") is False and not part.get("patternProperties"):
+            names = tuple(part.get("properties", ()))
+        is_whole |= "type" in part and "number" not in part["type"]
+    return Frame(names, is_whole)

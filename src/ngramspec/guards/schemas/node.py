@@ -1,0 +1,83 @@
+"""`Node`: a schema in one normal form, which remembers where in the user's schema it comes from.
+
+The normal form is draft 2020-12 without annotations, identifiers and anchors; a `$ref` names one of the `$defs` that
+go along with the root.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+ONE = (
+    "not", "if", "then", "else", "items", "contains", "propertyNames", "additionalProperties",
+    "unevaluatedItems", "unevaluatedProperties",
+)  # fmt: skip
+MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
+NAMED = ("properties", "patternProperties", "dependentSchemas")
+
+
+class Node(dict[str, Any]):
+    """A schema that is an object: its keywords, and their places in the user's schema."""
+
+    def __init__(self, keywords: Mapping[str, Any], place: str, names: Mapping[str, str] | None = None) -> None:
+        """place: a JSON pointer. names: what the user wrote for a keyword, where it was something else."""
+        super().__init__(keywords)
+        self.place = place
+        self.names = dict(names or {})
+
+    def with_(self, changes: Mapping[str, Any], *, without: tuple[str, ...] = (), said: str | None = None) -> "Node":
+        """This schema with other keywords; said: what the user wrote for those that change."""
+        kept = {keyword: value for keyword, value in self.items() if keyword not in without}
+        names = self.names | (dict.fromkeys(changes, said) if said is not None else {})
+        return Node(kept | dict(changes), self.place, names)
+
+    def made(self, keywords: Mapping[str, Any], said: str) -> "Node":
+        """Another schema that stands for this one's keyword `said`."""
+        return Node(keywords, self.place, dict.fromkeys(keywords, said))
+
+    def said(self, keyword: str) -> str:
+        """What the user wrote for `keyword`."""
+        return self.names.get(keyword, keyword)
+
+    def pointer(self, keyword: str) -> str:
+        """The place of `keyword` in the user's schema."""
+        return f"{self.place}/{escaped(self.said(keyword))}"
+
+
+def escaped(name: str) -> str:
+    """`name` as a step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def children(node: Node) -> Iterator[tuple[str, Any]]:
+    """The schemas directly inside of `node`, with the keyword they stand under."""
+    for keyword, value in node.items():
+        if keyword in ONE:
+            yield keyword, value
+        elif keyword in MANY:
+            yield from ((keyword, child) for child in value)
+        elif keyword in NAMED:
+            yield from ((keyword, child) for child in value.values())
+
+
+def mapped(node: Node, change: Callable[[Any], Any]) -> Node:
+    """`node` with each schema directly inside of it changed."""
+
+    def changed(keyword: str, value: Any) -> Any:
+        if keyword in ONE:
+            return change(value)
+        if keyword in MANY:
+            return [change(child) for child in value]
+        if keyword in NAMED:
+            return {name: change(child) for name, child in value.items()}
+        return value
+
+    return Node({keyword: changed(keyword, value) for keyword, value in node.items()}, node.place, node.names)
+
+
+def named(node: Node) -> str:
+    """The definition that the `$ref` of `node` names."""
+    reference: str = node["$ref"]
+    return reference.removeprefix("#/$defs/")
+
+
+Schema = Node | bool

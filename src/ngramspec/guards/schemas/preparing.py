@@ -1,0 +1,72 @@
+"""From the user's schema to the one that a backend is given."""
+
+import json
+from typing import Any
+
+from ngramspec.errors import GuardError, UnsupportedError
+from ngramspec.guards.schemas import for_llguidance, for_xgrammar
+from ngramspec.guards.schemas.dialects import in_rust, regex_in_xgrammar
+from ngramspec.guards.schemas.patterns import PatternError
+from ngramspec.guards.schemas.reading import read
+from ngramspec.guards.schemas.refusing import Refuser
+from ngramspec.guards.schemas.rewriting import Rewriter
+from ngramspec.guards.source import Backend
+
+MAX_LETTERS = 500_000
+"""To look through more than that takes many seconds before a backend's own limits are reached."""
+DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
+
+
+def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]]:
+    """A schema, as JSON, that the backend enforces in full, and what had to be left out of `text` for that.
+
+    Raises GuardError for what is no valid schema, and UnsupportedError, unless lenient, for what is left out.
+    """
+    if len(text) > MAX_LETTERS:
+        raise GuardError(
+            f"a schema must have at most {MAX_LETTERS} letters, got {len(text)}: leave out what is not used"
+        )
+    refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
+    try:
+        said = _said(json.loads(text), backend, refuser, lenient)
+    except RecursionError as error:
+        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    return said, [str(refusal) for refusal in refuser.refusals]
+
+
+def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> str:
+    dialect = DIALECTS[backend]
+    root, definitions = read(document)
+    rewriter = Rewriter(definitions, dialect.RULES)
+    schemas = {"": rewriter.rewritten(root)} | {name: rewriter.definition(name) for name in definitions}
+    enforced = {name: refuser.enforced(schema) for name, schema in dialect.adapted(schemas).items()}
+    if not lenient:
+        refuser.check()
+    said: str = dialect.said(enforced, refuser)
+    if not lenient:
+        refuser.check()
+    return said
+
+
+def prepared_regex(pattern: str, backend: Backend) -> str:
+    """A regex with the same meaning for the backend.
+
+    Raises UnsupportedError for what xgrammar would ignore or misread; llguidance raises on that itself.
+    """
+    if backend != "xgrammar":
+        return pattern
+    try:
+        return regex_in_xgrammar(pattern)
+    except PatternError as error:
+        raise UnsupportedError(
+            f"all of a regex must be enforced, and xgrammar does not do {error}, got {pattern!r}: "
+            + ("backend='llguidance' does" if _has_rust(pattern) else "no backend does")
+        ) from error
+
+
+def _has_rust(pattern: str) -> bool:
+    try:
+        in_rust(pattern)
+    except PatternError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""JSON values: which types they have, when two are equal, and which a schema allows if those are few."""
+
+from typing import Any
+
+from ngramspec.guards.schemas.node import Node
+
+TYPES = ("null", "boolean", "object", "array", "number", "string")
+"""Every value has one of these; an integer is a number."""
+
+
+def type_of(value: Any) -> str:
+    """The one of TYPES that `value` has."""
+    if value is None:
+        return "null"
+    for kind, name in ((bool, "boolean"), (dict, "object"), (list, "array"), (str, "string")):
+        if isinstance(value, kind):
+            return name
+    return "number"
+
+
+def key_of(value: Any) -> Any:
+    """Something hashable that is equal for equal values: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(value, dict):
+        return "object", frozenset((name, key_of(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(key_of, value))
+    return type_of(value), value
+
+
+def types_of(node: Node) -> set[str]:
+    """The TYPES that the `type` of `node` allows; all where there is none. An integer counts as a number."""
+    declared = node.get("type", list(TYPES))
+    names = [declared] if isinstance(declared, str) else declared
+    return {"number" if name == "integer" else name for name in names}
+
+
+def values_of(node: Node) -> list[Any] | None:
+    """The values that `const`, `enum` or `type` leave, each once; None where they cannot be listed."""
+    if "const" in node:
+        listed = [node["const"]]
+    elif "enum" in node:
+        listed = list({key_of(value): value for value in node["enum"]}.values())
+    elif "type" in node and types_of(node) <= {"null", "boolean"}:
+        listed = [None, True, False]
+    else:
+        return None
+    return [value for value in listed if type_of(value) in types_of(node)]

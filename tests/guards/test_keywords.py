@@ -1,0 +1,170 @@
+"""Nothing is left out in silence: what a backend does not enforce is named, with its place and who does."""
+
+import json
+import warnings
+from typing import Any
+
+import pytest
+
+from ngramspec.errors import GuardError, GuardWarning, UnsupportedError
+from ngramspec.guards import Guard, Vocabulary
+from ngramspec.guards.schemas import prepared
+from ngramspec.guards.source import Backend
+
+BYTES = Vocabulary([bytes([byte]) for byte in range(256)])
+DEEP: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+
+UNENFORCED: dict[str, tuple[dict[str, Any], str]] = {
+    "uniqueItems": ({"properties": {"tags": DEEP}}, "/properties/tags/uniqueItems"),
+    "contains": ({"$defs": {"a/b": {"contains": {"const": 1}}}, "$ref": "#/$defs/a~1b"}, "/$defs/a~1b/contains"),
+    "not": ({"type": "string", "not": {"pattern": "a"}}, "/not"),
+    "oneOf": ({"oneOf": [{"pattern": "a"}, {"pattern": "b"}]}, "/oneOf"),
+    "if": ({"if": {"pattern": "a"}, "then": {"maxLength": 2}}, "/if"),
+    "unevaluatedItems": ({"items": {"unevaluatedItems": False}}, "/items/unevaluatedItems"),
+    "format": ({"properties": {"format": {"format": "idn-hostname"}}}, "/properties/format/format"),
+    "pattern": ({"prefixItems": [{"pattern": "(?=a)b"}]}, "/prefixItems/0/pattern"),
+    "propertyNames": ({"propertyNames": {"format": "date"}}, "/propertyNames"),
+    "$dynamicRef": (
+        {"$dynamicAnchor": "a", "$defs": {"x": {"$id": "x", "$dynamicAnchor": "a"}}, "items": {"$dynamicRef": "#a"}},
+        "/items/$dynamicRef",
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+@pytest.mark.parametrize("keyword", UNENFORCED)
+def test_a_keyword_that_nobody_enforces_is_named_with_its_place(keyword: str, backend: Backend) -> None:
+    schema, place = UNENFORCED[keyword]
+    with pytest.raises(UnsupportedError) as caught:
+        prepared(json.dumps(schema), backend, lenient=False)
+    assert f"{keyword!r} at {place} (" in str(caught.value)
+    assert "no backend enforces it" in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+@pytest.mark.parametrize("keyword", UNENFORCED)
+def test_lenient_leaves_it_out_and_says_so(keyword: str, backend: Backend) -> None:
+    schema, place = UNENFORCED[keyword]
+    text, left_out = prepared(json.dumps(schema), backend, lenient=True)
+    assert [f"{keyword!r} at {place}"] == [message.partition(" (")[0] for message in left_out]
+    assert keyword not in json.loads(text)
+
+
+XGRAMMAR_ALONE: dict[str, tuple[dict[str, Any], str]] = {
+    "multipleOf": ({"type": "number", "multipleOf": 0.5}, "/multipleOf"),
+    "minLength": ({"type": "string", "pattern": "^a*$", "minLength": 2}, "/minLength"),
+    "patternProperties": ({"patternProperties": {"^a": {"type": "integer"}}}, "/patternProperties"),
+    "properties": ({"properties": {"a": False}}, "/properties"),
+    "pattern": ({"pattern": r"^\p{L}$"}, "/pattern"),
+}
+
+
+@pytest.mark.parametrize("keyword", XGRAMMAR_ALONE)
+def test_what_only_xgrammar_would_ignore_is_said_to_be_llguidances(keyword: str) -> None:
+    schema, place = XGRAMMAR_ALONE[keyword]
+    with pytest.raises(UnsupportedError) as caught:
+        prepared(json.dumps(schema), "xgrammar", lenient=False)
+    assert f"{keyword!r} at {place} (" in str(caught.value)
+    assert "backend='llguidance' enforces it" in str(caught.value)
+    assert [] == prepared(json.dumps(schema), "llguidance", lenient=False)[1]
+
+
+def test_what_shows_only_in_compiling_is_named_too() -> None:
+    overlapping = {"patternProperties": {"a": {"type": "integer"}, "b": {"type": "string"}}}
+    schema = {"properties": {"deep": {"items": overlapping}}}
+    with pytest.raises(
+        UnsupportedError, match=r"'patternProperties' at /properties/deep/items/patternProperties .*disjoint"
+    ):
+        Guard.json_schema(schema, BYTES)
+    with pytest.warns(GuardWarning, match="'patternProperties' at /properties/deep/items/patternProperties"):
+        guard = Guard.json_schema(schema, BYTES, lenient=True)
+    assert guard.accepts('{"deep": [{"ab": null}]}')
+
+
+def test_properties_that_are_called_like_keywords_are_properties() -> None:
+    names = ["not", "oneOf", "contains", "uniqueItems", "if", "$ref", "properties", "dependencies", "unevaluatedItems"]
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "integer"} for name in names},
+        "required": names,
+        "additionalProperties": False,
+    }
+    instance = json.dumps(dict.fromkeys(names, 1))
+    assert Guard.json_schema(schema, BYTES).accepts(instance)
+    assert [] == prepared(json.dumps(schema), "xgrammar", lenient=False)[1]
+
+
+def test_values_that_look_like_schemas_are_values() -> None:
+    value = {"not": {"contains": 1}, "$ref": "#/nowhere"}
+    assert Guard.json_schema({"const": value, "default": {"uniqueItems": True}}, BYTES).accepts(json.dumps(value))
+
+
+def test_notes_and_formats_of_ones_own_are_no_constraints() -> None:
+    schema = {"type": "string", "format": "country-code", "title": "t", "examples": [1], "contentEncoding": "base64"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Guard.json_schema(schema, BYTES).accepts('"anything"')
+
+
+def test_each_call_warns_though_the_guard_is_compiled_once() -> None:
+    for _ in range(2):
+        with pytest.warns(GuardWarning, match="'uniqueItems' at /uniqueItems") as caught:
+            Guard.json_schema(DEEP, BYTES, lenient=True)
+        assert [__file__] == [warning.filename for warning in caught]
+
+
+def test_of_several_keywords_the_first_is_named_and_the_others_are_counted() -> None:
+    schema = {"properties": dict.fromkeys("abc", DEEP)}
+    with pytest.raises(UnsupportedError, match=r"/properties/a/uniqueItems .*\(and 2 more\)"):
+        Guard.json_schema(schema, BYTES)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [
+        ("a$b", "anchor"),
+        ("(?=a)a", "looking around"),
+        ("(?<!a)a", "looking around"),
+        (r"(a)\1", "reference"),
+        (r"\ba", "word boundary"),
+        ("(?i)a", "flags"),
+        (r"\p{L}", "Unicode class"),
+        (r"a\Z", "ECMA-262"),
+    ],
+)
+def test_what_xgrammar_ignores_in_a_regex_is_named(pattern: str, what: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"xgrammar does not do .*{what}"):
+        Guard.regex(pattern, BYTES, backend="xgrammar")
+
+
+def test_the_dot_takes_no_newline_with_either_backend() -> None:
+    pytest.importorskip("xgrammar")
+    backends: tuple[Backend, ...] = ("llguidance", "xgrammar")
+    for backend in backends:
+        guard = Guard.regex(r"a.[.]\.", BYTES, backend=backend)
+        assert [True, False, False] == [guard.accepts(text) for text in ("ab..", "a\n..", "abx.")]
+
+
+def test_an_unknown_backend_is_named() -> None:
+    with pytest.raises(ValueError, match="llguidance, xgrammar, got 'outlines'"):
+        Guard.json_schema({}, BYTES, backend="outlines")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "text"}, "valid JSON Schema, got at /type: 'text' is not valid"),
+        ({"properties": {"a": {"required": True}}}, "/properties/a/required"),
+        ({"minLength": -1}, "/minLength"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "items": 3}, "/items"),
+        ({"$ref": "#/$defs/missing"}, "inside of its own, got '#/\\$defs/missing' at /\\$ref"),
+        ({"items": {"$ref": "https://example.com/a.json"}}, "example.com/a.json' at /items/\\$ref"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "circle"),
+        ({"allOf": [{"$ref": "#"}]}, "circle"),
+        (False, "leave something to generate"),
+        ({"type": "object", "required": ["a"], "properties": {"a": False}}, "leave something to generate"),
+    ],
+)
+def test_what_is_no_schema_is_an_error_with_its_place(schema: Any, message: str) -> None:
+    with pytest.raises(GuardError, match=message):
+        Guard.json_schema(schema, BYTES)
