@@ -60,6 +60,11 @@ def test_a_letter_of_several_bytes_is_cut_where_it_begins() -> None:
         assert_valid(Guard.regex("éé", VOCABULARY), "éè")
 
 
+def test_half_a_surrogate_pair_leaves_every_guard() -> None:
+    with pytest.raises(AssertionError, match="leaves the guard at character 1: 'é' is a legal beginning, "):
+        assert_valid(Guard.regex("é.", VOCABULARY), "é\ud83d")
+
+
 def test_what_the_guard_allows_jsonschema_must_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Guard, "accepts", lambda _self, _text: True)
     with pytest.raises(AssertionError, match=r"which does not fit its schema\njsonschema says: .*'b' is a required"):

@@ -154,7 +154,7 @@ class Guard:
 
     def legal_head(self, text: str) -> int:
         """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
-        return self.matcher(())._push_bytes(text.encode())
+        return self.matcher(())._push_bytes(text.encode(errors="surrogatepass"))  # half a pair leaves every guard
 
     def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""

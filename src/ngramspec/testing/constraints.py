@@ -57,45 +57,60 @@ class Constraint:
 
 def fits(schema: str, text: str) -> bool | None:
     """Whether `text` is JSON that fits `schema`, by `jsonschema`; None where that cannot say: keys that come twice,
-    references into the net, numbers that no float holds."""
+    references into the net, numbers that no float holds, schemas that are none."""
     from jsonschema.exceptions import ValidationError
     from referencing.exceptions import Unresolvable
 
     try:
-        instance = json.loads(text, parse_constant=_refuse, parse_float=_exact, object_pairs_hook=_once)
-    except _UnsureError:
+        validator, instance = _validator(schema), _read(text)
+        if validator is not None:
+            validator.validate(instance)
+    except (_UnsureError, Unresolvable, OverflowError, re.error):
         return None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ValidationError):
         return False
-    try:
-        _validator(schema).validate(instance)
-    except ValidationError:
-        return False
-    except (Unresolvable, OverflowError, RecursionError, re.error):
-        return None
-    return True
+    return None if validator is None else True
 
 
 def why_unfit(schema: str, text: str) -> str | None:
     """What `jsonschema` says against `text`; None where it says nothing."""
     from jsonschema.exceptions import ValidationError
 
+    if fits(schema, text) is not False:
+        return None
     try:
-        _validator(schema).validate(json.loads(text))
-    except ValueError as error:
-        return f"it is no JSON: {error}"
+        _validator(schema).validate(_read(text))
     except ValidationError as error:
         return f"{error.json_path}: {shortened(error.message, 200)}"
+    except (ValueError, RecursionError) as error:
+        return f"it is no JSON: {error}"
     return None
+
+
+def _read(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse, parse_float=_exact, object_pairs_hook=_once)
 
 
 @functools.lru_cache(maxsize=64)
 def _validator(schema: str) -> Any:
-    from jsonschema import Draft202012Validator
+    """Of the draft that the schema names, or else of the newest one in which it is a schema; None where it is in none.
+
+    Numbers are exact: to floats, 0.075 is no multiple of 0.0001.
+    """
+    from jsonschema import Draft4Validator, Draft7Validator, Draft202012Validator
+    from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
 
     read = json.loads(schema, parse_float=_exact)
-    return validator_for(read, default=Draft202012Validator)(read)
+    named = validator_for(read, default=None)
+    drafts: list[Any] = [Draft202012Validator, Draft7Validator, Draft4Validator] if named is None else [named]
+    for draft in drafts:
+        try:
+            draft.check_schema(read)
+        except SchemaError:
+            continue
+        return draft(read)
+    return None
 
 
 @functools.lru_cache(maxsize=256)
@@ -123,7 +138,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _exact(text: str) -> Decimal | int:
-    """A number that arithmetic does not round: to floats, 0.075 is no multiple of 0.0001."""
     number = Decimal(text)
     if number.adjusted() > MAX_EXPONENT:
         raise _UnsureError

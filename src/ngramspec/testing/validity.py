@@ -28,7 +28,7 @@ def assert_valid(guard: Guard, text: str) -> None:
 
 def _where(guard: Guard, text: str) -> str:
     """Where the text leaves the guard."""
-    raw = text.encode()
+    raw = text.encode(errors="surrogatepass")
     length = guard.legal_head(text)
     head = raw[:length].decode(errors="ignore")
     if length == len(raw):

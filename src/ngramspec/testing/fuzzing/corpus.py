@@ -1,0 +1,59 @@
+"""Constraints from files: rows of {"schema", "valid", "invalid"}, and files of one schema, regex or grammar."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ngramspec.errors import GuardError
+from ngramspec.testing.constraints import Constraint, ConstraintKind
+
+SUFFIXES: dict[str, ConstraintKind] = {".schema.json": "schema", ".regex": "regex", ".lark": "grammar"}
+
+
+def read_corpus(folder: Path) -> list[Constraint]:
+    """All constraints in `folder` and below, by name: `*.jsonl`, `*.jsonl.gz`, `*.schema.json`, `*.regex`, `*.lark`.
+
+    A row of JSON lines is {"schema": …, "valid": […], "invalid": […]}, instances and not texts, with an "id".
+    Raises GuardError where there is none, and for rows that are something else.
+    """
+    found: list[Constraint] = []
+    for path in sorted(folder.rglob("*")):
+        if path.name.endswith((".jsonl", ".jsonl.gz")):
+            found += _rows(path)
+        elif suffix := next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None):
+            found.append(read_constraint(path, SUFFIXES[suffix]))
+    if not found:
+        raise GuardError(f"a corpus must hold {', '.join(SUFFIXES)} or .jsonl files, got none in {folder}")
+    return found
+
+
+def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
+    """The one constraint that a file holds."""
+    text = path.read_text(encoding="utf-8")
+    if kind == "schema":
+        try:
+            text = dumped(json.loads(text))
+        except ValueError as error:
+            raise GuardError(f"a schema must be JSON, got {path}: {error}") from error
+    return Constraint(kind, text.rstrip("\n") if kind == "regex" else text, name=path.name)
+
+
+def dumped(value: Any) -> str:
+    """JSON as guards take it with any whitespace: compact, and with its letters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _rows(path: Path) -> Iterator[Constraint]:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                texts = {kind: tuple(map(dumped, row.get(kind, ()))) for kind in ("valid", "invalid")}
+                name = str(row.get("id", f"{path.name}:{number}"))
+                yield Constraint("schema", dumped(row["schema"]), texts["valid"], texts["invalid"], name)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise GuardError(
+                    f'a row must be {{"schema": …, "valid": […], "invalid": […]}}, got {path}:{number}: {error!r}'
+                ) from error
