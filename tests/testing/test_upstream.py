@@ -64,6 +64,7 @@ SCHEMAS = [
     ("xgrammar: strings of bounded length", xgrammar_accepts, BOUNDED, r'"\\"', False),
     ("xgrammar: names beyond plain ASCII", xgrammar_accepts, NAMED.replace('"a"', '"é"'), '{"é":"1"}', True),
     ("xgrammar: -0 is no integer", xgrammar_accepts, '{"type":"integer"}', "-0", False),
+    ("llguidance: DEL in strings", llguidance_accepts, '{"type":"string"}', '"\x7f"', False),
     ("letters written as escapes", xgrammar_accepts, NAMED, r'{"\u0061":"1"}', True),
     ("letters written as escapes", llguidance_accepts, NAMED, r'{"\u0061":"1"}', True),
     ("letters written as escapes", llguidance_accepts, '{"type":"string"}', r'"\u0061"', False),

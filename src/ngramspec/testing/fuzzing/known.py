@@ -99,6 +99,12 @@ def _is_spelling(case: Case) -> bool:
     return "\\" in case.text and plain != case.text and case.agrees_on(plain)
 
 
+def _is_delete(case: Case) -> bool:
+    """To llguidance the letter DEL, U+007F, is written as an escape only; JSON has it as it is."""
+    plain = case.text.replace("\x7f", "x")
+    return case.backend == "llguidance" and not case.is_accepted and plain != case.text and case.agrees_on(plain)
+
+
 def _is_escape(case: Case) -> bool:
     """xgrammar's strings of bounded length, or with a pattern, are of any characters but quotes and backslashes: there
     are no escapes in them, and control characters stand for themselves, which JSON forbids."""
@@ -152,6 +158,7 @@ KNOWN = (
     Known("keywords of another draft", _is_draft),
     Known("what a string contains is not looked at", _is_content),
     Known("letters written as escapes", _is_spelling),
+    Known("llguidance: DEL in strings", _is_delete),
     Known("xgrammar: names beyond plain ASCII", _is_name),
     Known("xgrammar: strings of bounded length", _is_escape),
     Known("xgrammar: -0 is no integer", _is_minus_zero),
