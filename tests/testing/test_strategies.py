@@ -3,13 +3,15 @@
 import subprocess
 import sys
 
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.testing import Constraint, Slip
 from ngramspec.testing.strategies import constraints, grammars, json_schemas, mutants, regexes, slips, vocabularies
 
 ANY = settings(max_examples=150, deadline=None, database=None, derandomize=True)
+SEEN = settings(ANY, max_examples=1000, phases=[Phase.generate])
+"""To see that something is drawn, not how small it can be."""
 
 
 @ANY
@@ -39,12 +41,12 @@ def test_re_matches_the_texts_of_a_regex(constraint: Constraint) -> None:
 
 
 def test_all_kinds_of_constraints_come_with_texts_that_say_something() -> None:
-    nested = find(json_schemas(), lambda c: "anyOf" in c.source and "properties" in c.source, settings=ANY)
+    nested = find(json_schemas(), lambda c: "anyOf" in c.source and "properties" in c.source, settings=SEEN)
     assert nested.valid
-    assert find(json_schemas(), lambda c: "$ref" in c.source and "children" in c.valid[0], settings=ANY)
-    assert find(json_schemas(), lambda c: len(c.invalid) > 1, settings=ANY)
-    assert find(regexes(), lambda c: "|" in c.source and "{2,}" in c.source, settings=ANY)
-    assert find(grammars(), lambda c: "((" in c.valid[0], settings=ANY)
+    assert find(json_schemas(), lambda c: "$ref" in c.source and "children" in c.valid[0], settings=SEEN)
+    assert find(json_schemas(), lambda c: len(c.invalid) > 1, settings=SEEN)
+    assert find(regexes(), lambda c: "|" in c.source and "{2,}" in c.source, settings=SEEN)
+    assert find(grammars(), lambda c: "((" in c.valid[0], settings=SEEN)
 
 
 def test_mutants_are_nearly_right() -> None:
@@ -67,14 +69,14 @@ def test_vocabularies_have_the_tokens_that_are_hard() -> None:
     drawn = vocabularies([text], ["<t>"])
 
     def has(*texts: bytes) -> object:
-        return find(drawn, lambda vocabulary: set(texts) <= set(vocabulary.tokens), settings=ANY)
+        return find(drawn, lambda vocabulary: set(texts) <= set(vocabulary.tokens), settings=SEEN)
 
     assert has(b'<t>{"')  # goes on behind the marker
     assert has(b" <")  # ends inside it
     assert has(b"<t>", b"<end>", b"</s>", b"<eot>")
-    assert find(drawn, lambda v: len(v.tokens) > len(set(v.tokens)), settings=ANY)
-    assert find(drawn, lambda v: v.hidden_tokens, settings=ANY)
-    assert find(drawn, lambda v: any(v.tokens[token] == b"<t>" for token in v.special), settings=ANY)
+    assert find(drawn, lambda v: len(v.tokens) > len(set(v.tokens)), settings=SEEN)
+    assert find(drawn, lambda v: v.hidden_tokens, settings=SEEN)
+    assert find(drawn, lambda v: any(v.tokens[token] == b"<t>" for token in v.special), settings=SEEN)
 
 
 def test_slips_shrink_to_one_at_the_start() -> None:

@@ -113,6 +113,11 @@ def _validator(schema: str) -> Any:
     return None
 
 
+def dumped(value: Any) -> str:
+    """JSON as guards take it with any whitespace: compact, and with its letters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 @functools.lru_cache(maxsize=256)
 def _pattern(pattern: str) -> re.Pattern[str] | None:
     try:

@@ -8,8 +8,9 @@ from ngramspec.testing.constraints import Constraint
 from ngramspec.testing.fuzzing.campaign import BACKENDS, Campaign, Failure, Result
 from ngramspec.testing.fuzzing.checks import DefectError
 from ngramspec.testing.fuzzing.corpus import read_constraint, read_corpus
-from ngramspec.testing.fuzzing.playing import SHARES, Tally, play
+from ngramspec.testing.fuzzing.playing import play
 from ngramspec.testing.fuzzing.scene import Scene, Writer, vocabulary_of
+from ngramspec.testing.fuzzing.tally import SHARES, Tally
 from ngramspec.testing.tokens import Tokens
 
 __all__ = [

@@ -15,8 +15,9 @@ from ngramspec.guards.source import Backend
 from ngramspec.testing.constraints import Constraint
 from ngramspec.testing.fuzzing.checks import DefectError, check_agreement, check_backends
 from ngramspec.testing.fuzzing.drawing import DRAFTERS, Stage, scenes, stages
-from ngramspec.testing.fuzzing.playing import Tally, play
+from ngramspec.testing.fuzzing.playing import play
 from ngramspec.testing.fuzzing.scene import Scene, Writer, vocabulary_of
+from ngramspec.testing.fuzzing.tally import Tally
 from ngramspec.testing.strategies import constraints, mutants
 from ngramspec.testing.tokens import Tokens
 

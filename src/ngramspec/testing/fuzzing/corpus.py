@@ -4,10 +4,9 @@ import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ngramspec.errors import GuardError
-from ngramspec.testing.constraints import Constraint, ConstraintKind
+from ngramspec.testing.constraints import Constraint, ConstraintKind, dumped
 
 SUFFIXES: dict[str, ConstraintKind] = {".schema.json": "schema", ".regex": "regex", ".lark": "grammar"}
 
@@ -38,11 +37,6 @@ def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
         except ValueError as error:
             raise GuardError(f"a schema must be JSON, got {path}: {error}") from error
     return Constraint(kind, text.rstrip("\n") if kind == "regex" else text, name=path.name)
-
-
-def dumped(value: Any) -> str:
-    """JSON as guards take it with any whitespace: compact, and with its letters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _rows(path: Path) -> Iterator[Constraint]:

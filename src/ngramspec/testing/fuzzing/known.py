@@ -7,17 +7,15 @@ that it is about, and the guard must then agree. A difference that no rule expla
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard
 from ngramspec.guards.source import Backend
-from ngramspec.testing.constraints import Constraint, ConstraintKind
-
-MAX_TRIALS = 3000
-"""Beginnings of a text that are tried in the search for an order of keys."""
+from ngramspec.testing.constraints import Constraint, ConstraintKind, dumped
+from ngramspec.testing.fuzzing.ordering import in_order
 
 UNALIKE = frozenset({"Cn", "Mn", "Mc", "Me", "Pc", "Cf", "No", "Nl", "So"})
 """Categories of Unicode on which Rust's regex crate and `re` do not agree, or not in every version."""
@@ -51,7 +49,7 @@ class Case:
 
 def _is_order(case: Case) -> bool:
     """Keys come in the order of the schema, so the same object with its keys in that order is accepted."""
-    is_plain = case.text == _dumped(case.value)
+    is_plain = case.text == dumped(case.value)
     return is_plain and not case.is_accepted and case.fits_in_order()
 
 
@@ -69,8 +67,8 @@ def _is_draft(case: Case) -> bool:
 
 def _is_numeral(case: Case) -> bool:
     """Of a number that is whole, only the plain form is written: 1 and neither 1.0 nor 1e0."""
-    plain = _dumped(_mapped(case.value, _plain_number))
-    return not case.is_accepted and plain != _dumped(case.value) and case.agrees_on(plain)
+    plain = dumped(_mapped(case.value, _plain_number))
+    return not case.is_accepted and plain != dumped(case.value) and case.agrees_on(plain)
 
 
 def _is_format(case: Case) -> bool:
@@ -82,7 +80,7 @@ def _is_format(case: Case) -> bool:
 def _agrees_with(case: Case, schema: Any) -> bool:
     """Whether a guard of `schema` says of the text what `jsonschema` says."""
     try:
-        guard = replace(case.constraint, source=_dumped(schema)).guard(case.guard.vocabulary, backend=case.backend)
+        guard = replace(case.constraint, source=dumped(schema)).guard(case.guard.vocabulary, backend=case.backend)
     except GuardError:
         return False
     return replace(case, guard=guard).agrees_on(case.text)
@@ -95,7 +93,7 @@ def _is_content(case: Case) -> bool:
 
 def _is_spelling(case: Case) -> bool:
     """Letters written as escapes, `\\u0061`, are refused in most strings, and let by in names of other properties."""
-    plain = _dumped(case.value)
+    plain = dumped(case.value)
     return "\\" in case.text and plain != case.text and case.agrees_on(plain)
 
 
@@ -108,14 +106,14 @@ def _is_delete(case: Case) -> bool:
 def _is_escape(case: Case) -> bool:
     """xgrammar's strings of bounded length, or with a pattern, are of any characters but quotes and backslashes: there
     are no escapes in them, and control characters stand for themselves, which JSON forbids."""
-    plain = _dumped(_mapped(case.value, _without_escapes))
+    plain = dumped(_mapped(case.value, _without_escapes))
     return case.backend == "xgrammar" and plain != case.text and case.agrees_on(plain)
 
 
 def _is_name(case: Case) -> bool:
     """xgrammar takes a property whose name is not of plain ASCII for one that the schema does not name, as well."""
     names = {name for name in _names(case.constraint.schema) if json.dumps(name) != f'"{name}"'}
-    return case.backend == "xgrammar" and any(_dumped(name) in case.text for name in names)
+    return case.backend == "xgrammar" and any(dumped(name) in case.text for name in names)
 
 
 def _is_minus_zero(case: Case) -> bool:
@@ -180,54 +178,6 @@ def known_difference(
         return None
 
 
-def in_order(guard: Guard, value: Any, ranks: Mapping[str, int]) -> str | None:
-    """`value` as JSON with its keys in an order that `guard` accepts; None if none is found. ranks: of what to try."""
-    trials = iter(range(MAX_TRIALS))
-    texts = (text for text in _written(guard, "", _ranked(value, ranks), trials) if guard.accepts(text))
-    return next(texts, None)
-
-
-def _ranked(value: Any, ranks: Mapping[str, int]) -> Any:
-    if isinstance(value, dict):
-        names = sorted(value, key=lambda name: ranks.get(name, len(ranks)))
-        return {name: _ranked(value[name], ranks) for name in names}
-    return [_ranked(item, ranks) for item in value] if isinstance(value, list) else value
-
-
-def _written(guard: Guard, head: str, value: Any, trials: Iterator[int]) -> Iterator[str]:
-    """`head` and `value` behind it, in all ways that are legal."""
-    if isinstance(value, dict):
-        yield from _members(guard, head + "{", list(value.items()), trials)
-    elif isinstance(value, list):
-        yield from _items(guard, head + "[", value, trials)
-    elif _is_legal(guard, head + _dumped(value), trials):
-        yield head + _dumped(value)
-
-
-def _members(guard: Guard, head: str, members: list[tuple[str, Any]], trials: Iterator[int]) -> Iterator[str]:
-    if not members:
-        yield head + "}"
-    for name, value in members:
-        start = f"{head}{'' if head.endswith('{') else ','}{_dumped(name)}:"
-        if _is_legal(guard, start, trials):
-            others = [member for member in members if member[0] != name]
-            for text in _written(guard, start, value, trials):
-                yield from _members(guard, text, others, trials)
-
-
-def _items(guard: Guard, head: str, items: list[Any], trials: Iterator[int]) -> Iterator[str]:
-    if not items:
-        yield head + "]"
-        return
-    start = head if head.endswith("[") else head + ","
-    for text in _written(guard, start, items[0], trials):
-        yield from _items(guard, text, items[1:], trials)
-
-
-def _is_legal(guard: Guard, head: str, trials: Iterator[int]) -> bool:
-    return next(trials, None) is not None and guard.legal_head(head) == len(head.encode())
-
-
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {change(name): _mapped(item, change) for name, item in value.items()}
@@ -262,7 +212,3 @@ def _without(schema: Any, keyword: str) -> Any:
             if name != keyword or not isinstance(item, str)
         }
     return [_without(item, keyword) for item in schema] if isinstance(schema, list) else schema
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,53 +1,22 @@
 """A scene is played: without drafts, with every drafter, and what is emitted is held against all that must hold."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ngramspec.decoding import FixedBudget
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Vocabulary
-from ngramspec.guards.types import is_set, num_words
 from ngramspec.hf import Speculator
 from ngramspec.hf.rows import unsteered
 from ngramspec.testing.adversary import AdversarialDrafter, Slip
 from ngramspec.testing.fuzzing.checks import DefectError, check_fits, check_matcher, check_text
 from ngramspec.testing.fuzzing.model import ScriptedModel
-from ngramspec.testing.fuzzing.scene import Scene, borders, spell
-
-SHARES = (
-    "partial acceptance",
-    "illegal token in mid-draft",
-    "end of sequence in mid-draft",
-    "marker inside a token",
-)
-"""What a case must do now and then, or the fuzz proves little."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was tried. cases: outputs made with drafts. seen: of how many of them something holds.
-
-    known: differences of backends that are known, by name.
-    """
-
-    cases: int = 0
-    seen: Counter[str] = field(default_factory=Counter)
-    known: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    texts: int = 0
-
-    def add(self, other: "Tally") -> None:
-        """Add up."""
-        self.cases += other.cases
-        self.texts += other.texts
-        for mine, its in ((self.seen, other.seen), (self.known, other.known), (self.refused, other.refused)):
-            mine.update(its)
+from ngramspec.testing.fuzzing.scene import Scene, spell
+from ngramspec.testing.fuzzing.tally import Tally, seen_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +93,8 @@ class _Stage:
             with unsteered():
                 output = self._generate(self._processors(), custom_generate=spec)
         self._compare(reference, output, slips)
-        self._count(rows, drafter)
+        self.tally.cases += 1
+        self.tally.seen.update(seen_in(self.scene, self.guards, rows, drafter.judged))
 
     def _processors(self) -> list[Any]:
         return [Guard.per_row(self.guards)]
@@ -179,41 +149,6 @@ class _Stage:
         is_compared = reference.error is None and not (self.scene.is_sampled and len(expected) > 1)
         if is_compared and not torch.equal(reference.state, output.state):
             raise DefectError("identity", f"with {slips} the random generator is left in another state")
-
-    def _count(self, rows: list[list[int]], drafter: AdversarialDrafter) -> None:
-        seen = {"something accepted" for judged in drafter.judged if judged.num_accepted}
-        seen |= {"a row that ended" for row in rows if row and row[-1] in self.ends}
-        seen |= {"partial acceptance" for judged in drafter.judged if 0 < judged.num_accepted < len(judged.tokens)}
-        for judged in drafter.judged:
-            if any(token in self.ends for token in judged.tokens[1:-1]):
-                seen.add("end of sequence in mid-draft")
-        if self._has_illegal(rows, drafter):
-            seen.add("illegal token in mid-draft")
-        names = self.vocabulary.tokens
-        if any(any(borders(self.scene.markers, [names[t] for t in row])) for row in rows if self.scene.markers):
-            seen.add("marker inside a token")
-        self.tally.cases += 1
-        self.tally.seen.update(seen)
-
-    def _has_illegal(self, rows: list[list[int]], drafter: AdversarialDrafter) -> bool:
-        """Whether a draft reached the masks with a token that they forbid, behind a head that is the row's own text."""
-        size = num_words(len(self.vocabulary))
-        masks: dict[int, Any] = {}
-        for row, position, tokens, _ in drafter.judged:
-            guard, emitted = self.guards[row], rows[row]
-            agreeing = 0
-            while agreeing < len(tokens) and emitted[position + agreeing : position + agreeing + 1] == [
-                tokens[agreeing]
-            ]:
-                agreeing += 1
-            if guard is None or not 0 < agreeing < len(tokens) or position + agreeing > len(emitted):
-                continue
-            if row not in masks:
-                masks[row] = np.zeros((len(emitted) + 1, size), np.int32)
-                guard.matcher(self.ends).fill(emitted, masks[row])
-            if not is_set(masks[row][position + agreeing], tokens[agreeing]):
-                return True
-        return False
 
 
 def _same(left: Tensor | None, right: Tensor | None) -> bool:

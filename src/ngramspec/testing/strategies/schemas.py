@@ -3,13 +3,12 @@
 Keys come in the order in which a schema declares them, for that is the order in which guards take them.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
-from ngramspec.testing.constraints import Constraint, fits
+from ngramspec.testing.constraints import Constraint, dumped, fits
 
 NAMES = ("a", "b", "name", "é", "x y")
 STRINGS = 'ab é"\\\n😀'
@@ -23,9 +22,9 @@ Node = tuple[dict[str, Any], st.SearchStrategy[Any]]
 def json_schemas(draw: st.DrawFn, max_depth: int = 2) -> Constraint:
     """A schema, up to three texts of compact JSON that fit it, and up to three that do not."""
     schema, instances = _tree(draw) if draw(st.integers(0, 9)) == 9 else _node(draw, max_depth)
-    source = _dumped(schema)
-    fitting = draw(st.lists(instances.map(_dumped), min_size=1, max_size=3, unique=True))
-    others = draw(st.lists(st.one_of(_values().map(_dumped), instances.flatmap(_spoilt).map(_dumped)), max_size=3))
+    source = dumped(schema)
+    fitting = draw(st.lists(instances.map(dumped), min_size=1, max_size=3, unique=True))
+    others = draw(st.lists(st.one_of(_values().map(dumped), instances.flatmap(_spoilt).map(dumped)), max_size=3))
     unfit = dict.fromkeys(text for text in others if fits(source, text) is False)
     return Constraint("schema", source, valid=tuple(fitting), invalid=tuple(unfit))
 
@@ -145,7 +144,3 @@ def _instances(properties: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrate
 
 def _present(properties: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if not isinstance(value, _Absent)}
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
