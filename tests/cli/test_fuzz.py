@@ -91,6 +91,13 @@ def test_a_corpus_is_read_and_its_texts_are_held_against_the_guards(run: Command
     assert 160 <= report["examples"] + 40
 
 
+def test_the_grammars_that_come_along_hold(run: Command) -> None:
+    outcome = run("fuzz", "--corpus", Path(__file__).parents[2] / "grammars", "--examples", 150, "--json")
+    report = json.loads(outcome.output)
+    assert [] == report["failures"]
+    assert 500 <= report["texts"], "the examples beside the grammars were not read"
+
+
 def test_a_tokenizer_can_be_named(run: Command) -> None:
     outcome = run("fuzz", "--regex", "(yes|no) [0-9]+", "--tokenizer", "pico", "--examples", 40, "--json")
     assert outcome.code in (0, 3)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ngramspec.errors import GuardError
+from ngramspec.guards.library import joined
 from ngramspec.testing.constraints import Constraint, ConstraintKind, dumped
 
 SUFFIXES: dict[str, ConstraintKind] = {".schema.json": "schema", ".regex": "regex", ".lark": "grammar"}
@@ -29,14 +30,25 @@ def read_corpus(folder: Path) -> list[Constraint]:
 
 
 def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
-    """The one constraint that a file holds."""
+    """The one constraint that a file holds, with the texts of `NAME.examples.json` where that lies beside it.
+
+    Files are read as those in `grammars/` are: a regex may have several lines, and comments.
+    """
     text = path.read_text(encoding="utf-8")
-    if kind == "schema":
-        try:
-            text = dumped(json.loads(text))
-        except ValueError as error:
-            raise GuardError(f"a schema must be JSON, got {path}: {error}") from error
-    return Constraint(kind, text.rstrip("\n") if kind == "regex" else text, name=path.name)
+    try:
+        source = {"schema": lambda: dumped(json.loads(text)), "regex": lambda: joined(text), "grammar": lambda: text}
+        known = _examples(path)
+        return Constraint(kind, source[kind](), tuple(known["accepted"]), tuple(known["rejected"]), path.name)
+    except (ValueError, KeyError, TypeError) as error:
+        raise GuardError(f"a {kind} and its examples must be such, got {path}: {error!r}") from error
+
+
+def _examples(path: Path) -> dict[str, list[str]]:
+    """Texts that must pass and must fail, by what else is known of a constraint."""
+    name = next((path.name.removesuffix(end) for end in SUFFIXES if path.name.endswith(end)), path.stem)
+    file = path.with_name(f"{name}.examples.json")
+    known: dict[str, list[str]] = {"accepted": [], "rejected": []}
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else known
 
 
 def _rows(path: Path) -> Iterator[Constraint]:

@@ -42,9 +42,13 @@ class Case:
         return accepted is self.constraint.verdict(text)
 
     def fits_in_order(self) -> bool:
-        """Whether the guard accepts the text's JSON with its keys in some order; that of the schema is tried first."""
+        """Whether the guard accepts the text's JSON with its keys in some order.
+
+        Tried first are the schema's own, and the text's own with the names behind that the schema does not know.
+        """
         names = list(dict.fromkeys(_names(self.constraint.schema)))
-        return in_order(self.guard, self.value, {name: rank for rank, name in enumerate(names)}) is not None
+        ranks = ({name: rank for rank, name in enumerate(names)}, dict.fromkeys(names, 0))
+        return any(in_order(self.guard, self.value, each) is not None for each in ranks)
 
 
 def _is_order(case: Case) -> bool:
