@@ -65,8 +65,10 @@ def _is_space(case: Case) -> bool:
 
 def _is_draft(case: Case) -> bool:
     """Guards heed `dependencies` in a schema of a later draft, to whose readers the keyword means nothing."""
-    without = {name: item for name, item in case.constraint.schema.items() if name != "dependencies"}
-    return not case.is_accepted and without != case.constraint.schema and _agrees_with(case, without)
+    without = _without(case.constraint.schema, "dependencies", dict)
+    is_earlier = "json-schema.org/draft-0" in case.constraint.source
+    is_heeded = not is_earlier and without != case.constraint.schema
+    return not case.is_accepted and is_heeded and _agrees_with(case, without)
 
 
 def _is_numeral(case: Case) -> bool:
@@ -77,7 +79,7 @@ def _is_numeral(case: Case) -> bool:
 
 def _is_format(case: Case) -> bool:
     """A guard demands a format; `jsonschema`, unless asked to, reads it as a remark."""
-    without = _without(case.constraint.schema, "format")
+    without = _without(case.constraint.schema, "format", str)
     return not case.is_accepted and without != case.constraint.schema and _agrees_with(case, without)
 
 
@@ -208,11 +210,9 @@ def _names(schema: Any) -> Iterator[str]:
             yield from _names(item)
 
 
-def _without(schema: Any, keyword: str) -> Any:
+def _without(schema: Any, keyword: str, kind: type) -> Any:
+    """`schema` without a keyword, whose value is of a kind that tells it from a property of that name."""
     if isinstance(schema, dict):
-        return {
-            name: _without(item, keyword)
-            for name, item in schema.items()
-            if name != keyword or not isinstance(item, str)
-        }
-    return [_without(item, keyword) for item in schema] if isinstance(schema, list) else schema
+        kept = {name: item for name, item in schema.items() if name != keyword or not isinstance(item, kind)}
+        return {name: _without(item, keyword, kind) for name, item in kept.items()}
+    return [_without(item, keyword, kind) for item in schema] if isinstance(schema, list) else schema
