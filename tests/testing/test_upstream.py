@@ -113,8 +113,23 @@ def test_jsonschema_says_otherwise(name: str, accepts: Accepts, schema: str, tex
     assert fits() is not accepted
 
 
+def test_xgrammar_takes_halves_of_surrogate_pairs() -> None:
+    matcher = xgrammar.GrammarMatcher(compiler().compile_regex("."))
+    assert all(matcher.accept_string(bytes([byte])) for byte in b"\xed\xb2\xa5"), "upstream has mended it"
+    assert matcher.is_completed()
+    with pytest.raises(UnicodeDecodeError):
+        b"\xed\xb2\xa5".decode()
+
+
+def test_llguidance_takes_no_half_of_a_surrogate_pair() -> None:
+    vocabulary = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
+    matcher = LLMatcher(tokenizer_of(vocabulary), LLMatcher.grammar_from_regex("."), log_level=0)
+    assert 1 == matcher.try_consume_tokens([0xED, 0xB2, 0xA5])
+
+
 def test_every_known_difference_has_its_test() -> None:
     ours = {"keywords of another draft"}  # guards read them, whatever a backend does
+    ours |= {"xgrammar: halves of surrogate pairs"}  # these are bytes, and tested as such
     assert {known.name for known in KNOWN} == ours | {name for name, *_ in [*SCHEMAS, *REMARKS, *REGEXES]}
 
 

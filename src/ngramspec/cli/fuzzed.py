@@ -72,10 +72,7 @@ def show(result: Result, again: str) -> None:
 def _show(console: Console, failure: Failure) -> None:
     _print(console, f"\n{failure.message}", WRONG)
     _print(console, f"  in {failure.constraint}")
-    if failure.example.startswith("Scene("):
-        _print(console, f"  from ngramspec.testing.fuzzing import *; play({failure.example})")
-    else:
-        _print(console, f"  with the text {failure.example!r}")
+    _print(console, f"  from ngramspec.testing.fuzzing import *; {failure.example}")
 
 
 def _version(package: str) -> str | None:

@@ -1,11 +1,13 @@
-"""`ngramspec fuzz`, for programs: a `Campaign` of scenes; and `play`, which runs one scene, as a failure prints it.
+"""`ngramspec fuzz`, for programs: a `Campaign` of scenes; and `play` and `judge`, which do again what
+a failure prints.
 
 It needs hypothesis: `pip install 'ngramspec[fuzz]'`.
 """
 
 from ngramspec.testing.adversary import Slip
 from ngramspec.testing.constraints import Constraint
-from ngramspec.testing.fuzzing.campaign import BACKENDS, Campaign, Failure, Result
+from ngramspec.testing.fuzzing.agreeing import BACKENDS, judge
+from ngramspec.testing.fuzzing.campaign import Campaign, Failure, Result
 from ngramspec.testing.fuzzing.checks import DefectError
 from ngramspec.testing.fuzzing.corpus import read_constraint, read_corpus
 from ngramspec.testing.fuzzing.playing import play
@@ -26,6 +28,7 @@ __all__ = [
     "Tally",
     "Tokens",
     "Writer",
+    "judge",
     "play",
     "read_constraint",
     "read_corpus",

@@ -1,7 +1,7 @@
 """Many scenes: drawn by Hypothesis, played, counted, and shrunk where one fails."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.reporting import with_reporter
 
 from ngramspec.errors import GuardError
-from ngramspec.guards import Guard
 from ngramspec.guards.source import Backend
 from ngramspec.testing.constraints import Constraint
-from ngramspec.testing.fuzzing.checks import DefectError, check_agreement, check_backends
+from ngramspec.testing.fuzzing.agreeing import BACKENDS, agree
+from ngramspec.testing.fuzzing.checks import DefectError
 from ngramspec.testing.fuzzing.drawing import DRAFTERS, Stage, scenes, stages
 from ngramspec.testing.fuzzing.playing import play
 from ngramspec.testing.fuzzing.scene import Scene, Writer, vocabulary_of
@@ -21,7 +21,6 @@ from ngramspec.testing.fuzzing.tally import Tally
 from ngramspec.testing.strategies import constraints, mutants
 from ngramspec.testing.tokens import Tokens
 
-BACKENDS: tuple[Backend, ...] = ("llguidance", "xgrammar")
 CHUNK = 300
 """Cases of generated constraints until Hypothesis starts anew: what it remembers of them takes time and room."""
 SOUGHT = 6
@@ -41,7 +40,7 @@ QUIET: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A defect; example: the scene, or the text, that shows it, as small as it could be made."""
+    """A defect; example: a call of `play` or `judge` that shows it, as small as it could be made."""
 
     kind: str
     constraint: str
@@ -105,7 +104,7 @@ class Campaign:
                 try:
                     agree(constraint, {backend: guard}, text, result.tally)
                 except DefectError as error:
-                    result.failures.append(Failure(error.kind, str(constraint), str(error), text))
+                    result.failures.append(failure(error, constraint))
         if takers and not constraint.valid:
             constraint = replace(constraint, valid=self._written(constraint, takers[0], result))
         return Subject(constraint, tuple(takers))
@@ -119,7 +118,7 @@ class Campaign:
             try:
                 found |= dict.fromkeys(text.decode() for text in play(scene)[1])
             except DefectError as error:
-                result.failures.append(Failure(error.kind, str(constraint), str(error), repr(scene)))
+                result.failures.append(failure(error, constraint, scene))
         return tuple(found)[:SOUGHT]
 
 
@@ -154,8 +153,7 @@ class _Part:
                 scene()
         except DefectError as error:
             assert self._scene is not None
-            failure = Failure(error.kind, str(self._scene.constraint), str(error), repr(self._scene))
-            self._result.failures.append(failure)
+            self._result.failures.append(failure(error, self._scene.constraint, self._scene))
 
     def _play(self, data: Any) -> None:
         campaign, subject = self._campaign, self._subject
@@ -185,13 +183,9 @@ class _Part:
         return tally
 
 
-def agree(constraint: Constraint, guards: Mapping[Backend, Guard], text: str, tally: Tally) -> None:
-    """Raise DefectError where the guards, and whoever else knows, do not agree about `text`, for no known reason."""
-    known = [check_agreement(constraint, guard, backend, text) for backend, guard in guards.items()]
-    if constraint.verdict(text) is None:
-        check_backends(guards, text)
-    tally.known.update(name for name in known if name is not None)
-    tally.texts += 1
+def failure(error: DefectError, constraint: Constraint, scene: Scene | None = None) -> Failure:
+    """What is reported of a defect, which a text shows, or else the scene."""
+    return Failure(error.kind, str(constraint), str(error), error.example or f"play({scene!r})")
 
 
 def drawn(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:

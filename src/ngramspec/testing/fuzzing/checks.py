@@ -10,17 +10,18 @@ from ngramspec.guards import BitmaskArray, Guard, Vocabulary
 from ngramspec.guards.source import Backend
 from ngramspec.guards.types import num_words
 from ngramspec.testing.constraints import Constraint
-from ngramspec.testing.fuzzing.known import known_difference
+from ngramspec.testing.fuzzing.known import SURROGATES, has_surrogates, known_difference
 
 DefectKind = Literal["identity", "validity", "matcher", "agreement"]
 
 
 class DefectError(AssertionError):
-    """Something that must hold does not."""
+    """Something that must hold does not; example: a call that shows it, where a text is enough for that."""
 
     def __init__(self, kind: DefectKind, message: str) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
+        self.example = ""
 
 
 def check_text(guard: Guard, tokens: Sequence[int], eos_tokens: Sequence[int]) -> bytes | None:
@@ -43,6 +44,8 @@ def check_fits(constraint: Constraint, guard: Guard, backend: Backend, written: 
     try:
         text = written.decode()
     except UnicodeDecodeError as error:
+        if backend == "xgrammar" and has_surrogates(written):
+            return SURROGATES.name
         raise DefectError("validity", f"{backend}: {guard!r} wrote what is no UTF-8: {written!r}") from error
     verdict = constraint.verdict(text)
     if verdict is not False:

@@ -154,7 +154,11 @@ class Known:
     kind: ConstraintKind = "schema"
 
 
+SURROGATES = Known("xgrammar: halves of surrogate pairs", lambda _case: False)
+"""Seen in bytes that are no text."""
+
 KNOWN = (
+    SURROGATES,
     Known("keys in another order", _is_order),
     Known("whole numbers written as 1.0", _is_numeral),
     Known("spaces around a text", _is_space),
@@ -182,6 +186,15 @@ def known_difference(
         return next((known.name for known in rules if known.explains(case)), None)
     except ValueError:  # what is no JSON at all has no excuse
         return None
+
+
+def has_surrogates(written: bytes) -> bool:
+    """Whether nothing but surrogates keeps `written` from being UTF-8: to xgrammar `.` takes each half of a pair."""
+    try:
+        written.decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:

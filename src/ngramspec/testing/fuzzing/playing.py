@@ -42,6 +42,7 @@ class _Stage:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.guard = scene.guard()
+        self.bare = scene.constraint.guard(scene.vocabulary, backend=scene.backend)
         self.vocabulary: Vocabulary = scene.vocabulary
         self.ends = self.vocabulary.eos_tokens
         self.guards: list[Guard | None] = [self.guard if row.is_guarded else None for row in scene.rows]
@@ -133,7 +134,7 @@ class _Stage:
             if inner is None:
                 raise DefectError("validity", f"{self.guard!r} let a text end before its marker: {text!r}")
             for each in inner:
-                known = check_fits(self.scene.constraint, self.guard, self.scene.backend, each)
+                known = check_fits(self.scene.constraint, self.bare, self.scene.backend, each)
                 self.tally.known.update([known] if known is not None else [])
                 self.tally.texts += 1
 
