@@ -11,6 +11,7 @@ import typer
 
 from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
+from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
 from ngramspec.errors import NgramspecError
@@ -32,6 +33,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(replay)
 app.command()(check)
+app.command()(fuzz)
 
 
 def main() -> None:

@@ -29,10 +29,14 @@ class Guard:
     The default backend is llguidance, which raises on what it cannot enforce; `backend="xgrammar"` asks for xgrammar.
     """
 
-    def __init__(self, compiled: Compiled, description: str) -> None:
-        """Of a compiled grammar; users call the constructors below."""
+    def __init__(self, compiled: Compiled, description: str, source: Source | None = None) -> None:
+        """Of a compiled grammar; users call the constructors below.
+
+        source: what it was compiled from, None with markers around it.
+        """
         self._compiled = compiled
         self._description = description
+        self.source = source
 
     def __repr__(self) -> str:
         """As error messages name it."""
@@ -119,7 +123,7 @@ class Guard:
     @classmethod
     def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
         _check_characters(f"a {source.kind}", source.text)
-        return cls(compiled(source, Vocabulary.of(tokenizer), backend), description)
+        return cls(compiled(source, Vocabulary.of(tokenizer), backend), description, source)
 
     def after(self, marker: str) -> "Guard":
         """Free text up to the first `marker`, for instance "</think>", and from right behind it on this guard.
@@ -150,6 +154,10 @@ class Guard:
             return False
         matcher = self.matcher(())
         return matcher._push_bytes(raw) == len(raw) and matcher._accepting()
+
+    def legal_head(self, text: str) -> int:
+        """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
+        return self.matcher(())._push_bytes(text.encode(errors="surrogatepass"))  # half a pair leaves every guard
 
     def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""

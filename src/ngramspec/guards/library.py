@@ -33,7 +33,7 @@ def source(name: str) -> Source:
         raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {name!r}{meant}")
     kind, file = found[name]
     text = file.read_text(encoding="utf-8")
-    return Source(kind, _joined(text) if kind is Kind.REGEX else text)
+    return Source(kind, joined(text) if kind is Kind.REGEX else text)
 
 
 def _files() -> dict[str, tuple[Kind, Traversable]]:
@@ -45,6 +45,6 @@ def _files() -> dict[str, tuple[Kind, Traversable]]:
     return found
 
 
-def _joined(text: str) -> str:
+def joined(text: str) -> str:
     """A regex is written over several lines, for people: those that begin with # are comments, the others joined."""
     return "".join(re.findall(r"^(?!#)(.*)$", text, re.MULTILINE))

@@ -1,6 +1,9 @@
 """A row of a `generate()` call: a sequence that knows its places in a cache and its position ids."""
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Rows
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
@@ -12,6 +15,21 @@ from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.hf.block import BlockRow, IntArray
 from ngramspec.hf.guarding import Guards
+
+_is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
+
+
+@contextmanager
+def unsteered() -> Iterator[None]:
+    """Within the `with` block, and this thread, drafts reach the masks as they are, illegal tokens and all.
+
+    Only for tests: steering saves the masks what they would refuse, and so hides whether they do.
+    """
+    token = _is_steered.set(False)
+    try:
+        yield
+    finally:
+        _is_steered.reset(token)
 
 
 @dataclass(slots=True)
@@ -52,7 +70,7 @@ class Row(Sequence):
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
             unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
             draft = replace(draft, tokens=draft.tokens[: int(unknown.argmax())])
-        return self._steered(draft)
+        return self._steered(draft) if _is_steered.get() else draft
 
     def _steered(self, draft: Draft) -> Draft:
         """The head of `draft` that the row's grammars can go on with; what lies behind could not be accepted."""

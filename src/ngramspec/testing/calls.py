@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from transformers.generation.logits_process import LogitsProcessorList
 
+from ngramspec.guards import Guard
+from ngramspec.hf.guarding import with_processors
 from ngramspec.hf.types import Model
+from ngramspec.testing.rereading import Rereading
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,22 @@ class Call:
         return replace(self, input_ids=self.input_ids[place], mask=self.mask[place], seed=seed)
 
     def run(self, **more: Any) -> Tensor:
-        """The output of `generate()`, from the seed on; `more` are further arguments, such as `custom_generate`."""
+        """The output of `generate()`, from the seed on; `more` are further arguments, such as `custom_generate`.
+
+        Without those, guards are replaced by the processors that plain decoding takes.
+        """
         torch.manual_seed(self.seed)
         inputs = {"input_ids": self.input_ids, "attention_mask": self.mask}
-        output: Tensor = self.model.generate(**inputs, **{**self.settings, **more})
+        settings = {**self.settings, **more}
+        if "custom_generate" not in more and self.guards:
+            settings["logits_processor"] = with_processors(settings["logits_processor"], sorted(self.eos_tokens))
+        output: Tensor = self.model.generate(**inputs, **settings)
         return output
+
+    @property
+    def guards(self) -> list[Guard]:
+        """The guards among the logits processors."""
+        return [each for each in self.settings.get("logits_processor") or () if isinstance(each, Guard)]
 
     def states(self) -> list[Tensor]:
         """The states of the random generators that a call may draw from."""
@@ -51,8 +65,12 @@ class Call:
 
     def emitted(self, output: Tensor) -> Tensor:
         """What `output` `int64[B, L]` holds behind the prompt; an encoder-decoder model's starts with one token."""
-        start = 1 if self.model.config.is_encoder_decoder else self.input_ids.shape[1]
-        return output[:, start:]
+        return output[:, self.emitted_from :]
+
+    @property
+    def emitted_from(self) -> int:
+        """The column of `generate()`'s output that the first emitted token is in."""
+        return 1 if self.model.config.is_encoder_decoder else self.input_ids.shape[1]
 
     def run_plainly(self) -> tuple[Tensor, list[Tensor]]:
         """Plain decoding's output and, of each of its passes, the logits `[B, V]` that it chooses from.
@@ -67,7 +85,10 @@ class Call:
             hook.remove()
 
     def processors(self) -> LogitsProcessorList:
-        """The logits processors that the call works with, the model's own included, in their order."""
+        """The logits processors that the call works with, the model's own included, in their order.
+
+        A guard's follows no text: it reads each one anew.
+        """
         found: list[LogitsProcessorList] = []
 
         def note(_model: Model, input_ids: Tensor, logits_processor: LogitsProcessorList, **_: Any) -> Tensor:
@@ -75,7 +96,10 @@ class Call:
             return input_ids
 
         self.run(custom_generate=note)
-        return found[0]
+        ends, start = sorted(self.eos_tokens), self.emitted_from
+        return LogitsProcessorList(
+            [Rereading(each, ends, start) if isinstance(each, Guard) else each for each in found[0]]
+        )
 
 
 def left_padded(prompts: Sequence[Sequence[int]], pad_token: int, device: torch.device) -> tuple[Tensor, Tensor]:

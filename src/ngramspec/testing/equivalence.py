@@ -5,6 +5,7 @@ spoils it, so that tokens are accepted and rolled back on any text.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,11 @@ from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf import Speculator
 from ngramspec.hf.refusals import max_position, positions_needed, vocabulary
+from ngramspec.hf.rows import unsteered
 from ngramspec.hf.support import why_undrafted
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
+from ngramspec.testing.adversary import AdversarialDrafter
 from ngramspec.testing.calls import Call, left_padded
 from ngramspec.testing.drafters import OracleDrafter
 from ngramspec.testing.explaining import explain
@@ -26,6 +29,9 @@ from ngramspec.testing.plain import Plain, decode_plainly
 from ngramspec.testing.report import Difference, Mode, Report
 from ngramspec.testing.rounding import explicable
 from ngramspec.testing.watching import Watch, judged
+
+ADVERSARY = "adversary"
+"""Its drafts reach the masks as they are, illegal tokens and all."""
 
 OWN_SETTINGS = frozenset({"do_sample", "num_return_sequences", "custom_generate", "seed"})
 
@@ -49,7 +55,8 @@ def check_equivalence(
     seed: a call starts from it plus the index of its first prompt.
     progress: is told how many of how many batches are done.
     settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
-        keep state.
+        keep state. A `Guard` keeps none; with one among them, drafts come from an adversary too, who knows what it
+        forbids.
 
     torch's generators are left as they were. Raises PromptError for prompts that the model cannot read.
     """
@@ -58,7 +65,7 @@ def check_equivalence(
     reason = why_undrafted(model)
     if reason is not None:
         return Report(dtype, device, seed, (), f"{type(model).__name__} {reason}, so it is decoded without drafts")
-    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": _pad_token(model), **settings}
+    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": pad_token_of(model), **settings}
     calls = _Calls(model, prompts, settings, seed)
     checks = [
         _ModeCheck(calls, do_sample=do_sample, batch=rows, budget=FixedBudget(max_draft_tokens))
@@ -116,10 +123,10 @@ class _ModeCheck:
         self._reference, self._compares_states = plain.name, plain.states is not None
         emitted = plain.emitted(call.settings["pad_token_id"])
         oracle = OracleDrafter(emitted.tolist(), vocabulary(call.model), seed=call.seed)
-        drafters: dict[str, Drafter] = {"prompt lookup": PromptLookup(), "oracle": oracle}
+        drafters: dict[str, Drafter] = {"prompt lookup": PromptLookup(), "oracle": oracle, **_adversary(call, plain)}
         for name, drafter in drafters.items():
             spec = Speculator(drafter, self._budget)
-            with Watch(call.model) as watch:
+            with Watch(call.model) as watch, unsteered() if name == ADVERSARY else nullcontext():
                 output = call.emitted(call.run(custom_generate=spec))
             states = call.states()
             self._counters.add(spec.stats.total)
@@ -160,6 +167,14 @@ class _ModeCheck:
         )
 
 
+def _adversary(call: Call, plain: Plain) -> dict[str, Drafter]:
+    """Who drafts what the call's guard forbids; nobody, where there is no guard."""
+    rows, size, ends = plain.texts(), vocabulary(call.model), call.eos_tokens
+    if not call.guards:
+        return {}
+    return {ADVERSARY: AdversarialDrafter.against(call.guards[:1] * len(rows), rows, size, eos_tokens=ends)}
+
+
 def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], drafter: str) -> list[Difference]:
     """The first difference of each row of `output` `int64[B, n]` from its plain text."""
     pad_token = call.settings["pad_token_id"]
@@ -195,7 +210,7 @@ def _batches(num_prompts: int, batch: int) -> Iterator[list[int]]:
         yield [index % num_prompts for index in range(start, start + batch)]
 
 
-def _pad_token(model: Model) -> int:
+def pad_token_of(model: Model) -> int:
     """The model's own, else its end of sequence as in plain `generate()`, else any: padding is masked."""
     config = model.generation_config
     eos = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id

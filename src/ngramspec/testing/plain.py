@@ -45,6 +45,10 @@ class Plain:
         """The run that made the text of `row`, and the row's place in it."""
         return (self.runs[row], 0) if len(self.runs) > 1 else (self.runs[0], row)
 
+    def texts(self) -> list[list[int]]:
+        """What each row emitted, its end of sequence included, and no padding."""
+        return [run.emitted[row, : run.end(row)].tolist() for run in self.runs for row in range(len(run.emitted))]
+
     def emitted(self, pad_token: int) -> Tensor:
         """What all rows emitted, `int64[B, n]`."""
         rows = [row for run in self.runs for row in run.emitted]

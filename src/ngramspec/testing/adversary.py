@@ -1,0 +1,148 @@
+"""A drafter that knows the answer, and goes wrong in the ways that hurt; each slip is data, so it can be shrunk."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from ngramspec.drafting import Draft, TokenArray
+from ngramspec.guards import Guard
+from ngramspec.guards.types import num_words, unpacked
+from ngramspec.testing.drafters import OracleDrafter, OracleSession
+
+SlipKind = Literal["right", "illegal", "end", "special", "skipped", "doubled", "random", "nothing"]
+"""How a draft goes wrong. illegal, end, special: a token that the guard forbids, an end of sequence or a special token
+is put between two right ones. skipped, doubled: a right token is. random: from a place on, any tokens."""
+
+SLIP_KINDS: tuple[SlipKind, ...] = get_args(SlipKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """What is wrong with one draft: from its token `place` on, counted from 0; number: which token, of several."""
+
+    kind: SlipKind = "right"
+    place: int = 0
+    number: int = 0
+
+
+ALL_SLIPS = tuple(Slip(kind, place, number) for place in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
+"""Every kind that is wrong, at the start of a draft and further on."""
+
+
+class Judged(NamedTuple):
+    """A draft that was judged: of which row, behind how many emitted tokens, how much of it was accepted."""
+
+    row: int
+    position: int
+    tokens: list[int]
+    num_accepted: int
+
+
+class AdversarialDrafter(OracleDrafter):
+    """Drafts what each row will emit, with slips: one per draft, in turn, over and over.
+
+    judged: the drafts as they reached the masks.
+    """
+
+    def __init__(
+        self,
+        emitted: Sequence[Sequence[int]],
+        vocabulary: int,
+        slips: Sequence[Slip] = ALL_SLIPS,
+        *,
+        illegal: Sequence[Sequence[int]] = (),
+        ends: Sequence[int] = (),
+        special: Sequence[int] = (),
+    ) -> None:
+        """emitted, vocabulary: as for `OracleDrafter`. illegal: for each row and place, a token forbidden there.
+
+        ends, special: the ids that end a row, and those that are no text. Where there are none, any token is taken.
+        """
+        super().__init__(emitted, vocabulary, corrupted=0.0)
+        self.slips = tuple(slips) or (Slip(),)
+        self.illegal = illegal
+        self.ends = tuple(ends)
+        self.special = tuple(special)
+        self.judged: list[Judged] = []
+
+    @classmethod
+    def against(
+        cls,
+        guards: Sequence[Guard | None],
+        emitted: Sequence[Sequence[int]],
+        vocabulary: int,
+        slips: Sequence[Slip] = ALL_SLIPS,
+        *,
+        eos_tokens: Iterable[int],
+    ) -> "AdversarialDrafter":
+        """Know what the guards of the rows forbid along the texts that they emit."""
+        ends = tuple(eos_tokens)
+        rows = zip(guards, emitted, strict=True)
+        illegal = [[] if guard is None else _forbidden(guard, tokens, ends) for guard, tokens in rows]
+        special = sorted({t for guard in guards if guard is not None for t in guard.vocabulary.special} - set(ends))
+        return cls(emitted, vocabulary, slips, illegal=illegal, ends=ends, special=special)
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdversarialSession":
+        """Start the next row; the segment makes no difference."""
+        row = self._opened % len(self.emitted)
+        self._opened += 1
+        return AdversarialSession(self, row)
+
+
+class AdversarialSession(OracleSession):
+    """One row."""
+
+    def __init__(self, drafter: AdversarialDrafter, row: int) -> None:
+        super().__init__(drafter, drafter.emitted[row], np.random.default_rng(row))
+        self._adversary = drafter
+        self._row = row
+        self._num_drafts = row  # rows of a batch slip differently
+
+    def propose(self, max_tokens: int) -> Draft:
+        """Draft what comes next, spoilt by the next slip."""
+        slips = self._adversary.slips
+        slip = slips[self._num_drafts % len(slips)]
+        self._num_drafts += 1
+        known = self._emitted[self._position : self._position + max_tokens + 1]
+        head, tail = known[: slip.place], known[slip.place :]
+        if slip.kind == "nothing":
+            head, tail = [], []
+        elif slip.kind == "random":
+            tail = self._rng.integers(0, self._adversary.vocabulary, max(max_tokens - len(head), 0)).tolist()
+        elif slip.kind == "skipped":
+            tail = tail[1:]
+        elif slip.kind == "doubled":
+            tail = tail[:1] + tail
+        elif slip.kind != "right":
+            tail = [self._inserted(slip), *tail]
+        return Draft(np.array([*head, *tail][:max_tokens], np.int32))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Note what was judged, and how."""
+        if draft.tokens.size:
+            self._adversary.judged.append(Judged(self._row, self._position, draft.tokens.tolist(), num_accepted))
+        super().observe(draft, num_accepted)
+
+    def _inserted(self, slip: Slip) -> int:
+        adversary, place = self._adversary, self._position + slip.place
+        illegal = adversary.illegal[self._row] if self._row < len(adversary.illegal) else ()
+        if slip.kind == "illegal" and place < len(illegal):
+            return illegal[place]
+        ids = {"end": adversary.ends, "special": adversary.special}.get(slip.kind, ())
+        return ids[slip.number % len(ids)] if ids else slip.number % adversary.vocabulary
+
+
+def _forbidden(guard: Guard, tokens: Sequence[int], ends: tuple[int, ...]) -> list[int]:
+    """For each place along `tokens`, a token that is not allowed there, another one from place to place."""
+    size = len(guard.vocabulary)
+    bits = np.zeros((len(tokens) + 1, num_words(size)), np.int32)
+    num_legal = guard.matcher(ends).fill(tokens, bits)
+    found = []
+    for place, allowed in enumerate(unpacked(bits[: num_legal + 1])[:, :size]):
+        forbidden = np.flatnonzero(~allowed)
+        if not forbidden.size:
+            break
+        found.append(int(forbidden[place * 31 % forbidden.size]))
+    return found

@@ -1,0 +1,31 @@
+"""Whether backends, `jsonschema` and `re` agree about a text."""
+
+from collections.abc import Mapping
+
+from ngramspec.guards import Guard
+from ngramspec.guards.source import Backend
+from ngramspec.testing.constraints import Constraint
+from ngramspec.testing.fuzzing.checks import DefectError, check_agreement, check_backends
+from ngramspec.testing.fuzzing.tally import Tally
+from ngramspec.testing.tokens import Tokens
+
+BACKENDS: tuple[Backend, ...] = ("llguidance", "xgrammar")
+
+
+def agree(constraint: Constraint, guards: Mapping[Backend, Guard], text: str, tally: Tally) -> None:
+    """Raise DefectError where the guards, and whoever else knows, do not agree about `text`, for no known reason."""
+    try:
+        known = [check_agreement(constraint, guard, backend, text) for backend, guard in guards.items()]
+        if constraint.verdict(text) is None:
+            check_backends(guards, text)
+    except DefectError as error:
+        error.example = f"judge({constraint!r}, {text!r}, {tuple(guards)!r})"
+        raise
+    tally.known.update(name for name in known if name is not None)
+    tally.texts += 1
+
+
+def judge(constraint: Constraint, text: str, backends: tuple[Backend, ...] = BACKENDS) -> None:
+    """`agree` about one text, as a failure prints it; GuardError says that a backend does not take the constraint."""
+    vocabulary = Tokens().vocabulary()
+    agree(constraint, {name: constraint.guard(vocabulary, backend=name) for name in backends}, text, Tally())

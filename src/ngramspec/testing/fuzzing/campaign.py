@@ -1,0 +1,202 @@
+"""Many scenes: drawn by Hypothesis, played, counted, and shrunk where one fails."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.reporting import with_reporter
+
+from ngramspec.errors import GuardError
+from ngramspec.guards.source import Backend
+from ngramspec.testing.constraints import Constraint
+from ngramspec.testing.fuzzing.agreeing import BACKENDS, agree
+from ngramspec.testing.fuzzing.checks import DefectError
+from ngramspec.testing.fuzzing.drawing import DRAFTERS, Stage, scenes, stages
+from ngramspec.testing.fuzzing.playing import play
+from ngramspec.testing.fuzzing.scene import Scene, Writer, vocabulary_of
+from ngramspec.testing.fuzzing.tally import Tally
+from ngramspec.testing.strategies import constraints, mutants
+from ngramspec.testing.tokens import Tokens
+
+CHUNK = 300
+"""Cases of generated constraints until Hypothesis starts anew: what it remembers of them takes time and room."""
+SOUGHT = 6
+"""Texts of a constraint that comes without any."""
+STAGES, CASES_PER_STAGE = 4, 50
+"""Vocabularies of one given constraint, at least, and cases with each: it is compiled for them anew."""
+HEAVY = 2000
+"""Characters of a given constraint from which on the first backend must do: others may take minutes to compile it."""
+QUIET: dict[str, Any] = {
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "verbosity": Verbosity.quiet,
+    "report_multiple_bugs": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A defect; example: a call of `play` or `judge` that shows it, as small as it could be made."""
+
+    kind: str
+    constraint: str
+    message: str
+    example: str
+
+
+@dataclass(slots=True)
+class Result:
+    """What a campaign tried, and the defects that it found."""
+
+    tally: Tally = field(default_factory=Tally)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A given constraint, and the backends that take it."""
+
+    constraint: Constraint
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What to do: `examples` cases or a few more, from `seed` on.
+
+    given: the constraints; none are generated ones. tokenizer: by name; None generates vocabularies.
+    backends: who takes part, llguidance first.
+    """
+
+    examples: int
+    seed: int = 0
+    given: tuple[Constraint, ...] = ()
+    tokenizer: str | None = None
+    backends: tuple[Backend, ...] = BACKENDS
+
+    def run(self, progress: Callable[[int], None] = lambda cases: None) -> Result:
+        """Do it; `progress` is told how many cases are done."""
+        result = Result()
+        parts: list[Subject | None] = [None] * -(-self.examples // CHUNK)
+        if self.given:
+            parts = [subject for each in self.given if (subject := self._subject(each, result)).backends]
+        quota, left_over = divmod(self.examples, len(parts) or 1)
+        for number, part in enumerate(parts):
+            _Part(self, part, quota + (number < left_over), result, self.seed * 1_000_003 + number).play()
+            progress(result.tally.cases)
+        return result
+
+    def _subject(self, constraint: Constraint, result: Result) -> Subject:
+        """Hold the known texts of a given constraint against all backends that take it."""
+        vocabulary, takers = vocabulary_of(self.tokenizer or Tokens()), []
+        for backend in self.backends[: 1 if len(constraint.source) > HEAVY else None]:
+            try:
+                guard = constraint.guard(vocabulary, backend=backend)
+            except GuardError as error:
+                result.tally.refused.update([f"{backend}: {type(error).__name__}"])
+                continue
+            takers.append(backend)
+            for text in (*constraint.valid, *constraint.invalid):
+                try:
+                    agree(constraint, {backend: guard}, text, result.tally)
+                except DefectError as error:
+                    result.failures.append(failure(error, constraint))
+        if takers and not constraint.valid:
+            constraint = replace(constraint, valid=self._written(constraint, takers[0], result))
+        return Subject(constraint, tuple(takers))
+
+    def _written(self, constraint: Constraint, backend: Backend, result: Result) -> tuple[str, ...]:
+        """Texts that fit a constraint of which none is known: what a model writes that means nothing in particular."""
+        found: dict[str, None] = {}
+        for number in range(SOUGHT):
+            rows = (Writer(""),) * 3
+            scene = Scene(constraint, self.tokenizer or Tokens(), rows, (), backend, seed=number, max_new_tokens=64)
+            try:
+                found |= dict.fromkeys(text.decode() for text in play(scene)[1])
+            except DefectError as error:
+                result.failures.append(failure(error, constraint, scene))
+        return tuple(found)[:SOUGHT]
+
+
+class _Part:
+    """The scenes of one constraint, or a chunk of generated ones."""
+
+    def __init__(self, campaign: Campaign, subject: Subject | None, quota: int, result: Result, number: int) -> None:
+        self._campaign = campaign
+        self._subject = subject
+        self._quota = quota
+        self._result = result
+        self._number = number
+        self._scene: Scene | None = None
+        self._has_failed = False
+        self._stages: list[Stage] = []
+
+    def play(self) -> None:
+        """Let Hypothesis draw scenes until there are as many cases as asked for, or one fails and is shrunk."""
+        if self._subject is not None:
+            count = max(STAGES, self._quota // CASES_PER_STAGE)
+            found = drawn(stages(self._subject.constraint, self._campaign.tokenizer), count, self._number)
+            self._stages = sorted(found, key=lambda stage: (len(stage[0]), len(repr(stage))))  # to shrink towards
+
+        @seed(self._number)
+        @settings(max_examples=-(-self._quota // DRAFTERS), phases=(Phase.generate, Phase.shrink), **QUIET)
+        @given(st.data())
+        def scene(data: Any) -> None:
+            self._play(data)
+
+        try:
+            with with_reporter(lambda _: None):
+                scene()
+        except DefectError as error:
+            assert self._scene is not None
+            self._result.failures.append(failure(error, self._scene.constraint, self._scene))
+
+    def _play(self, data: Any) -> None:
+        campaign, subject = self._campaign, self._subject
+        constraint = data.draw(constraints()) if subject is None else subject.constraint
+        backends = campaign.backends if subject is None else subject.backends
+        stage = st.sampled_from(self._stages) if self._stages else stages(constraint, campaign.tokenizer)
+        self._scene = scene = data.draw(scenes(constraint, stage, backends))
+        others = data.draw(st.lists(mutants(constraint.valid), max_size=3)) if constraint.valid else []
+        try:
+            known = () if subject is not None else (*constraint.valid, *constraint.invalid)
+            tally = self._tried(scene, [*known, *others], backends)
+        except DefectError:
+            self._has_failed = True
+            raise
+        if not self._has_failed:
+            self._result.tally.add(tally)
+
+    def _tried(self, scene: Scene, texts: Sequence[str], backends: Sequence[Backend]) -> Tally:
+        try:
+            tally, _ = play(scene)
+            names = dict.fromkeys((scene.backend, backends[0]))
+            guards = {name: scene.constraint.guard(scene.vocabulary, backend=name) for name in names}
+        except GuardError as error:
+            return Tally(refused=Counter([f"{scene.backend}: {type(error).__name__}"]))
+        for text in texts:
+            agree(scene.constraint, guards, text, tally)
+        return tally
+
+
+def failure(error: DefectError, constraint: Constraint, scene: Scene | None = None) -> Failure:
+    """What is reported of a defect, which a text shows, or else the scene."""
+    return Failure(error.kind, str(constraint), str(error), error.example or f"play({scene!r})")
+
+
+def drawn(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:
+    """`count` examples of `strategy`, the same for the same number."""
+    found: list[Any] = []
+
+    @seed(number)
+    @settings(max_examples=2 * count, phases=(Phase.generate,), **QUIET)
+    @given(strategy)
+    def note(example: Any) -> None:
+        found.append(example)
+
+    note()
+    return found[-count:]  # the first ones are the smallest

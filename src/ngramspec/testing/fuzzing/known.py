@@ -1,0 +1,231 @@
+"""Differences between backends, `jsonschema` and `re` that are known: each has its place in docs/upstream.md.
+
+They are counted apart and not hidden. Each rule shows its point: it changes the text, or the schema, in the one respect
+that it is about, and the guard must then agree. A difference that no rule explains is a defect.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ngramspec.errors import GuardError
+from ngramspec.guards import Guard
+from ngramspec.guards.source import Backend
+from ngramspec.testing.constraints import Constraint, ConstraintKind, dumped
+from ngramspec.testing.fuzzing.ordering import in_order
+
+UNALIKE = frozenset({"Cn", "Mn", "Mc", "Me", "Pc", "Cf", "No", "Nl", "So"})
+"""Categories of Unicode on which Rust's regex crate and `re` do not agree, or not in every version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A text that a guard accepts, or refuses, against `jsonschema`."""
+
+    constraint: Constraint
+    guard: Guard
+    backend: Backend
+    text: str
+    is_accepted: bool
+
+    @property
+    def value(self) -> Any:
+        """The JSON in it, control characters in strings or not."""
+        return json.loads(self.text, strict=False)
+
+    def agrees_on(self, text: str) -> bool:
+        """Whether of `text` the guard says what `jsonschema` says; a text may have its keys in any order."""
+        accepted = self.guard.accepts(text) or replace(self, text=text).fits_in_order()
+        return accepted is self.constraint.verdict(text)
+
+    def fits_in_order(self) -> bool:
+        """Whether the guard accepts the text's JSON with its keys in some order.
+
+        Tried first are the schema's own, and the text's own with the names behind that the schema does not know.
+        """
+        names = list(dict.fromkeys(_names(self.constraint.schema)))
+        ranks = ({name: rank for rank, name in enumerate(names)}, dict.fromkeys(names, 0))
+        return any(in_order(self.guard, self.value, each) is not None for each in ranks)
+
+
+def _is_order(case: Case) -> bool:
+    """Keys come in the order of the schema, so the same object with its keys in that order is accepted."""
+    is_plain = case.text == dumped(case.value)
+    return is_plain and not case.is_accepted and case.fits_in_order()
+
+
+def _is_space(case: Case) -> bool:
+    """No space comes before or behind a JSON text."""
+    plain = case.text.strip()
+    return not case.is_accepted and plain != case.text and case.agrees_on(plain)
+
+
+def _is_draft(case: Case) -> bool:
+    """Guards heed `dependencies` in a schema of a later draft, to whose readers the keyword means nothing."""
+    without = _without(case.constraint.schema, "dependencies", dict)
+    is_earlier = "json-schema.org/draft-0" in case.constraint.source
+    is_heeded = not is_earlier and without != case.constraint.schema
+    return not case.is_accepted and is_heeded and _agrees_with(case, without)
+
+
+def _is_numeral(case: Case) -> bool:
+    """Of a number that is whole, only the plain form is written: 1 and neither 1.0 nor 1e0."""
+    plain = dumped(_mapped(case.value, _plain_number))
+    return not case.is_accepted and plain != dumped(case.value) and case.agrees_on(plain)
+
+
+def _is_format(case: Case) -> bool:
+    """A guard demands a format; `jsonschema`, unless asked to, reads it as a remark."""
+    without = _without(case.constraint.schema, "format", str)
+    return not case.is_accepted and without != case.constraint.schema and _agrees_with(case, without)
+
+
+def _agrees_with(case: Case, schema: Any) -> bool:
+    """Whether a guard of `schema` says of the text what `jsonschema` says."""
+    try:
+        guard = replace(case.constraint, source=dumped(schema)).guard(case.guard.vocabulary, backend=case.backend)
+    except GuardError:
+        return False
+    return replace(case, guard=guard).agrees_on(case.text)
+
+
+def _is_content(case: Case) -> bool:
+    """Draft 7 lets a schema say that a string is JSON, or base64; later drafts, and guards, take it for a remark."""
+    return case.is_accepted and re.search('"content(Encoding|MediaType)"', case.constraint.source) is not None
+
+
+def _is_spelling(case: Case) -> bool:
+    """Letters written as escapes, `\\u0061`, are refused in most strings, and let by in names of other properties."""
+    plain = dumped(case.value)
+    return "\\" in case.text and plain != case.text and case.agrees_on(plain)
+
+
+def _is_delete(case: Case) -> bool:
+    """To llguidance the letter DEL, U+007F, is written as an escape only; JSON has it as it is."""
+    plain = case.text.replace("\x7f", "x")
+    return case.backend == "llguidance" and not case.is_accepted and plain != case.text and case.agrees_on(plain)
+
+
+def _is_escape(case: Case) -> bool:
+    """xgrammar's strings of bounded length, or with a pattern, are of any characters but quotes and backslashes: there
+    are no escapes in them, and control characters stand for themselves, which JSON forbids."""
+    plain = dumped(_mapped(case.value, _without_escapes))
+    return case.backend == "xgrammar" and plain != case.text and case.agrees_on(plain)
+
+
+def _is_name(case: Case) -> bool:
+    """xgrammar takes a property whose name is not of plain ASCII for one that the schema does not name, as well."""
+    names = {name for name in _names(case.constraint.schema) if json.dumps(name) != f'"{name}"'}
+    return case.backend == "xgrammar" and any(dumped(name) in case.text for name in names)
+
+
+def _is_minus_zero(case: Case) -> bool:
+    """To xgrammar -0 is no integer."""
+    return case.backend == "xgrammar" and re.search(r"(?<![\d.eE])-0(?![\d.])", case.text) is not None
+
+
+def _is_letter(case: Case) -> bool:
+    r"""Rust's `\w` takes marks and joiners, `re`'s takes all numerals; and each knows the Unicode of its own year."""
+    has_class = re.search(r"\\[dws]", case.constraint.source, re.IGNORECASE) is not None
+    return has_class and any(unicodedata.category(letter) in UNALIKE for letter in case.text if letter != "_")
+
+
+def _is_newline(case: Case) -> bool:
+    """To xgrammar `.` takes newlines too."""
+    plain = case.text.replace("\n", "a")
+    return case.backend == "xgrammar" and plain != case.text and case.constraint.verdict(plain) is case.is_accepted
+
+
+def _is_ascii(case: Case) -> bool:
+    r"""To xgrammar `\d` and `\w` are ASCII's."""
+    has_class = re.search(r"\\[dws]", case.constraint.source, re.IGNORECASE) is not None
+    return case.backend == "xgrammar" and has_class and not case.text.isascii()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A difference, named as docs/upstream.md names it, of constraints of a kind."""
+
+    name: str
+    explains: Callable[[Case], bool]
+    kind: ConstraintKind = "schema"
+
+
+SURROGATES = Known("xgrammar: halves of surrogate pairs", lambda _case: False)
+"""Seen in bytes that are no text."""
+
+KNOWN = (
+    SURROGATES,
+    Known("keys in another order", _is_order),
+    Known("whole numbers written as 1.0", _is_numeral),
+    Known("spaces around a text", _is_space),
+    Known("a format is demanded", _is_format),
+    Known("keywords of another draft", _is_draft),
+    Known("what a string contains is not looked at", _is_content),
+    Known("letters written as escapes", _is_spelling),
+    Known("llguidance: DEL in strings", _is_delete),
+    Known("xgrammar: names beyond plain ASCII", _is_name),
+    Known("xgrammar: strings of bounded length", _is_escape),
+    Known("xgrammar: -0 is no integer", _is_minus_zero),
+    Known(r"\d and \w of letters beyond the common ones", _is_letter, "regex"),
+    Known("xgrammar: . takes newlines", _is_newline, "regex"),
+    Known(r"xgrammar: \d and \w are of ASCII", _is_ascii, "regex"),
+)
+
+
+def known_difference(
+    constraint: Constraint, guard: Guard, backend: Backend, text: str, *, is_accepted: bool
+) -> str | None:
+    """The name of the known difference that explains why `guard` accepts `text`, or refuses it; None if none does."""
+    case = Case(constraint, guard, backend, text, is_accepted)
+    rules = (known for known in KNOWN if known.kind == constraint.kind)
+    try:
+        return next((known.name for known in rules if known.explains(case)), None)
+    except ValueError:  # what is no JSON at all has no excuse
+        return None
+
+
+def has_surrogates(written: bytes) -> bool:
+    """Whether nothing but surrogates keeps `written` from being UTF-8: to xgrammar `.` takes each half of a pair."""
+    try:
+        written.decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {change(name): _mapped(item, change) for name, item in value.items()}
+    return [_mapped(item, change) for item in value] if isinstance(value, list) else change(value)
+
+
+def _plain_number(item: Any) -> Any:
+    return int(item) if isinstance(item, float) and item.is_integer() else item
+
+
+def _without_escapes(item: Any) -> Any:
+    return re.sub(r'["\\\x00-\x1f]', "x", item) if isinstance(item, str) else item
+
+
+def _names(schema: Any) -> Iterator[str]:
+    """The names of all properties in `schema`."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict):
+            yield from schema["properties"]
+        for item in schema.values():
+            yield from _names(item)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _names(item)
+
+
+def _without(schema: Any, keyword: str, kind: type) -> Any:
+    """`schema` without a keyword, whose value is of a kind that tells it from a property of that name."""
+    if isinstance(schema, dict):
+        kept = {name: item for name, item in schema.items() if name != keyword or not isinstance(item, kind)}
+        return {name: _without(item, keyword, kind) for name, item in kept.items()}
+    return [_without(item, keyword, kind) for item in schema] if isinstance(schema, list) else schema

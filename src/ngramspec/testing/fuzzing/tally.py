@@ -1,0 +1,77 @@
+"""What was tried: the cases, and in how many of them each of the things happened that make them worth it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ngramspec.guards import Guard
+from ngramspec.guards.types import is_set, num_words
+from ngramspec.testing.adversary import Judged
+from ngramspec.testing.fuzzing.scene import Scene, borders
+
+SHARES = (
+    "partial acceptance",
+    "illegal token in mid-draft",
+    "end of sequence in mid-draft",
+    "marker inside a token",
+)
+"""What a case must do now and then, or the fuzz proves little."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was tried. cases: outputs made with drafts. seen: of how many of them something holds.
+
+    known: differences of backends that are known, by name.
+    """
+
+    cases: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    known: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    texts: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Add up."""
+        self.cases += other.cases
+        self.texts += other.texts
+        for mine, its in ((self.seen, other.seen), (self.known, other.known), (self.refused, other.refused)):
+            mine.update(its)
+
+
+def seen_in(
+    scene: Scene, guards: Sequence[Guard | None], rows: Sequence[list[int]], judged: Sequence[Judged]
+) -> set[str]:
+    """What happened in a case: rows that emitted `rows`, and drafts as they reached the masks."""
+    vocabulary = scene.vocabulary
+    ends, seen = vocabulary.eos_tokens, set()
+    for draft in judged:
+        if draft.num_accepted:
+            seen.add("something accepted")
+        if 0 < draft.num_accepted < len(draft.tokens):
+            seen.add("partial acceptance")
+        if any(token in ends for token in draft.tokens[1:-1]):
+            seen.add("end of sequence in mid-draft")
+        if _is_illegal(guards[draft.row], rows[draft.row], draft, ends):
+            seen.add("illegal token in mid-draft")
+    for row in rows:
+        if row and row[-1] in ends:
+            seen.add("a row that ended")
+        if scene.markers and any(borders(scene.markers, [vocabulary.tokens[token] for token in row])):
+            seen.add("marker inside a token")
+    return seen
+
+
+def _is_illegal(guard: Guard | None, emitted: Sequence[int], draft: Judged, ends: Sequence[int]) -> bool:
+    """Whether the first token that leaves the row's text, behind one that does not, is one that the guard forbids."""
+    agreeing = 0
+    while agreeing < len(draft.tokens) and [draft.tokens[agreeing]] == emitted[draft.position + agreeing :][:1]:
+        agreeing += 1
+    if guard is None or not 0 < agreeing < len(draft.tokens) or draft.position + agreeing > len(emitted):
+        return False
+    matcher, bits = guard.matcher(ends), np.zeros((1, num_words(len(guard.vocabulary))), np.int32)
+    matcher.advance(emitted[: draft.position + agreeing])
+    matcher.fill((), bits)
+    return not is_set(bits[0], draft.tokens[agreeing])

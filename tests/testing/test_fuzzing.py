@@ -1,0 +1,118 @@
+"""The fuzz finds what is planted, makes it small, and tries what it says it tries."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ngramspec import Guard, GuardError, Speculator
+from ngramspec.drafting.types import TokenArray
+from ngramspec.guards import Matcher
+from ngramspec.guards.types import BitmaskArray, set_bits
+from ngramspec.hf import guarding
+from ngramspec.hf.guarding import Filled
+from ngramspec.testing.fuzzing import (
+    SHARES,
+    Campaign,
+    Constraint,
+    DefectError,
+    Failure,
+    Scene,
+    Slip,
+    Tokens,
+    Writer,
+    judge,
+    play,
+    playing,
+)
+
+DATE = Constraint("regex", r"[0-9]{4}-[0-9]{2}", valid=("2026-11",))
+
+
+def first_failure(campaign: Campaign) -> tuple[Failure, Scene]:
+    """What a campaign finds first, and the scene that it prints."""
+    failures = campaign.run().failures
+    assert failures, "nothing was found"
+    scope = {"Constraint": Constraint, "Scene": Scene, "Slip": Slip, "Tokens": Tokens, "Writer": Writer}
+    scene = eval(failures[0].example.removeprefix("play"), scope)
+    assert isinstance(scene, Scene)
+    return failures[0], scene
+
+
+def test_nothing_fails_and_each_thing_is_tried_often_enough() -> None:
+    result = Campaign(400, seed=1).run()
+    assert [] == result.failures
+    assert 400 <= result.tally.cases
+    shares = {name: result.tally.seen[name] / result.tally.cases for name in SHARES}
+    assert {} == {name: share for name, share in shares.items() if share < 0.05}
+
+
+def test_the_same_seed_does_the_same() -> None:
+    first, again, other = (Campaign(60, seed=seed, backends=("llguidance",)).run().tally for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
+
+
+def test_a_lost_token_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Speculator):
+        def __call__(self, *arguments: Any, **more: Any) -> Any:
+            output = super().__call__(*arguments, **more)
+            return output[:, :-1] if self.stats.total.num_accepted_tokens > 2 else output
+
+    monkeypatch.setattr(playing, "Speculator", Broken)
+    failure, scene = first_failure(Campaign(200, given=(DATE,), backends=("llguidance",)))
+    assert "identity" == failure.kind
+    assert (1, False) == (len(scene.rows), scene.is_sampled)
+    assert len(scene.markers) < 2
+    assert {Slip()} >= {slip for slips in scene.drafters for slip in slips}
+    with pytest.raises(DefectError, match="identity: without drafts"):
+        play(scene)
+
+
+def test_masks_of_the_wrong_position_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = guarding._fill
+
+    def wrong(matcher: Matcher, draft: TokenArray) -> Filled:
+        filled = right(matcher, draft)
+        filled.bits[1:] = filled.bits[:-1].copy()
+        return filled
+
+    monkeypatch.setattr(guarding, "_fill", wrong)
+    failure, _ = first_failure(Campaign(100, given=(DATE,), backends=("llguidance",)))
+    assert "identity" == failure.kind
+
+
+def test_a_guard_that_is_too_wide_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Guard.regex
+
+    def wide(pattern: str, *arguments: Any, **more: Any) -> Guard:
+        return right(f"({pattern})[0-9]?", *arguments, **more)
+
+    monkeypatch.setattr(Guard, "regex", wide)
+    (failure,) = Campaign(200, given=(DATE,), backends=("llguidance",)).run().failures
+    assert "agreement" == failure.kind
+    with pytest.raises(DefectError, match=r"agreement: llguidance: .* accepts '2026-1.*', and re does not"):
+        eval(failure.example, {"judge": judge, "Constraint": Constraint})
+
+
+def test_an_end_of_sequence_in_the_middle_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Matcher._fill_row
+
+    def wrong(self: Matcher, row: BitmaskArray) -> None:
+        right(self, row)
+        set_bits(row, self._ends, allowed=True)
+
+    monkeypatch.setattr(Matcher, "_fill_row", wrong)
+    failure, _ = first_failure(Campaign(300, given=(DATE,), backends=("llguidance",)))
+    assert failure.kind in ("validity", "matcher", "identity")
+
+
+def test_a_matcher_that_lookahead_moves_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Matcher._undo
+
+    def wrong(self: Matcher, pushed: Sequence[int]) -> None:
+        right(self, list(pushed)[1:] if len(pushed) > 2 else list(pushed))
+
+    monkeypatch.setattr(Matcher, "_undo", wrong)
+    with pytest.raises((DefectError, GuardError)):
+        play(Scene(DATE, Tokens(), (Writer("2026-11"),)))

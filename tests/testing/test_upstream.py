@@ -1,0 +1,138 @@
+"""What docs/upstream.md says of the backends is still so. Where a test fails, upstream has mended it: rejoice, take the
+line out of the page, and the rule out of `testing/fuzzing/known.py`.
+"""
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import pytest
+import xgrammar
+from llguidance import LLMatcher
+
+from ngramspec.guards import Vocabulary
+from ngramspec.guards.backends.llguidance import tokenizer_of
+from ngramspec.testing.fuzzing.known import KNOWN
+
+BYTES = [bytes([byte]) for byte in range(256)]
+Accepts = Callable[[str, str], bool]
+
+
+@functools.cache
+def compiler() -> Any:
+    info = xgrammar.TokenizerInfo(BYTES, xgrammar.VocabType.RAW, stop_token_ids=[])
+    return xgrammar.GrammarCompiler(info, cache_enabled=False)
+
+
+def xgrammar_accepts(schema: str, text: str) -> bool:
+    return _followed(compiler().compile_json_schema(schema, strict_mode=False), text)
+
+
+def xgrammar_matches(pattern: str, text: str) -> bool:
+    return _followed(compiler().compile_regex(pattern), text)
+
+
+def _followed(grammar: Any, text: str) -> bool:
+    matcher = xgrammar.GrammarMatcher(grammar)
+    return all(matcher.accept_string(bytes([byte])) for byte in text.encode()) and bool(matcher.is_completed())
+
+
+def llguidance_accepts(schema: str, text: str) -> bool:
+    return _consumed(LLMatcher.grammar_from_json_schema(schema), text)
+
+
+def llguidance_matches(pattern: str, text: str) -> bool:
+    return _consumed(LLMatcher.grammar_from_regex(pattern), text)
+
+
+def _consumed(grammar: str, text: str) -> bool:
+    vocabulary = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
+    matcher = LLMatcher(tokenizer_of(vocabulary), grammar, log_level=0)
+    assert not matcher.is_error(), matcher.get_error()
+    tokens = list(text.encode())
+    return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
+
+
+BOUNDED = '{"type":"string","maxLength":4}'
+NAMED = '{"properties":{"a":{"type":"number"}}}'
+
+SCHEMAS = [
+    ("xgrammar: strings of bounded length", xgrammar_accepts, BOUNDED, '"a\0"', True),
+    ("xgrammar: strings of bounded length", xgrammar_accepts, BOUNDED, r'"\n"', False),
+    ("xgrammar: strings of bounded length", xgrammar_accepts, BOUNDED, r'"\\"', False),
+    ("xgrammar: names beyond plain ASCII", xgrammar_accepts, NAMED.replace('"a"', '"é"'), '{"é":"1"}', True),
+    ("xgrammar: -0 is no integer", xgrammar_accepts, '{"type":"integer"}', "-0", False),
+    ("llguidance: DEL in strings", llguidance_accepts, '{"type":"string"}', '"\x7f"', False),
+    ("letters written as escapes", xgrammar_accepts, NAMED, r'{"\u0061":"1"}', True),
+    ("letters written as escapes", llguidance_accepts, NAMED, r'{"\u0061":"1"}', True),
+    ("letters written as escapes", llguidance_accepts, '{"type":"string"}', r'"\u0061"', False),
+    ("letters written as escapes", xgrammar_accepts, '{"enum":["é"]}', r'"\u00e9"', False),
+    ("whole numbers written as 1.0", llguidance_accepts, '{"type":"integer"}', "1.0", False),
+    ("whole numbers written as 1.0", xgrammar_accepts, '{"type":"integer"}', "1.0", False),
+    ("keys in another order", llguidance_accepts, '{"const":{"a":1,"b":2}}', '{"b":2,"a":1}', False),
+    ("keys in another order", xgrammar_accepts, '{"const":{"a":1,"b":2}}', '{"b":2,"a":1}', False),
+    ("spaces around a text", llguidance_accepts, '{"type":"integer"}', "1 ", False),
+    ("spaces around a text", xgrammar_accepts, '{"type":"integer"}', " 1", False),
+    ("a format is demanded", llguidance_accepts, '{"format":"date"}', '"x"', False),
+]
+"""A known difference, who shows it, a schema, a text, and whether it is accepted."""
+
+REMARKS = [
+    ("what a string contains is not looked at", llguidance_accepts, '{"contentEncoding":"base64"}', '"%"', True),
+]
+"""As above, but only the test suite of JSON Schema says otherwise: `jsonschema` too reads a remark."""
+
+REGEXES = [
+    ("xgrammar: . takes newlines", xgrammar_matches, "a.b", "a\nb", True),
+    (r"xgrammar: \d and \w are of ASCII", xgrammar_matches, r"\d", "\u0661", False),
+    (r"xgrammar: \d and \w are of ASCII", xgrammar_matches, r"\w", "é", False),
+    (r"\d and \w of letters beyond the common ones", llguidance_matches, r"\w", "\u05ad", True),
+    (r"\d and \w of letters beyond the common ones", llguidance_matches, r"\w", "²", False),
+]
+
+
+@pytest.mark.parametrize(("name", "accepts", "source", "text", "accepted"), [*SCHEMAS, *REMARKS, *REGEXES])
+def test_a_known_difference_is_there(name: str, accepts: Accepts, source: str, text: str, accepted: bool) -> None:
+    assert accepted == accepts(source, text), f"upstream has mended {name!r}"
+    assert name in [known.name for known in KNOWN]
+
+
+@pytest.mark.parametrize(("name", "accepts", "schema", "text", "accepted"), SCHEMAS)
+def test_jsonschema_says_otherwise(name: str, accepts: Accepts, schema: str, text: str, accepted: bool) -> None:
+    def fits() -> bool:
+        try:
+            jsonschema.validate(json.loads(text), json.loads(schema))
+        except ValueError:  # control characters are no JSON
+            return False
+        except jsonschema.ValidationError:
+            return False
+        return True
+
+    assert fits() is not accepted
+
+
+def test_xgrammar_takes_halves_of_surrogate_pairs() -> None:
+    matcher = xgrammar.GrammarMatcher(compiler().compile_regex("."))
+    assert all(matcher.accept_string(bytes([byte])) for byte in b"\xed\xb2\xa5"), "upstream has mended it"
+    assert matcher.is_completed()
+    with pytest.raises(UnicodeDecodeError):
+        b"\xed\xb2\xa5".decode()
+
+
+def test_llguidance_takes_no_half_of_a_surrogate_pair() -> None:
+    vocabulary = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
+    matcher = LLMatcher(tokenizer_of(vocabulary), LLMatcher.grammar_from_regex("."), log_level=0)
+    assert 1 == matcher.try_consume_tokens([0xED, 0xB2, 0xA5])
+
+
+def test_every_known_difference_has_its_test() -> None:
+    ours = {"keywords of another draft"}  # guards read them, whatever a backend does
+    ours |= {"xgrammar: halves of surrogate pairs"}  # these are bytes, and tested as such
+    assert {known.name for known in KNOWN} == ours | {name for name, *_ in [*SCHEMAS, *REMARKS, *REGEXES]}
+
+
+def test_jsonschema_divides_floats() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(0.075, {"multipleOf": 0.0001})
