@@ -53,7 +53,7 @@ class Case:
 
 def _is_order(case: Case) -> bool:
     """Keys come in the order of the schema, so the same object with its keys in that order is accepted."""
-    is_plain = case.text == dumped(case.value)
+    is_plain = "\\" not in case.text or case.text == dumped(case.value)  # or else it may be for its escapes
     return is_plain and not case.is_accepted and case.fits_in_order()
 
 
