@@ -73,6 +73,7 @@ def test_a_summariser_with_beams() -> None:
     assert [True] == ["beam_search (num_beams=4)" in message for message in messages]
 
 
+@pytest.mark.usefixtures("unsteered")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_outlines(backend: str) -> None:
     model = writer()
