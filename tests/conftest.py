@@ -13,6 +13,7 @@ import ngramspec
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test depends on the network, nor waits for one that is not there
 os.environ.setdefault(
     "TRANSFORMERS_VERBOSITY", "error"
 )  # right padding is meant here, and one line each would drown a failure

@@ -13,6 +13,7 @@ from llguidance import LLMatcher, LLParserLimits
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard
 from ngramspec.guards.backends import llguidance
+from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Phased
 from tests.guards.test_machine import rows
 from tests.guards.vocabularies import BYTES, EOS
@@ -91,24 +92,30 @@ def test_a_lookahead_whose_mask_fails_allows_nothing_and_goes_on() -> None:
     matcher.advance([A, A, EOS])
 
 
-def test_a_matcher_whose_automaton_is_full_fails_and_is_brought_back_with_a_new_one() -> None:
+def test_a_matcher_whose_automaton_another_one_has_filled_goes_on_with_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     compiled = limited(LLMatcher.grammar_from_regex(FORGETFUL), step_lexer_fuel=200)
-    matcher = compiled.matcher([EOS])
-    tokens = [A, B] * 20
-
-    def write() -> None:
-        for token in tokens:
-            rows(matcher, [])
-            matcher.advance([token])
-
+    matcher, greedy = compiled.matcher([EOS]), compiled.matcher([EOS])
+    matcher.advance([A, B, B])
     with pytest.raises(GuardError, match=r"lexer error|refused, which had been allowed") as caught:
-        write()
-    told = caught.value.tokens
-    assert tokens[: len(told)] == told
-    fresh = Guard.regex(FORGETFUL, BYTES).matcher([EOS])
-    fresh.advance(told)
-    assert fresh.accepting() == matcher.accepting()
-    assert rows(fresh, []) == rows(matcher, [])
+        for token in [A, A, B, B, B] * 20:
+            rows(greedy, [])
+            greedy.advance([token])
+    assert caught.value.tokens == ([A, A, B, B, B] * 20)[: len(caught.value.tokens)]
+    num_rebuilt = 0
+
+    def counted(self: Matcher, pushed: list[int]) -> None:
+        nonlocal num_rebuilt
+        num_rebuilt += 1
+        rebuild(self, pushed)
+
+    rebuild = Matcher._rebuild
+    monkeypatch.setattr(Matcher, "_rebuild", counted)
+    for _ in range(5):
+        assert (0, [{A, B}]) == rows(matcher, [])
+        matcher.advance([B])
+    assert 1 == num_rebuilt
 
 
 def test_a_matcher_that_cannot_be_brought_back_raises_from_then_on() -> None:

@@ -2,14 +2,18 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.types import WORD, BitmaskArray, is_set, num_words, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
+
+T = TypeVar("T")
 
 
 class BackendError(Exception):
@@ -99,15 +103,7 @@ class Matcher(ABC):
         Raises GuardError, with the state unchanged, where one of them is not allowed, or where the backend failed.
         """
         with self._alone():
-            pushed: list[int] = []
-            for token in map(int, tokens):
-                if not self._step(token):
-                    error = self._refused(token, pushed)
-                    self._undo(pushed)
-                    raise error
-                pushed.append(token)
-            self._committed += pushed
-            self._settle()
+            self._tried_twice(partial(self._advance, [int(token) for token in tokens]))
 
     def fill(self, draft: Iterable[int], out: BitmaskArray) -> int:
         """Write the bitmasks of the positions along `draft` `int32[K]` into `out` `int32[K + 1, >= W]`.
@@ -125,25 +121,9 @@ class Matcher(ABC):
                 f"out must be int32[{len(tokens) + 1}, >= {width}] for a draft of {len(tokens)} tokens,"
                 f" got {out.dtype}{list(out.shape)}"
             )
-        out[:] = 0
+        out[:, width:] = 0
         with self._alone():
-            num_filled = 0
-            pushed: list[int] = []
-            try:
-                self._fill_row(out[0, :width])
-                for num_filled, token in enumerate(tokens, start=1):
-                    if not self._continues(token, out[num_filled - 1, :width]):
-                        break
-                    pushed.append(token)
-                    self._fill_row(out[num_filled, :width])
-            except BackendError:
-                out[num_filled:] = 0
-                if num_filled == 0:
-                    raise
-                self._lose()
-                return num_filled - 1
-            self._undo(pushed)
-            return len(pushed)
+            return self._tried_twice(partial(self._fill, tokens, out[:, :width]))
 
     def lookahead(self) -> AbstractContextManager[Lookahead]:
         """Try tokens out; the state is restored when the `with` block ends."""
@@ -152,7 +132,7 @@ class Matcher(ABC):
     def accepting(self) -> bool:
         """Whether the text so far is whole, so that the row may end here; an ended row is."""
         with self._alone():
-            return self.ended or self._accepting()
+            return self.ended or self._tried_twice(self._accepting)
 
     # What a backend does. Any of these may raise BackendError.
 
@@ -219,6 +199,45 @@ class Matcher(ABC):
                 yield lookahead
             finally:
                 lookahead._end()
+
+    def _tried_twice(self, ask: Callable[[], T]) -> T:
+        """What `ask` returns. A backend that ran full, as llguidance does with time, may answer when it starts anew."""
+        try:
+            return ask()
+        except BackendError:
+            self._rebuild([])
+            return ask()
+
+    def _advance(self, tokens: list[int]) -> None:
+        pushed: list[int] = []
+        for token in tokens:
+            if not self._step(token):
+                error = self._refused(token, pushed)
+                self._undo(pushed)
+                raise error
+            pushed.append(token)
+        self._committed += pushed
+        self._settle()
+
+    def _fill(self, draft: list[int], out: BitmaskArray) -> int:
+        out[:] = 0
+        num_filled = 0
+        pushed: list[int] = []
+        try:
+            self._fill_row(out[0])
+            for num_filled, token in enumerate(draft, start=1):
+                if not self._continues(token, out[num_filled - 1]):
+                    break
+                pushed.append(token)
+                self._fill_row(out[num_filled])
+        except BackendError:
+            out[num_filled:] = 0
+            if num_filled == 0:
+                raise
+            self._lose()
+            return num_filled - 1
+        self._undo(pushed)
+        return len(pushed)
 
     def _step(self, token: int) -> bool:
         if self.ended:

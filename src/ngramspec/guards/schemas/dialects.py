@@ -109,7 +109,36 @@ def in_rust(pattern: str) -> str:
 
     Raises PatternError for what no finite automaton does: looking around, and references back.
     """
-    return "".join(map(RUST.said, tokens_of(pattern)))
+    return "".join(map(_in_rust, tokens_of(pattern)))
+
+
+def _in_rust(token: Token) -> str:
+    """llguidance 1.9.1 takes a class with all control characters for one that holds `"` and `\\` as well. So where it
+    does not hold them, U+0000 is left out: what no model writes is lost, and what does not fit is not written."""
+    if token == Token("letter", "\0"):
+        raise PatternError("the letter U+0000, which llguidance might join to a class")
+    said = RUST.said(token)
+    if token.kind not in ("set", "class"):
+        return said
+    held = _held(token)
+    return said if held is not None and ("\0" not in held or held == {"\0", *UNSAFE}) else f"[{said}--\\x{{0}}]"
+
+
+def _held(token: Token) -> set[str] | None:
+    """Those of U+0000, `"` and `\\` that a set or a class holds; None where only Unicode's tables know."""
+    known = {"\0", *UNSAFE}
+    atoms = [token] if token.kind == "set" else list(atoms_of(token.value.removeprefix("^")))
+    held: set[str] = set()
+    for index, atom in enumerate(atoms):
+        if atom.kind == "set" and atom.value[0] in "pP":
+            return None
+        if atom.kind == "set":
+            held |= known if atom.value in "DSW" else set()
+        elif atom.kind == "dash" and 0 < index < len(atoms) - 1:
+            held |= {letter for letter in known if atoms[index - 1].value <= letter <= atoms[index + 1].value}
+        else:
+            held |= known & {atom.value}
+    return known - held if token.value.startswith("^") else held
 
 
 def _xgrammar_letter(letter: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.arrays import with_listed_arrays
 from ngramspec.guards.schemas.dialects import in_rust
+from ngramspec.guards.schemas.escaped_names import WITHOUT_CODES, is_left_open, with_others_by_pattern
 from ngramspec.guards.schemas.flattening import EndlessError, Schemas, flattened
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
@@ -75,15 +76,23 @@ def said(schemas: Schemas, refuser: Refuser) -> str:
         smaller = without(node, keyword)
         node.clear()
         node.update(smaller)
-    return _text(schemas, schemas[""])
+    return _with_names_as_declared(schemas)
 
 
-def _text(schemas: Schemas, root: Schema) -> str:
+def _with_names_as_declared(schemas: Schemas) -> str:
+    """The schema such that no other property is a declared one, written otherwise."""
+    by_pattern = {name: with_others_by_pattern(schema) for name, schema in schemas.items()}
+    if not any(map(is_left_open, by_pattern.values())) and _error(by_pattern, by_pattern[""]) is None:
+        return _text(by_pattern, by_pattern[""])
+    return _text(schemas, schemas[""], WITHOUT_CODES if any(map(is_left_open, schemas.values())) else {})
+
+
+def _text(schemas: Schemas, root: Schema, options: dict[str, Any] | None = None) -> str:
     definitions = {name: _in_dialect(schema, schemas) for name, schema in schemas.items() if name}
     said = _in_dialect(root, schemas)
     if isinstance(said, bool):
         return json.dumps(said)
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": definitions, **said}
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **(options or {}), "$defs": definitions, **said}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -12,7 +12,12 @@ from ngramspec.testing.constraints import Constraint, dumped, fits
 
 NAMES = ("a", "b", "name", "é", "x y")
 STRINGS = 'ab é"\\\n😀'
-PATTERNS = {"^[a-c]{2,4}$": ["ab", "abca"], "^x[0-9]+$": ["x0", "x123"], "^(yes|no)$": ["yes", "no"]}
+PATTERNS = {
+    "^[a-c]{2,4}$": ["ab", "abca"],
+    "^x[0-9]+$": ["x0", "x123"],
+    "^(yes|no)$": ["yes", "no"],
+    '^[^"]*$': ["", "a\\nb"],
+}
 
 Node = tuple[dict[str, Any], st.SearchStrategy[Any]]
 """A schema, and the instances that fit it."""
