@@ -41,8 +41,10 @@ def test_the_letter_of_code_0_on_its_own_is_refused_by_name() -> None:
 
 
 ATOMS = st.sampled_from([re.escape(letter) if letter in '\\]^-"' else letter for letter in LETTERS])
-RANGES = st.tuples(st.sampled_from(LETTERS), st.sampled_from(LETTERS)).map(sorted).map(
-    lambda ends: "-".join(f"\\x{ord(end):02x}" for end in ends)
+RANGES = (
+    st.tuples(st.sampled_from(LETTERS), st.sampled_from(LETTERS))
+    .map(sorted)
+    .map(lambda ends: "-".join(f"\\x{ord(end):02x}" for end in ends))
 )
 SETS = st.sampled_from([r"\d", r"\D", r"\s", r"\S", r"\w", r"\W"])
 

@@ -98,11 +98,14 @@ def test_a_matcher_whose_automaton_another_one_has_filled_goes_on_with_a_new_one
     compiled = limited(LLMatcher.grammar_from_regex(FORGETFUL), step_lexer_fuel=200)
     matcher, greedy = compiled.matcher([EOS]), compiled.matcher([EOS])
     matcher.advance([A, B, B])
-    with pytest.raises(GuardError, match=r"lexer error|refused, which had been allowed") as caught:
+
+    def write() -> None:
         for token in [A, A, B, B, B] * 20:
             rows(greedy, [])
             greedy.advance([token])
-    assert caught.value.tokens == ([A, A, B, B, B] * 20)[: len(caught.value.tokens)]
+
+    with pytest.raises(GuardError, match=r"lexer error|refused, which had been allowed"):
+        write()
     num_rebuilt = 0
 
     def counted(self: Matcher, pushed: list[int]) -> None:

@@ -3,7 +3,6 @@
 import itertools
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -260,11 +259,9 @@ def nested(depth: int) -> dict[str, Any]:
     ],
     ids=["combinations", "long", "deep"],
 )
-def test_a_monstrous_schema_is_an_error_soon(schema: dict[str, Any]) -> None:
-    start = time.monotonic()
+def test_a_monstrous_schema_is_an_error(schema: dict[str, Any]) -> None:
     with pytest.raises(GuardError, match=r"^(llguidance must be able to compile|every keyword|a schema must)"):
         Guard.json_schema(schema, BYTES)
-    assert time.monotonic() - start < 60
 
 
 def test_a_guard_outlives_the_automaton_that_its_matchers_share() -> None:

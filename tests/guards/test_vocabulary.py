@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from transformers.tokenization_mistral_common import MistralCommonBackend
-from transformers.utils import is_mistral_common_available
+from transformers.utils.import_utils import is_mistral_common_available
 
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.pico import load_pico

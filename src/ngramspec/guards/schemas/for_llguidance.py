@@ -92,8 +92,8 @@ def _text(schemas: Schemas, root: Schema, options: dict[str, Any] | None = None)
     said = _in_dialect(root, schemas)
     if isinstance(said, bool):
         return json.dumps(said)
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **(options or {}), "$defs": definitions, **said}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **(options or {}), "$defs": definitions}
+    return json.dumps(head | said, ensure_ascii=False, separators=(",", ":"))
 
 
 def _in_dialect(schema: Schema, schemas: Schemas) -> Any:
