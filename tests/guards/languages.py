@@ -121,7 +121,7 @@ class Regular:
         return self._known[text]
 
 
-# Patterns have no needless parentheses: llguidance panics on some (tests/guards/test_upstream.py).
+# Patterns have no needless parentheses: llguidance panics on some (tests/testing/test_upstream.py).
 
 
 def grouped(part: Regular, kinds: tuple[type, ...]) -> str:

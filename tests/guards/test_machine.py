@@ -30,7 +30,7 @@ class MatcherMachine(RuleBasedStateMachine):
     """backend, phases: what is tested.
 
     Masks may be a part of the language: llguidance's are one way to cut a text that must come, and xgrammar leaves out
-    tokens of several characters where the first of them is none (test_upstream.py). `test_reaching.py` says that all
+    tokens of several characters where the first of them is none (docs/upstream.md). `test_reaching.py` says that all
     texts can be written all the same.
     """
 

@@ -1,5 +1,5 @@
 """What docs/upstream.md says of the backends is still so. Where a test fails, upstream has mended it: rejoice, take the
-line out of the page, and the rule out of `testing/fuzzing/known.py`.
+line out of the page, and the rule out of `testing/fuzzing/known.py`, or what kept it from users.
 """
 
 import functools
@@ -8,15 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import xgrammar
 from llguidance import LLMatcher
+from llguidance.gbnf_to_lark import gbnf_to_lark
+from outlines_core import Index
+from outlines_core import Vocabulary as OutlinesVocabulary
 
-from ngramspec.guards import Vocabulary
+from ngramspec.errors import GuardError
+from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.backends.llguidance import tokenizer_of
+from ngramspec.guards.source import Backend, Whitespace
 from ngramspec.testing.fuzzing.known import KNOWN
 
 BYTES = [bytes([byte]) for byte in range(256)]
+ALL_BYTES = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
 Accepts = Callable[[str, str], bool]
 
 
@@ -28,6 +35,11 @@ def compiler() -> Any:
 
 def xgrammar_accepts(schema: str, text: str) -> bool:
     return _followed(compiler().compile_json_schema(schema, strict_mode=False), text)
+
+
+def compact_xgrammar_accepts(schema: str, text: str) -> bool:
+    settings = {"any_whitespace": False, "separators": (",", ":"), "strict_mode": False}
+    return _followed(compiler().compile_json_schema(schema, **settings), text)
 
 
 def xgrammar_matches(pattern: str, text: str) -> bool:
@@ -48,8 +60,7 @@ def llguidance_matches(pattern: str, text: str) -> bool:
 
 
 def _consumed(grammar: str, text: str) -> bool:
-    vocabulary = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
-    matcher = LLMatcher(tokenizer_of(vocabulary), grammar, log_level=0)
+    matcher = LLMatcher(tokenizer_of(ALL_BYTES), grammar, log_level=0)
     assert not matcher.is_error(), matcher.get_error()
     tokens = list(text.encode())
     return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
@@ -66,7 +77,6 @@ SCHEMAS = [
     ("xgrammar: -0 is no integer", xgrammar_accepts, '{"type":"integer"}', "-0", False),
     ("llguidance: DEL in strings", llguidance_accepts, '{"type":"string"}', '"\x7f"', False),
     ("letters written as escapes", xgrammar_accepts, NAMED, r'{"\u0061":"1"}', True),
-    ("letters written as escapes", llguidance_accepts, NAMED, r'{"\u0061":"1"}', True),
     ("letters written as escapes", llguidance_accepts, '{"type":"string"}', r'"\u0061"', False),
     ("letters written as escapes", xgrammar_accepts, '{"enum":["é"]}', r'"\u00e9"', False),
     ("whole numbers written as 1.0", llguidance_accepts, '{"type":"integer"}', "1.0", False),
@@ -78,6 +88,15 @@ SCHEMAS = [
     ("a format is demanded", llguidance_accepts, '{"format":"date"}', '"x"', False),
 ]
 """A known difference, who shows it, a schema, a text, and whether it is accepted."""
+
+MENDED = [
+    (llguidance_accepts, NAMED, r'{"\u0061":"1"}', True),
+    (llguidance_accepts, r'{"type":"string","pattern":"^[^\"]$"}', r'"\""', True),
+    (xgrammar_accepts, '{"type":"string","pattern":"^c(da*)?$"}', '"ca"', True),
+    (compact_xgrammar_accepts, "{}", "[1, 2]", True),
+    (compact_xgrammar_accepts, "{}", "[1,2]", False),
+]
+"""Who shows what guards keep from their users, a schema, a text, and whether it is accepted."""
 
 REMARKS = [
     ("what a string contains is not looked at", llguidance_accepts, '{"contentEncoding":"base64"}', '"%"', True),
@@ -113,6 +132,25 @@ def test_jsonschema_says_otherwise(name: str, accepts: Accepts, schema: str, tex
     assert fits() is not accepted
 
 
+@pytest.mark.parametrize(("accepts", "source", "text", "accepted"), MENDED)
+def test_guards_are_right_where_a_backend_is_not(accepts: Accepts, source: str, text: str, accepted: bool) -> None:
+    assert accepted == accepts(source, text), "upstream has mended it"
+    backend: Backend = "llguidance" if accepts is llguidance_accepts else "xgrammar"
+    whitespace: Whitespace = "compact" if accepts is compact_xgrammar_accepts else "flexible"
+    guard = Guard.json_schema(source, ALL_BYTES, backend=backend, whitespace=whitespace)
+    assert guard.accepts(text) is not accepted
+
+
+def test_xgrammar_skips_over_an_anchor_inside() -> None:
+    assert xgrammar_matches("a$b", "ab")
+
+
+def test_llguidance_makes_another_language_of_gbnf() -> None:
+    grammar = 'root ::= w "c"\nw ::= [a-z]+'
+    assert not _consumed(LLMatcher.grammar_from_lark(gbnf_to_lark(grammar)), "abc"), "upstream has mended it"
+    assert Guard.grammar(grammar, ALL_BYTES).accepts("abc")
+
+
 def test_xgrammar_takes_halves_of_surrogate_pairs() -> None:
     matcher = xgrammar.GrammarMatcher(compiler().compile_regex("."))
     assert all(matcher.accept_string(bytes([byte])) for byte in b"\xed\xb2\xa5"), "upstream has mended it"
@@ -122,9 +160,32 @@ def test_xgrammar_takes_halves_of_surrogate_pairs() -> None:
 
 
 def test_llguidance_takes_no_half_of_a_surrogate_pair() -> None:
-    vocabulary = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
-    matcher = LLMatcher(tokenizer_of(vocabulary), LLMatcher.grammar_from_regex("."), log_level=0)
+    matcher = LLMatcher(tokenizer_of(ALL_BYTES), LLMatcher.grammar_from_regex("."), log_level=0)
     assert 1 == matcher.try_consume_tokens([0xED, 0xB2, 0xA5])
+
+
+def test_llguidance_panics_where_one_of_several_choices_has_a_needless_group() -> None:
+    with pytest.raises(GuardError, match="panic") as caught:
+        Guard.regex("bè|b(è)|c", ALL_BYTES)
+    assert "\n" not in str(caught.value)
+    assert Guard.regex("bè|bè|c", ALL_BYTES).accepts("bè")
+
+
+def test_xgrammar_leaves_a_token_of_two_characters_out_of_its_mask_behind_one_that_differs_inside_the_first() -> None:
+    matcher = Guard.regex("éè", Vocabulary(["éè".encode(), "è".encode()]), backend="xgrammar").matcher()
+    mask = np.empty((1, 1), np.int32)
+    matcher.fill([], mask)
+    assert not mask.any()
+    with matcher.lookahead() as lookahead:
+        assert lookahead.push(0)
+
+
+def test_outlines_core_drops_tokens_that_leave_an_accepting_state() -> None:
+    tokens = {token: [index] for index, token in enumerate([b"1", b".", b"5", b".5"])}
+    index = Index(r"[0-9]+(\.[0-9]+)?", OutlinesVocabulary(9, tokens))
+    state = index.get_next_state(index.get_initial_state(), 0)
+    assert index.is_final_state(state)
+    assert {0, 2, 3} == {0, 1, 2, 3} & index.get_transitions()[state].keys()  # and not 1, the dot
 
 
 def test_every_known_difference_has_its_test() -> None:
