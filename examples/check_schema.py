@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 import ngramspec
+from ngramspec.testing import assert_valid
 
 
 class Person(BaseModel, extra="forbid"):  # yours
@@ -39,7 +40,7 @@ WRONG = [
 @settings(max_examples=100, deadline=None)
 @given(PEOPLE)
 def test_every_person_can_be_written(person: Person) -> None:
-    assert guard.accepts(person.model_dump_json())
+    assert_valid(guard, person.model_dump_json())
 
 
 @settings(max_examples=100, deadline=None)
@@ -60,7 +61,7 @@ def test_what_is_written_is_a_person(prompt: str, seed: int) -> None:
     answer = output[0, inputs["input_ids"].shape[1] :]
     if answer[-1] == tokenizer.eos_token_id:  # else it was cut off
         text = tokenizer.decode(answer, skip_special_tokens=True)
-        assert guard.accepts(text)  # as a grammar reads it
+        assert_valid(guard, text)  # as a grammar reads it
         Person.model_validate_json(text)  # and as pydantic does
 
 
