@@ -16,7 +16,7 @@ import pytest
 import ngramspec
 from ngramspec.guards.backends import xgrammar_process
 from ngramspec.guards.backends.xgrammar_process import Worker
-from ngramspec.guards.matcher import BackendError
+from ngramspec.guards.types import BackendError
 
 pytest.importorskip("xgrammar")
 

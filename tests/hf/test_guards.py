@@ -18,8 +18,7 @@ from transformers.generation.logits_process import LogitsProcessor
 import ngramspec
 from ngramspec import Guard, GuardError, NgramspecWarning, Speculator
 from ngramspec.guards import Matcher, Vocabulary
-from ngramspec.guards.matcher import BackendError
-from ngramspec.guards.types import BitmaskArray
+from ngramspec.guards.types import BackendError, BitmaskArray
 from tests.hf.comparing import Comparison, compare
 from tests.hf.drafters import AdversarialDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny

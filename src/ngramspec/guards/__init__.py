@@ -1,7 +1,8 @@
 """What may come next: guards and matchers over grammar engines that others write."""
 
 from ngramspec.guards.guard import Guard, RowGuards
-from ngramspec.guards.matcher import Lookahead, Matcher
+from ngramspec.guards.lookahead import Lookahead
+from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.processor import GuardProcessor
 from ngramspec.guards.types import BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary

@@ -9,10 +9,10 @@ from typing import Protocol, get_args
 
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards.backends import llguidance, xgrammar
-from ngramspec.guards.matcher import BackendError
 from ngramspec.guards.phases import Compiled
 from ngramspec.guards.schemas import prepared, prepared_regex
 from ngramspec.guards.source import Backend, Kind, Source
+from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
 
 MAX_KEPT = 256

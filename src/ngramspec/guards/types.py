@@ -1,4 +1,4 @@
-"""Bitmasks: which tokens may come next, one bit each."""
+"""Bitmasks, which tokens may come next, one bit each; and the error of the backends that cannot say."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,6 +7,10 @@ BitmaskArray = npt.NDArray[np.int32]
 """`int32[..., W]`, W = ceil(V / 32): bit `t % 32` of word `t // 32` is set where token t is allowed."""
 
 WORD = 32
+
+
+class BackendError(Exception):
+    """A backend cannot go on: it ran into a limit of its own, or into a defect."""
 
 
 def num_words(num_tokens: int) -> int:

@@ -14,8 +14,8 @@ from typing import Any
 from ngramspec.errors import GuardWarning
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
-from ngramspec.guards.matcher import BackendError
 from ngramspec.guards.phases import Compiled
+from ngramspec.guards.types import BackendError
 from ngramspec.hf.refusals import vocabulary
 from ngramspec.hf.request import Request
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ngramspec.errors import shortened
-from ngramspec.guards.matcher import BackendError
+from ngramspec.guards.types import BackendError
 
 _TOKENS = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ngramspec.guards.backends.gbnf import lark_of
-from ngramspec.guards.matcher import BackendError, Matcher
+from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Kind, Source
-from ngramspec.guards.types import BitmaskArray, num_words
+from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ngramspec.guards.backends.xgrammar_process import WORKER
-from ngramspec.guards.matcher import BackendError, Matcher
+from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Kind, Source
-from ngramspec.guards.types import BitmaskArray
+from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

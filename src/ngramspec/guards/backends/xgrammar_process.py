@@ -12,7 +12,7 @@ import threading
 import weakref
 from typing import Any
 
-from ngramspec.guards.matcher import BackendError
+from ngramspec.guards.types import BackendError
 
 MAX_SECONDS = 30.0
 """Time for one grammar."""

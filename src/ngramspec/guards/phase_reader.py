@@ -1,0 +1,159 @@
+"""Reading text that is free for a while and guarded for a while, token by token and byte by byte."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ngramspec.guards.markers import EndMarker, Marker
+from ngramspec.guards.matcher import Matcher
+from ngramspec.guards.vocabulary import Vocabulary
+
+
+class Inner:
+    """A matcher, and how often it was pushed: so it can be taken back to where it was."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self.depth = 0
+
+    def push(self, token: int) -> bool:
+        """Go on with `token`; returns whether it could."""
+        accepted = self.matcher._push(token)
+        self.depth += accepted
+        return accepted
+
+    def push_byte(self, byte: int) -> bool:
+        """Go on with `byte`; returns whether it could."""
+        num_pushed = self.matcher._push_bytes(bytes([byte]))
+        self.depth += num_pushed
+        return num_pushed == 1
+
+    def return_to(self, depth: int) -> None:
+        """Take back what was pushed since."""
+        if depth < self.depth:
+            self.matcher._pop(self.depth - depth)
+            self.depth = depth
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Text that is free; progress: how much of the start marker it ends with."""
+
+    progress: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Text that is guarded. Where the inner text is whole, the end marker may come, or more of the inner text.
+
+    depth: where `inner` stands. is_alive: whether all since the start marker is inner text, and may go on as such.
+    ends: for each place where the end marker may have begun, how much of it has come.
+    """
+
+    inner: Inner
+    depth: int = 0
+    is_alive: bool = True
+    ends: frozenset[int] = frozenset()
+
+
+Phase = Free | Guarded
+
+
+class Reader:
+    """From phase to phase; None stands for a text that leaves the grammar.
+
+    Reading moves a phase's inner matcher, which is taken back with `return_to` or stays where the new phase has it.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        start: Marker,
+        end: EndMarker | None,
+        make_inner: Callable[[Iterable[int]], Matcher],
+    ) -> None:
+        """make_inner: a matcher for what is guarded, at its start, from the ends of sequence that it knows."""
+        self._vocabulary = vocabulary
+        self._start = start
+        self._end = end
+        self._make_inner = make_inner
+
+    def token(self, phase: Phase, token: int) -> Phase | None:
+        """What follows `token`."""
+        text = self._vocabulary.tokens[token]
+        if not text:
+            return self._nothing(phase, token)
+        if token in self._vocabulary.special:
+            return self._special(phase, token, text)
+        if isinstance(phase, Guarded) and self._is_inner_alone(phase, text):
+            return Guarded(phase.inner, phase.inner.depth) if phase.inner.push(token) else None
+        return self.text(phase, text)
+
+    def text(self, phase: Phase, text: bytes) -> Phase | None:
+        """What follows `text`."""
+        following: Phase | None = phase
+        for byte in text:
+            if isinstance(following, Free):
+                following = self._free(following, byte)
+            elif following is not None:
+                following = self._guarded(following, byte)
+        return following
+
+    def _nothing(self, phase: Phase, token: int) -> Phase | None:
+        """A token without bytes may come where any may."""
+        if isinstance(phase, Free):
+            return phase
+        is_alive = phase.is_alive and phase.inner.push(token)
+        return Guarded(phase.inner, phase.inner.depth, is_alive, phase.ends) if is_alive else None
+
+    def _special(self, phase: Phase, token: int, name: bytes) -> Phase | None:
+        """The name of a special token is text to a marker that begins with it, and all or nothing to the grammar."""
+        end = self._end
+        if isinstance(phase, Free):
+            return self._name(phase, name)
+        ends = frozenset(self.open_ends(phase)) if end is not None else frozenset()
+        for place, byte in enumerate(name):
+            ends = self._follow(ends, byte)
+            if end is not None and len(end.text) in ends:
+                return self._name(Free(0), name[place + 1 :])
+        is_alive = phase.is_alive and phase.inner.push(token)
+        return Guarded(phase.inner, phase.inner.depth, is_alive, ends) if is_alive or ends else None
+
+    def _name(self, phase: Free, name: bytes) -> Phase | None:
+        for place, byte in enumerate(name, start=1):
+            following = self._free(phase, byte)
+            if isinstance(following, Guarded):
+                return following if place == len(name) else None
+            phase = following
+        return phase
+
+    def _free(self, phase: Free, byte: int) -> Phase:
+        start = self._start
+        progress = start.step(phase.progress, byte)
+        if progress < len(start.text):
+            return Free(progress)
+        return Guarded(Inner(self._make_inner(())))
+
+    def _guarded(self, phase: Guarded, byte: int) -> Phase | None:
+        end, inner = self._end, phase.inner
+        ends: frozenset[int] = frozenset()
+        if end is not None:
+            ends = self._follow(self.open_ends(phase), byte)
+            if len(end.text) in ends:
+                return Free(0)
+        is_alive = phase.is_alive and inner.push_byte(byte)
+        return Guarded(inner, inner.depth, is_alive, ends) if is_alive or ends else None
+
+    def _follow(self, ends: Iterable[int], byte: int) -> frozenset[int]:
+        """How much of the end marker has come behind `byte`, where `ends` had come before."""
+        end = self._end
+        return frozenset(so_far + 1 for so_far in ends if end is not None and end.text[so_far] == byte)
+
+    def open_ends(self, phase: Guarded) -> list[int]:
+        """How much of the end marker has come, for each place where it may have begun; 0 where it may begin now."""
+        may_begin = phase.is_alive and phase.inner.matcher._accepting()
+        return sorted(phase.ends | {0}) if may_begin else sorted(phase.ends)
+
+    def _is_inner_alone(self, phase: Guarded, text: bytes) -> bool:
+        """Whether `text` can only be inner text."""
+        end = self._end
+        return end is None or (not phase.ends and end.text[0] not in text)
