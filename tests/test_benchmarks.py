@@ -109,3 +109,23 @@ def test_the_table_of_schemas_is_one_command(tmp_path: Path) -> None:
     assert [False, True, False, False] == [row["spelling"] for row in strict]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert "rows.jsonl: 4 schemas, %" in done.stdout
+
+
+def test_the_table_of_masks_is_one_command() -> None:
+    command = [sys.executable, "-m", "benchmarks.grammars", "--tokenizer", "pico", "--names", "semver"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert 0 == done.returncode, done.stderr
+    assert "semver" in done.stdout
+
+
+def test_the_table_of_guarded_passes_is_one_command(tmp_path: Path) -> None:
+    path = tmp_path / "schemas.jsonl"
+    schema = {"type": "object", "properties": {"names": {"type": "array", "items": {"type": "string"}}}}
+    path.write_text(json.dumps({"schema": schema, "valid": [{"names": ["one", "two", "three"] * 10}]}) + "\n")
+    command = [sys.executable, "-m", "benchmarks.guarded_pass", str(path), "--shape", "tiny", "--json"]
+    command += ["--instances", "1", "--rounds", "1", "--drafted", "0", "4", "--batch", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert 0 == done.returncode, done.stderr
+    rows = json.loads(done.stdout)
+    assert [(2, 0), (2, 4)] == [(row["batch"], row["drafted"]) for row in rows]
+    assert all(row["llguidance"] > 0 and row["xgrammar"] > 0 for row in rows)
