@@ -35,9 +35,10 @@ def test_a_text_between_quotes_ends_with_its_quote() -> None:
     assert not guard.accepts(json.dumps('"a"b"'))
 
 
-def test_the_letter_of_code_0_on_its_own_is_refused_by_name() -> None:
+def test_the_letter_of_code_0_in_a_choice_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedError, match=r"U\+0000"):
-        Guard.json_schema({"type": "string", "pattern": r"^\0$"}, BYTES)
+        Guard.json_schema({"type": "string", "pattern": r"^(\0|[\x01-!])$"}, BYTES)
+    assert {"\0"} == accepted(r"^\0$")
 
 
 ATOMS = st.sampled_from([re.escape(letter) if letter in '\\]^-"' else letter for letter in LETTERS])

@@ -17,6 +17,7 @@ from tests.hf.tokenizers import character_tokenizer
 TOKENIZER = character_tokenizer("0123456789")
 DATE = Guard.regex(r"[0-9]{4}(0[1-9]|1[0-2])", TOKENIZER)
 EVEN = Guard.regex("([02468][13579]){1,3}", TOKENIZER)
+DIGITS = TOKENIZER.convert_tokens_to_ids(list("0123456789"))
 ROOM = 12
 
 
@@ -79,7 +80,7 @@ def test_a_guard_serves_all_the_sequences_of_its_prompt() -> None:
 
 
 def test_guards_must_be_one_for_all_or_one_per_prompt() -> None:
-    with pytest.raises(GuardError, match="a batch of 3 rows needs a guard per prompt, got 2 guards"):
+    with pytest.raises(GuardError, match="a batch needs a guard per prompt, got 2 guards for 3 rows"):
         texts(tiny("llama"), Guard.per_row([DATE, EVEN]), 3)
 
 
@@ -93,8 +94,21 @@ def test_a_processor_serves_one_call() -> None:
 
 def test_beams_that_change_places_are_refused() -> None:
     guard = Guard.regex("[0-9]+", TOKENIZER)
-    with pytest.raises(GuardError, match="greedy or sampled, token by token, got another text"):
+    with pytest.raises(GuardError, match="greedy or sampled and not by beams, got another text"):
         texts(tiny("llama"), guard, num_beams=4)
+
+
+@pytest.mark.parametrize("do_sample", [False, True])
+@pytest.mark.parametrize(
+    "forced", [{"forced_eos_token_id": EOS, "max_new_tokens": 3}, {"suppress_tokens": DIGITS}, {"min_new_tokens": 9}]
+)
+def test_what_another_processor_has_left_nothing_of_is_an_error_and_no_token(
+    forced: dict[str, Any], do_sample: bool
+) -> None:
+    guard = Guard.regex("[0-9]{4}", TOKENIZER)
+    with pytest.raises(GuardError, match="something that the guard allows must be left to choose, got none") as raised:
+        texts(tiny("llama"), guard, do_sample=do_sample, **forced)
+    assert 0 == raised.value.row
 
 
 def test_a_guard_itself_in_plain_decoding_names_its_processor() -> None:

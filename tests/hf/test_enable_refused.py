@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import BartConfig, BartForConditionalGeneration
+from transformers import BartConfig, BartForConditionalGeneration, TextIteratorStreamer
 from transformers.generation.logits_process import LogitsProcessor
 
 import ngramspec
@@ -274,3 +274,21 @@ def test_a_greedy_summariser_is_drafted_for() -> None:
 def test_a_refusal_by_the_speculator_itself_is_still_an_error(model: Any) -> None:
     with ngramspec.enable(model) as spec, pytest.raises(PromptError):
         model.generate(**padded_prompts(1, MAX_POSITIONS + 4), max_new_tokens=2, custom_generate=spec)
+
+
+def test_a_refused_call_under_a_guard_keeps_its_streamer_and_may_name_its_segment() -> None:
+    pico: tuple[Any, Any] = ngramspec.load_pico()
+    model, tokenizer = pico
+    guard = ngramspec.Guard.regex("[ab]{3}", tokenizer)
+    inputs = tokenizer("aab", return_tensors="pt")
+    streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True, timeout=60)
+    with ngramspec.enable(model), pytest.warns(NgramspecWarning):
+        model.generate(
+            **inputs,
+            max_new_tokens=8,
+            logits_processor=[guard],
+            streamer=streamer,
+            segment="letters",
+            output_attentions=True,
+        )
+    assert guard.accepts("".join(streamer))

@@ -11,13 +11,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llguidance import LLMatcher, LLParserLimits
 from torch import Tensor
 from transformers import TextIteratorStreamer
 from transformers.generation.logits_process import LogitsProcessor
 
 import ngramspec
-from ngramspec import Guard, GuardError, NgramspecWarning, Speculator
+from ngramspec import FixedBudget, Guard, GuardError, NgramspecWarning, Speculator
 from ngramspec.guards import Matcher, Vocabulary
+from ngramspec.guards.backends import llguidance
 from ngramspec.guards.types import BackendError, BitmaskArray
 from tests.hf.comparing import Comparison, compare
 from tests.hf.drafters import AdversarialDrafter, RandomDrafter
@@ -185,8 +187,84 @@ def test_each_sequence_returned_for_a_prompt_has_the_prompts_guard() -> None:
 def test_a_batch_that_has_no_guard_for_each_prompt_is_refused() -> None:
     guard = Guard.per_row([guard_of("regex"), guard_of("json")])
     prompts = padded_prompts(3, seed=4, vocabulary=NUM_TOKENS)
-    with pytest.raises(GuardError, match="3 rows needs a guard per prompt, got 2 guards"):
+    with pytest.raises(GuardError, match="a batch needs a guard per prompt, got 2 guards for 3 rows"):
         writer().generate(**prompts, eos_token_id=EOS, logits_processor=[guard], custom_generate=Speculator())
+
+
+def test_guards_for_fewer_prompts_than_there_are_serve_no_others() -> None:
+    prompts = padded_prompts(4, seed=4, vocabulary=NUM_TOKENS)
+    for guard in (Guard.per_row([guard_of("regex"), None]), Guard.per_row([guard_of("regex"), None]).processor(EOS)):
+        with pytest.raises(GuardError, match="a batch needs a guard per prompt, got 2 guards for 4 rows"):
+            writer().generate(**prompts, eos_token_id=EOS, logits_processor=[guard], custom_generate=Speculator())
+
+
+def test_a_list_among_the_processors_is_named() -> None:
+    prompts = padded_prompts(2, seed=4, vocabulary=NUM_TOKENS)
+    with pytest.raises(TypeError, match=r"must hold processors and guards, got \[.*Guard.per_row"):
+        writer().generate(
+            **prompts, eos_token_id=EOS, logits_processor=[[guard_of("regex"), None]], custom_generate=Speculator()
+        )
+
+
+@pytest.mark.parametrize("num_drafted", [0, 10])
+def test_a_row_whose_backend_cannot_follow_ends_alone_with_all_that_was_emitted(num_drafted: int) -> None:
+    """The failure is real: llguidance's parser runs into a limit with a token that its mask had allowed."""
+    vocabulary = Vocabulary.of(TOKENIZER)
+    grammar = 'start: item*\nitem: "a" | "a" item | item item | "(" start ")"\n'
+    compiled = llguidance.Compiled(LLMatcher.grammar_from_lark(grammar), vocabulary)
+    limits = LLParserLimits(max_items_in_row=20)
+    tokenizer = llguidance.tokenizer_of(vocabulary)
+    compiled._make = functools.partial(
+        LLMatcher, tokenizer, LLMatcher.grammar_from_lark(grammar), log_level=0, limits=limits
+    )
+    compiled._first = compiled._make()
+    guards = Guard.per_row([None, Guard(compiled, "ambiguous")])
+    prompts = padded_prompts(2, seed=4, vocabulary=NUM_TOKENS)
+    settings = {"max_new_tokens": 30, "do_sample": False}
+    free = writer().generate(**prompts, eos_token_id=EOS, **settings)
+    with pytest.raises(GuardError, match="must say what is allowed next") as raised:
+        writer().generate(
+            **prompts,
+            eos_token_id=EOS,
+            **settings,
+            logits_processor=[guards, Muzzle(0, TOKENIZER.convert_tokens_to_ids("a"), only_row=1)],
+            custom_generate=Speculator(RandomDrafter(NUM_TOKENS), FixedBudget(num_drafted)),
+        )
+    error = raised.value
+    assert 1 == error.row
+    assert error.sequences is not None
+    columns = min(free.shape[1], error.sequences.shape[1])
+    assert free[0, :columns].tolist() == error.sequences[0, :columns].tolist()
+    emitted = error.sequences[1, prompts["input_ids"].shape[1] :].tolist()
+    assert emitted[: len(error.tokens)] == error.tokens
+    assert "a" * len(error.tokens) == error.text
+    assert set(emitted[len(error.tokens) :]) <= {PAD}
+
+
+def test_a_free_row_of_which_nothing_is_left_is_as_in_plain_decoding() -> None:
+    prompts = padded_prompts(2, seed=4, vocabulary=NUM_TOKENS)
+    settings = {"max_new_tokens": 5, "eos_token_id": EOS, "do_sample": False}
+
+    def texts_with(guards: Any, **more: Any) -> Any:
+        return writer().generate(**prompts, **settings, logits_processor=[guards, Muzzle(0, None, only_row=1)], **more)
+
+    guards = Guard.per_row([guard_of("regex"), None])
+    assert texts_with(guards.processor(EOS)).tolist() == texts_with(guards, custom_generate=Speculator()).tolist()
+
+
+def test_what_renormalising_makes_of_nothing_ends_the_row() -> None:
+    prompts = padded_prompts(1, seed=4, vocabulary=NUM_TOKENS)
+    with pytest.raises(GuardError, match=r"left to choose, got none behind .*MinNewTokensLengthLogitsProcessor"):
+        writer().generate(
+            **prompts,
+            max_new_tokens=40,
+            min_new_tokens=35,
+            eos_token_id=EOS,
+            do_sample=True,
+            renormalize_logits=True,
+            logits_processor=[guard_of("regex")],
+            custom_generate=Speculator(),
+        )
 
 
 @in_all_ways
@@ -339,7 +417,7 @@ def test_no_token_is_emitted_that_the_guard_forbids(
 ) -> None:
     prompts = padded_prompts(batch, seed=2, vocabulary=NUM_TOKENS)
     processors = [guard_of("json"), Muzzle(14, allowed)][::order]
-    with pytest.raises(GuardError, match=r"another processor") as raised:
+    with pytest.raises(GuardError, match=r"Muzzle") as raised:
         writer().generate(
             **prompts,
             max_new_tokens=45,

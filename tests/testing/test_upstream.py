@@ -141,6 +141,11 @@ def test_guards_are_right_where_a_backend_is_not(accepts: Accepts, source: str, 
     assert guard.accepts(text) is not accepted
 
 
+def test_llguidance_finds_no_multiples_of_large_numbers() -> None:
+    assert not llguidance_accepts('{"type":"integer","multipleOf":1000000000}', "0"), "upstream has mended it"
+    assert llguidance_accepts('{"type":"integer","multipleOf":100000000}', "0")
+
+
 def test_xgrammar_skips_over_an_anchor_inside() -> None:
     assert xgrammar_matches("a$b", "ab")
 

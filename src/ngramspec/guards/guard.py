@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, get_args
 
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards import library
@@ -42,8 +43,12 @@ class Guard:
         """As error messages name it."""
         return self._description
 
-    def __deepcopy__(self, memo: object) -> "Guard":
+    def __copy__(self) -> "Guard":
         """Itself: it never changes, and whoever copies the arguments of a call needs no second one."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Guard":
+        """Itself."""
         return self
 
     def __reduce__(self) -> str:
@@ -74,6 +79,8 @@ class Guard:
         Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
         lenient=True makes that a GuardWarning.
         """
+        if whitespace not in get_args(Whitespace):
+            raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}")
         text = _schema_text(schema)
         source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
         return cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
@@ -87,15 +94,18 @@ class Guard:
 
         Raises UnsupportedError for what xgrammar would ignore.
         """
+        if not isinstance(pattern, str):
+            raise GuardError(f"a regex must be a text, got {shortened(pattern)}: a compiled pattern has one, .pattern")
         return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
 
     @classmethod
-    def choice(cls, texts: Sequence[str], tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+    def choice(cls, texts: Iterable[str], tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
         """One of `texts`."""
-        if isinstance(texts, str) or not texts or not all(isinstance(text, str) for text in texts):
-            raise GuardError(f"a choice must be a list of at least one text, got {shortened(texts)}")
-        pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in texts)
-        return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(texts)})")
+        choices = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else []
+        if not choices or not all(isinstance(text, str) for text in choices):
+            raise GuardError(f"a choice must be a list of at least one text, got {shortened(choices or texts)}")
+        pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in choices)
+        return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(choices)})")
 
     @classmethod
     def grammar(cls, text_or_path: str | Path, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
@@ -147,19 +157,21 @@ class Guard:
         return self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is whole, however it may be cut into tokens; half a surrogate pair is no text."""
+        """Whether `text` is whole, however it may be cut into tokens; half a surrogate pair is no text.
+
+        Raises GuardError where the backend cannot say.
+        """
         try:
             raw = text.encode()
         except UnicodeEncodeError:
             return False
-        matcher = self.matcher(())
-        return matcher._push_bytes(raw) == len(raw) and matcher._accepting()
+        return self.matcher(())._read(raw) == (len(raw), True)
 
     def legal_head(self, text: str) -> int:
         """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
-        return self.matcher(())._push_bytes(text.encode(errors="surrogatepass"))  # half a pair leaves every guard
+        return self.matcher(())._read(text.encode(errors="surrogatepass"))[0]  # half a pair leaves every guard
 
-    def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
+    def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
         return RowGuards([self]).processor(eos_token_id)
 
@@ -181,27 +193,38 @@ class RowGuards:
 
     def __init__(self, guards: Sequence[Guard | None]) -> None:
         """guards: one per prompt; each serves all the sequences that are returned for its prompt."""
+        if isinstance(guards, Guard) or not isinstance(guards, Iterable):
+            raise TypeError(f"rows must each have a Guard or None, in a list, got {shortened(guards)}")
+        guards = tuple(guards)
         wrong = [guard for guard in guards if not (guard is None or isinstance(guard, Guard))]
         if wrong or not guards:
             raise TypeError(f"rows must each have a Guard or None, got {shortened(wrong[0] if wrong else guards)}")
-        self.guards = tuple(guards)
+        self.guards = guards
 
     def __repr__(self) -> str:
         """As error messages name it."""
         return f"Guard.per_row({list(self.guards)!r})" if len(self.guards) > 1 else repr(self.guards[0])
 
-    def matchers(self, num_rows: int, eos_tokens: Iterable[int] | None) -> list[Matcher | None]:
-        """A fresh matcher for each row of a batch, None for free ones."""
+    def matchers(
+        self, num_rows: int, eos_tokens: Iterable[int] | None, num_returned: int | None = None
+    ) -> list[Matcher | None]:
+        """A fresh matcher for each row of a batch, None for free ones.
+
+        num_returned: sequences that are returned for each prompt, where that is known.
+        """
         copies, left_over = divmod(num_rows, len(self.guards))
-        if left_over or not copies:
-            raise GuardError(f"a batch of {num_rows} rows needs a guard per prompt, got {len(self.guards)} guards")
+        is_known = num_returned is not None and len(self.guards) > 1
+        if left_over or not copies or (is_known and copies != num_returned):
+            raise GuardError(
+                f"a batch needs a guard per prompt, got {len(self.guards)} guards for {num_rows} rows"
+                + (f", {num_returned} for each prompt" if is_known and num_returned != 1 else "")
+            )
         ends = None if eos_tokens is None else tuple(eos_tokens)
         return [None if guard is None else guard.matcher(ends) for guard in self.guards for _ in range(copies)]
 
-    def processor(self, eos_token_id: int | Sequence[int] | None = None) -> GuardProcessor:
+    def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
-        ends = [eos_token_id] if isinstance(eos_token_id, int) else eos_token_id
-        return GuardProcessor(self.matchers, ends)
+        return GuardProcessor(self.matchers, None if eos_token_id is None else _ids(eos_token_id))
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Raises GuardError; see `Guard.__call__`."""
@@ -211,9 +234,20 @@ class RowGuards:
         )
 
 
+def _ids(eos_token_id: Any) -> list[int]:
+    try:
+        ids = [eos_token_id] if not isinstance(eos_token_id, Iterable) else list(eos_token_id)
+        return [index(token) for token in ids]
+    except TypeError as error:  # a text, a number with a fraction, an array without dimensions
+        raise GuardError(f"eos_token_id must be a token id or a list of them, got {eos_token_id!r}") from error
+
+
 def _schema_text(schema: Any) -> str:
     if hasattr(schema, "model_json_schema"):  # a pydantic class
-        schema = schema.model_json_schema()
+        try:
+            schema = schema.model_json_schema()
+        except Exception as error:  # pydantic's own, for a class that has no schema
+            raise GuardError(f"a pydantic class must have a JSON schema, got {schema!r}: {error}") from error
     if isinstance(schema, str):
         try:
             schema = json.loads(schema)
@@ -244,6 +278,8 @@ def _grammar_text(text_or_path: str | Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise GuardError(f"a grammar's path must be a file's, got {str(path)!r}: {error.strerror}") from error
+    except ValueError as error:  # no UTF-8, or a path with a character of code 0
+        raise GuardError(f"a grammar's file must be text in UTF-8, got {str(path)!r}: {error}") from error
 
 
 _NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}

@@ -27,7 +27,7 @@ def names() -> list[str]:
 def source(name: str) -> Source:
     """The grammar called `name`; raises GuardError, which lists the names there are, where it is none of them."""
     found = _files()
-    if name not in found:
+    if not isinstance(name, str) or name not in found:
         near = difflib.get_close_matches(str(name), found, n=1, cutoff=0.4)
         meant = f": did you mean {near[0]!r}?" if near else ""
         raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {name!r}{meant}")

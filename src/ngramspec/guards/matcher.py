@@ -182,6 +182,18 @@ class Matcher(ABC):
         self._undo(pushed)
         return len(pushed)
 
+    def _read(self, text: bytes) -> tuple[int, bool]:
+        """How many bytes of `text` can come, however they are cut into tokens, and whether the text is whole then.
+
+        The matcher is of no use behind it. Raises GuardError where the backend cannot say.
+        """
+
+        def read() -> tuple[int, bool]:
+            return self._push_bytes(text), self._accepting()
+
+        with self._alone():
+            return self._tried_twice(read)
+
     def _step(self, token: int) -> bool:
         if self.ended:
             return False

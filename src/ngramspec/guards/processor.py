@@ -43,7 +43,9 @@ class GuardProcessor:
     """
 
     def __init__(
-        self, open_rows: Callable[[int, Iterable[int] | None], list[Matcher | None]], eos_tokens: Sequence[int] | None
+        self,
+        open_rows: Callable[[int, Iterable[int] | None, int | None], list[Matcher | None]],
+        eos_tokens: Sequence[int] | None,
     ) -> None:
         self._open_rows = open_rows
         self.eos_tokens = eos_tokens
@@ -52,12 +54,15 @@ class GuardProcessor:
         self._matchers: list[Matcher | None] = []
         self._padding: dict[int, int] = {}
 
-    def open(self, num_rows: int) -> list[Matcher | None]:
-        """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before."""
+    def open(self, num_rows: int, num_returned: int | None = None) -> list[Matcher | None]:
+        """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before.
+
+        num_returned: sequences that are returned for each prompt, where that is known.
+        """
         if self._is_used:
             raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
         self._is_used = True
-        return self._open_rows(num_rows, self.eos_tokens)
+        return self._open_rows(num_rows, self.eos_tokens, num_returned)
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
@@ -78,11 +83,21 @@ class GuardProcessor:
             matcher = self._matchers[row]
             assert matcher is not None
             fill_next(matcher, bits[place], row)
+        left = masked(scores if len(rows) == len(scores) else scores[rows], bits)
+        self._check_something_is_left(left, rows)
         if len(rows) == len(scores):
-            return masked(scores, bits)
+            return left
         scores = scores.clone()
-        scores[rows] = masked(scores[rows], bits)
+        scores[rows] = left
         return scores
+
+    def _check_something_is_left(self, left: "Tensor", rows: list[int]) -> None:
+        stuck = (left == -float("inf")).all(dim=-1)
+        if bool(stuck.any()):  # or else plain decoding would choose what no mask allows
+            row = rows[int(stuck.long().argmax())]
+            matcher = self._matchers[row]
+            assert matcher is not None
+            raise left_nothing(row=row, tokens=matcher._committed, text=matcher._text())
 
     def _is_guarded(self, row: int, matcher: Matcher | None) -> bool:
         return matcher is not None and not matcher.ended and row not in self._padding
@@ -91,7 +106,7 @@ class GuardProcessor:
         before = self._ids
         if input_ids.shape != (before.shape[0], before.shape[1] + 1) or not bool((input_ids[:, :-1] == before).all()):
             raise GuardError(
-                "a guard's processor serves one generate() call, greedy or sampled, token by token, got another text"
+                "a guard's processor serves one generate() call, greedy or sampled and not by beams, got another text"
                 f" of shape {list(input_ids.shape)} after {list(before.shape)}: make a new one for each call"
             )
 
@@ -120,6 +135,16 @@ def fill_next(matcher: Matcher, bits: BitmaskArray, row: int) -> None:
         raise
     if not bits.any():
         raise nothing_allowed(matcher, row)
+
+
+def left_nothing(others: Sequence[str] = (), **where: Any) -> GuardError:
+    """The error where other processors, by name, have forbidden all that a guard allows."""
+    who = ", ".join(others) or "another processor"
+    return GuardError(
+        f"something that the guard allows must be left to choose, got none behind {who}: unset what forbids or forces"
+        " a token here, such as suppress_tokens, min_new_tokens, forced_bos_token_id or forced_eos_token_id",
+        **where,
+    )
 
 
 def nothing_allowed(matcher: Matcher, row: int) -> GuardError:

@@ -90,6 +90,11 @@ class Vocabulary:
         return digest.hexdigest()
 
     @cached_property
+    def cutting(self) -> str:
+        """SHA-256 of how some texts are cut: on this, too, masks depend where a text must come."""
+        return hashlib.sha256(repr([self.encode(text) for text in _PROBES]).encode()).hexdigest()
+
+    @cached_property
     def byte_tokens(self) -> dict[int, int]:
         """An id for each byte. Bytes that no token is alone have ids behind the vocabulary's own, for backends only."""
         found: dict[int, int] = {}
@@ -156,6 +161,13 @@ class Vocabulary:
     def _longest(self) -> int:
         return max(map(len, self._ids), default=1)
 
+
+_PROBES = (
+    '{"name": "value", "items": [1, -2.5, true, null], "created_at": "2024-02-29T12:00:00Z"}\n',
+    "The delivered invoices, international organisations and understanding; def __init__(self): return x != y",
+    "".join(map(chr, range(33, 127))),
+    "Zoë Müller ходит 東京 😀 e\u0301",
+)
 
 _known: "weakref.WeakKeyDictionary[Any, tuple[Any, Vocabulary]]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers.generation.logits_process import LogitsProcessorList
 
 from ngramspec.errors import GuardError
+from ngramspec.guards.processor import left_nothing
 from ngramspec.hf.guarding import Guards, Place
 from ngramspec.hf.record import Record
 from ngramspec.hf.sampling import Picker
@@ -39,11 +40,11 @@ class Call:
 
     def pick(self, scores: Tensor, place: Place) -> int | None:
         """Choose a token from `scores` `float32[1, V]`; None where the guards leave none, and the row ends."""
-        if not self.guards.maskings:
+        if not self.guards.matchers(place[0]):
             return self.picker.pick(scores, place[0])
         error = self.guards.why_stuck(place)
-        if error is None and bool(scores.isneginf().all()):  # nothing could be drawn from that
-            error = self.guards.why_refused(place, int(scores.argmax(dim=-1))) or _no_scores()
+        if error is None and not bool((scores > -torch.inf).any()):  # all are -inf, or what a softmax makes of that
+            error = left_nothing(self.guards.others)
         if error is None:
             token = self.picker.pick(scores, place[0])
             error = self.guards.why_refused(place, token)
@@ -77,9 +78,3 @@ class Call:
             if self.emit(row, token):
                 return index + 1, True
         return len(tokens), False
-
-
-def _no_scores() -> GuardError:
-    return GuardError(
-        "some token must be left to choose, got -inf for all: another processor forbids what a guard allows"
-    )

@@ -61,13 +61,27 @@ class Chooser(ABC):
 
     def choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Choose for all rows of the pass, in their order; commits each token to the text as it is chosen."""
-        if self.call.guards.maskings:
-            candidates = [self._judged(candidate) for candidate in candidates]
-        return self._choose(candidates)
+        if not self.call.guards.maskings:
+            return self._choose(candidates)
+        were_finished = [self.call.text.finished[candidate.row] for candidate in candidates]
+        verdicts = self._choose([self._judged(candidate) for candidate in candidates])
+        return [
+            verdict if was_finished else self._followed(candidate.row, verdict)
+            for candidate, verdict, was_finished in zip(candidates, verdicts, were_finished, strict=True)
+        ]
 
     @abstractmethod
     def _choose(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """See `choose`."""
+
+    def _followed(self, row: int, verdict: Verdict) -> Verdict:
+        """The verdict, with the row's matchers moved on; where a backend cannot follow, the row ends."""
+        try:
+            self.call.guards.advance(row, verdict.tokens.tolist())
+        except GuardError as error:
+            self.call.fail(row, error)
+            return Verdict(verdict.tokens, finished=True)
+        return verdict
 
     def _judged(self, candidate: Candidate) -> Candidate:
         """The candidate with the head of its draft that there are masks for."""

@@ -150,6 +150,7 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     if arguments.get("custom_generate") is not None:
         return plain(*args, **kwargs)
     kwargs.pop("segment", None)
+    plainly = {name: value for name, value in arguments.items() if name != "segment"}
     # A call that names another way to decode has made its choice: no warning.
     if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
         return plain(*args, **kwargs)
@@ -164,7 +165,7 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
         if loop.has_begun:
             loop.end_stream()
     _warn_once(setting, type(self).__name__, refusal)
-    return _plainly(self, plain, arguments) if has_guards(arguments.get("logits_processor")) else plain(*args, **kwargs)
+    return _plainly(self, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(*args, **kwargs)
 
 
 def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:

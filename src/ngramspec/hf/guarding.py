@@ -6,7 +6,7 @@ raises once the other rows have ended too.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,9 +79,10 @@ class Masking:
 
 @dataclass(slots=True)
 class Guards:
-    """All guards of a call, and the rows that ended with an error."""
+    """All guards of a call, and the rows that ended with an error; others: what else processes scores, by name."""
 
     maskings: list[Masking] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     failed: dict[int, GuardError] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
 
@@ -140,10 +141,16 @@ class Guards:
         if self.allow(place, token):
             return None
         text = self.matchers(place[0])[0].vocabulary.decode([token])
+        who = ", ".join(self.others) or "another processor"
         return GuardError(
-            f"a guard's mask must decide, got token {token} ({text!r}), which it forbids: another processor leaves"
+            f"a guard's mask must decide, got token {token} ({text!r}), which it forbids: {who} leaves"
             " nothing that is allowed, or allows it again"
         )
+
+    def advance(self, row: int, tokens: Sequence[int]) -> None:
+        """Follow the row's text; raises GuardError where a backend cannot."""
+        for matcher in self.matchers(row):
+            matcher.advance(tokens)
 
     def fail(self, row: int, error: GuardError, emitted: Sequence[int]) -> None:
         """Note that the row ends with `error`, behind the tokens `emitted`."""
@@ -163,16 +170,20 @@ class Guards:
             raise error
 
 
-def with_masking(processors: LogitsProcessorList, num_rows: int, eos_tokens: set[int]) -> tuple[Any, Guards]:
+def with_masking(
+    processors: LogitsProcessorList, num_rows: int, eos_tokens: set[int], num_returned: int
+) -> tuple[Any, Guards]:
     """`processors` with a Masking in the place of each guard, and the guards; the same list where there are none.
 
+    num_returned: sequences that are returned for each prompt.
     Raises GuardError where a guard holds and nothing would ever end a row.
     """
     guards = Guards()
     replaced = LogitsProcessorList()
     for processor in processors:
-        matchers = _matchers(processor, num_rows, eos_tokens)
+        matchers = _matchers(processor, num_rows, eos_tokens, num_returned)
         if matchers is None:
+            guards.others.append(type(processor).__name__)
             replaced.append(processor)
             continue
         masking = Masking(matchers)
@@ -183,12 +194,14 @@ def with_masking(processors: LogitsProcessorList, num_rows: int, eos_tokens: set
 
 def with_processors(processors: Any, eos_tokens: Sequence[int] | None) -> LogitsProcessorList:
     """`processors` with a GuardProcessor in the place of each guard: for plain decoding."""
-    return LogitsProcessorList(
-        [
-            processor.processor(eos_tokens) if isinstance(processor, Guard | RowGuards) else processor
-            for processor in processors
-        ]
-    )
+
+    def followed(processor: Any) -> Any:
+        if not isinstance(processor, Guard | RowGuards):
+            return processor
+        _check_ends(processor, eos_tokens)
+        return processor.processor(eos_tokens)
+
+    return LogitsProcessorList(map(followed, processors))
 
 
 def has_guards(processors: Any) -> bool:
@@ -196,18 +209,27 @@ def has_guards(processors: Any) -> bool:
     return any(isinstance(processor, Guard | RowGuards) for processor in processors or ())
 
 
-def _matchers(processor: object, num_rows: int, eos_tokens: set[int]) -> list[Matcher | None] | None:
+def _matchers(processor: object, num_rows: int, eos_tokens: set[int], num_returned: int) -> list[Matcher | None] | None:
     if isinstance(processor, GuardProcessor):
-        return processor.open(num_rows)
+        return processor.open(num_rows, num_returned)
     if isinstance(processor, Guard):
         processor = Guard.per_row([processor])
     if not isinstance(processor, RowGuards):
+        if not callable(processor):
+            raise TypeError(
+                f"logits_processor must hold processors and guards, got {processor!r} in it: Guard.per_row([…]) has a"
+                " guard for each prompt"
+            )
         return None
+    _check_ends(processor, eos_tokens)
+    return processor.matchers(num_rows, eos_tokens, num_returned)
+
+
+def _check_ends(guard: object, eos_tokens: Collection[int] | None) -> None:
     if not eos_tokens:
         raise GuardError(
-            f"a guard ends a row with an end of sequence, got eos_token_id=None with {processor!r}: pass eos_token_id"
+            f"a guard ends a row with an end of sequence, got eos_token_id=None with {guard!r}: pass eos_token_id"
         )
-    return processor.matchers(num_rows, eos_tokens)
 
 
 def _fill(matcher: Matcher, draft: TokenArray) -> Filled:

@@ -41,7 +41,7 @@ class Row(Sequence):
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
     vocabulary: token ids that the model knows.
     num_cached: tokens, padding included, whose keys lie in the cache.
-    guards: those of the call, whose matchers follow the row's text. guides: matchers made after a stranger's
+    guards: those of the call, whose matchers the chooser moves on. guides: matchers made after a stranger's
         constraint, which masks itself; they only keep drafts within it, and one that loses the text is dropped.
     """
 
@@ -91,8 +91,6 @@ class Row(Sequence):
             return
         Sequence.commit(self, draft, verdict)
         tokens = verdict.tokens.tolist()
-        for matcher in self.guards.matchers(self.index):
-            matcher.advance(tokens)
         self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
 
     def pad_to(self, num_slots: int) -> None:

@@ -109,14 +109,15 @@ def in_rust(pattern: str) -> str:
 
     Raises PatternError for what no finite automaton does: looking around, and references back.
     """
-    return "".join(map(_in_rust, tokens_of(pattern)))
+    tokens = list(tokens_of(pattern))
+    if {Token("letter", "\0"), Token("or", "|")} <= set(tokens):
+        raise PatternError("the letter U+0000 in a choice, which llguidance might join to a class")
+    return "".join(map(_in_rust, tokens))
 
 
 def _in_rust(token: Token) -> str:
     """llguidance 1.9.1 takes a class with all control characters for one that holds `"` and `\\` as well. So where it
     does not hold them, U+0000 is left out: what no model writes is lost, and what does not fit is not written."""
-    if token == Token("letter", "\0"):
-        raise PatternError("the letter U+0000, which llguidance might join to a class")
     said = RUST.said(token)
     if token.kind not in ("set", "class"):
         return said

@@ -16,6 +16,7 @@ from ngramspec.guards.schemas.node import Node, Schema, children, mapped, named
 from ngramspec.guards.schemas.objects import with_counted_properties, with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.refusing import Refuser, without
+from ngramspec.guards.schemas.steps import check_steps
 
 RULES = (
     without_dependencies, without_conditions, without_not, with_choices, with_named_properties,
@@ -55,6 +56,7 @@ def adapted(schemas: Schemas) -> Schemas:
 
 def said(schemas: Schemas, refuser: Refuser) -> str:
     """The schema as llguidance compiles it; what it cannot compile is refused, and left out."""
+    check_steps(schemas)
     error = _error(schemas, schemas[""])
     if error is not None and any(words in error for words in TANGLED):
         with suppress(EndlessError):  # then what is tangled is refused by its name

@@ -18,6 +18,8 @@ def read_corpus(folder: Path) -> list[Constraint]:
     A row of JSON lines is {"schema": …, "valid": […], "invalid": […]}, instances and not texts, with an "id".
     Raises GuardError where there is none, and for rows that are something else.
     """
+    if not folder.is_dir():
+        raise GuardError(f"a corpus must be a folder, got {folder}, which is none")
     found: list[Constraint] = []
     for path in sorted(folder.rglob("*")):
         if path.name.endswith((".jsonl", ".jsonl.gz")):

@@ -1,0 +1,135 @@
+"""What users mistype: each mistake has an error that names the rule, the value and the way out."""
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from ngramspec.errors import GuardError
+from ngramspec.guards import Guard, Vocabulary
+from tests.guards.test_failures import few_items
+from tests.guards.vocabularies import BYTES
+
+MAKES: Any = Guard
+GUARD: Any = Guard.regex("a", BYTES)  # a user's, whose types nobody checks
+
+
+class Uncallable(BaseModel):
+    call: Callable[[], int]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MAKES.regex(re.compile("a"), BYTES), "a regex must be a text, got .*pattern has one, .pattern"),
+        (lambda: MAKES.regex(b"a", BYTES), "a regex must be a text"),
+        (lambda: MAKES.choice(5, BYTES), "a choice must be a list of at least one text, got 5"),
+        (lambda: MAKES.choice([], BYTES), "a choice must be a list of at least one text"),
+        (lambda: MAKES.choice(["a", 1], BYTES), "a choice must be a list of at least one text"),
+        (lambda: MAKES.choice("ab", BYTES), "a choice must be a list of at least one text, got 'ab'"),
+        (lambda: MAKES.load(["json"], BYTES), "a grammar to load must be one of"),
+        (lambda: MAKES.json_schema(Uncallable, BYTES), "a pydantic class must have a JSON schema"),
+        (lambda: MAKES.json_schema(BaseModel, BYTES), "a pydantic class must have a JSON schema"),
+        (lambda: GUARD.processor("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
+        (lambda: GUARD.processor(1.5), "eos_token_id must be a token id or a list of them, got 1.5"),
+        (lambda: MAKES.grammar("a\0.lark", BYTES), "a grammar's file must be text in UTF-8"),
+    ],
+)
+def test_a_mistake_is_named(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(GuardError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("guards", [GUARD, None, 5])
+def test_guards_per_row_come_in_a_list(guards: Any) -> None:
+    with pytest.raises(TypeError, match="rows must each have a Guard or None"):
+        Guard.per_row(guards)
+
+
+@pytest.mark.parametrize("whitespace", ["Compact", None])
+def test_whitespace_is_one_of_two(whitespace: Any) -> None:
+    with pytest.raises(ValueError, match="whitespace must be one of flexible, compact, got"):
+        Guard.json_schema({}, BYTES, whitespace=whitespace)
+
+
+def test_choices_may_come_from_anywhere() -> None:
+    for texts in ((text for text in ["yes", "no"]), {"yes": 1, "no": 2}, np.array(["yes", "no"])):
+        guard = MAKES.choice(texts, BYTES)
+        assert [True, True, False] == [guard.accepts(text) for text in ("yes", "no", "")]
+
+
+def test_end_ids_may_be_any_kind_of_number() -> None:
+    assert [2] == GUARD.processor(np.int64(2)).eos_tokens
+    assert [2, 3] == GUARD.processor(np.array([2, 3])).eos_tokens
+
+
+def test_a_grammar_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "latin.lark"
+    path.write_bytes('start: "é"'.encode("latin-1"))
+    with pytest.raises(GuardError, match=r"a grammar's file must be text in UTF-8, got .*latin.lark"):
+        Guard.grammar(path, BYTES)
+
+
+def test_a_backend_that_cannot_say_whether_a_text_is_whole_is_an_error_of_ours() -> None:
+    guard = Guard(few_items(), "ambiguous")
+    for ask in (guard.accepts, guard.legal_head):
+        with pytest.raises(GuardError, match="must say what is allowed next"):
+            ask("a" * 30)
+
+
+def test_a_copy_is_the_guard_itself() -> None:
+    assert GUARD is copy.copy(GUARD)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "multipleOf": 100_000_007},
+        {"type": "integer", "multipleOf": 10**9},
+        {"type": "integer", "allOf": [{"multipleOf": 997}, {"multipleOf": 1009}]},
+        {"$ref": "#/$defs/one", "multipleOf": 997, "$defs": {"one": {"multipleOf": 1009}}},
+    ],
+)
+def test_multiples_of_too_many_remainders_are_an_error(schema: dict[str, Any]) -> None:
+    with pytest.raises(GuardError, match=r"multipleOf must be below .* and tell at most 100_000 remainders apart"):
+        Guard.json_schema(schema, BYTES)
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [(7, "21"), (0.01, "0.03"), (86_400, "259200"), (3_600_000, "10800000"), (1000, "3000"), (2.5, "7.5")],
+)
+def test_multiples_of_few_remainders_are_counted(step: float, text: str) -> None:
+    guard = Guard.json_schema({"type": "number", "multipleOf": step}, BYTES)
+    assert guard.accepts(text)
+    assert not guard.accepts(f"{text[:-1]}1.003")
+
+
+def test_conditions_inside_of_conditions_are_an_error_before_they_take_long() -> None:
+    schema: dict[str, Any] = {"minimum": 3}
+    for level in range(12):
+        schema = {"if": schema, "then": {"maximum": level}, "else": {"properties": {"y": schema}}}
+    with pytest.raises(GuardError, match=r"a schema must have at most .* parts once its conditions are written out"):
+        Guard.json_schema(schema, BYTES)
+
+
+def test_a_guard_is_not_shared_with_a_tokenizer_that_cuts_texts_otherwise() -> None:
+    tokens = [bytes([byte]) for byte in range(256)] + [b"ab", b"<end>"]
+
+    def pairs(text: str) -> list[int]:
+        return [256 if piece == "ab" else ord(piece) for piece in re.findall("ab|.", text, re.DOTALL)]
+
+    short = Vocabulary(tokens, eos_tokens=[257], encode=pairs)
+    long = Vocabulary(tokens, eos_tokens=[257], encode=lambda text: list(text.encode()))
+    assert short.fingerprint == long.fingerprint
+    masks = []
+    for vocabulary in (short, long):
+        out = np.zeros((1, 9), np.int32)
+        Guard.choice(["abba"], vocabulary).matcher().fill([], out)
+        masks.append(out.tolist())
+    assert masks[0] != masks[1]
