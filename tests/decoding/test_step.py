@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.decoding import FixedBudget, Plan, Sequence, Verdict, plan, step
+from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Plan, Sequence, Shape, Verdict, plan, step
 from ngramspec.drafting import Draft, TokenArray
+
+ALONE = Shape(rows=1, columns=1, tokens=1, context=0)
 
 
 class AnyDrafts:
@@ -36,6 +38,9 @@ class Script:
     def __init__(self, scripts: dict[int, list[int]]) -> None:
         self.scripts = scripts
         self.shapes: list[tuple[int, ...]] = []
+
+    def shape(self, sequences: Rows[Sequence]) -> Shape:
+        return Shape(len(sequences), 1, len(sequences), 0)
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         self.shapes.append(tuple(row.draft.tokens.size for row in plans))
@@ -67,7 +72,7 @@ def test_any_drafts_leave_every_row_the_text_of_its_target(
     ]
     target = Script({id(row): list(script) for row, script in zip(rows, scripts, strict=True)})
     while live := [row for row in rows if not row.finished]:
-        step(target, live, FixedBudget(max_draft_tokens))
+        step(target, live, FixedBudget(max_draft_tokens), MeasuredCosts())
     assert scripts == [session.text for session in sessions]
     assert [len(script) for script in scripts] == [row.counters.tokens for row in rows]
     assert max(map(max, target.shapes)) <= max_draft_tokens
@@ -80,8 +85,11 @@ def test_any_drafts_leave_every_row_the_text_of_its_target(
 
 def test_each_row_drafts_within_its_own_allotment() -> None:
     class Falling:
-        def allot(self, sequences: Rows[Sequence]) -> list[int]:
-            return [3, 0][: len(sequences)]
+        max_draft_tokens = 5
+
+        def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
+            assert [5, 5] == [draft.tokens.size for draft in drafts]
+            return [3, 0]
 
     class Full:
         def extend(self, tokens: TokenArray) -> None: ...
@@ -92,21 +100,29 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
         def observe(self, draft: Draft, num_accepted: int) -> None: ...
 
     rows = [Sequence(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
-    assert [3, 0] == [planned.draft.tokens.size for planned in plan(rows, Falling())]
+    assert [3, 0] == [planned.draft.tokens.size for planned in plan(rows, Falling(), ALONE, MeasuredCosts())]
 
 
 def test_a_target_must_answer_for_every_row() -> None:
     class Forgetful:
+        def shape(self, sequences: Rows[Sequence]) -> Shape:
+            return ALONE
+
         def verify(self, plans: Rows[Plan]) -> list[Verdict]:
             return []
 
     with pytest.raises(ValueError, match="shorter"):
-        step(Forgetful(), [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)], FixedBudget())
+        step(
+            Forgetful(),
+            [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)],
+            FixedBudget(),
+            MeasuredCosts(),
+        )
 
 
 def test_a_fixed_budget_is_the_same_for_every_row_and_never_negative() -> None:
-    rows = [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)] * 3
-    assert [10, 10, 10] == FixedBudget().allot(rows)
-    assert [0, 0, 0] == FixedBudget(0).allot(rows)
+    drafts = [Draft(np.zeros(12, np.int32))] * 3
+    assert [10, 10, 10] == FixedBudget().allot(drafts, ALONE, MeasuredCosts())
+    assert [0, 0, 0] == FixedBudget(0).allot(drafts, ALONE, MeasuredCosts())
     with pytest.raises(ValueError, match=r"must be a whole number >= 0 \(0 switches speculation off\), got -1"):
         FixedBudget(-1)

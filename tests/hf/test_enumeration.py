@@ -15,7 +15,8 @@ from transformers import GenerationConfig
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria, StoppingCriteriaList
 
-from ngramspec.decoding import FixedBudget, Plan, Verdict, step
+from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Shape, Verdict, step
+from ngramspec.decoding import Sequence as Decoded
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.hf.call import Call
 from ngramspec.hf.choosing import AtOnce, Candidate, Chooser, InStep, RowByRow
@@ -81,6 +82,9 @@ class TableTarget:
         self.chooser = chooser
         self.texts: dict[int, Tokens] = defaultdict(tuple)
 
+    def shape(self, sequences: Sequence[Decoded]) -> Shape:
+        return Shape(len(sequences), 1, len(sequences), 0)
+
     def verify(self, plans: Sequence[Plan]) -> list[Verdict]:
         candidates = []
         block = torch.ones(len(plans), 1 + max(plan.draft.tokens.size for plan in plans), VOCABULARY)
@@ -137,7 +141,7 @@ def decode(
     target = TableTarget(table, chooser)
     while not all(row.finished for row in rows):
         live = rows if isinstance(chooser, InStep) else [row for row in rows if not row.finished]
-        step(target, live, FixedBudget(k))
+        step(target, live, FixedBudget(k), MeasuredCosts())
     if isinstance(chooser, InStep):
         assert counts.lengths == list(range(1, 1 + max(map(len, picker.texts))))
     return picker.texts, picker.probability, sum(row.counters.num_accepted_tokens for row in rows)
@@ -235,6 +239,6 @@ def test_greedy_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Toke
         )
         target = TableTarget(table, chooser_type(call))
         while not row.finished:
-            step(target, [row], FixedBudget(3))
+            step(target, [row], FixedBudget(3), MeasuredCosts())
         emitted.append(tuple(call.text.emitted[0]))
     assert [text] * 3 == emitted

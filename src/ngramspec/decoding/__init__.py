@@ -1,7 +1,23 @@
-"""The decode loop, knowing no framework: rows, plans, one step, and the budget of draft tokens."""
+"""The decode loop, knowing no framework: rows, plans, one step, the budget of draft tokens and what passes cost."""
 
-from ngramspec.decoding.budget import Budget, FixedBudget
+from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
+from ngramspec.decoding.costs import Costs, LinearCosts, MeasuredCosts, Shape
 from ngramspec.decoding.sequence import Sequence, Verdict, num_agreeing
 from ngramspec.decoding.step import Plan, Target, plan, step
 
-__all__ = ["Budget", "FixedBudget", "Plan", "Sequence", "Target", "Verdict", "num_agreeing", "plan", "step"]
+__all__ = [
+    "AdaptiveBudget",
+    "Budget",
+    "Costs",
+    "FixedBudget",
+    "LinearCosts",
+    "MeasuredCosts",
+    "Plan",
+    "Sequence",
+    "Shape",
+    "Target",
+    "Verdict",
+    "num_agreeing",
+    "plan",
+    "step",
+]

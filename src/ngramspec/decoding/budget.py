@@ -1,20 +1,34 @@
-"""How long drafts may be: one number per row and pass."""
+"""How many tokens each row drafts in a pass."""
 
 from collections.abc import Sequence as Rows
 from typing import Protocol
 
-from ngramspec.decoding.sequence import Sequence
+import numpy as np
+
+from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.drafting.types import Draft
+
+MAX_DRAFT_TOKENS = 24
+"""Longer drafts are never asked for: of what could be accepted behind them, little is left to gain."""
+
+PROBE_EVERY = 16
+"""Passes between two looks for a width whose cost nobody knows."""
 
 
 class Budget(Protocol):
-    """Decides how many tokens each row may draft in the next pass."""
+    """Decides how much of each row's draft goes into the next pass.
 
-    def allot(self, sequences: Rows[Sequence]) -> list[int]:
-        """Return the longest draft, in tokens, for each of the live rows."""
+    max_draft_tokens: the longest draft that is worth asking for.
+    """
+
+    max_draft_tokens: int
+
+    def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
+        """Return how many tokens of each of `drafts` to check; shape: the pass without any of them."""
 
 
 class FixedBudget:
-    """The same draft length for every row in every pass.
+    """The same draft length for every row in every pass, so that every run makes the same passes.
 
     The default of 10 is that of prompt lookup decoding (Saxena 2023) and of transformers.
     """
@@ -26,6 +40,63 @@ class FixedBudget:
             )
         self.max_draft_tokens = max_draft_tokens
 
-    def allot(self, sequences: Rows[Sequence]) -> list[int]:
+    def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
         """Return `max_draft_tokens` for each row."""
-        return [self.max_draft_tokens] * len(sequences)
+        return [self.max_draft_tokens] * len(drafts)
+
+
+class AdaptiveBudget:
+    """The lengths that maximise expected tokens minus what the pass's time is worth.
+
+    A second is worth the tokens that come in a second, of late or without drafts, whichever are more. So a pass of
+    several columns is made where it is expected to bring more than the time it takes would otherwise (Dinkelbach's
+    rule for a ratio of sums). Costs need not be convex: whole lengths are compared, and not one more token.
+
+    Widths that nobody has tried of late are tried now and then, if they would be the best at the lowest price that
+    they can have.
+    """
+
+    def __init__(self) -> None:
+        self.max_draft_tokens = MAX_DRAFT_TOKENS
+        self._num_passes = 0
+
+    def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
+        """Return the best lengths; none while the cost of a pass without drafts is unknown."""
+        self._num_passes += 1
+        alone = costs.seconds(shape)
+        if alone is None or not any(draft.tokens.size for draft in drafts):
+            return [0] * len(drafts)
+        rate = max(costs.rate(shape.rows), len(drafts) / alone)
+        if not costs.counts_fill:
+            return _by_tokens(drafts, shape, costs, rate)
+        return _by_columns(drafts, shape, costs, rate, is_probe=self._num_passes % PROBE_EVERY == 0)
+
+
+def _by_columns(drafts: Rows[Draft], shape: Shape, costs: Costs, rate: float, *, is_probe: bool) -> list[int]:
+    """One length for all: a row that drafts less than the widest one saves nothing."""
+    longest = max(draft.tokens.size for draft in drafts)
+    expected = np.zeros(longest + 1)
+    for draft in drafts:
+        expected[1 : draft.survival.size + 1] += draft.survival
+    gains = np.cumsum(expected)
+    best, most = 0, -np.inf
+    for length in range(longest + 1):
+        wider = shape._replace(columns=shape.columns + length)
+        least = costs.least_seconds(wider) if is_probe else None
+        seconds = least if least is not None else costs.seconds(wider)
+        value = gains[length] - rate * (seconds or 0.0)
+        if value > most:
+            best, most = length, value
+    return [min(best, draft.tokens.size) for draft in drafts]
+
+
+def _by_tokens(drafts: Rows[Draft], shape: Shape, costs: Costs, rate: float) -> list[int]:
+    """The surest tokens of all rows, as many as pay."""
+    owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])
+    survival = np.concatenate([draft.survival for draft in drafts])
+    order = np.argsort(-survival, kind="stable")
+    gains = np.concatenate(([0.0], np.cumsum(survival[order])))
+    seconds = [costs.seconds(shape._replace(tokens=shape.tokens + more)) or 0.0 for more in range(len(gains))]
+    best = int(np.argmax(gains - rate * np.array(seconds)))
+    lengths: list[int] = np.bincount(owners[order[:best]], minlength=len(drafts)).tolist()
+    return lengths

@@ -1,6 +1,6 @@
 """One row of a batch: what is pending, what was emitted, and how the loop moves it on."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Sequence:
         """
         room = max(0, min(max_tokens, self.remaining - 1))
         draft = self.session.propose(room)
-        return draft if draft.tokens.size <= room else replace(draft, tokens=draft.tokens[:room])
+        return draft.head(room)
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""

@@ -1,10 +1,13 @@
 """The loop: plan, verify, commit. It knows no framework; a target may be a model or a recording."""
 
+import time
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Protocol
 
 from ngramspec.decoding.budget import Budget
+from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.sequence import Sequence, Verdict
 from ngramspec.drafting.types import Draft
 
@@ -20,23 +23,45 @@ class Plan:
 class Target(Protocol):
     """Checks drafts. Greedy or sampling, it chooses a token at each position until its choice leaves the draft."""
 
+    def shape(self, sequences: Rows[Sequence]) -> Shape:
+        """What makes the next pass over these rows dear, before anything is drafted."""
+
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """Read and check all rows in one pass; returns one verdict per plan, in order."""
 
 
-def plan(sequences: Rows[Sequence], budget: Budget) -> list[Plan]:
-    """Draft for every row, each within its allotment."""
-    allotted = budget.allot(sequences)
-    return [Plan(sequence, sequence.propose(length)) for sequence, length in zip(sequences, allotted, strict=True)]
+def plan(sequences: Rows[Sequence], budget: Budget, shape: Shape, costs: Costs) -> list[Plan]:
+    """Draft for every row, each within its allotment; shape: the pass without drafts."""
+    drafts = [sequence.propose(budget.max_draft_tokens) for sequence in sequences]
+    lengths = budget.allot(drafts, shape, costs)
+    return [
+        Plan(sequence, draft.head(length)) for sequence, draft, length in zip(sequences, drafts, lengths, strict=True)
+    ]
 
 
-def step(target: Target, sequences: Rows[Sequence], budget: Budget) -> None:
+def step(
+    target: Target,
+    sequences: Rows[Sequence],
+    budget: Budget,
+    costs: Costs,
+    clock: Callable[[], float] = time.perf_counter,
+) -> None:
     """Advance every row by one target pass, each by its own number of tokens.
 
     An n-gram draft is a point mass, so rejection sampling (Leviathan et al. 2023) collapses to one rule: the target
     chooses, and its choices count for as long as they equal the draft. No draft probabilities are needed.
     """
-    plans = plan(sequences, budget)
+    shape = target.shape(sequences)
+    plans = plan(sequences, budget, shape, costs)
+    start = clock()
     verdicts = target.verify(plans)
+    seconds = clock() - start
+    if all(sequence.pending.size == 1 for sequence in sequences):  # to read a prompt is another matter
+        costs.record(_drafted(shape, plans), seconds, sum(verdict.tokens.size for verdict in verdicts))
     for row, verdict in zip(plans, verdicts, strict=True):
         row.sequence.commit(row.draft, verdict)
+
+
+def _drafted(shape: Shape, plans: Rows[Plan]) -> Shape:
+    sizes = [row.draft.tokens.size for row in plans]
+    return shape._replace(columns=shape.columns + max(sizes), tokens=shape.tokens + sum(sizes))

@@ -1,7 +1,7 @@
 """What every drafter gives and takes: token arrays, drafts, and the two protocols."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,9 +10,13 @@ import numpy.typing as npt
 TokenArray = npt.NDArray[np.int32]
 """Token ids, `int32[n]`; never padded."""
 
+FloatArray = npt.NDArray[np.float64]
+"""Probabilities, `float64[n]`."""
+
 NO_DRAFT: TokenArray = np.empty(0, np.int32)
 """The empty draft: a normal answer, and never None."""
 NO_DRAFT.flags.writeable = False
+NO_SURVIVAL: FloatArray = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,26 @@ class Draft:
     """Tokens that might come next.
 
     tokens: `int32[K]`, at most as many as were asked for; empty is a normal answer.
+    survival: `float64[K]`, for each token the probability that it is accepted together with all before it: in [0, 1],
+        and never rising. A drafter that does not know gives ones, and has all that it drafts checked.
     match_length: how many tokens of the context's tail stood before the place that `tokens` were copied from; 0
         when nothing matched, or when the drafter does not match text.
     """
 
     tokens: TokenArray
     match_length: int = 0
+    survival: FloatArray = field(default_factory=lambda: NO_SURVIVAL)
+
+    def __post_init__(self) -> None:
+        """Ones, where nothing was said of survival."""
+        if self.survival.size != self.tokens.size:
+            object.__setattr__(self, "survival", np.ones(self.tokens.size))
+
+    def head(self, length: int) -> "Draft":
+        """The first `length` tokens."""
+        if length >= self.tokens.size:
+            return self
+        return Draft(self.tokens[:length], self.match_length, self.survival[:length])
 
 
 class DraftSession(Protocol):

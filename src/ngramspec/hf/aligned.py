@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers.generation.utils import GenerationMixin
 
-from ngramspec.decoding import Plan, Verdict
+from ngramspec.decoding import Plan, Sequence, Shape, Verdict
 from ngramspec.drafting.types import NO_DRAFT
 from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
@@ -52,9 +52,15 @@ class AlignedTarget:
         self._num_covered = request.num_slots
         """Slots that `self._kwargs` speak of."""
 
+    def shape(self, sequences: Rows[Sequence]) -> Shape:
+        """See `decoding.Target`."""
+        places = [row.num_cached for row in rows_of(sequences)]
+        width = max(places) - min(places) + max(row.pending.size for row in sequences)
+        return Shape(len(self._ids), width, width * len(self._ids), max(places))
+
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
-        rows = rows_of(plans)
+        rows = rows_of([plan.sequence for plan in plans])
         self._chooser.begin(rows, plans)
         if self._outputs is None:
             logits = self._prefill()[:, -1:]

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
-from ngramspec.decoding import Budget, FixedBudget, step
+from ngramspec.decoding import Budget, Costs, FixedBudget, step
 from ngramspec.drafting import Drafter
 from ngramspec.errors import PromptError
 from ngramspec.hf.adopting import guides_of
@@ -29,8 +29,13 @@ from ngramspec.stats import Counters
 NO_LIMIT = 2**62
 
 
-def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | None) -> tuple[Output, list[Counters]]:
-    """What plain `generate()` returns, in fewer passes; and counts, one per row."""
+def decode(
+    request: Request, drafter: Drafter, budget: Budget, costs: Costs, segment: str | None
+) -> tuple[Output, list[Counters]]:
+    """What plain `generate()` returns, in fewer passes; and counts, one per row.
+
+    costs: what passes of this model cost; learns from those that are made.
+    """
     ids = request.input_ids
     stops = request.stops
     text = Text(ids, stops.max_length, _pad_token(request, stops), request.stream)
@@ -49,9 +54,10 @@ def decode(request: Request, drafter: Drafter, budget: Budget, segment: str | No
         if len(rows) > 1 or not is_ragged:
             # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
             # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
-            step(target, rows, FixedBudget(0))
+            step(target, rows, FixedBudget(0), costs)
         while not all(row.finished for row in rows):
-            step(target, rows if in_step else target.in_reach([row for row in rows if not row.finished]), budget)
+            live = rows if in_step else target.in_reach([row for row in rows if not row.finished])
+            step(target, live, budget, costs)
     sequences = text.output()
     guards.raise_failed(sequences)
     if request.keeps_cache:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import Plan, Verdict
+from ngramspec.decoding import Plan, Sequence, Shape, Verdict
 from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.attention import folded
 from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
@@ -37,9 +37,15 @@ class RaggedTarget:
         self._is_eager = model.config._attn_implementation == "eager"
         self._keeps_logits = model._supports_logits_to_keep()
 
+    def shape(self, sequences: Rows[Sequence]) -> Shape:
+        """See `decoding.Target`."""
+        sizes = [row.pending.size for row in sequences]
+        context = max(row.num_cached for row in rows_of(sequences))
+        return Shape(max(len(self._held), len(sizes)), max(sizes), sum(sizes), context)
+
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass over all rows; see `decoding.Target`."""
-        rows = rows_of(plans)
+        rows = rows_of([plan.sequence for plan in plans])
         self._chooser.begin(rows, plans)
         self._hold(rows)
         drafts = {row.index: plan.draft for row, plan in zip(rows, plans, strict=True)}

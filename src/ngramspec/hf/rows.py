@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from collections.abc import Sequence as Rows
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 import numpy as np
 
-from ngramspec.decoding import Plan, Sequence, Verdict
+from ngramspec.decoding import Sequence, Verdict
 from ngramspec.drafting.types import Draft
 from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
@@ -69,7 +69,7 @@ class Row(Sequence):
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
             unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
-            draft = replace(draft, tokens=draft.tokens[: int(unknown.argmax())])
+            draft = draft.head(int(unknown.argmax()))
         return self._steered(draft) if _is_steered.get() else draft
 
     def _steered(self, draft: Draft) -> Draft:
@@ -77,8 +77,7 @@ class Row(Sequence):
         for matcher in [*self.guards.matchers(self.index), *self.guides]:
             with matcher.lookahead() as ahead:
                 num_legal = sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist()))
-            if num_legal < draft.tokens.size:
-                draft = replace(draft, tokens=draft.tokens[:num_legal])
+            draft = draft.head(num_legal)
         return draft
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
@@ -117,11 +116,11 @@ def _follows(matcher: Matcher, tokens: list[int]) -> bool:
     return True
 
 
-def rows_of(plans: Rows[Plan]) -> list[Row]:
-    """The rows that `plans` are for; raises TypeError where one is for another kind of sequence."""
+def rows_of(sequences: Rows[Sequence]) -> list[Row]:
+    """`sequences`, as what they must be; raises TypeError where one is of another kind."""
     rows = []
-    for plan in plans:
-        if not isinstance(plan.sequence, Row):
-            raise TypeError(f"a model verifies plans of Row, got {type(plan.sequence).__name__}")
-        rows.append(plan.sequence)
+    for sequence in sequences:
+        if not isinstance(sequence, Row):
+            raise TypeError(f"a model verifies plans of Row, got {type(sequence).__name__}")
+        rows.append(sequence)
     return rows

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 from transformers.generation.configuration_utils import GenerationConfig
@@ -12,7 +13,7 @@ from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ngramspec.decoding import Budget, FixedBudget
+from ngramspec.decoding import AdaptiveBudget, Budget, MeasuredCosts
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.early import refuse_early
@@ -50,8 +51,9 @@ class Speculator:
             if value is not None and (isinstance(value, type) or not hasattr(value, method)):
                 raise TypeError(f"{name} must be an object with {method}(), got {value!r}")
         self.drafter = drafter if drafter is not None else PromptLookup()
-        self.budget = budget if budget is not None else FixedBudget()
+        self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
+        self._costs: WeakKeyDictionary[Model, MeasuredCosts] = WeakKeyDictionary()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -115,13 +117,17 @@ class Speculator:
         if request.stream is not None:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None:
-            output, counts = decode(request, self.drafter, self.budget, segment)
+            output, counts = decode(request, self.drafter, self.budget, self._costs_of(request.model), segment)
         else:
             self._warn_once(f"{type(request.model).__name__} {why_plainly}: its text is decoded without drafts")
             output, counts = decode_plainly(request)
         for counters in counts:
             self.stats.add(counters, segment)
         return output
+
+    def _costs_of(self, model: Model) -> MeasuredCosts:
+        with self._lock:
+            return self._costs.setdefault(model, MeasuredCosts())
 
     def _warn_once(self, message: str) -> None:
         with self._lock:

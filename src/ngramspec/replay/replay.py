@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from ngramspec.decoding import FixedBudget, Plan, Sequence, Verdict, num_agreeing, step
+from ngramspec.decoding import FixedBudget, LinearCosts, Plan, Sequence, Shape, Verdict, num_agreeing, step
 from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import Counters
@@ -31,6 +31,10 @@ class ReplayTarget:
     def __init__(self, output: TokenArray) -> None:
         """Play back `output`."""
         self._output = output
+
+    def shape(self, sequences: Rows[Sequence]) -> Shape:
+        """One token; a recording has no cache."""
+        return Shape(1, 1, 1, 0)
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """The accepted draft tokens, and the recorded token behind them."""
@@ -149,9 +153,9 @@ def _replay_one(
 
     timed = _TimedSession(session, clock)
     sequence = Sequence(timed, pending=known[-1:], remaining=trace.output.size - 1, counters=counters)
-    target = ReplayTarget(trace.output)
+    target, costs = ReplayTarget(trace.output), LinearCosts(1.0, 0.0)
     while not sequence.finished:
-        step(target, [sequence], budget)
+        step(target, [sequence], budget, costs)
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
 
 
