@@ -31,3 +31,12 @@ def pytest_report_header() -> list[str]:
         f"ngramspec: {Path(ngramspec.__file__).parent}",
         "with " + ", ".join(f"{name} {version(name)}" for name in packages),
     ]
+
+
+@pytest.fixture(autouse=True)
+def _fixed_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Speculator of which no budget is asked drafts ten tokens in every pass: no test depends on the clock."""
+    from ngramspec.decoding import FixedBudget
+    from ngramspec.hf import speculator
+
+    monkeypatch.setattr(speculator, "AdaptiveBudget", FixedBudget)
