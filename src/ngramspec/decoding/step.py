@@ -27,7 +27,10 @@ class Target(Protocol):
 def plan(sequences: Rows[Sequence], budget: Budget) -> list[Plan]:
     """Draft for every row, each within its allotment."""
     allotted = budget.allot(sequences)
-    return [Plan(sequence, sequence.propose(length)) for sequence, length in zip(sequences, allotted, strict=True)]
+    return [
+        Plan(sequence, budget.cut(sequence.propose(length, budget.min_survival)))
+        for sequence, length in zip(sequences, allotted, strict=True)
+    ]
 
 
 def step(target: Target, sequences: Rows[Sequence], budget: Budget) -> None:
@@ -40,3 +43,4 @@ def step(target: Target, sequences: Rows[Sequence], budget: Budget) -> None:
     verdicts = target.verify(plans)
     for row, verdict in zip(plans, verdicts, strict=True):
         row.sequence.commit(row.draft, verdict)
+        budget.record(verdict.tokens.size, row.draft.tokens.size)

@@ -1,7 +1,7 @@
 """What every drafter gives and takes: token arrays, drafts, and the two protocols."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,9 +10,16 @@ import numpy.typing as npt
 TokenArray = npt.NDArray[np.int32]
 """Token ids, `int32[n]`; never padded."""
 
+FloatArray = npt.NDArray[np.float64]
+"""Numbers, `float64[n]`."""
+
 NO_DRAFT: TokenArray = np.empty(0, np.int32)
 """The empty draft: a normal answer, and never None."""
 NO_DRAFT.flags.writeable = False
+
+NO_SURVIVAL: FloatArray = np.empty(0, np.float64)
+"""The survival of a draft whose drafter does not know it."""
+NO_SURVIVAL.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +29,13 @@ class Draft:
     tokens: `int32[K]`, at most as many as were asked for; empty is a normal answer.
     match_length: how many tokens of the context's tail stood before the place that `tokens` were copied from; 0
         when nothing matched, or when the drafter does not match text.
+    survival: `float64[K]`, the probability that `tokens[: j + 1]` are all accepted; it never rises. Empty where the
+        drafter does not know.
     """
 
     tokens: TokenArray
     match_length: int = 0
+    survival: FloatArray = field(default_factory=lambda: NO_SURVIVAL)
 
 
 class DraftSession(Protocol):
@@ -34,11 +44,17 @@ class DraftSession(Protocol):
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]` (the prompt first), never a draft."""
 
-    def propose(self, max_tokens: int) -> Draft:
-        """Propose up to `max_tokens` tokens to follow the text so far; the session's state stays as it is."""
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """Propose up to `max_tokens` tokens to follow the text so far; the text stays as it is.
+
+        min_survival: tokens whose survival is lower are not worth drafting; a drafter that knows it stops there.
+        """
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn that the target accepted the first `num_accepted` tokens of `draft`; called before `extend`."""
+
+    def close(self) -> None:
+        """The row is over; nothing is called behind this."""
 
 
 class Drafter(Protocol):

@@ -6,10 +6,9 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
 
-from ngramspec.decoding import FixedBudget, Plan, Sequence, Verdict, num_agreeing, step
-from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
+from ngramspec.decoding import Budget, FixedBudget, Plan, Sequence, Verdict, modelled_speedup, num_agreeing, step
+from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import Counters
 
@@ -49,7 +48,7 @@ class SegmentReport:
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first one of each output.
-    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens). It includes neither
+    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens, `close`). It includes neither
         the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which in serving runs once per
         request, beside its prefill.
@@ -96,6 +95,12 @@ class Report:
     segments: dict[str, SegmentReport] = field(default_factory=dict)
     num_degenerate_loops: int = 0
 
+    def modelled_speedup(self, cost: Callable[[int], float], batch: int) -> float:
+        """Over plain decoding, of `batch` such requests at a time, where a pass over n tokens takes `cost(n)` seconds."""
+        counters = self.total.counters
+        drafted = counters.num_draft_tokens / max(counters.target_passes, 1)
+        return modelled_speedup(cost, batch, tokens_per_pass=counters.tokens_per_pass, drafted_per_pass=drafted)
+
     def add(self, request: SegmentReport, segment: str | None) -> None:
         """Add one request's figures."""
         self.total.add(request)
@@ -116,14 +121,16 @@ def replay(
     drafter: Drafter,
     *,
     max_draft_tokens: int = 10,
+    budget: Budget | None = None,
     prompt_as: PromptAs = PromptAs.CONTEXT,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Report:
     """Play the requests back one after another, and count; `clock` gives nanoseconds.
 
+    budget: decides the length of drafts, instead of `max_draft_tokens`.
     prompt_as: an encoder-decoder model has its prompt as a reference; as nothing, it shows what the reference brings.
     """
-    budget = FixedBudget(max_draft_tokens)
+    budget = FixedBudget(max_draft_tokens) if budget is None else budget
     report = Report()
     for trace in traces:
         if trace.degenerate_loop:
@@ -134,21 +141,19 @@ def replay(
 
 
 def _replay_one(
-    trace: Trace, drafter: Drafter, budget: FixedBudget, prompt_as: PromptAs, clock: Callable[[], int]
+    trace: Trace, drafter: Drafter, budget: Budget, prompt_as: PromptAs, clock: Callable[[], int]
 ) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all that there was came from prefill
         return SegmentReport(counters)
-    known = trace.output[:1]
-    if prompt_as is PromptAs.CONTEXT:
-        known = np.concatenate((trace.prompt, known))
     start = clock()
     session = drafter.open(trace.segment, [trace.prompt] if prompt_as is PromptAs.REFERENCE else ())
-    session.extend(known)
+    session.extend(trace.prompt if prompt_as is PromptAs.CONTEXT else NO_DRAFT)
+    session.extend(trace.output[:1])
     prompt_ns = clock() - start
 
     timed = _TimedSession(session, clock)
-    sequence = Sequence(timed, pending=known[-1:], remaining=trace.output.size - 1, counters=counters)
+    sequence = Sequence(timed, pending=trace.output[:1], remaining=trace.output.size - 1, counters=counters)
     target = ReplayTarget(trace.output)
     while not sequence.finished:
         step(target, [sequence], budget)
@@ -168,13 +173,18 @@ class _TimedSession:
         self._session.extend(tokens)
         self.elapsed_ns += self._clock() - start
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         start = self._clock()
-        draft = self._session.propose(max_tokens)
+        draft = self._session.propose(max_tokens, min_survival)
         self.elapsed_ns += self._clock() - start
         return draft
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         start = self._clock()
         self._session.observe(draft, num_accepted)
+        self.elapsed_ns += self._clock() - start
+
+    def close(self) -> None:
+        start = self._clock()
+        self._session.close()
         self.elapsed_ns += self._clock() - start
