@@ -5,14 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.history import SEPARATOR, History
-from ngramspec.drafting.suffix_index import NO_MATCH, SuffixIndex
-from ngramspec.drafting.survival import Survival, bucket, features
+from ngramspec.drafting.suffix_index import SuffixIndex
+from ngramspec.drafting.survival import NUM_RECENT, Features, Survival, features
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
-
-_TAIL = 32
-"""Matches are found up to this length, and grow as they are copied."""
 
 
 class AdaptiveLookup:
@@ -43,12 +41,10 @@ class AdaptiveLookup:
 
 
 class _Choice(NamedTuple):
-    """One drafted token, and those that it was preferred to: tokens, what spoke for each, and its probability."""
+    """One drafted token, and those that it was preferred to: what speaks for each, and its probability."""
 
-    tokens: list[int]
-    features: list[list[int]]
-    probabilities: list[float]
-    best: int
+    token: int
+    candidates: list[tuple[int, Features, float]]
 
 
 class AdaptiveLookupSession:
@@ -67,38 +63,32 @@ class AdaptiveLookupSession:
         self._segment = segment
         self._prompt: TokenArray | None = None
         self._answer = [SEPARATOR]
-        self._copies = Copy(), Copy()
+        self._own_copy, self._past_copy = Copy(), Copy()
         self._choices: list[_Choice] = []
         self._recent = 0.5
 
     def extend(self, tokens: TokenArray) -> None:
-        """Take in committed tokens `int32[n]`; the first are the prompt."""
+        """Take in committed tokens `int32[n]`; the first call brings the prompt."""
         if self._prompt is None:
-            self._begin(tokens)
+            self._prompt = tokens
+            self.index.extend(tokens)
+            if self._history is not None:
+                self._past_copy.start = self._history.similar(tokens)
             return
         committed = tokens.tolist()
         self._learn(committed)
-        own, past = self._copies
-        for source, copy in ((self.index, own), (self._past, past)):
-            if copy.start >= 0:
-                for token in committed:
-                    copy.advance(token, source.tokens, len(source))
+        for token in committed:
+            self._own_copy.advance(token, self.index.tokens, len(self.index))
+            self._past_copy.advance(token, self._past.tokens, len(self._past))
         self.index.extend(tokens)
         self._answer += committed
 
-    def _begin(self, prompt: TokenArray) -> None:
-        self._prompt = prompt
-        self.index.extend(prompt)
-        if self._history is not None:
-            self._copies[1].start = self._history.similar(prompt)
-
     def _learn(self, committed: list[int]) -> None:
         for choice, token in zip(self._choices, committed, strict=False):
-            for drafted, found, probability in zip(choice.tokens, choice.features, choice.probabilities, strict=True):
-                self._survival.learn(found, probability, was_right=drafted == token)
-            was_right = choice.tokens[choice.best] == token
-            self._recent += 0.1 * (was_right - self._recent)
-            if not was_right:
+            for candidate, found, probability in choice.candidates:
+                self._survival.learn(found, probability, was_right=candidate == token)
+            self._recent += 0.1 * ((choice.token == token) - self._recent)
+            if choice.token != token:
                 break
         self._choices = []
 
@@ -107,74 +97,46 @@ class AdaptiveLookupSession:
         self._choices = []
         if max_tokens <= 0:
             return Draft(NO_DRAFT)
-        index, past = self.index, self._past
-        text, past_text = index.tokens, past.tokens
-        size, past_size = len(index), len(past)
-        tail = index.text[-_TAIL:].tolist()
-        answer = self._answer[-_TAIL:]
-        drafted: list[int] = []
+        chain = Chain(self.index, self._past, self._answer, self._own_copy, self._past_copy)
+        match_length = chain.match_length
+        recent = min(NUM_RECENT - 1, int(self._recent * NUM_RECENT))
+        probability_of, segment = self._survival.probability, self._segment
+        known: dict[tuple[int, int, int, int], tuple[Features, float]] = {}
         survivals: list[float] = []
         survival = 1.0
-        own_copy, past_copy = (Copy(copy.start, copy.length, copy.misses) for copy in self._copies)
-        own, own_length = 0, 0
-        earlier, earlier_length = 0, 0
-        match_length = 0
-        recent = min(7, int(self._recent * 8))
         while True:
-            position = len(drafted)
-            if not own_length:
-                match = index.find(tail)
-                own, own_length = match.start, match.length
-                if not position:
-                    match_length = match.length
-                    own_copy.anchor(match)
-                    self._copies[0].anchor(match)
-            if not earlier_length and past_size:
-                match = past.find(answer)
-                earlier, earlier_length = match.start, match.length
-                if not position:
-                    past_copy.anchor(match)
-                    self._copies[1].anchor(match)
-            tokens, states = [-1, -1, -1, -1], [0, 0, 0, 0]
-            if own_length:
-                if own < size:
-                    tokens[0] = text[own]
-                    states[0] = bucket(own_length) << 2 | index.agreement(own, own_length)
-                else:
-                    tokens[0] = drafted[own - size]
-                    states[0] = bucket(own_length) << 2
-            if earlier_length and earlier < past_size and past_text[earlier] != SEPARATOR:
-                tokens[1] = past_text[earlier]
-                states[1] = bucket(earlier_length) << 2 | past.agreement(earlier, earlier_length)
-            if 0 <= own_copy.start < size:
-                tokens[2] = text[own_copy.start]
-                states[2] = bucket(own_copy.length) << 2 | min(own_copy.misses, 3)
-            if 0 <= past_copy.start < past_size and past_text[past_copy.start] != SEPARATOR:
-                tokens[3] = past_text[past_copy.start]
-                states[3] = bucket(past_copy.length) << 2 | min(past_copy.misses, 3)
-            candidates = [token for token in dict.fromkeys(tokens) if token >= 0]
-            if not candidates:
+            offers = chain.offers()
+            tokens, states = offers
+            distinct = set(tokens)
+            distinct.discard(-1)
+            if len(distinct) == 1:
+                # All agree: the usual case in a long copy, where little changes from token to token.
+                (token,) = distinct
+                weighed = known.get(states)
+                if weighed is None:
+                    found = features(token, offers, recent, segment)
+                    weighed = known[states] = found, probability_of(found)
+                found, probability = weighed
+                candidates = [(token, found, probability)]
+            elif distinct:
+                candidates = []
+                probability = -1.0
+                for candidate in distinct:
+                    found = features(candidate, offers, recent, segment)
+                    odds = probability_of(found)
+                    candidates.append((candidate, found, odds))
+                    if odds > probability:
+                        token, probability = candidate, odds
+            else:
                 break
-            found = [
-                features(token, tokens, states, len(candidates), position, recent, self._segment)
-                for token in candidates
-            ]
-            probabilities = [self._survival.probability(each) for each in found]
-            best = probabilities.index(max(probabilities))
-            self._choices.append(_Choice(candidates, found, probabilities, best))
-            survival *= probabilities[best]
-            if position == max_tokens or survival < min_survival:
+            self._choices.append(_Choice(token, candidates))
+            survival *= probability
+            # The token that is no longer drafted stays among the choices: if all before it are right, it teaches too.
+            if len(survivals) == max_tokens or survival < min_survival:
                 break
-            token = candidates[best]
-            drafted.append(token)
             survivals.append(survival)
-            tail.append(token)
-            answer.append(token)
-            own, own_length = (own + 1, own_length + 1) if tokens[0] == token else (0, 0)
-            earlier, earlier_length = (earlier + 1, earlier_length + 1) if tokens[1] == token else (0, 0)
-            own_copy.advance(token, text, size)
-            past_copy.advance(token, past_text, past_size)
-        return Draft(np.array(drafted, np.int32), match_length, np.array(survivals))
+            chain.follow(token, offers)
+        return Draft(np.array(chain.drafted, np.int32), match_length, np.array(survivals))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing here: the committed tokens say more."""
@@ -182,4 +144,4 @@ class AdaptiveLookupSession:
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
         if self._history is not None and self._prompt is not None:
-            self._history.add(self._prompt[:-1], np.array([self._prompt[-1], *self._answer[1:]], np.int32))
+            self._history.add(self._prompt, np.array(self._answer[1:], np.int32))

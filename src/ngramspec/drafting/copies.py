@@ -47,4 +47,8 @@ class Copy:
         else:
             self.length = 0
             self.misses += 1
-            self.start = next((at + 2 for at in range(start, min(start + _REACH, end - 1)) if text[at + 1] == token), start + 1)
+            self.start = start + 1
+            for skipped in range(start + 1, min(start + 1 + _REACH, end)):
+                if text[skipped] == token:
+                    self.start = skipped + 1
+                    break

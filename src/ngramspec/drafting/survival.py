@@ -7,32 +7,49 @@ online logistic regression, the way in which context-mixing compressors weigh th
 """
 
 from math import exp
-
-
-NUM_SOURCES = 4
-"""Own text, history, and the copy in progress from either."""
+from typing import NamedTuple
 
 _BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 8]
-_LONGEST = 11
-NUM_BUCKETS = _LONGEST + 1
-NUM_STATES = 4 * NUM_BUCKETS
+_NUM_BUCKETS = 12
+
+NO_STATE = 4 * _NUM_BUCKETS
+"""The state of a source that offers nothing."""
+
+NUM_RECENT = 8
+"""How a row has gone lately is a number below this."""
+
+_NUM_SOURCES = 4
+_STRIDE = 2 * (NO_STATE + 1)
+_PAIR = _NUM_SOURCES * _STRIDE
+_RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
+_NUM_SHARED = _RECENT + NUM_RECENT * _NUM_BUCKETS
 
 _PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
 
 _FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
-"""A weight learns fast when it is new; and never stops, for traffic changes."""
+"""A weight learns fast while it is new; and never stops, for traffic changes."""
 
-_PAIR = 2 * NUM_SOURCES * NUM_STATES
-_AMONG = _PAIR + 4 * (NUM_BUCKETS + 1) ** 2
-_POSITION = _AMONG + 4
-_RECENT = _POSITION + 16 * NUM_BUCKETS
-_NUM_SHARED = _RECENT + 8 * NUM_BUCKETS
+_LEAST_ERROR = 0.02
+"""Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
+
+Features = tuple[int, ...]
+"""Which weights speak for a token."""
 
 
-def bucket(length: int) -> int:
-    """Match lengths that are about as sure as each other, 0 to NUM_BUCKETS - 1."""
-    return _BUCKET[length] if length < 33 else _LONGEST
+class Offers(NamedTuple):
+    """What the sources would copy next: the row's own text, its history, and a copy in progress from each.
+
+    tokens: -1 where a source offers none. states: of the matches, as `state` says, or NO_STATE.
+    """
+
+    tokens: tuple[int, int, int, int]
+    states: tuple[int, int, int, int]
+
+
+def state(length: int, kind: int) -> int:
+    """A match of `length` tokens, among those of about that length and of one of four kinds, 0 to 3."""
+    return (_BUCKET[length] if length < 33 else _NUM_BUCKETS - 1) << 2 | kind
 
 
 class Survival:
@@ -49,18 +66,20 @@ class Survival:
     def add_segment(self) -> int:
         """Make weights for a kind of traffic; returns their place, for `features`."""
         place = len(self._weights)
-        self._rates += [_FIRST_RATE] * NUM_BUCKETS
-        self._weights += [0.0] * NUM_BUCKETS
+        self._rates += [_FIRST_RATE] * _NUM_BUCKETS
+        self._weights += [0.0] * _NUM_BUCKETS
         return place
 
-    def probability(self, features: list[int]) -> float:
+    def probability(self, features: Features) -> float:
         """That a token with these features is right, given that all before it are."""
         odds = sum(map(self._weights.__getitem__, features), _PRIOR)
         return 1.0 / (1.0 + exp(-odds)) if odds > -30.0 else 0.0
 
-    def learn(self, features: list[int], probability: float, *, was_right: bool) -> None:
+    def learn(self, features: Features, probability: float, *, was_right: bool) -> None:
         """Move the weights: a token with these features, given this probability, was right or was not."""
         error = was_right - probability
+        if -_LEAST_ERROR < error < _LEAST_ERROR:
+            return
         weights, rates = self._weights, self._rates
         for feature in features:
             rate = rates[feature]
@@ -69,31 +88,27 @@ class Survival:
                 rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
 
 
-def features(
-    token: int, tokens: list[int], states: list[int], num_candidates: int, position: int, recent: int, segment: int
-) -> list[int]:
+def features(token: int, offers: Offers, recent: int, segment: int) -> Features:
     """What speaks for `token` and against it.
 
-    tokens: what each source would copy next, -1 for nothing. states: of each source's match, 0 to NUM_STATES - 1.
-    num_candidates: how many different tokens these are. position: in the draft. recent: how many of the row's latest
-    tokens were foreseen, 0 to 7. segment: the place of the segment's weights.
+    recent: how many of the row's latest tokens were foreseen, 0 to NUM_RECENT - 1. segment: the place of the segment's
+    weights.
     """
-    found, longest = [], 0
-    for source in range(NUM_SOURCES):
-        offered = tokens[source]
-        if offered < 0:
-            continue
-        state = states[source]
-        if offered == token:
-            found.append((source * NUM_STATES + state) << 1)
-            longest = max(longest, state >> 2)
-        else:
-            found.append((source * NUM_STATES + state) << 1 | 1)
-    own, history = tokens[0], tokens[1]
-    pair = ((states[0] >> 2) + 1 if own >= 0 else 0) * (NUM_BUCKETS + 1) + ((states[1] >> 2) + 1 if history >= 0 else 0)
-    found.append(_PAIR + 4 * pair + (own == token) + 2 * (history == token))
-    found.append(_AMONG + min(num_candidates, 3))
-    found.append(_POSITION + min(position, 15) * NUM_BUCKETS + longest)
-    found.append(_RECENT + recent * NUM_BUCKETS + longest)
-    found.append(segment + longest)
-    return found
+    (own, past, own_copy, past_copy), (own_state, past_state, own_copy_state, past_copy_state) = offers
+    by_own, by_past, by_own_copy, by_past_copy = own == token, past == token, own_copy == token, past_copy == token
+    longest = max(
+        own_state if by_own else 0,
+        past_state if by_past else 0,
+        own_copy_state if by_own_copy else 0,
+        past_copy_state if by_past_copy else 0,
+    )
+    longest >>= 2
+    return (
+        own_state << 1 | by_own,
+        _STRIDE + (past_state << 1 | by_past),
+        2 * _STRIDE + (own_copy_state << 1 | by_own_copy),
+        3 * _STRIDE + (past_copy_state << 1 | by_past_copy),
+        _PAIR + ((own_state >> 2) * (_NUM_BUCKETS + 1) + (past_state >> 2)) * 4 + (by_own << 1 | by_past),
+        _RECENT + recent * _NUM_BUCKETS + longest,
+        segment + longest,
+    )
