@@ -1,7 +1,7 @@
 """Lookup in the row's own text and in its segment's history, by what has proved right."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from operator import itemgetter
 
 import numpy as np
 
@@ -9,8 +9,10 @@ from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.history import SEPARATOR, History
 from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NUM_RECENT, Features, Survival, features
+from ngramspec.drafting.survival import NUM_RECENT, Survival, Weighed
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
+
+_PROBABILITY = itemgetter(2)
 
 
 class AdaptiveLookup:
@@ -40,13 +42,6 @@ class AdaptiveLookup:
         return AdaptiveLookupSession(self.survival, *kept, references)
 
 
-class _Choice(NamedTuple):
-    """One drafted token, and those that it was preferred to: what speaks for each, and its probability."""
-
-    token: int
-    candidates: list[tuple[int, Features, float]]
-
-
 class AdaptiveLookupSession:
     """One row: its text, its place in the history, and the choices of its last draft."""
 
@@ -64,7 +59,7 @@ class AdaptiveLookupSession:
         self._prompt: TokenArray | None = None
         self._answer = [SEPARATOR]
         self._own_copy, self._past_copy = Copy(), Copy()
-        self._choices: list[_Choice] = []
+        self._choices: list[tuple[int, list[Weighed]]] = []  # each drafted token, and all that might have been
         self._recent = 0.5
 
     def extend(self, tokens: TokenArray) -> None:
@@ -84,11 +79,11 @@ class AdaptiveLookupSession:
         self._answer += committed
 
     def _learn(self, committed: list[int]) -> None:
-        for choice, token in zip(self._choices, committed, strict=False):
-            for candidate, found, probability in choice.candidates:
-                self._survival.learn(found, probability, was_right=candidate == token)
-            self._recent += 0.1 * ((choice.token == token) - self._recent)
-            if choice.token != token:
+        for (drafted, candidates), token in zip(self._choices, committed, strict=False):
+            for candidate in candidates:
+                self._survival.learn(candidate, token)
+            self._recent += 0.1 * ((drafted == token) - self._recent)
+            if drafted != token:
                 break
         self._choices = []
 
@@ -100,42 +95,24 @@ class AdaptiveLookupSession:
         chain = Chain(self.index, self._past, self._answer, self._own_copy, self._past_copy)
         match_length = chain.match_length
         recent = min(NUM_RECENT - 1, int(self._recent * NUM_RECENT))
-        probability_of, segment = self._survival.probability, self._segment
-        known: dict[tuple[int, int, int, int], tuple[Features, float]] = {}
+        weigh, segment = self._survival.weigh, self._segment
         survivals: list[float] = []
         survival = 1.0
         while True:
-            offers = chain.offers()
-            tokens, states = offers
-            distinct = set(tokens)
+            tokens, states = chain.offers()
+            distinct = {*tokens}
             distinct.discard(-1)
-            if len(distinct) == 1:
-                # All agree: the usual case in a long copy, where little changes from token to token.
-                (token,) = distinct
-                weighed = known.get(states)
-                if weighed is None:
-                    found = features(token, offers, recent, segment)
-                    weighed = known[states] = found, probability_of(found)
-                found, probability = weighed
-                candidates = [(token, found, probability)]
-            elif distinct:
-                candidates = []
-                probability = -1.0
-                for candidate in distinct:
-                    found = features(candidate, offers, recent, segment)
-                    odds = probability_of(found)
-                    candidates.append((candidate, found, odds))
-                    if odds > probability:
-                        token, probability = candidate, odds
-            else:
+            if not distinct:
                 break
-            self._choices.append(_Choice(token, candidates))
+            candidates = [weigh(token, tokens, states, recent, segment) for token in distinct]
+            token, _, probability = candidates[0] if len(candidates) == 1 else max(candidates, key=_PROBABILITY)
+            self._choices.append((token, candidates))
             survival *= probability
             # The token that is no longer drafted stays among the choices: if all before it are right, it teaches too.
             if len(survivals) == max_tokens or survival < min_survival:
                 break
             survivals.append(survival)
-            chain.follow(token, offers)
+            chain.follow(token, tokens)
         return Draft(np.array(chain.drafted, np.int32), match_length, np.array(survivals))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NO_STATE, Offers, state
+from ngramspec.drafting.survival import NO_STATE, Four, state
 
 _TAIL = 32
 """Matches are looked up to this length, and grow as they are copied."""
@@ -61,8 +61,8 @@ class Chain:
         """Tokens of the longer match, drafted ones included."""
         return max(self._own_length, self._past_length)
 
-    def offers(self) -> Offers:
-        """What each source would copy next."""
+    def offers(self) -> tuple[Four, Four]:
+        """What each source would copy next, -1 for nothing, and the state of its match."""
         own = past = own_copy = past_copy = -1
         own_state = past_state = own_copy_state = past_copy_state = NO_STATE
         length, start = self._own_length, self._own
@@ -86,14 +86,14 @@ class Chain:
             if 0 <= copy.start < self._past_size and self._past_text[copy.start] != SEPARATOR:
                 past_copy = self._past_text[copy.start]
                 past_copy_state = state(copy.length, min(copy.misses, 3))
-        return Offers((own, past, own_copy, past_copy), (own_state, past_state, own_copy_state, past_copy_state))
+        return (own, past, own_copy, past_copy), (own_state, past_state, own_copy_state, past_copy_state)
 
-    def follow(self, token: int, offers: Offers) -> None:
+    def follow(self, token: int, offered: Four) -> None:
         """Draft `token`; a match that offered another one is looked up anew."""
         self.drafted.append(token)
         self._tail.append(token)
         self._answer.append(token)
-        own, past, _, _ = offers.tokens
+        own, past, _, _ = offered
         if own == token:
             self._own += 1
             self._own_length += 1

@@ -7,7 +7,6 @@ online logistic regression, the way in which context-mixing compressors weigh th
 """
 
 from math import exp
-from typing import NamedTuple
 
 _BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 8]
 _NUM_BUCKETS = 12
@@ -33,18 +32,17 @@ _FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
 _LEAST_ERROR = 0.02
 """Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
 
+_MAX_AGE = 256
+"""After so many lessons probabilities are worked out anew: a single one hardly moves them."""
+
+Four = tuple[int, int, int, int]
+"""One for each source: the row's own text, its history, and a copy in progress from each."""
+
 Features = tuple[int, ...]
 """Which weights speak for a token."""
 
-
-class Offers(NamedTuple):
-    """What the sources would copy next: the row's own text, its history, and a copy in progress from each.
-
-    tokens: -1 where a source offers none. states: of the matches, as `state` says, or NO_STATE.
-    """
-
-    tokens: tuple[int, int, int, int]
-    states: tuple[int, int, int, int]
+Weighed = tuple[int, Features, float]
+"""A token, what speaks for it, and the probability that it is right, given that all before it are."""
 
 
 def state(length: int, kind: int) -> int:
@@ -62,6 +60,8 @@ class Survival:
         """Know nothing yet."""
         self._weights = [0.0] * _NUM_SHARED
         self._rates = [_FIRST_RATE] * _NUM_SHARED
+        self._known: dict[tuple[Four, int, int, int], tuple[Features, float]] = {}
+        self._age = 0
 
     def add_segment(self) -> int:
         """Make weights for a kind of traffic; returns their place, for `features`."""
@@ -70,14 +70,27 @@ class Survival:
         self._weights += [0.0] * _NUM_BUCKETS
         return place
 
-    def probability(self, features: Features) -> float:
-        """That a token with these features is right, given that all before it are."""
-        odds = sum(map(self._weights.__getitem__, features), _PRIOR)
-        return 1.0 / (1.0 + exp(-odds)) if odds > -30.0 else 0.0
+    def weigh(self, token: int, tokens: Four, states: Four, recent: int, segment: int) -> Weighed:
+        """How sure is `token`, one of `tokens`?
 
-    def learn(self, features: Features, probability: float, *, was_right: bool) -> None:
-        """Move the weights: a token with these features, given this probability, was right or was not."""
-        error = was_right - probability
+        tokens: what the sources would copy next, -1 for nothing. states: of their matches, as `state` says, or
+        NO_STATE. recent: how many of the row's latest tokens were foreseen, 0 to NUM_RECENT - 1. segment: the place of
+        the segment's weights.
+        """
+        own, past, own_copy, past_copy = tokens
+        speaking = (own == token) | (past == token) << 1 | (own_copy == token) << 2 | (past_copy == token) << 3
+        key = states, speaking, recent, segment
+        known = self._known.get(key)
+        if known is None:
+            found = _features(*key)
+            odds = sum(map(self._weights.__getitem__, found), _PRIOR)
+            known = self._known[key] = found, 1.0 / (1.0 + exp(min(-odds, 30.0)))
+        return token, *known
+
+    def learn(self, weighed: Weighed, right: int) -> None:
+        """Move the weights of a token that was weighed: `right` was the right one."""
+        token, features, probability = weighed
+        error = (token == right) - probability
         if -_LEAST_ERROR < error < _LEAST_ERROR:
             return
         weights, rates = self._weights, self._rates
@@ -86,29 +99,22 @@ class Survival:
             weights[feature] += rate * error
             if rate > _LAST_RATE:
                 rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
+        self._age += 1
+        if self._age >= _MAX_AGE:
+            self._known = {}
+            self._age = 0
 
 
-def features(token: int, offers: Offers, recent: int, segment: int) -> Features:
-    """What speaks for `token` and against it.
-
-    recent: how many of the row's latest tokens were foreseen, 0 to NUM_RECENT - 1. segment: the place of the segment's
-    weights.
-    """
-    (own, past, own_copy, past_copy), (own_state, past_state, own_copy_state, past_copy_state) = offers
-    by_own, by_past, by_own_copy, by_past_copy = own == token, past == token, own_copy == token, past_copy == token
-    longest = max(
-        own_state if by_own else 0,
-        past_state if by_past else 0,
-        own_copy_state if by_own_copy else 0,
-        past_copy_state if by_past_copy else 0,
-    )
-    longest >>= 2
+def _features(states: Four, speaking: int, recent: int, segment: int) -> Features:
+    own, past, own_copy, past_copy = states
+    by_own, by_past, by_own_copy, by_past_copy = speaking & 1, speaking >> 1 & 1, speaking >> 2 & 1, speaking >> 3
+    longest = max(own * by_own, past * by_past, own_copy * by_own_copy, past_copy * by_past_copy) >> 2
     return (
-        own_state << 1 | by_own,
-        _STRIDE + (past_state << 1 | by_past),
-        2 * _STRIDE + (own_copy_state << 1 | by_own_copy),
-        3 * _STRIDE + (past_copy_state << 1 | by_past_copy),
-        _PAIR + ((own_state >> 2) * (_NUM_BUCKETS + 1) + (past_state >> 2)) * 4 + (by_own << 1 | by_past),
+        own << 1 | by_own,
+        _STRIDE + (past << 1 | by_past),
+        2 * _STRIDE + (own_copy << 1 | by_own_copy),
+        3 * _STRIDE + (past_copy << 1 | by_past_copy),
+        _PAIR + ((own >> 2) * (_NUM_BUCKETS + 1) + (past >> 2)) * 4 + (by_own << 1 | by_past),
         _RECENT + recent * _NUM_BUCKETS + longest,
         segment + longest,
     )
