@@ -82,7 +82,7 @@ def test_any_drafts_leave_every_row_the_text_of_its_target(
 
 
 def test_each_row_drafts_within_its_own_allotment() -> None:
-    class Falling:
+    class Falling(FixedBudget):
         def allot(self, sequences: Rows[Sequence]) -> list[int]:
             return [3, 0][: len(sequences)]
 

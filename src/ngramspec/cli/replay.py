@@ -17,7 +17,11 @@ from ngramspec.drafting import AdaptiveLookup, PromptLookup
 from ngramspec.replay import PromptAs, Report, SegmentReport, Tokenizer, Trace, load_tokenizer, read_traces
 from ngramspec.replay import replay as replay_traces
 
-Cost = StrEnum("Cost", {name.replace("-", "_"): name for name in COSTS})
+
+class Cost(StrEnum):
+    """The costs that are known by name."""
+
+    H100_8B = "h100-8b"
 
 
 def replay(

@@ -8,7 +8,6 @@ from typing import Protocol
 from ngramspec.decoding.sequence import Sequence
 from ngramspec.drafting.types import Draft
 
-
 _PASSES_ASSUMED = 16
 
 _MEMORY = 1 - 1 / 20_000

@@ -38,9 +38,7 @@ class Chain:
         "drafted",
     )
 
-    def __init__(
-        self, index: SuffixIndex, history: SuffixIndex, answer: Sequence[int], own: Copy, past: Copy
-    ) -> None:
+    def __init__(self, index: SuffixIndex, history: SuffixIndex, answer: Sequence[int], own: Copy, past: Copy) -> None:
         """Begin behind the text of `index`, and `answer`, its part that the history is searched for.
 
         own, past: the copies in progress, which a longer match takes over.

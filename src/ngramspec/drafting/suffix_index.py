@@ -265,9 +265,10 @@ class SuffixIndex:
         columns = np.full((6, capacity), -1, np.int32)
         columns[:, : self._size] = self._columns[:, : self._size]
         self._columns = columns
-        self._text, self._pair_at, self._latest_pair = columns[:3]
-        self._previous_token, self._previous_pair, self._previous_four = columns[3:]
-        views: list[memoryview[int]] = [column.data for column in columns]
+        rows: list[TokenArray] = list(columns)
+        self._text, self._pair_at, self._latest_pair = rows[:3]
+        self._previous_token, self._previous_pair, self._previous_four = rows[3:]
+        views: list[memoryview[int]] = [row.data for row in rows]
         self._text_view, self._pair_at_view, self._latest_pair_view = views[:3]
         self._previous_token_view, self._previous_pair_view, self._previous_four_view = views[3:]
 

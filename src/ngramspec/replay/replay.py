@@ -6,7 +6,6 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
 from ngramspec.decoding import Budget, FixedBudget, Plan, Sequence, Verdict, modelled_speedup, num_agreeing, step
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
 from ngramspec.replay.traces import Trace
@@ -48,8 +47,8 @@ class SegmentReport:
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first one of each output.
-    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens, `close`). It includes neither
-        the prompt nor the verification.
+    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens, `close`). It includes
+        neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which in serving runs once per
         request, beside its prefill.
     """
@@ -96,7 +95,7 @@ class Report:
     num_degenerate_loops: int = 0
 
     def modelled_speedup(self, cost: Callable[[int], float], batch: int) -> float:
-        """Over plain decoding, of `batch` such requests at a time, where a pass over n tokens takes `cost(n)` seconds."""
+        """Over plain decoding, with `batch` such requests at a time and `cost(n)` seconds for a pass over n tokens."""
         counters = self.total.counters
         drafted = counters.num_draft_tokens / max(counters.target_passes, 1)
         return modelled_speedup(cost, batch, tokens_per_pass=counters.tokens_per_pass, drafted_per_pass=drafted)
