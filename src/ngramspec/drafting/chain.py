@@ -11,7 +11,7 @@ _TAIL = 32
 """Matches are looked up to this length, and grow as they are copied."""
 
 _SURE = 16
-"""While so many tokens agree, a copy in progress is a match like any other: it need not be looked up or weighed twice."""
+"""While so many tokens agree, a copy in progress is a match like any other, neither looked up nor weighed twice."""
 
 
 class Chain:

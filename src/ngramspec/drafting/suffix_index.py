@@ -106,7 +106,7 @@ class SuffixIndex:
         return self._text_view
 
     def find(self, tail: Sequence[int]) -> Match:
-        """As `latest_longest_match`, for a text of its own whose last tokens are `tail`; agreement ends where it begins.
+        """As `latest_longest_match`, for another text whose last tokens are `tail`; agreement ends where it begins.
 
         Of the places with its last four tokens the latest MAX_FOUND are compared.
         """
