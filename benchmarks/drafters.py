@@ -35,7 +35,7 @@ class WithoutPeriod(PromptLookup):
 
 
 class _WithoutPeriodSession(PromptLookupSession):
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         draft = super().propose(max_tokens)
         available = len(self.index) - self.index.latest_longest_match().start
         return replace(draft, tokens=draft.tokens[:available])

@@ -128,10 +128,13 @@ class _CertainSession:
             self._upcoming = self._upcoming[tokens.size :]
         self._has_read_prompt = True
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         return Draft(self._upcoming[:max_tokens])
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 

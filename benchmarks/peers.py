@@ -41,7 +41,7 @@ class _EarliestMatchSession:
                     self._earliest.setdefault(tuple(self._text[end - length :]), end)
             self._text.append(token)
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         for length in self._lengths:
             start = self._earliest.get(tuple(self._text[-length:])) if length <= len(self._text) else None
             if start is not None:
@@ -49,6 +49,9 @@ class _EarliestMatchSession:
         return Draft(NO_DRAFT)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
@@ -84,11 +87,14 @@ class _SuffixTreeSession:
             self._started = True
         self._context = np.concatenate((self._context, tokens))[-self._max_depth :]
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         if max_tokens <= 0 or not self._started:
             return Draft(NO_DRAFT)
         draft = self._cache.speculate(0, self._context, max_spec_tokens=max_tokens)
         return Draft(np.array(draft.token_ids, np.int32), draft.match_len)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
         pass

@@ -36,7 +36,7 @@ class YesterdaySession(PromptLookupSession):
         super().extend(tokens)
         self.start = self.start or len(self.index)  # the prompt comes first
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         text = self.index.text[self.start :]
         if np.array_equal(text, self.answer[: text.size]):
             return Draft(self.answer[text.size : text.size + max_tokens])

@@ -30,7 +30,7 @@ class OracleLookupSession:
         """Take in tokens."""
         self.text += tokens.tolist()
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Copy from behind the match, out of the copy itself where the text ends."""
         match = longest_match(self.text, max_match=64, max_candidates=256)
         if not match.length or max_tokens <= 0:
@@ -42,3 +42,6 @@ class OracleLookupSession:
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing."""
+
+    def close(self) -> None:
+        """Keep nothing."""

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ngramspec.cli import app, main
-from ngramspec.drafting import PromptLookup, TokenArray
+from ngramspec.decoding import AdaptiveBudget, LinearCosts
+from ngramspec.drafting import AdaptiveLookup, PromptLookup, TokenArray
 from ngramspec.errors import TraceError
 from ngramspec.replay import PromptAs, Report, Trace, load_tokenizer, read_traces, replay
 from tests.oracles import OracleLookupSession
@@ -107,9 +108,9 @@ def test_drafting_is_timed_by_the_clock_that_is_passed_in_and_the_prompt_apart()
     ticks = count(step=1000)  # a microsecond between any two looks at the clock
     report = replay([trace([1, 2], [3, 4, 5])], PromptLookup(), clock=lambda: next(ticks))
     figures = report.total.as_dict()
-    # Two passes over one token each, in each of them propose, observe and extend.
+    # Two passes over one token each, in each of them propose, observe and extend; then close.
     assert 2 == figures["target_passes"]
-    assert 3.0 == figures["us_per_token"]
+    assert 3.5 == figures["us_per_token"]
     assert 3 == figures["prompt_tokens"]
     assert 1.0 == figures["us_per_prompt_token"] * figures["prompt_tokens"]
 
@@ -292,3 +293,22 @@ def test_a_prompt_may_be_replayed_as_an_encoders(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["replay", str(path), "--prompt-as", prompt_as, "--json"])
         figures.append(json.loads(result.stdout)["total"]["tokens_per_pass"])
     assert [7.5, 1.0] == figures
+
+
+def test_a_replay_by_cost_says_what_its_passes_would_bring(tmp_path: Path) -> None:
+    row = {"prompt_ids": [1, 2, 3], "output_ids": [4, 5, 6, 7, 8, 9], "segment": "a"}
+    path = write(tmp_path / "traces.jsonl", [row] * 20)
+    printed = CliRunner().invoke(app, ["replay", str(path), "--cost", "h100-8b", "--batch", "8", "--json"])
+    assert 0 == printed.exit_code
+    report = json.loads(printed.stdout)
+    total = report["total"]
+    per_pass = total["tokens"] / total["target_passes"], total["num_draft_tokens"] / total["target_passes"]
+    cost = [7.09e-3 + tokens * 21.01e-6 for tokens in (8, 8 * (1 + per_pass[1]))]
+    assert report["modelled_speedup"] == pytest.approx(per_pass[0] * cost[0] / cost[1])
+    assert report["modelled_speedup"] > 2  # the same answer again and again, and a history of it
+
+
+def test_nothing_is_drafted_where_a_token_costs_a_whole_pass() -> None:
+    rows = [trace([1, 2, 3], [1, 2, 3] * 20, "a")] * 5
+    report = replay(rows, AdaptiveLookup(), budget=AdaptiveBudget(), costs=LinearCosts(0.0, 1.0))
+    assert 0 == report.total.counters.num_draft_tokens

@@ -1,13 +1,14 @@
 """The budget against an oracle that tries all lengths, and what it does where little is known."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.decoding import AdaptiveBudget, Costs, LinearCosts, MeasuredCosts, Shape
+from ngramspec.decoding import AdaptiveBudget, Costs, FixedBudget, LinearCosts, MeasuredCosts, Shape, fitted
 from ngramspec.decoding.budget import PROBE_EVERY
 from ngramspec.decoding.costs import NUM_ENOUGH, STALE
 from ngramspec.drafting import Draft
@@ -106,3 +107,39 @@ def test_plain_passes_are_measured_anew_now_and_then() -> None:
         costs.record(Shape(1, 2, 2, 100), 1.0, 2)
     budget = AdaptiveBudget()
     assert {0, 1} == {budget.allot(drafted([1.0]), alone(1), costs)[0] for _ in range(2 * PROBE_EVERY)}
+
+
+@given(SURVIVALS, st.floats(0.01, 2))
+def test_nothing_less_sure_than_the_least_survival_is_ever_taken(survival: "np.ndarray", per_token: float) -> None:
+    costs = LinearCosts(1.0, per_token)
+    budget = AdaptiveBudget()
+    sure = survival[survival >= budget.min_survival(alone(1), costs)]
+    assert budget.allot(drafted(survival), alone(1), costs)[0] <= sure.size
+
+
+def test_of_a_batch_on_a_gpu_each_row_drafts_less() -> None:
+    survival = [0.9**length for length in range(1, 49)]
+    lengths = [
+        AdaptiveBudget().allot(drafted(survival), alone(1), fitted("h100-8b", batch))[0] for batch in (1, 8, 32, 128)
+    ]
+    assert sorted(lengths, reverse=True) == lengths
+    assert len(set(lengths)) > 2
+
+
+def test_a_token_that_costs_a_whole_pass_is_never_drafted() -> None:
+    assert [0] == AdaptiveBudget().allot(drafted([0.99, 0.98]), alone(1), LinearCosts(0.0, 1.0))
+
+
+def test_a_fixed_budget_takes_every_draft_as_it_is() -> None:
+    assert 0.0 == FixedBudget().min_survival(alone(1), MeasuredCosts())
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5, True])
+def test_a_batch_is_a_whole_number(batch: Any) -> None:
+    with pytest.raises(ValueError, match="batch must be a whole number >= 1"):
+        fitted("h100-8b", batch)
+
+
+def test_a_pass_that_costs_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a pass must cost more than 0 seconds, got base=0.0 and per_token=0.0"):
+        LinearCosts(0.0, 0.0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
-from ngramspec.decoding.costs import NUM_ENOUGH, NUM_KEPT, STALE
+from ngramspec.decoding.costs import MEMORY, NUM_ENOUGH, NUM_KEPT, STALE, Rate
 
 
 def wide(columns: int, rows: int = 1, context: int = 100) -> Shape:
@@ -82,15 +82,18 @@ def test_a_pass_of_one_column_that_was_not_tried_of_late_may_cost_anything() -> 
     assert 0.0 == costs.least_seconds(wide(1))
 
 
-def test_the_rate_is_of_late() -> None:
-    costs = MeasuredCosts()
-    assert 0.0 == costs.rate(1)
-    for _ in range(1000):
-        costs.record(wide(1), 1.0, 1)
-    for _ in range(1000):
-        costs.record(wide(1), 1.0, 3)
-    assert math.isclose(3.0, costs.rate(1), rel_tol=1e-3)
-    assert 0.0 == costs.rate(2)
+def test_the_rate_is_that_of_the_last_passes() -> None:
+    rate = Rate()
+    assert 0.0 == rate.per_second
+    for num_tokens in (1, 3):
+        for _ in range(10 * MEMORY):
+            rate.record(2.0, num_tokens)
+        assert math.isclose(num_tokens / 2, rate.per_second, rel_tol=1e-3)
+
+
+def test_each_number_of_rows_has_a_rate_of_its_own() -> None:
+    costs = measured((1, 2.0))
+    assert [0.5, 0.0] == [costs.rate(1), costs.rate(2)]
 
 
 def test_threads_may_share_what_is_learnt() -> None:

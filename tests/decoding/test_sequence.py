@@ -28,12 +28,15 @@ class Diary:
     def extend(self, tokens: TokenArray) -> None:
         self.notes.append(("extend", tokens.tolist()))
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         self.notes.append(("propose", max_tokens))
         return Draft(ids(*self.draft), match_length=3)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         self.notes.append(("observe", num_accepted))
+
+    def close(self) -> None:
+        pass
 
 
 def row(diary: Diary, remaining: int) -> Sequence:

@@ -24,11 +24,14 @@ class AnyDrafts:
     def extend(self, tokens: TokenArray) -> None:
         self.text += tokens.tolist()
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         size = self._random.integers(0, max_tokens + 4)  # more than was asked for, now and then
         return Draft(self._random.integers(0, self._alphabet, size, np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
@@ -87,6 +90,9 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
     class Falling:
         max_draft_tokens = 5
 
+        def min_survival(self, shape: Shape, costs: Costs) -> float:
+            return 0.5
+
         def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
             assert [5, 5] == [draft.tokens.size for draft in drafts]
             return [3, 0]
@@ -94,10 +100,13 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
     class Full:
         def extend(self, tokens: TokenArray) -> None: ...
 
-        def propose(self, max_tokens: int) -> Draft:
+        def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+            assert 0.5 == min_survival
             return Draft(np.zeros(max_tokens, np.int32))
 
         def observe(self, draft: Draft, num_accepted: int) -> None: ...
+
+        def close(self) -> None: ...
 
     rows = [Sequence(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
     assert [3, 0] == [planned.draft.tokens.size for planned in plan(rows, Falling(), ALONE, MeasuredCosts())]

@@ -16,10 +16,13 @@ class _Session:
     def extend(self, tokens: TokenArray) -> None:
         pass
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         raise NotImplementedError
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
@@ -39,7 +42,7 @@ class _RandomSession(_Session):
         super().__init__(rng)
         self.vocabulary = vocabulary
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         length = int(self.rng.integers(0, max_tokens + 1))
         return Draft(self.rng.integers(0, self.vocabulary, length).astype(np.int32))
 
@@ -70,7 +73,7 @@ class _AdversarialSession(_Session):
         super().__init__(np.random.default_rng(0))
         self.patterns = patterns
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         pattern = self.patterns[int(self.rng.integers(0, len(self.patterns)))]
         return Draft(np.resize(np.array(pattern, np.int32), max_tokens))
 
@@ -83,5 +86,5 @@ class NoDrafter:
 
 
 class _NoSession(_Session):
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         return Draft(NO_DRAFT)

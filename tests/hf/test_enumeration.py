@@ -67,10 +67,13 @@ class TableSession:
     def extend(self, tokens: TokenArray) -> None:
         self.text += tuple(tokens.tolist())
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         return Draft(np.array(self.drafts[self.text][:max_tokens], np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 

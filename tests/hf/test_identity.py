@@ -241,11 +241,14 @@ class _Lawless:
     def extend(self, tokens: TokenArray) -> None:
         pass
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         return Draft(np.array([2, 3, VOCABULARY, -1, 2**31 - 1] * 20, np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         assert draft.tokens.size <= 2
+
+    def close(self) -> None:
+        pass
 
 
 def test_a_drafter_that_breaks_its_contract_is_cut_and_changes_nothing() -> None:

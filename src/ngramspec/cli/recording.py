@@ -32,11 +32,15 @@ class RecordedSession:
             self.accepted += [index < self._num_accepted for index in range(tokens.size)]
         self._session.extend(tokens)
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Ask the other drafter."""
-        return self._session.propose(max_tokens)
+        return self._session.propose(max_tokens, min_survival)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Hear the verdict; `extend` follows with the tokens."""
         self._num_accepted = num_accepted
         self._session.observe(draft, num_accepted)
+
+    def close(self) -> None:
+        """Pass it on."""
+        self._session.close()

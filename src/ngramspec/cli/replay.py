@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ngramspec.drafting import PromptLookup
+from ngramspec.decoding import AdaptiveBudget, fitted
+from ngramspec.drafting import AdaptiveLookup, PromptLookup
 from ngramspec.replay import PromptAs, Report, SegmentReport, Tokenizer, Trace, load_tokenizer, read_traces
 from ngramspec.replay import replay as replay_traces
+
+
+class Cost(StrEnum):
+    """The costs that are known by name."""
+
+    H100_8B = "h100-8b"
 
 
 def replay(
@@ -23,6 +31,10 @@ def replay(
         typer.Option(help="For rows of text: tekken, pico, or a path or name that AutoTokenizer loads."),
     ] = None,
     max_draft_tokens: Annotated[int, typer.Option(min=0, help="Longest draft; 0 drafts nothing.")] = 10,
+    cost: Annotated[
+        Cost | None, typer.Option(help="Draft with history, as long as it pays on this model and machine.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="With --cost: requests that decode together.")] = 1,
     prompt_as: Annotated[
         PromptAs, typer.Option(help="reference: an encoder reads it (T5, BART); nothing: without it, to compare.")
     ] = PromptAs.CONTEXT,
@@ -36,11 +48,19 @@ def replay(
     """
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
     rows = _with_progress(traces, loaded)
-    report = replay_traces(rows, PromptLookup(), max_draft_tokens=max_draft_tokens, prompt_as=prompt_as)
-    if as_json:
-        print(json.dumps(report.as_dict(), indent=2))
+    if cost is None:
+        report = replay_traces(rows, PromptLookup(), max_draft_tokens=max_draft_tokens, prompt_as=prompt_as)
+        modelled = {}
     else:
-        _print(report)
+        costs = fitted(cost, batch)
+        report = replay_traces(rows, AdaptiveLookup(), budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
+        modelled = {"modelled_speedup": report.modelled_speedup(costs)}
+    if as_json:
+        print(json.dumps(report.as_dict() | modelled, indent=2))
+        return
+    _print(report)
+    if modelled:
+        print(f"Modelled speed-up over plain decoding, {batch} at a time: {modelled['modelled_speedup']:.3f}.")
 
 
 def _with_progress(paths: list[Path], tokenizer: Tokenizer | None) -> Iterator[Trace]:

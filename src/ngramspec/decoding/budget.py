@@ -8,8 +8,11 @@ import numpy as np
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.drafting.types import Draft
 
-MAX_DRAFT_TOKENS = 24
-"""Longer drafts are never asked for: of what could be accepted behind them, little is left to gain."""
+MAX_DRAFT_TOKENS = 48
+"""Longer drafts are never asked for."""
+
+LEAST_SURVIVAL = 0.005
+"""A token that is less sure is not worth the time to look it up, whatever it costs to check."""
 
 PROBE_EVERY = 16
 """Passes between two looks for a width whose cost nobody knows."""
@@ -22,6 +25,9 @@ class Budget(Protocol):
     """
 
     max_draft_tokens: int
+
+    def min_survival(self, shape: Shape, costs: Costs) -> float:
+        """Return how sure a drafted token must be at the least to be worth drafting; shape: the pass without drafts."""
 
     def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
         """Return how many tokens of each of `drafts` to check; shape: the pass without any of them."""
@@ -39,6 +45,10 @@ class FixedBudget:
                 f"max_draft_tokens must be a whole number >= 0 (0 switches speculation off), got {max_draft_tokens!r}"
             )
         self.max_draft_tokens = max_draft_tokens
+
+    def min_survival(self, shape: Shape, costs: Costs) -> float:
+        """Return 0.0: whatever is drafted is checked."""
+        return 0.0
 
     def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
         """Return `max_draft_tokens` for each row."""
@@ -60,16 +70,25 @@ class AdaptiveBudget:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
         self._num_passes = 0
 
+    def min_survival(self, shape: Shape, costs: Costs) -> float:
+        """Return what the cheapest token must bring; in a padded pass the rows share the price of a column."""
+        sharing = shape.rows if costs.counts_fill else 1
+        return max(LEAST_SURVIVAL, self._rate(shape, costs) * costs.per_token(shape) / sharing)
+
     def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
         """Return the best lengths; none while the cost of a pass without drafts is unknown."""
         self._num_passes += 1
-        alone = costs.seconds(shape)
-        if alone is None or not any(draft.tokens.size for draft in drafts):
+        rate = self._rate(shape, costs)
+        if not rate or not any(draft.tokens.size for draft in drafts):
             return [0] * len(drafts)
-        rate = max(costs.rate(shape.rows), len(drafts) / alone)
         if not costs.counts_fill:
             return _by_tokens(drafts, shape, costs, rate)
         return _by_columns(drafts, shape, costs, rate, is_probe=self._num_passes % PROBE_EVERY == 0)
+
+    def _rate(self, shape: Shape, costs: Costs) -> float:
+        """Tokens that a second is worth; 0.0 while the cost of a pass without drafts is unknown."""
+        alone = costs.seconds(shape)
+        return 0.0 if alone is None else max(costs.rate(shape.rows), shape.rows / alone)
 
 
 def _by_columns(drafts: Rows[Draft], shape: Shape, costs: Costs, rate: float, *, is_probe: bool) -> list[int]:

@@ -3,6 +3,7 @@
 import threading
 from bisect import bisect_right
 from collections import deque
+from itertools import combinations
 from statistics import median
 from typing import NamedTuple, Protocol
 
@@ -18,8 +19,8 @@ STALE = 2000
 FIRST_GUESS = 0.01
 """By how much of a pass each further column is guessed to cost while only one width has been measured."""
 
-MEMORY = 64
-"""Passes over which the rate is averaged."""
+MEMORY = 5_000
+"""Passes over which the rate is averaged: what counts is the rate in the long run, over all kinds of text."""
 
 
 class Shape(NamedTuple):
@@ -48,6 +49,9 @@ class Costs(Protocol):
 
     def least_seconds(self, shape: Shape) -> float | None:
         """Seconds that such a pass takes at the least, where it has not been tried of late; else None."""
+
+    def per_token(self, shape: Shape) -> float:
+        """Seconds that one more column (or token, where fill is not counted) adds at the least."""
 
     def rate(self, rows: int) -> float:
         """Tokens per second of late, of all rows together; 0.0 where nothing was measured."""
@@ -121,6 +125,12 @@ class Curve:
                 return self._seconds[place]
         return self._seconds[0] if self._seconds else None
 
+    def least_slope(self) -> float:
+        """Seconds that a column adds between the two widths where it adds least; 0.0 where fewer were measured."""
+        points = list(zip(self._columns, self._seconds, strict=True))
+        slopes = [(after - before) / (wide - narrow) for (narrow, before), (wide, after) in combinations(points, 2)]
+        return min(slopes, default=0.0)
+
     def _draw(self) -> None:
         self._columns = sorted(self._times)
         # More columns are no less work: where they were quicker, that was noise.
@@ -156,6 +166,11 @@ class MeasuredCosts:
         with self._lock:
             return self._curve(shape).least_seconds(shape.columns, self._num_passes)
 
+    def per_token(self, shape: Shape) -> float:
+        """See `Costs`."""
+        with self._lock:
+            return self._curve(shape).least_slope()
+
     def rate(self, rows: int) -> float:
         """See `Costs`."""
         rate = self._rates.get(rows)
@@ -178,22 +193,37 @@ class MeasuredCosts:
 
 
 class LinearCosts:
-    """A published fit: a pass costs `base` seconds and `per_token` more for each token of all rows."""
+    """A published fit: a pass costs `base` seconds, and `per_token` more for each token of all rows."""
 
     counts_fill = False
 
-    def __init__(self, base: float, per_token: float) -> None:
-        """base, per_token: seconds."""
-        self.base = base
-        self.per_token = per_token
+    def __init__(self, base: float, per_token: float, batch: int = 1) -> None:
+        """base, per_token: seconds. batch: requests that decode together, each of them as the one that is priced here.
+
+        Raises ValueError for a batch that is no whole number >= 1, and for passes that cost nothing.
+        """
+        if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+            raise ValueError(f"batch must be a whole number >= 1, got {batch!r}: it counts the requests of a pass")
+        if base < 0 or per_token < 0 or base + per_token <= 0:
+            raise ValueError(f"a pass must cost more than 0 seconds, got base={base!r} and per_token={per_token!r}")
+        self._base = base
+        self._per_token = per_token * batch
         self._rate = Rate()
 
     def seconds(self, shape: Shape) -> float:
         """See `Costs`."""
-        return self.base + self.per_token * shape.tokens
+        return self.of(shape.tokens)
+
+    def of(self, num_tokens: float) -> float:
+        """Seconds of a pass over so many tokens per request."""
+        return self._base + self._per_token * num_tokens
 
     def least_seconds(self, shape: Shape) -> None:
         """Nothing needs to be tried."""
+
+    def per_token(self, shape: Shape) -> float:
+        """See `Costs`."""
+        return self._per_token
 
     def rate(self, rows: int) -> float:
         """See `Costs`."""
@@ -202,3 +232,15 @@ class LinearCosts:
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`; what the pass took is what the fit says."""
         self._rate.record(self.seconds(shape), num_tokens)
+
+
+FITS: dict[str, tuple[float, float]] = {
+    # An 8 B model on an H100, by batched tokens: SpecDecode-Bench's fit (5.886 ms and 1.207 ms of overhead).
+    "h100-8b": (7.09e-3, 21.01e-6),
+}
+"""Published fits, by the name of model and machine: the base and the price of a token, in seconds."""
+
+
+def fitted(name: str, batch: int = 1) -> LinearCosts:
+    """The published fit of that name, for `batch` requests that decode together."""
+    return LinearCosts(*FITS[name], batch)

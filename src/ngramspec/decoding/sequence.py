@@ -47,13 +47,13 @@ class Sequence:
     counters: Counters = field(default_factory=Counters)
     finished: bool = False
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft at most `max_tokens`, and no more than could be accepted: the target's own token needs room too.
 
         A drafter that returns more than it was asked for is cut, whoever wrote it.
         """
         room = max(0, min(max_tokens, self.remaining - 1))
-        draft = self.session.propose(room)
+        draft = self.session.propose(room, min_survival)
         return draft.head(room)
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
@@ -76,3 +76,5 @@ class Sequence:
         self.remaining -= tokens.size
         self.pending = np.asarray(tokens[-1:] if tokens.size else self.pending[-1:], np.int32)
         self.finished = verdict.finished or self.remaining <= 0
+        if self.finished:
+            self.session.close()

@@ -32,7 +32,8 @@ class Target(Protocol):
 
 def plan(sequences: Rows[Sequence], budget: Budget, shape: Shape, costs: Costs) -> list[Plan]:
     """Draft for every row, each within its allotment; shape: the pass without drafts."""
-    drafts = [sequence.propose(budget.max_draft_tokens) for sequence in sequences]
+    least = budget.min_survival(shape, costs)
+    drafts = [sequence.propose(budget.max_draft_tokens, least) for sequence in sequences]
     lengths = budget.allot(drafts, shape, costs)
     return [
         Plan(sequence, draft.head(length)) for sequence, draft, length in zip(sequences, drafts, lengths, strict=True)

@@ -33,7 +33,7 @@ class PromptLookupSession:
         """Take in committed tokens `int32[n]`."""
         self.index.extend(tokens)
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Copy up to `max_tokens` tokens from behind the match; nothing where nothing matches."""
         if max_tokens <= 0:
             return Draft(NO_DRAFT)
@@ -48,3 +48,6 @@ class PromptLookupSession:
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing: the text is all that this drafter knows."""
+
+    def close(self) -> None:
+        """Keep nothing."""

@@ -4,9 +4,11 @@ Matches of one to four tokens are looked up exactly. The earlier places of the l
 first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.drafting.places import Places, grouped, latest
 from ngramspec.drafting.types import TokenArray
@@ -16,6 +18,9 @@ MAX_MATCH = 64
 
 MAX_CANDIDATES = 256
 """At most this many places, the latest ones, are compared beyond their four tokens."""
+
+MAX_FOUND = 32
+"""As MAX_CANDIDATES, for `SuffixIndex.find`, which is called several times per draft."""
 
 BULK = 256
 """From this many tokens on, if they are at least a quarter of the text before them, `extend` is vectorised."""
@@ -62,9 +67,10 @@ class SuffixIndex:
         # What the last lookup found of the end of the text, a position: the name of its pair, and the place of its four
         # tokens. That position is the first to be indexed when the text goes on, and need not be looked up again.
         self._known: tuple[int, int | None, int | None] = (-1, None, None)
-        # Columns by position: the text, the name of the pair that ends there, and where the four tokens that end there
-        # ended before; and by name: the latest place of the pair. Arrays for bulk, views for single numbers.
-        self._columns = np.empty((4, 0), np.int32)
+        # Columns by position: the text, the name of the pair that ends there, and where the token, the pair and the
+        # four tokens that end there ended before; and by name: the latest place of the pair. Arrays for bulk, views
+        # for single numbers.
+        self._columns = np.empty((6, 0), np.int32)
         self._reserve(256)
 
     def __len__(self) -> int:
@@ -93,6 +99,68 @@ class SuffixIndex:
             self._index_anew(end - 1)
         else:
             self._index_each(max(start - 1, 0), end - 1)
+
+    @property
+    def tokens(self) -> "memoryview[int]":
+        """The text and room behind it, for reading single tokens quickly; good until the next `extend`."""
+        return self._text_view
+
+    def find(self, tail: Sequence[int]) -> Match:
+        """As `latest_longest_match`, for another text whose last tokens are `tail`; agreement ends where it begins.
+
+        Of the places with its last four tokens the latest MAX_FOUND are compared.
+        """
+        known = len(tail)
+        if not known:
+            return NO_MATCH
+        token = tail[-1]
+        place = self._latest_token.get(token)
+        if place is None:
+            return NO_MATCH
+        pair = self._pair_names.get(tail[-2] << 31 | token) if known > 1 else None
+        if pair is None:
+            return Match(1, place + 1)
+        before = self._pair_names.get(tail[-3] << 31 | tail[-2]) if known > 2 else None
+        place = None if before is None else self._latest_triple.get(before << 31 | token)
+        if place is None:
+            return Match(2, self._latest_pair_view[pair] + 1)
+        before = self._pair_names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
+        four = None if before is None else self._latest_four.get(before << 31 | pair)
+        return Match(3, place + 1) if four is None else self._longest(four, tail)
+
+    def agreement(self, start: int, length: int) -> int:
+        """Does the place before `start` that reads the same go on the same? Of a match of `length` tokens.
+
+        0: there is none, among those that share its last four, two or one tokens. 1: it goes on otherwise. 2: it goes
+        on the same. 3: so does the one before that.
+        """
+        previous = self._previous_four_view if length > 3 else self._previous_pair_view
+        if length < 2:
+            previous = self._previous_token_view
+        place = previous[start - 1]
+        if place < 0:
+            return 0
+        text = self._text_view
+        token = text[start]
+        if text[place + 1] != token:
+            return 1
+        place = previous[place]
+        return 3 if place >= 0 and text[place + 1] == token else 2
+
+    def _longest(self, place: int, tail: Sequence[int]) -> Match:
+        text, previous = self._text_view, self._previous_four_view
+        known, length, found = len(tail), 4, place
+        for _ in range(MAX_FOUND):
+            if place < length or length == known:
+                break
+            if text[place - length] == tail[-1 - length]:
+                agreeing, limit = 4, min(known, place + 1)
+                while agreeing < limit and text[place - agreeing] == tail[-1 - agreeing]:
+                    agreeing += 1
+                if agreeing > length:
+                    length, found = agreeing, place
+            place = previous[place]
+        return Match(length, found + 1)
 
     def latest_longest_match(self) -> Match:
         """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end."""
@@ -149,6 +217,8 @@ class SuffixIndex:
         for position in range(start, end):
             is_known = position == looked_up
             token = text[position]
+            before = self._latest_token.get(token)
+            self._previous_token_view[position] = -1 if before is None else before
             self._latest_token.recent[token] = position
             if position < 1:
                 continue
@@ -156,7 +226,9 @@ class SuffixIndex:
             pair = known_pair if is_known else self._pair_names.get(key)
             if pair is None:
                 self._pair_names.recent[key] = pair = position
+                self._latest_pair_view[pair] = -1
             pair_at[position] = pair
+            self._previous_pair_view[position] = self._latest_pair_view[pair]
             self._latest_pair_view[pair] = position
             if position < 2:
                 continue
@@ -171,27 +243,38 @@ class SuffixIndex:
     def _index_anew(self, end: int) -> None:
         """Index all positions before `end`, vectorised: as a fifth of them at least are new, this is no rescan."""
         text = self._text[:end].astype(np.int64)
-        self._latest_token = Places(*latest(*grouped(text, 0)))
+        keys, places, begins = grouped(text, 0)
+        self._latest_token = Places(*latest(keys, places, begins))
+        self._previous_token[places] = _before(places, begins)
 
         keys, places, begins = grouped(text[:-1] << 31 | text[1:], 1)
         names = places[begins]
         self._pair_names = Places(keys[begins], names)
         self._pair_at[places] = names[np.cumsum(begins) - 1]
         self._latest_pair[names] = latest(keys, places, begins)[1]
+        self._previous_pair[places] = _before(places, begins)
 
         pair_at = self._pair_at[:end].astype(np.int64)
         self._latest_triple = Places(*latest(*grouped(pair_at[1:-1] << 31 | text[2:], 2)))
 
         keys, places, begins = grouped(pair_at[1:-2] << 31 | pair_at[3:], 3)
         self._latest_four = Places(*latest(keys, places, begins))
-        before = np.roll(places, 1)
-        before[begins] = -1
-        self._previous_four[places] = before
+        self._previous_four[places] = _before(places, begins)
 
     def _reserve(self, capacity: int) -> None:
-        columns = np.empty((4, capacity), np.int32)
+        columns = np.full((6, capacity), -1, np.int32)
         columns[:, : self._size] = self._columns[:, : self._size]
         self._columns = columns
-        self._text, self._pair_at, self._previous_four, self._latest_pair = columns
-        views: list[memoryview[int]] = [column.data for column in columns]
-        self._text_view, self._pair_at_view, self._previous_four_view, self._latest_pair_view = views
+        rows: list[TokenArray] = list(columns)
+        self._text, self._pair_at, self._latest_pair = rows[:3]
+        self._previous_token, self._previous_pair, self._previous_four = rows[3:]
+        views: list[memoryview[int]] = [row.data for row in rows]
+        self._text_view, self._pair_at_view, self._latest_pair_view = views[:3]
+        self._previous_token_view, self._previous_pair_view, self._previous_four_view = views[3:]
+
+
+def _before(places: TokenArray, begins: npt.NDArray[np.bool_]) -> TokenArray:
+    """Of places that `grouped` put in order: the place before each with the same key, or -1."""
+    before = np.roll(places, 1)
+    before[begins] = -1
+    return before

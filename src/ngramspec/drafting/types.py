@@ -52,11 +52,17 @@ class DraftSession(Protocol):
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]` (the prompt first), never a draft."""
 
-    def propose(self, max_tokens: int) -> Draft:
-        """Propose up to `max_tokens` tokens to follow the text so far; the session's state stays as it is."""
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """Propose up to `max_tokens` tokens to follow the text so far; the text stays as it is.
+
+        min_survival: tokens whose survival is lower are not worth drafting; a drafter that knows it stops there.
+        """
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn that the target accepted the first `num_accepted` tokens of `draft`; called before `extend`."""
+
+    def close(self) -> None:
+        """The row is over; nothing is called behind this."""
 
 
 class Drafter(Protocol):

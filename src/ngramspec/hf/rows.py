@@ -59,12 +59,12 @@ class Row(Sequence):
         """Position ids minus places, behind the prompt: they count on from its last one, padding or not."""
         return int(self.positions[-1]) + 1 - self.positions.size
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""
         room = min(max_tokens, self.max_position - (self.num_cached + self.pending.size + self.shift))
         if self.finished:
             return Draft(np.full(max(0, min(room, self.remaining - 1)), self.pad_token, np.int32))
-        draft = Sequence.propose(self, room)
+        draft = Sequence.propose(self, room, min_survival)
         # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):

@@ -6,10 +6,19 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-
-from ngramspec.decoding import FixedBudget, LinearCosts, Plan, Sequence, Shape, Verdict, num_agreeing, step
-from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
+from ngramspec.decoding import (
+    Budget,
+    Costs,
+    FixedBudget,
+    LinearCosts,
+    Plan,
+    Sequence,
+    Shape,
+    Verdict,
+    num_agreeing,
+    step,
+)
+from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import Counters
 
@@ -33,8 +42,8 @@ class ReplayTarget:
         self._output = output
 
     def shape(self, sequences: Rows[Sequence]) -> Shape:
-        """One token; a recording has no cache."""
-        return Shape(1, 1, 1, 0)
+        """One token per row; a recording has no cache."""
+        return Shape(len(sequences), 1, len(sequences), 0)
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """The accepted draft tokens, and the recorded token behind them."""
@@ -53,8 +62,8 @@ class SegmentReport:
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first one of each output.
-    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens). It includes neither
-        the prompt nor the verification.
+    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens, `close`). It includes
+        neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which in serving runs once per
         request, beside its prefill.
     """
@@ -100,6 +109,12 @@ class Report:
     segments: dict[str, SegmentReport] = field(default_factory=dict)
     num_degenerate_loops: int = 0
 
+    def modelled_speedup(self, costs: LinearCosts) -> float:
+        """Tokens per second, over those of plain decoding, by what passes cost."""
+        counters = self.total.counters
+        drafted = counters.num_draft_tokens / max(counters.target_passes, 1)
+        return counters.tokens_per_pass * costs.of(1) / costs.of(1 + drafted)
+
     def add(self, request: SegmentReport, segment: str | None) -> None:
         """Add one request's figures."""
         self.total.add(request)
@@ -120,40 +135,42 @@ def replay(
     drafter: Drafter,
     *,
     max_draft_tokens: int = 10,
+    budget: Budget | None = None,
+    costs: Costs | None = None,
     prompt_as: PromptAs = PromptAs.CONTEXT,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Report:
     """Play the requests back one after another, and count; `clock` gives nanoseconds.
 
+    budget: decides the length of drafts, instead of `max_draft_tokens`. costs: what it goes by.
     prompt_as: an encoder-decoder model has its prompt as a reference; as nothing, it shows what the reference brings.
     """
-    budget = FixedBudget(max_draft_tokens)
+    budget = FixedBudget(max_draft_tokens) if budget is None else budget
+    costs = LinearCosts(1.0, 0.0) if costs is None else costs
     report = Report()
     for trace in traces:
         if trace.degenerate_loop:
             report.num_degenerate_loops += 1
         else:
-            report.add(_replay_one(trace, drafter, budget, prompt_as, clock), trace.segment)
+            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, clock), trace.segment)
     return report
 
 
 def _replay_one(
-    trace: Trace, drafter: Drafter, budget: FixedBudget, prompt_as: PromptAs, clock: Callable[[], int]
+    trace: Trace, drafter: Drafter, budget: Budget, costs: Costs, prompt_as: PromptAs, clock: Callable[[], int]
 ) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all that there was came from prefill
         return SegmentReport(counters)
-    known = trace.output[:1]
-    if prompt_as is PromptAs.CONTEXT:
-        known = np.concatenate((trace.prompt, known))
     start = clock()
     session = drafter.open(trace.segment, [trace.prompt] if prompt_as is PromptAs.REFERENCE else ())
-    session.extend(known)
+    session.extend(trace.prompt if prompt_as is PromptAs.CONTEXT else NO_DRAFT)
+    session.extend(trace.output[:1])
     prompt_ns = clock() - start
 
     timed = _TimedSession(session, clock)
-    sequence = Sequence(timed, pending=known[-1:], remaining=trace.output.size - 1, counters=counters)
-    target, costs = ReplayTarget(trace.output), LinearCosts(1.0, 0.0)
+    sequence = Sequence(timed, pending=trace.output[:1], remaining=trace.output.size - 1, counters=counters)
+    target = ReplayTarget(trace.output)
     while not sequence.finished:
         step(target, [sequence], budget, costs)
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
@@ -172,13 +189,18 @@ class _TimedSession:
         self._session.extend(tokens)
         self.elapsed_ns += self._clock() - start
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         start = self._clock()
-        draft = self._session.propose(max_tokens)
+        draft = self._session.propose(max_tokens, min_survival)
         self.elapsed_ns += self._clock() - start
         return draft
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         start = self._clock()
         self._session.observe(draft, num_accepted)
+        self.elapsed_ns += self._clock() - start
+
+    def close(self) -> None:
+        start = self._clock()
+        self._session.close()
         self.elapsed_ns += self._clock() - start

@@ -100,7 +100,7 @@ class AdversarialSession(OracleSession):
         self._row = row
         self._num_drafts = row  # rows of a batch slip differently
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft what comes next, spoilt by the next slip."""
         slips = self._adversary.slips
         slip = slips[self._num_drafts % len(slips)]
@@ -124,6 +124,9 @@ class AdversarialSession(OracleSession):
         if draft.tokens.size:
             self._adversary.judged.append(Judged(self._row, self._position, draft.tokens.tolist(), num_accepted))
         super().observe(draft, num_accepted)
+
+    def close(self) -> None:
+        """Keep nothing."""
 
     def _inserted(self, slip: Slip) -> int:
         adversary, place = self._adversary, self._position + slip.place

@@ -54,7 +54,7 @@ class OracleSession:
         """Move on by the committed tokens `int32[n]`."""
         self._position += 0 if self._is_prompt else tokens.size
 
-    def propose(self, max_tokens: int) -> Draft:
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft what comes next, often wrong from one of its first tokens on."""
         length = int(self._rng.integers(0, max_tokens + 1)) if self._rng.random() < 0.3 else max_tokens
         vocabulary = self._drafter.vocabulary
@@ -70,3 +70,6 @@ class OracleSession:
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Note that the prompt is over; it has nothing to learn."""
         self._is_prompt = False
+
+    def close(self) -> None:
+        """Keep nothing."""
