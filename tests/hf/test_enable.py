@@ -86,7 +86,7 @@ def test_a_segment_is_an_argument_of_generate(model: Any) -> None:
     assert 1 == spec.stats.segments["invoices"].requests
     assert 2 == num_requests(spec)
     with ngramspec.enable(model), pytest.raises(TypeError, match="segment must be a name"):
-        model.generate(**CALL, segment=["invoices"])
+        model.generate(**CALL, segment=["invoices"] * 9)
 
 
 def test_a_streamer_and_stop_strings_are_served(model: Any) -> None:

@@ -388,7 +388,7 @@ def test_a_draft_length_that_is_no_whole_number_is_refused(length: Any) -> None:
         FixedBudget(length)
 
 
-@pytest.mark.parametrize("segment", [["a"], 5])
+@pytest.mark.parametrize("segment", [["a", "b"], [5], [], 5])
 def test_a_segment_that_is_no_name_is_refused_before_the_first_pass(segment: Any) -> None:
     model: Any = tiny("llama")
     with counted_passes(model) as passes, pytest.raises(TypeError, match="segment must be a name"):
@@ -423,3 +423,11 @@ def test_without_drafts_tokens_are_counted_as_with_drafts() -> None:
             )
         tokens.append(spec.stats.total.tokens)
     assert tokens[0] == tokens[1]
+
+
+@pytest.mark.parametrize("references", ["text", [[1, 2], "text"], [[1.5]], [[[1]]], [[-1]], 5])
+def test_references_that_are_no_token_ids_are_refused_before_the_first_pass(references: Any) -> None:
+    model = tiny("llama")
+    with counted_passes(model) as passes, pytest.raises(TypeError, match="references must be a list of texts, each"):
+        model.generate(**padded_prompts(1), custom_generate=Speculator(), references=references)
+    assert [] == passes

@@ -93,7 +93,8 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
     model: a model of transformers, or a module around one (PEFT, `torch.compile`), whose innermost calls count.
     spec: the Speculator, by default a new one. Enabled twice, the last one serves.
 
-    `generate()` takes one argument more, `segment`. A call that a Speculator refuses is served by plain `generate()`,
+    `generate()` takes two arguments more, `segment` and `references`, as `Speculator.__call__` says them. A call that
+    a Speculator refuses is served by plain `generate()`,
     with one NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
     `prompt_lookup_num_tokens` goes its own way. The setting is the model's: it holds in all threads.
 
@@ -149,8 +150,9 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     arguments = _by_name(self, args, kwargs)
     if arguments.get("custom_generate") is not None:
         return plain(*args, **kwargs)
-    kwargs.pop("segment", None)
-    plainly = {name: value for name, value in arguments.items() if name != "segment"}
+    for name in _OURS:
+        kwargs.pop(name, None)
+    plainly = {name: value for name, value in arguments.items() if name not in _OURS}
     # A call that names another way to decode has made its choice: no warning.
     if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
         return plain(*args, **kwargs)
@@ -166,6 +168,10 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
             loop.end_stream()
     _warn_once(setting, type(self).__name__, refusal)
     return _plainly(self, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(*args, **kwargs)
+
+
+_OURS = ("segment", "references")
+"""Arguments that a Speculator takes, and plain `generate()` does not."""
 
 
 def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """A whole call: rows opened, stepped until all have finished, and counted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from torch import Tensor
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from ngramspec.decoding import Budget, Costs, FixedBudget, step
-from ngramspec.drafting import Drafter
+from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
 from ngramspec.hf.adopting import guides_of
 from ngramspec.hf.aligned import AlignedTarget
@@ -30,11 +31,17 @@ NO_LIMIT = 2**62
 
 
 def decode(
-    request: Request, drafter: Drafter, budget: Budget, costs: Costs, segment: str | None
+    request: Request,
+    drafter: Drafter,
+    budget: Budget,
+    costs: Costs,
+    segments: Sequence[str | None],
+    references: Sequence[TokenArray],
 ) -> tuple[Output, list[Counters]]:
     """What plain `generate()` returns, in fewer passes; and counts, one per row.
 
-    costs: what passes of this model cost; learns from those that are made.
+    costs: what passes of this model cost; learns from those that are made. segments: one per row. references: texts
+    that every row may copy from.
     """
     ids = request.input_ids
     stops = request.stops
@@ -46,7 +53,7 @@ def decode(
     chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
-    rows = _open_rows(request, drafter, segment, text)
+    rows = _open_rows(request, drafter, segments, references, text)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
     in_step = isinstance(chooser, InStep)
@@ -100,17 +107,20 @@ class _NotesEnds(StoppingCriteriaList):
         return done
 
 
-def _open_rows(request: Request, drafter: Drafter, segment: str | None, text: Text) -> list[Row]:
+def _open_rows(
+    request: Request, drafter: Drafter, segments: Sequence[str | None], references: Sequence[TokenArray], text: Text
+) -> list[Row]:
     length = request.input_ids.shape[1]
     prompts = request.input_ids.cpu().numpy().astype(np.int32)
     positions = request.position_ids.cpu().numpy()
     first_slot, cached = request.num_slots - length, request.cache.length
     real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
-    references, max_length = request.references, request.stops.max_length
+    max_length = request.stops.max_length
     limit, num_tokens = max_position(request.model) or NO_LIMIT, vocabulary(request.model)
     rows = []
     for index in range(len(prompts)):
-        session = drafter.open(segment, [reference[index] for reference in references])
+        read = [reference[index] for reference in request.references]  # by an encoder
+        session = drafter.open(segments[index], [*references, *read])
         session.extend(prompts[index][real[index]])
         rows.append(
             Row(

@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,13 +14,14 @@ from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec.decoding import AdaptiveBudget, Budget, MeasuredCosts
-from ngramspec.drafting import Drafter, PromptLookup
+from ngramspec.drafting import AdaptiveLookup, Drafter, TokenArray
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.early import refuse_early
 from ngramspec.hf.loop import decode, decode_plainly
 from ngramspec.hf.output import Output
 from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
+from ngramspec.hf.sources import references_of, segments_of
 from ngramspec.hf.stopping import with_stop_strings
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.support import why_undrafted, why_undrafted_at
@@ -46,11 +47,14 @@ class Speculator:
     """
 
     def __init__(self, drafter: Drafter | None = None, budget: Budget | None = None) -> None:
-        """drafter: where drafts come from; by default the prompt and the output so far. budget: how long they are."""
+        """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
+
+        budget: how long they are; by default as long as they pay, on this model and machine.
+        """
         for name, value, method in (("drafter", drafter, "open"), ("budget", budget, "allot")):
             if value is not None and (isinstance(value, type) or not hasattr(value, method)):
                 raise TypeError(f"{name} must be an object with {method}(), got {value!r}")
-        self.drafter = drafter if drafter is not None else PromptLookup()
+        self.drafter = drafter if drafter is not None else AdaptiveLookup()
         self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
         self._costs: WeakKeyDictionary[Model, MeasuredCosts] = WeakKeyDictionary()
@@ -64,16 +68,22 @@ class Speculator:
         logits_processor: LogitsProcessorList,
         stopping_criteria: StoppingCriteriaList,
         generation_config: GenerationConfig,
-        segment: str | None = None,
+        segment: str | Sequence[str | None] | None = None,
+        references: Sequence[Any] | None = None,
         inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
     ) -> Any:
         """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`, or the object it asks for.
 
+        segment: the kind of traffic, one for all rows or a list of one per prompt. What a row answers is drafted from
+        in later rows of its segment, and in no others; without one nothing is kept.
+        references: texts that the answer may copy from though the model does not read them, each a list of token ids.
         inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
         """
         processors, criteria, config = logits_processor, stopping_criteria, generation_config
-        return Loop(self)(model, input_ids, processors, criteria, config, segment, inputs_tensor, **model_kwargs)
+        return Loop(self)(
+            model, input_ids, processors, criteria, config, segment, references, inputs_tensor, **model_kwargs
+        )
 
     def generate(
         self,
@@ -113,15 +123,22 @@ class Speculator:
         check_prompt(request)
         return why_undrafted_at(request.model, *request.num_positions)
 
-    def _decode(self, request: Request, segment: str | None, why_plainly: str | None) -> Output:
+    def _decode(
+        self,
+        request: Request,
+        segments: Sequence[str | None],
+        references: Sequence[TokenArray],
+        why_plainly: str | None,
+    ) -> Output:
         if request.stream is not None:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None:
-            output, counts = decode(request, self.drafter, self.budget, self._costs_of(request.model), segment)
+            costs = self._costs_of(request.model)
+            output, counts = decode(request, self.drafter, self.budget, costs, segments, references)
         else:
             self._warn_once(f"{type(request.model).__name__} {why_plainly}: its text is decoded without drafts")
             output, counts = decode_plainly(request)
-        for counters in counts:
+        for counters, segment in zip(counts, segments, strict=True):
             self.stats.add(counters, segment)
         return output
 
@@ -167,13 +184,14 @@ class Loop:
         logits_processor: LogitsProcessorList,
         stopping_criteria: StoppingCriteriaList,
         generation_config: GenerationConfig,
-        segment: str | None = None,
+        segment: str | Sequence[str | None] | None = None,
+        references: Sequence[Any] | None = None,
         inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
     ) -> Any:
         """The decoding loop, as `generate()` calls it; see `Speculator.__call__`."""
-        if not (segment is None or isinstance(segment, str)):
-            raise TypeError(f"segment must be a name for the whole call, got {segment!r}")
+        segments = segments_of(segment, len(input_ids), generation_config.num_return_sequences or 1)
+        copied_from = references_of(references)
         processors, criteria = logits_processor, stopping_criteria
         stream = self._stream
         request = Request(
@@ -181,7 +199,7 @@ class Loop:
         )
         why_plainly = self._spec._why_undrafted(request)
         self.has_begun = True
-        return self._spec._decode(request, segment, why_plainly)
+        return self._spec._decode(request, segments, copied_from, why_plainly)
 
     def end_stream(self) -> None:
         """Tell the streamer, if there is one, that nothing follows."""
