@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
-from ngramspec.decoding.costs import MEMORY, NUM_ENOUGH, NUM_KEPT, STALE, Rate
+from ngramspec.decoding.costs import FIRST_GUESS, MEMORY, NUM_ENOUGH, NUM_KEPT, STALE, Rate
 
 
 def wide(columns: int, rows: int = 1, context: int = 100) -> Shape:
@@ -31,7 +31,7 @@ def test_nothing_is_said_before_a_pass_of_one_column_was_measured_a_few_times() 
         assert costs.seconds(wide(5)) is None
         costs.record(wide(1), 1.0, 1)
     assert 1.0 == costs.seconds(wide(1))
-    assert 1.0 < (costs.seconds(wide(11)) or 0) < 1.5  # a guess, in favour of trying
+    assert costs.seconds(wide(11)) == pytest.approx(1.0 + 10 * FIRST_GUESS)
 
 
 def test_between_two_widths_the_price_is_on_the_line_and_behind_the_last_it_goes_on() -> None:

@@ -26,9 +26,9 @@ class AdaptiveLookup:
     model's (Mahoney 2007).
     """
 
-    def __init__(self) -> None:
-        """Begin without a history, knowing nothing."""
-        self.survival = Survival()
+    def __init__(self, survival: Survival | None = None) -> None:
+        """Begin without a history; survival: what is known of matches, by default what recorded traffic has taught."""
+        self.survival = Survival() if survival is None else survival
         self._histories: dict[str, tuple[History, int]] = {}
         self._unnamed = self.survival.add_segment()
 

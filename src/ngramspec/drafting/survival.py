@@ -8,6 +8,8 @@ online logistic regression, the way in which context-mixing compressors weigh th
 
 from math import exp
 
+from ngramspec.drafting.prior import learnt_weights
+
 _BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 8]
 _NUM_BUCKETS = 12
 
@@ -26,8 +28,8 @@ _NUM_SHARED = _RECENT + NUM_RECENT * _NUM_BUCKETS
 _PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
 
-_FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
-"""A weight learns fast while it is new; and never stops, for traffic changes."""
+_FIRST_RATE, _TAUGHT_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.05, 0.98, 0.015
+"""A weight learns fast while it is new, less so where recordings have taught it; and never stops, for traffic changes."""
 
 _LEAST_ERROR = 0.02
 """Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
@@ -56,12 +58,18 @@ class Survival:
     Rows of several threads may learn at a time; an update may then be lost, which costs nothing but that update.
     """
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
-        self._weights = [0.0] * _NUM_SHARED
-        self._rates = [_FIRST_RATE] * _NUM_SHARED
+    def __init__(self, *, knows_nothing: bool = False) -> None:
+        """Know what recorded traffic has taught (`prior.py`), or nothing yet."""
+        learnt = (None,) * _NUM_SHARED if knows_nothing else learnt_weights()
+        self._weights = [weight or 0.0 for weight in learnt]
+        self._rates = [_FIRST_RATE if weight is None else _TAUGHT_RATE for weight in learnt]
         self._known: dict[tuple[Four, int, int, int], tuple[Features, float]] = {}
         self._age = 0
+
+    @property
+    def shared_weights(self) -> list[float]:
+        """The weights that all segments share."""
+        return self._weights[:_NUM_SHARED]
 
     def add_segment(self) -> int:
         """Make weights for a kind of traffic; returns their place, for `features`."""

@@ -1,0 +1,44 @@
+"""What a drafter knows before its first lesson."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ngramspec.drafting import AdaptiveLookup, prior
+from ngramspec.drafting.survival import Survival
+from ngramspec.replay import Trace, replay
+from tests.drafting.test_suffix_index import tokens_of
+
+
+def test_the_file_holds_a_weight_for_each_kind_of_match() -> None:
+    nothing = Survival(knows_nothing=True)
+    assert len(nothing.shared_weights) == len(prior.learnt_weights()) == len(Survival().shared_weights)
+    assert {0.0} == set(nothing.shared_weights)
+    assert any(Survival().shared_weights)
+
+
+@given(st.lists(st.none() | st.integers(-900, 900).map(lambda number: number / 100), max_size=50))
+def test_any_weights_are_read_as_they_were_written(weights: list[float | None]) -> None:
+    import json
+
+    found = [None if number is None else number / 100 for number in json.loads(prior.written(weights))]
+    assert weights == pytest.approx(found)
+
+
+def test_a_long_match_is_trusted_from_the_first_token_on_and_a_chance_one_is_not() -> None:
+    drafter = AdaptiveLookup()
+    sure, chance = drafter.open(), drafter.open()
+    sure.extend(tokens_of([*range(40), 99, 98]))
+    sure.extend(tokens_of(list(range(20))))
+    chance.extend(tokens_of([5, *range(10, 50)]))
+    chance.extend(tokens_of([60, 5]))
+    assert sure.propose(3).survival[0] > 0.9
+    assert chance.propose(3).survival[0] < 0.6
+
+
+def test_lessons_go_on_from_there() -> None:
+    drafter = AdaptiveLookup()
+    before = drafter.survival.shared_weights
+    replay([Trace(tokens_of([1, 2, 3] * 9), tokens_of([1, 2, 4] * 9), None, False)], drafter)
+    assert before != drafter.survival.shared_weights
+    assert before == AdaptiveLookup().survival.shared_weights

@@ -1,0 +1,60 @@
+"""Learns from recorded traffic how sure matches are, so that a new drafter need not begin with nothing.
+
+    python -m training.survival TRACES... [--tokenizer tekken]      # writes src/ngramspec/drafting/prior.json
+
+The recordings are replayed twice, shuffled, with an adaptive lookup that drafts as it would alone on a GPU. Of the
+second time, which begins with empty histories, the mean of the weights is kept: single lessons no longer show in it.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ngramspec.decoding import AdaptiveBudget, fitted
+from ngramspec.drafting import AdaptiveLookup, prior
+from ngramspec.drafting.survival import Survival
+from ngramspec.replay import Trace, load_tokenizer, read_traces, replay
+
+HOME = Path(prior.__file__).with_name(prior.FILE)
+NUM_SAMPLES = 60
+"""Times at which the weights are looked at, in the second replay."""
+
+
+def learnt(traces: Sequence[Trace], seed: int = 0) -> list[float | None]:
+    """The mean weights; None for those that nothing has moved."""
+    survival = Survival(knows_nothing=True)
+    shuffled = list(traces)
+    random.Random(seed).shuffle(shuffled)
+    _play(shuffled, AdaptiveLookup(survival))
+    random.Random(seed + 1).shuffle(shuffled)
+    drafter = AdaptiveLookup(survival)
+    size = -(-len(shuffled) // NUM_SAMPLES)
+    seen = []
+    for start in range(0, len(shuffled), size):
+        _play(shuffled[start : start + size], drafter)
+        seen.append(survival.shared_weights)
+    mean = np.mean(seen, axis=0).tolist()
+    return [weight if weight else None for weight in mean]
+
+
+def _play(traces: Sequence[Trace], drafter: AdaptiveLookup) -> None:
+    replay(traces, drafter, budget=AdaptiveBudget(), costs=fitted("h100-8b"))
+
+
+def main() -> None:
+    """Write the file."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("traces", nargs="+", type=Path, help="recorded requests, as `ngramspec replay` reads them")
+    made.add_argument("--tokenizer", default="tekken")
+    made.add_argument("--output", type=Path, default=HOME)
+    arguments = made.parse_args()
+    tokenizer = load_tokenizer(arguments.tokenizer)
+    traces = [trace for path in arguments.traces for trace in read_traces(path, tokenizer)]
+    arguments.output.write_text(prior.written(learnt(traces)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
