@@ -18,7 +18,7 @@ STALE = 2000
 
 FIRST_GUESS = 0.05
 """By how much of a pass each further column is guessed to cost while only one width has been measured. On a GPU it is
-less and on a CPU more; a first draft that is too short is soon followed by longer ones, one that is too long is lost."""
+less, on a CPU more: a first draft that is too short is soon followed by longer ones, one that is too long is lost."""
 
 MEMORY = 5_000
 """Passes over which the rate is averaged: what counts is the rate in the long run, over all kinds of text."""

@@ -29,7 +29,7 @@ _PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
 
 _FIRST_RATE, _TAUGHT_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.05, 0.98, 0.015
-"""A weight learns fast while it is new, less so where recordings have taught it; and never stops, for traffic changes."""
+"""A weight learns fast while it is new, less so where recordings have taught it; it never stops: traffic changes."""
 
 _LEAST_ERROR = 0.02
 """Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
