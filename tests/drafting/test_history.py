@@ -124,5 +124,5 @@ def test_the_older_half_is_let_go_until_nothing_but_references_is_left() -> None
     sizes = []
     while history.forget_older_half():
         sizes.append(len(answers(history)) - 1)
-    assert [3, 1, 0] == sizes
+    assert [4, 2, 1, 0] == sizes
     assert [[1, 2, 3]] == answers(history)

@@ -155,6 +155,7 @@ def test_references_that_find_no_room_are_refused_and_the_earlier_ones_stay() ->
         drafter.open(name)
     assert ["a", "b", "g"] == sorted(drafter.segments)
     drafter.refer("a", [])
+    drafter.refer("b", [tokens_of([2] * 5), tokens_of([])])
     drafter.refer("c", [tokens_of([3])])
     assert {"b": 5, "c": 1} == {name: size for name, size in drafter.segments.items() if size}
 

@@ -117,7 +117,7 @@ class AdaptiveLookup:
 
 def _checked(reference: TokenArray) -> TokenArray:
     tokens = np.asarray(reference)
-    if tokens.ndim != 1 or tokens.dtype.kind not in "iu":
+    if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
         raise ValueError(
             f"references must be a list of texts, each of them token ids int32[n], got {shortened(reference)} for one:"
             " put a single text into a list"

@@ -67,7 +67,7 @@ class History:
         text, start = self.index.text, self.num_reference_tokens
         if text.size == start:
             return False
-        middle = start + 1 + (text.size - start) // 2
+        middle = (start + text.size + 1) // 2
         begins = np.flatnonzero(text[middle:] == SEPARATOR)  # an answer is kept whole or not at all
         self._rebuild(text[:start], middle + int(begins[0]) if begins.size else text.size)
         return True

@@ -94,6 +94,7 @@ class Survival:
         size = lessons.shape[1]
         self._weights[start : start + size], self._rates[start : start + size] = lessons.tolist()
         self._known = {}
+        self._age = 0
 
     def weigh(self, token: int, tokens: Four, states: Four, recent: int, segment: int) -> Weighed:
         """How sure is `token`, one of `tokens`?
