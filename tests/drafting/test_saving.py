@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import AdaptiveLookup, saving, whole_file
+from ngramspec.drafting import AdaptiveLookup, saving
 from ngramspec.errors import HistoryError, NgramspecError
 from tests.drafting.test_adaptive_lookup import first_draft, play
 from tests.drafting.test_segments import rows
@@ -75,9 +75,9 @@ def test_segments_are_numbered_by_name_and_not_by_where_their_weights_were(path:
     drafter = taught()
     drafter.open("first")
     drafter.forget("guide")
-    for segment in ("later", "last"):
+    for name in ("later", "last"):
         for _ in range(5):
-            play(drafter, [1], [10, 11, 12, 13], segment)
+            play(drafter, [1], [10, 11, 12, 13], name)
     drafter.save(path, "words")
     restarted = AdaptiveLookup.load(path, "words")
     for name, segment in drafter._segments._kept.items():
@@ -206,7 +206,7 @@ def test_a_save_that_fails_leaves_the_earlier_file_and_nothing_else(
         raise OSError("no space left on device")
 
     taught().save(path, "words")
-    monkeypatch.setattr(whole_file.os, failing, fail)
+    monkeypatch.setattr(os, failing, fail)
     with pytest.raises(OSError, match="no space left"):
         AdaptiveLookup().save(path, "words")
     assert [path] == [*path.parent.iterdir()]
@@ -223,16 +223,17 @@ def whole_state(path: Path) -> int:
 
 
 SAVING = """
+import os
 import sys
 import numpy as np
-from ngramspec.drafting import AdaptiveLookup, whole_file
+from ngramspec.drafting import AdaptiveLookup
 
 path, number = sys.argv[1], int(sys.argv[2])
 if sys.argv[3] == "hangs":
     def hang(descriptor):
         print("hangs", flush=True)
         sys.stdin.read()
-    whole_file.os.fsync = hang
+    os.fsync = hang
 while True:
     number += 1
     drafter = AdaptiveLookup()
