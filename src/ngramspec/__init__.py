@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ngramspec.errors import (
     GuardError,
     GuardWarning,
+    HistoryError,
     NgramspecError,
     NgramspecWarning,
     PromptError,
@@ -34,6 +35,7 @@ __all__ = [
     "Guard",
     "GuardError",
     "GuardWarning",
+    "HistoryError",
     "NgramspecError",
     "NgramspecWarning",
     "PromptError",

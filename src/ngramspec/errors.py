@@ -4,6 +4,7 @@ NgramspecError
 ├── RefusedError       (also ValueError)   this call cannot be exact, and says why before the first forward pass
 ├── PromptError        (also ValueError)   the prompt, its mask or its token ids are not usable
 ├── TraceError         (also ValueError)   a recorded request cannot be read
+├── HistoryError       (also ValueError)   a saved history cannot be used, or a reference finds no room
 └── GuardError         (also ValueError)   a guard cannot be made, or a text left it
     └── UnsupportedError                   a schema or grammar asks for what its backend would not enforce
 
@@ -29,6 +30,10 @@ class PromptError(NgramspecError, ValueError):
 
 class TraceError(NgramspecError, ValueError):
     """A recorded request cannot be read; the message names the file and the line."""
+
+
+class HistoryError(NgramspecError, ValueError):
+    """A saved history is another tokenizer's, or damaged; or references find no room. Nothing has been changed."""
 
 
 class GuardError(NgramspecError, ValueError):

@@ -12,9 +12,15 @@ from tests.drafting.test_suffix_index import texts, tokens_of
 
 
 def play(
-    drafter: AdaptiveLookup, prompt: list[int], output: list[int], segment: str | None = None, max_tokens: int = 8
+    drafter: AdaptiveLookup,
+    prompt: list[int],
+    output: list[int],
+    segment: str | None = None,
+    max_tokens: int = 8,
+    *,
+    ends: bool = True,
 ) -> list[Draft]:
-    """Decode `output` as a target would that chooses it; returns the drafts."""
+    """Decode `output` as a target would that chooses it; returns the drafts. ends: whether the row comes to its end."""
     session = drafter.open(segment)
     session.extend(tokens_of(prompt))
     drafts, position = [], 0
@@ -28,7 +34,8 @@ def play(
         session.extend(tokens_of(output[position : position + num_accepted + 1]))
         position += num_accepted + 1
         drafts.append(draft)
-    session.close()
+    if ends:
+        session.close()
     return drafts
 
 

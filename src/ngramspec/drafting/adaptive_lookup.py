@@ -2,15 +2,28 @@
 
 from collections.abc import Sequence
 from operator import itemgetter
+from os import PathLike
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.copies import Copy
-from ngramspec.drafting.history import SEPARATOR, History
+from ngramspec.drafting.history import SEPARATOR
+from ngramspec.drafting.saving import load, save
+from ngramspec.drafting.segments import Segment, Segments
+from ngramspec.drafting.sketch import sketch
 from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.survival import NUM_RECENT, Survival, Weighed
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
+from ngramspec.errors import shortened
+
+MAX_TOKENS = 1 << 20
+"""All histories together hold at most so many tokens, unless told otherwise."""
+
+MAX_SEGMENTS = 1024
+"""So many segments are known at a time, unless told otherwise."""
 
 _PROBABILITY = itemgetter(2)
 
@@ -24,39 +37,119 @@ class AdaptiveLookup:
 
     The idea of a history is suffix decoding's (Oliaro et al. 2024), that of going on behind a mismatch lpaq's match
     model's (Mahoney 2007).
+
+    A segment's history is bounded together with all others', never read by another one, and none is kept until a
+    segment is named. It outlives a restart where it is saved.
     """
 
-    def __init__(self, survival: Survival | None = None) -> None:
-        """Begin without a history; survival: what is known of matches, by default what recorded traffic has taught."""
+    def __init__(
+        self,
+        survival: Survival | None = None,
+        *,
+        max_tokens: int = MAX_TOKENS,
+        max_segments: int = MAX_SEGMENTS,
+    ) -> None:
+        """Begin without a history.
+
+        survival: what is known of matches, by default what recorded traffic has taught.
+        max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
+            token takes about 200 bytes, 50 of which are left after a restart. max_segments: names that are known.
+        Raises ValueError where one of them is no whole number >= 1.
+        """
         self.survival = Survival() if survival is None else survival
-        self._histories: dict[str, tuple[History, int]] = {}
-        self._unnamed = self.survival.add_segment()
+        self._segments = Segments(self.survival, max_tokens, max_segments)
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
-        """Start a row of traffic of the kind `segment`; without one nothing is read from a history or kept in it."""
-        if segment is None:
-            return AdaptiveLookupSession(self.survival, None, self._unnamed, references)
-        kept = self._histories.get(segment)
-        if kept is None:
-            kept = self._histories.setdefault(segment, (History(), self.survival.add_segment()))
-        return AdaptiveLookupSession(self.survival, *kept, references)
+        """Start a row of traffic of the kind `segment`; without one nothing is read from a history or kept in it.
+
+        references: texts `int32[n]` that this row may copy from.
+        """
+        return AdaptiveLookupSession(self.survival, self._segments, self._segments.open(segment), references)
+
+    def refer(self, segment: str, references: Sequence[TokenArray]) -> None:
+        """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
+
+        references: token ids, each `int32[n]`. They take the place of earlier ones; the same ones again cost nothing,
+        none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
+
+        Raises HistoryError where the references of all segments would take more than half of `max_tokens`, or all
+        of `max_segments`; ValueError for what is no list of texts of token ids. What was there before then stays.
+        """
+        self._segments.refer(segment, [_checked(reference) for reference in references])
+
+    def forget(self, segment: str) -> None:
+        """Drop all that is kept of `segment`: answers, references, weights; nothing happens where nothing is kept.
+
+        Rows that are in progress still copy from it; what they write is not kept either. Files saved before still
+        hold it: save again.
+        """
+        self._segments.forget(segment)
+
+    @property
+    def segments(self) -> dict[str, int]:
+        """How many tokens are kept of each segment, references and answers, the least recently used one first."""
+        return self._segments.num_tokens()
+
+    def save(self, path: str | PathLike[str], fingerprint: str) -> None:
+        """Put histories, references and what was learnt into a file, readable to its owner alone.
+
+        fingerprint: tells the tokenizer whose ids these are from all others. A process that is killed meanwhile
+        leaves the earlier file as it was. The file holds what the segments wrote, as token ids.
+
+        Raises OSError where the file cannot be written; the earlier one then stays.
+        """
+        save(Path(path), fingerprint, self.survival, self._segments)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | PathLike[str],
+        fingerprint: str,
+        *,
+        max_tokens: int = MAX_TOKENS,
+        max_segments: int = MAX_SEGMENTS,
+    ) -> Self:
+        """A drafter that goes on where the one that was saved had come to.
+
+        max_tokens, max_segments: as for a new one; what is too much is let go of. Weights that an ngramspec with other
+        features has learnt are learnt anew.
+
+        Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged or
+        truncated one, and for references that are too many; OSError where the file cannot be read.
+        """
+        drafter = cls(max_tokens=max_tokens, max_segments=max_segments)
+        load(Path(path), fingerprint, drafter.survival, drafter._segments)
+        return drafter
+
+
+def _checked(reference: TokenArray) -> TokenArray:
+    tokens = np.asarray(reference)
+    if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
+        raise ValueError(
+            f"references must be a list of texts, each of them token ids int32[n], got {shortened(reference)} for one:"
+            " put a single text into a list"
+        )
+    if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < SEPARATOR:
+        wrong = tokens[(tokens < 0) | (tokens >= SEPARATOR)][0]
+        raise ValueError(f"token ids must be >= 0 and < {SEPARATOR}, got {wrong} in a reference: tokenise it anew")
+    return tokens.astype(np.int32)
 
 
 class AdaptiveLookupSession:
     """One row: its text, its place in the history, and the choices of its last draft."""
 
     def __init__(
-        self, survival: Survival, history: History | None, segment: int, references: Sequence[TokenArray]
+        self, survival: Survival, segments: Segments, segment: Segment, references: Sequence[TokenArray]
     ) -> None:
-        """Start with the references `int32[n]`, read before the prompt. segment: the place of its weights."""
+        """Start with the references `int32[n]`, read before the prompt."""
         self.index = SuffixIndex()
         for reference in references:
             self.index.extend(reference)
         self._survival = survival
-        self._history = history
-        self._past = SuffixIndex() if history is None else history.index
-        self._segment = segment
-        self._prompt: TokenArray | None = None
+        self._segments, self._kept_in = segments, segment
+        self._segment = segment.weights
+        self._past = segment.history.index
+        self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
         self._answer = [SEPARATOR]
         self._own_copy, self._past_copy = Copy(), Copy()
         self._choices: list[tuple[int, list[Weighed]]] = []  # each drafted token, and all that might have been
@@ -64,19 +157,25 @@ class AdaptiveLookupSession:
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
-        if self._prompt is None:
-            self._prompt = tokens
-            self.index.extend(tokens)
-            if self._history is not None:
-                self._past_copy.start = self._history.similar(tokens)
+        if self._grams is None:
+            self._begin(tokens)
             return
         committed = tokens.tolist()
         self._learn(committed)
+        # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
+        past_size, past_text = len(self._past), self._past.tokens
         for token in committed:
             self._own_copy.advance(token, self.index.tokens, len(self.index))
-            self._past_copy.advance(token, self._past.tokens, len(self._past))
+            self._past_copy.advance(token, past_text, past_size)
         self.index.extend(tokens)
         self._answer += committed
+
+    def _begin(self, prompt: TokenArray) -> None:
+        self.index.extend(prompt)
+        self._grams = []
+        if self._kept_in.name is not None:
+            self._grams = sketch(prompt)
+            self._past, self._past_copy.start = self._segments.past(self._kept_in, self._grams)
 
     def _learn(self, committed: list[int]) -> None:
         for (drafted, candidates), token in zip(self._choices, committed, strict=False):
@@ -120,5 +219,5 @@ class AdaptiveLookupSession:
 
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
-        if self._history is not None and self._prompt is not None:
-            self._history.add(self._prompt, np.array(self._answer[1:], np.int32))
+        if self._grams is not None:
+            self._segments.keep(self._kept_in, self._grams, np.array(self._answer[1:], np.int32))

@@ -1,55 +1,89 @@
-"""What earlier requests of a segment answered: one text, bounded, and forgotten from its old end."""
+"""What a segment's rows are drafted from beside their own text: its references, and what earlier rows answered."""
 
-import threading
+from collections.abc import Sequence
 
 import numpy as np
 
 from ngramspec.drafting.sketch import Sketches
 from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.types import TokenArray
+from ngramspec.drafting.types import NO_DRAFT, TokenArray
 
 SEPARATOR = np.iinfo(np.int32).max
-"""Stands before each answer. No vocabulary has this id, so it is never drafted, but that an answer begins is known."""
-
-MAX_TOKENS = 1 << 18
-"""A segment's history holds at most this many tokens, the latest; once full it lets go of its older half."""
+"""Stands before each text. No vocabulary has this id, so it is never drafted, but that an answer begins is known."""
 
 
 class History:
-    """The answers of one segment, in the order in which their rows ended.
+    """One text: the references, which stay, and behind them the answers, in the order in which their rows ended.
 
-    index: the text, each answer behind a SEPARATOR. When the history is full, a new index takes its place: rows in
-        progress keep the one that they began with.
+    index: that text, each reference and each answer behind a SEPARATOR. When something is forgotten, or referred to, a
+        new index takes its place: rows in progress keep the one that they began with.
+    num_reference_tokens: how much of it the references take, separators included.
+
+    A history is for one thread at a time; its index may be read meanwhile.
     """
 
-    def __init__(self, max_tokens: int = MAX_TOKENS) -> None:
-        """Begin with nothing."""
+    def __init__(self, max_tokens: int) -> None:
+        """Begin with nothing. max_tokens: of the answers, sketches included; the references come on top of it."""
         self.index = SuffixIndex()
+        self.sketches = Sketches()
+        self.num_reference_tokens = 0
         self._max_tokens = max_tokens
-        self._sketches = Sketches()
-        self._lock = threading.Lock()
 
-    def add(self, prompt: TokenArray, answer: TokenArray) -> None:
-        """Keep `answer` `int32[n]`; the prompt is not kept, only a sketch of it."""
-        if not answer.size:
+    @property
+    def size(self) -> int:
+        """Tokens held. An n-gram of a sketch counts as one: it takes about as much memory."""
+        return len(self.index) + len(self.sketches)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the references and the answers alone."""
+        return int((self.index.text != SEPARATOR).sum())
+
+    def add(self, grams: Sequence[int], answer: TokenArray) -> None:
+        """Keep `answer` `int32[n]`, the end of it if it is long. grams: the sketch of its prompt, which is not kept."""
+        room = (self._max_tokens - len(grams) - 1) // 2
+        if not answer.size or room <= 0:
             return
-        answer = answer[-self._max_tokens // 2 :]
-        with self._lock:
-            if len(self.index) + answer.size + 1 > self._max_tokens:
-                self._forget_older_half()
-            start = len(self.index) + 1
-            self.index.extend(np.concatenate((np.array([SEPARATOR], np.int32), answer)))
-            self._sketches.add(prompt, start)
+        answer = answer[-room:]
+        self._make_room(answer.size + 1 + len(grams))
+        self.sketches.add(grams, len(self.index) + 1)
+        self.index.extend(_behind_separators([answer]))
 
-    def similar(self, prompt: TokenArray) -> int:
-        """Where the answer begins whose prompt is most like this one; -1 where none is like it."""
-        with self._lock:
-            return self._sketches.most_similar(prompt)
+    def refer(self, references: Sequence[TokenArray]) -> None:
+        """Put `references`, each `int32[n]`, in the place of the earlier ones."""
+        text = _behind_separators(references)
+        if not np.array_equal(text, self.index.text[: self.num_reference_tokens]):
+            self._rebuild(text, self.num_reference_tokens)
 
-    def _forget_older_half(self) -> None:
-        text = self.index.text
-        cut = text.size - self._max_tokens // 2
-        cut += int(np.argmax(text[cut:] == SEPARATOR))  # an answer is kept whole or not at all
+    def restore(self, text: TokenArray, num_reference_tokens: int, sketches: Sketches) -> None:
+        """Hold what another one held, if need be without its oldest answers."""
         self.index = SuffixIndex()
-        self.index.extend(text[cut:].copy())
-        self._sketches.forget(cut)
+        self.index.extend(text)
+        self.sketches, self.num_reference_tokens = sketches, num_reference_tokens
+        self._make_room(0)
+
+    def forget_older_half(self) -> bool:
+        """Let go of the older half of the answers; returns whether there was anything to let go."""
+        text, start = self.index.text, self.num_reference_tokens
+        if text.size == start:
+            return False
+        middle = (start + text.size + 1) // 2
+        begins = np.flatnonzero(text[middle:] == SEPARATOR)  # an answer is kept whole or not at all
+        self._rebuild(text[:start], middle + int(begins[0]) if begins.size else text.size)
+        return True
+
+    def _make_room(self, size: int) -> None:
+        while self.size - self.num_reference_tokens + size > self._max_tokens and self.forget_older_half():
+            pass
+
+    def _rebuild(self, references: TokenArray, start: int) -> None:
+        """Begin anew with `references` and the text from `start` on."""
+        index = SuffixIndex()
+        index.extend(np.concatenate((references, self.index.text[start:])))
+        self.sketches.move(start, references.size - start)
+        self.index, self.num_reference_tokens = index, references.size
+
+
+def _behind_separators(texts: Sequence[TokenArray]) -> TokenArray:
+    separator = np.array([SEPARATOR], np.int32)
+    return np.concatenate([NO_DRAFT, *(part for text in texts for part in (separator, text))])

@@ -5,8 +5,10 @@ say little, so an n-gram counts the less the more prompts had it.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.drafting.types import TokenArray
 
@@ -23,32 +25,50 @@ _SAMPLED = np.uint64(8)
 class Sketches:
     """For n-grams of prompts, where the answer of the latest prompt with it begins, and how many prompts had it."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._places: dict[int, tuple[int, int]] = {}
+    def __init__(self, places: dict[int, tuple[int, int]] | None = None) -> None:
+        """places: from an n-gram to where that answer begins, and how many prompts had it; none by default."""
+        self._places: dict[int, tuple[int, int]] = {} if places is None else places
 
-    def add(self, prompt: TokenArray, place: int) -> None:
-        """Note that the answer to `prompt` begins at `place`."""
-        for gram in _sketch(prompt):
+    def __len__(self) -> int:
+        """N-grams known."""
+        return len(self._places)
+
+    def add(self, grams: Sequence[int], place: int) -> None:
+        """Note that the answer to the prompt of which `sketch` made `grams` begins at `place`."""
+        for gram in grams:
             self._places[gram] = place, self._places.get(gram, (0, 0))[1] + 1
 
-    def most_similar(self, prompt: TokenArray) -> int:
-        """The place noted for the prompt that shares most with this one; -1 where none shares anything."""
+    def most_similar(self, grams: Sequence[int]) -> int:
+        """The place noted for the prompt that shares most with these; -1 where none shares anything."""
         votes: Counter[int] = Counter()
-        for gram in _sketch(prompt):
+        for gram in grams:
             place, count = self._places.get(gram, (-1, 1))
             votes[place] += 1 / count  # type: ignore[assignment]
         del votes[-1]
         return max(votes, key=lambda place: (votes[place], place), default=-1)
 
-    def forget(self, before: int) -> None:
-        """Drop the places before `before`, and count the others from there."""
-        self._places = {
-            gram: (place - before, count) for gram, (place, count) in self._places.items() if place > before
-        }
+    def move(self, oldest: int, by: int) -> None:
+        """Drop the places before `oldest`, and add `by` to the others."""
+        self._places = {gram: (place + by, count) for gram, (place, count) in self._places.items() if place >= oldest}
+
+    def copy(self) -> "Sketches":
+        """Another one that knows the same."""
+        return Sketches(self._places.copy())
+
+    def arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+        """All that is known: n-grams `uint64[n]`, and their places and counts `int32[n, 2]`."""
+        size = len(self._places)
+        places = np.array(list(self._places.values()), np.int32).reshape(size, 2)
+        return np.fromiter(self._places, np.uint64, size), places
+
+    @staticmethod
+    def of_arrays(grams: npt.NDArray[np.uint64], places: npt.NDArray[np.int32]) -> "Sketches":
+        """The one that `arrays` was asked of."""
+        return Sketches(dict(zip(grams.tolist(), map(tuple, places.tolist()), strict=True)))
 
 
-def _sketch(prompt: TokenArray) -> list[int]:
+def sketch(prompt: TokenArray) -> list[int]:
+    """The n-grams that stand for a prompt `int32[n]`; none for one of fewer than 8 tokens."""
     if prompt.size < _LENGTH:
         return []
     size = prompt.size - _LENGTH + 1

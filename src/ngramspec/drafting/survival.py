@@ -8,7 +8,10 @@ online logistic regression, the way in which context-mixing compressors weigh th
 
 from math import exp
 
+import numpy as np
+
 from ngramspec.drafting.prior import learnt_weights
+from ngramspec.drafting.types import FloatArray
 
 _BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 8]
 _NUM_BUCKETS = 12
@@ -24,6 +27,9 @@ _STRIDE = 2 * (NO_STATE + 1)
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
 _NUM_SHARED = _RECENT + NUM_RECENT * _NUM_BUCKETS
+
+LAYOUT = [1, _NUM_SHARED, _NUM_BUCKETS]
+"""Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
 
 _PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
@@ -77,6 +83,25 @@ class Survival:
         self._rates += [_FIRST_RATE] * _NUM_BUCKETS
         self._weights += [0.0] * _NUM_BUCKETS
         return place
+
+    def forget_segment(self, place: int) -> None:
+        """Forget what was learnt of the segment at `place`, so that another one may have it."""
+        self._put(place, np.array([[0.0], [_FIRST_RATE]]).repeat(_NUM_BUCKETS, 1))
+
+    def lessons(self, place: int | None = None) -> FloatArray:
+        """What was learnt, `float64[2, n]`: weights and rates, of the segment at `place`, or (None) of all traffic."""
+        start, size = (0, _NUM_SHARED) if place is None else (place, _NUM_BUCKETS)
+        return np.array([self._weights[start : start + size], self._rates[start : start + size]])
+
+    def take_over(self, lessons: FloatArray, place: int | None = None) -> None:
+        """Know what another one had learnt, as `lessons` told it."""
+        self._put(0 if place is None else place, lessons)
+
+    def _put(self, start: int, lessons: FloatArray) -> None:
+        size = lessons.shape[1]
+        self._weights[start : start + size], self._rates[start : start + size] = lessons.tolist()
+        self._known = {}
+        self._age = 0
 
     def weigh(self, token: int, tokens: Four, states: Four, recent: int, segment: int) -> Weighed:
         """How sure is `token`, one of `tokens`?

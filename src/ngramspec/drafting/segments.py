@@ -1,0 +1,149 @@
+"""The histories of all segments: apart from each other, and bounded together."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ngramspec.drafting.history import History
+from ngramspec.drafting.sketch import Sketches
+from ngramspec.drafting.suffix_index import SuffixIndex
+from ngramspec.drafting.survival import Survival
+from ngramspec.drafting.types import TokenArray
+from ngramspec.errors import HistoryError
+
+_SHARE = 4
+"""No segment's answers take more than one part in so many, or a busy one would push out all others."""
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """A kind of traffic. name: None where nothing is kept. weights: where `Survival` has those of the segment."""
+
+    name: str | None
+    weights: int
+    history: History
+
+
+class Segments:
+    """Histories by name, the least recently used first; safe to share between threads.
+
+    When there are too many tokens, the least recently used segment lets go of the older half of its answers, over and
+    over until it has none; then the next one does. When there are too many segments, the least recently used one is
+    forgotten. References stay, which is why only so many are taken.
+
+    unnamed: what rows without a segment belong to.
+    """
+
+    def __init__(self, survival: Survival, max_tokens: int, max_segments: int) -> None:
+        """Begin without any segment."""
+        for name, value in (("max_tokens", max_tokens), ("max_segments", max_segments)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(
+                    f"{name} must be a whole number >= 1, got {value!r}: rows without a segment keep no history"
+                )
+        self.unnamed = Segment(None, survival.add_segment(), History(0))
+        self._survival = survival
+        self._max_tokens, self._max_segments = max_tokens, max_segments
+        self._kept: dict[str, Segment] = {}
+        self._free_weights: list[int] = []
+        self._lock = threading.Lock()
+
+    def open(self, name: str | None) -> Segment:
+        """The segment of that name, which is now the most recently used one."""
+        if name is None:
+            return self.unnamed
+        with self._lock:
+            return self._use(name)
+
+    def past(self, segment: Segment, grams: Sequence[int]) -> tuple[SuffixIndex, int]:
+        """What a row may copy from, and where the answer to the prompt most like the one of sketch `grams` begins."""
+        with self._lock:
+            return segment.history.index, segment.history.sketches.most_similar(grams)
+
+    def keep(self, segment: Segment, grams: Sequence[int], answer: TokenArray) -> None:
+        """Keep the answer `int32[n]` to a prompt of sketch `grams`, unless the segment was forgotten meanwhile."""
+        with self._lock:
+            if segment.name is None or self._kept.get(segment.name) is not segment:
+                return
+            self._use(segment.name).history.add(grams, answer)
+            self._make_room()
+
+    def refer(self, name: str, references: Sequence[TokenArray]) -> None:
+        """Let the rows of a segment copy from `references`, each `int32[n]`, instead of the earlier ones."""
+        with self._lock:
+            self._check_references(name, sum(reference.size + 1 for reference in references))
+            self._use(name).history.refer(references)
+            self._make_room()
+
+    def forget(self, name: str) -> None:
+        """Drop a segment; rows in progress still copy from it, but what they write is not kept."""
+        with self._lock:
+            if name in self._kept:
+                self._drop(name)
+
+    def num_tokens(self) -> dict[str, int]:
+        """By segment, the tokens of its references and answers."""
+        with self._lock:
+            return {name: segment.history.num_tokens for name, segment in self._kept.items()}
+
+    def snapshot(self) -> list[tuple[Segment, TokenArray, int, Sketches]]:
+        """Of every segment, copied: its text, how much of that its references take, and its sketches."""
+        with self._lock:
+            return [
+                (segment, history.index.text.copy(), history.num_reference_tokens, history.sketches.copy())
+                for segment in self._kept.values()
+                for history in [segment.history]
+            ]
+
+    def restore(self, name: str, text: TokenArray, num_reference_tokens: int, sketches: Sketches) -> Segment:
+        """Take in what `snapshot` said of a segment, as far as there is room."""
+        with self._lock:
+            self._check_references(name, num_reference_tokens)
+            segment = self._use(name)
+            segment.history.restore(text, num_reference_tokens, sketches)
+            self._make_room()
+            return segment
+
+    def _use(self, name: str) -> Segment:
+        segment = self._kept.pop(name, None)
+        if segment is None:
+            segment = self._new(name)
+        self._kept[name] = segment
+        return segment
+
+    def _new(self, name: str) -> Segment:
+        if len(self._kept) == self._max_segments:
+            self._drop(next(name for name, kept in self._kept.items() if not kept.history.num_reference_tokens))
+        weights = self._free_weights.pop() if self._free_weights else self._survival.add_segment()
+        return Segment(name, weights, History(self._max_tokens // _SHARE))
+
+    def _drop(self, name: str) -> None:
+        weights = self._kept.pop(name).weights
+        self._survival.forget_segment(weights)
+        self._free_weights.append(weights)
+
+    def _make_room(self) -> None:
+        excess = sum(segment.history.size for segment in self._kept.values()) - self._max_tokens
+        for segment in self._kept.values():
+            history = segment.history
+            while excess > 0:
+                size = history.size
+                if not history.forget_older_half():
+                    break
+                excess -= size - history.size
+
+    def _check_references(self, name: str, size: int) -> None:
+        sizes = {kept: segment.history.num_reference_tokens for kept, segment in self._kept.items()}
+        sizes[name] = size
+        total, limit = sum(sizes.values()), self._max_tokens // 2
+        if size and total > limit:
+            raise HistoryError(
+                f"the references of all segments take at most half of max_tokens={self._max_tokens}, {limit} tokens,"
+                f" got {total}: forget segments, or make the AdaptiveLookup with a larger max_tokens"
+            )
+        number = sum(map(bool, sizes.values()))
+        if size and number >= self._max_segments:
+            raise HistoryError(
+                f"fewer than max_segments={self._max_segments} segments have references, for others must find room,"
+                f" got {number}: forget segments, or make the AdaptiveLookup with a larger max_segments"
+            )
