@@ -46,8 +46,8 @@ class AdaptiveLookup:
         """Begin without a history, knowing nothing.
 
         max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
-            token takes about 170 bytes (360 at the most), 50 of which are left after a restart. max_segments: names
-            that are known at a time; beyond that the least recently used one is forgotten.
+            token takes about 170 bytes, at the most 360, of which 50 are left after a restart.
+        max_segments: names that are known at a time; beyond that the least recently used one is forgotten.
         Raises ValueError where one of them is no whole number >= 1.
         """
         self.survival = Survival()
