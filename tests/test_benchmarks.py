@@ -127,3 +127,16 @@ def test_the_table_of_guarded_passes_is_one_command(tmp_path: Path) -> None:
     rows = json.loads(done.stdout)
     assert [(2, 0), (2, 4)] == [(row["batch"], row["drafted"]) for row in rows]
     assert all(row["llguidance"] > 0 and row["xgrammar"] > 0 for row in rows)
+
+
+def test_what_a_history_brings_is_one_command(tmp_path: Path) -> None:
+    pytest.importorskip("mistral_common")
+    prompt = list(range(1000, 1060))
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt_ids": prompt, "output_ids": prompt[10:50], "segment": "copy"}) + "\n")
+    command = [sys.executable, "-m", "benchmarks.history", str(path), "--json"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    assert [0, 40, 40, 40] == [row["kept"] for row in printed["histories"]]
+    of = printed["references"]
+    assert 1.0 == of["none"] < of["of_the_call"] == of["of_the_segment"]

@@ -31,7 +31,9 @@ def taught() -> AdaptiveLookup:
     drafter = AdaptiveLookup()
     drafter.refer("guide", [tokens_of([50, 51, 52, 53])])
     for number in range(5):
-        play(drafter, list(range(100 * number, 100 * number + 40)), list(range(10 * number, 10 * number + 5)), "invoices")
+        play(
+            drafter, list(range(100 * number, 100 * number + 40)), list(range(10 * number, 10 * number + 5)), "invoices"
+        )
         play(drafter, [1, 2, 3], [1, 2, 3, 1, 2, 3])
     return drafter
 

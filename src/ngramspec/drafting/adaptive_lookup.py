@@ -19,7 +19,7 @@ from ngramspec.drafting.survival import NUM_RECENT, Survival, Weighed
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 from ngramspec.errors import shortened
 
-MAX_TOKENS = 1 << 20
+MAX_TOKENS = 1 << 21
 """All histories together hold at most so many tokens, unless told otherwise."""
 
 MAX_SEGMENTS = 1024
@@ -53,7 +53,8 @@ class AdaptiveLookup:
 
         survival: what is known of matches, by default what recorded traffic has taught.
         max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
-            token takes about 200 bytes, 50 of which are left after a restart. max_segments: names that are known.
+            token takes about 170 bytes, at the most 360, of which 50 are left after a restart.
+        max_segments: names that are known at a time; beyond that the least recently used one is forgotten.
         Raises ValueError where one of them is no whole number >= 1.
         """
         self.survival = Survival() if survival is None else survival
