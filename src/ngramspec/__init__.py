@@ -21,7 +21,8 @@ from ngramspec.errors import (
 )
 
 if TYPE_CHECKING:
-    from ngramspec.decoding.budget import FixedBudget
+    from ngramspec.decoding.budget import AdaptiveBudget, FixedBudget
+    from ngramspec.drafting.adaptive_lookup import AdaptiveLookup
     from ngramspec.drafting.prompt_lookup import PromptLookup
     from ngramspec.guards import Guard, Vocabulary
     from ngramspec.hf.enable import disable, enable
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveBudget",
+    "AdaptiveLookup",
     "FixedBudget",
     "Guard",
     "GuardError",
@@ -51,6 +54,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdaptiveBudget": "ngramspec.decoding.budget",
+    "AdaptiveLookup": "ngramspec.drafting.adaptive_lookup",
     "FixedBudget": "ngramspec.decoding.budget",
     "Guard": "ngramspec.guards",
     "PromptLookup": "ngramspec.drafting.prompt_lookup",
