@@ -71,7 +71,7 @@ def test_no_history_is_kept_until_a_segment_is_named() -> None:
 @settings(max_examples=150, deadline=None)
 def test_all_segments_together_stay_within_the_bounds(rows: list[Row], max_tokens: int, max_segments: int) -> None:
     drafter = AdaptiveLookup(max_tokens=max_tokens, max_segments=max_segments)
-    num_weights = len(drafter.survival._weights)
+    unnamed = drafter._segments.unnamed.weights
     for segment, prompt, output in rows:
         play(drafter, prompt, output, segment)
         kept = drafter._segments._kept.values()
@@ -80,7 +80,8 @@ def test_all_segments_together_stay_within_the_bounds(rows: list[Row], max_token
         assert segment == [*drafter.segments][-1]
     places = {segment.weights for segment in drafter._segments._kept.values()}
     assert len(places) == len(drafter.segments)
-    assert len(drafter.survival._weights) <= num_weights + max_segments * 12
+    size = drafter.survival.lessons(unnamed).shape[1]
+    assert drafter.survival.add_segment() <= unnamed + (max_segments + 1) * size
 
 
 def test_the_least_recently_used_segment_lets_go_of_its_older_half_first() -> None:
@@ -112,12 +113,11 @@ def test_a_segment_that_made_way_is_forgotten_with_what_was_learnt_of_it() -> No
     for segment in ("a", "b"):
         for _ in range(5):
             play(drafter, [1, 2, 3, 4], [10, 11, 12, 13, 14, 15], segment)
-    fresh = drafter.survival.lessons(AdaptiveLookup()._segments.unnamed.weights)
     drafter.open("c")
     assert ["b", "c"] == [*drafter.segments]
-    lessons = drafter.survival.lessons(drafter._segments._kept["c"].weights)
-    assert AdaptiveLookup().survival.lessons(drafter._segments.unnamed.weights).tolist() == lessons.tolist()
-    assert fresh.shape == lessons.shape
+    new = drafter.survival.lessons(drafter.survival.add_segment()).tolist()
+    assert new == drafter.survival.lessons(drafter._segments.open("c").weights).tolist()
+    assert new != drafter.survival.lessons(drafter._segments.open("b").weights).tolist()
 
 
 def test_references_are_drafted_from_in_every_row_of_their_segment_and_in_no_other() -> None:
