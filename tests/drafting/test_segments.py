@@ -131,6 +131,14 @@ def test_references_are_drafted_from_in_every_row_of_their_segment_and_in_no_oth
     assert {"guide": 8, "other": 0} == drafter.segments
 
 
+def test_a_row_that_copies_from_a_reference_accepts_whole_drafts() -> None:
+    drafter = AdaptiveLookup()
+    reference = np.random.default_rng(0).integers(0, 1000, 500).astype(np.int32)
+    drafter.refer("a", [reference])
+    drafts = play(drafter, [1], reference[100:271].tolist(), "a", 16)
+    assert 11 * [16] == [draft.tokens.size for draft in drafts]  # the first one is wrong, 10 bring 17 tokens each
+
+
 def test_references_outlast_the_answers_that_push_each_other_out() -> None:
     drafter = AdaptiveLookup(max_tokens=400)
     drafter.refer("a", [tokens_of([10, 11, 12, 13, 14])])
