@@ -138,6 +138,17 @@ def test_a_row_that_copies_from_a_reference_accepts_whole_drafts() -> None:
     assert 11 * [16] == [draft.tokens.size for draft in drafts]  # the first one is wrong, 10 bring 17 tokens each
 
 
+def test_a_row_that_is_open_keeps_what_it_began_with_when_references_come() -> None:
+    drafter = AdaptiveLookup()
+    question = [*range(100, 160)]
+    play(drafter, question, [1, 2, 3, 4, 5, 6], "a")
+    session = drafter.open("a")
+    drafter.refer("a", [tokens_of([20, 21, 22])])
+    assert [2, 3, 4] == first_draft(session, question, [1], 3)
+    assert [2, 3, 4] == first_draft(drafter.open("a"), question, [1], 3)
+    assert [21, 22] == first_draft(drafter.open("a"), [9], [20], 8)
+
+
 def test_references_outlast_the_answers_that_push_each_other_out() -> None:
     drafter = AdaptiveLookup(max_tokens=400)
     drafter.refer("a", [tokens_of([10, 11, 12, 13, 14])])
