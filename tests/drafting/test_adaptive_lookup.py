@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +148,7 @@ def test_the_separator_of_answers_is_never_drafted() -> None:
     assert SEPARATOR not in first_draft(drafter.open("a"), [1], [10], 40)
 
 
+@pytest.mark.usefixtures("impatient_threads")
 def test_threads_may_share_a_drafter() -> None:
     drafter = AdaptiveLookup()
     rng = np.random.default_rng(0)

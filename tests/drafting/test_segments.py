@@ -1,8 +1,6 @@
 """Segments are kept apart, bounded together, shared by threads, referred to and forgotten."""
 
-import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec.drafting import AdaptiveLookup
+from ngramspec.drafting.history import SEPARATOR
 from ngramspec.errors import HistoryError
 from tests.drafting.test_adaptive_lookup import first_draft, play
 from tests.drafting.test_suffix_index import texts, tokens_of
@@ -131,6 +130,25 @@ def test_references_are_drafted_from_in_every_row_of_their_segment_and_in_no_oth
     assert {"guide": 8, "other": 0} == drafter.segments
 
 
+def test_a_row_that_copies_from_a_reference_accepts_whole_drafts() -> None:
+    drafter = AdaptiveLookup()
+    reference = np.random.default_rng(0).integers(0, 1000, 500).astype(np.int32)
+    drafter.refer("a", [reference])
+    drafts = play(drafter, [1], reference[100:271].tolist(), "a", 16)
+    assert 11 * [16] == [draft.tokens.size for draft in drafts]  # the first one is wrong, 10 bring 17 tokens each
+
+
+def test_a_row_that_is_open_keeps_what_it_began_with_when_references_come() -> None:
+    drafter = AdaptiveLookup()
+    question = [*range(100, 160)]
+    play(drafter, question, [1, 2, 3, 4, 5, 6], "a")
+    session = drafter.open("a")
+    drafter.refer("a", [tokens_of([20, 21, 22])])
+    assert [2, 3, 4] == first_draft(session, question, [1], 3)
+    assert [2, 3, 4] == first_draft(drafter.open("a"), question, [1], 3)
+    assert [21, 22] == first_draft(drafter.open("a"), [9], [20], 8)
+
+
 def test_references_outlast_the_answers_that_push_each_other_out() -> None:
     drafter = AdaptiveLookup(max_tokens=400)
     drafter.refer("a", [tokens_of([10, 11, 12, 13, 14])])
@@ -212,12 +230,21 @@ def test_a_row_whose_segment_is_forgotten_meanwhile_goes_on_and_is_not_kept() ->
     assert {"a": 0} == drafter.segments
 
 
-@pytest.fixture
-def impatient_threads() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
+@pytest.mark.usefixtures("impatient_threads")
+def test_answers_that_threads_keep_at_the_same_time_are_all_there_and_whole() -> None:
+    segments = AdaptiveLookup()._segments
+    segment = segments.open("a")
+
+    def keep(number: int) -> None:
+        for size in range(1, 60):
+            segments.keep(segment, [number], tokens_of([number] * size))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, range(32)))
+    text = segment.history.index.text
+    starts = np.flatnonzero(text == SEPARATOR)
+    answers = [part[1:].tolist() for part in np.split(text, starts[1:])]
+    assert sorted([number] * size for number in range(32) for size in range(1, 60)) == sorted(answers)
 
 
 @pytest.mark.usefixtures("impatient_threads")
@@ -256,3 +283,8 @@ def test_threads_may_open_extend_propose_close_refer_forget_and_save_all_at_once
         finally:
             is_over.set()
         assert manager.result() > 0
+    for name, segment in drafter._segments._kept.items():
+        text = segment.history.index.text
+        words = [SEPARATOR, *range(5), *range(int(name) * 100 + 100, int(name) * 100 + 105), *range(100, 105)]
+        assert np.isin(text, words if name == "0" else words[:-5]).all()
+        assert text.size == 0 or text[0] == SEPARATOR

@@ -176,7 +176,7 @@ class AdaptiveLookupSession:
         self._grams = []
         if self._kept_in.name is not None:
             self._grams = sketch(prompt)
-            self._past, self._past_copy.start = self._segments.past(self._kept_in, self._grams)
+            self._past_copy.start = self._segments.similar(self._kept_in, self._past, self._grams)
 
     def _learn(self, committed: list[int]) -> None:
         for (drafted, candidates), token in zip(self._choices, committed, strict=False):

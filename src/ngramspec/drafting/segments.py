@@ -55,10 +55,13 @@ class Segments:
         with self._lock:
             return self._use(name)
 
-    def past(self, segment: Segment, grams: Sequence[int]) -> tuple[SuffixIndex, int]:
-        """What a row may copy from, and where the answer to the prompt most like the one of sketch `grams` begins."""
+    def similar(self, segment: Segment, index: SuffixIndex, grams: Sequence[int]) -> int:
+        """Where in `index`, the segment's when the row was opened, the answer to the most similar prompt begins.
+
+        grams: the sketch of the row's prompt. Returns -1 where none is like it, or another index has taken its place.
+        """
         with self._lock:
-            return segment.history.index, segment.history.sketches.most_similar(grams)
+            return segment.history.sketches.most_similar(grams) if segment.history.index is index else -1
 
     def keep(self, segment: Segment, grams: Sequence[int], answer: TokenArray) -> None:
         """Keep the answer `int32[n]` to a prompt of sketch `grams`, unless the segment was forgotten meanwhile."""
