@@ -69,7 +69,9 @@ def test_history_sketches_references_and_weights_are_kept(path: Path) -> None:
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
     assert [51, 52, 53] == first_draft(drafter.open("guide"), [9], [50], 3)
     third = sketch(tokens_of(list(range(200, 240))))
-    index, start = drafter._segments.past(drafter._segments.open("invoices"), third)
+    segment = drafter._segments.open("invoices")
+    index = segment.history.index
+    start = drafter._segments.similar(segment, index, third)
     assert [20, 21, 22, 23, 24] == index.text[start : start + 5].tolist()  # the answer to the prompt most like it
     assert taught().survival.lessons().tolist() == drafter.survival.lessons().tolist()
 
