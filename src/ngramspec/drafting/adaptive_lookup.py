@@ -53,7 +53,7 @@ class AdaptiveLookup:
 
         survival: what is known of matches, by default what recorded traffic has taught.
         max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
-            token takes about 170 bytes, at the most 360, of which 50 are left after a restart.
+            token takes about 170 bytes (some 420 at the worst), of which 50 are left after a restart.
         max_segments: names that are known at a time; beyond that the least recently used one is forgotten.
         Raises ValueError where one of them is no whole number >= 1.
         """
