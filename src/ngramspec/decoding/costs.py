@@ -3,7 +3,7 @@
 import threading
 from bisect import bisect_right
 from collections import deque
-from itertools import combinations
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple, Protocol
 
@@ -87,17 +87,21 @@ class Curve:
     def __init__(self, like: "Curve | None" = None) -> None:
         """Start with what was measured of passes that are a little different, until it is measured anew."""
         self._times: dict[int, deque[float]] = {}
+        self._medians: dict[int, float] = {}
         self._measured_at: dict[int, int] = {}
         self._columns: list[int] = []
         self._seconds: list[float] = []
         if like is not None:
             self._times = {width: deque(times, NUM_KEPT) for width, times in like._times.items()}
+            self._medians = dict(like._medians)
             self._measured_at = dict(like._measured_at)
             self._draw()
 
     def record(self, columns: int, seconds: float, now: int) -> None:
         """Take in a pass; now: the number of passes until now."""
-        self._times.setdefault(columns, deque(maxlen=NUM_KEPT)).append(seconds)
+        times = self._times.setdefault(columns, deque(maxlen=NUM_KEPT))
+        times.append(seconds)
+        self._medians[columns] = median(times)
         self._measured_at[columns] = now
         self._draw()
 
@@ -129,7 +133,8 @@ class Curve:
     def least_slope(self) -> float:
         """Seconds that a column adds between the two widths where it adds least; 0.0 where fewer were measured."""
         points = list(zip(self._columns, self._seconds, strict=True))
-        slopes = [(after - before) / (wide - narrow) for (narrow, before), (wide, after) in combinations(points, 2)]
+        # Between widths further apart it adds what it adds between their neighbours, on average: never less.
+        slopes = [(after - before) / (wide - narrow) for (narrow, before), (wide, after) in pairwise(points)]
         return min(slopes, default=0.0)
 
     def _draw(self) -> None:
@@ -137,7 +142,7 @@ class Curve:
         # More columns are no less work: where they were quicker, that was noise.
         self._seconds, highest = [], 0.0
         for width in self._columns:
-            highest = max(highest, median(self._times[width]))
+            highest = max(highest, self._medians[width])
             self._seconds.append(highest)
 
 
