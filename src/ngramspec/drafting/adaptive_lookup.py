@@ -1,18 +1,15 @@
 """Lookup in the row's own text and in its segment's history, by what has proved right."""
 
 from collections.abc import Sequence
-from operator import itemgetter
 
 import numpy as np
 
 from ngramspec.drafting.chain import Chain
-from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.history import SEPARATOR, History
+from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NUM_RECENT, Survival, Weighed
+from ngramspec.drafting.survival import NUM_RECENT, Survival
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
-
-_PROBABILITY = itemgetter(2)
 
 
 class AdaptiveLookup:
@@ -54,12 +51,12 @@ class AdaptiveLookupSession:
             self.index.extend(reference)
         self._survival = survival
         self._history = history
-        self._past = SuffixIndex() if history is None else history.index
+        self._own = Source(self.index)
+        self._past = Source(SuffixIndex() if history is None else history.index)
+        self._chain = Chain(self._own, self._past, survival)
         self._segment = segment
         self._prompt: TokenArray | None = None
         self._answer = [SEPARATOR]
-        self._own_copy, self._past_copy = Copy(), Copy()
-        self._choices: list[tuple[int, list[Weighed]]] = []  # each drafted token, and all that might have been
         self._recent = 0.5
 
     def extend(self, tokens: TokenArray) -> None:
@@ -68,52 +65,37 @@ class AdaptiveLookupSession:
             self._prompt = tokens
             self.index.extend(tokens)
             if self._history is not None:
-                self._past_copy.start = self._history.similar(tokens)
+                self._past.copy.start = self._history.similar(tokens)
             return
         committed = tokens.tolist()
         self._learn(committed)
-        for token in committed:
-            self._own_copy.advance(token, self.index.tokens, len(self.index))
-            self._past_copy.advance(token, self._past.tokens, len(self._past))
+        size = len(self.index)
         self.index.extend(tokens)
+        self._own.follow(committed, size)
+        self._past.follow(committed, len(self._past.index))
         self._answer += committed
 
     def _learn(self, committed: list[int]) -> None:
-        for (drafted, candidates), token in zip(self._choices, committed, strict=False):
-            for candidate in candidates:
-                self._survival.learn(candidate, token)
-            self._recent += 0.1 * ((drafted == token) - self._recent)
+        num_right = 0
+        for drafted, token in zip(self._chain.choices, committed, strict=False):
             if drafted != token:
+                self._recent -= 0.1 * self._recent
                 break
-        self._choices = []
+            self._recent += 0.1 * (1 - self._recent)
+            num_right += 1
+        self._survival.learn(self._chain.lessons, committed[: num_right + 1])
+        self._chain.choices, self._chain.lessons = [], []
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft up to `max_tokens` tokens, as long as they survive with a probability of `min_survival`."""
-        self._choices = []
+        chain = self._chain
         if max_tokens <= 0:
+            chain.choices, chain.lessons = [], []
             return Draft(NO_DRAFT)
-        chain = Chain(self.index, self._past, self._answer, self._own_copy, self._past_copy)
-        match_length = chain.match_length
         recent = min(NUM_RECENT - 1, int(self._recent * NUM_RECENT))
-        weigh, segment = self._survival.weigh, self._segment
-        survivals: list[float] = []
-        survival = 1.0
-        while True:
-            tokens, states = chain.offers()
-            distinct = {*tokens}
-            distinct.discard(-1)
-            if not distinct:
-                break
-            candidates = [weigh(token, tokens, states, recent, segment) for token in distinct]
-            token, _, probability = candidates[0] if len(candidates) == 1 else max(candidates, key=_PROBABILITY)
-            self._choices.append((token, candidates))
-            survival *= probability
-            # The token that is no longer drafted stays among the choices: if all before it are right, it teaches too.
-            if len(survivals) == max_tokens or survival < min_survival:
-                break
-            survivals.append(survival)
-            chain.follow(token, tokens)
-        return Draft(np.array(chain.drafted, np.int32), match_length, np.array(survivals))
+        chain.draft(self._answer, self._segment * NUM_RECENT + recent, max_tokens, min_survival)
+        survivals = np.array(chain.survivals)
+        return Draft(np.array(chain.choices[: survivals.size], np.int32), chain.match_length, survivals)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing here: the committed tokens say more."""

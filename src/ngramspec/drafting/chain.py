@@ -1,116 +1,127 @@
-"""A draft in the making: where each source is, behind what has been drafted so far."""
+"""A draft, token by token: what the surest of several sources says behind what has been drafted so far."""
 
-from collections.abc import Sequence
-
-from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.history import SEPARATOR
-from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NO_STATE, Four, state
-
-_TAIL = 32
-"""Matches are looked up to this length, and grow as they are copied."""
+from ngramspec.drafting.sources import Source
+from ngramspec.drafting.suffix_index import MAX_FOUND
+from ngramspec.drafting.survival import LONGEST, STATES, Judgement, Lesson, Survival
 
 _SURE = 16
-"""While so many tokens agree, a copy in progress is a match like any other, neither looked up nor weighed twice."""
+"""While so many tokens agree, copies in progress say no more than the match."""
 
 
 class Chain:
-    """Two matches, of the row's text with itself and of its answer with the history, and two copies in progress.
+    """Drafts for one row. Its sources are its own text, what its segment answered, and a copy in progress of each.
 
-    drafted: the tokens so far.
+    tokens, survivals: the last draft, and for each token the probability that it survives. choices: `tokens`, and the
+        token that was not sure enough any more. lessons: what was thought of them, and of others in their place.
+    match_length: tokens of the longer match that the draft began with.
     """
 
     __slots__ = (
         "_answer",
-        "_history",
-        "_index",
+        "_drafted_past",
         "_own",
-        "_own_copy",
-        "_own_length",
         "_past",
-        "_past_copy",
-        "_past_length",
-        "_past_size",
-        "_past_text",
-        "_size",
-        "_tail",
-        "_text",
-        "drafted",
+        "_survival",
+        "choices",
+        "lessons",
+        "match_length",
+        "survivals",
     )
 
-    def __init__(self, index: SuffixIndex, history: SuffixIndex, answer: Sequence[int], own: Copy, past: Copy) -> None:
-        """Begin behind the text of `index`, and `answer`, its part that the history is searched for.
+    def __init__(self, own: Source, past: Source, survival: Survival) -> None:
+        """Draft from these two texts."""
+        self._own, self._past, self._survival = own, past, survival
+        self.choices: list[int] = []
+        self.survivals: list[float] = []
+        self.lessons: list[Lesson] = []
+        self.match_length = 0
 
-        own, past: the copies in progress, which a longer match takes over.
-        """
-        self.drafted: list[int] = []
-        self._index, self._history = index, history
+    def draft(self, answer: list[int], circumstances: int, max_tokens: int, min_survival: float) -> None:
+        """Draft behind the row's text, of which `answer` is what the history is searched for."""
+        own, past = self._own, self._past
+        if own.length < 0:
+            own.take(own.index.latest_longest_match(MAX_FOUND))
+        if past.length < 0:
+            past.take(past.index.find(answer))
         # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
-        self._size, self._past_size = len(index), len(history)
-        self._text, self._past_text = index.tokens, history.tokens
-        self._tail: list[int] = index.text[-_TAIL:].tolist()
-        self._answer = list(answer[-_TAIL:])
-        self._own, self._own_length = _begin(own, index, self._tail)
-        self._past, self._past_length = _begin(past, history, self._answer)
-        self._own_copy = Copy(own.start, own.length, own.misses)
-        self._past_copy = Copy(past.start, past.length, past.misses)
-
-    @property
-    def match_length(self) -> int:
-        """Tokens of the longer match, drafted ones included."""
-        return max(self._own_length, self._past_length)
-
-    def offers(self) -> tuple[Four, Four]:
-        """What each source would copy next, -1 for nothing, and the state of its match."""
-        own = past = own_copy = past_copy = -1
-        own_state = past_state = own_copy_state = past_copy_state = NO_STATE
-        length, start = self._own_length, self._own
-        if length:
-            if start < self._size:
-                own = self._text[start]
-                own_state = state(length, self._index.agreement(start, length))
-            else:  # the copy has reached what was drafted, and goes on with it: a period
-                own = self.drafted[start - self._size]
-                own_state = state(length, 0)
-        length, start = self._past_length, self._past
-        if length and start < self._past_size and self._past_text[start] != SEPARATOR:
-            past = self._past_text[start]
-            past_state = state(length, self._history.agreement(start, length))
-        if self._own_length < _SURE and self._past_length < _SURE:
-            copy = self._own_copy
-            if 0 <= copy.start < self._size:
-                own_copy = self._text[copy.start]
-                own_copy_state = state(copy.length, min(copy.misses, 3))
-            copy = self._past_copy
-            if 0 <= copy.start < self._past_size and self._past_text[copy.start] != SEPARATOR:
-                past_copy = self._past_text[copy.start]
-                past_copy_state = state(copy.length, min(copy.misses, 3))
-        return (own, past, own_copy, past_copy), (own_state, past_state, own_copy_state, past_copy_state)
-
-    def follow(self, token: int, offered: Four) -> None:
-        """Draft `token`; a match that offered another one is looked up anew."""
-        self.drafted.append(token)
-        self._tail.append(token)
-        self._answer.append(token)
-        own, past, _, _ = offered
-        if own == token:
-            self._own += 1
-            self._own_length += 1
-        elif own >= 0:
-            self._own_length, self._own = self._index.find(self._tail)
-        if past == token:
-            self._past += 1
-            self._past_length += 1
-        elif past >= 0:
-            self._past_length, self._past = self._history.find(self._answer)
-        if self._own_length < _SURE and self._past_length < _SURE:
-            self._own_copy.advance(token, self._text, self._size)
-            self._past_copy.advance(token, self._past_text, self._past_size)
-
-
-def _begin(copy: Copy, index: SuffixIndex, tail: list[int]) -> tuple[int, int]:
-    if copy.start >= 0 and copy.length >= _SURE:
-        return copy.start, copy.length
-    match = index.find(tail)
-    copy.anchor(match)
-    return match.start, match.length
+        size, past_size = len(own.index), len(past.index)
+        text, past_text = own.index.tokens, past.index.tokens
+        own_start, own_length, past_start, past_length = own.start, own.length, past.start, past.length
+        own_agreement, past_agreement = own.index.agreement, past.index.agreement
+        own_copy, own_copied, own_misses = own.copy.start, own.copy.length, min(own.copy.misses, 3)
+        past_copy, past_copied, past_misses = past.copy.start, past.copy.length, min(past.copy.misses, 3)
+        self.match_length = max(own_length, past_length)
+        tail: list[int] = []
+        drafted: list[int] = []
+        self.choices, self.survivals, self.lessons = drafted, survivals, lessons = drafted, [], []
+        known = self._survival.known(circumstances)
+        survival = 1.0
+        while True:
+            offers: dict[int, int] = {}
+            states = 0
+            own_token = past_token = own_copy_token = past_copy_token = -1
+            if own_length:
+                if own_start < size:
+                    own_token = text[own_start]
+                    states = STATES[min(own_length, LONGEST)] + own_agreement(own_start, own_length) << 22
+                else:
+                    own_token = drafted[own_start - size]
+                    states = STATES[min(own_length, LONGEST)] << 22
+                offers[own_token] = 1
+            if past_length and past_start < past_size:
+                past_token = past_text[past_start]
+                if past_token == SEPARATOR:
+                    past_token = -1
+                    past_length = 0
+                else:
+                    states |= STATES[min(past_length, LONGEST)] + past_agreement(past_start, past_length) << 16
+                    offers[past_token] = offers.get(past_token, 0) | 2
+            if own_length < _SURE and past_length < _SURE:
+                if 0 <= own_copy < size:
+                    own_copy_token = text[own_copy]
+                    states |= STATES[min(own_copied, LONGEST)] + own_misses << 10
+                    offers[own_copy_token] = offers.get(own_copy_token, 0) | 4
+                if 0 <= past_copy < past_size:
+                    past_copy_token = past_text[past_copy]
+                    if past_copy_token == SEPARATOR:
+                        past_copy = past_copy_token = -1
+                    else:
+                        states |= STATES[min(past_copied, LONGEST)] + past_misses << 4
+                        offers[past_copy_token] = offers.get(past_copy_token, 0) | 8
+            if not offers:
+                break
+            token, probability = -1, -1.0
+            for candidate, bits in offers.items():
+                judgement = known.get(states | bits) or self._survival.judge(circumstances, states | bits)
+                lessons.append((len(drafted), candidate, judgement))
+                if judgement[0] > probability:
+                    token, probability = candidate, judgement[0]
+            survival *= probability
+            drafted.append(token)
+            if len(survivals) == max_tokens or survival < min_survival:
+                break
+            survivals.append(survival)
+            answer.append(token)
+            if own_token == token:
+                own_start += 1
+                own_length += 1
+            elif own_token >= 0:
+                tail = tail or own.index.text[-MAX_FOUND:].tolist()
+                own_length, own_start = own.index.find(tail + drafted)
+            if past_token == token:
+                past_start += 1
+                past_length += 1
+            elif past_token >= 0:
+                past_length, past_start = past.index.find(answer)
+            if own_copy_token == token:
+                own_copy += 1
+                own_copied += 1
+            elif own_copy_token >= 0:
+                own_copy = -1
+            if past_copy_token == token:
+                past_copy += 1
+                past_copied += 1
+            elif past_copy_token >= 0:
+                past_copy = -1
+        del answer[len(answer) - len(survivals) :]

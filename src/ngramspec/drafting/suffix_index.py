@@ -114,17 +114,16 @@ class SuffixIndex:
         if not known:
             return NO_MATCH
         token = tail[-1]
-        place = self._latest_token.get(token)
-        if place is None:
-            return NO_MATCH
-        pair = self._pair_names.get(tail[-2] << 31 | token) if known > 1 else None
+        names = self._pair_names
+        pair = names.get(tail[-2] << 31 | token) if known > 1 else None
         if pair is None:
-            return Match(1, place + 1)
-        before = self._pair_names.get(tail[-3] << 31 | tail[-2]) if known > 2 else None
+            place = self._latest_token.get(token)
+            return NO_MATCH if place is None else Match(1, place + 1)
+        before = names.get(tail[-3] << 31 | tail[-2]) if known > 2 else None
         place = None if before is None else self._latest_triple.get(before << 31 | token)
         if place is None:
             return Match(2, self._latest_pair_view[pair] + 1)
-        before = self._pair_names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
+        before = names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
         four = None if before is None else self._latest_four.get(before << 31 | pair)
         return Match(3, place + 1) if four is None else self._longest(four, tail)
 
@@ -149,7 +148,7 @@ class SuffixIndex:
 
     def _longest(self, place: int, tail: Sequence[int]) -> Match:
         text, previous = self._text_view, self._previous_four_view
-        known, length, found = len(tail), 4, place
+        known, length, found = min(len(tail), MAX_FOUND), 4, place
         for _ in range(MAX_FOUND):
             if place < length or length == known:
                 break
@@ -162,8 +161,11 @@ class SuffixIndex:
             place = previous[place]
         return Match(length, found + 1)
 
-    def latest_longest_match(self) -> Match:
-        """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end."""
+    def latest_longest_match(self, max_candidates: int | None = None) -> Match:
+        """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end.
+
+        max_candidates: instead of MAX_CANDIDATES.
+        """
         self.num_lookups += 1
         last = self._size - 1
         if last < 1:
@@ -182,12 +184,12 @@ class SuffixIndex:
             return Match(2, self._latest_pair_view[pair] + 1)
         four = self._latest_four.get(self._pair_at_view[last - 2] << 31 | pair) if last > 2 else None
         self._known = last, pair, four
-        return Match(3, place + 1) if four is None else self._walk(four, last)
+        return Match(3, place + 1) if four is None else self._walk(four, last, max_candidates or MAX_CANDIDATES)
 
-    def _walk(self, place: int, last: int) -> Match:
+    def _walk(self, place: int, last: int, max_candidates: int) -> Match:
         text, previous = self._text_view, self._previous_four_view
         length, found = 4, place
-        for _ in range(MAX_CANDIDATES):
+        for _ in range(max_candidates):
             if place < length:  # too near the beginning to beat the best so far, and so is what comes before
                 break
             self.num_candidates += 1

@@ -6,22 +6,28 @@ that the token is right. After every verdict the weights of the features that sp
 online logistic regression, the way in which context-mixing compressors weigh their models (Mahoney 2005, PAQ6).
 """
 
+from collections.abc import Sequence
 from math import exp
 
-_BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 8]
+_BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 7, 11]
 _NUM_BUCKETS = 12
 
-NO_STATE = 4 * _NUM_BUCKETS
-"""The state of a source that offers nothing."""
+LONGEST = len(_BUCKET) - 1
+"""Matches of so many tokens or more are all alike."""
+
+STATES = [bucket + 1 << 2 for bucket in _BUCKET]
+"""By the length of a match, up to LONGEST: what `Survival.judge` is told of it, to which one of four kinds, 0 to 3, is
+added. A source that offers nothing has state 0."""
 
 NUM_RECENT = 8
 """How a row has gone lately is a number below this."""
 
 _NUM_SOURCES = 4
-_STRIDE = 2 * (NO_STATE + 1)
+_STATE_BITS = 6
+_STRIDE = 2 << _STATE_BITS
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
-_NUM_SHARED = _RECENT + NUM_RECENT * _NUM_BUCKETS
+_NUM_SHARED = _RECENT + NUM_RECENT * (_NUM_BUCKETS + 1)
 
 _PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
@@ -35,19 +41,17 @@ _LEAST_ERROR = 0.02
 _MAX_AGE = 256
 """After so many lessons probabilities are worked out anew: a single one hardly moves them."""
 
-Four = tuple[int, int, int, int]
-"""One for each source: the row's own text, its history, and a copy in progress from each."""
+_MAX_DESCRIBED = 1 << 16
+"""Descriptions of tokens that are kept, to be forgotten all at once."""
 
 Features = tuple[int, ...]
 """Which weights speak for a token."""
 
-Weighed = tuple[int, Features, float]
-"""A token, what speaks for it, and the probability that it is right, given that all before it are."""
+Judgement = tuple[float, Features]
+"""The probability that a token is right, given that all before it are, and what speaks for it."""
 
-
-def state(length: int, kind: int) -> int:
-    """A match of `length` tokens, among those of about that length and of one of four kinds, 0 to 3."""
-    return (_BUCKET[length] if length < 33 else _NUM_BUCKETS - 1) << 2 | kind
+Lesson = tuple[int, int, Judgement]
+"""Which drafted token it stands for or beside, counted from 0; the token itself; and what was thought of it."""
 
 
 class Survival:
@@ -60,54 +64,64 @@ class Survival:
         """Know nothing yet."""
         self._weights = [0.0] * _NUM_SHARED
         self._rates = [_FIRST_RATE] * _NUM_SHARED
-        self._known: dict[tuple[Four, int, int, int], tuple[Features, float]] = {}
+        self._known: dict[int, dict[int, Judgement]] = {}
+        self._described: dict[tuple[int, int], Features] = {}
         self._age = 0
 
     def add_segment(self) -> int:
-        """Make weights for a kind of traffic; returns their place, for `features`."""
+        """Make weights for a kind of traffic; returns their place."""
         place = len(self._weights)
-        self._rates += [_FIRST_RATE] * _NUM_BUCKETS
-        self._weights += [0.0] * _NUM_BUCKETS
+        self._rates += [_FIRST_RATE] * (_NUM_BUCKETS + 1)
+        self._weights += [0.0] * (_NUM_BUCKETS + 1)
         return place
 
-    def weigh(self, token: int, tokens: Four, states: Four, recent: int, segment: int) -> Weighed:
-        """How sure is `token`, one of `tokens`?
+    def known(self, circumstances: int) -> dict[int, Judgement]:
+        """What was judged of late in such circumstances, by key; see `judge`."""
+        return self._known.setdefault(circumstances, {})
 
-        tokens: what the sources would copy next, -1 for nothing. states: of their matches, as `state` says, or
-        NO_STATE. recent: how many of the row's latest tokens were foreseen, 0 to NUM_RECENT - 1. segment: the place of
-        the segment's weights.
+    def judge(self, circumstances: int, key: int) -> Judgement:
+        """How sure is a token?
+
+        circumstances: the place of the segment's weights, times NUM_RECENT, plus how many of the row's latest tokens
+        were foreseen, 0 to NUM_RECENT - 1. key: the states of the four sources, six bits each, own text first, history,
+        copies from either; and four bits of those that offer the token, own text lowest.
         """
-        own, past, own_copy, past_copy = tokens
-        speaking = (own == token) | (past == token) << 1 | (own_copy == token) << 2 | (past_copy == token) << 3
-        key = states, speaking, recent, segment
-        known = self._known.get(key)
-        if known is None:
-            found = _features(*key)
-            odds = sum(map(self._weights.__getitem__, found), _PRIOR)
-            known = self._known[key] = found, 1.0 / (1.0 + exp(min(-odds, 30.0)))
-        return token, *known
-
-    def learn(self, weighed: Weighed, right: int) -> None:
-        """Move the weights of a token that was weighed: `right` was the right one."""
-        token, features, probability = weighed
-        error = (token == right) - probability
-        if -_LEAST_ERROR < error < _LEAST_ERROR:
-            return
-        weights, rates = self._weights, self._rates
+        features = self._described.get((circumstances, key))
+        if features is None:
+            if len(self._described) >= _MAX_DESCRIBED:
+                self._described = {}
+            features = self._described[circumstances, key] = _features(circumstances, key)
+        odds = _PRIOR
         for feature in features:
-            rate = rates[feature]
-            weights[feature] += rate * error
-            if rate > _LAST_RATE:
-                rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
-        self._age += 1
+            odds += self._weights[feature]
+        judgement = 1.0 / (1.0 + exp(min(-odds, 30.0))), features
+        self.known(circumstances)[key] = judgement
+        return judgement
+
+    def learn(self, lessons: Sequence[Lesson], right: Sequence[int]) -> None:
+        """Move the weights of tokens that were judged; right: the tokens that came."""
+        weights, rates = self._weights, self._rates
+        for position, token, (probability, features) in lessons:
+            if position >= len(right):
+                break
+            error = (token == right[position]) - probability
+            if -_LEAST_ERROR < error < _LEAST_ERROR:
+                continue
+            self._age += 1
+            for feature in features:
+                rate = rates[feature]
+                weights[feature] += rate * error
+                if rate > _LAST_RATE:
+                    rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
         if self._age >= _MAX_AGE:
             self._known = {}
             self._age = 0
 
 
-def _features(states: Four, speaking: int, recent: int, segment: int) -> Features:
-    own, past, own_copy, past_copy = states
-    by_own, by_past, by_own_copy, by_past_copy = speaking & 1, speaking >> 1 & 1, speaking >> 2 & 1, speaking >> 3
+def _features(circumstances: int, key: int) -> Features:
+    segment, recent = divmod(circumstances, NUM_RECENT)
+    by_own, by_past, by_own_copy, by_past_copy = key & 1, key >> 1 & 1, key >> 2 & 1, key >> 3 & 1
+    own, past, own_copy, past_copy = key >> 22, key >> 16 & 63, key >> 10 & 63, key >> 4 & 63
     longest = max(own * by_own, past * by_past, own_copy * by_own_copy, past_copy * by_past_copy) >> 2
     return (
         own << 1 | by_own,
@@ -115,6 +129,6 @@ def _features(states: Four, speaking: int, recent: int, segment: int) -> Feature
         2 * _STRIDE + (own_copy << 1 | by_own_copy),
         3 * _STRIDE + (past_copy << 1 | by_past_copy),
         _PAIR + ((own >> 2) * (_NUM_BUCKETS + 1) + (past >> 2)) * 4 + (by_own << 1 | by_past),
-        _RECENT + recent * _NUM_BUCKETS + longest,
+        _RECENT + recent * (_NUM_BUCKETS + 1) + longest,
         segment + longest,
     )
