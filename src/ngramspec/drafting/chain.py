@@ -3,10 +3,13 @@
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import MAX_FOUND
-from ngramspec.drafting.survival import LONGEST, STATES, Judgement, Lesson, Survival
+from ngramspec.drafting.survival import LONGEST, STATES, Lesson, Survival
 
 _SURE = 16
 """While so many tokens agree, copies in progress say no more than the match."""
+
+_FAINT = 0.1
+"""Below this survival the draft goes on with one match alone: further ones would cost more than they bring."""
 
 
 class Chain:
@@ -47,27 +50,34 @@ class Chain:
         # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
         size, past_size = len(own.index), len(past.index)
         text, past_text = own.index.tokens, past.index.tokens
-        own_start, own_length, past_start, past_length = own.start, own.length, past.start, past.length
+        own_start, own_length, past_start, past_length = own.start, min(own.length, LONGEST), past.start, min(past.length, LONGEST)
         own_agreement, past_agreement = own.index.agreement, past.index.agreement
-        own_copy, own_copied, own_misses = own.copy.start, own.copy.length, min(own.copy.misses, 3)
-        past_copy, past_copied, past_misses = past.copy.start, past.copy.length, min(past.copy.misses, 3)
+        own_copy, own_copied, own_misses = own.copy.start, min(own.copy.length, LONGEST), min(own.copy.misses, 3)
+        past_copy, past_copied, past_misses = past.copy.start, min(past.copy.length, LONGEST), min(past.copy.misses, 3)
         self.match_length = max(own_length, past_length)
         tail: list[int] = []
+        num_answered = len(answer)
         drafted: list[int] = []
         self.choices, self.survivals, self.lessons = drafted, survivals, lessons = drafted, [], []
         known = self._survival.known(circumstances)
         survival = 1.0
         while True:
+            if own_length >= LONGEST or (survival < _FAINT and own_length >= past_length and own_length):
+                self._copy_on(text, own_start, size, own_length, 22, own_agreement, circumstances, max_tokens, min_survival, survival)
+                break
+            if past_length >= LONGEST or (survival < _FAINT and past_length):
+                self._copy_on(past_text, past_start, past_size, past_length, 16, past_agreement, circumstances, max_tokens, min_survival, survival)
+                break
             offers: dict[int, int] = {}
             states = 0
             own_token = past_token = own_copy_token = past_copy_token = -1
             if own_length:
                 if own_start < size:
                     own_token = text[own_start]
-                    states = STATES[min(own_length, LONGEST)] + own_agreement(own_start, own_length) << 22
+                    states = STATES[own_length] + own_agreement(own_start, own_length) << 22
                 else:
                     own_token = drafted[own_start - size]
-                    states = STATES[min(own_length, LONGEST)] << 22
+                    states = STATES[own_length] << 22
                 offers[own_token] = 1
             if past_length and past_start < past_size:
                 past_token = past_text[past_start]
@@ -75,19 +85,19 @@ class Chain:
                     past_token = -1
                     past_length = 0
                 else:
-                    states |= STATES[min(past_length, LONGEST)] + past_agreement(past_start, past_length) << 16
+                    states |= STATES[past_length] + past_agreement(past_start, past_length) << 16
                     offers[past_token] = offers.get(past_token, 0) | 2
             if own_length < _SURE and past_length < _SURE:
                 if 0 <= own_copy < size:
                     own_copy_token = text[own_copy]
-                    states |= STATES[min(own_copied, LONGEST)] + own_misses << 10
+                    states |= STATES[own_copied] + own_misses << 10
                     offers[own_copy_token] = offers.get(own_copy_token, 0) | 4
                 if 0 <= past_copy < past_size:
                     past_copy_token = past_text[past_copy]
                     if past_copy_token == SEPARATOR:
                         past_copy = past_copy_token = -1
                     else:
-                        states |= STATES[min(past_copied, LONGEST)] + past_misses << 4
+                        states |= STATES[past_copied] + past_misses << 4
                         offers[past_copy_token] = offers.get(past_copy_token, 0) | 8
             if not offers:
                 break
@@ -95,8 +105,8 @@ class Chain:
             for candidate, bits in offers.items():
                 judgement = known.get(states | bits) or self._survival.judge(circumstances, states | bits)
                 lessons.append((len(drafted), candidate, judgement))
-                if judgement[0] > probability:
-                    token, probability = candidate, judgement[0]
+                if judgement.probability > probability:
+                    token, probability = candidate, judgement.probability
             survival *= probability
             drafted.append(token)
             if len(survivals) == max_tokens or survival < min_survival:
@@ -116,12 +126,38 @@ class Chain:
                 past_length, past_start = past.index.find(answer)
             if own_copy_token == token:
                 own_copy += 1
-                own_copied += 1
+                own_copied = min(own_copied + 1, LONGEST)
             elif own_copy_token >= 0:
                 own_copy = -1
             if past_copy_token == token:
                 past_copy += 1
-                past_copied += 1
+                past_copied = min(past_copied + 1, LONGEST)
             elif past_copy_token >= 0:
                 past_copy = -1
-        del answer[len(answer) - len(survivals) :]
+        del answer[num_answered:]
+
+    def _copy_on(self, text, start, size, length, shift, agreement, circumstances, max_tokens, min_survival, survival):
+        choices, survivals, lessons = self.choices, self.survivals, self.lessons
+        known = self._survival.known(circumstances)
+        speaking = 1 if shift == 22 else 2
+        while True:
+            if start < size:
+                token = text[start]
+                if token == SEPARATOR:
+                    break
+                key = STATES[length] + agreement(start, length) << shift | speaking
+            elif shift == 22:
+                token = choices[start - size]
+                key = STATES[length] << shift | speaking
+            else:
+                break
+            judgement = known.get(key) or self._survival.judge(circumstances, key)
+            lessons.append((len(choices), token, judgement))
+            choices.append(token)
+            survival *= judgement.probability
+            if len(survivals) == max_tokens or survival < min_survival:
+                break
+            survivals.append(survival)
+            start += 1
+            if length < LONGEST:
+                length += 1

@@ -38,8 +38,9 @@ _FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
 _LEAST_ERROR = 0.02
 """Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
 
-_MAX_AGE = 256
-"""After so many lessons probabilities are worked out anew: a single one hardly moves them."""
+_MAX_AGE = 2048
+"""After so many lessons probabilities are worked out anew: those of other tokens hardly move them. Of the token that a
+lesson is about this is done at once."""
 
 _MAX_DESCRIBED = 1 << 16
 """Descriptions of tokens that are kept, to be forgotten all at once."""
@@ -47,8 +48,15 @@ _MAX_DESCRIBED = 1 << 16
 Features = tuple[int, ...]
 """Which weights speak for a token."""
 
-Judgement = tuple[float, Features]
-"""The probability that a token is right, given that all before it are, and what speaks for it."""
+
+class Judgement:
+    """The probability that a token is right, given that all before it are, and what speaks for it."""
+
+    __slots__ = ("features", "probability")
+
+    def __init__(self, features: Features, probability: float) -> None:
+        self.features, self.probability = features, probability
+
 
 Lesson = tuple[int, int, Judgement]
 """Which drafted token it stands for or beside, counted from 0; the token itself; and what was thought of it."""
@@ -91,31 +99,36 @@ class Survival:
             if len(self._described) >= _MAX_DESCRIBED:
                 self._described = {}
             features = self._described[circumstances, key] = _features(circumstances, key)
-        odds = _PRIOR
-        for feature in features:
-            odds += self._weights[feature]
-        judgement = 1.0 / (1.0 + exp(min(-odds, 30.0))), features
+        judgement = Judgement(features, _probability(self._weights, features))
         self.known(circumstances)[key] = judgement
         return judgement
 
     def learn(self, lessons: Sequence[Lesson], right: Sequence[int]) -> None:
         """Move the weights of tokens that were judged; right: the tokens that came."""
         weights, rates = self._weights, self._rates
-        for position, token, (probability, features) in lessons:
+        for position, token, judgement in lessons:
             if position >= len(right):
                 break
-            error = (token == right[position]) - probability
+            error = (token == right[position]) - judgement.probability
             if -_LEAST_ERROR < error < _LEAST_ERROR:
                 continue
             self._age += 1
-            for feature in features:
+            for feature in judgement.features:
                 rate = rates[feature]
                 weights[feature] += rate * error
                 if rate > _LAST_RATE:
                     rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
+            judgement.probability = _probability(weights, judgement.features)
         if self._age >= _MAX_AGE:
             self._known = {}
             self._age = 0
+
+
+def _probability(weights: Sequence[float], features: Features) -> float:
+    own, past, own_copy, past_copy, pair, recent, segment = features
+    odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy]
+    odds += weights[pair] + weights[recent] + weights[segment] + _PRIOR
+    return 1.0 / (1.0 + exp(min(-odds, 30.0)))
 
 
 def _features(circumstances: int, key: int) -> Features:
