@@ -8,7 +8,7 @@ from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.history import SEPARATOR, History
 from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NUM_RECENT, Survival
+from ngramspec.drafting.survival import Survival, recent_place
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 
 
@@ -58,6 +58,7 @@ class AdaptiveLookupSession:
         self._prompt: TokenArray | None = None
         self._answer = [SEPARATOR]
         self._recent = 0.5
+        self._recent_place = 0
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
@@ -83,7 +84,7 @@ class AdaptiveLookupSession:
                 break
             self._recent += 0.1 * (1 - self._recent)
             num_right += 1
-        self._survival.learn(self._chain.lessons, committed[: num_right + 1])
+        self._survival.learn(self._chain.lessons, committed[: num_right + 1], self._recent_place, self._segment)
         self._chain.choices, self._chain.lessons = [], []
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
@@ -92,8 +93,8 @@ class AdaptiveLookupSession:
         if max_tokens <= 0:
             chain.choices, chain.lessons = [], []
             return Draft(NO_DRAFT)
-        recent = min(NUM_RECENT - 1, int(self._recent * NUM_RECENT))
-        chain.draft(self._answer, self._segment * NUM_RECENT + recent, max_tokens, min_survival)
+        self._recent_place = recent_place(self._recent)
+        chain.draft(self._answer, self._recent_place, self._segment, max_tokens, min_survival)
         survivals = np.array(chain.survivals)
         return Draft(np.array(chain.choices[: survivals.size], np.int32), chain.match_length, survivals)
 

@@ -1,9 +1,11 @@
 """A draft, token by token: what the surest of several sources says behind what has been drafted so far."""
 
+from math import exp
+
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import MAX_FOUND
-from ngramspec.drafting.survival import LONGEST, STATES, Lesson, Survival
+from ngramspec.drafting.survival import LONGEST, PRIOR, STATES, Lesson, Survival
 
 _SURE = 16
 """While so many tokens agree, copies in progress say no more than the match."""
@@ -40,7 +42,7 @@ class Chain:
         self.lessons: list[Lesson] = []
         self.match_length = 0
 
-    def draft(self, answer: list[int], circumstances: int, max_tokens: int, min_survival: float) -> None:
+    def draft(self, answer: list[int], recent: int, segment: int, max_tokens: int, min_survival: float) -> None:
         """Draft behind the row's text, of which `answer` is what the history is searched for."""
         own, past = self._own, self._past
         if own.length < 0:
@@ -59,14 +61,14 @@ class Chain:
         num_answered = len(answer)
         drafted: list[int] = []
         self.choices, self.survivals, self.lessons = drafted, survivals, lessons = drafted, [], []
-        known = self._survival.known(circumstances)
+        described, describe, weights = self._survival.described, self._survival.describe, self._survival.weights
         survival = 1.0
         while True:
             if own_length >= LONGEST or (survival < _FAINT and own_length >= past_length and own_length):
-                self._copy_on(text, own_start, size, own_length, 22, own_agreement, circumstances, max_tokens, min_survival, survival)
+                self._copy_on(text, own_start, size, own_length, 22, own_agreement, recent, segment, max_tokens, min_survival, survival)
                 break
             if past_length >= LONGEST or (survival < _FAINT and past_length):
-                self._copy_on(past_text, past_start, past_size, past_length, 16, past_agreement, circumstances, max_tokens, min_survival, survival)
+                self._copy_on(past_text, past_start, past_size, past_length, 16, past_agreement, recent, segment, max_tokens, min_survival, survival)
                 break
             offers: dict[int, int] = {}
             states = 0
@@ -103,10 +105,13 @@ class Chain:
                 break
             token, probability = -1, -1.0
             for candidate, bits in offers.items():
-                judgement = known.get(states | bits) or self._survival.judge(circumstances, states | bits)
-                lessons.append((len(drafted), candidate, judgement))
-                if judgement.probability > probability:
-                    token, probability = candidate, judgement.probability
+                features = described.get(states | bits) or describe(states | bits)
+                a, b, c, d, e, longest = features
+                odds = weights[a] + weights[b] + weights[c] + weights[d] + weights[e] + weights[recent + longest]
+                chance = 1 / (1 + exp(-PRIOR - odds - weights[segment + longest]))
+                lessons.append((len(drafted), candidate, chance, features))
+                if chance > probability:
+                    token, probability = candidate, chance
             survival *= probability
             drafted.append(token)
             if len(survivals) == max_tokens or survival < min_survival:
@@ -136,9 +141,10 @@ class Chain:
                 past_copy = -1
         del answer[num_answered:]
 
-    def _copy_on(self, text, start, size, length, shift, agreement, circumstances, max_tokens, min_survival, survival):
+    def _copy_on(self, text, start, size, length, shift, agreement, recent, segment, max_tokens, min_survival, survival):
         choices, survivals, lessons = self.choices, self.survivals, self.lessons
-        known = self._survival.known(circumstances)
+        described, describe, weights = self._survival.described, self._survival.describe, self._survival.weights
+        before = -1
         speaking = 1 if shift == 22 else 2
         while True:
             if start < size:
@@ -151,10 +157,15 @@ class Chain:
                 key = STATES[length] << shift | speaking
             else:
                 break
-            judgement = known.get(key) or self._survival.judge(circumstances, key)
-            lessons.append((len(choices), token, judgement))
+            if key != before:
+                before = key
+                features = described.get(key) or describe(key)
+                a, b, c, d, e, longest = features
+                odds = weights[a] + weights[b] + weights[c] + weights[d] + weights[e] + weights[recent + longest]
+                chance = 1 / (1 + exp(-PRIOR - odds - weights[segment + longest]))
+            lessons.append((len(choices), token, chance, features))
             choices.append(token)
-            survival *= judgement.probability
+            survival *= chance
             if len(survivals) == max_tokens or survival < min_survival:
                 break
             survivals.append(survival)

@@ -7,7 +7,6 @@ online logistic regression, the way in which context-mixing compressors weigh th
 """
 
 from collections.abc import Sequence
-from math import exp
 
 _BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 7, 11]
 _NUM_BUCKETS = 12
@@ -19,17 +18,17 @@ STATES = [bucket + 1 << 2 for bucket in _BUCKET]
 """By the length of a match, up to LONGEST: what `Survival.judge` is told of it, to which one of four kinds, 0 to 3, is
 added. A source that offers nothing has state 0."""
 
-NUM_RECENT = 8
-"""How a row has gone lately is a number below this."""
+_NUM_RECENT = 8
+"""How a row has gone lately, in so many steps."""
 
 _NUM_SOURCES = 4
 _STATE_BITS = 6
 _STRIDE = 2 << _STATE_BITS
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
-_NUM_SHARED = _RECENT + NUM_RECENT * (_NUM_BUCKETS + 1)
+_NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
 
-_PRIOR = -1.0
+PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
 
 _FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
@@ -38,28 +37,16 @@ _FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
 _LEAST_ERROR = 0.02
 """Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
 
-_MAX_AGE = 2048
-"""After so many lessons probabilities are worked out anew: those of other tokens hardly move them. Of the token that a
-lesson is about this is done at once."""
+_MAX_DESCRIBED = 1 << 15
+"""So many descriptions are kept, to be forgotten all at once."""
 
-_MAX_DESCRIBED = 1 << 16
-"""Descriptions of tokens that are kept, to be forgotten all at once."""
+Features = tuple[int, int, int, int, int, int]
+"""Which weights speak for a token: one of each source, one of the pair of own text and history, and how long the longest
+match is that offers it, in twelve steps from 1 on: the weights of that lie behind two more places, of how the row has
+gone lately and of its kind of traffic."""
 
-Features = tuple[int, ...]
-"""Which weights speak for a token."""
-
-
-class Judgement:
-    """The probability that a token is right, given that all before it are, and what speaks for it."""
-
-    __slots__ = ("features", "probability")
-
-    def __init__(self, features: Features, probability: float) -> None:
-        self.features, self.probability = features, probability
-
-
-Lesson = tuple[int, int, Judgement]
-"""Which drafted token it stands for or beside, counted from 0; the token itself; and what was thought of it."""
+Lesson = tuple[int, int, float, Features]
+"""Which drafted token it stands for or beside, counted from 0; the token itself; how probable it seemed, and why."""
 
 
 class Survival:
@@ -70,69 +57,50 @@ class Survival:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self._weights = [0.0] * _NUM_SHARED
+        self.weights = [0.0] * _NUM_SHARED
+        self.described: dict[int, Features] = {}
         self._rates = [_FIRST_RATE] * _NUM_SHARED
-        self._known: dict[int, dict[int, Judgement]] = {}
-        self._described: dict[tuple[int, int], Features] = {}
-        self._age = 0
 
     def add_segment(self) -> int:
         """Make weights for a kind of traffic; returns their place."""
-        place = len(self._weights)
+        place = len(self.weights)
         self._rates += [_FIRST_RATE] * (_NUM_BUCKETS + 1)
-        self._weights += [0.0] * (_NUM_BUCKETS + 1)
+        self.weights += [0.0] * (_NUM_BUCKETS + 1)
         return place
 
-    def known(self, circumstances: int) -> dict[int, Judgement]:
-        """What was judged of late in such circumstances, by key; see `judge`."""
-        return self._known.setdefault(circumstances, {})
+    def describe(self, key: int) -> Features:
+        """What speaks for a token; if it was asked for lately, it is in `described`.
 
-    def judge(self, circumstances: int, key: int) -> Judgement:
-        """How sure is a token?
-
-        circumstances: the place of the segment's weights, times NUM_RECENT, plus how many of the row's latest tokens
-        were foreseen, 0 to NUM_RECENT - 1. key: the states of the four sources, six bits each, own text first, history,
-        copies from either; and four bits of those that offer the token, own text lowest.
+        key: the states of the four sources, six bits each, own text first, then history, and copies from either; and
+        four bits, set for those that offer the token, own text lowest.
         """
-        features = self._described.get((circumstances, key))
-        if features is None:
-            if len(self._described) >= _MAX_DESCRIBED:
-                self._described = {}
-            features = self._described[circumstances, key] = _features(circumstances, key)
-        judgement = Judgement(features, _probability(self._weights, features))
-        self.known(circumstances)[key] = judgement
-        return judgement
+        if len(self.described) >= _MAX_DESCRIBED:
+            self.described = {}
+        features = self.described[key] = _features(key)
+        return features
 
-    def learn(self, lessons: Sequence[Lesson], right: Sequence[int]) -> None:
-        """Move the weights of tokens that were judged; right: the tokens that came."""
-        weights, rates = self._weights, self._rates
-        for position, token, judgement in lessons:
+    def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
+        """Move the weights of tokens that were judged; right: the tokens that came. The others are as in a draft."""
+        weights, rates = self.weights, self._rates
+        for position, token, probability, (*features, longest) in lessons:
             if position >= len(right):
                 break
-            error = (token == right[position]) - judgement.probability
+            error = (token == right[position]) - probability
             if -_LEAST_ERROR < error < _LEAST_ERROR:
                 continue
-            self._age += 1
-            for feature in judgement.features:
+            for feature in (*features, recent + longest, segment + longest):
                 rate = rates[feature]
                 weights[feature] += rate * error
                 if rate > _LAST_RATE:
                     rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
-            judgement.probability = _probability(weights, judgement.features)
-        if self._age >= _MAX_AGE:
-            self._known = {}
-            self._age = 0
 
 
-def _probability(weights: Sequence[float], features: Features) -> float:
-    own, past, own_copy, past_copy, pair, recent, segment = features
-    odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy]
-    odds += weights[pair] + weights[recent] + weights[segment] + _PRIOR
-    return 1.0 / (1.0 + exp(min(-odds, 30.0)))
+def recent_place(share: float) -> int:
+    """The place of the weights for rows of whose latest tokens this share was foreseen."""
+    return _RECENT + min(_NUM_RECENT - 1, int(share * _NUM_RECENT)) * (_NUM_BUCKETS + 1)
 
 
-def _features(circumstances: int, key: int) -> Features:
-    segment, recent = divmod(circumstances, NUM_RECENT)
+def _features(key: int) -> Features:
     by_own, by_past, by_own_copy, by_past_copy = key & 1, key >> 1 & 1, key >> 2 & 1, key >> 3 & 1
     own, past, own_copy, past_copy = key >> 22, key >> 16 & 63, key >> 10 & 63, key >> 4 & 63
     longest = max(own * by_own, past * by_past, own_copy * by_own_copy, past_copy * by_past_copy) >> 2
@@ -142,6 +110,5 @@ def _features(circumstances: int, key: int) -> Features:
         2 * _STRIDE + (own_copy << 1 | by_own_copy),
         3 * _STRIDE + (past_copy << 1 | by_past_copy),
         _PAIR + ((own >> 2) * (_NUM_BUCKETS + 1) + (past >> 2)) * 4 + (by_own << 1 | by_past),
-        _RECENT + recent * (_NUM_BUCKETS + 1) + longest,
-        segment + longest,
+        longest,
     )
