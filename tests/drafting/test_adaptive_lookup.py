@@ -151,6 +151,6 @@ def test_threads_may_share_a_drafter() -> None:
     for output in outputs:
         # Each answer is whole: it can be followed to its end from eight of its tokens.
         assert any(
-            output == session._past.text[start : start + 300].tolist()
-            for start in np.flatnonzero(session._past.text == SEPARATOR) + 1
+            output == session._past.index.text[start : start + 300].tolist()
+            for start in np.flatnonzero(session._past.index.text == SEPARATOR) + 1
         )

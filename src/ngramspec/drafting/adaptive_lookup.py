@@ -53,7 +53,7 @@ class AdaptiveLookupSession:
         self._history = history
         self._own = Source(self.index)
         self._past = Source(SuffixIndex() if history is None else history.index)
-        self._chain = Chain(self._own, self._past, survival)
+        self._chain = Chain(self._own, self._past, survival, segment)
         self._segment = segment
         self._prompt: TokenArray | None = None
         self._answer = [SEPARATOR]
@@ -85,16 +85,16 @@ class AdaptiveLookupSession:
             self._recent += 0.1 * (1 - self._recent)
             num_right += 1
         self._survival.learn(self._chain.lessons, committed[: num_right + 1], self._recent_place, self._segment)
-        self._chain.choices, self._chain.lessons = [], []
+        self._chain.forget()
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft up to `max_tokens` tokens, as long as they survive with a probability of `min_survival`."""
         chain = self._chain
         if max_tokens <= 0:
-            chain.choices, chain.lessons = [], []
+            chain.forget()
             return Draft(NO_DRAFT)
         self._recent_place = recent_place(self._recent)
-        chain.draft(self._answer, self._recent_place, self._segment, max_tokens, min_survival)
+        chain.draft(self._answer, self._recent_place, max_tokens, min_survival)
         survivals = np.array(chain.survivals)
         return Draft(np.array(chain.choices[: survivals.size], np.int32), chain.match_length, survivals)
 

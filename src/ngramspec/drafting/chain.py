@@ -1,11 +1,9 @@
 """A draft, token by token: what the surest of several sources says behind what has been drafted so far."""
 
-from math import exp
-
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import MAX_FOUND
-from ngramspec.drafting.survival import LONGEST, PRIOR, STATES, Lesson, Survival
+from ngramspec.drafting.survival import LONGEST, STATES, Lesson, Survival
 
 _SURE = 16
 """While so many tokens agree, copies in progress say no more than the match."""
@@ -13,162 +11,133 @@ _SURE = 16
 _FAINT = 0.1
 """Below this survival the draft goes on with one match alone: further ones would cost more than they bring."""
 
+_OWN, _PAST, _OWN_COPY, _PAST_COPY = 22, 16, 10, 4
+"""Where the state of a source stands in the key that `Survival.weigh` takes."""
+
 
 class Chain:
     """Drafts for one row. Its sources are its own text, what its segment answered, and a copy in progress of each.
 
-    tokens, survivals: the last draft, and for each token the probability that it survives. choices: `tokens`, and the
-        token that was not sure enough any more. lessons: what was thought of them, and of others in their place.
-    match_length: tokens of the longer match that the draft began with.
+    A source that says otherwise than what is drafted is left out of the rest of the draft.
+
+    choices: the tokens of the last draft, and one that was not sure enough any more: if all before it are right, it
+        teaches too. survivals: of each token of the draft. lessons: what was thought of `choices`, and of others in
+        their place. match_length: tokens of the longer match that the draft began with.
     """
 
-    __slots__ = (
-        "_answer",
-        "_drafted_past",
-        "_own",
-        "_past",
-        "_survival",
-        "choices",
-        "lessons",
-        "match_length",
-        "survivals",
-    )
+    __slots__ = ("_own", "_past", "_segment", "_survival", "choices", "lessons", "match_length", "survivals")
 
-    def __init__(self, own: Source, past: Source, survival: Survival) -> None:
-        """Draft from these two texts."""
-        self._own, self._past, self._survival = own, past, survival
+    def __init__(self, own: Source, past: Source, survival: Survival, segment: int) -> None:
+        """Draft from these two texts, for traffic whose weights are at `segment`."""
+        self._own, self._past, self._survival, self._segment = own, past, survival, segment
+        self.match_length = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """There is no last draft any more."""
         self.choices: list[int] = []
         self.survivals: list[float] = []
         self.lessons: list[Lesson] = []
-        self.match_length = 0
 
-    def draft(self, answer: list[int], recent: int, segment: int, max_tokens: int, min_survival: float) -> None:
-        """Draft behind the row's text, of which `answer` is what the history is searched for."""
-        own, past = self._own, self._past
+    def draft(self, answer: list[int], recent: int, max_tokens: int, min_survival: float) -> None:
+        """Draft behind the row's text, of which `answer` is what the history is searched for; recent: see `weigh`."""
+        own, past, weigh, segment = self._own, self._past, self._survival.weigh, self._segment
         if own.length < 0:
             own.take(own.index.latest_longest_match(MAX_FOUND))
         if past.length < 0:
             past.take(past.index.find(answer))
+        self.match_length = max(own.length, past.length)
+        self.forget()
+        choices, survivals, lessons = self.choices, self.survivals, self.lessons
         # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
         size, past_size = len(own.index), len(past.index)
         text, past_text = own.index.tokens, past.index.tokens
-        own_start, own_length, past_start, past_length = own.start, min(own.length, LONGEST), past.start, min(past.length, LONGEST)
-        own_agreement, past_agreement = own.index.agreement, past.index.agreement
-        own_copy, own_copied, own_misses = own.copy.start, min(own.copy.length, LONGEST), min(own.copy.misses, 3)
-        past_copy, past_copied, past_misses = past.copy.start, min(past.copy.length, LONGEST), min(past.copy.misses, 3)
-        self.match_length = max(own_length, past_length)
-        tail: list[int] = []
-        num_answered = len(answer)
-        drafted: list[int] = []
-        self.choices, self.survivals, self.lessons = drafted, survivals, lessons = drafted, [], []
-        described, describe, weights = self._survival.described, self._survival.describe, self._survival.weights
+        start, past_start, copy, past_copy = own.start, past.start, own.copy.start, past.copy.start
+        length, past_length = min(own.length, LONGEST), min(past.length, LONGEST)
+        copied, past_copied = min(own.copy.length, LONGEST), min(past.copy.length, LONGEST)
+        misses, past_misses = min(own.copy.misses, 3), min(past.copy.misses, 3)
         survival = 1.0
-        while True:
-            if own_length >= LONGEST or (survival < _FAINT and own_length >= past_length and own_length):
-                self._copy_on(text, own_start, size, own_length, 22, own_agreement, recent, segment, max_tokens, min_survival, survival)
-                break
-            if past_length >= LONGEST or (survival < _FAINT and past_length):
-                self._copy_on(past_text, past_start, past_size, past_length, 16, past_agreement, recent, segment, max_tokens, min_survival, survival)
-                break
+        while length < LONGEST and past_length < LONGEST and (survival >= _FAINT or not (length or past_length)):
             offers: dict[int, int] = {}
-            states = 0
-            own_token = past_token = own_copy_token = past_copy_token = -1
-            if own_length:
-                if own_start < size:
-                    own_token = text[own_start]
-                    states = STATES[own_length] + own_agreement(own_start, own_length) << 22
-                else:
-                    own_token = drafted[own_start - size]
-                    states = STATES[own_length] << 22
-                offers[own_token] = 1
-            if past_length and past_start < past_size:
+            states, drafted = 0, len(choices)
+            token = past_token = copy_token = past_copy_token = -1
+            if length:
+                if start < size:
+                    token = text[start]
+                    states = STATES[length] + own.index.agreement(start, length) << _OWN
+                else:  # the copy has reached what was drafted, and goes on with it: a period
+                    token = choices[start - size]
+                    states = STATES[length] << _OWN
+                offers[token] = 1
+            if past_length and past_start < past_size and past_text[past_start] != SEPARATOR:
                 past_token = past_text[past_start]
-                if past_token == SEPARATOR:
-                    past_token = -1
-                    past_length = 0
-                else:
-                    states |= STATES[past_length] + past_agreement(past_start, past_length) << 16
-                    offers[past_token] = offers.get(past_token, 0) | 2
-            if own_length < _SURE and past_length < _SURE:
-                if 0 <= own_copy < size:
-                    own_copy_token = text[own_copy]
-                    states |= STATES[own_copied] + own_misses << 10
-                    offers[own_copy_token] = offers.get(own_copy_token, 0) | 4
-                if 0 <= past_copy < past_size:
+                states |= STATES[past_length] + past.index.agreement(past_start, past_length) << _PAST
+                offers[past_token] = offers.get(past_token, 0) | 2
+            if length < _SURE and past_length < _SURE:
+                if 0 <= copy < size:
+                    copy_token = text[copy]
+                    states |= STATES[copied] + misses << _OWN_COPY
+                    offers[copy_token] = offers.get(copy_token, 0) | 4
+                if 0 <= past_copy < past_size and past_text[past_copy] != SEPARATOR:
                     past_copy_token = past_text[past_copy]
-                    if past_copy_token == SEPARATOR:
-                        past_copy = past_copy_token = -1
-                    else:
-                        states |= STATES[past_copied] + past_misses << 4
-                        offers[past_copy_token] = offers.get(past_copy_token, 0) | 8
+                    states |= STATES[past_copied] + past_misses << _PAST_COPY
+                    offers[past_copy_token] = offers.get(past_copy_token, 0) | 8
             if not offers:
-                break
-            token, probability = -1, -1.0
-            for candidate, bits in offers.items():
-                features = described.get(states | bits) or describe(states | bits)
-                a, b, c, d, e, longest = features
-                odds = weights[a] + weights[b] + weights[c] + weights[d] + weights[e] + weights[recent + longest]
-                chance = 1 / (1 + exp(-PRIOR - odds - weights[segment + longest]))
-                lessons.append((len(drafted), candidate, chance, features))
-                if chance > probability:
-                    token, probability = candidate, chance
-            survival *= probability
-            drafted.append(token)
-            if len(survivals) == max_tokens or survival < min_survival:
-                break
+                return
+            best, highest = -1, -1.0
+            for offered, speaking in offers.items():
+                probability, features = weigh(states | speaking, recent, segment)
+                lessons.append((drafted, offered, probability, features))
+                if probability > highest:
+                    best, highest = offered, probability
+            survival *= highest
+            choices.append(best)
+            if drafted == max_tokens or survival < min_survival:
+                return
             survivals.append(survival)
-            answer.append(token)
-            if own_token == token:
-                own_start += 1
-                own_length += 1
-            elif own_token >= 0:
-                tail = tail or own.index.text[-MAX_FOUND:].tolist()
-                own_length, own_start = own.index.find(tail + drafted)
-            if past_token == token:
-                past_start += 1
-                past_length += 1
-            elif past_token >= 0:
-                past_length, past_start = past.index.find(answer)
-            if own_copy_token == token:
-                own_copy += 1
-                own_copied = min(own_copied + 1, LONGEST)
-            elif own_copy_token >= 0:
-                own_copy = -1
-            if past_copy_token == token:
-                past_copy += 1
-                past_copied = min(past_copied + 1, LONGEST)
-            elif past_copy_token >= 0:
-                past_copy = -1
-        del answer[num_answered:]
+            start, length = start + 1, length + 1 if token == best else 0
+            past_start, past_length = past_start + 1, past_length + 1 if past_token == best else 0
+            copy, copied = copy + 1 if copy_token == best else -1, min(copied + 1, LONGEST)
+            past_copy, past_copied = past_copy + 1 if past_copy_token == best else -1, min(past_copied + 1, LONGEST)
+        if length >= LONGEST or (past_length < LONGEST and length >= past_length):
+            self._copy_on(own, start, size, length, _OWN, recent, survival, max_tokens, min_survival)
+        else:
+            self._copy_on(past, past_start, past_size, past_length, _PAST, recent, survival, max_tokens, min_survival)
 
-    def _copy_on(self, text, start, size, length, shift, agreement, recent, segment, max_tokens, min_survival, survival):
+    def _copy_on(
+        self,
+        source: Source,
+        start: int,
+        size: int,
+        length: int,
+        place: int,
+        recent: int,
+        survival: float,
+        max_tokens: int,
+        min_survival: float,
+    ) -> None:
+        """Draft on from one match alone."""
         choices, survivals, lessons = self.choices, self.survivals, self.lessons
-        described, describe, weights = self._survival.described, self._survival.describe, self._survival.weights
-        before = -1
-        speaking = 1 if shift == 22 else 2
+        text, speaking, known = source.index.tokens, 1 if place == _OWN else 2, -1
         while True:
+            state = STATES[length]
             if start < size:
                 token = text[start]
-                if token == SEPARATOR:
-                    break
-                key = STATES[length] + agreement(start, length) << shift | speaking
-            elif shift == 22:
+                state += source.index.agreement(start, length)
+            elif place == _OWN:
                 token = choices[start - size]
-                key = STATES[length] << shift | speaking
             else:
-                break
-            if key != before:
-                before = key
-                features = described.get(key) or describe(key)
-                a, b, c, d, e, longest = features
-                odds = weights[a] + weights[b] + weights[c] + weights[d] + weights[e] + weights[recent + longest]
-                chance = 1 / (1 + exp(-PRIOR - odds - weights[segment + longest]))
-            lessons.append((len(choices), token, chance, features))
+                return
+            if token == SEPARATOR:
+                return
+            if state != known:  # of a long copy it is the same from token to token
+                known = state
+                probability, features = self._survival.weigh(state << place | speaking, recent, self._segment)
+            lessons.append((len(choices), token, probability, features))
             choices.append(token)
-            survival *= chance
+            survival *= probability
             if len(survivals) == max_tokens or survival < min_survival:
-                break
+                return
             survivals.append(survival)
             start += 1
-            if length < LONGEST:
-                length += 1
+            length = min(length + 1, LONGEST)

@@ -7,6 +7,7 @@ online logistic regression, the way in which context-mixing compressors weigh th
 """
 
 from collections.abc import Sequence
+from math import exp
 
 _BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 7, 11]
 _NUM_BUCKETS = 12
@@ -28,7 +29,7 @@ _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
 _NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
 
-PRIOR = -1.0
+_PRIOR = -1.0
 """Log-odds of a token before anything was learnt."""
 
 _FIRST_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.98, 0.015
@@ -57,31 +58,37 @@ class Survival:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self.weights = [0.0] * _NUM_SHARED
-        self.described: dict[int, Features] = {}
+        self._weights = [0.0] * _NUM_SHARED
+        self._described: dict[int, Features] = {}
         self._rates = [_FIRST_RATE] * _NUM_SHARED
 
     def add_segment(self) -> int:
         """Make weights for a kind of traffic; returns their place."""
-        place = len(self.weights)
+        place = len(self._weights)
         self._rates += [_FIRST_RATE] * (_NUM_BUCKETS + 1)
-        self.weights += [0.0] * (_NUM_BUCKETS + 1)
+        self._weights += [0.0] * (_NUM_BUCKETS + 1)
         return place
 
-    def describe(self, key: int) -> Features:
-        """What speaks for a token; if it was asked for lately, it is in `described`.
+    def weigh(self, key: int, recent: int, segment: int) -> tuple[float, Features]:
+        """The probability that a token is right, given that all before it are, and what speaks for it.
 
         key: the states of the four sources, six bits each, own text first, then history, and copies from either; and
-        four bits, set for those that offer the token, own text lowest.
+        four bits, set for those that offer the token, own text lowest. recent: see `recent_place`. segment: the place
+        of the weights of this kind of traffic.
         """
-        if len(self.described) >= _MAX_DESCRIBED:
-            self.described = {}
-        features = self.described[key] = _features(key)
-        return features
+        features = self._described.get(key)
+        if features is None:
+            if len(self._described) >= _MAX_DESCRIBED:
+                self._described = {}
+            features = self._described[key] = _features(key)
+        own, past, own_copy, past_copy, pair, longest = features
+        weights = self._weights
+        odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy] + weights[pair]
+        return 1.0 / (1.0 + exp(-_PRIOR - odds - weights[recent + longest] - weights[segment + longest])), features
 
     def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
         """Move the weights of tokens that were judged; right: the tokens that came. The others are as in a draft."""
-        weights, rates = self.weights, self._rates
+        weights, rates = self._weights, self._rates
         for position, token, probability, (*features, longest) in lessons:
             if position >= len(right):
                 break
