@@ -64,8 +64,9 @@ class SuffixIndex:
         self._pair_names = Places()
         self._latest_triple = Places()
         self._latest_four = Places()
-        # What the last lookup found of the end of the text, a position: the place of its token, the name of its pair, and
-        # the place of its four tokens. That position is the first to be indexed when the text goes on, and need not be looked up again.
+        # What the last lookup found of the end of the text, a position: the place of its token, the name of its pair,
+        # and the place of its four tokens. That position is the first to be indexed when the text goes on, and need
+        # not be looked up again.
         self._known: tuple[int, int | None, int | None, int | None] = (-1, None, None, None)
         # Columns by position: the text, the name of the pair that ends there, and where the token, the pair and the
         # four tokens that end there ended before; and by name: the latest place of the pair. Arrays for bulk, views

@@ -42,9 +42,9 @@ _MAX_DESCRIBED = 1 << 15
 """So many descriptions are kept, to be forgotten all at once."""
 
 Features = tuple[int, int, int, int, int, int]
-"""Which weights speak for a token: one of each source, one of the pair of own text and history, and how long the longest
-match is that offers it, in twelve steps from 1 on: the weights of that lie behind two more places, of how the row has
-gone lately and of its kind of traffic."""
+"""Which weights speak for a token: one of each source, one of the pair of own text and history; and the length of the
+longest match that offers it, in twelve steps from 1 on. The weights of that lie behind two further places: of how the
+row has gone lately, and of its kind of traffic."""
 
 Lesson = tuple[int, int, float, Features]
 """Which drafted token it stands for or beside, counted from 0; the token itself; how probable it seemed, and why."""
