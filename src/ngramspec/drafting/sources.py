@@ -43,4 +43,7 @@ class Source:
                 self.length = UNKNOWN
                 return
             start += 1
+        if start == size:  # nothing follows there
+            self.length = UNKNOWN
+            return
         self.take(Match(self.length + len(tokens), start))
