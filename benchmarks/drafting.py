@@ -1,6 +1,6 @@
 """What drafting with history costs the host: against the length of the context, and in a step of many rows.
 
-    python -m benchmarks.drafting [TRACES...] [--rows 128] [--rounds 5] [--json]
+    python -m benchmarks.drafting [TRACES...] [--rows 128] [--rounds 5] [--contexts 1024 131072] [--json]
 
 A drafter first serves the requests of its history, one segment for all. Then it serves others behind a context of
 recorded text, drafting as long as a token survives with a probability of 0.01, as a GPU allows with one request, and
@@ -45,17 +45,18 @@ def main() -> None:
     command_line.add_argument("--rows", type=int, default=128, help="rows of the step (default: 128)")
     command_line.add_argument("--rounds", type=int, default=5, help="repetitions (default: 5)")
     command_line.add_argument("--requests", type=int, default=40, help="requests that are timed (default: 40)")
+    command_line.add_argument("--contexts", type=int, nargs="+", default=CONTEXTS, help="in tokens (default: all)")
     arguments = command_line.parse_args()
     traces = _read(trace_paths(command_line, arguments.traces), arguments.tokenizer)
     timed, earlier = traces[: arguments.requests], traces[arguments.requests :]
     text = np.concatenate([part for trace in earlier for part in (trace.prompt, trace.output)])
-    text = np.resize(text, max(text.size, *CONTEXTS))  # a small file is read over and over
+    text = np.resize(text, max(text.size, 2 * ROW_CONTEXT, *arguments.contexts))  # a small file is read over and over
     earlier = earlier[: 20 * len(timed)]
     figures = {
         "per_token": [
             {"context": context, "min_survival": survival}
             | _per_token(timed, earlier, text[:context], survival, arguments.rounds)
-            for context in track(CONTEXTS, "Measuring", console=Console(stderr=True), transient=True)
+            for context in track(arguments.contexts, "Measuring", console=Console(stderr=True), transient=True)
             for survival in SURVIVALS
         ],
         "rows": arguments.rows,

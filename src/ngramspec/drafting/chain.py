@@ -1,5 +1,6 @@
 """A draft, token by token: what the surest of several sources says behind what has been drafted so far."""
 
+from collections.abc import Sequence
 from operator import attrgetter
 
 from ngramspec.drafting.pointers import Pointer
@@ -14,13 +15,17 @@ _FAINT = 0.1
 """Below this survival the draft goes on with one source alone: further ones would cost more than they bring."""
 
 
+_LIKELY = 0.35
+"""Down to this survival a match that says otherwise than what is drafted is looked up anew; below it is left out."""
+
+_OWN, _PAST = 0, 1
+"""Numbers of the pointers that are matches."""
+
 _LENGTH = attrgetter("length")
 
 
 class Chain:
     """Drafts for one row. Its sources are its own text, what its segment answered, and a copy in progress of each.
-
-    A source that says otherwise than what is drafted is left out of the rest of the draft.
 
     choices: the tokens of the last draft, and one that was not sure enough any more: if all before it are right, it
         teaches too. survivals: of each token of the draft. lessons: what was thought of `choices`, and of others in
@@ -52,7 +57,7 @@ class Chain:
         self.survivals: list[float] = []
         self.lessons: list[Lesson] = []
 
-    def draft(self, answer: list[int], recent: int, max_tokens: int, min_survival: float) -> None:
+    def draft(self, answer: Sequence[int], recent: int, max_tokens: int, min_survival: float) -> None:
         """Draft behind the row's text, of which `answer` is what the history is searched for; recent: see `weigh`."""
         self.forget()
         choices, survivals, lessons = self.choices, self.survivals, self.lessons
@@ -64,8 +69,8 @@ class Chain:
             if longest.length >= LONGEST or survival < _FAINT or len(pointers) == 1:
                 self._copy_on(longest, survival, recent, max_tokens, min_survival)
                 return
-            if longest.length >= _SURE and longest.number < 2:
-                pointers = [pointer for pointer in pointers if pointer.number < 2]
+            if longest.length >= _SURE and longest.number <= _PAST:
+                pointers = [pointer for pointer in pointers if pointer.number <= _PAST]
             offers: dict[int, int] = {}
             states, drafted = 0, len(choices)
             for pointer in pointers:
@@ -86,11 +91,16 @@ class Chain:
             if drafted == max_tokens or survival < min_survival:
                 return
             survivals.append(survival)
-            pointers = [pointer for pointer in pointers if pointer.token == best]
+            kept = []
             for pointer in pointers:
-                pointer.advance()
+                if pointer.token == best:
+                    pointer.advance()
+                    kept.append(pointer)
+                elif survival >= _LIKELY and pointer.token >= 0 and self._look_up(pointer, answer):
+                    kept.append(pointer)
+            pointers = kept
 
-    def _begin(self, answer: list[int]) -> list[Pointer]:
+    def _begin(self, answer: Sequence[int]) -> list[Pointer]:
         own, past = self._own, self._past
         if own.length < 0:
             own.take(own.index.latest_longest_match(MAX_FOUND))
@@ -114,6 +124,18 @@ class Chain:
             past_copy.put(past.copy.start, past.copy.length, past.copy.misses)
             pointers.append(past_copy)
         return pointers
+
+    def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
+        """Look a match up anew, for it said otherwise; returns whether there is one."""
+        if pointer.number == _OWN:
+            index, before = self._own.index, self._own.index.text[-MAX_FOUND:].tolist()
+        elif pointer.number == _PAST:
+            index, before = self._past.index, list(answer[-MAX_FOUND:])
+        else:
+            return False
+        match = index.find(before + self.choices)
+        pointer.put(match.start, match.length)
+        return match.length > 0
 
     def _copy_on(self, pointer: Pointer, survival: float, recent: int, max_tokens: int, min_survival: float) -> None:
         """Draft on from one source alone."""
