@@ -1,6 +1,6 @@
 """What drafting with history costs the host: against the length of the context, and in a step of many rows.
 
-    python -m benchmarks.drafting [TRACES...] [--rows 128] [--rounds 5] [--contexts 1024 131072] [--json]
+    python -m benchmarks.drafting [TRACES...] [--rows 128] [--rounds 3] [--contexts 1024 131072] [--json]
 
 A drafter first serves the requests of its history, one segment for all. Then it serves others behind a context of
 recorded text, drafting as long as a token survives with a probability of 0.01, as a GPU allows with one request, and
@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import num_agreeing
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
+from ngramspec.drafting.history import History
 from ngramspec.replay import Trace, load_tokenizer, read_traces
 
 CONTEXTS = (1024, 8192, 131072)
@@ -32,6 +33,7 @@ ROW_CONTEXT = 8192
 SURVIVALS = (0.01, 0.4)
 MAX_DRAFT_TOKENS = 48
 MAX_EMITTED = 200
+NUM_EARLIER = 10  # requests of the history for each that is timed
 STEPS = 20
 SEGMENT = "benchmark"
 
@@ -43,7 +45,7 @@ def main() -> None:
     """Measure, then print."""
     command_line = parser(__doc__)
     command_line.add_argument("--rows", type=int, default=128, help="rows of the step (default: 128)")
-    command_line.add_argument("--rounds", type=int, default=5, help="repetitions (default: 5)")
+    command_line.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
     command_line.add_argument("--requests", type=int, default=40, help="requests that are timed (default: 40)")
     command_line.add_argument("--contexts", type=int, nargs="+", default=CONTEXTS, help="in tokens (default: all)")
     arguments = command_line.parse_args()
@@ -51,16 +53,19 @@ def main() -> None:
     timed, earlier = traces[: arguments.requests], traces[arguments.requests :]
     text = np.concatenate([part for trace in earlier for part in (trace.prompt, trace.output)])
     text = np.resize(text, max(text.size, 2 * ROW_CONTEXT, *arguments.contexts))  # a small file is read over and over
-    earlier = earlier[: 20 * len(timed)]
+    earlier = earlier[: NUM_EARLIER * len(timed)]
+    cells = [(context, survival) for context in arguments.contexts for survival in SURVIVALS]
+    rounds: list[list[list[Call]]] = []
+    for _ in track(range(arguments.rounds), "Measuring", console=Console(stderr=True), transient=True):
+        drafter = _experienced(earlier)
+        rounds.append([_calls(drafter, timed, text[:context], survival) for context, survival in cells])
     figures = {
         "per_token": [
-            {"context": context, "min_survival": survival}
-            | _per_token(timed, earlier, text[:context], survival, arguments.rounds)
-            for context in track(arguments.contexts, "Measuring", console=Console(stderr=True), transient=True)
-            for survival in SURVIVALS
+            {"context": context, "min_survival": survival} | _summary(timed, samples)
+            for (context, survival), samples in zip(cells, zip(*rounds, strict=True), strict=True)
         ],
         "rows": arguments.rows,
-        "step_ms": _step(earlier, text, arguments.rows),
+        "step_ms": _step(_experienced(earlier), text, arguments.rows),
         "bytes_per_history_token": _bytes_per_history_token(earlier),
     }
     if arguments.json:
@@ -77,17 +82,16 @@ def _read(paths: Sequence[Path], tokenizer_name: str) -> list[Trace]:
     return [traces[place] for place in np.random.default_rng(0).permutation(len(traces))]
 
 
-def _per_token(
-    timed: Sequence[Trace], earlier: Sequence[Trace], context: TokenArray, survival: float, rounds: int
-) -> dict[str, float]:
-    samples: list[list[Call]] = []
-    for _ in range(rounds):
-        drafter = _experienced(earlier)
-        calls: list[Call] = []
-        for trace in timed:
-            prompt = np.concatenate((context, trace.prompt))[-context.size :]
-            _serve(drafter.open(SEGMENT), prompt, trace.output[:MAX_EMITTED], survival, calls)
-        samples.append(calls)
+def _calls(drafter: AdaptiveLookup, timed: Sequence[Trace], context: TokenArray, survival: float) -> list[Call]:
+    """Every call's times; the history stays as it is, for no row is closed."""
+    calls: list[Call] = []
+    for trace in timed:
+        prompt = np.concatenate((context, trace.prompt))[-context.size :]
+        _serve(drafter.open(SEGMENT), prompt, trace.output[:MAX_EMITTED], survival, calls)
+    return calls
+
+
+def _summary(timed: Sequence[Trace], samples: Sequence[list[Call]]) -> dict[str, float]:
     typical = [[median(seconds) for seconds in zip(*call, strict=True)] for call in zip(*samples, strict=True)]
     num_emitted = sum(min(trace.output.size, MAX_EMITTED) - 1 for trace in timed)
     propose, extend = (sum(column) / num_emitted * 1e6 for column in zip(*typical, strict=True))
@@ -128,8 +132,7 @@ def _serve(
         position += emitted.size
 
 
-def _step(earlier: Sequence[Trace], text: TokenArray, num_rows: int) -> float:
-    drafter = _experienced(earlier)
+def _step(drafter: AdaptiveLookup, text: TokenArray, num_rows: int) -> float:
     # Rows begin all over the text, and go on as it does.
     starts = np.linspace(0, text.size - ROW_CONTEXT - STEPS, num_rows).astype(int).tolist()
     sessions = [drafter.open(SEGMENT) for _ in starts]
@@ -147,16 +150,13 @@ def _step(earlier: Sequence[Trace], text: TokenArray, num_rows: int) -> float:
 
 
 def _bytes_per_history_token(earlier: Sequence[Trace]) -> float:
-    drafter = AdaptiveLookup()
     tracemalloc.start()
+    history = History()
     for trace in earlier:
-        session = drafter.open(SEGMENT)
-        session.extend(trace.prompt)
-        session.extend(trace.output)
-        session.close()
+        history.add(trace.prompt, trace.output)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return size / sum(trace.output.size + 1 for trace in earlier)
+    return size / len(history.index)
 
 
 def _print(figures: dict[str, object]) -> None:
