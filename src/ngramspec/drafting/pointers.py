@@ -30,8 +30,9 @@ class Pointer:
         # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
         self._size = len(self._index)
         self._text = self._index.tokens
-        self._start, self._misses = start, min(misses, MOST_MISSES)
-        self.length = min(length, LONGEST)
+        self._start = start
+        self._misses = misses if misses < MOST_MISSES else MOST_MISSES
+        self.length = length if length < LONGEST else LONGEST
 
     def offer(self, drafted: Sequence[int]) -> int:
         """Read the next `token`; returns the state, 0 where there is none. drafted: what stands behind the text."""
