@@ -20,6 +20,34 @@ def longest_match(text: list[int], max_match: int, max_candidates: int) -> Match
     return best
 
 
+def longest_match_of(tail: list[int], text: list[int], max_match: int, max_candidates: int) -> Match:
+    """`SuffixIndex.find`, by two loops: the places in `text`, each followed by a token, against the end of `tail`."""
+    best, num_places = Match(0, 0), 0
+    for start in range(len(text) - 1, 0, -1):
+        length = 0
+        while length < min(start, len(tail)) and text[start - 1 - length] == tail[-1 - length]:
+            length += 1
+        num_places += length >= 4
+        if length >= 4 and num_places > max_candidates:
+            continue
+        if min(length, max_match) > best.length:
+            best = Match(min(length, max_match), start)
+    return best
+
+
+def agreement(text: list[int], start: int, length: int) -> int:
+    """`SuffixIndex.agreement`, by reading all places before `start` that share its last four, two or one tokens."""
+    order = 4 if length > 3 else 2 if length > 1 else 1
+    shared = text[start - order : start]
+    places = [place for place in range(start - 1, order - 1, -1) if text[place - order : place] == shared]
+    if not places:
+        return 0
+    same = [text[place] == text[start] for place in places]
+    if not same[0]:
+        return 1
+    return 3 if same[1:2] == [True] else 2
+
+
 class OracleLookupSession:
     """`PromptLookupSession`, by the loops above, copying one token after the other."""
 

@@ -76,6 +76,20 @@ def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:
     assert "us_per_token" not in printed["transformers"]["segments"]["copy"]
 
 
+def test_the_table_of_drafting_is_one_command(tmp_path: Path) -> None:
+    prompt = list(range(1000, 1060))
+    rows = [{"prompt_ids": prompt, "output_ids": prompt[:30] + prompt[10:40]}] * 4
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "-m", "benchmarks.drafting", str(path), "--tokenizer", "pico", "--json"]
+    command += ["--rows", "2", "--rounds", "1", "--requests", "2", "--contexts", "256"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    assert [256, 256] == [row["context"] for row in printed["per_token"]]
+    assert all(row["tokens_per_pass"] > 3 for row in printed["per_token"])
+    assert printed["step_ms"] > 0
+
+
 def test_the_table_of_the_gpu_is_one_command_that_runs_without_one() -> None:
     command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--shape", "tiny", "--contexts", "64"]
     command += ["--batches", "1", "3", "--new-tokens", "48", "--rounds", "1"]

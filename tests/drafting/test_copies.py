@@ -11,7 +11,7 @@ SOURCE = np.arange(100, dtype=np.int32).data
 def followed(tokens: list[int], start: int = 10) -> Copy:
     copy = Copy(start)
     for token in tokens:
-        copy.advance(token, SOURCE, 100)
+        copy.follow([token], SOURCE, 100)
     return copy
 
 

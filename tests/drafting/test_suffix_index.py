@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.drafting import Match, SuffixIndex, TokenArray, suffix_index
-from ngramspec.drafting.suffix_index import BULK, MAX_CANDIDATES, MAX_MATCH
-from tests.oracles import longest_match
+from ngramspec.drafting.suffix_index import BULK, MAX_CANDIDATES, MAX_FOUND, MAX_MATCH
+from tests.oracles import agreement, longest_match, longest_match_of
 
 HIGHEST = 2**31 - 1
 
@@ -47,6 +47,40 @@ def test_any_text_cut_anyhow_gives_the_oracles_answer(text: list[int], cuts: lis
         assert expected == index.latest_longest_match()
     assert text == index.text.tolist()
     assert len(text) == len(index)
+
+
+def index_of_pieces(text: list[int], cuts: list[int], bulk: int) -> SuffixIndex:
+    """Taken in piece by piece; between them lookups, which the index may remember, are made or not."""
+    index = SuffixIndex()
+    for start, end in pairwise(sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(suffix_index, "BULK", bulk)
+            index.extend(tokens_of(text[start:end]))
+        if end % 2:
+            index.latest_longest_match()
+    return index
+
+
+@given(
+    text=texts(), end=texts(), own=st.integers(0, 250), cuts=st.lists(st.integers(0, 300), max_size=6),
+    bulk=st.sampled_from([8, BULK]),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_the_end_of_another_text_is_found_as_the_oracle_finds_it(
+    text: list[int], end: list[int], own: int, cuts: list[int], bulk: int
+) -> None:
+    tail = text[own:][:40] + end[:5]
+    expected = longest_match_of(tail, text, MAX_FOUND, MAX_FOUND)
+    assert expected == index_of_pieces(text, cuts, bulk).find(tail)
+
+
+@given(text=texts().filter(lambda text: len(text) > 1), cuts=st.lists(st.integers(0, 300), max_size=6), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_agreement_is_the_oracles(text: list[int], cuts: list[int], data: st.DataObject) -> None:
+    index = index_of_pieces(text, cuts, data.draw(st.sampled_from([8, BULK])))
+    start = data.draw(st.integers(1, len(text) - 1))
+    length = data.draw(st.integers(1, min(start, 6)))
+    assert agreement(text, start, length) == index.agreement(start, length)
 
 
 @given(text=texts(), max_match=st.integers(5, 12), max_candidates=st.integers(1, 6))

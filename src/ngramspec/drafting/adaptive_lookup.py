@@ -1,7 +1,6 @@
 """Lookup in the row's own text and in its segment's history, by what has proved right."""
 
 from collections.abc import Sequence
-from operator import itemgetter
 from os import PathLike
 from pathlib import Path
 from typing import Self
@@ -9,13 +8,13 @@ from typing import Self
 import numpy as np
 
 from ngramspec.drafting.chain import Chain
-from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
+from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NUM_RECENT, Survival, Weighed
+from ngramspec.drafting.survival import Survival, recent_place
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 from ngramspec.errors import shortened
 
@@ -24,9 +23,6 @@ MAX_TOKENS = 1 << 21
 
 MAX_SEGMENTS = 1024
 """So many segments are known at a time, unless told otherwise."""
-
-_PROBABILITY = itemgetter(2)
-
 
 class AdaptiveLookup:
     """Drafts token by token what the surest of several matches says.
@@ -147,14 +143,14 @@ class AdaptiveLookupSession:
         for reference in references:
             self.index.extend(reference)
         self._survival = survival
-        self._segments, self._kept_in = segments, segment
-        self._segment = segment.weights
-        self._past = segment.history.index
+        self._segments, self._segment = segments, segment
+        self._own = Source(self.index)
+        self._past = Source(segment.history.index)
+        self._chain = Chain(self._own, self._past, survival, segment.weights)
         self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
         self._answer = [SEPARATOR]
-        self._own_copy, self._past_copy = Copy(), Copy()
-        self._choices: list[tuple[int, list[Weighed]]] = []  # each drafted token, and all that might have been
         self._recent = 0.5
+        self._recent_place = 0
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
@@ -163,57 +159,40 @@ class AdaptiveLookupSession:
             return
         committed = tokens.tolist()
         self._learn(committed)
-        # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
-        past_size, past_text = len(self._past), self._past.tokens
-        for token in committed:
-            self._own_copy.advance(token, self.index.tokens, len(self.index))
-            self._past_copy.advance(token, past_text, past_size)
+        size = len(self.index)
         self.index.extend(tokens)
+        self._own.follow(committed, size)
+        self._past.follow(committed, len(self._past.index))
         self._answer += committed
 
     def _begin(self, prompt: TokenArray) -> None:
         self.index.extend(prompt)
         self._grams = []
-        if self._kept_in.name is not None:
+        if self._segment.name is not None:
             self._grams = sketch(prompt)
-            self._past_copy.start = self._segments.similar(self._kept_in, self._past, self._grams)
+            self._past.copy.start = self._segments.similar(self._segment, self._past.index, self._grams)
 
     def _learn(self, committed: list[int]) -> None:
-        for (drafted, candidates), token in zip(self._choices, committed, strict=False):
-            for candidate in candidates:
-                self._survival.learn(candidate, token)
-            self._recent += 0.1 * ((drafted == token) - self._recent)
+        num_right = 0
+        for drafted, token in zip(self._chain.choices, committed, strict=False):
             if drafted != token:
+                self._recent -= 0.1 * self._recent
                 break
-        self._choices = []
+            self._recent += 0.1 * (1 - self._recent)
+            num_right += 1
+        self._survival.learn(self._chain.lessons, committed[: num_right + 1], self._recent_place, self._segment.weights)
+        self._chain.forget()
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft up to `max_tokens` tokens, as long as they survive with a probability of `min_survival`."""
-        self._choices = []
+        chain = self._chain
         if max_tokens <= 0:
+            chain.forget()
             return Draft(NO_DRAFT)
-        chain = Chain(self.index, self._past, self._answer, self._own_copy, self._past_copy)
-        match_length = chain.match_length
-        recent = min(NUM_RECENT - 1, int(self._recent * NUM_RECENT))
-        weigh, segment = self._survival.weigh, self._segment
-        survivals: list[float] = []
-        survival = 1.0
-        while True:
-            tokens, states = chain.offers()
-            distinct = {*tokens}
-            distinct.discard(-1)
-            if not distinct:
-                break
-            candidates = [weigh(token, tokens, states, recent, segment) for token in distinct]
-            token, _, probability = candidates[0] if len(candidates) == 1 else max(candidates, key=_PROBABILITY)
-            self._choices.append((token, candidates))
-            survival *= probability
-            # The token that is no longer drafted stays among the choices: if all before it are right, it teaches too.
-            if len(survivals) == max_tokens or survival < min_survival:
-                break
-            survivals.append(survival)
-            chain.follow(token, tokens)
-        return Draft(np.array(chain.drafted, np.int32), match_length, np.array(survivals))
+        self._recent_place = recent_place(self._recent)
+        chain.draft(self._answer, self._recent_place, max_tokens, min_survival)
+        survivals = np.array(chain.survivals)
+        return Draft(np.array(chain.choices[: survivals.size], np.int32), chain.match_length, survivals)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing here: the committed tokens say more."""
@@ -221,4 +200,4 @@ class AdaptiveLookupSession:
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
         if self._grams is not None:
-            self._segments.keep(self._kept_in, self._grams, np.array(self._answer[1:], np.int32))
+            self._segments.keep(self._segment, self._grams, np.array(self._answer[1:], np.int32))

@@ -1,116 +1,156 @@
-"""A draft in the making: where each source is, behind what has been drafted so far."""
+"""A draft, token by token: what the surest of several sources says behind what has been drafted so far."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
-from ngramspec.drafting.copies import Copy
-from ngramspec.drafting.history import SEPARATOR
-from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import NO_STATE, Four, state
-
-_TAIL = 32
-"""Matches are looked up to this length, and grow as they are copied."""
+from ngramspec.drafting.pointers import Pointer
+from ngramspec.drafting.sources import Source
+from ngramspec.drafting.suffix_index import MAX_FOUND
+from ngramspec.drafting.survival import LONGEST, Lesson, Survival
 
 _SURE = 16
-"""While so many tokens agree, a copy in progress is a match like any other, neither looked up nor weighed twice."""
+"""Where so many tokens agree, copies in progress say no more than the match."""
+
+_FAINT = 0.1
+"""Below this survival the draft goes on with one source alone: further ones would cost more than they bring."""
+
+
+_LIKELY = 0.35
+"""Down to this survival a match that says otherwise than what is drafted is looked up anew; below it is left out."""
+
+_OWN, _PAST = 0, 1
+"""Numbers of the pointers that are matches."""
+
+_LENGTH = attrgetter("length")
 
 
 class Chain:
-    """Two matches, of the row's text with itself and of its answer with the history, and two copies in progress.
+    """Drafts for one row. Its sources are its own text, what its segment answered, and a copy in progress of each.
 
-    drafted: the tokens so far.
+    choices: the tokens of the last draft, and one that was not sure enough any more: if all before it are right, it
+        teaches too. survivals: of each token of the draft. lessons: what was thought of `choices`, and of others in
+        their place. match_length: tokens of the longer match that the draft began with.
     """
 
     __slots__ = (
-        "_answer",
-        "_history",
-        "_index",
         "_own",
-        "_own_copy",
-        "_own_length",
         "_past",
-        "_past_copy",
-        "_past_length",
-        "_past_size",
-        "_past_text",
-        "_size",
-        "_tail",
-        "_text",
-        "drafted",
+        "_pointers",
+        "_segment",
+        "_survival",
+        "choices",
+        "lessons",
+        "match_length",
+        "survivals",
     )
 
-    def __init__(self, index: SuffixIndex, history: SuffixIndex, answer: Sequence[int], own: Copy, past: Copy) -> None:
-        """Begin behind the text of `index`, and `answer`, its part that the history is searched for.
+    def __init__(self, own: Source, past: Source, survival: Survival, segment: int) -> None:
+        """Draft from these two texts, for traffic whose weights are at `segment`."""
+        self._own, self._past, self._survival, self._segment = own, past, survival, segment
+        self._pointers = [Pointer(source.index, number) for number, source in enumerate((own, past, own, past))]
+        self.match_length = 0
+        self.forget()
 
-        own, past: the copies in progress, which a longer match takes over.
-        """
-        self.drafted: list[int] = []
-        self._index, self._history = index, history
-        # The history may grow meanwhile: its size first, for a text that is read later has room for as many tokens.
-        self._size, self._past_size = len(index), len(history)
-        self._text, self._past_text = index.tokens, history.tokens
-        self._tail: list[int] = index.text[-_TAIL:].tolist()
-        self._answer = list(answer[-_TAIL:])
-        self._own, self._own_length = _begin(own, index, self._tail)
-        self._past, self._past_length = _begin(past, history, self._answer)
-        self._own_copy = Copy(own.start, own.length, own.misses)
-        self._past_copy = Copy(past.start, past.length, past.misses)
+    def forget(self) -> None:
+        """There is no last draft any more."""
+        self.choices: list[int] = []
+        self.survivals: list[float] = []
+        self.lessons: list[Lesson] = []
 
-    @property
-    def match_length(self) -> int:
-        """Tokens of the longer match, drafted ones included."""
-        return max(self._own_length, self._past_length)
+    def draft(self, answer: Sequence[int], recent: int, max_tokens: int, min_survival: float) -> None:
+        """Draft behind the row's text, of which `answer` is what the history is searched for; recent: see `weigh`."""
+        self.forget()
+        choices, survivals, lessons = self.choices, self.survivals, self.lessons
+        weigh, segment = self._survival.weigh, self._segment
+        pointers = self._begin(answer)
+        survival = 1.0
+        while pointers:
+            longest = max(pointers, key=_LENGTH) if len(pointers) > 1 else pointers[0]
+            if longest.length >= LONGEST or survival < _FAINT or len(pointers) == 1:
+                self._copy_on(longest, survival, recent, max_tokens, min_survival)
+                return
+            if longest.length >= _SURE and longest.number <= _PAST:
+                pointers = [pointer for pointer in pointers if pointer.number <= _PAST]
+            offers: dict[int, int] = {}
+            states, drafted = 0, len(choices)
+            for pointer in pointers:
+                state = pointer.offer(choices)
+                if state:
+                    states |= state << pointer.place
+                    offers[pointer.token] = offers.get(pointer.token, 0) | 1 << pointer.number
+            best, highest = -1, 0.0
+            for offered, speaking in offers.items():
+                probability, features = weigh(states | speaking, recent, segment)
+                lessons.append((drafted, offered, probability, features))
+                if probability > highest:
+                    best, highest = offered, probability
+            if not offers:
+                return
+            choices.append(best)
+            survival *= highest
+            if drafted == max_tokens or survival < min_survival:
+                return
+            survivals.append(survival)
+            kept = []
+            for pointer in pointers:
+                if pointer.token == best:
+                    pointer.advance()
+                    kept.append(pointer)
+                elif survival >= _LIKELY and pointer.token >= 0 and self._look_up(pointer, answer):
+                    kept.append(pointer)
+            pointers = kept
 
-    def offers(self) -> tuple[Four, Four]:
-        """What each source would copy next, -1 for nothing, and the state of its match."""
-        own = past = own_copy = past_copy = -1
-        own_state = past_state = own_copy_state = past_copy_state = NO_STATE
-        length, start = self._own_length, self._own
-        if length:
-            if start < self._size:
-                own = self._text[start]
-                own_state = state(length, self._index.agreement(start, length))
-            else:  # the copy has reached what was drafted, and goes on with it: a period
-                own = self.drafted[start - self._size]
-                own_state = state(length, 0)
-        length, start = self._past_length, self._past
-        if length and start < self._past_size and self._past_text[start] != SEPARATOR:
-            past = self._past_text[start]
-            past_state = state(length, self._history.agreement(start, length))
-        if self._own_length < _SURE and self._past_length < _SURE:
-            copy = self._own_copy
-            if 0 <= copy.start < self._size:
-                own_copy = self._text[copy.start]
-                own_copy_state = state(copy.length, min(copy.misses, 3))
-            copy = self._past_copy
-            if 0 <= copy.start < self._past_size and self._past_text[copy.start] != SEPARATOR:
-                past_copy = self._past_text[copy.start]
-                past_copy_state = state(copy.length, min(copy.misses, 3))
-        return (own, past, own_copy, past_copy), (own_state, past_state, own_copy_state, past_copy_state)
+    def _begin(self, answer: Sequence[int]) -> list[Pointer]:
+        own, past = self._own, self._past
+        if own.length < 0:
+            own.take(own.index.latest_longest_match(MAX_FOUND))
+        if past.length < 0:
+            past.take(past.index.find(answer))
+        self.match_length = max(own.length, past.length)
+        match, past_match, copy, past_copy = self._pointers
+        pointers = []
+        if own.length:
+            match.put(own.start, own.length)
+            pointers.append(match)
+        if past.length:
+            past_match.put(past.start, past.length)
+            pointers.append(past_match)
+        if self.match_length >= _SURE:
+            return pointers
+        if own.copy.start >= 0:
+            copy.put(own.copy.start, own.copy.length, own.copy.misses)
+            pointers.append(copy)
+        if past.copy.start >= 0:
+            past_copy.put(past.copy.start, past.copy.length, past.copy.misses)
+            pointers.append(past_copy)
+        return pointers
 
-    def follow(self, token: int, offered: Four) -> None:
-        """Draft `token`; a match that offered another one is looked up anew."""
-        self.drafted.append(token)
-        self._tail.append(token)
-        self._answer.append(token)
-        own, past, _, _ = offered
-        if own == token:
-            self._own += 1
-            self._own_length += 1
-        elif own >= 0:
-            self._own_length, self._own = self._index.find(self._tail)
-        if past == token:
-            self._past += 1
-            self._past_length += 1
-        elif past >= 0:
-            self._past_length, self._past = self._history.find(self._answer)
-        if self._own_length < _SURE and self._past_length < _SURE:
-            self._own_copy.advance(token, self._text, self._size)
-            self._past_copy.advance(token, self._past_text, self._past_size)
+    def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
+        """Look a match up anew, for it said otherwise; returns whether there is one."""
+        if pointer.number == _OWN:
+            index, before = self._own.index, self._own.index.text[-MAX_FOUND:].tolist()
+        elif pointer.number == _PAST:
+            index, before = self._past.index, list(answer[-MAX_FOUND:])
+        else:
+            return False
+        match = index.find(before + self.choices)
+        pointer.put(match.start, match.length)
+        return match.length > 0
 
-
-def _begin(copy: Copy, index: SuffixIndex, tail: list[int]) -> tuple[int, int]:
-    if copy.start >= 0 and copy.length >= _SURE:
-        return copy.start, copy.length
-    match = index.find(tail)
-    copy.anchor(match)
-    return match.start, match.length
+    def _copy_on(self, pointer: Pointer, survival: float, recent: int, max_tokens: int, min_survival: float) -> None:
+        """Draft on from one source alone."""
+        choices, survivals, lessons = self.choices, self.survivals, self.lessons
+        weighed = 0
+        while state := pointer.offer(choices):
+            if state != weighed:  # of a long copy it is the same from token to token
+                weighed = state
+                probability, features = self._survival.weigh(
+                    state << pointer.place | 1 << pointer.number, recent, self._segment
+                )
+            lessons.append((len(choices), pointer.token, probability, features))
+            choices.append(pointer.token)
+            survival *= probability
+            if len(survivals) == max_tokens or survival < min_survival:
+                return
+            survivals.append(survival)
+            pointer.advance()

@@ -1,5 +1,6 @@
 """A copy in progress: it goes on behind a token that differed, as edits and templates do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ngramspec.drafting.suffix_index import Match
@@ -32,23 +33,25 @@ class Copy:
         if match.length >= _ANCHOR and match.length > self.length:
             self.start, self.length, self.misses = match.start, match.length, 0
 
-    def advance(self, token: int, text: "memoryview[int]", end: int) -> None:
-        """Follow the row by `token`; the source is `text` up to `end`."""
+    def follow(self, tokens: Sequence[int], text: "memoryview[int]", end: int) -> None:
+        """Go on with the row by `tokens`; the source is `text` up to `end`."""
         start = self.start
         if start < 0:
             return
-        if start >= end or self.misses >= _MAX_MISSES:
-            self.start = -1
-        elif text[start] == token:
-            self.start = start + 1
-            self.length += 1
-            if self.length >= _AGREED:
-                self.misses = 0
-        else:
+        for token in tokens:
+            if start >= end or self.misses >= _MAX_MISSES:
+                start = -1
+                break
+            start += 1
+            if text[start - 1] == token:
+                self.length += 1
+                if self.length >= _AGREED:
+                    self.misses = 0
+                continue
             self.length = 0
             self.misses += 1
-            self.start = start + 1
-            for skipped in range(start + 1, min(start + 1 + _REACH, end)):
+            for skipped in range(start, min(start + _REACH, end)):
                 if text[skipped] == token:
-                    self.start = skipped + 1
+                    start = skipped + 1
                     break
+        self.start = start

@@ -64,9 +64,10 @@ class SuffixIndex:
         self._pair_names = Places()
         self._latest_triple = Places()
         self._latest_four = Places()
-        # What the last lookup found of the end of the text, a position: the name of its pair, and the place of its four
-        # tokens. That position is the first to be indexed when the text goes on, and need not be looked up again.
-        self._known: tuple[int, int | None, int | None] = (-1, None, None)
+        # What the last lookup found of the end of the text, a position: the place of its token, the name of its pair,
+        # and the place of its four tokens. That position is the first to be indexed when the text goes on, and need
+        # not be looked up again.
+        self._known: tuple[int, int | None, int | None, int | None] = (-1, None, None, None)
         # Columns by position: the text, the name of the pair that ends there, and where the token, the pair and the
         # four tokens that end there ended before; and by name: the latest place of the pair. Arrays for bulk, views
         # for single numbers.
@@ -114,17 +115,16 @@ class SuffixIndex:
         if not known:
             return NO_MATCH
         token = tail[-1]
-        place = self._latest_token.get(token)
-        if place is None:
-            return NO_MATCH
-        pair = self._pair_names.get(tail[-2] << 31 | token) if known > 1 else None
+        names = self._pair_names
+        pair = names.get(tail[-2] << 31 | token) if known > 1 else None
         if pair is None:
-            return Match(1, place + 1)
-        before = self._pair_names.get(tail[-3] << 31 | tail[-2]) if known > 2 else None
+            place = self._latest_token.get(token)
+            return NO_MATCH if place is None else Match(1, place + 1)
+        before = names.get(tail[-3] << 31 | tail[-2]) if known > 2 else None
         place = None if before is None else self._latest_triple.get(before << 31 | token)
         if place is None:
             return Match(2, self._latest_pair_view[pair] + 1)
-        before = self._pair_names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
+        before = names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
         four = None if before is None else self._latest_four.get(before << 31 | pair)
         return Match(3, place + 1) if four is None else self._longest(four, tail)
 
@@ -149,7 +149,7 @@ class SuffixIndex:
 
     def _longest(self, place: int, tail: Sequence[int]) -> Match:
         text, previous = self._text_view, self._previous_four_view
-        known, length, found = len(tail), 4, place
+        known, length, found = min(len(tail), MAX_FOUND), 4, place
         for _ in range(MAX_FOUND):
             if place < length or length == known:
                 break
@@ -162,32 +162,36 @@ class SuffixIndex:
             place = previous[place]
         return Match(length, found + 1)
 
-    def latest_longest_match(self) -> Match:
-        """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end."""
+    def latest_longest_match(self, max_candidates: int | None = None) -> Match:
+        """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end.
+
+        max_candidates: instead of MAX_CANDIDATES.
+        """
         self.num_lookups += 1
         last = self._size - 1
         if last < 1:
             return NO_MATCH
         token = self._text_view[last]
-        self._known = last, None, None
         place = self._latest_token.get(token)
+        self._known = last, place, None, None
         if place is None:
             return NO_MATCH
+        seen = place
         pair = self._pair_names.get(self._text_view[last - 1] << 31 | token)
         if pair is None:
             return Match(1, place + 1)
-        self._known = last, pair, None
+        self._known = last, seen, pair, None
         place = self._latest_triple.get(self._pair_at_view[last - 1] << 31 | token) if last > 1 else None
         if place is None:
             return Match(2, self._latest_pair_view[pair] + 1)
         four = self._latest_four.get(self._pair_at_view[last - 2] << 31 | pair) if last > 2 else None
-        self._known = last, pair, four
-        return Match(3, place + 1) if four is None else self._walk(four, last)
+        self._known = last, seen, pair, four
+        return Match(3, place + 1) if four is None else self._walk(four, last, max_candidates or MAX_CANDIDATES)
 
-    def _walk(self, place: int, last: int) -> Match:
+    def _walk(self, place: int, last: int, max_candidates: int) -> Match:
         text, previous = self._text_view, self._previous_four_view
         length, found = 4, place
-        for _ in range(MAX_CANDIDATES):
+        for _ in range(max_candidates):
             if place < length:  # too near the beginning to beat the best so far, and so is what comes before
                 break
             self.num_candidates += 1
@@ -212,33 +216,36 @@ class SuffixIndex:
         return length
 
     def _index_each(self, start: int, end: int) -> None:
-        text, pair_at = self._text_view, self._pair_at_view
-        looked_up, known_pair, known_four = self._known
+        text, pair_at, latest_pair = self._text_view, self._pair_at_view, self._latest_pair_view
+        names, triples, fours = self._pair_names, self._latest_triple.recent, self._latest_four
+        looked_up, known_token, known_pair, known_four = self._known
         for position in range(start, end):
             is_known = position == looked_up
             token = text[position]
-            before = self._latest_token.get(token)
+            before = known_token if is_known else self._latest_token.get(token)
             self._previous_token_view[position] = -1 if before is None else before
             self._latest_token.recent[token] = position
             if position < 1:
                 continue
             key = text[position - 1] << 31 | token
-            pair = known_pair if is_known else self._pair_names.get(key)
+            # Of a token that is new the pair is too, and of such a pair the four.
+            pair = known_pair if is_known else None if before is None else names.get(key)
+            is_new = pair is None
             if pair is None:
-                self._pair_names.recent[key] = pair = position
-                self._latest_pair_view[pair] = -1
+                names.recent[key] = pair = position
+                latest_pair[pair] = -1
             pair_at[position] = pair
-            self._previous_pair_view[position] = self._latest_pair_view[pair]
-            self._latest_pair_view[pair] = position
+            self._previous_pair_view[position] = latest_pair[pair]
+            latest_pair[pair] = position
             if position < 2:
                 continue
-            self._latest_triple.recent[pair_at[position - 1] << 31 | token] = position
+            triples[pair_at[position - 1] << 31 | token] = position
             if position < 3:
                 continue
             key = pair_at[position - 2] << 31 | pair
-            before = known_four if is_known else self._latest_four.get(key)
+            before = known_four if is_known else None if is_new else fours.get(key)
             self._previous_four_view[position] = -1 if before is None else before
-            self._latest_four.recent[key] = position
+            fours.recent[key] = position
 
     def _index_anew(self, end: int) -> None:
         """Index all positions before `end`, vectorised: as a fifth of them at least are new, this is no rescan."""

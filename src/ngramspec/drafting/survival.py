@@ -6,6 +6,7 @@ that the token is right. After every verdict the weights of the features that sp
 online logistic regression, the way in which context-mixing compressors weigh their models (Mahoney 2005, PAQ6).
 """
 
+from collections.abc import Sequence
 from math import exp
 
 import numpy as np
@@ -13,22 +14,30 @@ import numpy as np
 from ngramspec.drafting.prior import learnt_weights
 from ngramspec.drafting.types import FloatArray
 
-_BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 8]
+_BUCKET = [0, 1, 2, 3, 4, 5, 5, 6, 6, *[7] * 4, *[8] * 4, *[9] * 8, *[10] * 7, 11]
 _NUM_BUCKETS = 12
 
-NO_STATE = 4 * _NUM_BUCKETS
-"""The state of a source that offers nothing."""
+LONGEST = len(_BUCKET) - 1
+"""Matches of so many tokens or more are all alike."""
 
-NUM_RECENT = 8
-"""How a row has gone lately is a number below this."""
+STATES = [bucket + 1 << 2 for bucket in _BUCKET]
+"""By the length of a match, up to LONGEST: what `Survival.judge` is told of it, to which one of four kinds, 0 to 3, is
+added. A source that offers nothing has state 0."""
+
+_NUM_RECENT = 8
+"""How a row has gone lately, in so many steps."""
 
 _NUM_SOURCES = 4
-_STRIDE = 2 * (NO_STATE + 1)
+_STATE_BITS = 6
+_STRIDE = 2 << _STATE_BITS
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
-_NUM_SHARED = _RECENT + NUM_RECENT * _NUM_BUCKETS
+_NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
 
-LAYOUT = [1, _NUM_SHARED, _NUM_BUCKETS]
+_NUM_OWN = _NUM_BUCKETS + 1
+"""Weights that a segment has of its own."""
+
+LAYOUT = [2, _NUM_SHARED, _NUM_OWN]
 """Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
 
 _PRIOR = -1.0
@@ -40,22 +49,16 @@ _FIRST_RATE, _TAUGHT_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.05, 0.98, 0.015
 _LEAST_ERROR = 0.02
 """Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
 
-_MAX_AGE = 256
-"""After so many lessons probabilities are worked out anew: a single one hardly moves them."""
+_MAX_DESCRIBED = 1 << 15
+"""So many descriptions are kept, to be forgotten all at once."""
 
-Four = tuple[int, int, int, int]
-"""One for each source: the row's own text, its history, and a copy in progress from each."""
+Features = tuple[int, int, int, int, int, int]
+"""Which weights speak for a token: one of each source, one of the pair of own text and history; and the length of the
+longest match that offers it, in twelve steps from 1 on. The weights of that lie behind two further places: of how the
+row has gone lately, and of its kind of traffic."""
 
-Features = tuple[int, ...]
-"""Which weights speak for a token."""
-
-Weighed = tuple[int, Features, float]
-"""A token, what speaks for it, and the probability that it is right, given that all before it are."""
-
-
-def state(length: int, kind: int) -> int:
-    """A match of `length` tokens, among those of about that length and of one of four kinds, 0 to 3."""
-    return (_BUCKET[length] if length < 33 else _NUM_BUCKETS - 1) << 2 | kind
+Lesson = tuple[int, int, float, Features]
+"""Which drafted token it stands for or beside, counted from 0; the token itself; how probable it seemed, and why."""
 
 
 class Survival:
@@ -69,8 +72,7 @@ class Survival:
         learnt = (None,) * _NUM_SHARED if knows_nothing else learnt_weights()
         self._weights = [weight or 0.0 for weight in learnt]
         self._rates = [_FIRST_RATE if weight is None else _TAUGHT_RATE for weight in learnt]
-        self._known: dict[tuple[Four, int, int, int], tuple[Features, float]] = {}
-        self._age = 0
+        self._described: dict[int, Features] = {}
 
     @property
     def shared_weights(self) -> list[float]:
@@ -80,17 +82,17 @@ class Survival:
     def add_segment(self) -> int:
         """Make weights for a kind of traffic; returns their place, for `features`."""
         place = len(self._weights)
-        self._rates += [_FIRST_RATE] * _NUM_BUCKETS
-        self._weights += [0.0] * _NUM_BUCKETS
+        self._rates += [_FIRST_RATE] * _NUM_OWN
+        self._weights += [0.0] * _NUM_OWN
         return place
 
     def forget_segment(self, place: int) -> None:
         """Forget what was learnt of the segment at `place`, so that another one may have it."""
-        self._put(place, np.array([[0.0], [_FIRST_RATE]]).repeat(_NUM_BUCKETS, 1))
+        self._put(place, np.array([[0.0], [_FIRST_RATE]]).repeat(_NUM_OWN, 1))
 
     def lessons(self, place: int | None = None) -> FloatArray:
         """What was learnt, `float64[2, n]`: weights and rates, of the segment at `place`, or (None) of all traffic."""
-        start, size = (0, _NUM_SHARED) if place is None else (place, _NUM_BUCKETS)
+        start, size = (0, _NUM_SHARED) if place is None else (place, _NUM_OWN)
         return np.array([self._weights[start : start + size], self._rates[start : start + size]])
 
     def take_over(self, lessons: FloatArray, place: int | None = None) -> None:
@@ -100,47 +102,48 @@ class Survival:
     def _put(self, start: int, lessons: FloatArray) -> None:
         size = lessons.shape[1]
         self._weights[start : start + size], self._rates[start : start + size] = lessons.tolist()
-        self._known = {}
-        self._age = 0
 
-    def weigh(self, token: int, tokens: Four, states: Four, recent: int, segment: int) -> Weighed:
-        """How sure is `token`, one of `tokens`?
+    def weigh(self, key: int, recent: int, segment: int) -> tuple[float, Features]:
+        """The probability that a token is right, given that all before it are, and what speaks for it.
 
-        tokens: what the sources would copy next, -1 for nothing. states: of their matches, as `state` says, or
-        NO_STATE. recent: how many of the row's latest tokens were foreseen, 0 to NUM_RECENT - 1. segment: the place of
-        the segment's weights.
+        key: the states of the four sources, six bits each, own text first, then history, and copies from either; and
+        four bits, set for those that offer the token, own text lowest. recent: see `recent_place`. segment: the place
+        of the weights of this kind of traffic.
         """
-        own, past, own_copy, past_copy = tokens
-        speaking = (own == token) | (past == token) << 1 | (own_copy == token) << 2 | (past_copy == token) << 3
-        key = states, speaking, recent, segment
-        known = self._known.get(key)
-        if known is None:
-            found = _features(*key)
-            odds = sum(map(self._weights.__getitem__, found), _PRIOR)
-            known = self._known[key] = found, 1.0 / (1.0 + exp(min(-odds, 30.0)))
-        return token, *known
+        features = self._described.get(key)
+        if features is None:
+            if len(self._described) >= _MAX_DESCRIBED:
+                self._described = {}
+            features = self._described[key] = _features(key)
+        own, past, own_copy, past_copy, pair, longest = features
+        weights = self._weights
+        odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy] + weights[pair]
+        return 1.0 / (1.0 + exp(-_PRIOR - odds - weights[recent + longest] - weights[segment + longest])), features
 
-    def learn(self, weighed: Weighed, right: int) -> None:
-        """Move the weights of a token that was weighed: `right` was the right one."""
-        token, features, probability = weighed
-        error = (token == right) - probability
-        if -_LEAST_ERROR < error < _LEAST_ERROR:
-            return
+    def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
+        """Move the weights of tokens that were judged; right: the tokens that came. The others are as in a draft."""
         weights, rates = self._weights, self._rates
-        for feature in features:
-            rate = rates[feature]
-            weights[feature] += rate * error
-            if rate > _LAST_RATE:
-                rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
-        self._age += 1
-        if self._age >= _MAX_AGE:
-            self._known = {}
-            self._age = 0
+        for position, token, probability, (*features, longest) in lessons:
+            if position >= len(right):
+                break
+            error = (token == right[position]) - probability
+            if -_LEAST_ERROR < error < _LEAST_ERROR:
+                continue
+            for feature in (*features, recent + longest, segment + longest):
+                rate = rates[feature]
+                weights[feature] += rate * error
+                if rate > _LAST_RATE:
+                    rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
 
 
-def _features(states: Four, speaking: int, recent: int, segment: int) -> Features:
-    own, past, own_copy, past_copy = states
-    by_own, by_past, by_own_copy, by_past_copy = speaking & 1, speaking >> 1 & 1, speaking >> 2 & 1, speaking >> 3
+def recent_place(share: float) -> int:
+    """The place of the weights for rows of whose latest tokens this share was foreseen."""
+    return _RECENT + min(_NUM_RECENT - 1, int(share * _NUM_RECENT)) * (_NUM_BUCKETS + 1)
+
+
+def _features(key: int) -> Features:
+    by_own, by_past, by_own_copy, by_past_copy = key & 1, key >> 1 & 1, key >> 2 & 1, key >> 3 & 1
+    own, past, own_copy, past_copy = key >> 22, key >> 16 & 63, key >> 10 & 63, key >> 4 & 63
     longest = max(own * by_own, past * by_past, own_copy * by_own_copy, past_copy * by_past_copy) >> 2
     return (
         own << 1 | by_own,
@@ -148,6 +151,5 @@ def _features(states: Four, speaking: int, recent: int, segment: int) -> Feature
         2 * _STRIDE + (own_copy << 1 | by_own_copy),
         3 * _STRIDE + (past_copy << 1 | by_past_copy),
         _PAIR + ((own >> 2) * (_NUM_BUCKETS + 1) + (past >> 2)) * 4 + (by_own << 1 | by_past),
-        _RECENT + recent * _NUM_BUCKETS + longest,
-        segment + longest,
+        longest,
     )
