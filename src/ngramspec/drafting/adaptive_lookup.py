@@ -24,6 +24,7 @@ MAX_TOKENS = 1 << 21
 MAX_SEGMENTS = 1024
 """So many segments are known at a time, unless told otherwise."""
 
+
 class AdaptiveLookup:
     """Drafts token by token what the surest of several matches says.
 
