@@ -21,8 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.traces import parser, trace_paths
-from ngramspec.decoding import AdaptiveBudget
-from ngramspec.decoding.costs import fitted
+from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, Drafter, TokenArray
 from ngramspec.replay import PromptAs, Trace, load_tokenizer, read_traces, replay
 

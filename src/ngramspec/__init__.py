@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ngramspec.errors import (
+    CostsError,
     GuardError,
     GuardWarning,
     HistoryError,
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdaptiveBudget",
     "AdaptiveLookup",
+    "CostsError",
     "FixedBudget",
     "Guard",
     "GuardError",

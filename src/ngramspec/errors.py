@@ -5,6 +5,7 @@ NgramspecError
 ├── PromptError        (also ValueError)   the prompt, its mask or its token ids are not usable
 ├── TraceError         (also ValueError)   a recorded request cannot be read
 ├── HistoryError       (also ValueError)   a saved history cannot be used, or a reference finds no room
+├── CostsError         (also ValueError)   a saved table of costs cannot be used
 └── GuardError         (also ValueError)   a guard cannot be made, or a text left it
     └── UnsupportedError                   a schema or grammar asks for what its backend would not enforce
 
@@ -34,6 +35,10 @@ class TraceError(NgramspecError, ValueError):
 
 class HistoryError(NgramspecError, ValueError):
     """A saved history is another tokenizer's, or damaged; or references find no room. Nothing has been changed."""
+
+
+class CostsError(NgramspecError, ValueError):
+    """A file is no table of costs, or a damaged one. Nothing has been changed."""
 
 
 class GuardError(NgramspecError, ValueError):

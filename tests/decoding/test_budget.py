@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding import AdaptiveBudget, Costs, FixedBudget, LinearCosts, MeasuredCosts, Shape, fitted
 from ngramspec.decoding.budget import PROBE_EVERY
-from ngramspec.decoding.costs import NUM_ENOUGH, STALE
+from ngramspec.decoding.measured_costs import NUM_ENOUGH, STALE
 from ngramspec.drafting import Draft
 
 SURVIVALS = st.lists(st.floats(0, 1), max_size=4).map(lambda steps: np.cumprod(steps or [1.0])[: len(steps)])

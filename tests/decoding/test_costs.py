@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
-from ngramspec.decoding.costs import FIRST_GUESS, MEMORY, NUM_ENOUGH, NUM_KEPT, STALE, Rate
+from ngramspec.decoding.measured_costs import FIRST_GUESS, MEMORY, NUM_ENOUGH, NUM_KEPT, STALE, Rate
 
 
 def wide(columns: int, rows: int = 1, context: int = 100) -> Shape:

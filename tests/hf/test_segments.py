@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ngramspec import FixedBudget, Speculator
+from ngramspec import AdaptiveLookup, FixedBudget, Speculator
 from ngramspec.decoding import AdaptiveBudget, Costs, Shape
 from ngramspec.drafting import Draft
 from tests.hf.models import EOS, padded_prompts, tiny
@@ -48,7 +48,7 @@ def test_a_reference_is_copied_from_and_changes_no_text() -> None:
     plain = tiny("llama").generate(**prompts, **CALL)
     answer = plain[0, prompts["input_ids"].shape[1] :]
     passes = []
-    for references in (None, [answer], [answer.tolist(), [5, 6]], [np.array(answer)]):
+    for references in (None, [answer.numpy()], [answer.tolist(), [5, 6]], [answer]):
         spec = Speculator(budget=FixedBudget(10))
         assert plain.tolist() == decoded(spec, prompts, references=references)
         passes.append(spec.stats.total.target_passes)
@@ -97,7 +97,34 @@ def test_what_passes_cost_is_learnt_by_model() -> None:
     first, second = tiny("llama"), tiny("gpt2")
     for model in (first, second):
         model.generate(**padded_prompts(1), **CALL, custom_generate=spec)
-    costs = [spec._costs_of(model) for model in (first, second)]
+    costs = [spec._costs.of(model) for model in (first, second)]
     assert costs[0] is not costs[1]
     assert all(each.seconds(Shape(1, 1, 1, 16)) is not None for each in costs)
     assert 2 == spec.stats.total.requests
+
+
+def test_speculation_can_be_switched_off_per_call_and_per_segment() -> None:
+    prompts = padded_prompts(2, seed=3)
+    plain = tiny("llama").generate(**prompts, **CALL).tolist()
+    drafter = AdaptiveLookup()
+    spec = Speculator(drafter, FixedBudget(10), undrafted_segments=["b"])
+    for more in ({"speculate": False, "segment": "a"}, {"segment": "b"}, {"segment": "b"}):
+        assert plain == decoded(spec, prompts, **more)
+        assert 0 == spec.stats.total.num_draft_tokens
+    assert {} == drafter.segments
+    assert plain == decoded(spec, prompts, segment=["a", "b"])
+    assert ["a"] == [name for name, counters in spec.stats.segments.items() if counters.num_draft_tokens]
+    assert ["a"] == list(drafter.segments)
+
+
+def test_names_of_segments_come_in_a_collection() -> None:
+    with pytest.raises(TypeError, match=r"undrafted_segments must be a collection of names, got 'chat': put it in"):
+        Speculator(undrafted_segments="chat")
+
+
+def test_what_is_no_list_of_references_is_refused() -> None:
+    spec = Speculator()
+    with pytest.raises(TypeError, match=r"references must be a list of texts, .* got \[1, 2\]|got 1: put a single"):
+        decoded(spec, padded_prompts(1), references=[1, 2])
+    with pytest.raises(ValueError, match=r"token ids must be >= 0 and < 2147483647, got -1 in a reference"):
+        decoded(spec, padded_prompts(1), references=[[-1]])

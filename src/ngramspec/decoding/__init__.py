@@ -1,7 +1,9 @@
 """The decode loop, knowing no framework: rows, plans, one step, the budget of draft tokens and what passes cost."""
 
 from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
-from ngramspec.decoding.costs import FITS, Costs, LinearCosts, MeasuredCosts, Shape, fitted
+from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
+from ngramspec.decoding.measured_costs import MeasuredCosts
 from ngramspec.decoding.sequence import Sequence, Verdict, num_agreeing
 from ngramspec.decoding.step import Plan, Target, plan, step
 

@@ -1,7 +1,9 @@
 """What might come next: drafts looked up in the text itself."""
 
 from ngramspec.drafting.adaptive_lookup import AdaptiveLookup, AdaptiveLookupSession
+from ngramspec.drafting.no_drafts import NoDrafts
 from ngramspec.drafting.prompt_lookup import PromptLookup, PromptLookupSession
+from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.suffix_index import Match, SuffixIndex
 from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Drafter, DraftSession, FloatArray, TokenArray
 
@@ -15,8 +17,10 @@ __all__ = [
     "Drafter",
     "FloatArray",
     "Match",
+    "NoDrafts",
     "PromptLookup",
     "PromptLookupSession",
     "SuffixIndex",
     "TokenArray",
+    "checked_references",
 ]

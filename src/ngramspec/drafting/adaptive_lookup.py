@@ -9,6 +9,7 @@ import numpy as np
 
 from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.history import SEPARATOR
+from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
@@ -16,7 +17,6 @@ from ngramspec.drafting.sources import Source
 from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.survival import Survival, recent_place
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
-from ngramspec.errors import shortened
 
 MAX_TOKENS = 1 << 21
 """All histories together hold at most so many tokens, unless told otherwise."""
@@ -71,9 +71,9 @@ class AdaptiveLookup:
         none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
 
         Raises HistoryError where the references of all segments would take more than half of `max_tokens`, or all
-        of `max_segments`; ValueError for what is no list of texts of token ids. What was there before then stays.
+        of `max_segments`; TypeError for what is no list of texts of token ids. What was there before then stays.
         """
-        self._segments.refer(segment, [_checked(reference) for reference in references])
+        self._segments.refer(segment, checked_references(references))
 
     def forget(self, segment: str) -> None:
         """Drop all that is kept of `segment`: answers, references, weights; nothing happens where nothing is kept.
@@ -118,19 +118,6 @@ class AdaptiveLookup:
         drafter = cls(max_tokens=max_tokens, max_segments=max_segments)
         load(Path(path), fingerprint, drafter.survival, drafter._segments)
         return drafter
-
-
-def _checked(reference: TokenArray) -> TokenArray:
-    tokens = np.asarray(reference)
-    if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
-        raise ValueError(
-            f"references must be a list of texts, each of them token ids int32[n], got {shortened(reference)} for one:"
-            " put a single text into a list"
-        )
-    if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < SEPARATOR:
-        wrong = tokens[(tokens < 0) | (tokens >= SEPARATOR)][0]
-        raise ValueError(f"token ids must be >= 0 and < {SEPARATOR}, got {wrong} in a reference: tokenise it anew")
-    return tokens.astype(np.int32)
 
 
 class AdaptiveLookupSession:

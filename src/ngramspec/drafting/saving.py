@@ -20,12 +20,12 @@ def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -
         listed.append({"name": segment.name, "reference_tokens": num_reference_tokens})
         arrays += [text, *sketches.arrays(), survival.lessons(segment.weights)]
     header = {"fingerprint": fingerprint, "survival": LAYOUT, "segments": listed}
-    whole_file.write(path, header, arrays)
+    whole_file.write(path, whole_file.HISTORY, header, arrays)
 
 
 def load(path: Path, fingerprint: str, survival: Survival, segments: Segments) -> None:
     """Fill `survival` and `segments`, which are new; see `AdaptiveLookup.load`."""
-    header, arrays = whole_file.read(path)
+    header, arrays = whole_file.read(path, whole_file.HISTORY)
     if header["fingerprint"] != fingerprint:
         raise HistoryError(
             f"a history serves the tokenizer that it was made with, of fingerprint {shortened(header['fingerprint'])},"

@@ -93,10 +93,10 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
     model: a model of transformers, or a module around one (PEFT, `torch.compile`), whose innermost calls count.
     spec: the Speculator, by default a new one. Enabled twice, the last one serves.
 
-    `generate()` takes two arguments more, `segment` and `references`, as `Speculator.__call__` says them. A call that
-    a Speculator refuses is served by plain `generate()`,
-    with one NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
-    `prompt_lookup_num_tokens` goes its own way. The setting is the model's: it holds in all threads.
+    `generate()` takes three arguments more: `segment`, `references` and `speculate`, as `Speculator.__call__` says.
+    A call that a Speculator refuses is served by plain `generate()`, with one NgramspecWarning per reason; one that
+    brings a `custom_generate`, an `assistant_model` or a `prompt_lookup_num_tokens` goes its own way. The setting is
+    the model's: it holds in all threads.
 
     Raises TypeError for what has no `generate()` of transformers, and for a spec that is no Speculator.
     """
@@ -170,7 +170,7 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     return _plainly(self, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(*args, **kwargs)
 
 
-_OURS = ("segment", "references")
+_OURS = ("segment", "references", "speculate")
 """Arguments that a Speculator takes, and plain `generate()` does not."""
 
 

@@ -32,7 +32,7 @@ NO_LIMIT = 2**62
 
 def decode(
     request: Request,
-    drafter: Drafter,
+    drafters: Sequence[Drafter],
     budget: Budget,
     costs: Costs,
     segments: Sequence[str | None],
@@ -40,8 +40,8 @@ def decode(
 ) -> tuple[Output, list[Counters]]:
     """What plain `generate()` returns, in fewer passes; and counts, one per row.
 
-    costs: what passes of this model cost; learns from those that are made. segments: one per row. references: texts
-    that every row may copy from.
+    drafters, segments: one per row. costs: what passes of this model cost; learns from those that are made.
+    references: texts that every row may copy from.
     """
     ids = request.input_ids
     stops = request.stops
@@ -53,7 +53,7 @@ def decode(
     chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
-    rows = _open_rows(request, drafter, segments, references, text)
+    rows = _open_rows(request, drafters, segments, references, text)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
     in_step = isinstance(chooser, InStep)
@@ -108,7 +108,11 @@ class _NotesEnds(StoppingCriteriaList):
 
 
 def _open_rows(
-    request: Request, drafter: Drafter, segments: Sequence[str | None], references: Sequence[TokenArray], text: Text
+    request: Request,
+    drafters: Sequence[Drafter],
+    segments: Sequence[str | None],
+    references: Sequence[TokenArray],
+    text: Text,
 ) -> list[Row]:
     length = request.input_ids.shape[1]
     prompts = request.input_ids.cpu().numpy().astype(np.int32)
@@ -120,7 +124,7 @@ def _open_rows(
     rows = []
     for index in range(len(prompts)):
         read = [reference[index] for reference in request.references]  # by an encoder
-        session = drafter.open(segments[index], [*references, *read])
+        session = drafters[index].open(segments[index], [*references, *read])
         session.extend(prompts[index][real[index]])
         rows.append(
             Row(

@@ -2,10 +2,11 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from os import PathLike
+from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 from transformers.generation.configuration_utils import GenerationConfig
@@ -13,15 +14,16 @@ from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ngramspec.decoding import AdaptiveBudget, Budget, MeasuredCosts
-from ngramspec.drafting import AdaptiveLookup, Drafter, TokenArray
+from ngramspec.decoding import AdaptiveBudget, Budget
+from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
 from ngramspec.errors import NgramspecWarning
+from ngramspec.hf.cost_tables import CostTables
 from ngramspec.hf.early import refuse_early
 from ngramspec.hf.loop import decode, decode_plainly
 from ngramspec.hf.output import Output
 from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
-from ngramspec.hf.sources import references_of, segments_of
+from ngramspec.hf.segments import segments_of
 from ngramspec.hf.stopping import with_stop_strings
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.support import why_undrafted, why_undrafted_at
@@ -46,18 +48,30 @@ class Speculator:
     The rule is prompt lookup decoding (Saxena 2023), its verification that of Leviathan et al. (2023).
     """
 
-    def __init__(self, drafter: Drafter | None = None, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        drafter: Drafter | None = None,
+        budget: Budget | None = None,
+        *,
+        undrafted_segments: Collection[str] = (),
+    ) -> None:
         """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
 
         budget: how long they are; by default as long as they pay, on this model and machine.
+        undrafted_segments: for rows of these nothing is drafted, and nothing is kept of them.
         """
         for name, value, method in (("drafter", drafter, "open"), ("budget", budget, "allot")):
             if value is not None and (isinstance(value, type) or not hasattr(value, method)):
                 raise TypeError(f"{name} must be an object with {method}(), got {value!r}")
+        if isinstance(undrafted_segments, str):
+            raise TypeError(
+                f"undrafted_segments must be a collection of names, got {undrafted_segments!r}: put it in a list"
+            )
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
         self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
-        self._costs: WeakKeyDictionary[Model, MeasuredCosts] = WeakKeyDictionary()
+        self._undrafted = frozenset(undrafted_segments)
+        self._costs = CostTables()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -70,6 +84,7 @@ class Speculator:
         generation_config: GenerationConfig,
         segment: str | Sequence[str | None] | None = None,
         references: Sequence[Any] | None = None,
+        speculate: bool = True,
         inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
     ) -> Any:
@@ -78,11 +93,21 @@ class Speculator:
         segment: the kind of traffic, one for all rows or a list of one per prompt. What a row answers is drafted from
         in later rows of its segment, and in no others; without one nothing is kept.
         references: texts that the answer may copy from though the model does not read them, each a list of token ids.
+        speculate: False switches speculation off for this call; nothing is kept of it either.
         inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
         """
         processors, criteria, config = logits_processor, stopping_criteria, generation_config
         return Loop(self)(
-            model, input_ids, processors, criteria, config, segment, references, inputs_tensor, **model_kwargs
+            model,
+            input_ids,
+            processors,
+            criteria,
+            config,
+            segment,
+            references,
+            speculate,
+            inputs_tensor,
+            **model_kwargs,
         )
 
     def generate(
@@ -109,6 +134,23 @@ class Speculator:
         finally:
             loop.end_stream()
 
+    def save_costs(self, path: str | PathLike[str]) -> None:
+        """Put what passes were found to cost into a file, for `load_costs`; raises OSError where it cannot be written.
+
+        A process that is killed meanwhile leaves the earlier file as it was.
+        """
+        self._costs.save(Path(path))
+
+    def load_costs(self, path: str | PathLike[str]) -> None:
+        """Begin with what `save_costs` wrote, for each model whose first call is yet to come.
+
+        A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
+        many threads and the same torch; all others are passed over, and saved again.
+
+        Raises CostsError for what is no such file, or a damaged one; OSError where it cannot be read.
+        """
+        self._costs.load(Path(path))
+
     def _why_undrafted(self, request: Request) -> str | None:
         """Why this call is decoded without drafts, None where they are fine; raises for what is refused."""
         refuse_modes(request.config)
@@ -123,9 +165,14 @@ class Speculator:
         check_prompt(request)
         return why_undrafted_at(request.model, *request.num_positions)
 
+    def _drafters(self, segments: Sequence[str | None], *, speculate: bool) -> list[Drafter]:
+        """Who drafts for each row."""
+        return [self.drafter if speculate and segment not in self._undrafted else NoDrafts() for segment in segments]
+
     def _decode(
         self,
         request: Request,
+        drafters: Sequence[Drafter],
         segments: Sequence[str | None],
         references: Sequence[TokenArray],
         why_plainly: str | None,
@@ -133,18 +180,14 @@ class Speculator:
         if request.stream is not None:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None:
-            costs = self._costs_of(request.model)
-            output, counts = decode(request, self.drafter, self.budget, costs, segments, references)
+            costs = self._costs.of(request.model)
+            output, counts = decode(request, drafters, self.budget, costs, segments, references)
         else:
             self._warn_once(f"{type(request.model).__name__} {why_plainly}: its text is decoded without drafts")
             output, counts = decode_plainly(request)
         for counters, segment in zip(counts, segments, strict=True):
             self.stats.add(counters, segment)
         return output
-
-    def _costs_of(self, model: Model) -> MeasuredCosts:
-        with self._lock:
-            return self._costs.setdefault(model, MeasuredCosts())
 
     def _warn_once(self, message: str) -> None:
         with self._lock:
@@ -186,12 +229,13 @@ class Loop:
         generation_config: GenerationConfig,
         segment: str | Sequence[str | None] | None = None,
         references: Sequence[Any] | None = None,
+        speculate: bool = True,
         inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
     ) -> Any:
         """The decoding loop, as `generate()` calls it; see `Speculator.__call__`."""
         segments = segments_of(segment, len(input_ids), generation_config.num_return_sequences or 1)
-        copied_from = references_of(references)
+        copied_from = checked_references(() if references is None else references)
         processors, criteria = logits_processor, stopping_criteria
         stream = self._stream
         request = Request(
@@ -199,7 +243,8 @@ class Loop:
         )
         why_plainly = self._spec._why_undrafted(request)
         self.has_begun = True
-        return self._spec._decode(request, segments, copied_from, why_plainly)
+        drafters = self._spec._drafters(segments, speculate=speculate)
+        return self._spec._decode(request, drafters, segments, copied_from, why_plainly)
 
     def end_stream(self) -> None:
         """Tell the streamer, if there is one, that nothing follows."""

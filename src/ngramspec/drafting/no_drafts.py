@@ -1,0 +1,30 @@
+"""Nothing is drafted, and nothing is kept: speculation switched off."""
+
+from collections.abc import Sequence
+
+from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
+
+
+class NoDrafts:
+    """A drafter that proposes nothing: what decodes with it makes plain decoding's passes."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "NoDraftsSession":
+        """Start a row; nothing is read, nor kept."""
+        return NoDraftsSession()
+
+
+class NoDraftsSession:
+    """A row without drafts."""
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Nothing is looked up later, so nothing is taken in."""
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """Nothing."""
+        return Draft(NO_DRAFT)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """There is nothing to learn."""
+
+    def close(self) -> None:
+        """Nothing was kept."""
