@@ -1,12 +1,14 @@
 """Does it pay where the network is real? Plain decoding, transformers' prompt lookup and ngramspec on recorded traffic.
 
-    python -m benchmarks.end_to_end [TRACES...] [--records 4] [--rounds 3] [--dtype bfloat16] [--cpu-time]
+    python -m benchmarks.end_to_end [TRACES...] [--records 2] [--batches 1 4 16] [--dtype bfloat16] [--whole]
 
 The model has the shape of SmolLM-135M and random weights, and says what was recorded (`ngramspec.testing`), so all ways
-must emit the same text; that is asserted. They take turns in one process, request by request. A segment's time in a
-round is the sum over its requests, and a speed-up is the ratio of medians over the rounds.
+must emit the same text; that is asserted. Each batch of requests is decoded by all ways in turn, several times over,
+in one process; a segment's time in a round is the sum over its batches, and a speed-up is the ratio of medians over the
+rounds.
 
-whole: the `generate()` call. decode: the same from the end of the first forward pass on, which reads the prompt.
+Prompts are read once, for all ways and rounds, and their cache handed to `generate()`: that takes the same time however
+one decodes. With --whole every call reads its prompt itself, and is timed as a whole.
 """
 
 import json

@@ -1,5 +1,7 @@
 """Slow and obvious: what the fast code is held against."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ngramspec.drafting import NO_DRAFT, Draft, Match, TokenArray
@@ -73,3 +75,17 @@ class OracleLookupSession:
 
     def close(self) -> None:
         """Keep nothing."""
+
+
+def rising_slowly(values: Sequence[float], weights: Sequence[int]) -> list[float]:
+    """The non-decreasing sequence nearest to `values`, by the largest of the least means around each place."""
+
+    def mean(start: int, end: int) -> float:
+        total = sum(weights[start:end])
+        return sum(value * weight for value, weight in zip(values[start:end], weights[start:end], strict=True)) / total
+
+    size = len(values)
+    return [
+        max(min(mean(start, end) for end in range(place + 1, size + 1)) for start in range(place + 1))
+        for place in range(size)
+    ]

@@ -1,6 +1,7 @@
 """The budget against an oracle that tries all lengths, and what it does where little is known."""
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import AdaptiveBudget, Costs, FixedBudget, LinearCosts, MeasuredCosts, Shape, fitted
-from ngramspec.decoding.budget import PROBE_EVERY
-from ngramspec.decoding.measured_costs import NUM_ENOUGH, STALE
+from ngramspec.decoding.budget import CREDIT, LEAD, MOST_CREDIT, PROBE_EVERY
+from ngramspec.decoding.growth import NUM_ENOUGH, STALE
 from ngramspec.drafting import Draft
 
 SURVIVALS = st.lists(st.floats(0, 1), max_size=4).map(lambda steps: np.cumprod(steps or [1.0])[: len(steps)])
@@ -32,24 +33,54 @@ def measured(rows: int, by_columns: list[float]) -> MeasuredCosts:
     return costs
 
 
+def allotted(
+    drafts: list[Draft], costs: Costs, remaining: list[int] | None = None, budget: AdaptiveBudget | None = None
+) -> list[int]:
+    remaining = [100] * len(drafts) if remaining is None else remaining
+    return (budget or AdaptiveBudget()).allot(drafts, remaining, alone(len(drafts)), costs)
+
+
+def price(drafts: list[Draft], lengths: tuple[int, ...], costs: Costs) -> float:
+    num_more = max(lengths) if costs.counts_fill else sum(lengths)
+    prices = costs.prices(alone(len(drafts)), num_more)
+    assert prices is not None
+    return float(prices[-1])
+
+
+def progress(drafts: list[Draft], lengths: tuple[int, ...]) -> list[float]:
+    return [float(draft.survival[:length].sum()) for draft, length in zip(drafts, lengths, strict=True)]
+
+
 def value(drafts: list[Draft], lengths: tuple[int, ...], costs: Costs, rate: float) -> float:
-    """What a pass brings, less what its time is worth."""
-    gain = sum(float(draft.survival[:length].sum()) for draft, length in zip(drafts, lengths, strict=True))
-    shape = alone(len(drafts))
-    seconds = costs.seconds(shape._replace(columns=1 + max(lengths), tokens=len(drafts) + sum(lengths)))
-    assert seconds is not None
-    return len(drafts) + gain - rate * seconds
+    """What a pass of rows that are equally far brings, where no pass is waited for, less what its time is worth."""
+    return sum(progress(drafts, lengths)) - rate * price(drafts, lengths, costs)
 
 
-@given(st.lists(SURVIVALS, min_size=1, max_size=3), st.lists(st.floats(0.01, 3), min_size=5, max_size=5))
-def test_any_padded_pass_is_of_the_best_of_all_lengths(survivals: "list[np.ndarray]", steps: list[float]) -> None:
-    drafts = drafted(*survivals)
+def soft_minimum(drafts: list[Draft], lengths: tuple[int, ...], remaining: list[int], costs: Costs) -> float:
+    """As `value`, where all of a pass is saved by the row that ends last."""
+    ahead = [gain - left for gain, left in zip(progress(drafts, lengths), remaining, strict=True)]
+    least = -LEAD * math.log(sum(math.exp(-own / LEAD) for own in ahead))
+    return len(drafts) * (least - price(drafts, lengths, costs) / price(drafts, (0,) * len(drafts), costs))
+
+
+@given(SURVIVALS, st.lists(st.floats(0.01, 1), min_size=5, max_size=5))
+def test_any_pass_of_one_row_is_of_the_best_of_all_lengths(survival: "np.ndarray", steps: list[float]) -> None:
+    drafts, costs = drafted(survival), measured(1, np.cumsum([1.0, *steps[1:]]).tolist())
+    best = max(value(drafts, (length,), costs, 1.0) for length in range(survival.size + 1))
+    assert value(drafts, tuple(allotted(drafts, costs)), costs, 1.0) == pytest.approx(best)
+
+
+@given(
+    st.lists(st.tuples(SURVIVALS, st.integers(1, 200)), min_size=2, max_size=3),
+    st.lists(st.floats(0.01, 1), min_size=5, max_size=5),
+)
+def test_any_padded_pass_is_of_the_best_of_all_lengths(rows: "list[Any]", steps: list[float]) -> None:
+    drafts, remaining = drafted(*(survival for survival, _ in rows)), [left for _, left in rows]
     costs = measured(len(drafts), np.cumsum([1.0, *steps[1:]]).tolist())
-    lengths = AdaptiveBudget().allot(drafts, alone(len(drafts)), costs)
-    rate = len(drafts) / 1.0  # without drafts; nothing was emitted yet
+    lengths = tuple(allotted(drafts, costs, remaining))
     every = itertools.product(*(range(draft.tokens.size + 1) for draft in drafts))
-    best = max(value(drafts, tried, costs, rate) for tried in every)
-    assert value(drafts, tuple(lengths), costs, rate) == pytest.approx(best)
+    best = max(soft_minimum(drafts, tried, remaining, costs) for tried in every)
+    assert soft_minimum(drafts, lengths, remaining, costs) == pytest.approx(best)
 
 
 @given(st.lists(SURVIVALS, min_size=1, max_size=3), st.floats(0.001, 2))
@@ -58,55 +89,68 @@ def test_any_pass_that_costs_by_the_token_takes_the_best_of_all_lengths(
 ) -> None:
     drafts = drafted(*survivals)
     costs = LinearCosts(1.0, per_token)
-    lengths = AdaptiveBudget().allot(drafts, alone(len(drafts)), costs)
-    rate = len(drafts) / costs.seconds(alone(len(drafts)))
+    rate = len(drafts) / costs.of(len(drafts))
     every = itertools.product(*(range(draft.tokens.size + 1) for draft in drafts))
     best = max(value(drafts, tried, costs, rate) for tried in every)
-    assert value(drafts, tuple(lengths), costs, rate) == pytest.approx(best)
+    assert value(drafts, tuple(allotted(drafts, costs)), costs, rate) == pytest.approx(best)
+
+
+def test_a_row_that_is_far_ahead_is_not_drafted_for_while_the_others_wait() -> None:
+    costs = measured(2, [1.0, 1.5])
+    drafts = drafted([0.9], [])
+    assert [1, 0] == allotted(drafts, costs, [100, 10])
+    assert [0, 0] == allotted(drafts, costs, [10, 100])
 
 
 def test_nothing_is_drafted_until_plain_passes_have_a_price() -> None:
-    assert [0, 0] == AdaptiveBudget().allot(drafted([1.0], [1.0]), alone(2), MeasuredCosts())
+    assert [0, 0] == allotted(drafted([1.0], [1.0]), MeasuredCosts())
 
 
 def test_sure_drafts_go_out_and_hopeless_ones_do_not() -> None:
     costs = measured(1, [1.0, 1.8, 1.9, 2.0])
-    assert [3] == AdaptiveBudget().allot(drafted([1.0, 1.0, 1.0]), alone(1), costs)
-    assert [0] == AdaptiveBudget().allot(drafted([0.2, 0.1, 0.1]), alone(1), costs)
-    assert [0] == AdaptiveBudget().allot(drafted([]), alone(1), costs)
+    assert [3] == allotted(drafted([1.0, 1.0, 1.0]), costs)
+    assert [0] == allotted(drafted([0.2, 0.1, 0.1]), costs)
+    assert [0] == allotted(drafted([]), costs)
 
 
 def test_costs_need_not_be_convex() -> None:
     costs = measured(1, [1.0, 2.2, 2.3, 2.4])  # a second token alone does not pay, three do
-    assert [0] == AdaptiveBudget().allot(drafted([0.9]), alone(1), costs)
-    assert [3] == AdaptiveBudget().allot(drafted([0.9, 0.85, 0.8]), alone(1), costs)
+    assert [0] == allotted(drafted([0.9]), costs)
+    assert [3] == allotted(drafted([0.9, 0.85, 0.8]), costs)
 
 
 def test_in_a_batch_the_surest_tokens_go_first() -> None:
     costs = LinearCosts(1.0, 0.3)
-    assert [0, 2] == AdaptiveBudget().allot(drafted([0.1, 0.1], [0.9, 0.9]), alone(2), costs)
+    assert [0, 2] == allotted(drafted([0.1, 0.1], [0.9, 0.9]), costs)
+
+
+def lengths_of(passes: int, budget: AdaptiveBudget, costs: Costs, survival: list[float]) -> list[int]:
+    return [allotted(drafted(survival), costs, budget=budget)[0] for _ in range(passes)]
 
 
 def test_a_width_that_was_too_dear_once_is_tried_again() -> None:
-    costs = measured(1, [1.0, 5.0])
+    costs = measured(1, [1.0, 1.95])
     budget = AdaptiveBudget()
-    drafts = drafted([0.9])
-
-    def widths(passes: int) -> set[int]:
-        return {budget.allot(drafts, alone(1), costs)[0] for _ in range(passes)}
-
-    assert {0} == widths(2 * PROBE_EVERY)
+    assert {0} == set(lengths_of(2 * PROBE_EVERY, budget, costs, [0.9]))
     for _ in range(STALE):
         costs.record(alone(1), 1.0, 1)
-    assert {0, 1} == widths(2 * PROBE_EVERY)
+    assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, budget, costs, [0.9]))
+
+
+def test_trials_take_one_pass_in_a_hundred_at_the_most() -> None:
+    costs, budget = measured(1, [1.0, 1.9]), AdaptiveBudget()
+    for _ in range(STALE):
+        costs.record(alone(1), 1.0, 1)
+    passes = 200 * PROBE_EVERY
+    lost = 1.9 - 1.0 - 0.5  # what a trial costs more, less what it is expected to bring
+    assert sum(lengths_of(passes, budget, costs, [0.5])) * lost <= MOST_CREDIT + passes * CREDIT
 
 
 def test_plain_passes_are_measured_anew_now_and_then() -> None:
     costs = measured(1, [1.0, 1.0])
     for _ in range(STALE):
         costs.record(Shape(1, 2, 2, 100), 1.0, 2)
-    budget = AdaptiveBudget()
-    assert {0, 1} == {budget.allot(drafted([1.0]), alone(1), costs)[0] for _ in range(2 * PROBE_EVERY)}
+    assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, AdaptiveBudget(), costs, [1.0]))
 
 
 @given(SURVIVALS, st.floats(0.01, 2))
@@ -114,20 +158,18 @@ def test_nothing_less_sure_than_the_least_survival_is_ever_taken(survival: "np.n
     costs = LinearCosts(1.0, per_token)
     budget = AdaptiveBudget()
     sure = survival[survival >= budget.min_survival(alone(1), costs)]
-    assert budget.allot(drafted(survival), alone(1), costs)[0] <= sure.size
+    assert allotted(drafted(survival), costs, budget=budget)[0] <= sure.size
 
 
 def test_of_a_batch_on_a_gpu_each_row_drafts_less() -> None:
     survival = [0.9**length for length in range(1, 49)]
-    lengths = [
-        AdaptiveBudget().allot(drafted(survival), alone(1), fitted("h100-8b", batch))[0] for batch in (1, 8, 32, 128)
-    ]
+    lengths = [allotted(drafted(survival), fitted("h100-8b", batch))[0] for batch in (1, 8, 32, 128)]
     assert sorted(lengths, reverse=True) == lengths
     assert len(set(lengths)) > 2
 
 
 def test_a_token_that_costs_a_whole_pass_is_never_drafted() -> None:
-    assert [0] == AdaptiveBudget().allot(drafted([0.99, 0.98]), alone(1), LinearCosts(0.0, 1.0))
+    assert [0] == allotted(drafted([0.99, 0.98]), LinearCosts(0.0, 1.0))
 
 
 def test_a_fixed_budget_takes_every_draft_as_it_is() -> None:

@@ -1,136 +1,231 @@
 """What is learnt of passes: prices by width, scarcely disturbed by noise, and what was not tried of late."""
 
 import itertools
+import json
 import math
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
-from ngramspec.decoding.measured_costs import FIRST_GUESS, MEMORY, NUM_ENOUGH, NUM_KEPT, STALE, Rate
+from ngramspec.decoding.growth import FIRST_GUESS, NUM_ENOUGH, NUM_KEPT, STALE, Growth, rising
+from ngramspec.decoding.measured_costs import MEMORY, Rate
+from tests.oracles import rising_slowly
 
 
 def wide(columns: int, rows: int = 1, context: int = 100) -> Shape:
     return Shape(rows, columns, rows * columns, context)
 
 
-def measured(*times: tuple[int, float], context: int = 100) -> MeasuredCosts:
+def measured(*times: tuple[int, float], rows: int = 1, context: int = 100) -> MeasuredCosts:
     costs = MeasuredCosts()
     for columns, seconds in times:
         for _ in range(NUM_ENOUGH):
-            costs.record(wide(columns, context=context), seconds, 1)
+            costs.record(wide(columns, rows, context), seconds, rows)
     return costs
+
+
+def priced(costs: MeasuredCosts, columns: int, rows: int = 1, context: int = 100) -> float | None:
+    prices = costs.prices(wide(1, rows, context), columns - 1)
+    return None if prices is None else float(prices[-1])
+
+
+def hoped_for(costs: MeasuredCosts, columns: int) -> float:
+    prices = costs.prices(wide(1), columns - 1, hopeful=True)
+    assert prices is not None
+    return float(prices[-1])
 
 
 def test_nothing_is_said_before_a_pass_of_one_column_was_measured_a_few_times() -> None:
     costs = MeasuredCosts()
-    assert costs.seconds(wide(1)) is None
+    assert priced(costs, 1) is None
     for _ in range(NUM_ENOUGH):
-        assert costs.seconds(wide(5)) is None
+        assert priced(costs, 2) is None
         costs.record(wide(1), 1.0, 1)
-    assert 1.0 == costs.seconds(wide(1))
-    assert costs.seconds(wide(11)) == pytest.approx(1.0 + 10 * FIRST_GUESS)
+    assert 1.0 == priced(costs, 1)
+    assert priced(costs, 2) == pytest.approx(1.0 + FIRST_GUESS)
+
+
+def test_a_width_is_tried_once_half_of_it_was_measured() -> None:
+    costs = measured((1, 1.0))
+    for reach in (2, 4, 8, 16):
+        assert priced(costs, reach) != math.inf == priced(costs, reach + 1)
+        costs.record(wide(reach), 1.1, 1)
 
 
 def test_between_two_widths_the_price_is_on_the_line_and_behind_the_last_it_goes_on() -> None:
-    costs = measured((1, 1.0), (11, 3.0))
-    assert [1.0, 2.0, 3.0, 4.0] == [costs.seconds(wide(columns)) for columns in (1, 6, 11, 16)]
+    costs = measured((1, 1.0), (6, 1.5), (11, 3.0))
+    assert priced(costs, 6) == pytest.approx(1.5)
+    assert priced(costs, 9) == pytest.approx(1.5 + 3 * 0.3)
+    assert priced(costs, 16) == pytest.approx(3.0 + 5 * 0.2)
 
 
 def test_a_pass_that_was_disturbed_changes_no_price() -> None:
-    costs = measured((1, 1.0), (11, 3.0))
+    costs = measured((1, 1.0), (11, 1.2))
     costs.record(wide(11), 50.0, 1)
-    assert 3.0 == costs.seconds(wide(11))
+    assert priced(costs, 11) == pytest.approx(1.2)
 
 
-def test_a_lasting_change_is_learnt_within_the_passes_that_are_kept() -> None:
-    costs = measured((1, 1.0), (11, 3.0))
+def test_the_first_pass_of_a_width_counts_for_twice_what_was_expected_at_the_most() -> None:
+    costs = measured((1, 1.0))
+    costs.record(wide(2), 50.0, 1)
+    assert priced(costs, 2) == pytest.approx(2 * (1 + FIRST_GUESS))
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_a_lasting_change_is_learnt_within_the_passes_that_are_kept(columns: int) -> None:
+    costs = measured((1, 1.0), (5, 1.5))
     for _ in range(NUM_KEPT):
-        costs.record(wide(11), 2.0, 1)
-    assert 2.0 == costs.seconds(wide(11))
+        costs.record(wide(columns), 1.2, 1)
+    assert priced(costs, columns) == pytest.approx(1.2)
+
+
+def test_a_slower_machine_makes_no_draft_dearer() -> None:
+    costs = measured((1, 1.0), (5, 1.5))
+    for seconds, columns in ((2.0, 1), (3.0, 5)) * NUM_KEPT:
+        costs.record(wide(columns), seconds, 1)
+    assert priced(costs, 5) == pytest.approx(3.0)
+    assert priced(costs, 1) == pytest.approx(2.0)
 
 
 def test_a_wider_pass_is_never_cheaper() -> None:
-    costs = measured((1, 1.0), (4, 0.5), (8, 2.0))
-    assert [1.0, 1.0, 2.0] == [costs.seconds(wide(columns)) for columns in (1, 4, 8)]
+    costs = measured((1, 1.0), (4, 1.8), (8, 1.2))
+    assert priced(costs, 4) == priced(costs, 6) == priced(costs, 8) == pytest.approx(1.5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), max_size=7))
+def test_any_rising_sequence_is_the_nearest_one(steps: list[tuple[int, int]]) -> None:
+    values, weights = [float(value) for value, _ in steps], [weight for _, weight in steps]
+    assert rising(values, weights) == pytest.approx(rising_slowly(values, weights))
 
 
 def test_another_context_starts_with_what_the_nearest_one_knows_and_goes_its_own_way() -> None:
-    costs = measured((1, 1.0), (11, 3.0), context=1000)
-    assert 3.0 == costs.seconds(wide(11, context=5000))
+    costs = measured((1, 1.0), (11, 1.8), context=1000)
+    assert priced(costs, 11, context=5000) == pytest.approx(1.8)
     for _ in range(NUM_KEPT):
-        costs.record(wide(11, context=5000), 9.0, 1)
-    assert 9.0 == costs.seconds(wide(11, context=5000))
-    assert 3.0 == costs.seconds(wide(11, context=1000))
+        costs.record(wide(1, context=5000), 4.0, 1)
+    for _ in range(NUM_KEPT):
+        costs.record(wide(11, context=5000), 12.0, 1)
+    assert priced(costs, 11, context=5000) == pytest.approx(12.0)
+    assert priced(costs, 11, context=1000) == pytest.approx(1.8)
 
 
-def test_a_width_that_was_not_tried_of_late_costs_at_least_what_the_widest_narrower_one_does() -> None:
-    costs = measured((1, 1.0), (5, 2.0))
-    assert costs.least_seconds(wide(5)) is None
-    assert [1.0, 2.0] == [costs.least_seconds(wide(columns)) for columns in (4, 9)]
+def test_what_was_not_tried_of_late_is_hoped_to_add_half_as_much() -> None:
+    costs = measured((1, 1.0), (5, 1.5))
+    assert hoped_for(costs, 5) == pytest.approx(1.5)
+    assert hoped_for(costs, 9) == pytest.approx(1.0 + (2.0 - 1.0) / 2)
     for _ in range(STALE):
         costs.record(wide(1), 1.0, 1)
-    assert [1.0, 1.0] == [costs.least_seconds(wide(columns)) for columns in (5, 9)]
+    assert hoped_for(costs, 5) == pytest.approx(1.25)
 
 
-def test_a_pass_of_one_column_that_was_not_tried_of_late_may_cost_anything() -> None:
-    costs = measured((1, 1.0), (5, 2.0))
+def test_a_plain_pass_that_was_not_made_of_late_is_all_that_is_offered_where_one_hopes() -> None:
+    costs = measured((1, 1.0), (5, 1.2))
     for _ in range(STALE):
-        costs.record(wide(5), 2.0, 1)
-    assert 0.0 == costs.least_seconds(wide(1))
+        costs.record(wide(5), 1.2, 1)
+    assert [1.0, math.inf] == [hoped_for(costs, columns) for columns in (1, 5)]
+    assert priced(costs, 5) == pytest.approx(1.2)
+
+
+def test_a_column_adds_at_least_what_it_adds_where_it_adds_least() -> None:
+    assert measured((1, 1.0), (3, 1.8), (5, 2.0)).per_token(wide(1)) == pytest.approx(0.1)
+    assert 0.0 == MeasuredCosts().per_token(wide(1))
+
+
+def test_the_fixed_share_is_what_passes_of_fewer_rows_cost_too() -> None:
+    costs = measured((1, 10.0), rows=4)
+    assert 1.0 == costs.fixed_share(wide(1, 4))  # nobody knows yet
+    for _ in range(NUM_ENOUGH):
+        costs.record(wide(1, rows=1), 4.0, 1)
+    assert costs.fixed_share(wide(1, 4)) == pytest.approx(0.2)  # 2 s, and 2 s for each row
+    assert LinearCosts(3.0, 1.0).fixed_share(Shape(1, 1, 1, 0)) == pytest.approx(0.75)
 
 
 def test_the_rate_is_that_of_the_last_passes() -> None:
     rate = Rate()
-    assert 0.0 == rate.per_second
+    assert 0.0 == rate.mean
     for num_tokens in (1, 3):
         for _ in range(10 * MEMORY):
-            rate.record(2.0, num_tokens)
-        assert math.isclose(num_tokens / 2, rate.per_second, rel_tol=1e-3)
+            rate.record(num_tokens, 2.0)
+        assert math.isclose(num_tokens / 2, rate.mean, rel_tol=1e-3)
 
 
-def test_each_number_of_rows_has_a_rate_of_its_own() -> None:
-    costs = measured((1, 2.0))
-    assert [0.5, 0.0] == [costs.rate(1), costs.rate(2)]
+def test_the_rate_counts_tokens_of_all_rows_and_no_disturbed_second() -> None:
+    costs = measured((1, 2.0), rows=3)
+    costs.record(wide(1, 3), 100.0, 3)
+    assert costs.rate(wide(1, 3)) == pytest.approx(1.5)
+    assert 0.0 == MeasuredCosts().rate(wide(1))
 
 
 def test_threads_may_share_what_is_learnt() -> None:
-    costs = MeasuredCosts()
+    costs = measured((1, 1.0))
 
     def learn(columns: int) -> None:
         for _ in range(500):
-            costs.record(wide(columns), float(columns), 1)
-            costs.seconds(wide(3))
+            costs.record(wide(columns), 1.0 + columns / 10, 1)
+            costs.prices(wide(1), 3)
 
-    threads = [threading.Thread(target=learn, args=(columns,)) for columns in (1, 2, 4, 8)]
+    threads = [threading.Thread(target=learn, args=(columns,)) for columns in (2, 4, 8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [1.0, 2.0, 4.0, 8.0] == [costs.seconds(wide(columns)) for columns in (1, 2, 4, 8)]
+    assert [1.2, 1.4, 1.8] == pytest.approx([priced(costs, columns) for columns in (2, 4, 8)])
 
 
-@given(st.lists(st.tuples(st.integers(1, 30), st.floats(1e-6, 10)), min_size=1, max_size=60), st.integers(1, 40))
-def test_any_prices_rise_with_the_width_and_never_fall_below_what_passes_cost_at_the_least(
-    passes: list[tuple[int, float]], columns: int
+PASSES = st.lists(
+    st.tuples(st.integers(1, 30), st.integers(1, 20), st.sampled_from([10, 100, 5000]), st.floats(1e-6, 10)),
+    max_size=60,
+)
+
+
+@given(PASSES, st.integers(1, 20))
+def test_any_prices_rise_with_the_width_and_hopes_are_no_dearer(
+    passes: list[tuple[int, int, int, float]], rows: int
 ) -> None:
     costs = MeasuredCosts()
-    for width, seconds in passes:
-        costs.record(wide(width), seconds, 1)
-    prices = [costs.seconds(wide(width)) for width in range(1, 50)]
-    if None in prices:
-        assert [None] * len(prices) == prices
+    for columns, of_rows, context, seconds in passes:
+        costs.record(wide(columns, of_rows, context), seconds, of_rows)
+    prices, hopes = (costs.prices(wide(1, rows), 48, hopeful=hopeful) for hopeful in (False, True))
+    assert 0.0 <= costs.fixed_share(wide(1, rows)) <= 1.0
+    if prices is None or hopes is None:
+        assert prices is hopes
         return
-    known = [price for price in prices if price is not None]
-    assert all(price <= wider * (1 + 1e-9) for price, wider in itertools.pairwise(known))
-    least = costs.least_seconds(wide(columns))
-    assert least is None or least <= known[columns - 1] * (1 + 1e-9)
+    assert all(price <= wider * (1 + 1e-9) for price, wider in itertools.pairwise(prices.tolist()))
+    if hopes[1] < math.inf:
+        assert (hopes <= prices * (1 + 1e-9)).all()
+    assert 0.0 <= costs.per_token(wide(1, rows)) < math.inf
+
+
+@given(PASSES)
+def test_any_costs_are_the_same_once_they_were_saved(passes: list[tuple[int, int, int, float]]) -> None:
+    costs = MeasuredCosts()
+    for columns, rows, context, seconds in passes:
+        costs.record(wide(columns, rows, context), seconds, rows)
+    restored = MeasuredCosts.of_state(json.loads(json.dumps(costs.state())))
+    for columns, rows, context, _ in passes:
+        expected, actual = (each.prices(wide(1, rows, context), columns) for each in (costs, restored))
+        assert (expected is None) == (actual is None)
+        if expected is not None and actual is not None:
+            np.testing.assert_allclose(expected, actual)
+        assert costs.rate(wide(1, rows)) == pytest.approx(restored.rate(wide(1, rows)))
+
+
+def test_a_new_kind_takes_over_only_what_was_measured_often_enough() -> None:
+    known = Growth()
+    for _ in range(NUM_ENOUGH):
+        known.record(2, 1.3)
+    known.record(4, 3.0)
+    assert Growth(known).of(2)[-1] == pytest.approx(1.3)
+    assert 4 == Growth(known).reach < known.reach
 
 
 def test_a_published_fit_counts_tokens() -> None:
     costs = LinearCosts(7.09e-3, 21.01e-6)
-    assert 7.09e-3 + 8 * 21.01e-6 == costs.seconds(Shape(rows=2, columns=7, tokens=8, context=0))
-    costs.record(Shape(2, 7, 8, 0), 99.0, 4)
-    assert 4 / costs.seconds(Shape(2, 7, 8, 0)) == pytest.approx(costs.rate(2))
+    shape = Shape(rows=2, columns=7, tokens=8, context=0)
+    assert [7.09e-3 + n * 21.01e-6 for n in (8, 9)] == pytest.approx(costs.prices(shape, 1).tolist())
+    costs.record(shape, 99.0, 4)
+    assert 4 / costs.of(8) == pytest.approx(costs.rate(shape))

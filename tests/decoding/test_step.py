@@ -93,7 +93,7 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
         def min_survival(self, shape: Shape, costs: Costs) -> float:
             return 0.5
 
-        def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
+        def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
             assert [5, 5] == [draft.tokens.size for draft in drafts]
             return [3, 0]
 
@@ -131,7 +131,7 @@ def test_a_target_must_answer_for_every_row() -> None:
 
 def test_a_fixed_budget_is_the_same_for_every_row_and_never_negative() -> None:
     drafts = [Draft(np.zeros(12, np.int32))] * 3
-    assert [10, 10, 10] == FixedBudget().allot(drafts, ALONE, MeasuredCosts())
-    assert [0, 0, 0] == FixedBudget(0).allot(drafts, ALONE, MeasuredCosts())
+    assert [10, 10, 10] == FixedBudget().allot(drafts, [20] * 3, ALONE, MeasuredCosts())
+    assert [0, 0, 0] == FixedBudget(0).allot(drafts, [20] * 3, ALONE, MeasuredCosts())
     with pytest.raises(ValueError, match=r"must be a whole number >= 0 \(0 switches speculation off\), got -1"):
         FixedBudget(-1)

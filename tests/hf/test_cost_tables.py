@@ -27,9 +27,9 @@ def test_a_saved_table_is_used_for_the_model_that_it_was_measured_with(tmp_path:
     restarted = Speculator()
     restarted.load_costs(tmp_path / "costs")
     costs = restarted._costs.of(tiny("llama"))
-    assert spec._costs.of(tiny("llama")).seconds(SHAPE) == costs.seconds(SHAPE) is not None
-    assert spec._costs.of(tiny("llama")).rate(1) == costs.rate(1) > 0
-    assert restarted._costs.of(tiny("gpt2")).seconds(SHAPE) is None
+    assert spec._costs.of(tiny("llama")).prices(SHAPE, 0) == costs.prices(SHAPE, 0) is not None
+    assert spec._costs.of(tiny("llama")).rate(SHAPE) == costs.rate(SHAPE) > 0
+    assert restarted._costs.of(tiny("gpt2")).prices(SHAPE, 0) is None
 
 
 def test_a_table_for_other_threads_is_passed_over(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_table_for_other_threads_is_passed_over(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
-        assert restarted._costs.of(tiny("llama")).seconds(SHAPE) is None
+        assert restarted._costs.of(tiny("llama")).prices(SHAPE, 0) is None
     finally:
         torch.set_num_threads(threads)
 
@@ -51,7 +51,7 @@ def test_a_table_that_nobody_used_is_saved_again(tmp_path: Path) -> None:
     second.save_costs(tmp_path / "costs")
     third = Speculator()
     third.load_costs(tmp_path / "costs")
-    assert all(third._costs.of(tiny(family)).seconds(SHAPE) is not None for family in ("llama", "gpt2"))
+    assert all(third._costs.of(tiny(family)).prices(SHAPE, 0) is not None for family in ("llama", "gpt2"))
 
 
 def test_what_is_no_table_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_what_is_no_table_is_refused_and_nothing_is_lost(tmp_path: Path) -> None
         spec.load_costs(tmp_path / "cut")
     with pytest.raises(CostsError, match=r"a saved cost table begins with 'ngramspec cost table ', got .*history"):
         spec.load_costs(tmp_path / "history")
-    assert spec._costs.of(tiny("llama")).seconds(SHAPE) is not None
+    assert spec._costs.of(tiny("llama")).prices(SHAPE, 0) is not None

@@ -66,7 +66,7 @@ class Whimsical:
     def min_survival(self, shape: Shape, costs: Costs) -> float:
         return float(self._random.random() / 4)
 
-    def allot(self, drafts: Any, shape: Shape, costs: Costs) -> list[int]:
+    def allot(self, drafts: Any, remaining: Any, shape: Shape, costs: Costs) -> list[int]:
         return [int(self._random.integers(0, draft.tokens.size + 1)) for draft in drafts]
 
 
@@ -83,7 +83,7 @@ def test_the_text_is_the_same_whatever_the_budget_decides(seed: int, batch: int)
 
 def test_a_budget_that_allots_nothing_has_nothing_checked() -> None:
     class Miser(Whimsical):
-        def allot(self, drafts: Any, shape: Shape, costs: Costs) -> list[int]:
+        def allot(self, drafts: Any, remaining: Any, shape: Shape, costs: Costs) -> list[int]:
             assert all(isinstance(draft, Draft) for draft in drafts)
             return [0] * len(drafts)
 
@@ -99,7 +99,7 @@ def test_what_passes_cost_is_learnt_by_model() -> None:
         model.generate(**padded_prompts(1), **CALL, custom_generate=spec)
     costs = [spec._costs.of(model) for model in (first, second)]
     assert costs[0] is not costs[1]
-    assert all(each.seconds(Shape(1, 1, 1, 16)) is not None for each in costs)
+    assert all(each.prices(Shape(1, 1, 1, 16), 0) is not None for each in costs)
     assert 2 == spec.stats.total.requests
 
 

@@ -1,12 +1,14 @@
 """How many tokens each row drafts in a pass."""
 
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.decoding.costs import Costs, Shape
-from ngramspec.drafting.types import Draft
+from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 48
 """Longer drafts are never asked for."""
@@ -15,7 +17,19 @@ LEAST_SURVIVAL = 0.005
 """A token that is less sure is not worth the time to look it up, whatever it costs to check."""
 
 PROBE_EVERY = 16
-"""Passes between two looks for a width whose cost nobody knows."""
+"""Passes between two at which what was not tried of late is priced hopefully."""
+
+CREDIT = 0.01
+"""Of all passes so much may go to such trials, if they turn out to bring no more than was known."""
+
+MOST_CREDIT = 2.0
+"""Passes that may be saved up for trials."""
+
+
+IntArray = npt.NDArray[np.int64]
+
+LEAD = 32
+"""Tokens by which a row must be ahead of another one to end before it with some certainty."""
 
 
 class Budget(Protocol):
@@ -29,8 +43,11 @@ class Budget(Protocol):
     def min_survival(self, shape: Shape, costs: Costs) -> float:
         """Return how sure a drafted token must be at the least to be worth drafting; shape: the pass without drafts."""
 
-    def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
-        """Return how many tokens of each of `drafts` to check; shape: the pass without any of them."""
+    def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
+        """Return how many tokens of each of `drafts` to check; shape: the pass without any of them.
+
+        remaining: tokens that each row may still emit; all rows began together.
+        """
 
 
 class FixedBudget:
@@ -50,7 +67,7 @@ class FixedBudget:
         """Return 0.0: whatever is drafted is checked."""
         return 0.0
 
-    def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
+    def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return `max_draft_tokens` for each row."""
         return [self.max_draft_tokens] * len(drafts)
 
@@ -62,60 +79,86 @@ class AdaptiveBudget:
     several columns is made where it is expected to bring more than the time it takes would otherwise (Dinkelbach's
     rule for a ratio of sums). Costs need not be convex: whole lengths are compared, and not one more token.
 
-    Widths that nobody has tried of late are tried now and then, if they would be the best at the lowest price that
-    they can have.
+    Widths that nobody has tried of late are tried now and then, if they would be the best at the price that is to be
+    hoped for; what that is expected to cost comes out of a small credit.
     """
 
     def __init__(self) -> None:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
         self._num_passes = 0
+        self._credit = MOST_CREDIT
 
     def min_survival(self, shape: Shape, costs: Costs) -> float:
         """Return what the cheapest token must bring; in a padded pass the rows share the price of a column."""
+        prices = costs.prices(shape, 0)
+        if prices is None:
+            return LEAST_SURVIVAL
         sharing = shape.rows if costs.counts_fill else 1
-        return max(LEAST_SURVIVAL, self._rate(shape, costs) * costs.per_token(shape) / sharing)
+        return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * costs.per_token(shape) / sharing)
 
-    def allot(self, drafts: Rows[Draft], shape: Shape, costs: Costs) -> list[int]:
+    def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return the best lengths; none while the cost of a pass without drafts is unknown."""
         self._num_passes += 1
-        rate = self._rate(shape, costs)
-        if not rate or not any(draft.tokens.size for draft in drafts):
+        share = costs.fixed_share(shape)
+        gains, lengths = (_by_columns if costs.counts_fill else _by_tokens)(drafts, np.array(remaining), share)
+        prices = costs.prices(shape, gains.size - 1)
+        if prices is None:
             return [0] * len(drafts)
-        if not costs.counts_fill:
-            return _by_tokens(drafts, shape, costs, rate)
-        return _by_columns(drafts, shape, costs, rate, is_probe=self._num_passes % PROBE_EVERY == 0)
+        rate = _rate(shape, costs, prices)
+        values = gains - rate * prices
+        best = int(np.argmax(values))
+        if self._num_passes % PROBE_EVERY == 0:
+            hoped_for = costs.prices(shape, gains.size - 1, hopeful=True)
+            assert hoped_for is not None
+            tried = int(np.argmax(gains - rate * hoped_for))
+            best = self._affordable(tried, best, (values[best] - values[tried]) / (rate * prices[0]))
+        return lengths(best)
 
-    def _rate(self, shape: Shape, costs: Costs) -> float:
-        """Tokens that a second is worth; 0.0 while the cost of a pass without drafts is unknown."""
-        alone = costs.seconds(shape)
-        return 0.0 if alone is None else max(costs.rate(shape.rows), shape.rows / alone)
-
-
-def _by_columns(drafts: Rows[Draft], shape: Shape, costs: Costs, rate: float, *, is_probe: bool) -> list[int]:
-    """One length for all: a row that drafts less than the widest one saves nothing."""
-    longest = max(draft.tokens.size for draft in drafts)
-    expected = np.zeros(longest + 1)
-    for draft in drafts:
-        expected[1 : draft.survival.size + 1] += draft.survival
-    gains = np.cumsum(expected)
-    best, most = 0, -np.inf
-    for length in range(longest + 1):
-        wider = shape._replace(columns=shape.columns + length)
-        least = costs.least_seconds(wider) if is_probe else None
-        seconds = least if least is not None else costs.seconds(wider)
-        value = gains[length] - rate * (seconds or 0.0)
-        if value > most:
-            best, most = length, value
-    return [min(best, draft.tokens.size) for draft in drafts]
+    def _affordable(self, tried: int, best: int, loss: float) -> int:
+        """Return `tried` if there is credit for what it loses against `best`, in plain passes."""
+        self._credit = min(MOST_CREDIT, self._credit + PROBE_EVERY * CREDIT)
+        if loss > self._credit:
+            return best
+        self._credit -= loss
+        return tried
 
 
-def _by_tokens(drafts: Rows[Draft], shape: Shape, costs: Costs, rate: float) -> list[int]:
-    """The surest tokens of all rows, as many as pay."""
+def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:
+    """Tokens that a second is worth."""
+    return max(costs.rate(shape), shape.rows / float(prices[0]))
+
+
+Lengths = Callable[[int], list[int]]
+"""From how many columns, or tokens, are drafted to the length of each row's draft."""
+
+
+def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
+    """What comes by columns: one length for all, for a row that drafts less than the widest one saves nothing.
+
+    Rows of a call wait for the last one. A token of a row that ends before the others saves only what a pass costs less
+    for having a row less; all else is saved by the row that ends last, and that will be one of those that are behind.
+    So of the fixed share of a pass the progress of the rows counts by a soft minimum.
+    """
+    expected = np.zeros((max(draft.tokens.size for draft in drafts) + 1, len(drafts)))
+    for row, draft in enumerate(drafts):
+        expected[1 : draft.survival.size + 1, row] = draft.survival
+    emitted = np.cumsum(expected, axis=0)
+    gains = emitted.sum(axis=1)
+    if len(drafts) > 1 and fixed_share > 0.0:
+        lag = (remaining - remaining.max()) / LEAD
+        least = -LEAD * np.log(np.exp(lag - emitted / LEAD).sum(axis=1))
+        gains = (1.0 - fixed_share) * gains + fixed_share * len(drafts) * (least - least[0])
+    return gains, lambda best: [min(best, draft.tokens.size) for draft in drafts]
+
+
+def _by_tokens(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
+    """What comes by tokens: the surest of all rows go first."""
     owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])
-    survival = np.concatenate([draft.survival for draft in drafts])
-    order = np.argsort(-survival, kind="stable")
-    gains = np.concatenate(([0.0], np.cumsum(survival[order])))
-    seconds = [costs.seconds(shape._replace(tokens=shape.tokens + more)) or 0.0 for more in range(len(gains))]
-    best = int(np.argmax(gains - rate * np.array(seconds)))
-    lengths: list[int] = np.bincount(owners[order[:best]], minlength=len(drafts)).tolist()
-    return lengths
+    expected = np.concatenate([draft.survival for draft in drafts])
+    order = np.argsort(-expected, kind="stable")
+
+    def lengths(best: int) -> list[int]:
+        found: list[int] = np.bincount(owners[order[:best]], minlength=len(drafts)).tolist()
+        return found
+
+    return np.concatenate(([0.0], np.cumsum(expected[order]))), lengths

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
+from ngramspec.drafting.types import FloatArray
+
 
 class Shape(NamedTuple):
     """What makes a pass dear.
@@ -17,23 +19,27 @@ class Shape(NamedTuple):
 
 
 class Costs(Protocol):
-    """Prices shapes, and knows how fast tokens have been coming.
+    """Prices passes, and knows how fast tokens have been coming.
 
-    counts_fill: whether narrow rows cost as much as the widest one; else it is the tokens that count.
+    counts_fill: whether narrow rows cost as much as the widest one, so that columns count; else tokens do.
     """
 
     counts_fill: bool
 
-    def seconds(self, shape: Shape) -> float | None:
-        """Seconds of a pass of this shape; None where nobody can say yet."""
+    def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
+        """Seconds `float64[num_more + 1]` of a pass of this shape, without drafts, and of ones with 1, 2, … more.
 
-    def least_seconds(self, shape: Shape) -> float | None:
-        """Seconds that such a pass takes at the least, where it has not been tried of late; else None."""
+        More columns, or more tokens where fill is not counted. Infinite beyond what should be tried; None where nobody
+        can say yet. hopeful: what has not been tried of late has the least price that is to be hoped for.
+        """
 
     def per_token(self, shape: Shape) -> float:
-        """Seconds that one more column (or token, where fill is not counted) adds at the least."""
+        """Seconds that one more column, or token, adds at the least."""
 
-    def rate(self, rows: int) -> float:
+    def fixed_share(self, shape: Shape) -> float:
+        """How much of a pass without drafts, 0.0 to 1.0, it costs however few its rows are."""
+
+    def rate(self, shape: Shape) -> float:
         """Tokens per second of late, of all rows together; 0.0 where nothing was measured."""
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:

@@ -1,7 +1,10 @@
 """What a pass costs by a published fit: a straight line."""
 
+import numpy as np
+
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.measured_costs import Rate
+from ngramspec.drafting.types import FloatArray
 
 
 class LinearCosts:
@@ -22,28 +25,30 @@ class LinearCosts:
         self._per_token = per_token * batch
         self._rate = Rate()
 
-    def seconds(self, shape: Shape) -> float:
-        """See `Costs`."""
-        return self.of(shape.tokens)
+    def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray:
+        """See `Costs`; nothing needs to be tried."""
+        tokens = np.arange(shape.tokens, shape.tokens + num_more + 1, dtype=np.float64)
+        return self._base + self._per_token * tokens
 
     def of(self, num_tokens: float) -> float:
         """Seconds of a pass over so many tokens per request."""
         return self._base + self._per_token * num_tokens
 
-    def least_seconds(self, shape: Shape) -> None:
-        """Nothing needs to be tried."""
-
     def per_token(self, shape: Shape) -> float:
         """See `Costs`."""
         return self._per_token
 
-    def rate(self, rows: int) -> float:
+    def fixed_share(self, shape: Shape) -> float:
         """See `Costs`."""
-        return self._rate.per_second
+        return self._base / self.of(shape.tokens)
+
+    def rate(self, shape: Shape) -> float:
+        """See `Costs`."""
+        return self._rate.mean
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`; what the pass took is what the fit says."""
-        self._rate.record(self.seconds(shape), num_tokens)
+        self._rate.record(num_tokens, self.of(shape.tokens))
 
 
 FITS: dict[str, tuple[float, float]] = {

@@ -34,7 +34,7 @@ def plan(sequences: Rows[Sequence], budget: Budget, shape: Shape, costs: Costs) 
     """Draft for every row, each within its allotment; shape: the pass without drafts."""
     least = budget.min_survival(shape, costs)
     drafts = [sequence.propose(budget.max_draft_tokens, least) for sequence in sequences]
-    lengths = budget.allot(drafts, shape, costs)
+    lengths = budget.allot(drafts, [sequence.remaining for sequence in sequences], shape, costs)
     return [
         Plan(sequence, draft.head(length)) for sequence, draft, length in zip(sequences, drafts, lengths, strict=True)
     ]
