@@ -11,12 +11,14 @@ Prompts are read once, for all ways and rounds, and their cache handed to `gener
 one decodes. With --whole every call reads its prompt itself, and is timed as a whole.
 """
 
+import copy
+import itertools
 import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import fmean, geometric_mean, median
 from typing import Any
 
 import torch
@@ -24,6 +26,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import Tensor
+from transformers import DynamicCache
 
 from benchmarks.forwards import Clock, timed_forwards
 from benchmarks.recorded import EOS, SHAPES, first_requests, replay_model
@@ -31,17 +35,15 @@ from benchmarks.traces import parser, trace_paths
 from ngramspec import Speculator
 from ngramspec.replay import Trace
 
-SEGMENTS = ("code_edit_fullfile", "json_call", "agent_sql", "summarize", "rag", "chat")
 WAYS = ("plain", "ngramspec", "transformers")
 ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`generate()` calls: seconds from the start and from the end of prefill; tokens and target passes of all rows."""
+    """`generate()` calls: seconds; tokens and target passes of all rows."""
 
-    whole: float
-    decode: float
+    seconds: float
     tokens: int
     passes: int
 
@@ -58,16 +60,31 @@ class Case:
 class Bench:
     """One model, timed in several ways."""
 
-    def __init__(self, traces: Sequence[Trace], shape: str, dtype: str, clock: Clock) -> None:
+    def __init__(self, traces: Sequence[Trace], shape: str, dtype: str, clock: Clock, *, whole: bool) -> None:
         self.model = replay_model(traces, shape).to(getattr(torch, dtype))
         self._clock = clock
+        self._reads_prompts = whole
         # One for all runs, as in a service: what passes cost is learnt once. No segment is named, or else a text that
         # is decoded a second time would be copied from the first.
         self._spec = Speculator()
 
-    def run(self, way: str, requests: Sequence[int]) -> Run:
-        """Decode the requests as one batch; asserts that the recorded texts come out."""
+    def rounds(self, requests: Sequence[int], num_rounds: int) -> list[dict[str, Run]]:
+        """Decode the requests as one batch in all ways, in turn."""
         inputs = self.model.inputs(requests)
+        read = None if self._reads_prompts else self._read(inputs)
+        ways = WAYS if len(requests) == 1 else WAYS[:2]  # transformers' prompt lookup takes no batch
+        return [{way: self._run(way, requests, inputs, read) for way in ways} for _ in range(num_rounds)]
+
+    @torch.no_grad()
+    def _read(self, inputs: dict[str, Tensor]) -> DynamicCache:
+        """A cache of all but the last token of the prompts."""
+        cache = DynamicCache()
+        read = {name: tensor[:, :-1] for name, tensor in inputs.items()}
+        self.model(**read, past_key_values=cache, logits_to_keep=1)
+        return cache
+
+    def _run(self, way: str, requests: Sequence[int], inputs: dict[str, Tensor], read: DynamicCache | None) -> Run:
+        """Decode the requests as one batch; asserts that the recorded texts come out."""
         spec, passes_before = self._spec, self._spec.stats.total.target_passes
         settings: dict[str, dict[str, Any]] = {
             "plain": {},
@@ -75,6 +92,7 @@ class Bench:
             "transformers": {"prompt_lookup_num_tokens": 10},
         }
         expected = [[*self.model.traces[request].output.tolist(), EOS] for request in requests]
+        settings[way] |= {} if read is None else {"past_key_values": copy.deepcopy(read)}
         with timed_forwards(self.model, self._clock) as forwards:
             start = self._clock()
             output = self.model.generate(**inputs, max_new_tokens=max(map(len, expected)), **settings[way])
@@ -88,18 +106,7 @@ class Bench:
             "ngramspec": spec.stats.total.target_passes - passes_before,
             "transformers": len(forwards.ends),
         }
-        return Run(end - start, end - forwards.ends[0], tokens, passes[way])
-
-    def run_round(self, jobs: Iterable[tuple[str, tuple[int, ...]]]) -> dict[Case, Run]:
-        """All ways in turn on each job, a segment and the requests of a batch; sums by segment, and over all."""
-        runs: dict[Case, list[Run]] = defaultdict(list)
-        for segment, requests in jobs:
-            batch = len(requests)
-            for way in WAYS if batch == 1 else WAYS[:2]:  # transformers' prompt lookup takes no batch
-                run = self.run(way, requests)
-                runs[Case(segment, batch, way)].append(run)
-                runs[Case(ALL, batch, way)].append(run)
-        return {case: _sum(parts) for case, parts in runs.items()}
+        return Run(end - start, tokens, passes[way])
 
 
 def main() -> None:
@@ -115,18 +122,19 @@ def main() -> None:
         max_prompt=arguments.max_prompt,
         max_new=arguments.max_new,
     )
+    arguments.segments = list(dict.fromkeys(trace.segment for trace in traces))
     clock = time.process_time if arguments.cpu_time else time.perf_counter
-    bench = Bench(traces, arguments.shape, arguments.dtype, clock)
-    jobs = list(_jobs(traces, arguments.segments, arguments.batch))
-    for way in WAYS:
-        bench.run(way, [0])  # warms up
-    turns = track(range(arguments.rounds), "Rounds", console=Console(stderr=True), transient=True)
-    rounds = [bench.run_round(jobs) for _ in turns]
-    rows = [
-        _row(rounds, segment, batch)
-        for batch in dict.fromkeys((1, arguments.batch))
-        for segment in (*arguments.segments, ALL)
-    ]
+    bench = Bench(traces, arguments.shape, arguments.dtype, clock, whole=arguments.whole)
+    bench.rounds([0], 2)  # warms up
+    runs: dict[Case, list[list[Run]]] = defaultdict(list)
+    jobs = list(_jobs(traces, arguments.segments, arguments.batches))
+    for segment, requests in track(jobs, "Decoding", console=Console(stderr=True), transient=True):
+        rounds = bench.rounds(requests, arguments.rounds)
+        for way in rounds[0]:
+            for name in (segment, ALL):
+                runs[Case(name, len(requests), way)].append([done[way] for done in rounds])
+    rows = [_row(runs, segment, batch) for batch in arguments.batches for segment in (*arguments.segments, ALL)]
+    rows += [_means(rows, batch) for batch in arguments.batches]
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -135,53 +143,68 @@ def main() -> None:
 
 def _arguments() -> Any:
     made = parser(__doc__)
-    made.add_argument("--segments", nargs="+", default=SEGMENTS, help=f"default: {' '.join(SEGMENTS)}")
+    made.add_argument("--segments", nargs="+", help="default: all that have a request that fits")
     made.add_argument("--records", type=int, default=4, help="requests per segment")
-    made.add_argument("--batch", type=int, default=4, help="rows of the batches that are timed beside single requests")
+    made.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], help="rows of a batch")
     made.add_argument("--max-prompt", type=int, default=768, help="longest prompt, in tokens")
     made.add_argument("--max-new", type=int, default=96, help="tokens after which outputs are cut")
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--threads", type=int, default=1, help="threads of torch")
     made.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     made.add_argument("--shape", choices=SHAPES, default="135m")
+    made.add_argument("--whole", action="store_true", help="every call reads its prompt itself")
     made.add_argument("--cpu-time", action="store_true", help="CPU time: on a busy machine, a wall clock times others")
     arguments = made.parse_args()
     arguments.traces = trace_paths(made, arguments.traces)
     return arguments
 
 
-def _jobs(traces: list[Trace], segments: Sequence[str], batch: int) -> Iterable[tuple[str, tuple[int, ...]]]:
-    for segment in segments:
+def _jobs(
+    traces: list[Trace], segments: Sequence[str], batches: Sequence[int]
+) -> Iterable[tuple[str, tuple[int, ...]]]:
+    """Batches of the same segment; one with fewer requests than rows has some of them twice."""
+    for batch, segment in itertools.product(batches, segments):
         requests = [index for index, trace in enumerate(traces) if trace.segment == segment]
-        yield from ((segment, (request,)) for request in requests)
-        if batch > 1:  # a segment with fewer requests than rows has some of them twice
-            yield segment, tuple(requests[row % len(requests)] for row in range(batch))
+        size = -(-len(requests) // batch) * batch
+        filled = [requests[place % len(requests)] for place in range(size)]
+        yield from ((segment, tuple(filled[start : start + batch])) for start in range(0, size, batch))
 
 
 def _sum(runs: Sequence[Run]) -> Run:
     return Run(
-        whole=sum(run.whole for run in runs),
-        decode=sum(run.decode for run in runs),
+        seconds=sum(run.seconds for run in runs),
         tokens=sum(run.tokens for run in runs),
         passes=sum(run.passes for run in runs),
     )
 
 
-def _row(rounds: Sequence[dict[Case, Run]], segment: str, batch: int) -> dict[str, Any]:
+def _row(runs: dict[Case, list[list[Run]]], segment: str, batch: int) -> dict[str, Any]:
     """What the table says of a segment: a speed-up is the ratio of medians over the rounds."""
-    plain = [done[Case(segment, batch, "plain")] for done in rounds]
-    decode, whole = median(run.decode for run in plain), median(run.whole for run in plain)
-    row: dict[str, Any] = {"segment": segment, "batch": batch, "plain_ms_per_token": decode / plain[0].tokens * 1e3}
+    by_way = {
+        way: [_sum(jobs) for jobs in zip(*runs[Case(segment, batch, way)], strict=True)]
+        for way in WAYS
+        if Case(segment, batch, way) in runs
+    }
+    seconds = {way: median(run.seconds for run in rounds) for way, rounds in by_way.items()}
+    row: dict[str, Any] = {"segment": segment, "batch": batch}
+    row["plain_ms_per_token"] = seconds["plain"] / by_way["plain"][0].tokens * 1e3
     for way in WAYS[1:]:
-        case = Case(segment, batch, way)
-        timed = [done[case] for done in rounds if case in done]
-        if timed:
-            row[way] = {
-                "tokens_per_pass": timed[0].tokens / timed[0].passes,
-                "decode": decode / median(run.decode for run in timed),
-                "whole": whole / median(run.whole for run in timed),
-            }
+        if way in by_way:
+            # Which drafts are made depends on what passes have cost until then, so rounds differ.
+            tokens_per_pass = fmean(run.tokens / run.passes for run in by_way[way])
+            row[way] = {"tokens_per_pass": tokens_per_pass, "speedup": seconds["plain"] / seconds[way]}
     return row
+
+
+def _means(rows: Sequence[dict[str, Any]], batch: int) -> dict[str, Any]:
+    """The geometric means over the segments."""
+    segments = [row for row in rows if row["batch"] == batch and row["segment"] != ALL]
+    made: dict[str, Any] = {"segment": "geometric mean", "batch": batch}
+    made["plain_ms_per_token"] = geometric_mean(row["plain_ms_per_token"] for row in segments)
+    for way in WAYS[1:]:
+        if way in segments[0]:
+            made[way] = {key: geometric_mean(row[way][key] for row in segments) for key in segments[0][way]}
+    return made
 
 
 def _print(rows: list[dict[str, Any]], traces: list[Trace], arguments: Any) -> None:
@@ -189,16 +212,17 @@ def _print(rows: list[dict[str, Any]], traces: list[Trace], arguments: Any) -> N
     if not console.is_terminal:
         console.width = 150
     clock = "CPU time" if arguments.cpu_time else "wall time"
+    calls = "whole calls" if arguments.whole else "decoding behind the prompt"
     console.print(
         f"{len(traces)} requests, prompts of {fmean(trace.prompt.size for trace in traces):.0f} tokens and outputs of"
         f" {fmean(trace.output.size for trace in traces):.0f} on average; {arguments.shape}, {arguments.dtype},"
-        f" {arguments.threads} thread(s), {clock}. All texts were the recorded ones. Speed-ups over plain decoding,"
-        f" ratios of medians of {arguments.rounds} rounds."
+        f" {arguments.threads} thread(s), {clock} of {calls}. All texts were the recorded ones. Speed-ups over plain"
+        f" decoding, ratios of medians of {arguments.rounds} rounds."
     )
     table = Table("segment", box=SIMPLE_HEAD, pad_edge=False)
     columns = ["batch", "plain, ms\nper token"]
     for name in ("ngramspec", "prompt lookup"):
-        columns += [f"{name}\ntokens per pass", "\ndecode", "\nwhole"]
+        columns += [f"{name}\ntokens per pass", "\nspeed-up"]
     for title in columns:
         table.add_column(title, justify="right")
     for row in rows:
@@ -211,10 +235,10 @@ def _print(rows: list[dict[str, Any]], traces: list[Trace], arguments: Any) -> N
     console.print(table)
 
 
-def _cells(figures: dict[str, float] | None) -> tuple[str, str, str]:
+def _cells(figures: dict[str, float] | None) -> tuple[str, str]:
     if figures is None:
-        return "-", "-", "-"
-    return f"{figures['tokens_per_pass']:.2f}", f"{figures['decode']:.2f}x", f"{figures['whole']:.2f}x"
+        return "-", "-"
+    return f"{figures['tokens_per_pass']:.2f}", f"{figures['speedup']:.2f}x"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_attention_heads": 9,
         "num_key_value_heads": 3,
     },
+    "50m": {  # the same with a fifth of the layers: quick, and harder on the loop around the network
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+    },
     "tiny": {
         "hidden_size": 16,
         "intermediate_size": 16,
@@ -34,20 +41,25 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def first_requests(
-    paths: Iterable[Path], tokenizer: str, segments: Sequence[str], *, limit: int, max_prompt: int, max_new: int
+    paths: Iterable[Path], tokenizer: str, segments: Sequence[str] | None, *, limit: int, max_prompt: int, max_new: int
 ) -> list[Trace]:
-    """The first `limit` requests of each segment that fit, in the order of `segments`; outputs are cut at `max_new`."""
-    found: dict[str | None, list[Trace]] = {segment: [] for segment in segments}
+    """The first `limit` requests of each segment that fit, in the order of `segments`; outputs are cut at `max_new`.
+
+    segments: by default all that are named and have such a request.
+    """
+    found: dict[str | None, list[Trace]] = {segment: [] for segment in segments or ()}
     encoder = load_tokenizer(tokenizer)
     for path in paths:
         for trace in read_traces(path, encoder):
             fits = 0 < trace.prompt.size <= max_prompt and trace.output.size >= SHORTEST_OUTPUT
+            if segments is None and fits and trace.segment is not None:
+                found.setdefault(trace.segment, [])
             chosen = found.get(trace.segment, [])
             if trace.segment in found and len(chosen) < limit and fits and not trace.degenerate_loop:
                 chosen.append(replace(trace, output=trace.output[:max_new]))
-    empty = [segment for segment in segments if not found[segment]]
+    empty = [segment for segment in found if not found[segment]]
     if empty:
-        raise SystemExit(f"every segment must have a request that fits, got none of {', '.join(empty)}")
+        raise SystemExit(f"every segment must have a request that fits, got none of {', '.join(map(str, empty))}")
     return [trace for chosen in found.values() for trace in chosen]
 
 

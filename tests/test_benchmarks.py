@@ -48,18 +48,20 @@ def test_renamed_tokens_are_equal_where_the_recorded_ones_were(texts_: list[list
     assert set(range(1, len(set(recorded)) + 1)) == set(new)
 
 
-def test_the_end_to_end_table_is_one_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["--whole"]])
+def test_the_end_to_end_table_is_one_command(tmp_path: Path, more: list[str]) -> None:
     pytest.importorskip("mistral_common")
     prompt = list(range(1000, 1060))
     rows = [{"prompt_ids": prompt, "output_ids": prompt[:30] + prompt[10:40], "segment": "copy"}] * 3
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     command = [sys.executable, "-m", "benchmarks.end_to_end", str(path), "--shape", "tiny", "--segments", "copy"]
-    command += ["--rounds", "1", "--records", "2", "--batch", "3", "--json"]
+    command += ["--rounds", "1", "--records", "2", "--batches", "1", "3", "--json", *more]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
-    assert [("copy", 1), ("all", 1), ("copy", 3), ("all", 3)] == [(row["segment"], row["batch"]) for row in printed]
-    assert [True, True, False, False] == ["transformers" in row for row in printed]
+    names = [("copy", 1), ("all", 1), ("copy", 3), ("all", 3), ("geometric mean", 1), ("geometric mean", 3)]
+    assert names == [(row["segment"], row["batch"]) for row in printed]
+    assert [True, True, False, False, True, False] == ["transformers" in row for row in printed]
     # How much of it is drafted depends on what passes cost on this machine.
     assert all(1 <= row["ngramspec"]["tokens_per_pass"] <= 61 for row in printed)
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.decoding import AdaptiveBudget, Costs, FixedBudget, LinearCosts, MeasuredCosts, Shape, fitted
+from ngramspec.decoding import (
+    AdaptiveBudget,
+    Costs,
+    FixedBudget,
+    InStepBudget,
+    LinearCosts,
+    MeasuredCosts,
+    Shape,
+    fitted,
+)
 from ngramspec.decoding.budget import CREDIT, LEAD, MOST_CREDIT, PROBE_EVERY
 from ngramspec.decoding.growth import NUM_ENOUGH, STALE
 from ngramspec.drafting import Draft
@@ -185,3 +194,17 @@ def test_a_batch_is_a_whole_number(batch: Any) -> None:
 def test_a_pass_that_costs_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a pass must cost more than 0 seconds, got base=0.0 and per_token=0.0"):
         LinearCosts(0.0, 0.0)
+
+
+def test_rows_in_step_draft_what_all_of_them_are_sure_of() -> None:
+    costs = measured(2, [1.0, 1.5])
+    sure, unsure = [0.95], [0.3]
+    budget = InStepBudget(AdaptiveBudget())
+    lengths = [
+        budget.allot(drafted(*survivals), [100, 100], alone(2), costs)
+        for survivals in ([sure, sure], [sure, unsure], [sure, []])
+    ]
+    assert [[1, 1], [0, 0], [0, 0]] == lengths
+    assert [1, 1] == allotted(drafted(sure, unsure), costs)  # where each row goes on by itself
+    assert FixedBudget(3).max_draft_tokens == InStepBudget(FixedBudget(3)).max_draft_tokens
+    assert 0.0 == InStepBudget(FixedBudget(3)).min_survival(alone(2), costs)

@@ -1,6 +1,6 @@
 """The decode loop, knowing no framework: rows, plans, one step, the budget of draft tokens and what passes cost."""
 
-from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
+from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget, InStepBudget
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
 from ngramspec.decoding.measured_costs import MeasuredCosts
@@ -13,6 +13,7 @@ __all__ = [
     "Budget",
     "Costs",
     "FixedBudget",
+    "InStepBudget",
     "LinearCosts",
     "MeasuredCosts",
     "Plan",

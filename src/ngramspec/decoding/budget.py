@@ -123,6 +123,29 @@ class AdaptiveBudget:
         return tried
 
 
+class InStepBudget:
+    """A budget for passes that end, for all rows, where the first row leaves its draft.
+
+    A drafted token then counts only if all rows accept theirs: each row has the survival of all of them together.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        """budget: decides, by that survival."""
+        self.max_draft_tokens = budget.max_draft_tokens
+        self._budget = budget
+
+    def min_survival(self, shape: Shape, costs: Costs) -> float:
+        """Return what the budget says."""
+        return self._budget.min_survival(shape, costs)
+
+    def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
+        """Return the best lengths, the same for all rows."""
+        length = min(draft.tokens.size for draft in drafts)
+        together = np.prod([draft.survival[:length] for draft in drafts], axis=0)
+        shared = [Draft(draft.tokens[:length], survival=together) for draft in drafts]
+        return self._budget.allot(shared, remaining, shape, costs)
+
+
 def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:
     """Tokens that a second is worth."""
     return max(costs.rate(shape), shape.rows / float(prices[0]))

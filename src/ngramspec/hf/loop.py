@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
-from ngramspec.decoding import Budget, Costs, FixedBudget, step
+from ngramspec.decoding import Budget, Costs, FixedBudget, InStepBudget, step
 from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
 from ngramspec.hf.adopting import guides_of
@@ -57,6 +57,8 @@ def decode(
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
     in_step = isinstance(chooser, InStep)
+    if in_step:
+        budget = InStepBudget(budget)
     with guards:
         if len(rows) > 1 or not is_ragged:
             # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
