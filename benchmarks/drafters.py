@@ -10,7 +10,7 @@ for each N, as by `ngramspec replay --cost h100-8b --batch N`: through one draft
 the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
 dictionary of ours, whose time says nothing about theirs.
 
-All recordings take about ten minutes; the ablation, which makes 40 replays more, half an hour on top.
+All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top.
 """
 
 import json
