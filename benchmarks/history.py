@@ -79,7 +79,7 @@ def _history(rows: Sequence[Trace], max_tokens: int) -> dict[str, float]:
         "max_tokens": max_tokens,
         "kept": sum(drafter.segments.values()),
         "tokens_per_pass": report.total.counters.tokens_per_pass,
-        "modelled_speedup": report.modelled_speedup(costs),
+        "modelled_speedup": report.total.modelled_speedup(costs),
         "file_mb": size / 1e6,
         "save_ms": (saved - start) * 1e3,
         "load_ms": (loaded - saved) * 1e3,

@@ -56,45 +56,71 @@ class _EarliestMatchSession:
 
 
 class SuffixTree:
-    """Suffix decoding (Oliaro et al. 2024) by the arctic-inference package, over the row's own text alone.
+    """Suffix decoding (Oliaro et al. 2024) by the arctic-inference package.
 
-    With the package's defaults it copies at most as many tokens as matched (factor 1), and stops where the draft's
-    probability falls below 0.1.
+    It copies at most `factor` times as many tokens as matched, and `offset` more (the package's defaults: 1 and 0), and
+    stops where the draft's probability falls below 0.1.
     """
 
-    def __init__(self, *, max_depth: int) -> None:
-        """Build trees of `max_depth`; raises ImportError where the package is missing."""
+    def __init__(
+        self, *, max_depth: int = 64, factor: float = 1.0, offset: float = 0.0, keeps_outputs: bool = False
+    ) -> None:
+        """Build trees of `max_depth`; raises ImportError where the package is missing.
+
+        keeps_outputs: what the rows of a segment have written so far stays in a tree that all of its rows draft from,
+            without a bound. A segment has a tree of its own, so nothing crosses to another one. Rows without a segment
+            draft from their own text alone, and so do all where it is False.
+        """
         self._cache_class = import_module("arctic_inference.suffix_decoding").SuffixDecodingCache
-        self._max_depth = max_depth
+        self._max_depth, self._limits, self._keeps_outputs = max_depth, (factor, offset), keeps_outputs
+        self._kept: dict[str, Any] = {}
+        self._num_rows = 0
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
-        """Start a row with a tree of its own."""
-        return _SuffixTreeSession(self._cache_class(self._max_depth, 0), self._max_depth)
+        """Start a row."""
+        self._num_rows += 1
+        return _SuffixTreeSession(self._cache(segment), self._num_rows, self._max_depth, self._limits)
+
+    def _cache(self, segment: str | None) -> Any:
+        if segment is None or not self._keeps_outputs:
+            return self._cache_class(self._max_depth, 0)
+        if segment not in self._kept:
+            self._kept[segment] = self._cache_class(self._max_depth, -1)
+        return self._kept[segment]
 
 
 class _SuffixTreeSession:
-    def __init__(self, cache: Any, max_depth: int) -> None:
+    def __init__(self, cache: Any, row: int, max_depth: int, limits: tuple[float, float]) -> None:
         self._cache = cache
+        self._row = row
         self._max_depth = max_depth
+        self._factor, self._offset = limits
         self._context = NO_DRAFT
         self._started = False
 
     def extend(self, tokens: TokenArray) -> None:
         if self._started:
-            self._cache.add_active_response(0, tokens)
+            self._cache.add_active_response(self._row, tokens)
         else:
-            self._cache.start_request(0, tokens)
+            self._cache.start_request(self._row, tokens)
             self._started = True
         self._context = np.concatenate((self._context, tokens))[-self._max_depth :]
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         if max_tokens <= 0 or not self._started:
             return Draft(NO_DRAFT)
-        draft = self._cache.speculate(0, self._context, max_spec_tokens=max_tokens)
+        draft = self._cache.speculate(
+            self._row,
+            self._context,
+            max_spec_tokens=max_tokens,
+            max_spec_factor=self._factor,
+            max_spec_offset=self._offset,
+        )
         return Draft(np.array(draft.token_ids, np.int32), draft.match_len)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         pass
 
     def close(self) -> None:
-        pass
+        if self._started:
+            self._cache.stop_request(self._row)

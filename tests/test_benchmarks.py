@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
-from benchmarks.peers import EarliestMatch
+from benchmarks.peers import EarliestMatch, SuffixTree
 from benchmarks.recorded import renamed
+from benchmarks.reliability import Checked, deciles, verdict
 from benchmarks.suffix_index import kmp_earliest_longest
+from ngramspec.drafting import DraftSession
 from ngramspec.replay import Trace
 from tests.drafting.test_suffix_index import texts, tokens_of
 
@@ -68,14 +71,70 @@ def test_the_end_to_end_table_is_one_command(tmp_path: Path, more: list[str]) ->
 
 def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:
     pytest.importorskip("mistral_common")
-    rows = [{"prompt_ids": [1, 2, 3, 4, 5, 6], "output_ids": [1, 2, 3, 4, 5, 6], "segment": "copy"}] * 3
+    answer = list(range(100, 160))
+    rows = [{"prompt_ids": [1, 2, 3, 4, 5, 6], "output_ids": answer, "segment": "same"}] * 4
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [sys.executable, "-m", "benchmarks.drafters", str(path), "--json", "--limit", "2"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.drafters", str(path), "--limit", "3", "--ablation"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
-    assert (2, 5.0) == tuple(printed["ngramspec"]["total"][key] for key in ("requests", "tokens_per_pass"))
-    assert "us_per_token" not in printed["transformers"]["segments"]["copy"]
+    rules = {name: rule["by_batch"]["1"]["total"] for name, rule in printed["rules"].items() if "by_batch" in rule}
+    ablated = {name: rule["by_batch"]["1"]["total"] for name, rule in printed["ablations"].items()}
+    assert {3} == {figures["requests"] for figures in (rules | ablated).values()}
+    # Nothing of an answer stands in its prompt: an earlier answer is all that there is to copy.
+    assert 1.0 == rules["transformers"]["tokens_per_pass"] == ablated["no history"]["tokens_per_pass"]
+    assert rules["ngramspec"]["tokens_per_pass"] > 1.5
+    assert rules["ngramspec"]["modelled_speedup"] > ablated["no budget"]["modelled_speedup"]
+    assert "us_per_token" not in rules["transformers"]
+    assert ["1", "8", "32", "128"] == list(printed["reliability"])
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "ours over the best other" in done.stdout
+    assert "deciles that hold 1% of the drafted tokens are within 0.03" in done.stdout
+
+
+def test_a_peers_history_stays_in_its_segment() -> None:
+    pytest.importorskip("arctic_inference")
+    tree = SuffixTree(keeps_outputs=True)
+    _write(tree.open("one"), [1, 2], list(range(10, 30)))
+    drafts = {}
+    for segment in ("one", "two", None):
+        session = tree.open(segment)
+        _write(session, [1, 2], list(range(10, 15)), is_over=False)
+        drafts[segment] = session.propose(3).tokens.tolist()
+    assert {"one": [15, 16, 17], "two": [], None: []} == drafts
+
+
+def _write(session: DraftSession, prompt: list[int], answer: list[int], *, is_over: bool = True) -> None:
+    session.extend(tokens_of(prompt))
+    session.extend(tokens_of(answer))
+    if is_over:
+        session.close()
+
+
+def test_a_prediction_that_came_true_is_reliable_and_one_that_did_not_is_not() -> None:
+    # Of each twenty requests with three tokens at 0.9, 0.5 and 0.45, eighteen have the first right and ten the second.
+    accepted = [0] * 2 + [1] * 8 + [2] * 10
+    checked = [Checked(request, np.array([0.9, 0.5, 0.45]), num) for request, num in enumerate(accepted * 50)]
+    wrong, right, sure = deciles(checked)
+    assert [pytest.approx(figure) for figure in (0.45, 0.5, 0.9)] == [each.predicted for each in (wrong, right, sure)]
+    assert [pytest.approx(figure) for figure in (0.0, 0.5, 0.9)] == [each.observed for each in (wrong, right, sure)]
+    assert [False, True, True] == [each.is_kept for each in (wrong, right, sure)]
+
+
+def test_what_one_request_says_a_hundred_times_is_said_once() -> None:
+    apart = [Checked(request, np.array([0.4]), request % 2) for request in range(100)]
+    together = [Checked(request // 50, np.array([0.4]), request // 50) for request in range(100)]
+    (alone,), (clustered,) = deciles(apart), deciles(together)
+    assert (0.5, 0.5) == (alone.observed, clustered.observed)
+    assert alone.low == pytest.approx(0.5 - 1.96 * 0.05, abs=0.002)
+    assert (0.0, 1.0) == (clustered.low, clustered.high)
+
+
+def test_a_decile_of_few_tokens_is_shown_and_not_judged() -> None:
+    checked = [Checked(request, np.array([0.35]), 0) for request in range(999)] + [Checked(999, np.array([0.95]), 0)]
+    assert [True, False] == [decile.counts for decile in deciles(checked)]
+    assert "0 of 1 deciles" in verdict(deciles(checked))
 
 
 def test_the_table_of_drafting_is_one_command(tmp_path: Path) -> None:

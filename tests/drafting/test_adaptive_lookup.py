@@ -149,6 +149,16 @@ def test_the_separator_of_answers_is_never_drafted() -> None:
 
 
 @pytest.mark.usefixtures("impatient_threads")
+def test_copies_that_never_failed_are_believed_over_their_whole_length() -> None:
+    drafter = AdaptiveLookup()
+    for start in range(0, 20_000, 1000):
+        text = list(range(start, start + 400))
+        play(drafter, text, text, "copies", 48)
+    _, within_the_copy, _ = play(drafter, text, text[:100], "copies", 48)
+    assert 48 == within_the_copy.tokens.size
+    assert within_the_copy.survival[31] > 0.9  # 0.997 for each token
+
+
 def test_threads_may_share_a_drafter() -> None:
     drafter = AdaptiveLookup()
     rng = np.random.default_rng(0)

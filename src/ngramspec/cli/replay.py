@@ -54,7 +54,7 @@ def replay(
     else:
         costs = fitted(cost, batch)
         report = replay_traces(rows, AdaptiveLookup(), budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
-        modelled = {"modelled_speedup": report.modelled_speedup(costs)}
+        modelled = {"modelled_speedup": report.total.modelled_speedup(costs)}
     if as_json:
         print(json.dumps(report.as_dict() | modelled, indent=2))
         return

@@ -46,8 +46,9 @@ _PRIOR = -1.0
 _FIRST_RATE, _TAUGHT_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.05, 0.98, 0.015
 """A weight learns fast while it is new, less so where recordings have taught it; it never stops: traffic changes."""
 
-_LEAST_ERROR = 0.02
-"""Below this an error teaches nothing: most drafted tokens are nearly certain, and would only take time."""
+_LEAST_ERROR = 0.002
+"""Below this an error teaches nothing, and would only take time. No token can come to seem surer than this allows, and
+a long copy multiplies it: with 0.02, thirty tokens that survived in 80 % of all cases were given 50 %."""
 
 _MAX_DESCRIBED = 1 << 15
 """So many descriptions are kept, to be forgotten all at once."""

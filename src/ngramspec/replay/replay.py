@@ -80,6 +80,11 @@ class SegmentReport:
         self.drafting_ns += other.drafting_ns
         self.prompt_ns += other.prompt_ns
 
+    def modelled_speedup(self, costs: LinearCosts) -> float:
+        """Tokens per second, over those of plain decoding, by what passes cost."""
+        drafted = self.counters.num_draft_tokens / max(self.counters.target_passes, 1)
+        return self.counters.tokens_per_pass * costs.of(1) / costs.of(1 + drafted)
+
     def as_dict(self) -> dict[str, int | float]:
         """The figures that `ngramspec replay --json` prints."""
         counters = self.counters
@@ -108,12 +113,6 @@ class Report:
     total: SegmentReport = field(default_factory=SegmentReport)
     segments: dict[str, SegmentReport] = field(default_factory=dict)
     num_degenerate_loops: int = 0
-
-    def modelled_speedup(self, costs: LinearCosts) -> float:
-        """Tokens per second, over those of plain decoding, by what passes cost."""
-        counters = self.total.counters
-        drafted = counters.num_draft_tokens / max(counters.target_passes, 1)
-        return counters.tokens_per_pass * costs.of(1) / costs.of(1 + drafted)
 
     def add(self, request: SegmentReport, segment: str | None) -> None:
         """Add one request's figures."""

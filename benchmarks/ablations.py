@@ -1,0 +1,140 @@
+"""Our drafter with one idea switched off at a time: what does each bring?
+
+Private parts of a session are replaced here, and nowhere else: nobody who drafts would want these switches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.rules import OTHER_LOOKUPS, OURS, Rule
+from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
+from ngramspec.drafting.adaptive_lookup import MAX_SEGMENTS, MAX_TOKENS
+from ngramspec.drafting.chain import Chain
+from ngramspec.drafting.copies import Copy
+from ngramspec.drafting.pointers import Pointer
+from ngramspec.drafting.segments import Segment, Segments
+from ngramspec.drafting.suffix_index import Match, SuffixIndex
+from ngramspec.drafting.survival import Features, Lesson, Survival
+
+
+class _NoCopy(Copy):
+    def anchor(self, match: Match) -> None:
+        pass
+
+    def follow(self, tokens: Sequence[int], text: "memoryview[int]", end: int) -> None:
+        self.start = -1  # the most similar prompt has set it
+
+
+class WithoutCopies(AdaptiveLookup):
+    """Nothing goes on behind a token that differed; matches alone."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        session._own.copy, session._past.copy = _NoCopy(), _NoCopy()
+        return session
+
+
+class _WithoutLikeness(Segments):
+    def similar(self, segment: Segment, index: SuffixIndex, grams: Sequence[int]) -> int:
+        return -1
+
+
+class WithoutLikeness(AdaptiveLookup):
+    """The copy from history waits for a match, instead of beginning at the answer to the most similar prompt."""
+
+    def __init__(self) -> None:
+        """Begin without a history."""
+        super().__init__()
+        self._segments = _WithoutLikeness(self.survival, MAX_TOKENS, MAX_SEGMENTS)
+
+
+class _LookingUpOnce(Chain):
+    def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
+        return False
+
+
+class LookingUpOnce(AdaptiveLookup):
+    """A match that said something else leaves the draft, and is not looked up anew."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        session._chain = _LookingUpOnce(session._own, session._past, self.survival, session._segment.weights)
+        return session
+
+
+class _LongestAlone(Chain):
+    def _begin(self, answer: Sequence[int]) -> list[Pointer]:
+        pointers = super()._begin(answer)
+        return [max(pointers, key=lambda pointer: pointer.length)] if pointers else []
+
+
+class LongestAlone(AdaptiveLookup):
+    """The source that agrees over the most tokens is followed, whatever the others say; the row's own first."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        session._chain = _LongestAlone(session._own, session._past, self.survival, session._segment.weights)
+        return session
+
+
+class WithoutAgreement(Survival):
+    """Whether the place before the match goes on the same is not looked at.
+
+    It knows nothing at first, for the prior was learnt with agreement.
+    """
+
+    _OF_MATCHES = 3 << 22 | 3 << 16
+    """The kinds of the two matches in a key, which say how they agree; those of copies say something else."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        super().__init__(knows_nothing=True)
+
+    def weigh(self, key: int, recent: int, segment: int) -> tuple[float, Features]:
+        """As if no other place read like the match."""
+        return super().weigh(key & ~self._OF_MATCHES, recent, segment)
+
+
+class WithoutSegments(Survival):
+    """All kinds of traffic have the same weights."""
+
+    def add_segment(self) -> int:
+        """Weights of nothing, at a rate of nothing."""
+        place = super().add_segment()
+        self.take_over(np.zeros_like(self.lessons(place)), place)
+        return place
+
+
+class Frozen(Survival):
+    """The prior, and nothing else."""
+
+    def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
+        """Learn nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A rule with an idea switched off. than: the name of the one that it is compared with."""
+
+    rule: Rule
+    than: str = OURS.name
+
+
+ABLATIONS = (
+    Ablation(Rule("no history", "own text alone", lambda: AdaptiveLookup(max_tokens=1))),
+    Ablation(Rule("no copies", "none goes on behind a mismatch", WithoutCopies)),
+    Ablation(Rule("no likeness", "none starts at a similar prompt's answer", WithoutLikeness)),
+    Ablation(Rule("no new lookups", "within a draft", LookingUpOnce)),
+    Ablation(Rule("longest alone", "instead of the surest of all", LongestAlone)),
+    Ablation(Rule("no segment weights", "one survival for all traffic", lambda: AdaptiveLookup(WithoutSegments()))),
+    Ablation(Rule("no learning", "the prior as it is", lambda: AdaptiveLookup(Frozen()))),
+    Ablation(Rule("no prior", "begin with nothing", lambda: AdaptiveLookup(Survival(knows_nothing=True)))),
+    Ablation(Rule("no agreement", "and no prior", lambda: AdaptiveLookup(WithoutAgreement())), than="no prior"),
+    Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
+    *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
+)

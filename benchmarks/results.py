@@ -1,0 +1,85 @@
+"""What became of a rule: the replays' reports by batch size, and the figures that are told of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from benchmarks.reliability import Decile, Watched, deciles
+from benchmarks.rules import BATCHES, FIT, OURS, Rule, replay
+from ngramspec.decoding import fitted
+from ngramspec.replay import Report, SegmentReport, Trace
+
+
+@dataclass(slots=True)
+class Result:
+    """reports: by batch size; none where what the rule needs is not installed. deciles: of ours, see `reliability`."""
+
+    rule: Rule
+    reports: dict[int, Report] = field(default_factory=dict)
+    deciles: dict[int, list[Decile]] = field(default_factory=dict)
+
+    def speedup(self, batch: int, segment: str | None = None) -> float:
+        """Modelled, over plain decoding, with `batch` requests at a time; of one segment, or of all requests."""
+        report = self.reports[batch]
+        return (report.total if segment is None else report.segments[segment]).modelled_speedup(fitted(FIT, batch))
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        if not self.reports:
+            return {"error": "not installed"}
+        by_batch = {
+            batch: {
+                "total": self._figures(report.total, batch),
+                "segments": {name: self._figures(segment, batch) for name, segment in report.segments.items()},
+            }
+            for batch, report in self.reports.items()
+        }
+        return {"rule": self.rule.settings, "by_batch": by_batch}
+
+    def _figures(self, report: SegmentReport, batch: int) -> dict[str, int | float]:
+        figures = report.as_dict() | {
+            "drafted_per_pass": drafted_per_pass(report),
+            "modelled_speedup": report.modelled_speedup(fitted(FIT, batch)),
+        }
+        timings = () if self.rule.timed else ("us_per_token", "us_per_prompt_token")
+        return {key: value for key, value in figures.items() if key not in timings}
+
+
+def drafted_per_pass(report: SegmentReport) -> float:
+    """Tokens that were checked beside the one that each pass emits anyway."""
+    return report.counters.num_draft_tokens / max(report.counters.target_passes, 1)
+
+
+def played(rules: Sequence[Rule], traces: Sequence[Trace]) -> list[Result]:
+    """Play `traces` back by each of `rules`, one after another, and say on stderr how far that is."""
+    num_replays = sum(len(rule.batches) for rule in rules)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=num_replays * len(traces))
+        return [_played(rule, traces, progress, task) for rule in rules]
+
+
+def _played(rule: Rule, traces: Sequence[Trace], progress: Progress, task: TaskID) -> Result:
+    result = Result(rule)
+    for batch in rule.batches:
+        progress.update(task, description=f"{rule.name}, {batch} at a time")
+        try:
+            drafter = rule.drafter()
+        except ImportError:
+            progress.advance(task, len(traces))
+            return result
+        if rule is OURS:
+            drafter = watched = Watched(drafter)
+        result.reports[batch] = replay(rule, drafter, _counted(traces, progress, task), batch)
+        if rule is OURS:
+            result.deciles[batch] = deciles(watched.checked)
+    if len(rule.batches) == 1:  # it drafts the same in any batch
+        result.reports = dict.fromkeys(BATCHES, result.reports[rule.batches[0]])
+    return result
+
+
+def _counted(traces: Sequence[Trace], progress: Progress, task: TaskID) -> Iterator[Trace]:
+    for trace in traces:
+        yield trace
+        progress.advance(task)
