@@ -1,4 +1,4 @@
-"""A pointer says what it offers and how sure it is; one that others have joined says what each of them would."""
+"""A pointer says what it offers and how sure it is; one that another has joined says what both would."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def pointer_at(start: int, number: int, length: int, misses: int = 0) -> Pointer
     lengths=st.tuples(st.integers(1, 40), st.integers(0, 40)),
     misses=st.integers(0, 9),
 )
-def test_a_match_speaks_for_those_that_joined_it_as_long_as_there_is_text(
+def test_a_match_speaks_for_the_copy_that_joined_it_as_long_as_there_is_text(
     start: int, lengths: tuple[int, int], misses: int
 ) -> None:
     apart = [pointer_at(start, 0, lengths[0]), pointer_at(start, 2, lengths[1], misses)]

@@ -9,17 +9,16 @@ from ngramspec.drafting.survival import LONGEST, SHIFTS, STATES
 MOST_MISSES = 3
 """A copy that missed so often lately, or more often, is told apart no further."""
 
-
 _FORESEEN = 2
-"""Drafted tokens make a match longer by so many at most: of what is drafted on them nothing has proved right yet."""
+"""By so many tokens a match grows along a draft, and no more: none of them has proved right yet."""
 
 
 class Pointer:
     """Reads a text on from one place, and says what a state it is in.
 
     number: which of the four sources it is: 0 for a match in the row's own text, 1 for one in the history, 2 and 3 for
-        copies in progress from either. token: what it offers; -1 for nothing. speaking: the
-        bits, for `Survival.weigh`, of the sources that offer it.
+        copies in progress from either. start: of what is read next. length: tokens that agree before it. token: what it
+        offers; -1 for nothing. speaking: the bits, for `Survival.weigh`, of the sources that offer it.
     """
 
     __slots__ = (
@@ -43,6 +42,7 @@ class Pointer:
         self._index = index
         self.number, self._is_match = number, number < 2
         self._place = SHIFTS[number]
+        self._joined: Pointer | None = None
 
     def put(self, start: int, length: int, misses: int = 0) -> None:
         """Begin at `start`, behind `length` tokens that agree."""
@@ -56,13 +56,13 @@ class Pointer:
         self.leave()
 
     def join(self, other: "Pointer") -> None:
-        """Speak for `other` too, which is at the same place."""
-        self._joined.append(other)
+        """Speak for `other` too, which is at the same place: that takes less time than two."""
+        self._joined = other
         self.speaking |= other.speaking
 
     def leave(self) -> None:
         """Speak for no other any more."""
-        self._joined: list[Pointer] = []
+        self._joined = None
         self.speaking = 1 << self.number
 
     def offer(self, drafted: Sequence[int]) -> int:
@@ -75,10 +75,8 @@ class Pointer:
             self.token = token = self._text[start]
             if token != SEPARATOR:
                 kind = self._index.agreement(start, self.length) if self._is_match else self._misses
-                state = STATES[self.length] + kind << self._place
-                for other in self._joined:
-                    state |= STATES[other.length] + other._misses << other._place
-                return state
+                state, other = STATES[self.length] + kind << self._place, self._joined
+                return state if other is None else state | STATES[other.length] + other._misses << other._place
         elif self.number == 0:  # the copy has reached what was drafted, and goes on with it: a period
             self.token = drafted[start - size]
             self.leave()
@@ -91,6 +89,6 @@ class Pointer:
         self.start += 1
         if self.length < self._limit:
             self.length += 1
-        for other in self._joined:
-            if other.length < other._limit:
-                other.length += 1
+        other = self._joined
+        if other is not None and other.length < other._limit:
+            other.length += 1
