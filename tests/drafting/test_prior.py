@@ -28,8 +28,8 @@ def test_any_weights_are_read_as_they_were_written(weights: list[float | None]) 
 def test_a_long_match_is_trusted_from_the_first_token_on_and_a_chance_one_is_not() -> None:
     drafter = AdaptiveLookup()
     sure, chance = drafter.open(), drafter.open()
-    sure.extend(tokens_of([*range(40), 99, 98]))
-    sure.extend(tokens_of(list(range(20))))
+    sure.extend(tokens_of([*range(100, 180), 99, 98]))
+    sure.extend(tokens_of(list(range(100, 140))))
     chance.extend(tokens_of([5, *range(10, 50)]))
     chance.extend(tokens_of([60, 5]))
     assert sure.propose(3).survival[0] > 0.9

@@ -69,15 +69,13 @@ class Chain:
             if longest.length >= LONGEST or survival < _FAINT or len(pointers) == 1:
                 self._copy_on(longest, survival, recent, max_tokens, min_survival)
                 return
-            if longest.length >= _SURE and longest.number <= _PAST:
-                pointers = [pointer for pointer in pointers if pointer.number <= _PAST]
             offers: dict[int, int] = {}
             states, drafted = 0, len(choices)
             for pointer in pointers:
                 state = pointer.offer(choices)
                 if state:
-                    states |= state << pointer.place
-                    offers[pointer.token] = offers.get(pointer.token, 0) | 1 << pointer.number
+                    states |= state
+                    offers[pointer.token] = offers.get(pointer.token, 0) | pointer.speaking
             best, highest = -1, 0.0
             for offered, speaking in offers.items():
                 probability, features = weigh(states | speaking, recent, segment)
@@ -108,7 +106,7 @@ class Chain:
             past.take(past.index.find(answer))
         self.match_length = max(own.length, past.length)
         match, past_match, copy, past_copy = self._pointers
-        pointers = []
+        pointers: list[Pointer] = []
         if own.length:
             match.put(own.start, own.length)
             pointers.append(match)
@@ -119,10 +117,10 @@ class Chain:
             return pointers
         if own.copy.start >= 0:
             copy.put(own.copy.start, own.copy.length, own.copy.misses)
-            pointers.append(copy)
+            _add(copy, match if own.length else None, pointers)
         if past.copy.start >= 0:
             past_copy.put(past.copy.start, past.copy.length, past.copy.misses)
-            pointers.append(past_copy)
+            _add(past_copy, past_match if past.length else None, pointers)
         return pointers
 
     def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
@@ -144,9 +142,7 @@ class Chain:
         while state := pointer.offer(choices):
             if state != weighed:  # of a long copy it is the same from token to token
                 weighed = state
-                probability, features = self._survival.weigh(
-                    state << pointer.place | 1 << pointer.number, recent, self._segment
-                )
+                probability, features = self._survival.weigh(state | pointer.speaking, recent, self._segment)
             lessons.append((len(choices), pointer.token, probability, features))
             choices.append(pointer.token)
             survival *= probability
@@ -154,3 +150,11 @@ class Chain:
                 return
             survivals.append(survival)
             pointer.advance()
+
+
+def _add(pointer: Pointer, match: Pointer | None, pointers: list[Pointer]) -> None:
+    """Have `pointer` in the draft: by itself, or as a part of the match that is at the same place."""
+    if match is not None and match.start == pointer.start:
+        match.join(pointer)
+    else:
+        pointers.append(pointer)

@@ -29,6 +29,10 @@ _NUM_RECENT = 8
 
 _NUM_SOURCES = 4
 _STATE_BITS = 6
+
+SHIFTS = [_NUM_SOURCES + _STATE_BITS * source for source in reversed(range(_NUM_SOURCES))]
+"""Where the state of each source is in the key that `Survival.weigh` takes."""
+
 _STRIDE = 2 << _STATE_BITS
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
@@ -37,7 +41,7 @@ _NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
 _NUM_OWN = _NUM_BUCKETS + 1
 """Weights that a segment has of its own."""
 
-LAYOUT = [2, _NUM_SHARED, _NUM_OWN]
+LAYOUT = [3, _NUM_SHARED, _NUM_OWN]
 """Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
 
 _PRIOR = -1.0
@@ -143,8 +147,8 @@ def recent_place(share: float) -> int:
 
 
 def _features(key: int) -> Features:
-    by_own, by_past, by_own_copy, by_past_copy = key & 1, key >> 1 & 1, key >> 2 & 1, key >> 3 & 1
-    own, past, own_copy, past_copy = key >> 22, key >> 16 & 63, key >> 10 & 63, key >> 4 & 63
+    by_own, by_past, by_own_copy, by_past_copy = (key >> source & 1 for source in range(_NUM_SOURCES))
+    own, past, own_copy, past_copy = (key >> SHIFTS[source] & 63 for source in range(_NUM_SOURCES))
     longest = max(own * by_own, past * by_past, own_copy * by_own_copy, past_copy * by_past_copy) >> 2
     return (
         own << 1 | by_own,

@@ -1,0 +1,47 @@
+"""A pointer says what it offers and how sure it is; one that another has joined says what both would."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ngramspec.drafting.pointers import Pointer
+from ngramspec.drafting.survival import LONGEST
+from tests.drafting.test_suffix_index import index_of
+
+TEXT = [1, 2, 3, 4, 1, 2, 3, 5] * 3
+
+
+def pointer_at(start: int, number: int, length: int, misses: int = 0) -> Pointer:
+    pointer = Pointer(index_of(TEXT), number)
+    pointer.put(start, length, misses)
+    return pointer
+
+
+@given(
+    start=st.integers(1, len(TEXT) - 1),
+    lengths=st.tuples(st.integers(1, 40), st.integers(0, 40)),
+    misses=st.integers(0, 9),
+)
+def test_a_match_speaks_for_the_copy_that_joined_it_as_long_as_there_is_text(
+    start: int, lengths: tuple[int, int], misses: int
+) -> None:
+    apart = [pointer_at(start, 0, lengths[0]), pointer_at(start, 2, lengths[1], misses)]
+    joined = pointer_at(start, 0, lengths[0])
+    joined.join(pointer_at(start, 2, lengths[1], misses))
+    for token in TEXT[start:]:
+        assert 0b101 == joined.speaking
+        states = [pointer.offer([]) for pointer in apart]
+        assert states[0] | states[1] == joined.offer([])
+        assert [token] * 3 == [pointer.token for pointer in (joined, *apart)]
+        for pointer in (joined, *apart):
+            pointer.advance()
+    joined.offer([7])  # behind the text the match alone goes on, with what was drafted
+    assert (7, 1) == (joined.token, joined.speaking)
+
+
+@pytest.mark.parametrize(("length", "longest"), [(1, 3), (10, 12), (LONGEST - 1, LONGEST), (LONGEST + 9, LONGEST)])
+def test_what_is_drafted_makes_a_match_longer_by_two_tokens_at_most(length: int, longest: int) -> None:
+    pointer = pointer_at(1, 0, length)
+    for _ in range(9):
+        pointer.advance()
+    assert longest == pointer.length
