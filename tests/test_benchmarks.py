@@ -214,3 +214,13 @@ def test_what_a_history_brings_is_one_command(tmp_path: Path) -> None:
     assert [0, 40, 40, 40] == [row["kept"] for row in printed["histories"]]
     of = printed["references"]
     assert 1.0 == of["none"] < min(of["of_the_call"], of["of_the_segment"])
+
+
+def test_the_table_of_mixtures_is_one_command() -> None:
+    command = [sys.executable, "-m", "benchmarks.mixtures", "--layers", "1", "--rounds", "3", "--json"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    assert ["dense", "mixtral, 2 of 8", "qwen3-moe, 8 of 128"] == [row["model"] for row in printed]
+    for row in printed:  # what passes cost depends on the machine, and not that wider ones are no cheaper
+        assert sorted(row["prices"].values()) == list(row["prices"].values())
+        assert all(0 <= length <= 15 for length in row["drafted"].values())
