@@ -19,7 +19,7 @@ from ngramspec.decoding import (
     Shape,
     fitted,
 )
-from ngramspec.decoding.budget import CREDIT, LEAD, MOST_CREDIT, PROBE_EVERY
+from ngramspec.decoding.budget import CREDIT, LEAD, LEAD_SHARE, MOST_CREDIT, PROBE_EVERY
 from ngramspec.decoding.growth import NUM_ENOUGH, STALE
 from ngramspec.drafting import Draft
 
@@ -68,7 +68,8 @@ def value(drafts: list[Draft], lengths: tuple[int, ...], costs: Costs, rate: flo
 def soft_minimum(drafts: list[Draft], lengths: tuple[int, ...], remaining: list[int], costs: Costs) -> float:
     """As `value`, where all of a pass is saved by the row that ends last."""
     ahead = [gain - left for gain, left in zip(progress(drafts, lengths), remaining, strict=True)]
-    least = -LEAD * math.log(sum(math.exp(-own / LEAD) for own in ahead))
+    lead = min(LEAD, max(remaining) * LEAD_SHARE)
+    least = -lead * math.log(sum(math.exp(-own / lead) for own in ahead))
     return len(drafts) * (least - price(drafts, lengths, costs) / price(drafts, (0,) * len(drafts), costs))
 
 

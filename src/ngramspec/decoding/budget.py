@@ -28,8 +28,9 @@ MOST_CREDIT = 2.0
 
 IntArray = npt.NDArray[np.int64]
 
-LEAD = 32
-"""Tokens by which a row must be ahead of another one to end before it with some certainty."""
+LEAD, LEAD_SHARE = 32, 0.125
+"""Tokens by which a row must be ahead of another one to end before it with some certainty: of those that may still be
+emitted such a share, for rows that nothing else ends will end at the limit; and so many at the most."""
 
 
 class Budget(Protocol):
@@ -168,8 +169,9 @@ def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) ->
     emitted = np.cumsum(expected, axis=0)
     gains = emitted.sum(axis=1)
     if len(drafts) > 1 and fixed_share > 0.0:
-        lag = (remaining - remaining.max()) / LEAD
-        least = -LEAD * np.log(np.exp(lag - emitted / LEAD).sum(axis=1))
+        lead = min(LEAD, remaining.max() * LEAD_SHARE)
+        lag = (remaining - remaining.max()) / lead
+        least = -lead * np.log(np.exp(lag - emitted / lead).sum(axis=1))
         gains = (1.0 - fixed_share) * gains + fixed_share * len(drafts) * (least - least[0])
     return gains, lambda best: [min(best, draft.tokens.size) for draft in drafts]
 
