@@ -1,0 +1,54 @@
+"""Never slower than plain decoding, on machines whose prices are given: no clock is asked."""
+
+import numpy as np
+import pytest
+
+from benchmarks.simulation import MACHINES, Machine, Simulation
+from ngramspec.replay import Trace
+
+GPU = Machine("GPU", {1: 7.1, 16: 7.4}, {1: {1: 1, 49: 1.1}, 16: {1: 1, 49: 3}})
+
+
+def requests(kind: str, number: int, seed: int = 0) -> list[Trace]:
+    """novel: nothing repeats. misleading: what repeats goes on otherwise. copies: most is copied from the prompt."""
+    random = np.random.default_rng(seed)
+    made = []
+    for _ in range(number):
+        prompt, output = (random.integers(5, 30_000, size).astype(np.int32) for size in (300, 100))
+        if kind == "misleading":
+            pieces = random.integers(0, 290, 50)
+            output[0::2], output[1::2] = prompt[pieces], output[1::2]
+        if kind == "copies":
+            for start in range(0, 100, 20):
+                place = int(random.integers(0, 280))
+                output[start : start + 18] = prompt[place : place + 18]
+        made.append(Trace(prompt, output))
+    return made
+
+
+def batches(traces: list[Trace], batch: int) -> list[list[Trace]]:
+    return [traces[start : start + batch] for start in range(0, len(traces), batch)]
+
+
+@pytest.mark.parametrize("batch", [1, 4, 16])
+@pytest.mark.parametrize("machine", [*MACHINES, GPU], ids=lambda machine: machine.name)
+def test_text_that_cannot_be_foreseen_is_decoded_as_fast_as_without_drafts(machine: Machine, batch: int) -> None:
+    for kind in ("novel", "misleading"):
+        assert Simulation(machine).speedup(batches(requests(kind, 48), batch)) >= 0.97
+
+
+@pytest.mark.parametrize(("batch", "least"), [(1, 1.5), (4, 1.4), (16, 1.05)])
+@pytest.mark.parametrize("machine", [*MACHINES, GPU], ids=lambda machine: machine.name)
+def test_copies_are_decoded_faster(machine: Machine, batch: int, least: float) -> None:
+    assert Simulation(machine).speedup(batches(requests("copies", 48), batch)) >= least
+
+
+def test_traffic_that_changes_is_followed_both_ways() -> None:
+    service = Simulation(MACHINES[0])
+    for kind, least in (("copies", 1.5), ("misleading", 0.97), ("copies", 1.5), ("novel", 0.97)):
+        assert service.speedup(batches(requests(kind, 32, seed=len(kind)), 1)) >= least
+
+
+def test_a_simulation_comes_out_the_same_every_time() -> None:
+    traces = batches(requests("copies", 8), 4)
+    assert Simulation(MACHINES[1]).speedup(traces) == Simulation(MACHINES[1]).speedup(traces)
