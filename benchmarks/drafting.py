@@ -33,7 +33,7 @@ from ngramspec.replay import Trace, load_tokenizer, read_traces
 CONTEXTS = (1024, 8192, 131072)
 ROW_CONTEXT = 8192
 SURVIVALS = (0.01, 0.4)
-MAX_DRAFT_TOKENS = 48
+MAX_DRAFT_TOKENS = 48  # fewer than the budget allows: times are compared with earlier ones
 MAX_EMITTED = 200
 NUM_EARLIER = 10  # requests of the history for each that is timed
 STEPS = 20

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.simulation import MACHINES, Machine, Simulation
 from ngramspec.replay import Trace
 
-GPU = Machine("GPU", {1: 7.1, 16: 7.4}, {1: {1: 1, 49: 1.1}, 16: {1: 1, 49: 3}})
+GPU = Machine("GPU", {1: 7.1, 16: 7.4}, {1: {1: 1, 97: 1.2}, 16: {1: 1, 97: 6}})
 
 
 def requests(kind: str, number: int, seed: int = 0) -> list[Trace]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.drafting.types import Draft, FloatArray
 
-MAX_DRAFT_TOKENS = 48
+MAX_DRAFT_TOKENS = 96
 """Longer drafts are never asked for."""
 
 LEAST_SURVIVAL = 0.005
