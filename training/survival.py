@@ -23,14 +23,14 @@ NUM_SAMPLES = 60
 """Times at which the weights are looked at, in the second replay."""
 
 
-def learnt(traces: Sequence[Trace], seed: int = 0) -> list[float | None]:
-    """The mean weights; None for those that nothing has moved."""
+def learnt(traces: Sequence[Trace], vocabulary: Sequence[bytes], seed: int = 0) -> list[float | None]:
+    """The mean weights; None for those that nothing has moved. vocabulary: the bytes of each token."""
     survival = Survival(knows_nothing=True)
     shuffled = list(traces)
     random.Random(seed).shuffle(shuffled)
-    _play(shuffled, AdaptiveLookup(survival))
+    _play(shuffled, AdaptiveLookup(survival, vocabulary=vocabulary))
     random.Random(seed + 1).shuffle(shuffled)
-    drafter = AdaptiveLookup(survival)
+    drafter = AdaptiveLookup(survival, vocabulary=vocabulary)
     size = -(-len(shuffled) // NUM_SAMPLES)
     seen = []
     for start in range(0, len(shuffled), size):
@@ -53,7 +53,7 @@ def main() -> None:
     arguments = made.parse_args()
     tokenizer = load_tokenizer(arguments.tokenizer)
     traces = [trace for path in arguments.traces for trace in read_traces(path, tokenizer)]
-    arguments.output.write_text(prior.written(learnt(traces)), encoding="utf-8")
+    arguments.output.write_text(prior.written(learnt(traces, tokenizer.vocabulary.tokens)), encoding="utf-8")
 
 
 if __name__ == "__main__":
