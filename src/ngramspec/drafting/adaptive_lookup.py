@@ -147,7 +147,7 @@ class AdaptiveLookupSession:
         self._own = Source(self.index)
         self._past = Source(segment.history.index)
         spelled = None if vocabulary is None else SpelledIndex(self.index, vocabulary)
-        self._chain = Chain(self._own, self._past, spelled, survival, segment.weights)
+        self._chain = Chain(self._own, self._past, survival, segment.weights, spelled)
         self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
         self._answer = [SEPARATOR]
         self._recent = 0.5

@@ -50,7 +50,7 @@ class Chain:
     )
 
     def __init__(
-        self, own: Source, past: Source, spelled: SpelledIndex | None, survival: Survival, segment: int
+        self, own: Source, past: Source, survival: Survival, segment: int, spelled: SpelledIndex | None = None
     ) -> None:
         """Draft from these two texts, for traffic whose weights are at `segment`; spelled: of the own text."""
         self._own, self._past, self._spelled = own, past, spelled

@@ -25,7 +25,8 @@ def checked_vocabulary(vocabulary: Sequence[bytes]) -> Sequence[bytes]:
     """`vocabulary`; raises TypeError where it is no sequence of bytes."""
     if not isinstance(vocabulary, Sequence) or not all(isinstance(token, bytes) for token in vocabulary):
         raise TypeError(
-            f"vocabulary must be the bytes of each token, got {shortened(vocabulary)}: give `Vocabulary.of(tokenizer).tokens`"
+            f"vocabulary must be the bytes of each token, got {shortened(vocabulary)}:"
+            " give `Vocabulary.of(tokenizer).tokens`"
         )
     return vocabulary
 
