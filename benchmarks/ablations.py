@@ -138,3 +138,8 @@ ABLATIONS = (
     Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
     *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
 )
+
+
+def spelled_alike(vocabulary: Sequence[bytes]) -> Ablation:
+    """What is off by default, switched on: text is also matched by its bytes."""
+    return Ablation(Rule("with vocabulary", "and what is spelled alike", lambda: AdaptiveLookup(vocabulary=vocabulary)))
