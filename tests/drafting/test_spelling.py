@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec.drafting import AdaptiveLookup, SuffixIndex, spelling
 from ngramspec.drafting.spelling import LEAST_BYTES, MAX_BYTES, MAX_SPELLED, SpelledIndex
+from ngramspec.drafting.survival import _NOT_SPELLED
 from tests.drafting.test_suffix_index import index_of, tokens_of
 from tests.oracles import spelled_match
 
@@ -53,6 +54,19 @@ def test_references_are_searched_by_their_bytes_too() -> None:
     session.extend(tokens_of([]))
     session.extend(tokens_of([1]))
     assert [2] == session.propose(1).tokens.tolist()
+
+
+def test_that_nothing_is_spelled_alike_never_speaks_for_or_against_a_token() -> None:
+    drafter = AdaptiveLookup()
+    before = drafter.survival.shared_weights
+    session = drafter.open()
+    session.extend(tokens_of([1, 2, 3, 4] * 4))
+    for token in (1, 2, 9, 3, 4):
+        session.propose(4)
+        session.extend(tokens_of([token]))
+    after = drafter.survival.shared_weights
+    assert before != after
+    assert 0.0 == before[_NOT_SPELLED] == after[_NOT_SPELLED]
 
 
 @pytest.mark.parametrize("vocabulary", [["a", "b"], [b"a", None], 7])

@@ -34,6 +34,10 @@ SHIFTS = [_NUM_SOURCES + _STATE_BITS * source for source in reversed(range(_NUM_
 """Where the state of each source is in the key that `Survival.weigh` takes."""
 
 _STRIDE = 2 << _STATE_BITS
+_NOT_SPELLED = 4 * _STRIDE
+"""The place of the weight of nothing that is spelled alike: it stays 0, so without a vocabulary all is as if there were
+no such source."""
+
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
 _NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
@@ -77,6 +81,7 @@ class Survival:
         learnt = (None,) * _NUM_SHARED if knows_nothing else learnt_weights()
         self._weights = [weight or 0.0 for weight in learnt]
         self._rates = [_FIRST_RATE if weight is None else _TAUGHT_RATE for weight in learnt]
+        self._rates[_NOT_SPELLED] = 0.0
         self._described: dict[int, Features] = {}
 
     @property
@@ -155,7 +160,7 @@ def _features(key: int) -> Features:
         _STRIDE + (past << 1 | by_past),
         2 * _STRIDE + (own_copy << 1 | by_own_copy),
         3 * _STRIDE + (past_copy << 1 | by_past_copy),
-        4 * _STRIDE + (spelled << 1 | by_spelled),
+        _NOT_SPELLED + (spelled << 1 | by_spelled),
         _PAIR + ((own >> 2) * (_NUM_BUCKETS + 1) + (past >> 2)) * 4 + (by_own << 1 | by_past),
         longest,
     )
