@@ -52,7 +52,7 @@ class AdaptiveLookup:
 
         survival: what is known of matches, by default what recorded traffic has taught.
         vocabulary: the bytes of each token, such as `Vocabulary.of(tokenizer).tokens`. With it a row also copies from
-            where its own text is spelled as its end is, though it is cut into other tokens; 6 to 10 µs per token.
+            where its own text is spelled as its end is, though it is cut into other tokens; some 8 µs per token.
         max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
             token takes about 170 bytes (some 420 at the worst), of which 50 are left after a restart.
         max_segments: names that are known at a time; beyond that the least recently used one is forgotten.
