@@ -16,7 +16,7 @@ from ngramspec.drafting.copies import Copy
 from ngramspec.drafting.pointers import Pointer
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.suffix_index import Match, SuffixIndex
-from ngramspec.drafting.survival import Features, Lesson, Survival
+from ngramspec.drafting.survival import SHIFTS, Features, Lesson, Survival
 
 
 class _NoCopy(Copy):
@@ -88,7 +88,7 @@ class WithoutAgreement(Survival):
     It knows nothing at first, for the prior was learnt with agreement.
     """
 
-    _OF_MATCHES = 3 << 22 | 3 << 16
+    _OF_MATCHES = 3 << SHIFTS[0] | 3 << SHIFTS[1]
     """The kinds of the two matches in a key, which say how they agree; those of copies say something else."""
 
     def __init__(self) -> None:
@@ -138,3 +138,8 @@ ABLATIONS = (
     Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
     *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
 )
+
+
+def spelled_alike(vocabulary: Sequence[bytes]) -> Ablation:
+    """What is off by default, switched on: text is also matched by its bytes."""
+    return Ablation(Rule("with vocabulary", "and what is spelled alike", lambda: AdaptiveLookup(vocabulary=vocabulary)))

@@ -20,12 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import reliability
-from benchmarks.ablations import ABLATIONS
+from benchmarks.ablations import ABLATIONS, Ablation, spelled_alike
 from benchmarks.drafter_tables import ablations_table, rules_table, segments_table, wide_console
 from benchmarks.results import Result, played
 from benchmarks.rules import BATCHES, OURS, PEERS
 from benchmarks.traces import parser, trace_paths
-from ngramspec.replay import Trace, load_tokenizer, read_traces
+from ngramspec.replay import Tokenizer, Trace, load_tokenizer, read_traces
 
 
 def main() -> None:
@@ -39,20 +39,20 @@ def main() -> None:
     arguments = command_line.parse_args()
     paths = trace_paths(command_line, arguments.traces)
 
-    traces = list(_read(paths, arguments.tokenizer, arguments.limit))
+    tokenizer = load_tokenizer(arguments.tokenizer)
+    traces = list(_read(paths, tokenizer, arguments.limit))
     if arguments.loops:
         traces = [replace(trace, degenerate_loop=False) for trace in traces if trace.degenerate_loop]
-    ablated_rules = [ablation.rule for ablation in ABLATIONS] if arguments.ablation else []
-    ours, *results = played([OURS, *PEERS, *ablated_rules], traces)
+    ablations = [*ABLATIONS, spelled_alike(tokenizer.vocabulary.tokens)] if arguments.ablation else []
+    ours, *results = played([OURS, *PEERS, *(ablation.rule for ablation in ablations)], traces)
     others, ablated = results[: len(PEERS)], results[len(PEERS) :]
     if arguments.json:
         print(json.dumps(_as_dict(ours, others, ablated), indent=2))
     else:
-        _print(ours, others, ablated)
+        _print(ours, others, ablations, ablated)
 
 
-def _read(paths: list[Path], tokenizer_name: str, limit: int | None) -> Iterator[Trace]:
-    tokenizer = load_tokenizer(tokenizer_name)
+def _read(paths: list[Path], tokenizer: Tokenizer, limit: int | None) -> Iterator[Trace]:
     seen: Counter[str | None] = Counter()
     for path in paths:
         for trace in read_traces(path, tokenizer):
@@ -69,7 +69,7 @@ def _as_dict(ours: Result, others: Sequence[Result], ablated: Sequence[Result]) 
     }
 
 
-def _print(ours: Result, others: Sequence[Result], ablated: Sequence[Result]) -> None:
+def _print(ours: Result, others: Sequence[Result], ablations: Sequence[Ablation], ablated: Sequence[Result]) -> None:
     console = wide_console()
     report = ours.reports[BATCHES[0]]
     console.print(
@@ -80,7 +80,7 @@ def _print(ours: Result, others: Sequence[Result], ablated: Sequence[Result]) ->
     console.print(segments_table(ours, others))
     if ablated:
         known = {result.rule.name: result for result in (ours, *others, *ablated)}
-        console.print(ablations_table(ABLATIONS, ablated, known))
+        console.print(ablations_table(ablations, ablated, known))
     for batch, found in ours.deciles.items():
         console.print(reliability.table(found, batch))
         console.print(f"N = {batch}: {reliability.verdict(found)}.\n")

@@ -50,6 +50,19 @@ def agreement(text: list[int], start: int, length: int) -> int:
     return 3 if same[1:2] == [True] else 2
 
 
+def spelled_match(pieces: list[bytes], least: int, most: int) -> Match:
+    """`SpelledIndex.find`, by comparing the bytes before each token with the last ones, byte after byte."""
+    end = bytes(most) + b"".join(pieces)
+    best = Match(0, 0)
+    for start in range(len(pieces)):
+        before, length = bytes(most) + b"".join(pieces[:start]), 0
+        while length < most and before[-1 - length] == end[-1 - length]:
+            length += 1
+        if length >= max(least, best.length):
+            best = Match(length, start)
+    return best
+
+
 class OracleLookupSession:
     """`PromptLookupSession`, by the loops above, copying one token after the other."""
 

@@ -4,6 +4,7 @@
 
 The recordings are replayed twice, shuffled, with an adaptive lookup that drafts as it would alone on a GPU. Of the
 second time, which begins with empty histories, the mean of the weights is kept: single lessons no longer show in it.
+A third time, the drafter also learns what to think of text that is spelled alike.
 """
 
 import argparse
@@ -20,24 +21,33 @@ from ngramspec.replay import Trace, load_tokenizer, read_traces, replay
 
 HOME = Path(prior.__file__).with_name(prior.FILE)
 NUM_SAMPLES = 60
-"""Times at which the weights are looked at, in the second replay."""
+"""Times at which the weights are looked at, in a replay."""
 
 
-def learnt(traces: Sequence[Trace], seed: int = 0) -> list[float | None]:
-    """The mean weights; None for those that nothing has moved."""
+def learnt(traces: Sequence[Trace], vocabulary: Sequence[bytes], seed: int = 0) -> list[float | None]:
+    """The mean weights; None for those that nothing has moved.
+
+    vocabulary: the bytes of each token. What is spelled alike is learnt last, beside the weights that are known by
+    then, so that a drafter without a vocabulary knows what it would know if there were no such source.
+    """
     survival = Survival(knows_nothing=True)
     shuffled = list(traces)
     random.Random(seed).shuffle(shuffled)
     _play(shuffled, AdaptiveLookup(survival))
     random.Random(seed + 1).shuffle(shuffled)
-    drafter = AdaptiveLookup(survival)
-    size = -(-len(shuffled) // NUM_SAMPLES)
+    weights = _means(shuffled, AdaptiveLookup(survival))
+    spelled = _means(shuffled, AdaptiveLookup(survival, vocabulary=vocabulary))
+    return [weight or later or None for weight, later in zip(weights, spelled, strict=True)]
+
+
+def _means(traces: Sequence[Trace], drafter: AdaptiveLookup) -> list[float]:
+    size = -(-len(traces) // NUM_SAMPLES)
     seen = []
-    for start in range(0, len(shuffled), size):
-        _play(shuffled[start : start + size], drafter)
-        seen.append(survival.shared_weights)
-    mean = np.mean(seen, axis=0).tolist()
-    return [weight if weight else None for weight in mean]
+    for start in range(0, len(traces), size):
+        _play(traces[start : start + size], drafter)
+        seen.append(drafter.survival.shared_weights)
+    means: list[float] = np.mean(seen, axis=0).tolist()
+    return means
 
 
 def _play(traces: Sequence[Trace], drafter: AdaptiveLookup) -> None:
@@ -53,7 +63,7 @@ def main() -> None:
     arguments = made.parse_args()
     tokenizer = load_tokenizer(arguments.tokenizer)
     traces = [trace for path in arguments.traces for trace in read_traces(path, tokenizer)]
-    arguments.output.write_text(prior.written(learnt(traces)), encoding="utf-8")
+    arguments.output.write_text(prior.written(learnt(traces, tokenizer.vocabulary.tokens)), encoding="utf-8")
 
 
 if __name__ == "__main__":

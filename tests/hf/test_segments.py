@@ -55,6 +55,18 @@ def test_a_reference_is_copied_from_and_changes_no_text() -> None:
     assert passes[1] == passes[2] == passes[3] < passes[0] / 2
 
 
+def test_text_that_is_spelled_alike_is_drafted_from_and_changes_no_text() -> None:
+    prompts = padded_prompts(2, seed=3)
+    plain = tiny("llama").generate(**prompts, **CALL).tolist()
+    vocabulary = [b"token %d;" % (token // 4) for token in range(tiny("llama").config.vocab_size)]  # four are alike
+    drafted = []
+    for drafter in (AdaptiveLookup(), AdaptiveLookup(vocabulary=vocabulary)):
+        spec = Speculator(drafter, FixedBudget(10))
+        assert plain == decoded(spec, prompts)
+        drafted.append(spec.stats.total.num_draft_tokens)
+    assert drafted[0] < drafted[1]
+
+
 class Whimsical:
     """Lets through whatever a seed says."""
 

@@ -53,7 +53,8 @@ def replay(
         modelled = {}
     else:
         costs = fitted(cost, batch)
-        report = replay_traces(rows, AdaptiveLookup(), budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
+        drafter = AdaptiveLookup(vocabulary=None if loaded is None else loaded.vocabulary.tokens)
+        report = replay_traces(rows, drafter, budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
         modelled = {"modelled_speedup": report.total.modelled_speedup(costs)}
     if as_json:
         print(json.dumps(report.as_dict() | modelled, indent=2))

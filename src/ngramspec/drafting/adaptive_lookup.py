@@ -14,6 +14,7 @@ from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
 from ngramspec.drafting.sources import Source
+from ngramspec.drafting.spelling import SpelledIndex, checked_vocabulary
 from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.survival import Survival, recent_place
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
@@ -43,18 +44,22 @@ class AdaptiveLookup:
         self,
         survival: Survival | None = None,
         *,
+        vocabulary: Sequence[bytes] | None = None,
         max_tokens: int = MAX_TOKENS,
         max_segments: int = MAX_SEGMENTS,
     ) -> None:
         """Begin without a history.
 
         survival: what is known of matches, by default what recorded traffic has taught.
+        vocabulary: the bytes of each token, such as `Vocabulary.of(tokenizer).tokens`. With it a row also copies from
+            where its own text is spelled as its end is, though it is cut into other tokens; some 8 µs per token.
         max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
             token takes about 170 bytes (some 420 at the worst), of which 50 are left after a restart.
         max_segments: names that are known at a time; beyond that the least recently used one is forgotten.
-        Raises ValueError where one of them is no whole number >= 1.
+        Raises ValueError where one of these two is no whole number >= 1, TypeError where `vocabulary` is not of bytes.
         """
         self.survival = Survival() if survival is None else survival
+        self._vocabulary = None if vocabulary is None else checked_vocabulary(vocabulary)
         self._segments = Segments(self.survival, max_tokens, max_segments)
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
@@ -62,7 +67,8 @@ class AdaptiveLookup:
 
         references: texts `int32[n]` that this row may copy from.
         """
-        return AdaptiveLookupSession(self.survival, self._segments, self._segments.open(segment), references)
+        kept = self._segments.open(segment)
+        return AdaptiveLookupSession(self.survival, self._segments, kept, references, self._vocabulary)
 
     def refer(self, segment: str, references: Sequence[TokenArray]) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
@@ -104,18 +110,19 @@ class AdaptiveLookup:
         path: str | PathLike[str],
         fingerprint: str,
         *,
+        vocabulary: Sequence[bytes] | None = None,
         max_tokens: int = MAX_TOKENS,
         max_segments: int = MAX_SEGMENTS,
     ) -> Self:
         """A drafter that goes on where the one that was saved had come to.
 
-        max_tokens, max_segments: as for a new one; what is too much is let go of. Weights that an ngramspec with other
-        features has learnt are learnt anew.
+        vocabulary, max_tokens, max_segments: as for a new one; what is too much is let go of. Weights that an ngramspec
+        with other features has learnt are learnt anew.
 
         Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged or
         truncated one, and for references that are too many; OSError where the file cannot be read.
         """
-        drafter = cls(max_tokens=max_tokens, max_segments=max_segments)
+        drafter = cls(vocabulary=vocabulary, max_tokens=max_tokens, max_segments=max_segments)
         load(Path(path), fingerprint, drafter.survival, drafter._segments)
         return drafter
 
@@ -124,7 +131,12 @@ class AdaptiveLookupSession:
     """One row: its text, its place in the history, and the choices of its last draft."""
 
     def __init__(
-        self, survival: Survival, segments: Segments, segment: Segment, references: Sequence[TokenArray]
+        self,
+        survival: Survival,
+        segments: Segments,
+        segment: Segment,
+        references: Sequence[TokenArray],
+        vocabulary: Sequence[bytes] | None,
     ) -> None:
         """Start with the references `int32[n]`, read before the prompt."""
         self.index = SuffixIndex()
@@ -134,7 +146,8 @@ class AdaptiveLookupSession:
         self._segments, self._segment = segments, segment
         self._own = Source(self.index)
         self._past = Source(segment.history.index)
-        self._chain = Chain(self._own, self._past, survival, segment.weights)
+        spelled = None if vocabulary is None else SpelledIndex(self.index, vocabulary)
+        self._chain = Chain(self._own, self._past, survival, segment.weights, spelled)
         self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
         self._answer = [SEPARATOR]
         self._recent = 0.5

@@ -5,15 +5,18 @@ from operator import attrgetter
 
 from ngramspec.drafting.pointers import Pointer
 from ngramspec.drafting.sources import Source
+from ngramspec.drafting.spelling import SpelledIndex
 from ngramspec.drafting.suffix_index import MAX_FOUND
 from ngramspec.drafting.survival import LONGEST, Lesson, Survival
 
 _SURE = 16
 """Where so many tokens agree, copies in progress say no more than the match."""
 
+_PLAIN = 4
+"""Where so many tokens agree, how they are spelled says no more."""
+
 _FAINT = 0.1
 """Below this survival the draft goes on with one source alone: further ones would cost more than they bring."""
-
 
 _LIKELY = 0.35
 """Down to this survival a match that says otherwise than what is drafted is looked up anew; below it is left out."""
@@ -25,7 +28,8 @@ _LENGTH = attrgetter("length")
 
 
 class Chain:
-    """Drafts for one row. Its sources are its own text, what its segment answered, and a copy in progress of each.
+    """Drafts for one row. Its sources are its own text, what its segment answered, a copy in progress of each, and,
+    where the vocabulary is known, places in its own text that are spelled as its end is.
 
     choices: the tokens of the last draft, and one that was not sure enough any more: if all before it are right, it
         teaches too. survivals: of each token of the draft. lessons: what was thought of `choices`, and of others in
@@ -37,6 +41,7 @@ class Chain:
         "_past",
         "_pointers",
         "_segment",
+        "_spelled",
         "_survival",
         "choices",
         "lessons",
@@ -44,10 +49,13 @@ class Chain:
         "survivals",
     )
 
-    def __init__(self, own: Source, past: Source, survival: Survival, segment: int) -> None:
-        """Draft from these two texts, for traffic whose weights are at `segment`."""
-        self._own, self._past, self._survival, self._segment = own, past, survival, segment
-        self._pointers = [Pointer(source.index, number) for number, source in enumerate((own, past, own, past))]
+    def __init__(
+        self, own: Source, past: Source, survival: Survival, segment: int, spelled: SpelledIndex | None = None
+    ) -> None:
+        """Draft from these two texts, for traffic whose weights are at `segment`; spelled: of the own text."""
+        self._own, self._past, self._spelled = own, past, spelled
+        self._survival, self._segment = survival, segment
+        self._pointers = [Pointer(source.index, number) for number, source in enumerate((own, past, own, past, own))]
         self.match_length = 0
         self.forget()
 
@@ -105,7 +113,7 @@ class Chain:
         if past.length < 0:
             past.take(past.index.find(answer))
         self.match_length = max(own.length, past.length)
-        match, past_match, copy, past_copy = self._pointers
+        match, past_match, copy, past_copy, spelled = self._pointers
         pointers: list[Pointer] = []
         if own.length:
             match.put(own.start, own.length)
@@ -121,6 +129,12 @@ class Chain:
         if past.copy.start >= 0:
             past_copy.put(past.copy.start, past.copy.length, past.copy.misses)
             _add(past_copy, past_match if past.length else None, pointers)
+        if self._spelled is not None and self.match_length < _PLAIN:
+            length, start = self._spelled.find()
+            # Where a match or a copy already is, there is nothing else to be said.
+            if length and start not in (own.start if own.length else -1, own.copy.start):
+                spelled.put(start, length)
+                pointers.append(spelled)
         return pointers
 
     def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:

@@ -16,9 +16,10 @@ _FORESEEN = 2
 class Pointer:
     """Reads a text on from one place, and says what a state it is in.
 
-    number: which of the four sources it is: 0 for a match in the row's own text, 1 for one in the history, 2 and 3 for
-        copies in progress from either. start: of what is read next. length: tokens that agree before it. token: what it
-        offers; -1 for nothing. speaking: the bits, for `Survival.weigh`, of the sources that offer it.
+    number: which of the five sources it is: 0 for a match in the row's own text, 1 for one in the history, 2 and 3 for
+        copies in progress from either, 4 for what is spelled alike. start: of what is read next. length: tokens (of 4:
+        bytes) that agree before it. token: what it offers; -1 for nothing. speaking: the bits, for `Survival.weigh`,
+        of the sources that offer it.
     """
 
     __slots__ = (

@@ -27,13 +27,17 @@ added. A source that offers nothing has state 0."""
 _NUM_RECENT = 8
 """How a row has gone lately, in so many steps."""
 
-_NUM_SOURCES = 4
+_NUM_SOURCES = 5
 _STATE_BITS = 6
 
 SHIFTS = [_NUM_SOURCES + _STATE_BITS * source for source in reversed(range(_NUM_SOURCES))]
 """Where the state of each source is in the key that `Survival.weigh` takes."""
 
 _STRIDE = 2 << _STATE_BITS
+_NOT_SPELLED = 4 * _STRIDE
+"""The place of the weight of nothing that is spelled alike: it stays 0, so without a vocabulary all is as if there were
+no such source."""
+
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
 _NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
@@ -41,7 +45,7 @@ _NUM_SHARED = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
 _NUM_OWN = _NUM_BUCKETS + 1
 """Weights that a segment has of its own."""
 
-LAYOUT = [3, _NUM_SHARED, _NUM_OWN]
+LAYOUT = [4, _NUM_SHARED, _NUM_OWN]
 """Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
 
 _PRIOR = -1.0
@@ -57,7 +61,7 @@ a long copy multiplies it: with 0.02, thirty tokens that survived in 80 % of all
 _MAX_DESCRIBED = 1 << 15
 """So many descriptions are kept, to be forgotten all at once."""
 
-Features = tuple[int, int, int, int, int, int]
+Features = tuple[int, int, int, int, int, int, int]
 """Which weights speak for a token: one of each source, one of the pair of own text and history; and the length of the
 longest match that offers it, in twelve steps from 1 on. The weights of that lie behind two further places: of how the
 row has gone lately, and of its kind of traffic."""
@@ -77,6 +81,7 @@ class Survival:
         learnt = (None,) * _NUM_SHARED if knows_nothing else learnt_weights()
         self._weights = [weight or 0.0 for weight in learnt]
         self._rates = [_FIRST_RATE if weight is None else _TAUGHT_RATE for weight in learnt]
+        self._rates[_NOT_SPELLED] = 0.0
         self._described: dict[int, Features] = {}
 
     @property
@@ -111,18 +116,18 @@ class Survival:
     def weigh(self, key: int, recent: int, segment: int) -> tuple[float, Features]:
         """The probability that a token is right, given that all before it are, and what speaks for it.
 
-        key: the states of the four sources, six bits each, own text first, then history, and copies from either; and
-        four bits, set for those that offer the token, own text lowest. recent: see `recent_place`. segment: the place
-        of the weights of this kind of traffic.
+        key: the states of the five sources, six bits each, own text first, then history, copies from either, and what
+        is spelled alike; and five bits, set for those that offer the token, own text lowest. recent: see
+        `recent_place`. segment: the place of the weights of this kind of traffic.
         """
         features = self._described.get(key)
         if features is None:
             if len(self._described) >= _MAX_DESCRIBED:
                 self._described = {}
             features = self._described[key] = _features(key)
-        own, past, own_copy, past_copy, pair, longest = features
+        own, past, own_copy, past_copy, spelled, pair, longest = features
         weights = self._weights
-        odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy] + weights[pair]
+        odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy] + weights[spelled] + weights[pair]
         return 1.0 / (1.0 + exp(-_PRIOR - odds - weights[recent + longest] - weights[segment + longest])), features
 
     def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
@@ -147,14 +152,15 @@ def recent_place(share: float) -> int:
 
 
 def _features(key: int) -> Features:
-    by_own, by_past, by_own_copy, by_past_copy = (key >> source & 1 for source in range(_NUM_SOURCES))
-    own, past, own_copy, past_copy = (key >> SHIFTS[source] & 63 for source in range(_NUM_SOURCES))
+    by_own, by_past, by_own_copy, by_past_copy, by_spelled = (key >> source & 1 for source in range(_NUM_SOURCES))
+    own, past, own_copy, past_copy, spelled = (key >> SHIFTS[source] & 63 for source in range(_NUM_SOURCES))
     longest = max(own * by_own, past * by_past, own_copy * by_own_copy, past_copy * by_past_copy) >> 2
     return (
         own << 1 | by_own,
         _STRIDE + (past << 1 | by_past),
         2 * _STRIDE + (own_copy << 1 | by_own_copy),
         3 * _STRIDE + (past_copy << 1 | by_past_copy),
+        _NOT_SPELLED + (spelled << 1 | by_spelled),
         _PAIR + ((own >> 2) * (_NUM_BUCKETS + 1) + (past >> 2)) * 4 + (by_own << 1 | by_past),
         longest,
     )
