@@ -428,6 +428,7 @@ def test_without_drafts_tokens_are_counted_as_with_drafts() -> None:
 @pytest.mark.parametrize("references", ["text", [[1, 2], "text"], [[1.5]], [[[1]]], [[-1]], 5])
 def test_references_that_are_no_token_ids_are_refused_before_the_first_pass(references: Any) -> None:
     model = tiny("llama")
-    with counted_passes(model) as passes, pytest.raises(TypeError, match="references must be a list of texts, each"):
+    message = "references must be a list of texts, each|token ids must be >= 0 and < 2147483647, got -1 in a reference"
+    with counted_passes(model) as passes, pytest.raises((TypeError, ValueError), match=message):
         model.generate(**padded_prompts(1), custom_generate=Speculator(), references=references)
     assert [] == passes
