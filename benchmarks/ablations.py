@@ -56,14 +56,22 @@ class _LookingUpOnce(Chain):
         return False
 
 
-class LookingUpOnce(AdaptiveLookup):
-    """A match that said something else leaves the draft, and is not looked up anew."""
+class _Chained(AdaptiveLookup):
+    """Drafts with another chain."""
+
+    chain: type[Chain]
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
         session = super().open(segment, references)
-        session._chain = _LookingUpOnce(session._own, session._past, self.survival, session._segment.weights)
+        session._chain = self.chain(session._own, session._past, self.survival, session._segment.weights)
         return session
+
+
+class LookingUpOnce(_Chained):
+    """A match that said something else leaves the draft, and is not looked up anew."""
+
+    chain = _LookingUpOnce
 
 
 class _LongestAlone(Chain):
@@ -72,14 +80,10 @@ class _LongestAlone(Chain):
         return [max(pointers, key=lambda pointer: pointer.length)] if pointers else []
 
 
-class LongestAlone(AdaptiveLookup):
+class LongestAlone(_Chained):
     """The source that agrees over the most tokens is followed, whatever the others say; the row's own first."""
 
-    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
-        """Start a row."""
-        session = super().open(segment, references)
-        session._chain = _LongestAlone(session._own, session._past, self.survival, session._segment.weights)
-        return session
+    chain = _LongestAlone
 
 
 class WithoutAgreement(Survival):

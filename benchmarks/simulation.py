@@ -23,10 +23,10 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.traces import parser, trace_paths
-from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Shape, Verdict, num_agreeing, step
+from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Shape, Verdict, step
 from ngramspec.decoding import Sequence as Row
 from ngramspec.drafting import AdaptiveLookup, TokenArray
-from ngramspec.replay import Trace, load_tokenizer, read_traces
+from ngramspec.replay import ReplayTarget, Trace, load_tokenizer, read_traces
 
 MAX_PROMPT = 2048
 
@@ -98,10 +98,9 @@ class _Target:
     def _verdict(plan: Plan) -> Verdict:
         row = plan.sequence
         assert isinstance(row, _Request)
-        upcoming = row.output[row.output.size - row.remaining :]
-        tokens = upcoming[: num_agreeing(plan.draft.tokens, upcoming) + 1]
-        row.context += tokens.size
-        return Verdict(tokens, finished=tokens.size == upcoming.size)
+        [verdict] = ReplayTarget(row.output).verify([plan])
+        row.context += verdict.tokens.size
+        return verdict
 
 
 class Simulation:

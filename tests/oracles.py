@@ -9,17 +9,7 @@ from ngramspec.drafting import NO_DRAFT, Draft, Match, TokenArray
 
 def longest_match(text: list[int], max_match: int, max_candidates: int) -> Match:
     """`SuffixIndex.latest_longest_match`, by two loops over the text."""
-    best, num_places = Match(0, 0), 0
-    for start in range(len(text) - 1, 0, -1):
-        length = 0
-        while length < start and text[start - 1 - length] == text[-1 - length]:
-            length += 1
-        num_places += length >= 4
-        if length >= 4 and num_places > max_candidates:
-            continue
-        if min(length, max_match) > best.length:
-            best = Match(min(length, max_match), start)
-    return best
+    return longest_match_of(text, text, max_match, max_candidates)
 
 
 def longest_match_of(tail: list[int], text: list[int], max_match: int, max_candidates: int) -> Match:

@@ -100,8 +100,11 @@ class AdaptiveBudget:
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return the best lengths; none while the cost of a pass without drafts is unknown."""
         self._num_passes += 1
-        share = costs.fixed_share(shape)
-        gains, lengths = (_by_columns if costs.counts_fill else _by_tokens)(drafts, np.array(remaining), share)
+        if costs.counts_fill:
+            share = costs.fixed_share(shape) if len(drafts) > 1 else 0.0
+            gains, lengths = _by_columns(drafts, np.array(remaining), share)
+        else:
+            gains, lengths = _by_tokens(drafts)
         prices = costs.prices(shape, gains.size - 1)
         if prices is None:
             return [0] * len(drafts)
@@ -168,7 +171,7 @@ def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) ->
         expected[1 : draft.survival.size + 1, row] = draft.survival
     emitted = np.cumsum(expected, axis=0)
     gains = emitted.sum(axis=1)
-    if len(drafts) > 1 and fixed_share > 0.0:
+    if fixed_share > 0.0:
         lead = min(LEAD, remaining.max() * LEAD_SHARE)
         lag = (remaining - remaining.max()) / lead
         least = -lead * np.log(np.exp(lag - emitted / lead).sum(axis=1))
@@ -176,7 +179,7 @@ def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) ->
     return gains, lambda best: [min(best, draft.tokens.size) for draft in drafts]
 
 
-def _by_tokens(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
+def _by_tokens(drafts: Rows[Draft]) -> tuple[FloatArray, Lengths]:
     """What comes by tokens: the surest of all rows go first."""
     owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])
     expected = np.concatenate([draft.survival for draft in drafts])

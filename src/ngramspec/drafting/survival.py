@@ -21,7 +21,7 @@ LONGEST = len(_BUCKET) - 1
 """Matches of so many tokens or more are all alike."""
 
 STATES = [bucket + 1 << 2 for bucket in _BUCKET]
-"""By the length of a match, up to LONGEST: what `Survival.judge` is told of it, to which one of four kinds, 0 to 3, is
+"""By the length of a match, up to LONGEST: what `Survival.weigh` is told of it, to which one of four kinds, 0 to 3, is
 added. A source that offers nothing has state 0."""
 
 _NUM_RECENT = 8
@@ -90,7 +90,7 @@ class Survival:
         return self._weights[:_NUM_SHARED]
 
     def add_segment(self) -> int:
-        """Make weights for a kind of traffic; returns their place, for `features`."""
+        """Make weights for a kind of traffic; returns their place, for `weigh`."""
         place = len(self._weights)
         self._rates += [_FIRST_RATE] * _NUM_OWN
         self._weights += [0.0] * _NUM_OWN
