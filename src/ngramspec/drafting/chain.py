@@ -7,7 +7,7 @@ from ngramspec.drafting.pointers import Pointer
 from ngramspec.drafting.sources import Source
 from ngramspec.drafting.spelling import SpelledIndex
 from ngramspec.drafting.suffix_index import MAX_FOUND
-from ngramspec.drafting.survival import LONGEST, Lesson, Survival
+from ngramspec.drafting.survival import AHEAD, LONGEST, Lesson, Survival
 
 _SURE = 16
 """Where so many tokens agree, copies in progress say no more than the match."""
@@ -85,8 +85,9 @@ class Chain:
                     states |= state
                     offers[pointer.token] = offers.get(pointer.token, 0) | pointer.speaking
             best, highest = -1, 0.0
+            place = AHEAD[drafted if drafted < len(AHEAD) else -1]
             for offered, speaking in offers.items():
-                probability, features = weigh(states | speaking, recent, segment)
+                probability, features = weigh(states | speaking, recent, segment, place)
                 lessons.append((drafted, offered, probability, features))
                 if probability > highest:
                     best, highest = offered, probability
@@ -152,12 +153,14 @@ class Chain:
     def _copy_on(self, pointer: Pointer, survival: float, recent: int, max_tokens: int, min_survival: float) -> None:
         """Draft on from one source alone."""
         choices, survivals, lessons = self.choices, self.survivals, self.lessons
-        weighed = 0
+        weighed, ahead = 0, -1
         while state := pointer.offer(choices):
-            if state != weighed:  # of a long copy it is the same from token to token
-                weighed = state
-                probability, features = self._survival.weigh(state | pointer.speaking, recent, self._segment)
-            lessons.append((len(choices), pointer.token, probability, features))
+            drafted = len(choices)
+            further = AHEAD[drafted if drafted < len(AHEAD) else -1]
+            if state != weighed or further != ahead:  # of a long copy both are the same from token to token
+                weighed, ahead = state, further
+                probability, features = self._survival.weigh(state | pointer.speaking, recent, self._segment, ahead)
+            lessons.append((drafted, pointer.token, probability, features))
             choices.append(pointer.token)
             survival *= probability
             if len(survivals) == max_tokens or survival < min_survival:
