@@ -99,9 +99,9 @@ class WithoutAgreement(Survival):
         """Know nothing."""
         super().__init__(knows_nothing=True)
 
-    def weigh(self, key: int, recent: int, segment: int) -> tuple[float, Features]:
+    def weigh(self, key: int, recent: int, segment: int, ahead: int) -> tuple[float, Features]:
         """As if no other place read like the match."""
-        return super().weigh(key & ~self._OF_MATCHES, recent, segment)
+        return super().weigh(key & ~self._OF_MATCHES, recent, segment, ahead)
 
 
 class WithoutSegments(Survival):

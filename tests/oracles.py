@@ -28,7 +28,7 @@ def longest_match_of(tail: list[int], text: list[int], max_match: int, max_candi
 
 
 def agreement(text: list[int], start: int, length: int) -> int:
-    """`SuffixIndex.agreement`, by reading all places before `start` that share its last four, two or one tokens."""
+    """The kind of a match (`Pointer.offer`): reads all places before `start` that share its last four, two or one."""
     order = 4 if length > 3 else 2 if length > 1 else 1
     shared = text[start - order : start]
     places = [place for place in range(start - 1, order - 1, -1) if text[place - order : place] == shared]

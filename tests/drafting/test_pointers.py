@@ -1,12 +1,15 @@
 """A pointer says what it offers and how sure it is; one that another has joined says what both would."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.pointers import Pointer
-from ngramspec.drafting.survival import LONGEST
-from tests.drafting.test_suffix_index import index_of
+from ngramspec.drafting.suffix_index import BULK
+from ngramspec.drafting.survival import LONGEST, SHIFTS
+from tests.drafting.test_suffix_index import index_of, index_of_pieces, texts
+from tests.oracles import agreement
 
 TEXT = [1, 2, 3, 4, 1, 2, 3, 5] * 3
 
@@ -45,3 +48,15 @@ def test_what_is_drafted_makes_a_match_longer_by_two_tokens_at_most(length: int,
     for _ in range(9):
         pointer.advance()
     assert longest == pointer.length
+
+
+@given(text=texts().filter(lambda text: len(text) > 1), cuts=st.lists(st.integers(0, 300), max_size=6), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_kind_of_a_match_is_the_oracles(text: list[int], cuts: list[int], data: st.DataObject) -> None:
+    index = index_of_pieces(text, cuts, data.draw(st.sampled_from([8, BULK])))
+    start = data.draw(st.integers(1, len(text) - 1))
+    length = data.draw(st.integers(1, min(start, 6)))
+    assume(text[start] != SEPARATOR)  # there no match goes on
+    pointer = Pointer(index, 0)
+    pointer.put(start, length)
+    assert agreement(text, start, length) == pointer.offer([]) >> SHIFTS[0] & 3

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec.drafting import Match, SuffixIndex, TokenArray, suffix_index
 from ngramspec.drafting.suffix_index import BULK, MAX_CANDIDATES, MAX_FOUND, MAX_MATCH
-from tests.oracles import agreement, longest_match, longest_match_of
+from tests.oracles import longest_match, longest_match_of
 
 HIGHEST = 2**31 - 1
 
@@ -72,15 +72,6 @@ def test_the_end_of_another_text_is_found_as_the_oracle_finds_it(
     tail = text[own:][:40] + end[:5]
     expected = longest_match_of(tail, text, MAX_FOUND, MAX_FOUND)
     assert expected == index_of_pieces(text, cuts, bulk).find(tail)
-
-
-@given(text=texts().filter(lambda text: len(text) > 1), cuts=st.lists(st.integers(0, 300), max_size=6), data=st.data())
-@settings(max_examples=300, deadline=None)
-def test_agreement_is_the_oracles(text: list[int], cuts: list[int], data: st.DataObject) -> None:
-    index = index_of_pieces(text, cuts, data.draw(st.sampled_from([8, BULK])))
-    start = data.draw(st.integers(1, len(text) - 1))
-    length = data.draw(st.integers(1, min(start, 6)))
-    assert agreement(text, start, length) == index.agreement(start, length)
 
 
 @given(text=texts(), max_match=st.integers(5, 12), max_candidates=st.integers(1, 6))

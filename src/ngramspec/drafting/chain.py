@@ -7,7 +7,7 @@ from ngramspec.drafting.pointers import Pointer
 from ngramspec.drafting.sources import Source
 from ngramspec.drafting.spelling import SpelledIndex
 from ngramspec.drafting.suffix_index import MAX_FOUND
-from ngramspec.drafting.survival import AHEAD, LONGEST, Lesson, Survival
+from ngramspec.drafting.survival import AHEAD, FURTHEST, LONGEST, Lesson, Survival
 
 _SURE = 16
 """Where so many tokens agree, copies in progress say no more than the match."""
@@ -85,9 +85,9 @@ class Chain:
                     states |= state
                     offers[pointer.token] = offers.get(pointer.token, 0) | pointer.speaking
             best, highest = -1, 0.0
-            place = AHEAD[drafted if drafted < len(AHEAD) else -1]
+            ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
             for offered, speaking in offers.items():
-                probability, features = weigh(states | speaking, recent, segment, place)
+                probability, features = weigh(states | speaking, recent, segment, ahead)
                 lessons.append((drafted, offered, probability, features))
                 if probability > highest:
                     best, highest = offered, probability
@@ -153,19 +153,22 @@ class Chain:
     def _copy_on(self, pointer: Pointer, survival: float, recent: int, max_tokens: int, min_survival: float) -> None:
         """Draft on from one source alone."""
         choices, survivals, lessons = self.choices, self.survivals, self.lessons
-        weighed, ahead = 0, -1
+        weigh, segment = self._survival.weigh, self._segment
+        weighed, further = 0, -1
+        drafted = len(choices)
         while state := pointer.offer(choices):
-            drafted = len(choices)
-            further = AHEAD[drafted if drafted < len(AHEAD) else -1]
+            ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
             if state != weighed or further != ahead:  # of a long copy both are the same from token to token
-                weighed, ahead = state, further
-                probability, features = self._survival.weigh(state | pointer.speaking, recent, self._segment, ahead)
-            lessons.append((drafted, pointer.token, probability, features))
-            choices.append(pointer.token)
+                weighed, further = state, ahead
+                probability, features = weigh(state | pointer.speaking, recent, segment, ahead)
+            token = pointer.token
+            lessons.append((drafted, token, probability, features))
+            choices.append(token)
             survival *= probability
-            if len(survivals) == max_tokens or survival < min_survival:
+            if drafted == max_tokens or survival < min_survival:
                 return
             survivals.append(survival)
+            drafted += 1
             pointer.advance()
 
 

@@ -23,6 +23,7 @@ class Pointer:
     """
 
     __slots__ = (
+        "_earlier",
         "_index",
         "_is_match",
         "_joined",
@@ -30,6 +31,7 @@ class Pointer:
         "_misses",
         "_place",
         "_size",
+        "_state",
         "_text",
         "length",
         "number",
@@ -52,8 +54,10 @@ class Pointer:
         self._text = self._index.tokens
         self.start = start
         self._misses = misses if misses < MOST_MISSES else MOST_MISSES
-        self.length = length if length < LONGEST else LONGEST
-        self._limit = min(self.length + _FORESEEN, LONGEST)
+        self.length = length = length if length < LONGEST else LONGEST
+        self._limit = length + _FORESEEN if length + _FORESEEN < LONGEST else LONGEST
+        self._state = STATES[length]
+        self._earlier = self._index.earlier(length)
         self.leave()
 
     def join(self, other: "Pointer") -> None:
@@ -69,19 +73,34 @@ class Pointer:
     def offer(self, drafted: Sequence[int]) -> int:
         """Read the next `token`; returns the states, where `Survival.weigh` takes them, or 0 where there is none.
 
+        A copy is of the kind that its misses make it. A match is of kind 0 where no place before it reads the same; of
+        kind 1 where the latest such place goes on otherwise, of kind 2 where it goes on the same, of kind 3 where the
+        one before that does so too.
+
         drafted: what stands behind the text.
         """
-        start, size = self.start, self._size
-        if start < size:
-            self.token = token = self._text[start]
+        start = self.start
+        if start < self._size:
+            text = self._text
+            self.token = token = text[start]
             if token != SEPARATOR:
-                kind = self._index.agreement(start, self.length) if self._is_match else self._misses
-                state, other = STATES[self.length] + kind << self._place, self._joined
-                return state if other is None else state | STATES[other.length] + other._misses << other._place
+                kind = self._misses
+                if self._is_match:
+                    place = self._earlier[start - 1]
+                    if place < 0:
+                        kind = 0
+                    elif text[place + 1] != token:
+                        kind = 1
+                    else:
+                        place = self._earlier[place]
+                        kind = 3 if place >= 0 and text[place + 1] == token else 2
+                other = self._joined
+                state = self._state + kind << self._place
+                return state if other is None else state | other._state + other._misses << other._place
         elif self.number == 0:  # the copy has reached what was drafted, and goes on with it: a period
-            self.token = drafted[start - size]
+            self.token = drafted[start - self._size]
             self.leave()
-            return STATES[self.length] << self._place
+            return self._state << self._place
         self.token = -1
         return 0
 
@@ -89,7 +108,12 @@ class Pointer:
         """What was offered is drafted."""
         self.start += 1
         if self.length < self._limit:
-            self.length += 1
+            self._grow()
         other = self._joined
         if other is not None and other.length < other._limit:
-            other.length += 1
+            other._grow()
+
+    def _grow(self) -> None:
+        self.length += 1
+        self._state = STATES[self.length]
+        self._earlier = self._index.earlier(self.length)

@@ -128,24 +128,15 @@ class SuffixIndex:
         four = None if before is None else self._latest_four.get(before << 31 | pair)
         return Match(3, place + 1) if four is None else self._longest(four, tail)
 
-    def agreement(self, start: int, length: int) -> int:
-        """Does the place before `start` that reads the same go on the same? Of a match of `length` tokens.
+    def earlier(self, length: int) -> "memoryview[int]":
+        """By the position of a token: that of the place before it which reads the same, or -1; good until the next
+        `extend`.
 
-        0: there is none, among those that share its last four, two or one tokens. 1: it goes on otherwise. 2: it goes
-        on the same. 3: so does the one before that.
+        length: the same are so many tokens that end there: four of four or more, two of two or three, one of one.
         """
-        previous = self._previous_four_view if length > 3 else self._previous_pair_view
-        if length < 2:
-            previous = self._previous_token_view
-        place = previous[start - 1]
-        if place < 0:
-            return 0
-        text = self._text_view
-        token = text[start]
-        if text[place + 1] != token:
-            return 1
-        place = previous[place]
-        return 3 if place >= 0 and text[place + 1] == token else 2
+        if length > 3:
+            return self._previous_four_view
+        return self._previous_pair_view if length > 1 else self._previous_token_view
 
     def _longest(self, place: int, tail: Sequence[int]) -> Match:
         text, previous = self._text_view, self._previous_four_view

@@ -27,6 +27,9 @@ added. A source that offers nothing has state 0."""
 _NUM_RECENT = 8
 """How a row has gone lately, in so many steps."""
 
+FURTHEST = 48
+"""Tokens behind so many of a draft are all alike."""
+
 _NUM_SOURCES = 5
 _STATE_BITS = 6
 
@@ -41,11 +44,11 @@ no such source."""
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
 _AHEAD = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
-_NUM_SHARED = _AHEAD + 7
+_NUM_SHARED = _AHEAD + FURTHEST.bit_length() + 1
 
-AHEAD = [_AHEAD + drafted.bit_length() for drafted in range(49)]
-"""The place of the weight for how much is drafted before a token, up to the last entry: one that was chosen from several
-seems surer than it is, the more so the further a draft goes on."""
+AHEAD = [_AHEAD + drafted.bit_length() for drafted in range(FURTHEST + 1)]
+"""The place of the weight for how many tokens are drafted before one, by their number up to FURTHEST. A token that was
+chosen from several seems surer than it is, the more so the further a draft goes on."""
 
 _NUM_OWN = _NUM_BUCKETS + 1
 """Weights that a segment has of its own."""
@@ -123,7 +126,7 @@ class Survival:
 
         key: the states of the five sources, six bits each, own text first, then history, copies from either, and what
         is spelled alike; and five bits, set for those that offer the token, own text lowest. recent: see
-        `recent_place`. segment: the place of the weights of this kind of traffic.
+        `recent_place`. segment: the place of the weights of this kind of traffic. ahead: see AHEAD.
         """
         features = self._described.get(key)
         if features is None:
@@ -145,7 +148,7 @@ class Survival:
             error = (token == right[position]) - probability
             if -_LEAST_ERROR < error < _LEAST_ERROR:
                 continue
-            ahead = AHEAD[position if position < len(AHEAD) else -1]
+            ahead = AHEAD[position if position < FURTHEST else FURTHEST]
             for feature in (*features, recent + longest, segment + longest, ahead):
                 rate = rates[feature]
                 weights[feature] += rate * error
