@@ -73,6 +73,16 @@ def test_capacity_grows_in_chunks_and_keeps_what_was_written(device: str, dtype:
     assert len(set(capacities)) <= 4
 
 
+@given(most=st.integers(1, 2 * CHUNK), extents=st.lists(st.integers(1, 3 * CHUNK), min_size=1, max_size=5))
+def test_room_is_made_for_what_is_there_and_ahead_of_need_for_no_more_than_can_come(
+    most: int, extents: list[int]
+) -> None:
+    cache = RaggedCache(1, most)
+    for extent in extents:
+        cache.place_run(extent - 1, 1)
+        assert max(extents[: extents.index(extent) + 1]) <= cache.placement.capacity <= max(most, *extents)
+
+
 @on_each_place
 def test_slots_that_nobody_wrote_are_zero_for_a_masked_nan_still_poisons_attention(
     device: str, dtype: torch.dtype

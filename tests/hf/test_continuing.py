@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -9,7 +10,7 @@ from packaging.version import Version
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
-from ngramspec import PromptError, RefusedError, Speculator
+from ngramspec import FixedBudget, PromptError, RefusedError, Speculator
 from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
@@ -192,3 +193,33 @@ def test_a_cache_that_does_not_fit_is_refused() -> None:
     for ids, message in ((text[:1], "a row per prompt.*got 2 for 1"), (text[:, :5], "whole text.*got 5 tokens")):
         with pytest.raises(PromptError, match=message):
             model.generate(ids, max_new_tokens=3, past_key_values=cache, pad_token_id=PAD, custom_generate=spec)
+
+
+def test_rows_that_end_early_read_their_padding_beside_the_others_and_not_in_a_pass_of_its_own() -> None:
+    model, prompts = tiny("llama"), padded_prompts(4)
+    ids = model.generate(**prompts, max_new_tokens=30)[:, prompts["input_ids"].shape[1] :]
+    rows = [row.tolist() for row in ids]
+    # The token whose first places in the rows are furthest apart.
+    ends = max(range(VOCABULARY), key=lambda token: np.ptp([_place(row, token) for row in rows]))
+    passes: dict[bool, list[int]] = {}
+    for keeps_cache in (False, True):
+        widths: list[int] = []
+        handle = model.register_forward_pre_hook(
+            lambda _, __, inputs, widths=widths: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+        )
+        try:
+            model.generate(
+                **prompts,
+                max_new_tokens=30,
+                eos_token_id=ends,
+                return_dict_in_generate=keeps_cache,
+                custom_generate=Speculator(budget=FixedBudget(0)),
+            )
+        finally:
+            handle.remove()
+        passes[keeps_cache] = widths
+    assert passes[False] == passes[True]
+
+
+def _place(row: list[int], token: int) -> int:
+    return row.index(token) if token in row else len(row)

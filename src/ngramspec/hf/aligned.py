@@ -42,7 +42,7 @@ class AlignedTarget:
         self._request = request
         self._text = text
         self._chooser = chooser
-        self._cache = RaggedCache(len(windows_of(request.model)))
+        self._cache = RaggedCache(len(windows_of(request.model)), request.most_slots)
         request.cache.copy_to(self._cache)
         self._prompt_kwargs = {**request.model_kwargs, "past_key_values": request.cache.around(self._cache)}
         self._kwargs = self._prompt_kwargs

@@ -115,8 +115,10 @@ class RaggedLayer(CacheLayerMixin):
 class RaggedCache(Cache):
     """Keys and values of all layers. `place` or `place_run` says where the next forward pass writes."""
 
-    def __init__(self, num_layers: int) -> None:
+    def __init__(self, num_layers: int, most_slots: int | None = None) -> None:
+        """Start empty; most_slots: room for more than so many per row is not made ahead of need."""
         self.placement = Placement()
+        self._most_slots = most_slots
         super().__init__(layers=[RaggedLayer(self.placement) for _ in range(num_layers)])
 
     def place(self, slots: Tensor, extent: int, first: int | None) -> None:
@@ -138,7 +140,8 @@ class RaggedCache(Cache):
         placement.extent, placement.width = extent, width
         placement.run = None if first is None else slice(first, first + width)
         if extent > placement.capacity:
-            placement.capacity = extent + max(CHUNK, extent // 4)
+            grown = extent + max(CHUNK, extent // 4)
+            placement.capacity = grown if self._most_slots is None else max(extent, min(grown, self._most_slots))
 
     def load(self, layers: Sequence[tuple[Tensor, Tensor] | None], length: int) -> None:
         """Take in keys and values `[R, H, t, D]` of each layer, of the last t of `length` slots; None: it has none."""

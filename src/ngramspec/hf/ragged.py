@@ -27,7 +27,7 @@ class RaggedTarget:
         self._model = model
         self._windows = windows_of(model)
         self._chooser = chooser
-        self._cache = RaggedCache(len(self._windows))
+        self._cache = RaggedCache(len(self._windows), request.most_slots)
         request.cache.copy_to(self._cache)
         # Where weights are brought in one by one (accelerate's offloading), the model itself lies nowhere.
         self._device = request.input_ids.device if model.device.type == "meta" else model.device
@@ -48,9 +48,7 @@ class RaggedTarget:
         rows = rows_of([plan.sequence for plan in plans])
         self._chooser.begin(rows, plans)
         self._hold(rows)
-        drafts = {row.index: plan.draft for row, plan in zip(rows, plans, strict=True)}
-        # Rows that have finished, but are still held, are read as one token of fill.
-        block = make_block([self._block_row(row, drafts.get(row.index)) for row in self._held])
+        block = self._block(rows, plans)
         logits = self._forward(block)
         places = {row.index: place for place, row in enumerate(self._held)}
         return self._chooser.choose(
@@ -85,10 +83,26 @@ class RaggedTarget:
                 self._prompt_mask = None if bool(kept.all()) else kept
             self._held = [self._held[place] for place in keep]
 
-    def _block_row(self, row: Row, draft: Draft | None) -> BlockRow:
-        if draft is None:
+    def _block(self, rows: list[Row], plans: Rows[Plan]) -> Block:
+        """The rectangle of this pass; of rows that have finished, but are still held, what is left to read of them."""
+        live = {row.index: row.block_row(plan.draft) for row, plan in zip(rows, plans, strict=True)}
+        width = max(row.width for row in live.values())
+        slots = max(row.num_cached + row.pending.size for row in rows)
+        return make_block([live.get(row.index) or self._ended(row, width, slots) for row in self._held])
+
+    def _ended(self, row: Row, width: int, slots: int) -> BlockRow:
+        """The share of a row that has ended: fill, or where the cache is kept the padding that plain decoding reads.
+
+        As many columns as there are anyway: padding that is left for the end takes a pass of its own, as wide as the
+        row was short. slots: those that are known to be read in the end.
+        """
+        num_read = min(width, slots - row.num_cached)
+        if not self._keeps_rows or num_read <= 0:
             return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], 0)
-        return row.block_row(draft)
+        row.pad_to(row.num_cached + num_read)
+        block_row = row.block_row(Draft(NO_DRAFT))
+        row.num_cached, row.pending = row.num_cached + num_read, row.pending[:0]
+        return block_row
 
     def _forward(self, block: Block) -> Tensor:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns."""

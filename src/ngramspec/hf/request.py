@@ -78,6 +78,11 @@ class Request:
         return max(lengths)
 
     @property
+    def most_slots(self) -> int:
+        """Slots that the longest text may come to take."""
+        return self.num_slots + max(0, self.stops.max_length - self.input_ids.shape[1])
+
+    @property
     def cache(self) -> GivenCache:
         """The cache that the call came with."""
         return GivenCache(self.model_kwargs["past_key_values"])
