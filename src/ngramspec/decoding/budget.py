@@ -100,6 +100,11 @@ class AdaptiveBudget:
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return the best lengths; none while the cost of a pass without drafts is unknown."""
         self._num_passes += 1
+        is_trial = self._num_passes % PROBE_EVERY == 0
+        if is_trial:
+            self._credit = min(MOST_CREDIT, self._credit + PROBE_EVERY * CREDIT)
+        if not any(draft.tokens.size for draft in drafts):
+            return [0] * len(drafts)
         if costs.counts_fill:
             share = costs.fixed_share(shape) if len(drafts) > 1 else 0.0
             gains, lengths = _by_columns(drafts, np.array(remaining), share)
@@ -111,7 +116,7 @@ class AdaptiveBudget:
         rate = _rate(shape, costs, prices)
         values = gains - rate * prices
         best = int(np.argmax(values))
-        if self._num_passes % PROBE_EVERY == 0:
+        if is_trial:
             hoped_for = costs.prices(shape, gains.size - 1, hopeful=True)
             assert hoped_for is not None
             tried = int(np.argmax(gains - rate * hoped_for))
@@ -120,7 +125,6 @@ class AdaptiveBudget:
 
     def _affordable(self, tried: int, best: int, loss: float) -> int:
         """Return `tried` if there is credit for what it loses against `best`, in plain passes."""
-        self._credit = min(MOST_CREDIT, self._credit + PROBE_EVERY * CREDIT)
         if loss > self._credit:
             return best
         self._credit -= loss

@@ -41,6 +41,7 @@ class Growth:
         self._measured_at: dict[int, int] = {}
         self._num_passes = 0
         self._curve: tuple[FloatArray, FloatArray] | None = None
+        self._least_step: float | None = None
         for width, prices in () if like is None else like._prices.items():
             if len(prices) >= NUM_ENOUGH:
                 self._put(width, [median(prices)])
@@ -70,6 +71,13 @@ class Growth:
             found[int(widths[-1]) :] += beyond * self._slope(widths[-1], prices[-1])
         return found
 
+    @property
+    def least_step(self) -> float:
+        """What one more column adds at the least, of those within reach."""
+        if self._least_step is None:
+            self._least_step = float(np.diff(self.of(self.reach)).min())
+        return self._least_step
+
     def hoped_for(self, num_columns: int) -> FloatArray:
         """As `of`; but what was not measured often enough, or not of late, costs half of what it adds."""
         found = self.of(num_columns)
@@ -92,7 +100,7 @@ class Growth:
 
     def _put(self, width: int, prices: Sequence[float]) -> None:
         self._prices.setdefault(width, deque(maxlen=NUM_KEPT)).extend(prices)
-        self._curve = None
+        self._curve = self._least_step = None
 
     def _is_fresh(self, width: int) -> bool:
         """Whether passes of about this width were measured often enough, and of late."""

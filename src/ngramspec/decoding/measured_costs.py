@@ -89,6 +89,8 @@ class MeasuredCosts:
             alone = self._nearest_alone(shape)
             if alone is None:
                 return None
+            if not num_more:
+                return np.array([alone.seconds])
             growth = self._growth(shape)
             found = (growth.hoped_for if hopeful else growth.of)(num_more + 1) * alone.seconds
             found[growth.reach :] = np.inf
@@ -100,7 +102,7 @@ class MeasuredCosts:
         """See `Costs`."""
         with self._lock:
             alone, growth = self._nearest_alone(shape), self._growth(shape)
-            return 0.0 if alone is None else float(np.diff(growth.of(growth.reach)).min()) * alone.seconds
+            return 0.0 if alone is None else growth.least_step * alone.seconds
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`; all of it until passes of fewer rows were measured."""
