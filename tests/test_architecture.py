@@ -16,6 +16,7 @@ FLOORS = {
     "stats": 0,
     "drafting": 0,
     "guards": 0,
+    "foresight": 0,
     "decoding": 1,
     "hf": 2,
     "pico": 0,

@@ -224,3 +224,27 @@ def test_the_table_of_mixtures_is_one_command() -> None:
     for row in printed:  # what passes cost depends on the machine, and not that wider ones are no cheaper
         assert sorted(row["prices"].values()) == list(row["prices"].values())
         assert all(0 <= length <= 15 for length in row["drafted"].values())
+
+
+def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:
+    tool = {"name": "convert", "parameters": {"type": "dict", "required": ["amount", "to"], "properties": {
+        "amount": {"type": "float"}, "to": {"type": "string", "enum": ["EUR", "USD"]}}}}  # fmt: skip
+    prompt = f"[system]\nTools:\n{json.dumps([tool])}\n\n[user]\nChange 125.5 into USD.\n\n[assistant]\n"
+    calls = [{"name": "convert", "arguments": {"amount": 125.5, "to": "USD"}}]
+    rows = [{"prompt": prompt, "output": json.dumps(output), "segment": "call"} for output in (calls, [{"name": "x"}])]
+    traces, schemas = tmp_path / "bfcl_calls.jsonl", tmp_path / "schemas.jsonl"
+    traces.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    schema = {"type": "object", "properties": {"first_name": {"type": "string"}}, "required": ["first_name"]}
+    schemas.write_text(json.dumps({"subset": "names", "schema": schema, "valid": [{"first_name": "Ann"}]}) + "\n")
+    command = [sys.executable, "-m", "benchmarks.guards", "--traces", str(traces), "--schemas", str(schemas)]
+    command += ["--tokenizer", "pico"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    found = printed["function_calls"]
+    assert (1, 1) == (found["rows"], found["refused"])
+    assert ["none", "truncate", "no_key_lookup", "steered"] == list(found["arms"])
+    per_pass = {name: arm["tokens_per_pass"]["history_off"] for name, arm in found["arms"].items()}
+    assert max(per_pass["none"], per_pass["truncate"]) < per_pass["no_key_lookup"] < per_pass["steered"]
+    assert ["names"] == list(printed["schemas"])
+    assert "function calls" in subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout

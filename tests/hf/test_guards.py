@@ -146,7 +146,7 @@ def test_no_drafter_changes_the_text(
     drafter: Any, is_steered: bool, kind: str, batch: int, do_sample: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_steered:
-        monkeypatch.setattr("ngramspec.hf.rows.Row._steered", lambda row, draft: draft)
+        monkeypatch.setattr("ngramspec.hf.rows.Row.matchers", lambda row: [])
     arguments = {"max_new_tokens": 30, "eos_token_id": EOS, "do_sample": do_sample}
     prompts = padded_prompts(batch, seed=3, vocabulary=NUM_TOKENS)
     found = []

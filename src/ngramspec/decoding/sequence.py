@@ -1,10 +1,13 @@
 """One row of a batch: what is pending, what was emitted, and how the loop moves it on."""
 
+from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ngramspec.decoding.steering import Steered
 from ngramspec.drafting.types import Draft, DraftSession, TokenArray
+from ngramspec.guards import Matcher
 from ngramspec.stats import Counters
 
 
@@ -46,6 +49,7 @@ class Sequence:
     remaining: int
     counters: Counters = field(default_factory=Counters)
     finished: bool = False
+    steering: Steered | None = None
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft at most `max_tokens`, and no more than could be accepted: the target's own token needs room too.
@@ -53,8 +57,14 @@ class Sequence:
         A drafter that returns more than it was asked for is cut, whoever wrote it.
         """
         room = max(0, min(max_tokens, self.remaining - 1))
-        draft = self.session.propose(room, min_survival)
-        return draft.head(room)
+        matchers = self.matchers()
+        if matchers and self.steering is not None:
+            return self.steering.draft(self.session, matchers, room, min_survival).head(room)
+        return self.session.propose(room, min_survival).head(room)
+
+    def matchers(self) -> Rows[Matcher]:
+        """The grammars that hold for the row."""
+        return ()
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""
@@ -72,6 +82,8 @@ class Sequence:
             )
         self.session.observe(draft, num_accepted)
         self.session.extend(tokens)
+        if self.steering is not None:
+            self.steering.commit(tokens)
         self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted)
         self.remaining -= tokens.size
         self.pending = np.asarray(tokens[-1:] if tokens.size else self.pending[-1:], np.int32)

@@ -17,7 +17,7 @@ from ngramspec.drafting.sources import Source
 from ngramspec.drafting.spelling import SpelledIndex, checked_vocabulary
 from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.survival import Survival, recent_place
-from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
+from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray
 
 MAX_TOKENS = 1 << 21
 """All histories together hold at most so many tokens, unless told otherwise."""
@@ -186,12 +186,23 @@ class AdaptiveLookupSession:
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft up to `max_tokens` tokens, as long as they survive with a probability of `min_survival`."""
+        self._recent_place = recent_place(self._recent)
+        if max_tokens > 0:
+            self._chain.draft(self._answer, self._recent_place, max_tokens, min_survival)
+        return self._drafted(max_tokens)
+
+    def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
+        """As `propose`, in conversation with a grammar: at each position the surest that it allows."""
+        self._recent_place = recent_place(self._recent)
+        if max_tokens > 0:
+            self._chain.steer(self._answer, self._recent_place, max_tokens, min_survival, steering)
+        return self._drafted(max_tokens)
+
+    def _drafted(self, max_tokens: int) -> Draft:
         chain = self._chain
         if max_tokens <= 0:
             chain.forget()
             return Draft(NO_DRAFT)
-        self._recent_place = recent_place(self._recent)
-        chain.draft(self._answer, self._recent_place, max_tokens, min_survival)
         survivals = np.array(chain.survivals)
         return Draft(np.array(chain.choices[: survivals.size], np.int32), chain.match_length, survivals)
 

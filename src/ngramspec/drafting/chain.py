@@ -8,6 +8,7 @@ from ngramspec.drafting.sources import Source
 from ngramspec.drafting.spelling import SpelledIndex
 from ngramspec.drafting.suffix_index import MAX_FOUND
 from ngramspec.drafting.survival import AHEAD, FURTHEST, LONGEST, Lesson, Survival
+from ngramspec.drafting.types import Steering
 
 _SURE = 16
 """Where so many tokens agree, copies in progress say no more than the match."""
@@ -106,6 +107,52 @@ class Chain:
                 elif survival >= _LIKELY and pointer.token >= 0 and self._look_up(pointer, answer):
                     kept.append(pointer)
             pointers = kept
+
+    def steer(
+        self, answer: Sequence[int], recent: int, max_tokens: int, min_survival: float, steering: Steering
+    ) -> None:
+        """As `draft`, within what `steering` allows, and with what it foresees as one more source."""
+        self.forget()
+        pointers, survival = self._begin(answer), 1.0
+        while found := self._surest_legal(pointers, recent, steering):
+            probability, token = found
+            survival *= probability
+            self.choices.append(token)
+            if len(self.survivals) == max_tokens or survival < min_survival:
+                return
+            self.survivals.append(survival)
+            pointers = [pointer for pointer in pointers if self._follows(pointer, token, survival, answer)]
+
+    def _surest_legal(self, pointers: Sequence[Pointer], recent: int, steering: Steering) -> tuple[float, int] | None:
+        """How probable the next token is, and the token: of those offered the surest that can be pushed."""
+        drafted = len(self.choices)
+        offers: dict[int, int] = {}
+        states = 0
+        for pointer in pointers:
+            state = pointer.offer(self.choices)
+            if state:
+                states |= state
+                offers[pointer.token] = offers.get(pointer.token, 0) | pointer.speaking
+        foreseen, evidence = steering.foreseen() or (-1, -1)
+        if foreseen >= 0:
+            offers.setdefault(foreseen, 0)
+        ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
+        weighed = []
+        for token, speaking in offers.items():
+            probability, features = self._survival.weigh_steered(
+                states | speaking, recent, self._segment, ahead, evidence, token == foreseen
+            )
+            weighed.append((probability, token))
+            self.lessons.append((drafted, token, probability, features))
+        weighed.sort(reverse=True)
+        return next((found for found in weighed if steering.push(found[1])), None)
+
+    def _follows(self, pointer: Pointer, token: int, survival: float, answer: Sequence[int]) -> bool:
+        """Whether `pointer` goes on behind `token`, which was drafted: from where it is, or looked up anew."""
+        if pointer.token == token:
+            pointer.advance()
+            return True
+        return survival >= _FAINT and pointer.token >= 0 and self._look_up(pointer, answer)
 
     def _begin(self, answer: Sequence[int]) -> list[Pointer]:
         own, past = self._own, self._past

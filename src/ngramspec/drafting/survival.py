@@ -7,7 +7,7 @@ online logistic regression, the way in which context-mixing compressors weigh th
 """
 
 from collections.abc import Sequence
-from math import exp
+from math import exp, log
 
 import numpy as np
 
@@ -30,6 +30,9 @@ _NUM_RECENT = 8
 FURTHEST = 48
 """Tokens behind so many of a draft are all alike."""
 
+NUM_EVIDENCE = 64
+"""Kinds of what may speak for a token that is foreseen."""
+
 _NUM_SOURCES = 5
 _STATE_BITS = 6
 
@@ -44,7 +47,8 @@ no such source."""
 _PAIR = _NUM_SOURCES * _STRIDE
 _RECENT = _PAIR + 4 * (_NUM_BUCKETS + 1) ** 2
 _AHEAD = _RECENT + _NUM_RECENT * (_NUM_BUCKETS + 1)
-_NUM_SHARED = _AHEAD + FURTHEST.bit_length() + 1
+_FORESEEN = _AHEAD + FURTHEST.bit_length() + 1
+_NUM_SHARED = _FORESEEN + 4 * NUM_EVIDENCE
 
 AHEAD = [_AHEAD + drafted.bit_length() for drafted in range(FURTHEST + 1)]
 """The place of the weight for how many tokens are drafted before one, by their number up to FURTHEST. A token that was
@@ -53,7 +57,7 @@ chosen from several seems surer than it is, the more so the further a draft goes
 _NUM_OWN = _NUM_BUCKETS + 1
 """Weights that a segment has of its own."""
 
-LAYOUT = [5, _NUM_SHARED, _NUM_OWN]
+LAYOUT = [6, _NUM_SHARED, _NUM_OWN]
 """Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
 
 _PRIOR = -1.0
@@ -66,10 +70,12 @@ _LEAST_ERROR = 0.0003
 """Below this an error teaches nothing, and would only take time. No token can come to seem surer than this allows, and
 a long copy multiplies it: with 0.02, thirty tokens that survived in 80 % of all cases were given 50 %."""
 
+_TINY = 1e-12
+
 _MAX_DESCRIBED = 1 << 15
 """So many descriptions are kept, to be forgotten all at once."""
 
-Features = tuple[int, int, int, int, int, int, int]
+Features = tuple[int, ...]
 """Which weights speak for a token: one of each source, one of the pair of own text and history; and the length of the
 longest match that offers it, in twelve steps from 1 on. The weights of that lie behind two further places: of how the
 row has gone lately, and of its kind of traffic."""
@@ -138,6 +144,21 @@ class Survival:
         odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy] + weights[spelled] + weights[pair]
         odds += weights[ahead]
         return 1.0 / (1.0 + exp(-_PRIOR - odds - weights[recent + longest] - weights[segment + longest])), features
+
+    def weigh_steered(
+        self, key: int, recent: int, segment: int, ahead: int, evidence: int, speaks: bool
+    ) -> tuple[float, Features]:
+        """As `weigh`, under a grammar.
+
+        evidence: for the token that is foreseen there, -1 for none. speaks: whether it is this token.
+        """
+        probability, features = self.weigh(key, recent, segment, ahead)
+        if evidence < 0:
+            return probability, features
+        *others, longest = features
+        place = _FORESEEN + (evidence << 2 | speaks << 1 | (longest > 0))
+        odds = log(max(probability, _TINY) / max(1.0 - probability, _TINY)) + self._weights[place]
+        return 1.0 / (1.0 + exp(-odds)), (*others, place, longest)
 
     def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
         """Move the weights of tokens that were judged; right: the tokens that came. The others are as in a draft."""

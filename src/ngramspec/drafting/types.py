@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,24 @@ class DraftSession(Protocol):
 
     def close(self) -> None:
         """The row is over; nothing is called behind this."""
+
+
+class Steering(Protocol):
+    """What a row's grammar says while a draft is made, position by position."""
+
+    def foreseen(self) -> tuple[int, int] | None:
+        """The token that is foreseen behind what was pushed, and the kind of evidence for it, from 0 to 63; or None."""
+
+    def push(self, token: int) -> bool:
+        """Go on by `token` where the grammar allows it; returns whether it does."""
+
+
+@runtime_checkable
+class SteerableSession(DraftSession, Protocol):
+    """A session that drafts in conversation with a grammar."""
+
+    def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
+        """As `propose`; each token of the draft was pushed, and nothing else."""
 
 
 class Drafter(Protocol):

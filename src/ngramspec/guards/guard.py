@@ -30,14 +30,17 @@ class Guard:
     The default backend is llguidance, which raises on what it cannot enforce; `backend="xgrammar"` asks for xgrammar.
     """
 
-    def __init__(self, compiled: Compiled, description: str, source: Source | None = None) -> None:
+    def __init__(
+        self, compiled: Compiled, description: str, source: Source | None = None, inner: Source | None = None
+    ) -> None:
         """Of a compiled grammar; users call the constructors below.
 
-        source: what it was compiled from, None with markers around it.
+        source: what it was compiled from, None with markers around it. inner: what stands between markers.
         """
         self._compiled = compiled
         self._description = description
         self.source = source
+        self._inner = source or inner
 
     def __repr__(self) -> str:
         """As error messages name it."""
@@ -141,7 +144,7 @@ class Guard:
         The marker may lie inside a token, or be a special token by name. The row cannot end before it.
         """
         _check_marker("marker", marker)
-        return Guard(Phased(self._compiled, marker, None), f"{self!r}.after({marker!r})")
+        return Guard(Phased(self._compiled, marker, None), f"{self!r}.after({marker!r})", inner=self._inner)
 
     def between(self, start: str, end: str) -> "Guard":
         """Free text outside, this guard between `start` and `end`, as often as they come.
@@ -150,11 +153,13 @@ class Guard:
         """
         _check_marker("start", start)
         _check_marker("end", end)
-        return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})")
+        return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})", inner=self._inner)
 
     def matcher(self, eos_tokens: Iterable[int] | None = None) -> Matcher:
         """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own."""
-        return self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
+        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
+        matcher.source = self._inner
+        return matcher
 
     def accepts(self, text: str) -> bool:
         """Whether `text` is whole, however it may be cut into tokens; half a surrogate pair is no text.

@@ -36,6 +36,24 @@ class Lookahead:
             self._pushed.append(token)
         return accepted
 
+    def pop(self) -> None:
+        """Take the last push back."""
+        self._check()
+        self._pushed.pop()
+        if self._matcher.ended:
+            self._matcher.ended = False
+            return
+        try:
+            self._matcher._pop(1)
+        except BackendError:
+            self._matcher._rebuild(self._pushed)
+
+    @property
+    def num_guarded(self) -> int | None:
+        """As `Matcher.num_guarded`."""
+        self._check()
+        return self._matcher.num_guarded
+
     def allowed(self, token: int) -> bool:
         """Whether the bitmask allows `token` here; as dear as a row of `Matcher.fill`."""
         self._check()
@@ -46,6 +64,15 @@ class Lookahead:
             self._matcher._rebuild(self._pushed)
             return False
         return 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
+
+    def accepting(self) -> bool:
+        """Whether the text is whole behind what was pushed; False where nobody can say."""
+        self._check()
+        try:
+            return self._matcher.ended or self._matcher._accepting()
+        except BackendError:
+            self._matcher._rebuild(self._pushed)
+            return False
 
     def forced(self) -> bytes:
         """Bytes that must come next; empty where there is a choice, or the row may end, or nobody can say."""

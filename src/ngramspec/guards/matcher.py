@@ -11,10 +11,14 @@ import numpy as np
 
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.lookahead import Lookahead
+from ngramspec.guards.source import Source
 from ngramspec.guards.types import WORD, BackendError, BitmaskArray, is_set, num_words, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
 
 T = TypeVar("T")
+
+ALL = 1 << 62
+"""More bytes than a text has."""
 
 
 class Matcher(ABC):
@@ -24,8 +28,10 @@ class Matcher(ABC):
     `_forced`, `_restart`. End of sequence never reaches it: it is allowed if and only if the text so far is accepted.
 
     vocabulary: the tokens. eos_tokens: the ids that end the row. ended: whether one of them has come; nothing is
-    allowed behind it.
+    allowed behind it. source: what the guarded text was compiled from, where that is known.
     """
+
+    source: Source | None = None
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary
@@ -76,6 +82,11 @@ class Matcher(ABC):
         """Whether the text so far is whole, so that the row may end here; an ended row is."""
         with self._alone():
             return self.ended or self._tried_twice(self._accepting)
+
+    @property
+    def num_guarded(self) -> int | None:
+        """How many bytes at the end of the text the grammar holds for: ALL for most; None where the text is free."""
+        return ALL
 
     # What a backend does. Any of these may raise BackendError.
 

@@ -47,12 +47,14 @@ class Guarded:
 
     depth: where `inner` stands. is_alive: whether all since the start marker is inner text, and may go on as such.
     ends: for each place where the end marker may have begun, how much of it has come.
+    num_bytes: since the start marker.
     """
 
     inner: Inner
     depth: int = 0
     is_alive: bool = True
     ends: frozenset[int] = frozenset()
+    num_bytes: int = 0
 
 
 Phase = Free | Guarded
@@ -85,7 +87,8 @@ class Reader:
         if token in self._vocabulary.special:
             return self._special(phase, token, text)
         if isinstance(phase, Guarded) and self._is_inner_alone(phase, text):
-            return Guarded(phase.inner, phase.inner.depth) if phase.inner.push(token) else None
+            num_bytes = phase.num_bytes + len(text)
+            return Guarded(phase.inner, phase.inner.depth, num_bytes=num_bytes) if phase.inner.push(token) else None
         return self.text(phase, text)
 
     def text(self, phase: Phase, text: bytes) -> Phase | None:
@@ -103,7 +106,7 @@ class Reader:
         if isinstance(phase, Free):
             return phase
         is_alive = phase.is_alive and phase.inner.push(token)
-        return Guarded(phase.inner, phase.inner.depth, is_alive, phase.ends) if is_alive else None
+        return Guarded(phase.inner, phase.inner.depth, is_alive, phase.ends, phase.num_bytes) if is_alive else None
 
     def _special(self, phase: Phase, token: int, name: bytes) -> Phase | None:
         """The name of a special token is text to a marker that begins with it, and all or nothing to the grammar."""
@@ -116,7 +119,8 @@ class Reader:
             if end is not None and len(end.text) in ends:
                 return self._name(Free(0), name[place + 1 :])
         is_alive = phase.is_alive and phase.inner.push(token)
-        return Guarded(phase.inner, phase.inner.depth, is_alive, ends) if is_alive or ends else None
+        num_bytes = phase.num_bytes + len(name)
+        return Guarded(phase.inner, phase.inner.depth, is_alive, ends, num_bytes) if is_alive or ends else None
 
     def _name(self, phase: Free, name: bytes) -> Phase | None:
         for place, byte in enumerate(name, start=1):
@@ -141,7 +145,7 @@ class Reader:
             if len(end.text) in ends:
                 return Free(0)
         is_alive = phase.is_alive and inner.push_byte(byte)
-        return Guarded(inner, inner.depth, is_alive, ends) if is_alive or ends else None
+        return Guarded(inner, inner.depth, is_alive, ends, phase.num_bytes + 1) if is_alive or ends else None
 
     def _follow(self, ends: Iterable[int], byte: int) -> frozenset[int]:
         """How much of the end marker has come behind `byte`, where `ends` had come before."""

@@ -103,6 +103,11 @@ class PhasedMatcher(Matcher):
             return b""
         return end.text[ends[0] :]
 
+    @property
+    def num_guarded(self) -> int | None:
+        """See `Matcher`; what may be part of the end marker counts."""
+        return self._phase.num_bytes if isinstance(self._phase, Guarded) else None
+
     def _restart(self) -> None:
         self._phase = Free(0)
         self._earlier = []

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from ngramspec.decoding import Budget, Costs, FixedBudget, InStepBudget, step
+from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
 from ngramspec.hf.adopting import guides_of
@@ -56,6 +57,9 @@ def decode(
     rows = _open_rows(request, drafters, segments, references, text)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
+        matchers = [*guards.matchers(row.index), *row.guides]
+        if matchers:
+            row.steering = RowSteering(matchers, row.prompt, stops.first_eos)
     in_step = isinstance(chooser, InStep)
     if in_step:
         budget = InStepBudget(budget)
@@ -127,7 +131,8 @@ def _open_rows(
     for index in range(len(prompts)):
         read = [reference[index] for reference in request.references]  # by an encoder
         session = drafters[index].open(segments[index], [*references, *read])
-        session.extend(prompts[index][real[index]])
+        prompt = prompts[index][real[index]]
+        session.extend(prompt)
         rows.append(
             Row(
                 session,
@@ -140,6 +145,7 @@ def _open_rows(
                 max_position=limit,
                 vocabulary=num_tokens,
                 num_cached=cached,
+                prompt=np.concatenate([*references, *read, prompt]),
             )
         )
     return rows

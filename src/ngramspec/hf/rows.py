@@ -5,12 +5,11 @@ from collections.abc import Sequence as Rows
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 import numpy as np
 
 from ngramspec.decoding import Sequence, Verdict
-from ngramspec.drafting.types import Draft
+from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.hf.block import BlockRow, IntArray
@@ -40,6 +39,7 @@ class Row(Sequence):
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
     vocabulary: token ids that the model knows.
+    prompt: `int32[n]`, what it may copy from: references, an encoder's text, its own prompt.
     num_cached: tokens, padding included, whose keys lie in the cache.
     guards: those of the call, whose matchers the chooser moves on. guides: matchers made after a stranger's
         constraint, which masks itself; they only keep drafts within it, and one that loses the text is dropped.
@@ -50,6 +50,7 @@ class Row(Sequence):
     positions: IntArray = field(kw_only=True)
     max_position: int = field(kw_only=True)
     vocabulary: int = field(kw_only=True)
+    prompt: TokenArray = field(default_factory=lambda: NO_DRAFT)
     num_cached: int = 0
     guards: Guards = field(default_factory=Guards)
     guides: list[Matcher] = field(default_factory=list)
@@ -70,15 +71,11 @@ class Row(Sequence):
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
             unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
             draft = draft.head(int(unknown.argmax()))
-        return self._steered(draft) if _is_steered.get() else draft
-
-    def _steered(self, draft: Draft) -> Draft:
-        """The head of `draft` that the row's grammars can go on with; what lies behind could not be accepted."""
-        for matcher in [*self.guards.matchers(self.index), *self.guides]:
-            with matcher.lookahead() as ahead:
-                num_legal = sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist()))
-            draft = draft.head(num_legal)
         return draft
+
+    def matchers(self) -> list[Matcher]:
+        """The grammars that hold for the row, and those that only keep its drafts within a stranger's constraint."""
+        return [*self.guards.matchers(self.index), *self.guides] if _is_steered.get() else []
 
     def commit(self, draft: Draft, verdict: Verdict) -> None:
         """Move on; the padding that follows a finished row counts for nothing."""
@@ -88,9 +85,9 @@ class Row(Sequence):
             self.remaining -= verdict.tokens.size
             self.pending = np.asarray(verdict.tokens[-1:], np.int32)
             return
-        Sequence.commit(self, draft, verdict)
         tokens = verdict.tokens.tolist()
         self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
+        Sequence.commit(self, draft, verdict)
 
     def pad_to(self, num_slots: int) -> None:
         """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""

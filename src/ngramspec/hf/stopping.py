@@ -18,8 +18,9 @@ from ngramspec.hf.text import Text
 class Stops:
     """The criteria of one call. End of sequence and length are compared here; all others are called.
 
-    eos_tokens: the ids that end a row. max_length: tokens per row, prompt included; a `MaxLengthCriteria` of the
-        caller's has replaced the call's own, so a list that has one is alone in saying it.
+    eos_tokens: the ids that end a row; first_eos: the one that is named first, if any is.
+    max_length: tokens per row, prompt included; a `MaxLengthCriteria` of the caller's has replaced the call's own, so a
+        list that has one is alone in saying it.
     pads_finished_rows: plain `generate()` fills up finished rows only where some criterion has an `eos_token_id`;
         without one, a finished row goes on until the last one has finished.
     """
@@ -28,10 +29,13 @@ class Stops:
         self.criteria = criteria
         self.called: list[StoppingCriteria] = []
         self.eos_tokens: set[int] = set()
+        self.first_eos: int | None = None
         limits: list[int] = []
         for criterion in criteria:
             if type(criterion) is EosTokenCriteria:
-                self.eos_tokens.update(criterion.eos_token_id.tolist())
+                ends = criterion.eos_token_id.tolist()
+                self.eos_tokens.update(ends)
+                self.first_eos = ends[0] if self.first_eos is None else self.first_eos
             elif type(criterion) is MaxLengthCriteria:
                 limits.append(criterion.max_length)
             else:

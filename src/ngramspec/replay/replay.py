@@ -18,9 +18,15 @@ from ngramspec.decoding import (
     num_agreeing,
     step,
 )
+from ngramspec.decoding.steering import RowSteering, Steered, steered
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
+from ngramspec.drafting.types import Steering
+from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import Counters
+
+Steer = Callable[[Rows[Matcher], TokenArray], Steered]
+"""Makes what steers the drafts of a row, of its matchers and its prompt `int32[n]`."""
 
 
 class PromptAs(StrEnum):
@@ -37,9 +43,9 @@ class ReplayTarget:
     Greedy decoding is lossless, so a draft is accepted exactly where it agrees with the recording.
     """
 
-    def __init__(self, output: TokenArray) -> None:
-        """Play back `output`."""
-        self._output = output
+    def __init__(self, output: TokenArray, matchers: Rows[Matcher] = ()) -> None:
+        """Play back `output`; matchers: of its grammars, which follow what is chosen."""
+        self._output, self._matchers = output, matchers
 
     def shape(self, sequences: Rows[Sequence]) -> Shape:
         """One token per row; a recording has no cache."""
@@ -52,7 +58,17 @@ class ReplayTarget:
     def _verdict(self, plan: Plan) -> Verdict:
         upcoming = self._output[self._output.size - plan.sequence.remaining :]
         tokens = upcoming[: num_agreeing(plan.draft.tokens, upcoming) + 1]
+        for matcher in self._matchers:
+            matcher.advance(tokens)
         return Verdict(tokens, finished=tokens.size == upcoming.size)
+
+
+@dataclass(slots=True)
+class _Row(Sequence):
+    guarded_by: Rows[Matcher] = ()
+
+    def matchers(self) -> Rows[Matcher]:
+        return self.guarded_by
 
 
 @dataclass(slots=True)
@@ -137,11 +153,13 @@ def replay(
     budget: Budget | None = None,
     costs: Costs | None = None,
     prompt_as: PromptAs = PromptAs.CONTEXT,
+    steer: Steer = RowSteering,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Report:
     """Play the requests back one after another, and count; `clock` gives nanoseconds.
 
     budget: decides the length of drafts, instead of `max_draft_tokens`. costs: what it goes by.
+    steer: makes, of a guarded request's matchers and prompt, what keeps its drafts within the guard.
     prompt_as: an encoder-decoder model has its prompt as a reference; as nothing, it shows what the reference brings.
     """
     budget = FixedBudget(max_draft_tokens) if budget is None else budget
@@ -151,12 +169,18 @@ def replay(
         if trace.degenerate_loop:
             report.num_degenerate_loops += 1
         else:
-            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, clock), trace.segment)
+            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, steer, clock), trace.segment)
     return report
 
 
 def _replay_one(
-    trace: Trace, drafter: Drafter, budget: Budget, costs: Costs, prompt_as: PromptAs, clock: Callable[[], int]
+    trace: Trace,
+    drafter: Drafter,
+    budget: Budget,
+    costs: Costs,
+    prompt_as: PromptAs,
+    steer: Steer,
+    clock: Callable[[], int],
 ) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all that there was came from prefill
@@ -168,8 +192,21 @@ def _replay_one(
     prompt_ns = clock() - start
 
     timed = _TimedSession(session, clock)
-    sequence = Sequence(timed, pending=trace.output[:1], remaining=trace.output.size - 1, counters=counters)
-    target = ReplayTarget(trace.output)
+    matchers = [] if trace.guard is None else [trace.guard.matcher()]
+    steering = steer(matchers, trace.prompt) if matchers else None
+    for matcher in matchers:
+        matcher.advance(trace.output[:1])
+    if steering is not None:
+        steering.commit(trace.output[:1])
+    sequence = _Row(
+        timed,
+        pending=trace.output[:1],
+        remaining=trace.output.size - 1,
+        counters=counters,
+        steering=steering,
+        guarded_by=matchers,
+    )
+    target = ReplayTarget(trace.output, matchers)
     while not sequence.finished:
         step(target, [sequence], budget, costs)
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
@@ -191,6 +228,12 @@ class _TimedSession:
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         start = self._clock()
         draft = self._session.propose(max_tokens, min_survival)
+        self.elapsed_ns += self._clock() - start
+        return draft
+
+    def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
+        start = self._clock()
+        draft = steered(self._session, max_tokens, min_survival, steering)
         self.elapsed_ns += self._clock() - start
         return draft
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import TraceError, shortened
+from ngramspec.guards import Guard
 from ngramspec.replay.tokenizers import Tokenizer
 
 _MAX_ID = np.iinfo(np.int32).max
@@ -25,12 +26,14 @@ class Trace:
     prompt, output: token ids `int32[n]`; both may be empty.
     segment: the kind of traffic, where the recording names one.
     degenerate_loop: the recording says that the output got stuck in a repetition.
+    guard: what the output was constrained by; it must accept the output.
     """
 
     prompt: TokenArray
     output: TokenArray
     segment: str | None = None
     degenerate_loop: bool = False
+    guard: Guard | None = None
 
 
 def read_traces(path: Path, tokenizer: Tokenizer | None = None, file: BinaryIO | None = None) -> Iterator[Trace]:

@@ -1,0 +1,79 @@
+"""Recorded outputs that fit a schema, with the guard that they could have been written under."""
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.function_calls import call_schema
+from ngramspec import Guard, GuardError
+from ngramspec.guards import Vocabulary
+from ngramspec.guards.source import Whitespace
+from ngramspec.replay import Trace
+
+CALLS = ("bfcl_calls", "nestful_calls")
+IN_SEQUENCE = "nestful_calls"
+SEPARATORS = (",", ":")
+
+
+@dataclass(slots=True)
+class Guarded:
+    """Requests with their guards; refused: rows that have no schema, or whose output it does not allow."""
+
+    traces: list[Trace] = field(default_factory=list)
+    refused: int = 0
+
+    def add(self, trace: Trace | None) -> None:
+        """Count a row."""
+        if trace is None:
+            self.refused += 1
+        else:
+            self.traces.append(trace)
+
+
+def function_calls(paths: Sequence[Path], vocabulary: Vocabulary) -> Guarded:
+    """The recorded function calls, each under the schema of the tools in its prompt."""
+    found = Guarded()
+    for path in paths:
+        if path.name.startswith(CALLS):
+            for row in _rows(path):
+                schema = call_schema(row["prompt"], in_sequence=path.name.startswith(IN_SEQUENCE))
+                found.add(_trace(schema, row["prompt"], row["output"], row["segment"], vocabulary, "flexible"))
+    return found
+
+
+def instances(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guarded]:
+    """The first valid instance of each schema, without blanks, behind a prompt that shows the schema; by class."""
+    found: dict[str, Guarded] = {}
+    for path in paths:
+        for row in _rows(path):
+            if row["valid"]:
+                prompt = f"Write JSON that fits this schema.\n\n{json.dumps(row['schema'], ensure_ascii=False)}\n\n"
+                output = json.dumps(row["valid"][0], ensure_ascii=False, separators=SEPARATORS)
+                trace = _trace(row["schema"], prompt, output, row["subset"], vocabulary, "compact")
+                found.setdefault(row["subset"], Guarded()).add(trace)
+    return found
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def _trace(
+    schema: Any, prompt: str, output: str, segment: str, vocabulary: Vocabulary, whitespace: Whitespace
+) -> Trace | None:
+    if schema is None:
+        return None
+    try:
+        guard = Guard.json_schema(schema, vocabulary, whitespace=whitespace)
+        if not guard.accepts(output):
+            return None
+    except GuardError:
+        return None
+    ids = [np.array(vocabulary.encode(text), np.int32) for text in (prompt, output)]
+    return Trace(ids[0], ids[1], segment, guard=guard)

@@ -1,0 +1,147 @@
+"""What a guard does to drafting: tokens per pass and time per token, without it, cut by it, in conversation with it.
+
+    python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json]
+
+Recorded outputs are replayed, drafted for as long as it pays with one request on an H100, in four ways:
+
+    none            no guard; drafts are what the drafter says
+    truncate        drafts end at the first token that the guard refuses
+    no_key_lookup   in conversation with the guard, which knows the schema, but not the prompt
+    steered         ngramspec's defaults
+
+once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and
+left out of every way. Time is the host's, of drafting alone, per emitted token.
+
+1. Function calls, each under the schema of the tools that its prompt names.
+2. Instances of schemas, written without blanks, behind a prompt that shows the schema; by class.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.guarded import Guarded, function_calls, instances
+from benchmarks.traces import trace_paths
+from ngramspec.decoding import AdaptiveBudget, fitted
+from ngramspec.decoding.steering import RowSteering, Steered
+from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, Draft, DraftSession, TokenArray
+from ngramspec.guards import Matcher
+from ngramspec.replay import Report, Trace, load_tokenizer, replay
+
+DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
+HISTORIES = {"history_off": False, "history_on": True}
+
+
+class Cutting:
+    """Drafts end at the first token that a grammar refuses, as in vLLM."""
+
+    def draft(self, session: DraftSession, matchers: Sequence[Matcher], max_tokens: int, min_survival: float) -> Draft:
+        """The legal head."""
+        draft = session.propose(max_tokens, min_survival)
+        for matcher in matchers:
+            with matcher.lookahead() as ahead:
+                draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
+        return draft
+
+    def commit(self, tokens: TokenArray) -> None:
+        """There is nothing to follow."""
+
+
+def _cut(matchers: Sequence[Matcher], prompt: TokenArray) -> Steered:
+    return Cutting()
+
+
+def _without_prompt(matchers: Sequence[Matcher], prompt: TokenArray) -> Steered:
+    return RowSteering(matchers, NO_DRAFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A way to draft. steer: as `replay` takes it; None where there is no guard."""
+
+    name: str
+    steer: Callable[[Sequence[Matcher], TokenArray], Steered] | None
+
+
+ARMS = (
+    Arm("none", None),
+    Arm("truncate", _cut),
+    Arm("no_key_lookup", _without_prompt),
+    Arm("steered", RowSteering),
+)
+
+
+def main() -> None:
+    """Print the tables."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--traces", nargs="+", type=Path, default=[], help="recorded calls; default ../shared/traces")
+    made.add_argument("--schemas", nargs="*", type=Path, help="JSON lines with schemas; default ../shared/schemas")
+    made.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = made.parse_args()
+    paths = trace_paths(made, arguments.traces)
+    default = [DEFAULT_SCHEMAS] if DEFAULT_SCHEMAS.exists() else []
+    vocabulary = load_tokenizer(arguments.tokenizer).vocabulary
+    calls = function_calls(paths, vocabulary)
+    classes = instances(default if arguments.schemas is None else arguments.schemas, vocabulary)
+    figures: dict[str, Any] = {"function_calls": _figures(calls, vocabulary.tokens), "schemas": {}}
+    for name, found in track(sorted(classes.items()), "Replaying", console=Console(stderr=True), transient=True):
+        figures["schemas"][name] = _figures(found, vocabulary.tokens)
+    if arguments.json:
+        print(json.dumps(figures, indent=2))
+    else:
+        _print({"function calls": figures["function_calls"], **figures["schemas"]})
+
+
+def _figures(guarded: Guarded, tokens: Sequence[bytes]) -> dict[str, Any]:
+    """Of one kind of requests, all arms."""
+    arms: dict[str, dict[str, dict[str, float]]] = {}
+    for arm in ARMS:
+        reports = {name: _replayed(guarded.traces, arm, tokens, on=on) for name, on in HISTORIES.items()}
+        arms[arm.name] = {
+            "tokens_per_pass": {name: report.total.counters.tokens_per_pass for name, report in reports.items()},
+            "us_per_token": {name: report.total.as_dict()["us_per_token"] for name, report in reports.items()},
+        }
+    return {"rows": len(guarded.traces), "refused": guarded.refused, "arms": arms}
+
+
+def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], *, on: bool) -> Report:
+    """on: with history."""
+    made = [
+        replace(trace, segment=trace.segment if on else None, guard=None if arm.steer is None else trace.guard)
+        for trace in traces
+    ]
+    return replay(
+        made,
+        AdaptiveLookup(vocabulary=tokens),
+        budget=AdaptiveBudget(),
+        costs=fitted("h100-8b"),
+        steer=arm.steer or RowSteering,
+    )
+
+
+def _print(figures: dict[str, Any]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 150
+    for key, unit in (("tokens_per_pass", "tokens per pass"), ("us_per_token", "µs per token")):
+        table = Table(f"{unit}: history off, on", "rows", "refused", box=SIMPLE_HEAD, pad_edge=False)
+        for arm in ARMS:
+            table.add_column(arm.name, justify="right")
+        for name, found in figures.items():
+            cells = (", ".join(f"{found['arms'][arm.name][key][history]:.2f}" for history in HISTORIES) for arm in ARMS)
+            table.add_row(name, str(found["rows"]), str(found["refused"]), *cells)
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Which value may a name have? What the prompt says where the name, its words, or a value of its type stand."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ngramspec.foresight.cursor import Cursor
+from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.shapes import Shape, fixed, types, written
+
+_TAIL = 1500
+"""What is asked stands in so many characters at the end of a prompt, if it stands anywhere."""
+
+_NUMBERS = frozenset(["number", "integer"])
+
+_LEAST = 30
+"""Shorter ends of prompts ask nothing."""
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
+_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
+_CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
+_NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
+_PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+def _question(prompt: str) -> str:
+    """What is asked: the end of the prompt, without the JSON that stands before it."""
+    tail = prompt[-_TAIL:]
+    cut = max(tail.rfind('"}'), tail.rfind("]}"), tail.rfind("}}")) + 2
+    return tail[cut:] if len(tail) - cut > _LEAST else tail
+
+
+class Values:
+    """Piecees at values from one prompt."""
+
+    def __init__(self, prompt: str) -> None:
+        self._prompt = prompt
+        self._tail = _question(prompt)
+        self._lower = self._tail.lower()
+        self._lists: dict[str, list[str]] = {}
+        self._keyed_to: dict[tuple[str, frozenset[str]], Piece | None] = {}
+        self._listed_to: dict[tuple[str, ...], Piece] = {}
+
+    def guess(self, place: Cursor) -> Piece | None:
+        """The value that comes at `place`, or None."""
+        listed = fixed(place.shapes)
+        if listed:
+            return self._listed(listed, place)
+        kinds = frozenset(kind for shape in place.shapes for kind in types(shape))
+        return next(self._candidates(place, kinds), None)
+
+    def completion(self, place: Cursor) -> Piece | None:
+        """The string that begins as the one at `place` does, which is not empty."""
+        fitting = [
+            text
+            for text in (written(value) for value in fixed(place.shapes) if isinstance(value, str))
+            if text[1:].startswith(place.content)
+        ]
+        if fitting:
+            return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else Evidence.DEFAULT)
+        candidates = self._candidates(place, frozenset(["string"]))
+        return next((found for found in candidates if found.text.startswith(f'"{place.content}')), None)
+
+    def end_of(self, content: str) -> Evidence:
+        """What speaks for a value to end behind `content`."""
+        place = self._prompt.rfind(content)
+        if not content or place < 0:
+            return Evidence.UNKNOWN
+        following = self._prompt[place + len(content) : place + len(content) + 1]
+        if following.isalnum():
+            return Evidence.UNKNOWN
+        return Evidence.BLANK if following == " " else Evidence.BOUNDARY
+
+    def _listed(self, listed: list[Any], place: Cursor) -> Piece:
+        if len(listed) == 1:
+            return Piece(written(listed[0]), Evidence.SURE)
+        is_item = place.frame is not None and not place.frame.is_object
+        taken = frozenset(said.text for said in place.said if said.name == place.name) if is_item else frozenset()
+        key = tuple(text for text in map(written, listed) if text not in taken)
+        found = self._listed_to.get(key)
+        if found is None:
+            left = [value for value in listed if written(value) not in taken]
+            found = self._listed_to[key] = self._likeliest(left or listed, place.shapes)
+        return found
+
+    def _likeliest(self, listed: list[Any], shapes: Sequence[Shape]) -> Piece:
+        best, latest = None, -1
+        for value in listed:
+            if isinstance(value, str) and value:
+                place = self._lower.rfind(value.lower())
+                if place > latest:
+                    best, latest = value, place
+        if best is not None:
+            return Piece(written(best), Evidence.LISTED)
+        by_words = self._by_words(listed)
+        if by_words is not None:
+            return Piece(written(by_words), Evidence.LISTED)
+        default = next(
+            (shape["default"] for shape in shapes if "default" in shape and shape["default"] in listed), listed[0]
+        )
+        return Piece(written(default), Evidence.DEFAULT)
+
+    def _by_words(self, listed: list[Any]) -> str | None:
+        """The text of whose words most stand in the prompt's end."""
+        best, most = None, 0.0
+        for value in listed:
+            if not isinstance(value, str):
+                continue
+            words = [word.lower() for word in _WORDS.findall(value) if len(word) > 2]
+            share = sum(word in self._lower for word in words) / (len(words) + 1)
+            if share > most:
+                best, most = value, share
+        return best
+
+    def _candidates(self, place: Cursor, kinds: frozenset[str]) -> Iterator[Piece]:
+        name, said = place.name, {said.text for said in place.said}
+        keyed = None if name is None else self._keyed(name, kinds)
+        if keyed is not None:
+            yield keyed
+        is_number = bool(kinds & _NUMBERS)
+        if is_number:
+            yield from (Piece(text, Evidence.TYPED) for text in self._list("numbers") if text not in said)
+        if "string" in kinds and not (is_number and kinds <= _NUMBERS | {"string"}):
+            counted = _counted(place)
+            if counted is not None:
+                yield Piece(counted, Evidence.COUNTED)
+            if any(shape.get("format") == "date" for shape in place.shapes):
+                yield from (Piece(text, Evidence.TYPED) for text in self._list("dates"))
+            for kind, evidence in (("quoted", Evidence.QUOTED), ("capitals", Evidence.CAPITAL)):
+                yield from (Piece(text, evidence) for text in self._list(kind) if text not in said)
+        if kinds == {"boolean"}:
+            yield Piece("true", Evidence.DEFAULT)
+
+    def _keyed(self, name: str, kinds: frozenset[str]) -> Piece | None:
+        """What stands behind the name, or behind its words; of several places the last."""
+        key = name, kinds
+        if key not in self._keyed_to:
+            self._keyed_to[key] = self._look_behind(name, kinds)
+        return self._keyed_to[key]
+
+    def _look_behind(self, name: str, kinds: frozenset[str]) -> Piece | None:
+        words = _WORDS.findall(name)
+        if not words:
+            return None
+        pattern = r"[\s_-]*".join(map(re.escape, words)) + r"""["'`*]*\s*(?:[:=]|is|of|to)\s*"""
+        for match in reversed(list(re.finditer(rf"(?i)\b{pattern}", self._prompt))):
+            rest = self._prompt[match.end() : match.end() + 200]
+            quoted = _IN_QUOTES.match(rest) if "string" in kinds else None
+            if quoted:
+                return Piece(written(next(filter(None, quoted.groups()))), Evidence.KEYED)
+            number = _NUMBER.match(rest) if kinds & _NUMBERS else None
+            if number:
+                return Piece(number[0].replace(",", ""), Evidence.KEYED)
+        return None
+
+    def _list(self, kind: str) -> list[str]:
+        """Texts of a kind from the prompt's end, in order, as JSON has them."""
+        found = self._lists.get(kind)
+        if found is None:
+            tail = self._tail
+            if kind == "numbers":
+                texts = (match[0].replace(",", "") for match in _NUMBER.finditer(tail))
+            elif kind == "dates":
+                texts = (written(match[0]) for match in _DATE.finditer(tail))
+            elif kind == "quoted":
+                texts = (written(next(filter(None, match.groups()))) for match in _IN_QUOTES.finditer(tail))
+            else:
+                texts = (written(match[0]) for match in _CAPITALS.finditer(tail) if not _is_opening(tail, match))
+            found = self._lists[kind] = list(dict.fromkeys(texts))
+        return found
+
+
+def _is_opening(text: str, match: re.Match[str]) -> bool:
+    """Whether a word has a capital because a sentence begins with it."""
+    before = text[: match.start()].rstrip(" \"'(")
+    return " " not in match[0] and (not before or before[-1] in ".?!:\n]>")
+
+
+def _counted(place: Cursor) -> str | None:
+    """What the name at `place` had before, with the next number; or the first one, where a pattern ends with one."""
+    earlier = next((said.text for said in reversed(place.said) if said.name == place.name), None)
+    if earlier is not None:
+        found = _NUMBERED.fullmatch(earlier)
+        return None if found is None else f'{found[1]}{int(found[2]) + 1}"'
+    for shape in place.shapes:
+        found = _PATTERN.match(str(shape.get("pattern", "")))
+        if found is not None:
+            return f'"{found[1]}1"'
+    return None

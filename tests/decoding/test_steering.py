@@ -1,0 +1,159 @@
+"""A steered draft is legal to its end, leaves the matchers as they were, and goes on where a cut one would end."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ngramspec.decoding.steering import RowSteering
+from ngramspec.drafting import AdaptiveLookup, Drafter, PromptLookup, TokenArray
+from ngramspec.guards import Guard, Matcher
+from ngramspec.testing import AdversarialDrafter
+from tests.guards.vocabularies import BYTES, EOS, words
+from tests.hf.drafters import RandomDrafter
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"invoice_number": {"type": "integer"}, "currency": {"enum": ["EUR", "USD"]}},
+    "required": ["invoice_number", "currency"],
+    "additionalProperties": False,
+}
+TEXT = b'{"invoice_number": 4711, "currency": "USD"}'
+PROMPT = b"Invoice number: 4711. To pay in USD. "
+DRAFTERS: dict[str, Callable[[], Drafter]] = {
+    "adaptive": AdaptiveLookup,
+    "prompt lookup": PromptLookup,
+    "random": lambda: RandomDrafter(257, seed=1),
+    "adversarial": lambda: AdversarialDrafter([TEXT], 257),
+}
+GUARDS = {
+    "schema": lambda: Guard.json_schema(SCHEMA, BYTES),
+    "regex": lambda: Guard.regex(r'\{"invoice_number": [0-9]+, "currency": "(EUR|USD)"\}', BYTES),
+    "xgrammar": lambda: Guard.json_schema(SCHEMA, BYTES, backend="xgrammar"),
+    "after": lambda: Guard.json_schema(SCHEMA, BYTES).after("{!"),
+    "between": lambda: Guard.json_schema(SCHEMA, BYTES).between("<", ">"),
+}
+
+
+def tokens_of(text: bytes) -> TokenArray:
+    return np.frombuffer(text, np.uint8).astype(np.int32)
+
+
+def masks(matcher: Matcher) -> bytes:
+    row = np.zeros((1, 9), np.int32)
+    matcher.fill([], row)
+    return row.tobytes()
+
+
+def drafted(
+    drafter: Drafter, matchers: Sequence[Matcher], prompt: bytes, pieces: Sequence[bytes], most: int, end: int | None
+) -> bytes:
+    """The draft behind `pieces`, which came one by one."""
+    session, steering = drafter.open(), RowSteering(matchers, tokens_of(prompt), end)
+    session.extend(tokens_of(prompt))
+    for piece in pieces:
+        session.extend(tokens_of(piece))
+        for matcher in matchers:
+            matcher.advance(piece)
+        steering.commit(tokens_of(piece))
+    before = [masks(matcher) for matcher in matchers]
+    draft = steering.draft(session, matchers, most, 0.0)
+    assert before == [masks(matcher) for matcher in matchers]
+    assert draft.tokens.size <= most
+    assert np.all(np.diff(draft.survival) <= 0)
+    assert np.all((draft.survival >= 0) & (draft.survival <= 1))
+    for matcher in matchers:
+        matcher.advance(draft.tokens)  # raises where one of them is not legal
+    return bytes(token for token in draft.tokens.tolist() if token != EOS)
+
+
+@pytest.mark.parametrize("kinds", [["schema"], ["regex"], ["xgrammar"], ["after"], ["between"], ["regex", "schema"]])
+@pytest.mark.parametrize("name", DRAFTERS)
+@settings(deadline=None, max_examples=20)
+@given(cut=st.integers(0, len(TEXT)), middle=st.integers(0, len(TEXT)), most=st.integers(0, 60))
+def test_any_draft_is_legal_and_leaves_the_matchers_as_they_were(
+    name: str, kinds: list[str], cut: int, middle: int, most: int
+) -> None:
+    before = {"after": b"hm {!", "between": b"a <"}.get(kinds[0], b"")
+    text = before + TEXT[:cut]
+    pieces = [piece for piece in (text[:middle], text[middle:]) if piece]
+    matchers = [GUARDS[kind]().matcher() for kind in kinds]
+    drafted(DRAFTERS[name](), matchers, PROMPT, pieces, most, EOS)
+
+
+@pytest.mark.parametrize("name", ["adaptive", "prompt lookup"])
+def test_what_the_schema_says_is_drafted_and_the_end_too(name: str) -> None:
+    matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
+    found = drafted(DRAFTERS[name](), [matcher], b"", [b'{"'], 60, EOS)
+    assert found.startswith(b'invoice_number":')
+    matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
+    assert b"" == drafted(DRAFTERS["adaptive"](), [matcher], b"", [TEXT], 60, EOS)
+    assert matcher.ended
+
+
+def test_a_value_is_drafted_from_where_its_name_stands_in_the_prompt_and_the_draft_goes_on_behind_it() -> None:
+    matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
+    found = drafted(AdaptiveLookup(), [matcher], PROMPT, [b'{"invoice_number": '], 60, None)
+    assert TEXT[len(b'{"invoice_number": ') :].startswith(found)
+    assert found.startswith(b'4711, "currency": "')
+
+
+def test_what_a_grammar_forces_is_drafted_in_the_tokens_of_the_vocabulary() -> None:
+    vocabulary = words("hello", " world")
+    matcher = Guard.regex("hello world(!|[?])", vocabulary).matcher()
+    session, steering = AdaptiveLookup().open(), RowSteering([matcher], tokens_of(b""))
+    session.extend(tokens_of(b""))
+    session.extend(tokens_of(b"h"))
+    matcher.advance(b"h")
+    steering.commit(tokens_of(b"h"))
+    draft = steering.draft(session, [matcher], 9, 0.0)
+    assert b"ello world" == vocabulary.decode(draft.tokens)
+    assert draft.tokens.tolist()[-1] == 257
+
+
+def test_between_markers_the_schema_is_foreseen_again_each_time() -> None:
+    guard = Guard.json_schema(SCHEMA, BYTES).between("<", ">")
+    for before in (b"well <", b"<" + TEXT + b"> and <"):
+        found = drafted(AdaptiveLookup(), [guard.matcher()], b"", [before], 30, None)
+        assert found.startswith(b'{"invoice_number":')
+    assert b"invoice" not in drafted(AdaptiveLookup(), [guard.matcher()], b"", [b"well"], 30, None)
+
+
+@pytest.mark.parametrize("kind", GUARDS)
+@settings(deadline=None, max_examples=30)
+@given(data=st.data())
+def test_any_pops_take_back_the_last_pushes(kind: str, data: st.DataObject) -> None:
+    matcher = GUARDS[kind]().matcher()
+    text = {"after": b"{!", "between": b"<"}.get(kind, b"") + TEXT
+    steps: list[Any] = data.draw(st.lists(st.booleans(), max_size=40))
+    place = 0
+    with matcher.lookahead() as ahead:
+        for goes_on in steps:
+            if goes_on and place < len(text):
+                assert ahead.push(text[place])
+                place += 1
+            elif place:
+                ahead.pop()
+                place -= 1
+        expected = GUARDS[kind]().matcher()
+        expected.advance(text[:place])
+        assert (expected.accepting(), expected.num_guarded) == (ahead.accepting(), ahead.num_guarded)
+        assert all(ahead.push(token) for token in text[place:])
+
+
+@given(free=st.text("ab", max_size=4), inner=st.integers(0, len(TEXT)), again=st.booleans())
+@settings(deadline=None)
+def test_any_bytes_since_the_marker_are_guarded_and_none_where_the_text_is_free(
+    free: str, inner: int, again: bool
+) -> None:
+    matcher = Guard.json_schema(SCHEMA, BYTES).between("<", ">").matcher()
+    matcher.advance(free.encode())
+    assert matcher.num_guarded is None
+    if again:
+        matcher.advance(b"<" + TEXT + b">" + free.encode())
+        assert matcher.num_guarded is None
+    matcher.advance(b"<" + TEXT[:inner])
+    assert inner == matcher.num_guarded

@@ -1,0 +1,1 @@
+"""What a text under a schema will probably say next."""

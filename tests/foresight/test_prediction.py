@@ -1,0 +1,89 @@
+"""What is foreseen is JSON that goes on with the text; names and listed values come from the schema."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ngramspec.foresight.cursor import COMPACT, At, Style, read, start
+from ngramspec.foresight.evidence import Evidence
+from ngramspec.foresight.prediction import foresee
+from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.values import Values
+from ngramspec.testing import Constraint
+from ngramspec.testing.strategies import json_schemas
+from tests.foresight.test_cursor import SPACED
+
+INVOICE = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "string"},
+        "lines": {"type": "array", "items": {"properties": {"sku": {"type": "string"}, "count": {"type": "integer"}},
+                                             "required": ["sku", "count"], "additionalProperties": False}},
+        "note": {"type": "string"},
+        "currency": {"enum": ["EUR", "USD"]},
+    },
+    "required": ["number", "lines", "currency"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+def foreseen(text: str, schema: Any = INVOICE, prompt: str = "", most: int = 40) -> str:
+    shapes = Shapes(schema)
+    return "".join(
+        piece.text for piece in foresee(read(start(shapes, Style()), text, shapes), shapes, Values(prompt), most)
+    )
+
+
+@given(
+    constraint=json_schemas(), spaced=st.sampled_from(SPACED), cut=st.integers(0, 120), prompt=st.text(max_size=40),
+    shows_text=st.booleans(),
+)  # fmt: skip
+@settings(deadline=None)
+def test_any_text_of_any_schema_goes_on_as_foreseen_and_is_json_still(
+    constraint: Constraint, spaced: dict[str, Any], cut: int, prompt: str, shows_text: bool
+) -> None:
+    text = json.dumps(json.loads(constraint.valid[0]), **spaced)
+    shapes = Shapes(constraint.schema)
+    cursor = read(start(shapes, Style()), text[:cut], shapes)
+    values = Values(f"{prompt} {constraint.source} {constraint.valid[-1] if shows_text else ''}")
+    for piece in foresee(cursor, shapes, values, 60):
+        assert piece.text
+        cursor = read(cursor, piece.text, shapes)
+        assert cursor.at is not At.LOST
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", '{"number": "'),
+        ('{"number": "7", ', '"lines": [{"sku": "'),
+        ('{"number": "7", "lines": [{"sku": "A", "co', 'unt": '),
+        ('{"number": "7", "lines": [], "currency": "', 'EUR"}'),
+        ('{"number": "7", "lines": [], "currency": "U', 'SD"}'),
+        ('{"number":"7","li', 'nes":[{"sku":"'),
+        ('{\n  "number": "7",', '\n  "lines": [\n    {\n      "sku": "'),
+    ],
+)
+def test_names_punctuation_and_listed_values_are_foreseen_as_the_text_is_spaced(text: str, expected: str) -> None:
+    assert expected == foreseen(text, most=len(expected))[: len(expected)]
+
+
+def test_a_value_that_the_schema_fixes_and_a_name_that_must_come_are_sure() -> None:
+    shapes = Shapes({"properties": {"name": {"const": "find"}, "arguments": {"type": "object"}},
+                     "required": ["name", "arguments"], "type": "object"})  # fmt: skip
+    pieces = foresee(start(shapes, COMPACT), shapes, Values(""), 28)
+    assert '{"name":"find","arguments":{' == "".join(piece.text for piece in pieces)[:28]
+    assert {Evidence.SURE} == {piece.evidence for piece in pieces[:4]}
+
+
+def test_a_schema_that_refers_to_itself_or_to_nothing_says_what_it_can() -> None:
+    tree = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#"}, "other": {"$ref": "#/nowhere"}},
+        "required": ["next"],
+    }
+    assert foreseen("", tree, most=25).startswith('{"next": {"next": {"next"')
+    assert "" == foreseen('{"next": {}, "other": ', tree)
