@@ -82,6 +82,8 @@ def rewritten(schema: dict[str, Any], backend: str) -> dict[str, Any]:
     schema={"oneOf": [{"type": "object", "required": ["a"]}, {"required": ["b"]}]}, one=True, instances=[{"a": 1}, 3]
 )
 @example(schema={"$ref": "#/$defs/two", "properties": {"c": False}}, one=True, instances=[{"b": 1, "a": {"b": 1}}])
+@example(schema={"enum": [[]], "const": None, "$ref": "#/$defs/one"}, one=True, instances=[None, []])
+@example(schema={"enum": [1, None], "const": 1}, one=True, instances=[None, 1])
 def test_a_rewritten_schema_has_the_same_valid_instances(
     backend: str, schema: dict[str, Any], one: Any, instances: list[Any]
 ) -> None:

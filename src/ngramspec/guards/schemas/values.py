@@ -37,7 +37,8 @@ def types_of(node: Node) -> set[str]:
 def values_of(node: Node) -> list[Any] | None:
     """The values that `const`, `enum` or `type` leave, each once; None where they cannot be listed."""
     if "const" in node:
-        listed = [node["const"]]
+        allowed = {key_of(value) for value in node.get("enum", [node["const"]])}
+        listed = [node["const"]] if key_of(node["const"]) in allowed else []
     elif "enum" in node:
         listed = list({key_of(value): value for value in node["enum"]}.values())
     elif "type" in node and types_of(node) <= {"null", "boolean"}:
