@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.foresight.cursor import COMPACT, At, Style, read, start
+from ngramspec.foresight.cursor import At, read, start
 from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.style import COMPACT, Style
 
 ANY = Shapes(True)
 VALUES = st.recursive(

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.foresight.cursor import COMPACT, At, Style, read, start
+from ngramspec.foresight.cursor import At, read, start
 from ngramspec.foresight.evidence import Evidence
 from ngramspec.foresight.prediction import foresee
 from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.style import COMPACT, Style
 from ngramspec.foresight.values import Values
 from ngramspec.testing import Constraint
 from ngramspec.testing.strategies import json_schemas

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from ngramspec.foresight.cursor import Style, read, start
+from ngramspec.foresight.cursor import read, start
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.style import Style
 from ngramspec.foresight.values import Values
 
 STRING, NUMBER = {"type": "string"}, {"type": "number"}

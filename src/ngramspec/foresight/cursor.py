@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from ngramspec.foresight.shapes import Shape, Shapes, allows, arrays, objects
+from ngramspec.foresight.style import Style
 
 
 class At(Enum):
@@ -29,43 +30,6 @@ class At(Enum):
     """A value."""
     LOST = auto()
     """Something that is no JSON."""
-
-
-class Style(NamedTuple):
-    """The blanks behind a colon, behind a comma, and behind a bracket, as far as they are known.
-
-    indent: of each level, where brackets are followed by a new line; else None.
-    """
-
-    colon: str | None = None
-    comma: str | None = None
-    open: str | None = None
-    indent: str | None = None
-
-    def seen(self, other: "Style") -> "Style":
-        """This one, and `other` where this one does not know."""
-        return Style(*(own if own is not None else theirs for own, theirs in zip(self, other, strict=True)))
-
-    def behind_colon(self) -> str:
-        """What comes between a colon and a value."""
-        return " " if self.colon is None else self.colon
-
-    def behind_comma(self, depth: int) -> str:
-        """What comes between a comma and what follows it, within `depth` brackets."""
-        if self.indent is not None:
-            return "\n" + self.indent * depth
-        return self.behind_colon() if self.comma is None else self.comma
-
-    def behind_open(self, depth: int) -> str:
-        """What comes behind a bracket that opens the level `depth`."""
-        return "\n" + self.indent * depth if self.indent is not None else self.open or ""
-
-    def before_close(self, depth: int) -> str:
-        """What comes before the bracket that closes the level `depth`."""
-        return "\n" + self.indent * (depth - 1) if self.indent is not None else self.open or ""
-
-
-COMPACT = Style("", "", "")
 
 
 _MOST_SAID = 63

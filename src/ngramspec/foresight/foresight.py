@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
-from ngramspec.foresight.cursor import COMPACT, At, Cursor, Style, read, start
+from ngramspec.foresight.cursor import At, Cursor, read, start
 from ngramspec.foresight.evidence import CONTINUED, Piece
 from ngramspec.foresight.prediction import foresee
 from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.style import COMPACT, Style
 from ngramspec.foresight.values import Values
 
 MOST = 80
