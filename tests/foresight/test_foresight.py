@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.foresight import CONTINUED, Evidence, JsonForesight, json_foresight
+from ngramspec.foresight import CONTINUED, Evidence, Foresight, JsonText
 from ngramspec.guards import Vocabulary
 from tests.guards.vocabularies import BYTES, words
 
@@ -17,11 +17,11 @@ LARGE = words('{"', '":', '", "', "stä", "Kö", "ln", '"]}')
 ALL = 1 << 40
 
 
-def foresight(vocabulary: Vocabulary = BYTES, *, is_guarded: bool = True) -> JsonForesight:
-    return json_foresight(SCHEMA, lambda: "Köln und Rom", vocabulary, is_compact=False, is_guarded=is_guarded)
+def foresight(vocabulary: Vocabulary = BYTES, *, is_guarded: bool = True) -> Foresight:
+    return Foresight(JsonText(SCHEMA, lambda: "Köln und Rom", is_compact=False), vocabulary, is_guarded=is_guarded)
 
 
-def spelled(row: JsonForesight, vocabulary: Vocabulary, most: int = 60) -> bytes:
+def spelled(row: Foresight, vocabulary: Vocabulary, most: int = 60) -> bytes:
     """All that is foreseen, token by token."""
     found = b""
     while len(found) < most and (step := row.foreseen()):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ngramspec.drafting.types import Draft, DraftSession, SteerableSession, TokenArray
 from ngramspec.drafting.types import Steering as DraftSteering
-from ngramspec.foresight import CONTINUED, Evidence, JsonForesight, json_foresight
+from ngramspec.foresight import CONTINUED, Evidence, Foresight, JsonText, KeyedText
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Kind, Source
 
@@ -38,11 +38,11 @@ class RowSteering:
         """
         self._end_token = end_token
         self._led: Matcher | None = None
-        self._foresight: JsonForesight | None = None
-        for matcher in matchers:
-            if matcher.source is not None and matcher.source.kind is Kind.JSON_SCHEMA:
-                self._led, self._foresight = matcher, _foresight(matcher, matcher.source, prompt)
-                return
+        self._foresight: Foresight | None = None
+        known = [(matcher, matcher.source) for matcher in matchers if matcher.source is not None]
+        if known:  # of several grammars a schema says most
+            matcher, source = min(known, key=lambda pair: pair[1].kind is not Kind.JSON_SCHEMA)
+            self._led, self._foresight = matcher, _foresight(matcher, source, prompt)
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """See `Steered`."""
@@ -70,7 +70,7 @@ class Steering:
         lookaheads: Rows[Lookahead],
         led: int,
         vocabulary: Vocabulary,
-        foresight: JsonForesight | None,
+        foresight: Foresight | None,
         end_token: int | None,
     ) -> None:
         """lookaheads: of all grammars. led: the place among them of the one that leads, whose text is foreseen.
@@ -126,15 +126,18 @@ class Steering:
         return self._forced[self._place], evidence
 
 
-def _foresight(matcher: Matcher, source: Source, prompt: TokenArray) -> JsonForesight:
+def _foresight(matcher: Matcher, source: Source, prompt: TokenArray) -> Foresight:
     vocabulary = matcher.vocabulary
-    return json_foresight(
-        source.text,
-        lambda: vocabulary.decode(prompt.tolist()).decode(errors="replace"),
-        vocabulary,
-        is_compact=source.whitespace == "compact",
-        is_guarded=matcher.num_guarded is not None,
+
+    def text() -> str:
+        return vocabulary.decode(prompt.tolist()).decode(errors="replace")
+
+    kind = (
+        JsonText(source.text, text, is_compact=source.whitespace == "compact")
+        if source.kind is Kind.JSON_SCHEMA
+        else KeyedText(text)
     )
+    return Foresight(kind, vocabulary, is_guarded=matcher.num_guarded is not None)
 
 
 def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: DraftSteering) -> Draft:

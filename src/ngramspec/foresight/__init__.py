@@ -1,6 +1,8 @@
-"""What a text under a schema will probably say next: a guess for the drafter, which nobody relies on."""
+"""What a text under a guard will probably say next: a guess for the drafter, which nobody relies on."""
 
 from ngramspec.foresight.evidence import CONTINUED, Evidence
-from ngramspec.foresight.foresight import JsonForesight, json_foresight
+from ngramspec.foresight.foresight import Foresight
+from ngramspec.foresight.json_text import JsonText
+from ngramspec.foresight.keyed_text import KeyedText
 
-__all__ = ["CONTINUED", "Evidence", "JsonForesight", "json_foresight"]
+__all__ = ["CONTINUED", "Evidence", "Foresight", "JsonText", "KeyedText"]

@@ -1,19 +1,9 @@
-"""What a row's JSON text will probably say next, as tokens."""
+"""What a row's text will probably say next, as tokens."""
 
-import json
-from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
-from ngramspec.foresight.cursor import At, Cursor, read, start
 from ngramspec.foresight.evidence import CONTINUED, Piece
-from ngramspec.foresight.prediction import foresee
-from ngramspec.foresight.shapes import Shapes
-from ngramspec.foresight.style import COMPACT, Style
-from ngramspec.foresight.values import Values
-
-MOST = 80
-"""About so many characters are foreseen at a time."""
 
 Run = Sequence[tuple[int, int]]
 """Tokens, and what speaks for each: an `Evidence`, and CONTINUED behind the first token of a piece."""
@@ -30,44 +20,45 @@ class Spelling(Protocol):
         """Cut `text` into tokens."""
 
 
-class State(NamedTuple):
-    """Where the row is behind a token. cursor: None where the text is free. rest: bytes of half a character."""
+class Text(Protocol):
+    """A kind of text: how it is followed, and what comes next in it. A place in it never changes."""
 
-    cursor: Cursor | None
+    def start(self) -> Any:
+        """The place before it."""
+
+    def read(self, place: Any, text: str) -> Any:
+        """The place behind `text`."""
+
+    def foresee(self, place: Any) -> Sequence[Piece]:
+        """What may come behind `place`; nothing where nobody can say."""
+
+    def is_whole(self, place: Any) -> bool:
+        """Whether the text is whole, unless its last number goes on."""
+
+
+class State(NamedTuple):
+    """Where the row is behind a token. place: None where the text is free. rest: bytes of half a character."""
+
+    place: Any
     rest: bytes = b""
 
 
 FREE = State(None)
 
 
-class JsonForesight:
+class Foresight:
     """Follows one row's text, committed and drafted, and foresees it."""
 
-    def __init__(
-        self,
-        shapes: Shapes,
-        style: Style,
-        prompt: Callable[[], str],
-        vocabulary: Spelling,
-        *,
-        is_guarded: bool,
-    ) -> None:
-        """shapes: of the text. style: as far as it is fixed. prompt: the row's, asked for when it is needed.
-
-        is_guarded: from the beginning.
-        """
-        self._shapes, self._style, self._prompt = shapes, style, prompt
+    def __init__(self, text: Text, vocabulary: Spelling, *, is_guarded: bool) -> None:
+        """text: its kind. is_guarded: from the beginning."""
+        self._text = text
         self._tokens, self._vocabulary = vocabulary.tokens, vocabulary
-        self._committed = self._state = State(start(shapes, style)) if is_guarded else FREE
+        self._committed = self._state = State(text.start()) if is_guarded else FREE
         # What was pushed behind `_state`: it is read when it must be, for most drafts are as foreseen.
         self._unread: list[int] = []
         self._num_guarded: int | None = None
         self._run: Run = ()
         self._place = 0  # in the run
-
-    @cached_property
-    def _values(self) -> Values:
-        return Values(self._prompt())
 
     def push(self, token: int, num_guarded: int | None) -> None:
         """Go on by `token`, until `rewind`.
@@ -89,12 +80,12 @@ class JsonForesight:
     def _behind(self, state: State, tokens: Sequence[int], num_guarded: int | None) -> State:
         if num_guarded is None:
             return FREE
-        cursor, rest = state
+        place, rest = state
         text = b"".join([self._tokens[token] for token in tokens if 0 <= token < len(self._tokens)])
-        if cursor is None or num_guarded < len(text):  # the guard has begun within these tokens
-            cursor, rest, text = start(self._shapes, self._style), b"", text[max(0, len(text) - num_guarded) :]
+        if place is None or num_guarded < len(text):  # the guard has begun within these tokens
+            place, rest, text = self._text.start(), b"", text[max(0, len(text) - num_guarded) :]
         whole, rest = _whole(rest + text)
-        return State(read(cursor, whole, self._shapes), rest)
+        return State(self._text.read(place, whole), rest)
 
     def rewind(self) -> None:
         """Take all pushes back."""
@@ -110,16 +101,16 @@ class JsonForesight:
     @property
     def is_whole(self) -> bool:
         """Whether the text is whole, unless its last number goes on."""
-        cursor = self._now().cursor
-        return cursor is not None and cursor.frame is None and cursor.at in (At.AFTER, At.SCALAR)
+        place = self._now().place
+        return place is not None and self._text.is_whole(place)
 
     def foreseen(self) -> tuple[int, int] | None:
         """The next token, and what speaks for it; None where nobody can say."""
         if self._place >= len(self._run):
-            cursor, rest = self._now()
-            if cursor is None or rest:
+            place, rest = self._now()
+            if place is None or rest:
                 return None
-            self._run, self._place = self._as_tokens(foresee(cursor, self._shapes, self._values, MOST)), 0
+            self._run, self._place = self._as_tokens(self._text.foresee(place)), 0
         return self._run[self._place] if self._place < len(self._run) else None
 
     def _as_tokens(self, pieces: Sequence[Piece]) -> Run:
@@ -152,19 +143,3 @@ def _whole(text: bytes) -> tuple[str, bytes]:
         except UnicodeDecodeError:
             continue
     return text.decode(errors="replace"), b""
-
-
-def json_foresight(
-    schema: str, prompt: Callable[[], str], vocabulary: Spelling, *, is_compact: bool, is_guarded: bool
-) -> JsonForesight:
-    """Foresight of a text that fits `schema`, JSON itself; is_compact: without blanks; is_guarded: from the beginning.
-
-    prompt: the row's, asked for when it is needed.
-    """
-    style = COMPACT if is_compact else Style()
-    return JsonForesight(_shapes(schema), style, prompt, vocabulary, is_guarded=is_guarded)
-
-
-@lru_cache(maxsize=256)
-def _shapes(schema: str) -> Shapes:
-    return Shapes(json.loads(schema))

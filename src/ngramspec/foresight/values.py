@@ -1,10 +1,11 @@
 """Which value may a name have? What the prompt says where the name, its words, or a value of its type stand."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ngramspec.foresight.cursor import Cursor
+from ngramspec.foresight.cursor import At, Cursor, Frame
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.shapes import Shape, fixed, types, written
 
@@ -22,6 +23,8 @@ _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^
 _CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
 _PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
+_LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
+_MOST_VALUE = 200
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -62,6 +65,16 @@ class Values:
             return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else Evidence.DEFAULT)
         candidates = self._candidates(place, frozenset(["string"]))
         return next((found for found in candidates if found.text.startswith(f'"{place.content}')), None)
+
+    def plain(self, name: str, begun: str, *, is_text: bool) -> Piece | None:
+        """The value of `name` that begins with `begun`, as it stands in the prompt; is_text: in quotes."""
+        kinds = frozenset(["string"]) if is_text else _NUMBERS
+        place = Cursor(Frame(None, 1, True, (), (name,)), At.VALUE, ({"type": list(kinds)},))
+        for found in self._candidates(place, kinds):
+            text = json.loads(found.text) if is_text else found.text
+            if text.startswith(begun) and text != begun:
+                return Piece(text, found.evidence)
+        return None
 
     def end_of(self, content: str) -> Evidence:
         """What speaks for a value to end behind `content`."""
@@ -144,15 +157,11 @@ class Values:
         words = _WORDS.findall(name)
         if not words:
             return None
-        pattern = r"[\s_-]*".join(map(re.escape, words)) + r"""["'`*]*\s*(?:[:=]|is|of|to)\s*"""
-        for match in reversed(list(re.finditer(rf"(?i)\b{pattern}", self._prompt))):
-            rest = self._prompt[match.end() : match.end() + 200]
-            quoted = _IN_QUOTES.match(rest) if "string" in kinds else None
-            if quoted:
-                return Piece(written(next(filter(None, quoted.groups()))), Evidence.KEYED)
-            number = _NUMBER.match(rest) if kinds & _NUMBERS else None
-            if number:
-                return Piece(number[0].replace(",", ""), Evidence.KEYED)
+        pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
+        for match in reversed(list(re.finditer(pattern, self._prompt))):
+            value = _value_in(self._prompt[match.end() : match.end() + _MOST_VALUE], kinds, is_line=bool(match[1]))
+            if value is not None:
+                return Piece(value, Evidence.KEYED)
         return None
 
     def _list(self, kind: str) -> list[str]:
@@ -170,6 +179,19 @@ class Values:
                 texts = (written(match[0]) for match in _CAPITALS.finditer(tail) if not _is_opening(tail, match))
             found = self._lists[kind] = list(dict.fromkeys(texts))
         return found
+
+
+def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
+    """The value that `text` begins with, as JSON has it; is_line: a text need not stand in quotes."""
+    if "string" in kinds:
+        quoted = _IN_QUOTES.match(text)
+        if quoted:
+            return written(next(filter(None, quoted.groups())))
+    number = _NUMBER.match(text) if kinds & _NUMBERS else None
+    if number:
+        return number[0].replace(",", "")
+    line = _LINE.match(text) if "string" in kinds and is_line else None
+    return None if line is None else written(line[0].strip())
 
 
 def _is_opening(text: str, match: re.Match[str]) -> bool:

@@ -5,6 +5,7 @@ grammar keeps drafts within it. They are told by the name of their class, so not
 A used one, whose state is not its grammar's start, is left alone, and so is a stranger.
 """
 
+import json
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from ngramspec.errors import GuardWarning
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
 from ngramspec.guards.phases import Compiled
+from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.hf.refusals import vocabulary
 from ngramspec.hf.request import Request
@@ -22,9 +24,24 @@ from ngramspec.hf.request import Request
 
 def guides_of(request: Request, row: int) -> list[Matcher]:
     """Fresh matchers for one row, from the constraints of others among the call's processors."""
-    ends = request.stops.eos_tokens
-    found = (adopted(processor, row, vocabulary(request.model)) for processor in request.processors)
-    return [compiled.matcher(ends) for compiled in found if compiled is not None]
+    matchers = []
+    for processor in request.processors:
+        compiled = adopted(processor, row, vocabulary(request.model))
+        if compiled is not None:
+            matcher = compiled.matcher(request.stops.eos_tokens)
+            matcher.source = source_of(processor)
+            matchers.append(matcher)
+    return matchers
+
+
+def source_of(processor: Any) -> Source | None:
+    """The schema that an adopted processor masks with, where it still says so: llguidance's grammars hold theirs."""
+    try:
+        grammars = json.loads(getattr(processor, "grammar", ""))["grammars"]
+    except (ValueError, TypeError, KeyError):  # Lark, or none of llguidance's
+        return None
+    schemas = [grammar.get("json_schema") for grammar in grammars]
+    return Source(Kind.JSON_SCHEMA, json.dumps(schemas[0])) if len(schemas) == 1 and schemas[0] is not None else None
 
 
 def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:

@@ -1,0 +1,50 @@
+"""JSON that fits a schema."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+
+from ngramspec.foresight.cursor import At, Cursor, read, start
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.prediction import foresee
+from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.style import COMPACT, Style
+from ngramspec.foresight.values import Values
+
+MOST = 80
+"""About so many characters are foreseen at a time."""
+
+
+class JsonText:
+    """A `Text` that fits a schema."""
+
+    def __init__(self, schema: str, prompt: Callable[[], str], *, is_compact: bool) -> None:
+        """schema: as JSON. prompt: the row's, asked for when it is needed. is_compact: there are no blanks."""
+        self._shapes = _shapes(schema)
+        self._style = COMPACT if is_compact else Style()
+        self._prompt = prompt
+
+    @cached_property
+    def _values(self) -> Values:
+        return Values(self._prompt())
+
+    def start(self) -> Cursor:
+        """See `Text`."""
+        return start(self._shapes, self._style)
+
+    def read(self, place: Cursor, text: str) -> Cursor:
+        """See `Text`."""
+        return read(place, text, self._shapes)
+
+    def foresee(self, place: Cursor) -> Sequence[Piece]:
+        """See `Text`."""
+        return foresee(place, self._shapes, self._values, MOST)
+
+    def is_whole(self, place: Cursor) -> bool:
+        """See `Text`."""
+        return place.frame is None and place.at in (At.AFTER, At.SCALAR)
+
+
+@lru_cache(maxsize=256)
+def _shapes(schema: str) -> Shapes:
+    return Shapes(json.loads(schema))

@@ -1,0 +1,46 @@
+"""Text in which values stand behind names, and more is not known: `key=value`, YAML, conditions of SQL."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.values import Values
+
+_TAIL = 120
+"""Characters at the end of the text in which a name and its value are looked for."""
+
+_AT_VALUE = re.compile(r"""([A-Za-z_][\w.-]*)\s?(?:[=:]|[Ll][Ii][Kk][Ee])\s?(["']?)([^"'\n=]{0,40})$""")
+
+
+class KeyedText:
+    """A `Text` whose values are looked for in the prompt."""
+
+    def __init__(self, prompt: Callable[[], str]) -> None:
+        """prompt: the row's, asked for when it is needed."""
+        self._prompt = prompt
+
+    @cached_property
+    def _values(self) -> Values:
+        return Values(self._prompt())
+
+    def start(self) -> str:
+        """See `Text`; a place is the end of the text until there."""
+        return ""
+
+    def read(self, place: str, text: str) -> str:
+        """See `Text`."""
+        return (place + text)[-_TAIL:]
+
+    def foresee(self, place: str) -> Sequence[Piece]:
+        """See `Text`: the rest of a value, and the quote that ends it."""
+        found = _AT_VALUE.search(place)
+        if found is None:
+            return []
+        name, quote, begun = found.groups()
+        value = self._values.plain(name.rpartition(".")[2], begun, is_text=bool(quote))
+        return [] if value is None else [Piece(value.text[len(begun) :] + quote, value.evidence)]
+
+    def is_whole(self, place: str) -> bool:
+        """See `Text`: nobody can say."""
+        return False

@@ -1,0 +1,36 @@
+"""Where a value follows its name, and nothing more is known of the text, the prompt is asked for it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ngramspec.foresight import KeyedText
+
+PROMPT = "Customer: ACME Ltd\nThe total is 1,250.50 and it goes to 'Jane Roe' in New York."
+
+
+def foreseen(text: str, prompt: str = PROMPT) -> str:
+    kind = KeyedText(lambda: prompt)
+    return "".join(piece.text for piece in kind.foresee(kind.read(kind.start(), text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('customer = "', 'ACME Ltd"'),
+        ("SELECT id FROM orders WHERE o.customer = 'AC", "ME Ltd'"),
+        ("total=", "1250.50"),
+        ("total: 1", "250.50"),
+        ("WHERE clerk LIKE '", "Jane Roe'"),
+        ("customer", ""),
+        ("note = 7, ", ""),
+        ("", ""),
+    ],
+)
+def test_the_rest_of_a_value_is_what_stands_behind_its_name(text: str, expected: str) -> None:
+    assert expected == foreseen(text)
+
+
+@given(text=st.text("ab =:'\"1_.\n", max_size=200), prompt=st.text("abAB =:'\"1_.,\n", max_size=80))
+def test_any_text_and_prompt_are_read(text: str, prompt: str) -> None:
+    assert "\n" not in foreseen(text, prompt)
