@@ -76,3 +76,9 @@ def test_where_the_text_is_free_nothing_is_foreseen_until_the_guard_begins() -> 
     assert "städte".encode()[0] == (row.foreseen() or (-1, -1))[0]
     row.commit(list(b">"), None)
     assert row.foreseen() is None
+
+
+def test_what_the_vocabulary_cannot_spell_is_not_foreseen() -> None:
+    vocabulary = Vocabulary([b"{", b'"', b"s", b"</s>"], eos_tokens=[3])
+    row = foresight(vocabulary)
+    assert b'{"s' == spelled(row, vocabulary)

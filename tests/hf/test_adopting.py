@@ -70,7 +70,9 @@ def test_an_adopted_grammar_keeps_drafts_within_what_it_allows(backend: str, gra
     )
     blind = Speculator(RandomDrafter(NUM_TOKENS))
     writer().generate(**prompts, **arguments, custom_generate=blind)
-    assert spec.stats.total.acceptance_rate > 2 * blind.stats.total.acceptance_rate
+    for each, at_most in ((spec, 0.1), (blind, 1.0)):  # random tokens, nearly all of which the grammar refuses
+        total = each.stats.total
+        assert total.num_draft_tokens - total.num_accepted_tokens <= at_most * 10 * total.target_passes
 
 
 @pytest.mark.parametrize("backend", PROCESSORS)

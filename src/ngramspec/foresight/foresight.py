@@ -1,6 +1,7 @@
 """What a row's text will probably say next, as tokens."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 from ngramspec.foresight.evidence import CONTINUED, Piece
@@ -115,7 +116,8 @@ class Foresight:
 
     def _as_tokens(self, pieces: Sequence[Piece]) -> Run:
         text = "".join(piece.text for piece in pieces)
-        tokens = self._vocabulary.encode(text) if text else ()
+        # A byte that no token is alone has an id behind the vocabulary's own, which never comes.
+        tokens = list(takewhile(lambda token: token < len(self._tokens), self._vocabulary.encode(text) if text else ()))
         return list(zip(tokens, _evidence(pieces, [len(self._tokens[token]) for token in tokens]), strict=True))
 
 
