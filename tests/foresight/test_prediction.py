@@ -72,6 +72,11 @@ def test_names_punctuation_and_listed_values_are_foreseen_as_the_text_is_spaced(
     assert expected == foreseen(text, most=len(expected))[: len(expected)]
 
 
+@pytest.mark.parametrize("number", ["-", "1.", "1e", "1e-"])
+def test_a_number_does_not_end_before_it_is_one(number: str) -> None:
+    assert "" == foreseen(f'{{"size": {number}', {"properties": {"size": {"type": "number"}}, "type": "object"})
+
+
 def test_a_value_that_the_schema_fixes_and_a_name_that_must_come_are_sure() -> None:
     shapes = Shapes({"properties": {"name": {"const": "find"}, "arguments": {"type": "object"}},
                      "required": ["name", "arguments"], "type": "object"})  # fmt: skip

@@ -7,6 +7,7 @@ from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.shapes import Shape, Shapes, fixed, names, types, written
 from ngramspec.foresight.values import Values
 
+_WORDS = ("true", "false", "null")
 _DOUBTFUL = frozenset([Evidence.CLOSING, Evidence.BOUNDARY, Evidence.BLANK, Evidence.UNKNOWN])
 _BEHIND_DOUBT = 24
 """Characters that are foreseen behind what is doubtful."""
@@ -127,9 +128,11 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
 
 
 def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    for word in ("true", "false", "null"):
+    for word in _WORDS:
         if word.startswith(cursor.content) and word != cursor.content:
             return [Piece(word[len(cursor.content) :], Evidence.SURE)]
+    if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
+        return []
     return _behind_value(cursor, shapes, values, values.end_of(cursor.content))
 
 
