@@ -33,7 +33,7 @@ from benchmarks.guarded import Guarded, function_calls, instances
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.decoding.steering import RowSteering, Steered
-from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, Draft, DraftSession, TokenArray
+from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher
 from ngramspec.replay import Report, Trace, load_tokenizer, replay
 
@@ -56,12 +56,12 @@ class Cutting:
         """There is nothing to follow."""
 
 
-def _cut(matchers: Sequence[Matcher], prompt: TokenArray) -> Steered:
+def _cut(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> Steered:
     return Cutting()
 
 
-def _without_prompt(matchers: Sequence[Matcher], prompt: TokenArray) -> Steered:
-    return RowSteering(matchers, NO_DRAFT)
+def _without_prompt(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> Steered:
+    return RowSteering(matchers, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Arm:
     """A way to draft. steer: as `replay` takes it; None where there is no guard."""
 
     name: str
-    steer: Callable[[Sequence[Matcher], TokenArray], Steered] | None
+    steer: Callable[[Sequence[Matcher], Sequence[TokenArray]], Steered] | None
 
 
 ARMS = (

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import AdaptiveLookup, Drafter, PromptLookup, TokenArray
-from ngramspec.guards import Guard, Matcher
+from ngramspec.foresight import LONGEST
+from ngramspec.guards import Guard, Matcher, Vocabulary
+from ngramspec.guards.types import BackendError
 from ngramspec.testing import AdversarialDrafter
 from tests.guards.vocabularies import BYTES, EOS, words
 from tests.hf.drafters import RandomDrafter
@@ -52,7 +54,7 @@ def drafted(
     drafter: Drafter, matchers: Sequence[Matcher], prompt: bytes, pieces: Sequence[bytes], most: int, end: int | None
 ) -> bytes:
     """The draft behind `pieces`, which came one by one."""
-    session, steering = drafter.open(), RowSteering(matchers, tokens_of(prompt), end)
+    session, steering = drafter.open(), RowSteering(matchers, [tokens_of(prompt)], end)
     session.extend(tokens_of(prompt))
     for piece in pieces:
         session.extend(tokens_of(piece))
@@ -104,7 +106,7 @@ def test_a_value_is_drafted_from_where_its_name_stands_in_the_prompt_and_the_dra
 def test_what_a_grammar_forces_is_drafted_in_the_tokens_of_the_vocabulary() -> None:
     vocabulary = words("hello", " world")
     matcher = Guard.regex("hello world(!|[?])", vocabulary).matcher()
-    session, steering = AdaptiveLookup().open(), RowSteering([matcher], tokens_of(b""))
+    session, steering = AdaptiveLookup().open(), RowSteering([matcher], [])
     session.extend(tokens_of(b""))
     session.extend(tokens_of(b"h"))
     matcher.advance(b"h")
@@ -157,3 +159,55 @@ def test_any_bytes_since_the_marker_are_guarded_and_none_where_the_text_is_free(
         assert matcher.num_guarded is None
     matcher.advance(b"<" + TEXT[:inner])
     assert inner == matcher.num_guarded
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "expected"),
+    [
+        ({"type": "array", "minItems": 2, "items": {"const": "x"}}, b'["x"', b',"x"]'),
+        ({"const": {"k": [1, 2, 3]}}, b'{"k":[1,', b"2,3]}"),
+    ],
+)
+def test_where_what_is_foreseen_is_refused_what_must_come_is_drafted(schema: Any, text: bytes, expected: bytes) -> None:
+    matcher = Guard.json_schema(schema, BYTES, whitespace="compact").matcher()
+    assert expected == drafted(AdaptiveLookup(), [matcher], b"", [text], 30, None)
+
+
+def test_after_within_between_is_foreseen_where_both_hold() -> None:
+    guard = Guard.json_schema(SCHEMA, BYTES).after("!").between("<", ">")
+    assert drafted(AdaptiveLookup(), [guard.matcher()], b"", [b"x <ab", b"c!"], 30, None).startswith(
+        b'{"invoice_number":'
+    )
+    assert b"invoice" not in drafted(AdaptiveLookup(), [guard.matcher()], b"", [b"x <ab"], 30, None)
+
+
+def test_where_a_backend_fails_in_mid_draft_nothing_is_drafted_and_no_error_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
+
+    def fails(token: int) -> bool:
+        raise BackendError("full")
+
+    monkeypatch.setattr(matcher, "_push", fails)
+    session, steering = AdaptiveLookup().open(), RowSteering([matcher], [])
+    session.extend(tokens_of(b"x"))
+    assert 0 == steering.draft(session, [matcher], 9, 0.0).tokens.size
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_of_a_long_constant_and_a_long_value_so_much_is_cut_as_is_drafted(size: int) -> None:
+    asked: list[int] = []
+
+    class Counting(Vocabulary):
+        def encode(self, text: str) -> list[int]:
+            asked.append(len(text))
+            return super().encode(text)
+
+    vocabulary = Counting(BYTES.tokens, eos_tokens=[EOS])
+    matcher = Guard.json_schema({"const": {"k": "z" * size}}, vocabulary).matcher()
+    session, steering = AdaptiveLookup().open(), RowSteering([matcher], [])
+    session.extend(tokens_of(b"x"))
+    asked.clear()
+    assert b'{"k": "z' == bytes(steering.draft(session, [matcher], 8, 0.0).tokens.tolist())
+    assert max(asked) <= LONGEST

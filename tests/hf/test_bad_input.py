@@ -126,6 +126,15 @@ def test_a_mask_of_ones_for_the_first_row_alone_is_what_it_is_in_plain_decoding(
     assert model.generate(**call).tolist() == model.generate(**call, custom_generate=Speculator()).tolist()
 
 
+def test_an_empty_list_of_ends_is_as_good_as_none() -> None:
+    model, prompts = tiny("llama"), padded_prompts(1)
+    plain = model.generate(**prompts, max_new_tokens=5, eos_token_id=[])
+    assert (
+        plain.tolist()
+        == model.generate(**prompts, max_new_tokens=5, eos_token_id=[], custom_generate=Speculator()).tolist()
+    )
+
+
 def test_a_batch_without_a_pad_token_is_an_error_before_the_first_pass() -> None:
     """Only criteria that end rows need padding, and only transformers' own come with a pad token by themselves."""
 

@@ -149,11 +149,12 @@ def test_no_drafter_changes_the_text(
         monkeypatch.setattr("ngramspec.hf.rows.Row.matchers", lambda row: [])
     arguments = {"max_new_tokens": 30, "eos_token_id": EOS, "do_sample": do_sample}
     prompts = padded_prompts(batch, seed=3, vocabulary=NUM_TOKENS)
+    model = writer()  # to make it takes random numbers
     found = []
     for spec in (Speculator(drafter), Speculator(budget=ngramspec.FixedBudget(0))):
         torch.manual_seed(5)
         found.append(
-            writer().generate(**prompts, **arguments, logits_processor=[guard_of(kind)], custom_generate=spec).tolist()
+            model.generate(**prompts, **arguments, logits_processor=[guard_of(kind)], custom_generate=spec).tolist()
         )
     assert found[0] == found[1]
 
@@ -500,8 +501,9 @@ def test_a_row_whose_backend_fails_ends_there_with_its_text(fails_at: int, batch
     arguments = {**prompts, "max_new_tokens": 20, "eos_token_id": EOS, "do_sample": do_sample}
     failing = Guard(Failing(fails_at), "failing")
     guards = Guard.per_row([failing, Guard(Failing(99), "fine"), Guard(Failing(99), "fine")][:batch])
+    model = writer()  # to make it takes random numbers
     torch.manual_seed(1)
-    fine = writer().generate(
+    fine = model.generate(
         **arguments,
         logits_processor=[Guard(Failing(99), "fine")],
         custom_generate=Speculator(RandomDrafter(NUM_TOKENS)),

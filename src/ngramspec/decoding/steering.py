@@ -11,11 +11,15 @@ from typing import Protocol
 
 import numpy as np
 
-from ngramspec.drafting.types import Draft, DraftSession, SteerableSession, TokenArray
+from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, TokenArray
 from ngramspec.drafting.types import Steering as DraftSteering
-from ngramspec.foresight import CONTINUED, Evidence, Foresight, JsonText, KeyedText
+from ngramspec.errors import GuardError
+from ngramspec.foresight import CONTINUED, LONGEST, Evidence, Foresight, JsonText, KeyedText, whole
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Kind, Source
+
+_MOST_TOKENS = 20_000
+"""Of the texts that values are looked for in, so many tokens at the end."""
 
 
 class Steered(Protocol):
@@ -31,8 +35,8 @@ class Steered(Protocol):
 class RowSteering:
     """Keeps a row's drafts within its grammars, and foresees what they lead to."""
 
-    def __init__(self, matchers: Rows[Matcher], prompt: TokenArray, end_token: int | None = None) -> None:
-        """matchers: of the row, at their start. prompt: `int32[n]`; what a value may be is looked for there.
+    def __init__(self, matchers: Rows[Matcher], texts: Rows[TokenArray], end_token: int | None = None) -> None:
+        """matchers: of the row, at their start. texts: `int32[n]` each, the prompt last; values are looked for there.
 
         end_token: the one that will probably end the row, None where none does.
         """
@@ -42,10 +46,16 @@ class RowSteering:
         known = [(matcher, matcher.source) for matcher in matchers if matcher.source is not None]
         if known:  # of several grammars a schema says most
             matcher, source = min(known, key=lambda pair: pair[1].kind is not Kind.JSON_SCHEMA)
-            self._led, self._foresight = matcher, _foresight(matcher, source, prompt)
+            self._led, self._foresight = matcher, _foresight(matcher, source, texts)
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
-        """See `Steered`."""
+        """See `Steered`. Nothing is drafted where a backend fails: if it fails again when it masks, the row ends."""
+        try:
+            return self._draft(session, matchers, max_tokens, min_survival)
+        except GuardError:
+            return session.propose(0)
+
+    def _draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         with ExitStack() as opened:
             lookaheads = [opened.enter_context(matcher.lookahead()) for matcher in matchers]
             led = next((place for place, matcher in enumerate(matchers) if matcher is self._led), 0)
@@ -106,31 +116,31 @@ class Steering:
                 return found
             if self._end_token is not None and self._foresight.is_whole and self._lead.accepting():
                 return self._end_token, Evidence.END
-        return self._next_forced()
+        return self.forced()
 
     def end(self) -> None:
         """The draft is made: take all back."""
         if self._foresight is not None:
             self._foresight.rewind()
 
-    def _next_forced(self) -> tuple[int, int] | None:
+    def forced(self) -> tuple[int, int] | None:
+        """The token that the grammar forces there, cut as the tokenizer cuts all that is forced."""
         if self._place >= len(self._forced):
             text, self._place = self._lead.forced(), 0
-            try:
-                self._forced = self._vocabulary.encode(text.decode()) if text else []
-            except UnicodeDecodeError:  # half a character
-                self._forced = []
+            head, _ = whole(text[:LONGEST])
+            self._forced = self._vocabulary.encode(head) if head else []
         if self._place >= len(self._forced):
             return None
         evidence = Evidence.FORCED if self._place == 0 else CONTINUED + Evidence.FORCED
         return self._forced[self._place], evidence
 
 
-def _foresight(matcher: Matcher, source: Source, prompt: TokenArray) -> Foresight:
+def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight:
     vocabulary = matcher.vocabulary
 
     def text() -> str:
-        return vocabulary.decode(prompt.tolist()).decode(errors="replace")
+        tokens = np.concatenate([each[-_MOST_TOKENS:] for each in texts])[-_MOST_TOKENS:] if texts else NO_DRAFT
+        return vocabulary.decode(tokens.tolist()).decode(errors="replace")
 
     kind = (
         JsonText(source.text, text, is_compact=source.whitespace == "compact")

@@ -125,7 +125,6 @@ class Chain:
 
     def _surest_legal(self, pointers: Sequence[Pointer], recent: int, steering: Steering) -> tuple[float, int] | None:
         """How probable the next token is, and the token: of those offered the surest that can be pushed."""
-        drafted = len(self.choices)
         offers: dict[int, int] = {}
         states = 0
         for pointer in pointers:
@@ -133,19 +132,27 @@ class Chain:
             if state:
                 states |= state
                 offers[pointer.token] = offers.get(pointer.token, 0) | pointer.speaking
-        foreseen, evidence = steering.foreseen() or (-1, -1)
-        if foreseen >= 0:
-            offers.setdefault(foreseen, 0)
-        ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
-        weighed = []
-        for token, speaking in offers.items():
-            probability, features = self._survival.weigh_steered(
-                states | speaking, recent, self._segment, ahead, evidence, token == foreseen
-            )
-            weighed.append((probability, token))
-            self.lessons.append((drafted, token, probability, features))
+        foreseen = steering.foreseen() or (-1, -1)
+        if foreseen[0] >= 0:
+            offers.setdefault(foreseen[0], 0)
+        weighed = [self._weighed(token, states | speaking, recent, foreseen) for token, speaking in offers.items()]
         weighed.sort(reverse=True)
-        return next((found for found in weighed if steering.push(found[1])), None)
+        found = next((found for found in weighed if steering.push(found[1])), None)
+        if found is None and foreseen[0] >= 0:  # what is foreseen was refused, and may have hidden what must come
+            forced = steering.forced()
+            if forced is not None and forced[0] not in offers and steering.push(forced[0]):
+                return self._weighed(forced[0], states, recent, forced)
+        return found
+
+    def _weighed(self, token: int, key: int, recent: int, foreseen: tuple[int, int]) -> tuple[float, int]:
+        """How probable `token` is in the next place of the draft, and the token; a lesson for later."""
+        drafted = len(self.choices)
+        ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
+        probability, features = self._survival.weigh_steered(
+            key, recent, self._segment, ahead, foreseen[1], token == foreseen[0]
+        )
+        self.lessons.append((drafted, token, probability, features))
+        return probability, token
 
     def _follows(self, pointer: Pointer, token: int, survival: float, answer: Sequence[int]) -> bool:
         """Whether `pointer` goes on behind `token`, which was drafted: from where it is, or looked up anew."""

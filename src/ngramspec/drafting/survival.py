@@ -76,7 +76,8 @@ _MAX_DESCRIBED = 1 << 15
 """So many descriptions are kept, to be forgotten all at once."""
 
 Features = tuple[int, ...]
-"""Which weights speak for a token: one of each source, one of the pair of own text and history; and the length of the
+"""Which weights speak for a token: one of each source, one of the pair of own text and history; under a grammar one of
+what is foreseen; and last the length of the
 longest match that offers it, in twelve steps from 1 on. The weights of that lie behind two further places: of how the
 row has gone lately, and of its kind of traffic."""
 

@@ -71,6 +71,9 @@ class Steering(Protocol):
     def foreseen(self) -> tuple[int, int] | None:
         """The token that is foreseen behind what was pushed, and the kind of evidence for it, from 0 to 63; or None."""
 
+    def forced(self) -> tuple[int, int] | None:
+        """The token that must come there, as `foreseen` has it; None where there is a choice."""
+
     def push(self, token: int) -> bool:
         """Go on by `token` where the grammar allows it; returns whether it does."""
 
@@ -80,7 +83,7 @@ class SteerableSession(DraftSession, Protocol):
     """A session that drafts in conversation with a grammar."""
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
-        """As `propose`; each token of the draft was pushed, and nothing else."""
+        """As `propose`; each token of the draft was pushed, and perhaps one more."""
 
 
 class Drafter(Protocol):

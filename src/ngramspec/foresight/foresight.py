@@ -6,6 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 from ngramspec.foresight.evidence import CONTINUED, Piece
 
+LONGEST = 240
+"""So many characters are cut into tokens at a time, at the most."""
+
 Run = Sequence[tuple[int, int]]
 """Tokens, and what speaks for each: an `Evidence`, and CONTINUED behind the first token of a piece."""
 
@@ -85,8 +88,8 @@ class Foresight:
         text = b"".join([self._tokens[token] for token in tokens if 0 <= token < len(self._tokens)])
         if place is None or num_guarded < len(text):  # the guard has begun within these tokens
             place, rest, text = self._text.start(), b"", text[max(0, len(text) - num_guarded) :]
-        whole, rest = _whole(rest + text)
-        return State(self._text.read(place, whole), rest)
+        read, rest = whole(rest + text)
+        return State(self._text.read(place, read), rest)
 
     def rewind(self) -> None:
         """Take all pushes back."""
@@ -115,7 +118,7 @@ class Foresight:
         return self._run[self._place] if self._place < len(self._run) else None
 
     def _as_tokens(self, pieces: Sequence[Piece]) -> Run:
-        text = "".join(piece.text for piece in pieces)
+        text = "".join(piece.text for piece in pieces)[:LONGEST]
         # A byte that no token is alone has an id behind the vocabulary's own, which never comes.
         tokens = list(takewhile(lambda token: token < len(self._tokens), self._vocabulary.encode(text) if text else ()))
         return list(zip(tokens, _evidence(pieces, [len(self._tokens[token]) for token in tokens]), strict=True))
@@ -136,7 +139,7 @@ def _evidence(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
     return found
 
 
-def _whole(text: bytes) -> tuple[str, bytes]:
+def whole(text: bytes) -> tuple[str, bytes]:
     """The characters of `text`, and the bytes of one that is not whole at its end."""
     for missing in range(min(4, len(text) + 1)):
         head = text[: len(text) - missing]

@@ -12,7 +12,7 @@ from ngramspec.foresight.style import COMPACT, Style
 from ngramspec.foresight.values import Values
 
 MOST = 80
-"""About so many characters are foreseen at a time."""
+"""So many characters are foreseen at a time, and the piece that is begun then."""
 
 
 class JsonText:

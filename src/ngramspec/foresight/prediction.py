@@ -140,6 +140,8 @@ def _behind_value(cursor: Cursor, shapes: Shapes, values: Values, end: Evidence 
     frame, style = cursor.frame, cursor.style
     if frame is None:
         return []
+    if not frame.is_object and frame.place + 1 < max((shape.get("minItems", 0) for shape in frame.shapes), default=0):
+        return [Piece(",", end)]
     if not frame.is_object:
         evidence = Evidence.LAST
         return [Piece(_left(style.before_close(frame.depth), cursor.gap) + "]", max(end, evidence))]
@@ -156,7 +158,8 @@ def next_name(frame: Frame, *, must: bool = False) -> tuple[str | None, Evidence
     shape = frame.shapes[0]
     declared = names(shape)
     last = declared.index(frame.names[-1]) + 1 if frame.names and frame.names[-1] in declared else 0
-    left = [name for name in declared[last:] if name not in frame.names]
+    said = set(frame.names)
+    left = [name for name in declared[last:] if name not in said]
     required = set(shape.get("required", ()))
     needed = next((name for name in left if name in required), None)
     if needed is not None:

@@ -14,9 +14,6 @@ Shape = Mapping[str, Any]
 _MOST = 64
 """Alternatives at a place beyond these are left out."""
 
-_DEPTH = 16
-"""References and alternatives are followed so deep."""
-
 
 class Shapes:
     """A schema, and questions about the places in a text that it describes.
@@ -34,27 +31,27 @@ class Shapes:
         """The shapes that a schema allows."""
         known = self._known.get(id(schema))
         if known is None:
-            # The schema is kept by the root, or by what is kept here, so its id stays its own.
-            known = self._known[id(schema)] = tuple(islice(self._flat(schema, 0), _MOST))
+            # The schema is kept by the root, or by what is kept here, so its id stays its own. One that holds itself,
+            # by its references, says nothing of itself there.
+            self._known[id(schema)] = ({},)
+            known = self._known[id(schema)] = tuple(islice(self._flat(schema), _MOST))
         return known
 
-    def _flat(self, schema: Any, depth: int) -> Iterator[Shape]:
-        if not isinstance(schema, Mapping) or depth > _DEPTH:
+    def _flat(self, schema: Any) -> Iterator[Shape]:
+        if not isinstance(schema, Mapping):
             yield {}
             return
         if "$ref" in schema:
-            yield from self._flat(self._referred(schema["$ref"]), depth + 1)
+            yield from self.of(self._referred(schema["$ref"]))
             return
         merged = dict(schema)
         for part in merged.pop("allOf", ()):
-            for shape in self._flat(part, depth + 1):
-                merged = _merged(merged, shape)
-                break
+            merged = _merged(merged, self.of(part)[0])
         for keyword in ("anyOf", "oneOf"):
             choices = merged.pop(keyword, None)
             if choices:
                 for choice in choices:
-                    for shape in self._flat(choice, depth + 1):
+                    for shape in self.of(choice):
                         yield _merged(merged, shape)
                 return
         yield merged

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ngramspec.foresight.cursor import At, Cursor, Frame
@@ -11,6 +12,12 @@ from ngramspec.foresight.shapes import Shape, fixed, types, written
 
 _TAIL = 1500
 """What is asked stands in so many characters at the end of a prompt, if it stands anywhere."""
+
+_MOST_PROMPT, _MOST_CONTENT = 50_000, 40
+"""Of a prompt its last characters are looked at, and of a value that is looked for in it."""
+
+_MOST_NAME, _MOST_WORDS = 64, 8
+"""Names of more characters or words are not looked for."""
 
 _NUMBERS = frozenset(["number", "integer"])
 
@@ -36,19 +43,20 @@ def _question(prompt: str) -> str:
 
 
 class Values:
-    """Piecees at values from one prompt."""
+    """Guesses at values from one prompt."""
 
     def __init__(self, prompt: str) -> None:
-        self._prompt = prompt
+        self._prompt = prompt[-_MOST_PROMPT:]
         self._tail = _question(prompt)
         self._lower = self._tail.lower()
         self._lists: dict[str, list[str]] = {}
         self._keyed_to: dict[tuple[str, frozenset[str]], Piece | None] = {}
-        self._listed_to: dict[tuple[str, ...], Piece] = {}
+        self._fixed_of: dict[tuple[int, ...], dict[str, Any]] = {}
+        self._likeliest_of: dict[tuple[int, ...], Piece] = {}
 
     def guess(self, place: Cursor) -> Piece | None:
         """The value that comes at `place`, or None."""
-        listed = fixed(place.shapes)
+        listed = self._fixed(place.shapes)
         if listed:
             return self._listed(listed, place)
         kinds = frozenset(kind for shape in place.shapes for kind in types(shape))
@@ -56,15 +64,20 @@ class Values:
 
     def completion(self, place: Cursor) -> Piece | None:
         """The string that begins as the one at `place` does, which is not empty."""
-        fitting = [
-            text
-            for text in (written(value) for value in fixed(place.shapes) if isinstance(value, str))
-            if text[1:].startswith(place.content)
-        ]
+        begun = f'"{place.content}'
+        fitting = list(islice((text for text in self._fixed(place.shapes) if text.startswith(begun)), 2))
         if fitting:
             return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else Evidence.DEFAULT)
         candidates = self._candidates(place, frozenset(["string"]))
-        return next((found for found in candidates if found.text.startswith(f'"{place.content}')), None)
+        return next((found for found in candidates if found.text.startswith(begun)), None)
+
+    def _fixed(self, shapes: tuple[Shape, ...]) -> dict[str, Any]:
+        """The values that the schema lists, by how they are written."""
+        key = tuple(map(id, shapes))  # of shapes that the row's text keeps
+        found = self._fixed_of.get(key)
+        if found is None:
+            found = self._fixed_of[key] = {written(value): value for value in fixed(shapes)}
+        return found
 
     def plain(self, name: str, begun: str, *, is_text: bool) -> Piece | None:
         """The value of `name` that begins with `begun`, as it stands in the prompt; is_text: in quotes."""
@@ -78,6 +91,7 @@ class Values:
 
     def end_of(self, content: str) -> Evidence:
         """What speaks for a value to end behind `content`."""
+        content = content[-_MOST_CONTENT:]  # or a long value would be looked for again and again
         place = self._prompt.rfind(content)
         if not content or place < 0:
             return Evidence.UNKNOWN
@@ -86,16 +100,18 @@ class Values:
             return Evidence.UNKNOWN
         return Evidence.BLANK if following == " " else Evidence.BOUNDARY
 
-    def _listed(self, listed: list[Any], place: Cursor) -> Piece:
+    def _listed(self, listed: dict[str, Any], place: Cursor) -> Piece:
         if len(listed) == 1:
-            return Piece(written(listed[0]), Evidence.SURE)
+            return Piece(next(iter(listed)), Evidence.SURE)
         is_item = place.frame is not None and not place.frame.is_object
-        taken = frozenset(said.text for said in place.said if said.name == place.name) if is_item else frozenset()
-        key = tuple(text for text in map(written, listed) if text not in taken)
-        found = self._listed_to.get(key)
+        taken = {said.text for said in place.said if said.name == place.name} & listed.keys() if is_item else None
+        if taken:
+            left = [value for text, value in listed.items() if text not in taken]
+            return self._likeliest(left or list(listed.values()), place.shapes)
+        key = tuple(map(id, place.shapes))
+        found = self._likeliest_of.get(key)
         if found is None:
-            left = [value for value in listed if written(value) not in taken]
-            found = self._listed_to[key] = self._likeliest(left or listed, place.shapes)
+            found = self._likeliest_of[key] = self._likeliest(list(listed.values()), place.shapes)
         return found
 
     def _likeliest(self, listed: list[Any], shapes: Sequence[Shape]) -> Piece:
@@ -155,7 +171,7 @@ class Values:
 
     def _look_behind(self, name: str, kinds: frozenset[str]) -> Piece | None:
         words = _WORDS.findall(name)
-        if not words:
+        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
             return None
         pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
         for match in reversed(list(re.finditer(pattern, self._prompt))):

@@ -106,7 +106,10 @@ class PhasedMatcher(Matcher):
     @property
     def num_guarded(self) -> int | None:
         """See `Matcher`; what may be part of the end marker counts."""
-        return self._phase.num_bytes if isinstance(self._phase, Guarded) else None
+        if isinstance(self._phase, Free):
+            return None
+        within = self._phase.inner.matcher.num_guarded
+        return None if within is None else min(within, self._phase.num_bytes)
 
     def _restart(self) -> None:
         self._phase = Free(0)

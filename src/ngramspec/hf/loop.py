@@ -59,7 +59,7 @@ def decode(
         row.guards, row.guides = guards, guides_of(request, row.index)
         matchers = [*guards.matchers(row.index), *row.guides]
         if matchers:
-            row.steering = RowSteering(matchers, row.prompt, stops.first_eos)
+            row.steering = RowSteering(matchers, row.texts, stops.first_eos)
     in_step = isinstance(chooser, InStep)
     if in_step:
         budget = InStepBudget(budget)
@@ -145,7 +145,7 @@ def _open_rows(
                 max_position=limit,
                 vocabulary=num_tokens,
                 num_cached=cached,
-                prompt=np.concatenate([*references, *read, prompt]),
+                texts=[*references, *read, prompt],
             )
         )
     return rows

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ngramspec.decoding import Sequence, Verdict
-from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
+from ngramspec.drafting.types import Draft, TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.hf.block import BlockRow, IntArray
@@ -39,7 +39,7 @@ class Row(Sequence):
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
     vocabulary: token ids that the model knows.
-    prompt: `int32[n]`, what it may copy from: references, an encoder's text, its own prompt.
+    texts: `int32[n]` each, what it may copy from: references, an encoder's text, its own prompt.
     num_cached: tokens, padding included, whose keys lie in the cache.
     guards: those of the call, whose matchers the chooser moves on. guides: matchers made after a stranger's
         constraint, which masks itself; they only keep drafts within it, and one that loses the text is dropped.
@@ -50,7 +50,7 @@ class Row(Sequence):
     positions: IntArray = field(kw_only=True)
     max_position: int = field(kw_only=True)
     vocabulary: int = field(kw_only=True)
-    prompt: TokenArray = field(default_factory=lambda: NO_DRAFT)
+    texts: Rows[TokenArray] = ()
     num_cached: int = 0
     guards: Guards = field(default_factory=Guards)
     guides: list[Matcher] = field(default_factory=list)

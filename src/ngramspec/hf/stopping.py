@@ -35,7 +35,7 @@ class Stops:
             if type(criterion) is EosTokenCriteria:
                 ends = criterion.eos_token_id.tolist()
                 self.eos_tokens.update(ends)
-                self.first_eos = ends[0] if self.first_eos is None else self.first_eos
+                self.first_eos = next(iter(ends), None) if self.first_eos is None else self.first_eos
             elif type(criterion) is MaxLengthCriteria:
                 limits.append(criterion.max_length)
             else:

@@ -25,8 +25,8 @@ from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import Counters
 
-Steer = Callable[[Rows[Matcher], TokenArray], Steered]
-"""Makes what steers the drafts of a row, of its matchers and its prompt `int32[n]`."""
+Steer = Callable[[Rows[Matcher], Rows[TokenArray]], Steered]
+"""Makes what steers the drafts of a row, of its matchers and the texts `int32[n]` that it may copy from."""
 
 
 class PromptAs(StrEnum):
@@ -193,7 +193,8 @@ def _replay_one(
 
     timed = _TimedSession(session, clock)
     matchers = [] if trace.guard is None else [trace.guard.matcher()]
-    steering = steer(matchers, trace.prompt) if matchers else None
+    texts = [] if prompt_as is PromptAs.NOTHING else [trace.prompt]
+    steering = steer(matchers, texts) if matchers else None
     for matcher in matchers:
         matcher.advance(trace.output[:1])
     if steering is not None:
