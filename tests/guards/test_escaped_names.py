@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -63,7 +63,7 @@ def test_control_characters_can_be_written_unless_names_are_at_stake() -> None:
     assert Guard.json_schema(closed, BYTES).accepts(r'{"a":"\u001b[0m\n"}')
 
 
-NAMES = st.text("ab\nπ", max_size=3)
+NAMES = st.text("ab\n\x7fπ", max_size=3)
 SCHEMAS = st.sampled_from([True, False, NUMBER, STRING])
 
 
@@ -72,6 +72,7 @@ SCHEMAS = st.sampled_from([True, False, NUMBER, STRING])
     SCHEMAS,
     st.dictionaries(st.tuples(NAMES, st.tuples(*[st.booleans()] * 3)), st.sampled_from(["1", '"1"'])),
 )
+@example({"a\n": False}, True, {("a\n", (False, True, False)): "1"})
 def test_whatever_names_are_written_what_is_accepted_is_valid(
     properties: dict[str, Any], others: Any, written: dict[tuple[str, tuple[bool, ...]], str]
 ) -> None:

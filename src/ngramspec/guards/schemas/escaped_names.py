@@ -1,8 +1,9 @@
 r"""Names of other properties that are no declared name in disguise, for llguidance.
 
 llguidance compares names as they are written, so to it `"\u0061"` is another name than `"a"`, and the value of a
-declared property would escape its schema. Only names that fit no pattern may be written so. Hence other properties get
-a pattern: that of all names which are not declared. Where this cannot be said, no character may be written as `\u…`.
+declared property would escape its schema. Names that fit no pattern may be written so, and in names that fit one the
+control characters. Hence other properties get a pattern: that of all names which are not declared. Where this cannot
+be said, no character may be written as `\u…`.
 """
 
 from collections import defaultdict
@@ -23,8 +24,10 @@ def with_others_by_pattern(schema: Schema) -> Schema:
     if not _is_open(node) or not _is_sayable(node):
         return node
     others = node.get("additionalProperties", True)
-    # Where any value will do, a declared name may fit the pattern too; and the pattern of all names is the quickest.
-    pattern = f"^{ANY}*$" if others is True else f"^{_all_but(node['properties'])}$"
+    # Where any value will do, a declared name may fit the pattern too, if it has no second spelling there; and the
+    # pattern of all names is the quickest.
+    fits_all = others is True and all(map(str.isprintable, node["properties"]))
+    pattern = f"^{ANY}*$" if fits_all else f"^{_all_but(node['properties'])}$"
     return node.with_({"patternProperties": {pattern: others}, "additionalProperties": False})
 
 
