@@ -1,8 +1,7 @@
 """Recorded outputs that fit a schema, with the guard that they could have been written under."""
 
-import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.function_calls import call_schema
+from benchmarks.traces import json_lines
 from ngramspec import Guard, GuardError
 from ngramspec.guards import Vocabulary
 from ngramspec.guards.source import Whitespace
@@ -40,7 +40,7 @@ def function_calls(paths: Sequence[Path], vocabulary: Vocabulary) -> Guarded:
     found = Guarded()
     for path in paths:
         if path.name.startswith(CALLS):
-            for row in _rows(path):
+            for row in json_lines(path):
                 schema = call_schema(row["prompt"], in_sequence=path.name.startswith(IN_SEQUENCE))
                 found.add(_trace(schema, row["prompt"], row["output"], row["segment"], vocabulary, "flexible"))
     return found
@@ -50,18 +50,13 @@ def instances(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guarde
     """The first valid instance of each schema, without blanks, behind a prompt that shows the schema; by class."""
     found: dict[str, Guarded] = {}
     for path in paths:
-        for row in _rows(path):
+        for row in json_lines(path):
             if row["valid"]:
                 prompt = f"Write JSON that fits this schema.\n\n{json.dumps(row['schema'], ensure_ascii=False)}\n\n"
                 output = json.dumps(row["valid"][0], ensure_ascii=False, separators=SEPARATORS)
                 trace = _trace(row["schema"], prompt, output, row["subset"], vocabulary, "compact")
                 found.setdefault(row["subset"], Guarded()).add(trace)
     return found
-
-
-def _rows(path: Path) -> Iterator[Any]:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
 
 
 def _trace(

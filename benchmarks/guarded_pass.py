@@ -11,7 +11,6 @@ median over the rounds, and the table holds the median, over all passes, of guar
 """
 
 import argparse
-import gzip
 import json
 import random
 import time
@@ -33,6 +32,7 @@ from transformers import LlamaConfig
 
 from benchmarks.forwards import timed_forwards
 from benchmarks.recorded import SHAPES
+from benchmarks.traces import json_lines
 from ngramspec import FixedBudget, Guard, GuardError, Speculator, Vocabulary
 from ngramspec.drafting import Draft, DraftSession, TokenArray
 from ngramspec.replay import Trace, load_tokenizer
@@ -83,8 +83,7 @@ def _instances(paths: Sequence[Path], vocabulary: Vocabulary, limit: int) -> Ite
     """First instances of schemas, in random order, that both backends take and that are of a fair length."""
     found = 0
     for path in paths:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
-            rows = [json.loads(line) for line in lines]
+        rows = list(json_lines(path))
         random.Random(0).shuffle(rows)
         for row in rows:
             if found == limit:

@@ -11,7 +11,6 @@ accepts in that spelling counts as accepted; how many schemas need that is a col
 """
 
 import argparse
-import gzip
 import json
 import sys
 import time
@@ -19,12 +18,14 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.traces import json_lines
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards import Guard, Matcher, Vocabulary
 from ngramspec.guards.backends.xgrammar_process import WORKER
@@ -80,15 +81,11 @@ def main() -> None:
 
 def read_rows(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
     """The rows of a file; a schema of the test suite declares the draft whose tests it comes from."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
-        for index, line in enumerate(lines):
-            if limit is not None and index >= limit:
-                return
-            row = json.loads(line)
-            draft = DRAFTS.get(row.get("subset", ""))
-            if draft is not None and isinstance(row["schema"], dict):
-                row["schema"] = {"$schema": draft} | row["schema"]
-            yield row
+    for row in islice(json_lines(path), limit):
+        draft = DRAFTS.get(row.get("subset", ""))
+        if draft is not None and isinstance(row["schema"], dict):
+            row["schema"] = {"$schema": draft} | row["schema"]
+        yield row
 
 
 def judged(row: dict[str, Any], backend: Backend, is_lenient: bool) -> Verdict:

@@ -57,8 +57,7 @@ class Sequence:
         A drafter that returns more than it was asked for is cut, whoever wrote it.
         """
         room = max(0, min(max_tokens, self.remaining - 1))
-        matchers = self.matchers()
-        if matchers and self.steering is not None:
+        if self.steering is not None and (matchers := self.matchers()):
             return self.steering.draft(self.session, matchers, room, min_survival).head(room)
         return self.session.propose(room, min_survival).head(room)
 

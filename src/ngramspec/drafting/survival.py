@@ -7,7 +7,7 @@ online logistic regression, the way in which context-mixing compressors weigh th
 """
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp
 
 import numpy as np
 
@@ -69,8 +69,6 @@ _FIRST_RATE, _TAUGHT_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.05, 0.98, 0.015
 _LEAST_ERROR = 0.0003
 """Below this an error teaches nothing, and would only take time. No token can come to seem surer than this allows, and
 a long copy multiplies it: with 0.02, thirty tokens that survived in 80 % of all cases were given 50 %."""
-
-_TINY = 1e-12
 
 _MAX_DESCRIBED = 1 << 15
 """So many descriptions are kept, to be forgotten all at once."""
@@ -135,11 +133,7 @@ class Survival:
         is spelled alike; and five bits, set for those that offer the token, own text lowest. recent: see
         `recent_place`. segment: the place of the weights of this kind of traffic. ahead: see AHEAD.
         """
-        features = self._described.get(key)
-        if features is None:
-            if len(self._described) >= _MAX_DESCRIBED:
-                self._described = {}
-            features = self._described[key] = _features(key)
+        features = self._described.get(key) or self._describe(key)
         own, past, own_copy, past_copy, spelled, pair, longest = features
         weights = self._weights
         odds = weights[own] + weights[past] + weights[own_copy] + weights[past_copy] + weights[spelled] + weights[pair]
@@ -153,13 +147,21 @@ class Survival:
 
         evidence: for the token that is foreseen there, -1 for none. speaks: whether it is this token.
         """
-        probability, features = self.weigh(key, recent, segment, ahead)
         if evidence < 0:
-            return probability, features
-        *others, longest = features
-        place = _FORESEEN + (evidence << 2 | speaks << 1 | (longest > 0))
-        odds = log(max(probability, _TINY) / max(1.0 - probability, _TINY)) + self._weights[place]
-        return 1.0 / (1.0 + exp(-odds)), (*others, place, longest)
+            return self.weigh(key, recent, segment, ahead)
+        *others, longest = self._described.get(key) or self._describe(key)
+        features = (*others, _FORESEEN + (evidence << 2 | speaks << 1 | (longest > 0)), longest)
+        weights = self._weights
+        odds = _PRIOR + weights[ahead] + weights[recent + longest] + weights[segment + longest]
+        for feature in features[:-1]:
+            odds += weights[feature]
+        return 1.0 / (1.0 + exp(-odds)), features
+
+    def _describe(self, key: int) -> Features:
+        if len(self._described) >= _MAX_DESCRIBED:
+            self._described = {}
+        features = self._described[key] = _features(key)
+        return features
 
     def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
         """Move the weights of tokens that were judged; right: the tokens that came. The others are as in a draft."""

@@ -131,7 +131,7 @@ def _open(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
     frame = cursor.frame
     assert frame is not None
     if character == ("}" if frame.is_object else "]"):
-        return _closed(cursor, shapes)
+        return _closed(cursor)
     if frame.is_object:
         return _comma(cursor, character, shapes)
     return _value(cursor._replace(shapes=shapes.item(frame.shapes, 0)), character, shapes)
@@ -146,7 +146,7 @@ def _comma(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
 
 
 def _name(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
-    if character != '"' or _is_escaped(cursor.content):
+    if _is_escaped(cursor.content):  # `read` has gone on to the next quote
         return cursor._replace(content=cursor.content + character)
     frame = cursor.frame
     name = _unescaped(cursor.content)
@@ -163,7 +163,7 @@ def _colon(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
 
 
 def _string(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
-    if character != '"' or _is_escaped(cursor.content):
+    if _is_escaped(cursor.content):  # `read` has gone on to the next quote
         return cursor._replace(content=cursor.content + character)
     return _ended(cursor, _unescaped(cursor.content), shapes)
 
@@ -191,7 +191,7 @@ def _after(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
         item = shapes.item(frame.shapes, place)
         return cursor._replace(frame=frame._replace(place=place), at=At.VALUE, shapes=item, gap="")
     if character == ("}" if frame.is_object else "]"):
-        return _closed(cursor, shapes)
+        return _closed(cursor)
     return cursor._replace(at=At.LOST)
 
 
@@ -228,7 +228,7 @@ def _ended(cursor: Cursor, value: Any, shapes: Shapes) -> Cursor:
     return cursor._replace(frame=frame, at=At.AFTER, gap="", content="", said=said)
 
 
-def _closed(cursor: Cursor, shapes: Shapes) -> Cursor:
+def _closed(cursor: Cursor) -> Cursor:
     frame = cursor.frame
     assert frame is not None
     return cursor._replace(frame=frame.parent, at=At.AFTER, gap="", content="")

@@ -42,7 +42,6 @@ class Evidence(IntEnum):
     """A value ends: the prompt does not have it."""
     END = 15
     """The text is whole, and ends."""
-
     COUNTED = 16
     """What the name had before, with the next number; or the first one, where the schema's pattern says so."""
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from ngramspec.foresight.cursor import At, Cursor, Frame, read
 from ngramspec.foresight.evidence import Evidence, Piece
-from ngramspec.foresight.shapes import Shape, Shapes, fixed, names, types, written
+from ngramspec.foresight.shapes import Shape, Shapes, names, types, written
 from ngramspec.foresight.values import Values
 
 _WORDS = ("true", "false", "null")
+_OF_A_LIST = (Evidence.LISTED, Evidence.DEFAULT)
 _DOUBTFUL = frozenset([Evidence.CLOSING, Evidence.BOUNDARY, Evidence.BLANK, Evidence.UNKNOWN])
 _BEHIND_DOUBT = 24
 """Characters that are foreseen behind what is doubtful."""
@@ -47,9 +48,9 @@ def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
         case At.STRING:
             return _rest_of_string(cursor, values)
         case At.SCALAR:
-            return _rest_of_scalar(cursor, shapes, values)
+            return _rest_of_scalar(cursor, values)
         case At.AFTER:
-            return _behind_value(cursor, shapes, values)
+            return _behind_value(cursor)
     return []
 
 
@@ -72,7 +73,7 @@ def _value(cursor: Cursor, gap: str, shapes: Sequence[Shape], values: Values) ->
     if guess is not None:
         if guess.evidence is Evidence.SURE:
             return [Piece(gap + guess.text, guess.evidence)]
-        if guess.text.startswith('"') and (kinds == {"string"} or fixed(shapes)):
+        if guess.text.startswith('"') and (kinds == {"string"} or guess.evidence in _OF_A_LIST):
             return [Piece(gap + '"', Evidence.SURE), Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
         return [Piece(gap, Evidence.SURE), Piece(guess.text, guess.evidence)]
     if len(kinds) == 1:
@@ -127,16 +128,16 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
     return [Piece('"', values.end_of(cursor.content))]
 
 
-def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+def _rest_of_scalar(cursor: Cursor, values: Values) -> list[Piece]:
     for word in _WORDS:
         if word.startswith(cursor.content) and word != cursor.content:
             return [Piece(word[len(cursor.content) :], Evidence.SURE)]
     if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
         return []
-    return _behind_value(cursor, shapes, values, values.end_of(cursor.content))
+    return _behind_value(cursor, values.end_of(cursor.content))
 
 
-def _behind_value(cursor: Cursor, shapes: Shapes, values: Values, end: Evidence = Evidence.SURE) -> list[Piece]:
+def _behind_value(cursor: Cursor, end: Evidence = Evidence.SURE) -> list[Piece]:
     frame, style = cursor.frame, cursor.style
     if frame is None:
         return []

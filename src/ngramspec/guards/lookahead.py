@@ -1,6 +1,8 @@
 """`Lookahead`: a matcher on trial."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from ngramspec.guards.types import BackendError, is_set, num_words
 
 if TYPE_CHECKING:
     from ngramspec.guards.matcher import Matcher
+
+T = TypeVar("T")
 
 
 class Lookahead:
@@ -26,12 +30,7 @@ class Lookahead:
 
     def push(self, token: int) -> bool:
         """Go on with `token` where the grammar allows its bytes; returns whether it does."""
-        self._check()
-        try:
-            accepted = self._matcher._step(token)
-        except BackendError:
-            self._matcher._rebuild(self._pushed)
-            return False
+        accepted = self._asked(partial(self._matcher._step, token), otherwise=False)
         if accepted:
             self._pushed.append(token)
         return accepted
@@ -39,14 +38,7 @@ class Lookahead:
     def pop(self) -> None:
         """Take the last push back."""
         self._check()
-        self._pushed.pop()
-        if self._matcher.ended:
-            self._matcher.ended = False
-            return
-        try:
-            self._matcher._pop(1)
-        except BackendError:
-            self._matcher._rebuild(self._pushed)
+        self._matcher._undo([self._pushed.pop()], self._pushed)
 
     @property
     def num_guarded(self) -> int | None:
@@ -56,32 +48,31 @@ class Lookahead:
 
     def allowed(self, token: int) -> bool:
         """Whether the bitmask allows `token` here; as dear as a row of `Matcher.fill`."""
-        self._check()
-        row = np.zeros(num_words(len(self._matcher.vocabulary)), np.int32)
-        try:
+
+        def ask() -> bool:
+            row = np.zeros(num_words(len(self._matcher.vocabulary)), np.int32)
             self._matcher._fill_row(row)
-        except BackendError:
-            self._matcher._rebuild(self._pushed)
-            return False
-        return 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
+            return 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
+
+        return self._asked(ask, otherwise=False)
 
     def accepting(self) -> bool:
         """Whether the text is whole behind what was pushed; False where nobody can say."""
-        self._check()
-        try:
-            return self._matcher.ended or self._matcher._accepting()
-        except BackendError:
-            self._matcher._rebuild(self._pushed)
-            return False
+        return self._asked(lambda: self._matcher.ended or self._matcher._accepting(), otherwise=False)
 
     def forced(self) -> bytes:
         """Bytes that must come next; empty where there is a choice, or the row may end, or nobody can say."""
+        matcher = self._matcher
+        return self._asked(lambda: b"" if matcher.ended or matcher._accepting() else matcher._forced(), otherwise=b"")
+
+    def _asked(self, ask: Callable[[], T], otherwise: T) -> T:
+        """What the backend answers; `otherwise` where it fails, and is made anew."""
         self._check()
         try:
-            return b"" if self._matcher.ended or self._matcher._accepting() else self._matcher._forced()
+            return ask()
         except BackendError:
             self._matcher._rebuild(self._pushed)
-            return b""
+            return otherwise
 
     def _check(self) -> None:
         if self._is_over:

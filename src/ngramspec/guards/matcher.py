@@ -213,8 +213,8 @@ class Matcher(ABC):
             return self.ended
         return 0 <= token < len(self.vocabulary) and token not in self._no_ends and self._push(token)
 
-    def _undo(self, pushed: list[int]) -> None:
-        """Take back `pushed`, all the steps since what was committed."""
+    def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
+        """Take back `pushed`, the last steps; kept: those before them since what was committed, by default none."""
         num_steps = len(pushed)
         if num_steps and self.ended:
             self.ended = False
@@ -223,7 +223,7 @@ class Matcher(ABC):
             try:
                 self._pop(num_steps)
             except BackendError:  # llguidance takes nothing back in a grammar that counts tokens
-                self._rebuild([])
+                self._rebuild(kept or [])
 
     def _fill_row(self, row: BitmaskArray) -> None:
         if self.ended:

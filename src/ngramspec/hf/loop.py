@@ -57,7 +57,7 @@ def decode(
     rows = _open_rows(request, drafters, segments, references, text)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
-        matchers = [*guards.matchers(row.index), *row.guides]
+        matchers = row.matchers()
         if matchers:
             row.steering = RowSteering(matchers, row.texts, stops.first_eos)
     in_step = isinstance(chooser, InStep)

@@ -19,7 +19,7 @@ from ngramspec.guards.schemas.node import Node, Schema, mapped
 from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.refusing import Refuser
-from ngramspec.guards.schemas.values import TYPES, key_of, type_of, types_of
+from ngramspec.guards.schemas.values import TYPES, constant, type_of, types_of
 
 RULES = (
     without_dependencies, without_conditions, without_not, with_choices, with_named_properties, with_listed_arrays,
@@ -98,9 +98,7 @@ def adapted(schemas: Schemas) -> Schemas:
 
 def _plain(node: Node) -> Schema:
     if "const" in node:
-        allowed = {key_of(value) for value in node.get("enum", [node["const"]])}
-        listed = [node["const"]] if key_of(node["const"]) in allowed else []
-        node = node.with_({"enum": listed}, without=("const",), said="const")
+        node = node.with_({"enum": constant(node)}, without=("const",), said="const")
     if "enum" in node:
         return _listed(node)
     if "type" not in node and node:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ngramspec.guards.schemas.complement import both
 from ngramspec.guards.schemas.node import Node, Schema
-from ngramspec.guards.schemas.values import key_of
+from ngramspec.guards.schemas.values import common
 
 LEAST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 MOST = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
@@ -28,7 +28,7 @@ def merged(first: Node, second: Node) -> Schema:
         else:
             found[keyword] = _both(first, keyword, first[keyword], second[keyword])
     if "const" in found and "enum" in found:
-        found["enum"] = _common([found.pop("const")], found["enum"])
+        found["enum"] = common([found.pop("const")], found["enum"])
     if [] in (found.get("type"), found.get("enum")):
         return False
     found.update(_properties(first, second) if OF_OBJECTS & (first.keys() | second.keys()) else {})
@@ -42,7 +42,7 @@ def _both(node: Node, keyword: str, one: Any, other: Any) -> Any:
     if keyword == "type":
         return _common_types(one, other)
     if keyword == "enum":
-        return _common(one, other)
+        return common(one, other)
     if keyword == "required":
         return list(dict.fromkeys([*one, *other]))
     if keyword == "anyOf" and len(one) * len(other) <= MAX_WAYS:
@@ -58,11 +58,6 @@ def _common_types(one: str | list[str], other: str | list[str]) -> list[str]:
     for some, others in ((ours, theirs), (theirs, ours)):
         found |= {"integer"} if "integer" in some and "number" in others else set()
     return sorted(found - {"integer"} if "number" in found else found)
-
-
-def _common(one: list[Any], other: list[Any]) -> list[Any]:
-    keys = {key_of(value) for value in other}
-    return [value for value in one if key_of(value) in keys]
 
 
 def _properties(first: Node, second: Node) -> dict[str, Any]:

@@ -27,6 +27,17 @@ def key_of(value: Any) -> Any:
     return type_of(value), value
 
 
+def common(one: list[Any], other: list[Any]) -> list[Any]:
+    """The values of `one` that are in `other` too."""
+    keys = {key_of(value) for value in other}
+    return [value for value in one if key_of(value) in keys]
+
+
+def constant(node: Node) -> list[Any]:
+    """The `const` of `node`, unless an `enum` beside it does not have it."""
+    return common([node["const"]], node.get("enum", [node["const"]]))
+
+
 def types_of(node: Node) -> set[str]:
     """The TYPES that the `type` of `node` allows; all where there is none. An integer counts as a number."""
     declared = node.get("type", list(TYPES))
@@ -37,8 +48,7 @@ def types_of(node: Node) -> set[str]:
 def values_of(node: Node) -> list[Any] | None:
     """The values that `const`, `enum` or `type` leave, each once; None where they cannot be listed."""
     if "const" in node:
-        allowed = {key_of(value) for value in node.get("enum", [node["const"]])}
-        listed = [node["const"]] if key_of(node["const"]) in allowed else []
+        listed = constant(node)
     elif "enum" in node:
         listed = list({key_of(value): value for value in node["enum"]}.values())
     elif "type" in node and types_of(node) <= {"null", "boolean"}:
