@@ -52,11 +52,17 @@ def instances(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guarde
     for path in paths:
         for row in json_lines(path):
             if row["valid"]:
-                prompt = f"Write JSON that fits this schema.\n\n{json.dumps(row['schema'], ensure_ascii=False)}\n\n"
                 output = json.dumps(row["valid"][0], ensure_ascii=False, separators=SEPARATORS)
-                trace = _trace(row["schema"], prompt, output, row["subset"], vocabulary, "compact")
+                trace = _trace(
+                    row["schema"], schema_prompt(row["schema"]), output, row["subset"], vocabulary, "compact"
+                )
                 found.setdefault(row["subset"], Guarded()).add(trace)
     return found
+
+
+def schema_prompt(schema: Any) -> str:
+    """A prompt that shows `schema`."""
+    return f"Write JSON that fits this schema.\n\n{json.dumps(schema, ensure_ascii=False)}\n\n"
 
 
 def _trace(

@@ -3,8 +3,12 @@
     python -m benchmarks.guarded_pass SCHEMAS... [--instances 6] [--rounds 3] [--drafted 0 4 10] [--batch 1 4]
 
 SCHEMAS are files of JSON lines, gzipped or not, with a `schema` and its `valid` instances. The model has the shape of
-SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`). Drafts are what it will say,
-so a guarded and an unguarded pass read the same tokens and accept the same; all masks along a draft are filled.
+SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`), behind prompts that show the
+schema. A guarded and an unguarded pass read the same tokens and accept the same; all masks along a draft are filled:
+
+    llguidance, xgrammar    drafts are what will be said, so many tokens at a time: the time is that of the masks
+    steered                 the default drafter in conversation with the default guard; beside it the default drafter
+                            drafts too, unguarded, and has the other's drafts read in place of its own
 
 They take turns in one process. A pass lasts from the start of one forward to the start of the next; its time is the
 median over the rounds, and the table holds the median, over all passes, of guarded time by unguarded time.
@@ -31,22 +35,27 @@ from rich.table import Table
 from transformers import LlamaConfig
 
 from benchmarks.forwards import timed_forwards
+from benchmarks.guarded import schema_prompt
 from benchmarks.recorded import SHAPES
 from benchmarks.traces import json_lines
 from ngramspec import FixedBudget, Guard, GuardError, Speculator, Vocabulary
-from ngramspec.drafting import Draft, DraftSession, TokenArray
+from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, Draft, DraftSession, Steering, TokenArray
 from ngramspec.replay import Trace, load_tokenizer
 from ngramspec.testing.replay_model import ReplayModel
 
-ARMS = ("unguarded", "llguidance", "xgrammar")
+BACKENDS = ("llguidance", "xgrammar")
 FEWEST, MOST = 40, 160
 """Tokens of an instance."""
+
+Times = dict[tuple[int, int], list[float]]
+"""Seconds of each pass, by the first request of its batch and its place there; one for each round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A JSON text `int32[n]`, and the guards that it fits, by backend."""
+    """A prompt and a JSON text, `int32[n]` both, and the guards that the text fits, by backend."""
 
+    prompt: TokenArray
     tokens: TokenArray
     guards: dict[str, Guard]
 
@@ -58,7 +67,7 @@ def main() -> None:
     made.add_argument("--json", action="store_true", help="print one JSON object")
     made.add_argument("--instances", type=int, default=6, help="texts to write")
     made.add_argument("--rounds", type=int, default=3)
-    made.add_argument("--drafted", type=int, nargs="+", default=[0, 4, 10], help="tokens per draft")
+    made.add_argument("--drafted", type=int, nargs="*", default=[0, 4, 10], help="tokens per draft")
     made.add_argument("--batch", type=int, nargs="+", default=[1, 4], help="rows")
     made.add_argument("--shape", choices=SHAPES, default="135m")
     made.add_argument("--threads", type=int, default=1, help="threads of torch")
@@ -66,20 +75,21 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     vocabulary = Vocabulary.of(load_tokenizer("tekken"))
-    instances = list(_instances(arguments.schemas, vocabulary, arguments.instances))
-    bench = _Bench(instances, vocabulary, arguments.shape)
+    bench = Bench(list(instances(arguments.schemas, vocabulary, arguments.instances)), vocabulary, arguments.shape)
+    cases = [(batch, drafted) for batch in arguments.batch for drafted in [*arguments.drafted, None]]
     rows = [
-        bench.row(batch, drafted, arguments.rounds)
-        for batch in arguments.batch
-        for drafted in track(arguments.drafted, f"Batch {batch}", console=Console(stderr=True), transient=True)
+        bench.steered_row(batch, arguments.rounds)
+        if drafted is None
+        else bench.masked_row(batch, drafted, arguments.rounds)
+        for batch, drafted in track(cases, "Passing", console=Console(stderr=True), transient=True)
     ]
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
-        _print(rows, instances)
+        _print(rows, bench.instances)
 
 
-def _instances(paths: Sequence[Path], vocabulary: Vocabulary, limit: int) -> Iterator[Instance]:
+def instances(paths: Sequence[Path], vocabulary: Vocabulary, limit: int) -> Iterator[Instance]:
     """First instances of schemas, in random order, that both backends take and that are of a fair length."""
     found = 0
     for path in paths:
@@ -94,10 +104,12 @@ def _instances(paths: Sequence[Path], vocabulary: Vocabulary, limit: int) -> Ite
             tokens = np.array(vocabulary.encode(text), np.int32)
             if not FEWEST <= tokens.size <= MOST:
                 continue
-            guards = {backend: _guard(row["schema"], vocabulary, backend) for backend in ARMS[1:]}
+            guards = {backend: _guard(row["schema"], vocabulary, backend) for backend in BACKENDS}
             if all(guard is not None and guard.accepts(text) for guard in guards.values()):
                 found += 1
-                yield Instance(tokens, {backend: guard for backend, guard in guards.items() if guard is not None})
+                prompt = np.array(vocabulary.encode(schema_prompt(row["schema"])), np.int32)
+                fitting = {backend: guard for backend, guard in guards.items() if guard is not None}
+                yield Instance(prompt, tokens, fitting)
 
 
 def _guard(schema: Any, vocabulary: Vocabulary, backend: Any) -> Guard | None:
@@ -110,8 +122,8 @@ def _guard(schema: Any, vocabulary: Vocabulary, backend: Any) -> Guard | None:
 class _Certain:
     """Drafts what will be said, as much as it may."""
 
-    def __init__(self, outputs: Sequence[list[int]]) -> None:
-        self._rows = iter(outputs)
+    def __init__(self, outputs: Iterator[list[int]]) -> None:
+        self._rows = outputs
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         return _CertainSession(np.array(next(self._rows), np.int32))
@@ -137,55 +149,149 @@ class _CertainSession:
         pass
 
 
-class _Bench:
+class _Kept:
+    """The drafts of the passes of a batch, as the rows are opened: kept from one run, and read again in another."""
+
+    def __init__(self, rows: Sequence[list[Draft]] | None = None) -> None:
+        self._lookup = AdaptiveLookup()
+        self._kept = None if rows is None else iter(rows)
+        self.rows: list[list[Draft]] = []
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
+        session = self._lookup.open(segment, references)
+        if self._kept is not None:
+            return _Rereading(session, iter(next(self._kept)))
+        self.rows.append([])
+        return _Keeping(session, self.rows[-1])
+
+
+class _Session:
+    """A session around another one."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def extend(self, tokens: TokenArray) -> None:
+        self._session.extend(tokens)
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        return self._session.propose(max_tokens, min_survival)  # type: ignore[no-any-return]
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        self._session.observe(draft, num_accepted)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class _Keeping(_Session):
+    """Drafts as the other one does, and keeps what is read."""
+
+    def __init__(self, session: DraftSession, kept: list[Draft]) -> None:
+        super().__init__(session)
+        self._drafts = kept
+
+    def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
+        return self._session.steer(max_tokens, min_survival, steering)  # type: ignore[no-any-return]
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        self._drafts.append(draft)
+        super().observe(draft, num_accepted)
+
+
+class _Rereading(_Session):
+    """Drafts as the other one does, and offers what was kept in its place."""
+
+    def __init__(self, session: DraftSession, kept: Iterator[Draft]) -> None:
+        super().__init__(session)
+        self._drafts = kept
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        super().propose(max_tokens, min_survival)
+        return next(self._drafts)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        super().observe(Draft(NO_DRAFT), 0)  # the inner one's draft was another
+
+
+class Bench:
+    """One model, all passes."""
+
     def __init__(self, instances: Sequence[Instance], vocabulary: Vocabulary, shape: str) -> None:
+        """shape: of `benchmarks.recorded`."""
         self.instances = instances
         [self.end] = vocabulary.eos_tokens
-        prompt = np.array(vocabulary.encode("Write the object."), np.int32)
         config = LlamaConfig(
             vocab_size=len(vocabulary),
-            max_position_embeddings=prompt.size + MOST + 1,
+            max_position_embeddings=max(instance.prompt.size for instance in instances) + MOST + 1,
             tie_word_embeddings=True,
             bos_token_id=None,
             eos_token_id=self.end,
             pad_token_id=self.end,
             **SHAPES[shape],
         )
-        self.model: Any = ReplayModel(config, [Trace(prompt, instance.tokens) for instance in instances])
+        self.model: Any = ReplayModel(config, [Trace(instance.prompt, instance.tokens) for instance in instances])
 
-    def row(self, batch: int, drafted: int, rounds: int) -> dict[str, Any]:
-        """One line of the table."""
-        times: dict[str, dict[tuple[int, int], list[float]]] = {arm: defaultdict(list) for arm in ARMS}
+    def masked_row(self, batch: int, drafted: int, rounds: int) -> dict[str, Any]:
+        """What masks cost, of passes that draft `drafted` tokens."""
+        times: dict[str | None, Times] = {arm: defaultdict(list) for arm in (None, *BACKENDS)}
+        for requests in self._batches(batch, rounds):
+            for backend, found in times.items():
+                spec = Speculator(_Certain(map(self._output, requests)), FixedBudget(drafted))
+                for index, seconds in enumerate(self._run(spec, requests, backend)):
+                    found[requests[0], index].append(seconds)
+        plain = _medians(times[None])
+        return _row(batch, drafted, plain) | {backend: _ratio(times[backend], plain) for backend in BACKENDS}
+
+    def steered_row(self, batch: int, rounds: int) -> dict[str, Any]:
+        """What a guard with steering costs in all, of passes with its own drafts."""
+        times: tuple[Times, Times] = (defaultdict(list), defaultdict(list))
+        for requests in self._batches(batch, rounds):
+            kept = _Kept()
+            steered = self._run(Speculator(kept, FixedBudget()), requests, BACKENDS[0])
+            plain = self._run(Speculator(_Kept(kept.rows), FixedBudget()), requests, None)
+            for found, passes in zip(times, (plain, steered), strict=True):
+                for index, seconds in enumerate(passes):
+                    found[requests[0], index].append(seconds)
+        unguarded = _medians(times[0])
+        return _row(batch, None, unguarded) | {"steered": _ratio(times[1], unguarded)}
+
+    def _batches(self, batch: int, rounds: int) -> Iterator[list[int]]:
         for _ in range(rounds):
             for first in range(0, len(self.instances), batch):
-                requests = [(first + row) % len(self.instances) for row in range(batch)]
-                for arm in ARMS:
-                    for index, seconds in enumerate(self.run(arm, requests, drafted)):
-                        times[arm][first, index].append(seconds)
-        plain = {place: median(seconds) for place, seconds in times["unguarded"].items()}
-        row: dict[str, Any] = {"batch": batch, "drafted": drafted, "passes": len(plain)}
-        row["ms"] = median(plain.values()) * 1e3
-        for arm in ARMS[1:]:
-            row[arm] = median(median(seconds) / plain[place] for place, seconds in times[arm].items())
-        return row
+                yield [(first + row) % len(self.instances) for row in range(batch)]
 
-    def run(self, arm: str, requests: Sequence[int], drafted: int) -> list[float]:
+    def _output(self, request: int) -> list[int]:
+        return [*self.instances[request].tokens.tolist(), self.end]
+
+    def _run(self, spec: Speculator, requests: Sequence[int], backend: str | None) -> list[float]:
         """Seconds of each pass but the first and the last; asserts that the texts come out."""
-        outputs = [[*self.instances[request].tokens.tolist(), self.end] for request in requests]
-        spec = Speculator(_Certain(outputs), FixedBudget(drafted))
-        guards = [self.instances[request].guards.get(arm) for request in requests]
-        processors = [] if arm == "unguarded" else [Guard.per_row(guards)]
+        outputs = [self._output(request) for request in requests]
+        guards = [] if backend is None else [self.instances[request].guards[backend] for request in requests]
+        inputs = self.model.inputs(requests)
         with timed_forwards(self.model, time.perf_counter) as forwards:
             output = self.model.generate(
-                **self.model.inputs(requests),
+                **inputs,
                 max_new_tokens=MOST,
                 custom_generate=spec,
-                logits_processor=processors,
+                logits_processor=[Guard.per_row(guards)] if guards else [],
             )
-        emitted = output[:, -max(map(len, outputs)) :].tolist()
+        emitted = output[:, inputs["input_ids"].shape[1] :].tolist()
         assert outputs == [row[: len(text)] for row, text in zip(emitted, outputs, strict=True)]
         starts = forwards.starts[1:]
         return [end - start for start, end in pairwise(starts)]
+
+
+def _medians(times: Times) -> dict[tuple[int, int], float]:
+    return {place: median(seconds) for place, seconds in times.items()}
+
+
+def _ratio(times: Times, plain: dict[tuple[int, int], float]) -> float:
+    return median(median(seconds) / plain[place] for place, seconds in times.items())
+
+
+def _row(batch: int, drafted: int | None, plain: dict[tuple[int, int], float]) -> dict[str, Any]:
+    return {"batch": batch, "drafted": drafted, "passes": len(plain), "ms": median(plain.values()) * 1e3}
 
 
 def _print(rows: list[dict[str, Any]], instances: Sequence[Instance]) -> None:
@@ -194,11 +300,13 @@ def _print(rows: list[dict[str, Any]], instances: Sequence[Instance]) -> None:
         box=SIMPLE_HEAD,
         title=f"A guarded pass by an unguarded one ({len(lengths)} texts of {lengths[0]} to {lengths[-1]} tokens)",
     )
-    for name in ("batch", "drafted", "passes", "ms unguarded", *ARMS[1:]):
+    arms = (*BACKENDS, "steered")
+    for name in ("batch", "drafted", "passes", "ms unguarded", *arms):
         table.add_column(name, justify="right")
     for row in rows:
-        ratios = [f"{row[arm]:.3f}x" for arm in ARMS[1:]]
-        table.add_row(str(row["batch"]), str(row["drafted"]), str(row["passes"]), f"{row['ms']:.1f}", *ratios)
+        drafted = "its own" if row["drafted"] is None else str(row["drafted"])
+        ratios = [f"{row[arm]:.3f}x" if arm in row else "" for arm in arms]
+        table.add_row(str(row["batch"]), drafted, str(row["passes"]), f"{row['ms']:.1f}", *ratios)
     Console().print(table)
 
 

@@ -5,7 +5,17 @@ from ngramspec.drafting.no_drafts import NoDrafts
 from ngramspec.drafting.prompt_lookup import PromptLookup, PromptLookupSession
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.suffix_index import Match, SuffixIndex
-from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Drafter, DraftSession, FloatArray, TokenArray
+from ngramspec.drafting.types import (
+    NO_DRAFT,
+    NO_SURVIVAL,
+    Draft,
+    Drafter,
+    DraftSession,
+    FloatArray,
+    SteerableSession,
+    Steering,
+    TokenArray,
+)
 
 __all__ = [
     "NO_DRAFT",
@@ -20,6 +30,8 @@ __all__ = [
     "NoDrafts",
     "PromptLookup",
     "PromptLookupSession",
+    "SteerableSession",
+    "Steering",
     "SuffixIndex",
     "TokenArray",
     "checked_references",
