@@ -15,7 +15,8 @@ STRING, NUMBER = {"type": "string"}, {"type": "number"}
 
 def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None:
     shapes = Shapes({"type": "object", "properties": {name: schema}})
-    return Values(prompt).guess(read(start(shapes, Style()), f'{{{before}"{name}": ', shapes))
+    place = read(start(shapes, Style()), f'{{{before}"{name}": ', shapes)
+    return Values(prompt).guess(place, place.shapes)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ like any other. The masks decide, and the text never depends on it.
 
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -152,8 +152,8 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
 
 def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: DraftSteering) -> Draft:
     """A draft of `session` within what `steering` allows: made in conversation, or else blindly, and filled up."""
-    if isinstance(session, SteerableSession):
-        return session.steer(max_tokens, min_survival, steering)
+    if hasattr(session, "steer"):  # not `isinstance`, which takes as long as a token of the draft
+        return cast(SteerableSession, session).steer(max_tokens, min_survival, steering)
     return _filled(session.propose(max_tokens, min_survival), max_tokens, steering)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,6 @@ class Steering(Protocol):
         """Go on by `token` where the grammar allows it; returns whether it does."""
 
 
-@runtime_checkable
 class SteerableSession(DraftSession, Protocol):
     """A session that drafts in conversation with a grammar."""
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from ngramspec.foresight.shapes import Shape, Shapes, allows, arrays, objects
-from ngramspec.foresight.style import Style
+from ngramspec.foresight.style import PLAIN, Style
 
 
 class At(Enum):
@@ -57,8 +58,9 @@ class Said(NamedTuple):
     text: str
 
 
-class Cursor(NamedTuple):
-    """A place in a JSON text. It never changes: to read on makes another one.
+@dataclass(slots=True)
+class Cursor:
+    """A place in a JSON text. To read on makes another one.
 
     shapes: of the value that is read or comes next. gap: blanks at the end of the text. content: what was read of a
     name, string or scalar, as it is written. said: the latest strings and scalars.
@@ -69,7 +71,7 @@ class Cursor(NamedTuple):
     shapes: tuple[Shape, ...]
     gap: str = ""
     content: str = ""
-    style: Style = Style()
+    style: Style = PLAIN
     said: tuple[Said, ...] = ()
 
     @property
@@ -92,114 +94,129 @@ def start(shapes: Shapes, style: Style) -> Cursor:
 
 
 def read(cursor: Cursor, text: str, shapes: Shapes) -> Cursor:
-    """Go on by `text`."""
-    place = 0
-    while place < len(text):
-        if cursor.at in _QUOTED:
-            end = text.find('"', place)
-            run = text[place : end if end >= 0 else len(text)]
-            if run:
-                cursor = cursor._replace(content=cursor.content + run)
-            place += len(run)
-            if end < 0:
-                break
-        cursor = _STEPS[cursor.at](cursor, text[place], shapes)
+    """The place behind `text`."""
+    cursor = Cursor(
+        cursor.frame, cursor.at, cursor.shapes, cursor.gap, cursor.content, cursor.style, cursor.said
+    )  # the steps below change this one
+    place, end = 0, len(text)
+    while place < end:
+        at = cursor.at
+        if at is At.NAME or at is At.STRING:
+            quote = text.find('"', place)
+            if quote != place:
+                run = text[place:quote] if quote >= 0 else text[place:]
+                cursor.content += run
+                place += len(run)
+                if quote < 0:
+                    break
+        _STEPS[at](cursor, text[place], shapes)
         place += 1
     return cursor
 
 
-def _value(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
+def _value(cursor: Cursor, character: str, shapes: Shapes) -> None:
     if character in _BLANKS:
-        return cursor._replace(gap=cursor.gap + character)
-    cursor = _spaced(cursor)
+        cursor.gap += character
+        return
+    _learn_spacing(cursor)
+    cursor.gap = cursor.content = ""
     if character == '"':
-        return cursor._replace(at=At.STRING, gap="", content="")
-    if character in "{[":
+        cursor.at = At.STRING
+    elif character in "{[":
         is_object = character == "{"
-        frame = Frame(
-            cursor.frame, cursor.depth + 1, is_object, objects(cursor.shapes) if is_object else arrays(cursor.shapes)
-        )
-        return cursor._replace(frame=frame, at=At.OPEN, gap="", content="")
-    if character in "-0123456789tfn":
-        return cursor._replace(at=At.SCALAR, gap="", content=character)
-    return cursor._replace(at=At.LOST)
+        fitting = objects(cursor.shapes) if is_object else arrays(cursor.shapes)
+        cursor.frame = Frame(cursor.frame, cursor.depth + 1, is_object, fitting)
+        cursor.at = At.OPEN
+    elif character in "-0123456789tfn":
+        cursor.at, cursor.content = At.SCALAR, character
+    else:
+        cursor.at = At.LOST
 
 
-def _open(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
-    if character in _BLANKS:
-        return cursor._replace(gap=cursor.gap + character)
+def _open(cursor: Cursor, character: str, shapes: Shapes) -> None:
     frame = cursor.frame
     assert frame is not None
-    if character == ("}" if frame.is_object else "]"):
-        return _closed(cursor)
-    if frame.is_object:
-        return _comma(cursor, character, shapes)
-    return _value(cursor._replace(shapes=shapes.item(frame.shapes, 0)), character, shapes)
-
-
-def _comma(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
     if character in _BLANKS:
-        return cursor._replace(gap=cursor.gap + character)
-    if character != '"':
-        return cursor._replace(at=At.LOST)
-    return _spaced(cursor)._replace(at=At.NAME, gap="", content="")
+        cursor.gap += character
+    elif character == ("}" if frame.is_object else "]"):
+        _close(cursor)
+    elif frame.is_object:
+        _comma(cursor, character, shapes)
+    else:
+        cursor.shapes = shapes.item(frame.shapes, 0)
+        _value(cursor, character, shapes)
 
 
-def _name(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
+def _comma(cursor: Cursor, character: str, shapes: Shapes) -> None:
+    if character in _BLANKS:
+        cursor.gap += character
+    elif character == '"':
+        _learn_spacing(cursor)
+        cursor.at, cursor.gap, cursor.content = At.NAME, "", ""
+    else:
+        cursor.at = At.LOST
+
+
+def _name(cursor: Cursor, character: str, shapes: Shapes) -> None:
     if _is_escaped(cursor.content):  # `read` has gone on to the next quote
-        return cursor._replace(content=cursor.content + character)
+        cursor.content += character
+        return
     frame = cursor.frame
     name = _unescaped(cursor.content)
     assert frame is not None
     kept, values = shapes.member(frame.shapes, name)
-    frame = frame._replace(shapes=kept, names=(*frame.names, name))
-    return cursor._replace(frame=frame, at=At.COLON, shapes=values, content="")
+    cursor.frame = Frame(frame.parent, frame.depth, frame.is_object, kept, (*frame.names, name), frame.place)
+    cursor.at, cursor.shapes, cursor.content = At.COLON, values, ""
 
 
-def _colon(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
-    if character in _BLANKS:
-        return cursor
-    return cursor._replace(at=At.VALUE if character == ":" else At.LOST, gap="")
+def _colon(cursor: Cursor, character: str, shapes: Shapes) -> None:
+    if character not in _BLANKS:
+        cursor.at, cursor.gap = At.VALUE if character == ":" else At.LOST, ""
 
 
-def _string(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
+def _string(cursor: Cursor, character: str, shapes: Shapes) -> None:
     if _is_escaped(cursor.content):  # `read` has gone on to the next quote
-        return cursor._replace(content=cursor.content + character)
-    return _ended(cursor, _unescaped(cursor.content), shapes)
+        cursor.content += character
+    else:
+        _end(cursor, _unescaped(cursor.content), shapes)
 
 
-def _scalar(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
+def _scalar(cursor: Cursor, character: str, shapes: Shapes) -> None:
     if character not in ",]} \t\n\r":
-        return cursor._replace(content=cursor.content + character)
+        cursor.content += character
+        return
     try:
         value = json.loads(cursor.content)
     except ValueError:
-        return cursor._replace(at=At.LOST)
-    return _after(_ended(cursor, value, shapes), character, shapes)
+        cursor.at = At.LOST
+        return
+    _end(cursor, value, shapes)
+    _after(cursor, character, shapes)
 
 
-def _after(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
+def _after(cursor: Cursor, character: str, shapes: Shapes) -> None:
     frame = cursor.frame
     if character in _BLANKS:
-        return cursor._replace(gap=cursor.gap + character)
-    if frame is None:
-        return cursor._replace(at=At.LOST)
-    if character == ",":
-        if frame.is_object:
-            return cursor._replace(at=At.COMMA, gap="")
+        cursor.gap += character
+    elif frame is None:
+        cursor.at = At.LOST
+    elif character == ("}" if frame.is_object else "]"):
+        _close(cursor)
+    elif character != ",":
+        cursor.at = At.LOST
+    elif frame.is_object:
+        cursor.at, cursor.gap = At.COMMA, ""
+    else:
         place = frame.place + 1
-        item = shapes.item(frame.shapes, place)
-        return cursor._replace(frame=frame._replace(place=place), at=At.VALUE, shapes=item, gap="")
-    if character == ("}" if frame.is_object else "]"):
-        return _closed(cursor)
-    return cursor._replace(at=At.LOST)
+        cursor.frame = Frame(frame.parent, frame.depth, frame.is_object, frame.shapes, frame.names, place)
+        cursor.at, cursor.gap, cursor.shapes = At.VALUE, "", shapes.item(frame.shapes, place)
 
 
-def _lost(cursor: Cursor, character: str, shapes: Shapes) -> Cursor:
-    return cursor
+def _lost(cursor: Cursor, character: str, shapes: Shapes) -> None:
+    """There is no way back."""
 
 
-_STEPS: dict[At, Callable[[Cursor, str, Shapes], Cursor]] = {
+_STEPS: dict[At, Callable[[Cursor, str, Shapes], None]] = {
     At.VALUE: _value,
     At.OPEN: _open,
     At.COMMA: _comma,
@@ -210,11 +227,10 @@ _STEPS: dict[At, Callable[[Cursor, str, Shapes], Cursor]] = {
     At.AFTER: _after,
     At.LOST: _lost,
 }
-_QUOTED = (At.NAME, At.STRING)
 _BLANKS = " \t\n\r"
 
 
-def _ended(cursor: Cursor, value: Any, shapes: Shapes) -> Cursor:
+def _end(cursor: Cursor, value: Any, shapes: Shapes) -> None:
     """A string or scalar is whole: of the object's shapes those are left that may have it."""
     frame = cursor.frame
     if frame is not None and frame.is_object and len(frame.shapes) > 1:
@@ -222,35 +238,35 @@ def _ended(cursor: Cursor, value: Any, shapes: Shapes) -> Cursor:
         fitting = tuple(
             shape for shape in frame.shapes if any(allows(each, value) for each in shapes.member([shape], name)[1])
         )
-        frame = frame._replace(shapes=fitting or frame.shapes)
+        cursor.frame = frame._replace(shapes=fitting or frame.shapes)
     written = f'"{cursor.content}"' if cursor.at is At.STRING else cursor.content
-    said = (*cursor.said[-_MOST_SAID:], Said(cursor.name, written))
-    return cursor._replace(frame=frame, at=At.AFTER, gap="", content="", said=said)
+    cursor.said = (*cursor.said[-_MOST_SAID:], Said(cursor.name, written))
+    cursor.at, cursor.gap, cursor.content = At.AFTER, "", ""
 
 
-def _closed(cursor: Cursor) -> Cursor:
-    frame = cursor.frame
-    assert frame is not None
-    return cursor._replace(frame=frame.parent, at=At.AFTER, gap="", content="")
+def _close(cursor: Cursor) -> None:
+    assert cursor.frame is not None
+    cursor.frame, cursor.at, cursor.gap, cursor.content = cursor.frame.parent, At.AFTER, "", ""
 
 
-def _spaced(cursor: Cursor) -> Cursor:
+def _learn_spacing(cursor: Cursor) -> None:
     """Something follows the blanks: what do they say of the style?"""
     gap, frame, style = cursor.gap, cursor.frame, cursor.style
     if frame is None:
-        return cursor
+        return
     if cursor.at is At.OPEN:
         if "\n" in gap:
             width = len(gap) - gap.rindex("\n") - 1
-            style = style._replace(indent=gap[-1:] * (width // frame.depth) if width else "")
-        else:
-            style = style._replace(open=gap, indent=None)
+            indent = gap[-1:] * (width // frame.depth) if width else ""
+            if indent != style.indent:
+                cursor.style = style._replace(indent=indent)
+        elif style.open != gap or style.indent is not None:
+            cursor.style = style._replace(open=gap, indent=None)
     elif cursor.at is At.COMMA or (not frame.is_object and frame.place):
-        if "\n" not in gap:
-            style = style._replace(comma=gap)
-    else:
-        style = style._replace(colon=gap)
-    return cursor if style == cursor.style else cursor._replace(style=style)
+        if style.comma != gap and "\n" not in gap:
+            cursor.style = style._replace(comma=gap)
+    elif style.colon != gap:
+        cursor.style = style._replace(colon=gap)
 
 
 def _is_escaped(content: str) -> bool:
@@ -258,6 +274,8 @@ def _is_escaped(content: str) -> bool:
 
 
 def _unescaped(content: str) -> str:
+    if "\\" not in content:
+        return content
     try:
         return str(json.loads(f'"{content}"', strict=False))
     except ValueError:

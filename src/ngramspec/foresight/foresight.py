@@ -1,27 +1,10 @@
 """What a row's text will probably say next, as tokens."""
 
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ngramspec.foresight.evidence import CONTINUED, Piece
-
-LONGEST = 240
-"""So many characters are cut into tokens at a time, at the most."""
-
-Run = Sequence[tuple[int, int]]
-"""Tokens, and what speaks for each: an `Evidence`, and CONTINUED behind the first token of a piece."""
-
-
-class Spelling(Protocol):
-    """What is asked of a vocabulary."""
-
-    @property
-    def tokens(self) -> Sequence[bytes]:
-        """The bytes of each token."""
-
-    def encode(self, text: str) -> Sequence[int]:
-        """Cut `text` into tokens."""
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.run import Run, Spelling
 
 
 class Text(Protocol):
@@ -33,8 +16,8 @@ class Text(Protocol):
     def read(self, place: Any, text: str) -> Any:
         """The place behind `text`."""
 
-    def foresee(self, place: Any) -> Sequence[Piece]:
-        """What may come behind `place`; nothing where nobody can say."""
+    def foresee(self, place: Any) -> Iterator[Piece]:
+        """What may come behind `place`, made as it is asked for; nothing where nobody can say."""
 
     def is_whole(self, place: Any) -> bool:
         """Whether the text is whole, unless its last number goes on."""
@@ -61,18 +44,15 @@ class Foresight:
         # What was pushed behind `_state`: it is read when it must be, for most drafts are as foreseen.
         self._unread: list[int] = []
         self._num_guarded: int | None = None
-        self._run: Run = ()
-        self._place = 0  # in the run
+        self._run: Run | None = None  # what is foreseen behind what was pushed
 
     def push(self, token: int, num_guarded: int | None) -> None:
         """Go on by `token`, until `rewind`.
 
         num_guarded: bytes at the end of the text that the guard holds for, or more than there are; None: it is free.
         """
-        if self._place < len(self._run) and self._run[self._place][0] == token:
-            self._place += 1
-        else:
-            self._run, self._place = (), 0
+        if self._run is not None and not self._run.follows(token):
+            self._run = None
         self._unread.append(token)
         self._num_guarded = num_guarded
 
@@ -93,8 +73,7 @@ class Foresight:
 
     def rewind(self) -> None:
         """Take all pushes back."""
-        self._state, self._unread = self._committed, []
-        self._run, self._place = (), 0
+        self._state, self._unread, self._run = self._committed, [], None
 
     def _now(self) -> State:
         if self._unread:
@@ -110,33 +89,14 @@ class Foresight:
 
     def foreseen(self) -> tuple[int, int] | None:
         """The next token, and what speaks for it; None where nobody can say."""
-        if self._place >= len(self._run):
+        found = None if self._run is None else self._run.next()
+        if found is None:
             place, rest = self._now()
             if place is None or rest:
                 return None
-            self._run, self._place = self._as_tokens(self._text.foresee(place)), 0
-        return self._run[self._place] if self._place < len(self._run) else None
-
-    def _as_tokens(self, pieces: Sequence[Piece]) -> Run:
-        text = "".join(piece.text for piece in pieces)[:LONGEST]
-        # A byte that no token is alone has an id behind the vocabulary's own, which never comes.
-        tokens = list(takewhile(lambda token: token < len(self._tokens), self._vocabulary.encode(text) if text else ()))
-        return list(zip(tokens, _evidence(pieces, [len(self._tokens[token]) for token in tokens]), strict=True))
-
-
-def _evidence(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
-    """What speaks for each token of the pieces' text: of the pieces that begin in it the least sure one."""
-    codes = [-1]  # by byte
-    for piece in pieces:
-        rest = CONTINUED + piece.evidence if piece.evidence else 0
-        codes += [int(piece.evidence), *[rest] * (len(piece.text.encode()) - 1)] if piece.text else []
-    found, place = [], 1
-    for size in sizes:
-        within = codes[place : place + size]
-        begun = [code for code in within if 0 < code < CONTINUED]
-        found.append(max(begun, default=within[0] if within else 0))
-        place += size
-    return found
+            self._run = Run(self._text.foresee(place), self._vocabulary)
+            found = self._run.next()
+        return found
 
 
 def whole(text: bytes) -> tuple[str, bytes]:

@@ -1,18 +1,15 @@
 """JSON that fits a schema."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 
 from ngramspec.foresight.cursor import At, Cursor, read, start
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.prediction import foresee
 from ngramspec.foresight.shapes import Shapes
-from ngramspec.foresight.style import COMPACT, Style
+from ngramspec.foresight.style import COMPACT, PLAIN
 from ngramspec.foresight.values import Values
-
-MOST = 80
-"""So many characters are foreseen at a time, and the piece that is begun then."""
 
 
 class JsonText:
@@ -21,7 +18,7 @@ class JsonText:
     def __init__(self, schema: str, prompt: Callable[[], str], *, is_compact: bool) -> None:
         """schema: as JSON. prompt: the row's, asked for when it is needed. is_compact: there are no blanks."""
         self._shapes = _shapes(schema)
-        self._style = COMPACT if is_compact else Style()
+        self._style = COMPACT if is_compact else PLAIN
         self._prompt = prompt
 
     @cached_property
@@ -36,9 +33,9 @@ class JsonText:
         """See `Text`."""
         return read(place, text, self._shapes)
 
-    def foresee(self, place: Cursor) -> Sequence[Piece]:
+    def foresee(self, place: Cursor) -> Iterator[Piece]:
         """See `Text`."""
-        return foresee(place, self._shapes, self._values, MOST)
+        return foresee(place, self._shapes, self._values)
 
     def is_whole(self, place: Cursor) -> bool:
         """See `Text`."""

@@ -1,7 +1,7 @@
 """Text in which values stand behind names, and more is not known: `key=value`, YAML, conditions of SQL."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
@@ -32,14 +32,14 @@ class KeyedText:
         """See `Text`."""
         return (place + text)[-_TAIL:]
 
-    def foresee(self, place: str) -> Sequence[Piece]:
+    def foresee(self, place: str) -> Iterator[Piece]:
         """See `Text`: the rest of a value, and the quote that ends it."""
         found = _AT_VALUE.search(place)
-        if found is None:
-            return []
-        name, quote, begun = found.groups()
-        value = self._values.plain(name.rpartition(".")[2], begun, is_text=bool(quote))
-        return [] if value is None else [Piece(value.text[len(begun) :] + quote, value.evidence)]
+        if found is not None:
+            name, quote, begun = found.groups()
+            value = self._values.plain(name.rpartition(".")[2], begun, is_text=bool(quote))
+            if value is not None:
+                yield Piece(value.text[len(begun) :] + quote, value.evidence)
 
     def is_whole(self, place: str) -> bool:
         """See `Text`: nobody can say."""

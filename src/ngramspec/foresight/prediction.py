@@ -1,6 +1,7 @@
 """What a JSON text will probably say next: punctuation and names by the schema, values by the prompt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from math import inf
 
 from ngramspec.foresight.cursor import At, Cursor, Frame, read
 from ngramspec.foresight.evidence import Evidence, Piece
@@ -16,23 +17,21 @@ _BEHIND_DOUBT = 24
 _OPENING = {"object": "{", "array": "[", "string": '"'}
 
 
-def foresee(cursor: Cursor, shapes: Shapes, values: Values, most: int) -> list[Piece]:
-    """What may come behind `cursor`, of about `most` characters; nothing where nobody can say.
+def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
+    """What may come behind `cursor`; nothing where nobody can say.
 
     Behind a guess that is seldom right only a little is foreseen: it would be made in vain.
     """
-    pieces: list[Piece] = []
-    length = 0
-    while length < most:
+    left: float = inf
+    while left > 0:
         found = [piece for piece in _next(cursor, shapes, values) if piece.text]
         if not found:
-            break
+            return
+        yield from found
         for piece in found:
             cursor = read(cursor, piece.text, shapes)
-            length += len(piece.text)
-            most = min(most, length + _BEHIND_DOUBT) if piece.evidence in _DOUBTFUL else most
-        pieces += found
-    return pieces
+            left -= len(piece.text)
+            left = min(left, _BEHIND_DOUBT) if piece.evidence in _DOUBTFUL else left
 
 
 def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
@@ -67,9 +66,9 @@ def _gap_before_value(cursor: Cursor) -> str:
     return _left(expected, cursor.gap)
 
 
-def _value(cursor: Cursor, gap: str, shapes: Sequence[Shape], values: Values) -> list[Piece]:
+def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) -> list[Piece]:
     kinds = {kind for shape in shapes for kind in types(shape)}
-    guess = values.guess(cursor._replace(shapes=tuple(shapes)))
+    guess = values.guess(cursor, shapes)
     if guess is not None:
         if guess.evidence is Evidence.SURE:
             return [Piece(gap + guess.text, guess.evidence)]
@@ -118,7 +117,7 @@ def _rest_of_name(cursor: Cursor) -> list[Piece]:
 
 def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
     if not cursor.content:
-        guess = values.guess(cursor)
+        guess = values.guess(cursor, cursor.shapes)
         if guess is None or not guess.text.startswith('"'):
             return []
         return [Piece(guess.text[1:], guess.evidence)]

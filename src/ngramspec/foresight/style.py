@@ -33,4 +33,8 @@ class Style(NamedTuple):
         return "\n" + self.indent * (depth - 1) if self.indent is not None else self.open or ""
 
 
+PLAIN = Style()
+"""Nothing is known."""
+
 COMPACT = Style("", "", "")
+"""There are no blanks."""

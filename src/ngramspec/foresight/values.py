@@ -54,13 +54,13 @@ class Values:
         self._fixed_of: dict[tuple[int, ...], dict[str, Any]] = {}
         self._likeliest_of: dict[tuple[int, ...], Piece] = {}
 
-    def guess(self, place: Cursor) -> Piece | None:
-        """The value that comes at `place`, or None."""
-        listed = self._fixed(place.shapes)
+    def guess(self, place: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
+        """The value that comes at `place`, of one of `shapes`; or None."""
+        listed = self._fixed(shapes)
         if listed:
-            return self._listed(listed, place)
-        kinds = frozenset(kind for shape in place.shapes for kind in types(shape))
-        return next(self._candidates(place, kinds), None)
+            return self._listed(listed, place, shapes)
+        kinds = frozenset(kind for shape in shapes for kind in types(shape))
+        return next(self._candidates(place, shapes, kinds), None)
 
     def completion(self, place: Cursor) -> Piece | None:
         """The string that begins as the one at `place` does, which is not empty."""
@@ -68,8 +68,7 @@ class Values:
         fitting = list(islice((text for text in self._fixed(place.shapes) if text.startswith(begun)), 2))
         if fitting:
             return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else Evidence.DEFAULT)
-        candidates = self._candidates(place, frozenset(["string"]))
-        return next((found for found in candidates if found.text.startswith(begun)), None)
+        return next(self._candidates(place, place.shapes, frozenset(["string"]), begun), None)
 
     def _fixed(self, shapes: tuple[Shape, ...]) -> dict[str, Any]:
         """The values that the schema lists, by how they are written."""
@@ -82,8 +81,8 @@ class Values:
     def plain(self, name: str, begun: str, *, is_text: bool) -> Piece | None:
         """The value of `name` that begins with `begun`, as it stands in the prompt; is_text: in quotes."""
         kinds = frozenset(["string"]) if is_text else _NUMBERS
-        place = Cursor(Frame(None, 1, True, (), (name,)), At.VALUE, ({"type": list(kinds)},))
-        for found in self._candidates(place, kinds):
+        place = Cursor(Frame(None, 1, True, (), (name,)), At.VALUE, ())
+        for found in self._candidates(place, (), kinds):
             text = json.loads(found.text) if is_text else found.text
             if text.startswith(begun) and text != begun:
                 return Piece(text, found.evidence)
@@ -100,18 +99,18 @@ class Values:
             return Evidence.UNKNOWN
         return Evidence.BLANK if following == " " else Evidence.BOUNDARY
 
-    def _listed(self, listed: dict[str, Any], place: Cursor) -> Piece:
+    def _listed(self, listed: dict[str, Any], place: Cursor, shapes: tuple[Shape, ...]) -> Piece:
         if len(listed) == 1:
             return Piece(next(iter(listed)), Evidence.SURE)
         is_item = place.frame is not None and not place.frame.is_object
         taken = {said.text for said in place.said if said.name == place.name} & listed.keys() if is_item else None
         if taken:
             left = [value for text, value in listed.items() if text not in taken]
-            return self._likeliest(left or list(listed.values()), place.shapes)
-        key = tuple(map(id, place.shapes))
+            return self._likeliest(left or list(listed.values()), shapes)
+        key = tuple(map(id, shapes))
         found = self._likeliest_of.get(key)
         if found is None:
-            found = self._likeliest_of[key] = self._likeliest(list(listed.values()), place.shapes)
+            found = self._likeliest_of[key] = self._likeliest(list(listed.values()), shapes)
         return found
 
     def _likeliest(self, listed: list[Any], shapes: Sequence[Shape]) -> Piece:
@@ -143,24 +142,32 @@ class Values:
                 best, most = value, share
         return best
 
-    def _candidates(self, place: Cursor, kinds: frozenset[str]) -> Iterator[Piece]:
-        name, said = place.name, {said.text for said in place.said}
+    def _candidates(
+        self, place: Cursor, shapes: Sequence[Shape], kinds: frozenset[str], begun: str = ""
+    ) -> Iterator[Piece]:
+        """The values of these kinds that begin as JSON has it with `begun`, the surest first."""
+        name, is_number = place.name, bool(kinds & _NUMBERS)
         keyed = None if name is None else self._keyed(name, kinds)
-        if keyed is not None:
+        if keyed is not None and keyed.text.startswith(begun):
             yield keyed
-        is_number = bool(kinds & _NUMBERS)
         if is_number:
-            yield from (Piece(text, Evidence.TYPED) for text in self._list("numbers") if text not in said)
+            yield from self._new("numbers", Evidence.TYPED, begun, place)
         if "string" in kinds and not (is_number and kinds <= _NUMBERS | {"string"}):
-            counted = _counted(place)
-            if counted is not None:
+            counted = _counted(place, shapes)
+            if counted is not None and counted.startswith(begun):
                 yield Piece(counted, Evidence.COUNTED)
-            if any(shape.get("format") == "date" for shape in place.shapes):
-                yield from (Piece(text, Evidence.TYPED) for text in self._list("dates"))
-            for kind, evidence in (("quoted", Evidence.QUOTED), ("capitals", Evidence.CAPITAL)):
-                yield from (Piece(text, evidence) for text in self._list(kind) if text not in said)
+            if any(shape.get("format") == "date" for shape in shapes):
+                yield from (Piece(text, Evidence.TYPED) for text in self._list("dates") if text.startswith(begun))
+            yield from self._new("quoted", Evidence.QUOTED, begun, place)
+            yield from self._new("capitals", Evidence.CAPITAL, begun, place)
         if kinds == {"boolean"}:
             yield Piece("true", Evidence.DEFAULT)
+
+    def _new(self, kind: str, evidence: Evidence, begun: str, place: Cursor) -> Iterator[Piece]:
+        """Texts of a kind that were not said yet."""
+        for text in self._list(kind):
+            if text.startswith(begun) and not any(said.text == text for said in place.said):
+                yield Piece(text, evidence)
 
     def _keyed(self, name: str, kinds: frozenset[str]) -> Piece | None:
         """What stands behind the name, or behind its words; of several places the last."""
@@ -216,13 +223,13 @@ def _is_opening(text: str, match: re.Match[str]) -> bool:
     return " " not in match[0] and (not before or before[-1] in ".?!:\n]>")
 
 
-def _counted(place: Cursor) -> str | None:
+def _counted(place: Cursor, shapes: Sequence[Shape]) -> str | None:
     """What the name at `place` had before, with the next number; or the first one, where a pattern ends with one."""
     earlier = next((said.text for said in reversed(place.said) if said.name == place.name), None)
     if earlier is not None:
         found = _NUMBERED.fullmatch(earlier)
         return None if found is None else f'{found[1]}{int(found[2]) + 1}"'
-    for shape in place.shapes:
+    for shape in shapes:
         found = _PATTERN.match(str(shape.get("pattern", "")))
         if found is not None:
             return f'"{found[1]}1"'
