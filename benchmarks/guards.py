@@ -1,8 +1,13 @@
 """What a guard does to drafting: tokens per pass and time per token, without it, cut by it, in conversation with it.
 
-    python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json]
+    python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json] [--parts PARTS...]
 
-Recorded outputs are replayed, drafted for as long as it pays with one request on an H100, in four ways:
+1. `function_calls`, each under the schema of the tools that its prompt names.
+2. `schemas`: instances of schemas, written without blanks, behind a prompt that shows the schema; by class.
+3. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
+4. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
+
+In 1 and 2 recorded outputs are replayed, drafted for as long as it pays with one request on an H100, in four ways:
 
     none            no guard; drafts are what the drafter says
     truncate        drafts end at the first token that the guard refuses
@@ -11,25 +16,26 @@ Recorded outputs are replayed, drafted for as long as it pays with one request o
 
 once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and
 left out of every way. Time is the host's, of drafting alone, per emitted token.
-
-1. Function calls, each under the schema of the tools that its prompt names.
-2. Instances of schemas, written without blanks, behind a prompt that shows the schema; by class.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.extraction import extraction
+from benchmarks.extraction import table as extraction_table
 from benchmarks.guarded import Guarded, function_calls, instances
+from benchmarks.guarded_pass import Bench
+from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.decoding.steering import RowSteering, Steered
@@ -38,7 +44,11 @@ from ngramspec.guards import Matcher
 from ngramspec.replay import Report, Trace, load_tokenizer, replay
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
+PARTS = ("function_calls", "schemas", "extraction", "guarded_pass")
 HISTORIES = {"history_off": False, "history_on": True}
+
+
+T = TypeVar("T")
 
 
 class Cutting:
@@ -86,20 +96,35 @@ def main() -> None:
     made.add_argument("--traces", nargs="+", type=Path, default=[], help="recorded calls; default ../shared/traces")
     made.add_argument("--schemas", nargs="*", type=Path, help="JSON lines with schemas; default ../shared/schemas")
     made.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
+    made.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = made.parse_args()
-    paths = trace_paths(made, arguments.traces)
+    paths = trace_paths(made, arguments.traces) if "function_calls" in arguments.parts else []
     default = [DEFAULT_SCHEMAS] if DEFAULT_SCHEMAS.exists() else []
+    schemas = default if arguments.schemas is None else arguments.schemas
     vocabulary = load_tokenizer(arguments.tokenizer).vocabulary
-    calls = function_calls(paths, vocabulary)
-    classes = instances(default if arguments.schemas is None else arguments.schemas, vocabulary)
-    figures: dict[str, Any] = {"function_calls": _figures(calls, vocabulary.tokens), "schemas": {}}
-    for name, found in track(sorted(classes.items()), "Replaying", console=Console(stderr=True), transient=True):
-        figures["schemas"][name] = _figures(found, vocabulary.tokens)
+    figures: dict[str, Any] = {}
+    for part in PARTS:
+        if part not in arguments.parts:
+            continue
+        if part == "function_calls":
+            figures[part] = _figures(function_calls(paths, vocabulary), vocabulary.tokens)
+        elif part == "schemas":
+            classes = sorted(instances(schemas, vocabulary).items())
+            figures[part] = {name: _figures(found, vocabulary.tokens) for name, found in _shown(classes)}
+        elif part == "extraction":
+            figures[part] = extraction(num_items=40, rounds=1)
+        else:
+            bench = Bench(list(guarded_instances(schemas, vocabulary, 4)), vocabulary, "135m")
+            figures[part] = [bench.steered_row(batch, rounds=2) for batch in _shown([1, 4])]
     if arguments.json:
         print(json.dumps(figures, indent=2))
     else:
-        _print({"function calls": figures["function_calls"], **figures["schemas"]})
+        _print(figures)
+
+
+def _shown(steps: list[T]) -> Iterable[T]:
+    return track(steps, "Measuring", console=Console(stderr=True), transient=True)
 
 
 def _figures(guarded: Guarded, tokens: Sequence[bytes]) -> dict[str, Any]:
@@ -133,14 +158,20 @@ def _print(figures: dict[str, Any]) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = 150
-    for key, unit in (("tokens_per_pass", "tokens per pass"), ("us_per_token", "µs per token")):
+    kinds = {"function calls": figures["function_calls"]} if "function_calls" in figures else {}
+    kinds |= figures.get("schemas", {})
+    for key, unit in (("tokens_per_pass", "tokens per pass"), ("us_per_token", "µs per token")) if kinds else ():
         table = Table(f"{unit}: history off, on", "rows", "refused", box=SIMPLE_HEAD, pad_edge=False)
         for arm in ARMS:
             table.add_column(arm.name, justify="right")
-        for name, found in figures.items():
+        for name, found in kinds.items():
             cells = (", ".join(f"{found['arms'][arm.name][key][history]:.2f}" for history in HISTORIES) for arm in ARMS)
             table.add_row(name, str(found["rows"]), str(found["refused"]), *cells)
         console.print(table)
+    if "extraction" in figures:
+        console.print(extraction_table(figures["extraction"]))
+    for row in figures.get("guarded_pass", ()):
+        console.print(f"a guarded pass by an unguarded one, batch {row['batch']}: {row['steered']:.3f}x")
 
 
 if __name__ == "__main__":

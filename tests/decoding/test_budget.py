@@ -171,6 +171,16 @@ def test_nothing_less_sure_than_the_least_survival_is_ever_taken(survival: "np.n
     assert allotted(drafted(survival), costs, budget=budget)[0] <= sure.size
 
 
+def test_a_token_must_bring_what_it_takes_to_draft_it() -> None:
+    costs, budget = measured(8, [1.0, 1.08]), AdaptiveBudget()  # a column for eight rows: 0.01 passes a token
+    assert budget.min_survival(alone(8), costs) == pytest.approx(8 * 0.01)
+    costs.record_drafting(0.5, 10)
+    costs.record_drafting(0.0, 0)
+    assert costs.per_draft_token() == pytest.approx(0.05)
+    assert budget.min_survival(alone(8), costs) == pytest.approx(8 * 0.05)
+    assert 0.0 == fitted("h100-8b", 8).per_draft_token()
+
+
 def test_of_a_batch_on_a_gpu_each_row_drafts_less() -> None:
     survival = [0.9**length for length in range(1, 49)]
     lengths = [allotted(drafted(survival), fitted("h100-8b", batch))[0] for batch in (1, 8, 32, 128)]

@@ -109,7 +109,10 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
         def close(self) -> None: ...
 
     rows = [Sequence(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
-    assert [3, 0] == [planned.draft.tokens.size for planned in plan(rows, Falling(), ALONE, MeasuredCosts())]
+    costs, times = MeasuredCosts(), iter((1.0, 6.0))
+    planned = plan(rows, Falling(), ALONE, costs, lambda: next(times))
+    assert [3, 0] == [each.draft.tokens.size for each in planned]
+    assert 0.5 == costs.per_draft_token()
 
 
 def test_a_target_must_answer_for_every_row() -> None:

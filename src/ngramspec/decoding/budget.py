@@ -90,12 +90,16 @@ class AdaptiveBudget:
         self._credit = MOST_CREDIT
 
     def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return what the cheapest token must bring; in a padded pass the rows share the price of a column."""
+        """Return what the cheapest token must bring; in a padded pass the rows share the price of a column.
+
+        Rows are drafted for one after the other, so each token must bring what it takes to draft it.
+        """
         prices = costs.prices(shape, 0)
         if prices is None:
             return LEAST_SURVIVAL
         sharing = shape.rows if costs.counts_fill else 1
-        return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * costs.per_token(shape) / sharing)
+        price = max(costs.per_token(shape) / sharing, costs.per_draft_token())
+        return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * price)
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return the best lengths; none while the cost of a pass without drafts is unknown."""

@@ -36,6 +36,9 @@ class Costs(Protocol):
     def per_token(self, shape: Shape) -> float:
         """Seconds that one more column, or token, adds at the least."""
 
+    def per_draft_token(self) -> float:
+        """Seconds that it takes of late to draft a token; 0.0 where nothing was measured."""
+
     def fixed_share(self, shape: Shape) -> float:
         """How much of a pass without drafts, 0.0 to 1.0, it costs however few its rows are."""
 
@@ -44,3 +47,6 @@ class Costs(Protocol):
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """Learn that a pass of this shape took so long and emitted so many tokens."""
+
+    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+        """Learn that it took so long to draft so many tokens, for all rows of a pass together."""

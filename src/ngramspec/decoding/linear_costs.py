@@ -38,6 +38,10 @@ class LinearCosts:
         """See `Costs`."""
         return self._per_token
 
+    def per_draft_token(self) -> float:
+        """See `Costs`; a fit is of passes alone."""
+        return 0.0
+
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`."""
         return self._base / self.of(shape.tokens)
@@ -49,6 +53,9 @@ class LinearCosts:
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`; what the pass took is what the fit says."""
         self._rate.record(num_tokens, self.of(shape.tokens))
+
+    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+        """See `Costs`; nothing is learnt."""
 
 
 FITS: dict[str, tuple[float, float]] = {

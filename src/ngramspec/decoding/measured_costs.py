@@ -14,20 +14,23 @@ from ngramspec.drafting.types import FloatArray
 MEMORY = 5_000
 """Passes over which the rate is averaged: what counts is the rate in the long run, over all kinds of text."""
 
+DRAFTING_MEMORY = 100
+"""Passes over which the time of drafting is averaged: under a grammar it takes ten times as long as without one."""
+
 
 class Rate:
     """Something per something else, averaged over the last passes with weights that fade."""
 
-    def __init__(self, amount: float = 0.0, per: float = 0.0) -> None:
-        """Start with no passes, or with what `state` said."""
+    def __init__(self, amount: float = 0.0, per: float = 0.0, *, memory: int = MEMORY) -> None:
+        """Start with no passes, or with what `state` said; memory: passes."""
         self._amount = amount
         self._per = per
+        self._fade = 1 - 1 / memory
 
     def record(self, amount: float, per: float) -> None:
         """Take in a pass."""
-        fade = 1 - 1 / MEMORY
-        self._amount = self._amount * fade + amount
-        self._per = self._per * fade + per
+        self._amount = self._amount * self._fade + amount
+        self._per = self._per * self._fade + per
 
     def state(self) -> list[float]:
         """What another one may start with."""
@@ -80,6 +83,7 @@ class MeasuredCosts:
         self._alone: dict[tuple[int, int], Alone] = {}
         self._growths: dict[tuple[int, int], Growth] = {}
         self._rates: dict[int, Rate] = {}
+        self._drafting = Rate(memory=DRAFTING_MEMORY)
         self._num_passes = 0
         self._lock = threading.Lock()
 
@@ -103,6 +107,11 @@ class MeasuredCosts:
         with self._lock:
             alone, growth = self._nearest_alone(shape), self._growth(shape)
             return 0.0 if alone is None else growth.least_step * alone.seconds
+
+    def per_draft_token(self) -> float:
+        """See `Costs`."""
+        with self._lock:
+            return self._drafting.mean
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`; all of it until passes of fewer rows were measured."""
@@ -137,6 +146,12 @@ class MeasuredCosts:
             growth.record(shape.columns, seconds / alone.seconds)
             passes = float(growth.of(shape.columns)[-1])  # not as this one took: a slow minute says nothing of drafts
             self._rates.setdefault(_size(shape.rows), Rate()).record(num_tokens / shape.rows, passes)
+
+    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+        """See `Costs`."""
+        if num_tokens:
+            with self._lock:
+                self._drafting.record(seconds, num_tokens)
 
     def state(self) -> dict[str, Any]:
         """All that was learnt, as JSON can say it."""

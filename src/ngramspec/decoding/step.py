@@ -30,10 +30,18 @@ class Target(Protocol):
         """Read and check all rows in one pass; returns one verdict per plan, in order."""
 
 
-def plan(sequences: Rows[Sequence], budget: Budget, shape: Shape, costs: Costs) -> list[Plan]:
+def plan(
+    sequences: Rows[Sequence],
+    budget: Budget,
+    shape: Shape,
+    costs: Costs,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Plan]:
     """Draft for every row, each within its allotment; shape: the pass without drafts."""
     least = budget.min_survival(shape, costs)
+    start = clock()
     drafts = [sequence.propose(budget.max_draft_tokens, least) for sequence in sequences]
+    costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
     lengths = budget.allot(drafts, [sequence.remaining for sequence in sequences], shape, costs)
     return [
         Plan(sequence, draft.head(length)) for sequence, draft, length in zip(sequences, drafts, lengths, strict=True)
@@ -53,7 +61,7 @@ def step(
     chooses, and its choices count for as long as they equal the draft. No draft probabilities are needed.
     """
     shape = target.shape(sequences)
-    plans = plan(sequences, budget, shape, costs)
+    plans = plan(sequences, budget, shape, costs, clock)
     start = clock()
     verdicts = target.verify(plans)
     seconds = clock() - start
