@@ -89,8 +89,10 @@ def main() -> None:
         _print(rows, bench.instances)
 
 
-def instances(paths: Sequence[Path], vocabulary: Vocabulary, limit: int) -> Iterator[Instance]:
-    """First instances of schemas, in random order, that both backends take and that are of a fair length."""
+def instances(
+    paths: Sequence[Path], vocabulary: Vocabulary, limit: int, backends: Sequence[str] = BACKENDS
+) -> Iterator[Instance]:
+    """First instances of schemas, in random order, that all backends take and that are of a fair length."""
     found = 0
     for path in paths:
         rows = list(json_lines(path))
@@ -104,7 +106,7 @@ def instances(paths: Sequence[Path], vocabulary: Vocabulary, limit: int) -> Iter
             tokens = np.array(vocabulary.encode(text), np.int32)
             if not FEWEST <= tokens.size <= MOST:
                 continue
-            guards = {backend: _guard(row["schema"], vocabulary, backend) for backend in BACKENDS}
+            guards = {backend: _guard(row["schema"], vocabulary, backend) for backend in backends}
             if all(guard is not None and guard.accepts(text) for guard in guards.values()):
                 found += 1
                 prompt = np.array(vocabulary.encode(schema_prompt(row["schema"])), np.int32)

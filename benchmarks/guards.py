@@ -20,12 +20,14 @@ left out of every way. Time is the host's, of drafting alone, per emitted token.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
@@ -34,13 +36,13 @@ from rich.table import Table
 from benchmarks.extraction import extraction
 from benchmarks.extraction import table as extraction_table
 from benchmarks.guarded import Guarded, function_calls, instances
-from benchmarks.guarded_pass import Bench
+from benchmarks.guarded_pass import FEWEST, MOST, Bench
 from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.decoding.steering import RowSteering, Steered
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
-from ngramspec.guards import Matcher
+from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import Report, Trace, load_tokenizer, replay
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
@@ -115,12 +117,25 @@ def main() -> None:
         elif part == "extraction":
             figures[part] = extraction(num_items=40, rounds=1)
         else:
-            bench = Bench(list(guarded_instances(schemas, vocabulary, 4)), vocabulary, "135m")
-            figures[part] = [bench.steered_row(batch, rounds=2) for batch in _shown([1, 4])]
+            figures[part] = _guarded_passes(schemas, vocabulary)
     if arguments.json:
         print(json.dumps(figures, indent=2))
     else:
         _print(figures)
+
+
+def _guarded_passes(schemas: Sequence[Path], vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    found = list(guarded_instances(schemas, vocabulary, 4, ("llguidance",)))
+    if not found:
+        print(
+            f"guarded_pass is left out: it needs instances of {FEWEST} to {MOST} tokens, and there are none",
+            file=sys.stderr,
+        )
+        return []
+    bench = Bench(found, vocabulary, "135m")
+    return [bench.steered_row(batch, rounds=2) for batch in _shown([1, 4])]
 
 
 def _shown(steps: list[T]) -> Iterable[T]:
