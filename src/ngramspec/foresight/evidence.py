@@ -44,6 +44,18 @@ class Evidence(IntEnum):
     """The text is whole, and ends."""
     COUNTED = 16
     """What the name had before, with the next number; or the first one, where the schema's pattern says so."""
+    TABLE = 19
+    """One of the tables that the prompt declares."""
+    COLUMN = 20
+    """A column that the prompt declares, and that its question mentions."""
+    CALL = 23
+    """A call of SQL that the question asks for."""
+    KEY = 24
+    """A column that joins two tables."""
+    UNMENTIONED = 22
+    """A column that the prompt declares."""
+    CLAUSE = 21
+    """What joins names in SQL."""
 
 
 CONTINUED = 32

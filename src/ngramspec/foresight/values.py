@@ -199,7 +199,9 @@ class Values:
             elif kind == "quoted":
                 texts = (written(next(filter(None, match.groups()))) for match in _IN_QUOTES.finditer(tail))
             else:
-                texts = (written(match[0]) for match in _CAPITALS.finditer(tail) if not _is_opening(tail, match))
+                texts = (
+                    written(match[0].rstrip(".")) for match in _CAPITALS.finditer(tail) if not _is_opening(tail, match)
+                )
             found = self._lists[kind] = list(dict.fromkeys(texts))
         return found
 
@@ -220,7 +222,7 @@ def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
 def _is_opening(text: str, match: re.Match[str]) -> bool:
     """Whether a word has a capital because a sentence begins with it."""
     before = text[: match.start()].rstrip(" \"'(")
-    return " " not in match[0] and (not before or before[-1] in ".?!:\n]>")
+    return " " not in match[0] and (not before or before[-1] in ".?!:\n]>-")
 
 
 def _counted(place: Cursor, shapes: Sequence[Shape]) -> str | None:

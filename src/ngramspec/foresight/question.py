@@ -1,0 +1,59 @@
+"""What a question about tables asks for, by its words."""
+
+import re
+
+from ngramspec.foresight.values import Values
+
+
+def _heard(words: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+
+
+_CALLS = {
+    "COUNT(*)": _heard("how many|number of|count the"),
+    "AVG(": _heard("average|mean"),
+    "MAX(": _heard("maximum"),
+    "MIN(": _heard("minimum"),
+    "SUM(": _heard("total"),
+}
+_MORE = _heard(r"more|greater|larger|higher|older|over|above|after|longer|exceed\w*")
+_LESS = _heard("less|smaller|lower|younger|under|below|before|shorter|fewer")
+_ALIKE = _heard(r"contain\w*|substring|includ\w*|(?:start|end|begin)\w* with|letter")
+_NEGATED = _heard(r"not|never|without|no|\w+n't")
+_MOST = _heard("most|highest|largest|greatest|oldest|latest|longest|top|biggest|best|common")
+_LEAST = _heard("least|lowest|smallest|fewest|youngest|earliest|shortest")
+_SORTED = _heard(r"order(?:ed)?|sort(?:ed)?|alphabetical\w*|ascending|descending")
+_GROUPED = _heard("each|every|per|for different|(?:the )?(?:most|least) (?:number|common|popular)|fewest")
+_DISTINCT = _heard("distinct|different|unique")
+_DESCENDING = _heard(r"desc\w*|reverse|old to young|high to low")
+
+CALLED = frozenset(call.partition("(")[0].lower() for call in _CALLS)
+"""The names of what may be asked for, in lower case."""
+
+
+class Question:
+    """What is asked for. Guesses, each right more often than not."""
+
+    def __init__(self, text: str) -> None:
+        self.values = Values(text)
+        number = self.values.plain("", "", is_text=False)
+        is_most, is_least = _MOST.search(text) is not None, _LEAST.search(text) is not None
+        self.calls = [call for call, words in _CALLS.items() if words.search(text)]
+        self.comparison = ">" if _MORE.search(text) else "<" if _LESS.search(text) else "="
+        self.is_alike = _ALIKE.search(text) is not None
+        """A part of a text is asked for, not the whole."""
+        self.is_cut = is_most or is_least
+        """Only the first rows are wanted."""
+        self.limit = "1" if number is None else number.text
+        self.is_sorted = self.is_cut or _SORTED.search(text) is not None
+        self.is_descending = is_most or _DESCENDING.search(text) is not None
+        self.is_distinct = _DISTINCT.search(text) is not None
+        self.is_grouped = _GROUPED.search(text) is not None
+        is_compared = number is not None and (self.comparison != "=" or not self.is_cut)
+        self.has_text = self.values.plain("", "", is_text=True) is not None
+        """A text is named that something may be compared with."""
+        has_value = is_compared or self.has_text
+        self.is_negated = not has_value and _NEGATED.search(text) is not None
+        """What is not elsewhere is asked for."""
+        self.is_filtered = has_value or self.is_negated
+        self.quote = '"' if '"' in text else "'"

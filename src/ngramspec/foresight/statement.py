@@ -1,0 +1,178 @@
+"""A SELECT statement that is being written: where it stands, and what it has said."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ngramspec.foresight.tables import Column, Table, Tables
+
+_TOKEN = re.compile(r"""'(?:[^']|'')*'?|"[^"]*"?|\w+|<>|[<>!]=|\S""")
+_QUOTES = "'\""
+_CLAUSES = frozenset(["select", "from", "join", "on", "where", "group", "order", "having", "limit"])
+_SET_OPERATORS = frozenset(["union", "intersect", "except"])
+_JOINTS = (
+    _CLAUSES
+    | _SET_OPERATORS
+    | frozenset(["with", "distinct", "as", "by", "and", "or", "not", "in", "is", "like", "between", "!"])
+)
+_KEYWORDS = _JOINTS | frozenset(["null", "asc", "desc"])
+COMPARISONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "<>", "like"])
+
+
+class Source(NamedTuple):
+    """A table that is read from, and what is said for it."""
+
+    table: Table
+    alias: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the names of its columns."""
+        return self.alias or self.table.name
+
+
+class Query:
+    """One SELECT of a statement, as far as it is written."""
+
+    def __init__(self) -> None:
+        self.clause = ""
+        self.sources: list[Source] = []
+        self.columns: dict[str, list[str]] = {}
+        """The names that each clause said, with their prefixes, as they are written."""
+        self.labels: list[str] = []
+        """What the columns that were calculated are called."""
+
+    def said(self, clause: str) -> set[str]:
+        """The columns that `clause` said, without prefixes and in lower case."""
+        return {bare(name) for name in self.columns.get(clause, ())}
+
+
+class Statement:
+    """What the text of a statement says, and where it stands."""
+
+    def __init__(self, text: str, tables: Tables) -> None:
+        """text: from the statement's beginning on."""
+        self.text, self._tables = text, tables
+        self._tokens: list[str] = _TOKEN.findall(text)
+        self.has_blank = text[-1:].isspace()
+        self.begun = ""
+        """The name, number or text at the end that may go on."""
+        if self._tokens and not self.has_blank and _may_go_on(self._tokens[-1]):
+            self.begun = self._tokens.pop()
+        self._words = [token.lower() for token in self._tokens]
+        self.is_lower = bool(self._tokens) and self._tokens[0].islower()
+        self.calls: set[str] = set()
+        """What was called, in capitals."""
+        self.has_lower_calls = False
+        self.prefixes: list[str] = []
+        """What stands before the names of columns, once each."""
+        self._outer: list[Query | None] = []
+        self.query = Query()
+        for place, word in enumerate(self._words):
+            self._read(place, word)
+
+    @property
+    def is_in_call(self) -> bool:
+        """Whether a bracket is open behind which no query began."""
+        return bool(self._outer) and self._outer[-1] is None
+
+    @property
+    def is_in_subquery(self) -> bool:
+        """Whether a bracket is open behind which a query began."""
+        return any(self._outer)
+
+    @property
+    def outer_tables(self) -> list[Table]:
+        """What the queries around this one read from."""
+        return [source.table for query in self._outer if query is not None for source in query.sources]
+
+    @property
+    def is_behind_operand(self) -> bool:
+        """Whether the last whole token is a name, a value, or the end of either."""
+        last = self.last()
+        return last != "" and (last[0] in _QUOTES or last[0].isalnum() or last[0] in "_)*") and last not in _JOINTS
+
+    @property
+    def undefined(self) -> str | None:
+        """The first prefix that stands for no table yet."""
+        return next((prefix for prefix in self.prefixes if self.source(prefix) is None), None)
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        """What is read from, or all tables where nothing is yet."""
+        return self.query.sources or [Source(table) for table in self._tables.all]
+
+    def source(self, prefix: str) -> Source | None:
+        """What `prefix`, as in `prefix.column`, stands for."""
+        for source in self.query.sources:
+            if prefix.lower() in ((source.alias or "").lower(), source.table.name.lower()):
+                return source
+        table = self._tables.named(prefix)
+        return None if table is None else Source(table)
+
+    def column(self, name: str) -> Column | None:
+        """The first column of that name."""
+        return next((found for source in self.sources if (found := source.table.column(name))), None)
+
+    def last(self, number: int = 1) -> str:
+        """The last whole token, in lower case; number: or the one so many from the end; "" where there is none."""
+        return self._token(len(self._words) - number)
+
+    def num_since(self, keyword: str) -> int:
+        """How many whole tokens stand behind the last `keyword`."""
+        return next((back for back in range(len(self._words)) if self.last(back + 1) == keyword), len(self._words))
+
+    def _read(self, place: int, word: str) -> None:
+        if word == "(":
+            is_query = self._token(place + 1) == "select"
+            self._outer.append(self.query if is_query else None)
+            self.query = Query() if is_query else self.query
+        elif word == ")" and self._outer:
+            self.query = self._outer.pop() or self.query
+        elif word in _SET_OPERATORS:
+            self.query = Query()
+        elif word in _CLAUSES:
+            self.query.clause = word
+        elif _is_name(word):
+            self._take(place, self._tokens[place])
+
+    def _take(self, place: int, name: str) -> None:
+        query, before, behind = self.query, self._token(place - 1), self._token(place + 1)
+        if behind == "(":
+            self.calls.add(name.upper())
+            self.has_lower_calls |= name.islower()
+        elif query.clause == "select" and before == "as":
+            query.labels.append(name)
+        elif query.clause not in ("from", "join"):
+            self._take_column(place, name)
+        elif before in ("from", "join", ","):
+            table = self._tables.named(name)
+            if table is not None:
+                query.sources.append(Source(table))
+        elif before != "." and query.sources and query.sources[-1].alias is None:
+            query.sources[-1] = Source(query.sources[-1].table, name)
+
+    def _take_column(self, place: int, name: str) -> None:
+        if self._token(place + 1) != ".":
+            full = f"{self._tokens[place - 2]}.{name}" if self._token(place - 1) == "." and place > 1 else name
+            self.query.columns.setdefault(self.query.clause, []).append(full)
+        elif name not in self.prefixes:
+            self.prefixes.append(name)
+
+    def _token(self, place: int) -> str:
+        return self._words[place] if 0 <= place < len(self._words) else ""
+
+
+def bare(name: str) -> str:
+    """The name without its prefix, in lower case."""
+    return name.rpartition(".")[2].lower()
+
+
+def _is_name(word: str) -> bool:
+    return (word[:1].isalpha() or word[:1] == "_") and word not in _KEYWORDS
+
+
+def _may_go_on(token: str) -> bool:
+    if token[0] in _QUOTES:
+        return len(token) == 1 or token[-1] != token[0]
+    return (token[0].isalnum() or token[0] == "_") and token.lower() not in _KEYWORDS

@@ -1,0 +1,137 @@
+"""The tables that a prompt declares, and where its question mentions their names."""
+
+import re
+from collections import Counter
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+_MOST_PROMPT, _MOST_QUESTION = 50_000, 1500
+"""Of a prompt, and of what it asks, the last characters are looked at."""
+
+_NAME = r'(?:[\w"`\[\]]+\.)?["`\[]?(\w+)["`\]]?'
+_DECLARED = re.compile(
+    rf"(?im)\bCREATE TABLE (?:IF NOT EXISTS )?{_NAME}\s*(?=\()"
+    rf"|^[^\w\n]*(?:table )?{_NAME} ?(?=\(\w+(?:, ?\w+)*\)[^\w\n]*$)"  # on a line of its own: singer(id, name)
+)
+_NO_COLUMN = frozenset(["primary", "foreign", "constraint", "unique", "key", "check", "index"])
+_NO_TEXT = re.compile(r"(?i)int|num|real|float|double|dec|serial|bool|bit")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_ENDING = re.compile(r"(?<=\w{3})(?:ies|es|ed|ing|y|e)$|(?<=\w\w)s$")
+_ASKING = frozenset(["return", "show", "list", "give", "find", "what", "which"])
+_FAR = 1000
+
+
+class Column(NamedTuple):
+    """A column; is_text: its values stand in quotes."""
+
+    name: str
+    is_text: bool
+
+
+class Table(NamedTuple):
+    """A table, and its columns as they are declared."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, in capitals or not."""
+        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+
+
+class Mention(NamedTuple):
+    """Where a question mentions a name: how much of its words, 0.0 to 1.0, and the places of the surest of these.
+
+    first: in words, from where the question says what it wants; before there, and where it does not mention the name,
+    it is less than 0. last: the last place, -1 where there is none.
+    """
+
+    share: float
+    first: int
+    last: int
+
+
+class Tables:
+    """What a prompt says of tables, in its order; and its question, which is all else."""
+
+    def __init__(self, prompt: str) -> None:
+        prompt = prompt[-_MOST_PROMPT:]
+        found: dict[str, Table] = {}
+        rest, end = [], 0
+        for match in _DECLARED.finditer(prompt):
+            if match.start() < end:
+                continue
+            close = _closing(prompt, match.end())
+            columns = _columns(prompt[match.end() + 1 : close])
+            if columns:
+                name = match[1] or match[2]
+                found[name.lower()] = Table(name, columns)
+                rest.append(prompt[end : match.start()])
+                end = close + 1
+        self.all = tuple(found.values())
+        self.question = ("".join(rest) + prompt[end:])[-_MOST_QUESTION:]
+        self._mentions: dict[str, Mention] = {}
+
+    def named(self, name: str) -> Table | None:
+        """The table of that name, in capitals or not."""
+        return next((table for table in self.all if table.name.lower() == name.lower()), None)
+
+    def mention(self, name: str) -> Mention:
+        """Where the question mentions `name`. A word that many names have says little of each."""
+        found = self._mentions.get(name)
+        if found is None:
+            weights = {word: 1 / max(1, self._uses[word]) for word in stems(name)}
+            heard = {word: weight for word, weight in weights.items() if word in self._places}
+            surest = self._places[max(heard, key=lambda word: heard[word])] if heard else [-1]
+            first = next((place for place in surest if place >= self._asked_from), surest[0] - _FAR)
+            share = sum(heard.values()) / sum(weights.values()) if heard else 0.0
+            found = self._mentions[name] = Mention(share, first, surest[-1])
+        return found
+
+    @cached_property
+    def _asked_from(self) -> int:
+        words = _WORDS.findall(self.question)
+        return max((place for place, word in enumerate(words) if word.lower() in _ASKING), default=0)
+
+    @cached_property
+    def _uses(self) -> Counter[str]:
+        names = {table.name for table in self.all} | {column.name for table in self.all for column in table.columns}
+        return Counter(word for name in names for word in stems(name))
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for place, word in enumerate(_WORDS.findall(self.question)):
+            found.setdefault(_stem(word), []).append(place)
+        return found
+
+
+@lru_cache(maxsize=4096)
+def stems(name: str) -> tuple[str, ...]:
+    """The words of a name, once each, without their endings."""
+    return tuple(dict.fromkeys(_stem(word) for word in _WORDS.findall(name)))
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word.lower())
+
+
+def _closing(text: str, start: int) -> int:
+    """The place of the bracket that closes the one at `start`, or the end of the text."""
+    depth = 0
+    for match in re.finditer(r"[()]", text[start:]):
+        depth += 1 if match[0] == "(" else -1
+        if depth == 0:
+            return start + match.start()
+    return len(text)
+
+
+def _columns(body: str) -> tuple[Column, ...]:
+    """The columns that stand between the brackets of a declaration."""
+    found = []
+    for entry in re.sub(r"\([^()]*\)", "", re.sub(r"--.*", "", body)).split(","):
+        words = entry.split()
+        name = words[0].strip('"`[]') if words else ""
+        if re.fullmatch(r"\w+", name) and name.lower() not in _NO_COLUMN:
+            found.append(Column(name, len(words) > 1 and not _NO_TEXT.match(words[1])))
+    return tuple(found)
