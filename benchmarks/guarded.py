@@ -16,6 +16,7 @@ from ngramspec.guards.source import Whitespace
 from ngramspec.replay import Trace
 
 CALLS = ("bfcl_calls", "nestful_calls")
+SQL = "_sql"
 IN_SEQUENCE = "nestful_calls"
 SEPARATORS = (",", ":")
 
@@ -43,6 +44,20 @@ def function_calls(paths: Sequence[Path], vocabulary: Vocabulary) -> Guarded:
             for row in json_lines(path):
                 schema = call_schema(row["prompt"], in_sequence=path.name.startswith(IN_SEQUENCE))
                 found.add(_trace(schema, row["prompt"], row["output"], row["segment"], vocabulary, "flexible"))
+    return found
+
+
+def statements(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guarded]:
+    """The recorded answers in SQL, each without what ends it, under the grammar of SELECT statements; by recording."""
+    guard = Guard.load("sql-select", vocabulary)
+    found: dict[str, Guarded] = {}
+    for path in paths:
+        source = path.name.partition(".")[0]
+        if source.endswith(SQL):
+            for row in json_lines(path):
+                output = row["output"].rstrip("; \n")
+                trace = _encoded(row["prompt"], output, row["segment"], guard) if guard.accepts(output) else None
+                found.setdefault(source, Guarded()).add(trace)
     return found
 
 
@@ -76,5 +91,9 @@ def _trace(
             return None
     except GuardError:
         return None
-    ids = [np.array(vocabulary.encode(text), np.int32) for text in (prompt, output)]
+    return _encoded(prompt, output, segment, guard)
+
+
+def _encoded(prompt: str, output: str, segment: str, guard: Guard) -> Trace:
+    ids = [np.array(guard.vocabulary.encode(text), np.int32) for text in (prompt, output)]
     return Trace(ids[0], ids[1], segment, guard=guard)

@@ -4,10 +4,11 @@
 
 1. `function_calls`, each under the schema of the tools that its prompt names.
 2. `schemas`: instances of schemas, written without blanks, behind a prompt that shows the schema; by class.
-3. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
-4. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
+3. `sql`: answers in SQL under the grammar of SELECT statements, by recording.
+4. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
+5. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
 
-In 1 and 2 recorded outputs are replayed, drafted for as long as it pays with one request on an H100, in four ways:
+In 1 to 3 recorded outputs are replayed, drafted for as long as it pays with one request on an H100, in four ways:
 
     none            no guard; drafts are what the drafter says
     truncate        drafts end at the first token that the guard refuses
@@ -35,7 +36,7 @@ from rich.table import Table
 
 from benchmarks.extraction import extraction
 from benchmarks.extraction import table as extraction_table
-from benchmarks.guarded import Guarded, function_calls, instances
+from benchmarks.guarded import Guarded, function_calls, instances, statements
 from benchmarks.guarded_pass import FEWEST, MOST, Bench
 from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.traces import trace_paths
@@ -46,7 +47,7 @@ from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import Report, Trace, load_tokenizer, replay
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
-PARTS = ("function_calls", "schemas", "extraction", "guarded_pass")
+PARTS = ("function_calls", "schemas", "sql", "extraction", "guarded_pass")
 HISTORIES = {"history_off": False, "history_on": True}
 
 
@@ -101,7 +102,7 @@ def main() -> None:
     made.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = made.parse_args()
-    paths = trace_paths(made, arguments.traces) if "function_calls" in arguments.parts else []
+    paths = trace_paths(made, arguments.traces) if {"function_calls", "sql"} & {*arguments.parts} else []
     default = [DEFAULT_SCHEMAS] if DEFAULT_SCHEMAS.exists() else []
     schemas = default if arguments.schemas is None else arguments.schemas
     vocabulary = load_tokenizer(arguments.tokenizer).vocabulary
@@ -114,6 +115,9 @@ def main() -> None:
         elif part == "schemas":
             classes = sorted(instances(schemas, vocabulary).items())
             figures[part] = {name: _figures(found, vocabulary.tokens) for name, found in _shown(classes)}
+        elif part == "sql":
+            recordings = sorted(statements(paths, vocabulary).items())
+            figures[part] = {name: _figures(found, vocabulary.tokens) for name, found in _shown(recordings)}
         elif part == "extraction":
             figures[part] = extraction(num_items=40, rounds=1)
         else:
@@ -174,7 +178,7 @@ def _print(figures: dict[str, Any]) -> None:
     if not console.is_terminal:
         console.width = 150
     kinds = {"function calls": figures["function_calls"]} if "function_calls" in figures else {}
-    kinds |= figures.get("schemas", {})
+    kinds |= figures.get("schemas", {}) | figures.get("sql", {})
     for key, unit in (("tokens_per_pass", "tokens per pass"), ("us_per_token", "µs per token")) if kinds else ():
         table = Table(f"{unit}: history off, on", "rows", "refused", box=SIMPLE_HEAD, pad_edge=False)
         for arm in ARMS:

@@ -238,8 +238,15 @@ def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:
     traces.write_text("".join(json.dumps(row) + "\n" for row in rows))
     schema = {"type": "object", "properties": {"first_name": {"type": "string"}}, "required": ["first_name"]}
     schemas.write_text(json.dumps({"subset": "names", "schema": schema, "valid": [{"first_name": "Ann"}]}) + "\n")
-    command = [sys.executable, "-m", "benchmarks.guards", "--traces", str(traces), "--schemas", str(schemas)]
-    command += ["--tokenizer", "pico", "--parts", "function_calls", "schemas"]
+    declared = "CREATE TABLE singer (name text, age int);\n-- How many singers are older than 30?\n"
+    rows = [{"prompt": declared, "output": "SELECT COUNT(*) FROM singer WHERE age > 30;", "segment": "sql"}]
+    statements = tmp_path / "recorded_sql.jsonl"
+    statements.write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, {**rows[0], "output": "DROP TABLE singer"}])
+    )
+    command = [sys.executable, "-m", "benchmarks.guards", "--traces", str(traces), str(statements)]
+    command += ["--schemas", str(schemas)]
+    command += ["--tokenizer", "pico", "--parts", "function_calls", "schemas", "sql"]
     root = Path(__file__).parents[1]
     done = subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
@@ -249,4 +256,8 @@ def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:
     per_pass = {name: arm["tokens_per_pass"]["history_off"] for name, arm in found["arms"].items()}
     assert max(per_pass["none"], per_pass["truncate"]) < per_pass["no_key_lookup"] < per_pass["steered"]
     assert ["names"] == list(printed["schemas"])
+    recorded = printed["sql"]["recorded_sql"]
+    assert (1, 1) == (recorded["rows"], recorded["refused"])
+    per_pass = {name: arm["tokens_per_pass"]["history_off"] for name, arm in recorded["arms"].items()}
+    assert max(per_pass["none"], per_pass["truncate"]) < per_pass["steered"]
     assert "function calls" in subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout

@@ -43,6 +43,8 @@ class Names:
         selected = at.query.columns.get("select")
         if clause == "group" and selected and not at.begun and not is_behind_point:
             return Piece(selected[0], Evidence.COLUMN)
+        if at.sought and not at.begun:
+            return Piece(at.sought.rpartition(".")[2], Evidence.COLUMN)
         is_prefixed = not is_behind_point and (at.prefixes or any(source.alias for source in at.query.sources))
         named = at.source(at.last(2)) if is_behind_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)

@@ -87,6 +87,17 @@ class Statement:
         return [source.table for query in self._outer if query is not None for source in query.sources]
 
     @property
+    def sought(self) -> str | None:
+        """The column that is looked for in what this query selects: of `id IN (SELECT`, the first."""
+        outer = self._outer[-1] if self._outer else None
+        is_first = self.last() == "select" and self.last(3) == "in"
+        return (
+            outer.columns[outer.clause][-1]
+            if outer is not None and is_first and outer.clause in outer.columns
+            else None
+        )
+
+    @property
     def is_behind_operand(self) -> bool:
         """Whether the last whole token is a name, a value, or the end of either."""
         last = self.last()
