@@ -1,12 +1,11 @@
-"""Text in which values stand behind names, and more is not known: `key=value`, YAML, conditions of SQL."""
+"""Text of a regex or a grammar: values that stand behind their names, as in `key=value`, and SQL."""
 
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.sql_text import IS_SQL, Sql
-from ngramspec.foresight.tables import Tables
+from ngramspec.foresight.sql import IS_SQL, Sql, Tables
 from ngramspec.foresight.values import Values
 
 _TAIL = 120

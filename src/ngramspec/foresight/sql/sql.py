@@ -1,13 +1,13 @@
-"""SQL that asks of tables which the prompt declares."""
+"""What comes next in a statement: operands, and what joins these."""
 
 import re
 from collections.abc import Iterator
 
 from ngramspec.foresight.evidence import Evidence, Piece
-from ngramspec.foresight.question import CALLED, Question
-from ngramspec.foresight.sql_names import Names
-from ngramspec.foresight.statement import COMPARISONS, Statement
-from ngramspec.foresight.tables import Tables
+from ngramspec.foresight.sql.names import Names
+from ngramspec.foresight.sql.question import CALLED, Question
+from ngramspec.foresight.sql.statement import COMPARISONS, Statement
+from ngramspec.foresight.sql.tables import Tables
 
 IS_SQL = re.compile(r"(?is)\s*(?:(?:select|with)\b.*)?")
 """Texts that are foreseen."""
@@ -17,7 +17,7 @@ _COUNT = "COUNT(*)"
 
 
 class Sql:
-    """Foresees statements over the tables of one prompt: operands, and what joins these."""
+    """Foresees SELECT statements over the tables of one prompt."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables, self._question = tables, Question(tables.question)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.foresight import KeyedText
-from ngramspec.foresight.statement import Statement
-from ngramspec.foresight.tables import Column, Mention, Table, Tables
+from ngramspec.foresight.sql.statement import Statement
+from ngramspec.foresight.sql.tables import Column, Mention, Table, Tables
 
 TABLES = """CREATE TABLE singer (
   singer_id int PRIMARY KEY,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ngramspec.foresight.tables import Column, Table, Tables
+from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _TOKEN = re.compile(r"""'(?:[^']|'')*'?|"[^"]*"?|\w+|<>|[<>!]=|\S""")
 _QUOTES = "'\""

@@ -3,9 +3,9 @@
 from itertools import product
 
 from ngramspec.foresight.evidence import Evidence, Piece
-from ngramspec.foresight.question import Question
-from ngramspec.foresight.statement import Statement, bare
-from ngramspec.foresight.tables import Column, Table, Tables, stems
+from ngramspec.foresight.sql.question import Question
+from ngramspec.foresight.sql.statement import Statement, bare
+from ngramspec.foresight.sql.tables import Column, Table, Tables, stems
 
 _SURELY = 0.9
 """A name of whose words the question has so much is meant."""
