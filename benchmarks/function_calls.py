@@ -6,6 +6,7 @@ from typing import Any
 _TOOLS = "Tools:\n"
 _PARAMETERS = ("parameters", "path_parameters", "query_parameters", "arguments")
 _VALUES = ("enum", "allowed_values", "possible_values")
+_NOTES = ("description", "default", "example", "examples")
 _TYPES = {
     "string": "string",
     "integer": "integer",
@@ -61,7 +62,7 @@ def _call(tool: dict[str, Any], in_sequence: bool) -> dict[str, Any]:
 
 def _value(declared: dict[str, Any]) -> dict[str, Any]:
     """JSON Schema of a parameter, for which recordings have type names and keywords of their own."""
-    made: dict[str, Any] = {}
+    made = {keyword: declared[keyword] for keyword in _NOTES if keyword in declared}
     kind = _TYPES.get(str(declared.get("type", "")).lower())
     if kind is not None:
         made["type"] = kind

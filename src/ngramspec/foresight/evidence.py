@@ -56,6 +56,16 @@ class Evidence(IntEnum):
     """A column that the prompt declares."""
     CLAUSE = 21
     """What joins names in SQL."""
+    SUGGESTED = 17
+    """The schema has it as an example, default or in a description, and what is asked has it too."""
+    EXAMPLE = 18
+    """It is the default, or the first example, where the schema does not list all values."""
+    BEGUN = 25
+    """The schema suggests it, and the text began like it."""
+    TYPE = 26
+    """A value begins as its first type does, where it may have several."""
+    DATE = 27
+    """It is a date of the prompt's end, written as the schema asks."""
 
 
 CONTINUED = 32

@@ -5,7 +5,7 @@ from math import inf
 
 from ngramspec.foresight.cursor import At, Cursor, Frame, read
 from ngramspec.foresight.evidence import Evidence, Piece
-from ngramspec.foresight.shapes import Shape, Shapes, names, types, written
+from ngramspec.foresight.shapes import ANY, Shape, Shapes, names, types, written
 from ngramspec.foresight.values import Values
 
 _WORDS = ("true", "false", "null")
@@ -70,15 +70,29 @@ def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) 
     kinds = {kind for shape in shapes for kind in types(shape)}
     guess = values.guess(cursor, shapes)
     if guess is not None:
-        if guess.evidence is Evidence.SURE:
-            return [Piece(gap + guess.text, guess.evidence)]
-        if guess.text.startswith('"') and (kinds == {"string"} or guess.evidence in _OF_A_LIST):
-            return [Piece(gap + '"', Evidence.SURE), Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
-        return [Piece(gap, Evidence.SURE), Piece(guess.text, guess.evidence)]
+        return _guessed(guess, gap, is_text=kinds == {"string"} or guess.evidence in _OF_A_LIST)
+    opening = _OPENING.get(_first_type(shapes), "")
     if len(kinds) == 1:
-        [kind] = kinds
-        return [Piece(gap + _OPENING.get(kind, ""), Evidence.SURE)] if gap or kind in _OPENING else []
-    return [Piece(gap, Evidence.SURE)] if gap else []
+        return [Piece(gap + opening, Evidence.SURE)]
+    return [Piece(gap, Evidence.SURE), Piece(opening, Evidence.TYPE)]
+
+
+def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
+    """is_text: what comes is surely one."""
+    if guess.evidence is Evidence.SURE:
+        return [Piece(gap + guess.text, guess.evidence)]
+    if not guess.text.startswith('"'):
+        return [Piece(gap, Evidence.SURE), guess]
+    begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', Evidence.TYPE)]
+    if not guess.text.endswith('"'):  # more follows, which nobody knows
+        return [*begin, Piece(guess.text[1:], guess.evidence)]
+    return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
+
+
+def _first_type(shapes: tuple[Shape, ...]) -> str:
+    """The one that a value most probably has: a text where the schema says nothing, and null last."""
+    found = [kind for shape in shapes for kind in (("string",) if types(shape) == ANY else types(shape))]
+    return next((kind for kind in found if kind != "null"), "null")
 
 
 def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
@@ -124,6 +138,8 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
     guess = values.completion(cursor)
     if guess is not None:
         return [Piece(guess.text[1 + len(cursor.content) :], guess.evidence)]
+    if cursor.content.endswith(","):  # a text does not end there
+        return []
     return [Piece('"', values.end_of(cursor.content))]
 
 

@@ -103,7 +103,8 @@ def arrays(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     return tuple(shape for shape in shapes if "array" in types(shape))
 
 
-_ALL = ("object", "array", "string", "number", "boolean", "null")
+ANY = ("object", "array", "string", "number", "boolean", "null")
+"""The types of JSON."""
 
 
 def types(shape: Shape) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def types(shape: Shape) -> tuple[str, ...]:
         return ("array",)
     if "pattern" in shape or "format" in shape:
         return ("string",)
-    return _ALL
+    return ANY
 
 
 def names(shape: Shape) -> tuple[str, ...]:

@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from ngramspec.foresight.cursor import At, Cursor, Frame
+from ngramspec.foresight.dates import dates
 from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.question import question, without_schemas
 from ngramspec.foresight.shapes import Shape, fixed, types, written
-
-_TAIL = 1500
-"""What is asked stands in so many characters at the end of a prompt, if it stands anywhere."""
+from ngramspec.foresight.suggestions import Suggestion, Suggestions
 
 _MOST_PROMPT, _MOST_CONTENT = 50_000, 40
 """Of a prompt its last characters are looked at, and of a value that is looked for in it."""
@@ -21,25 +21,18 @@ _MOST_NAME, _MOST_WORDS = 64, 8
 
 _NUMBERS = frozenset(["number", "integer"])
 
-_LEAST = 30
-"""Shorter ends of prompts ask nothing."""
-
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
-_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
 _CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
 _PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
+_YEAR = re.compile(r"[0-9]{4}")
+_JSON = "JSON"
+"""What a prompt asks for, and no name."""
+
 _LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
 _MOST_VALUE = 200
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-
-
-def _question(prompt: str) -> str:
-    """What is asked: the end of the prompt, without the JSON that stands before it."""
-    tail = prompt[-_TAIL:]
-    cut = max(tail.rfind('"}'), tail.rfind("]}"), tail.rfind("}}")) + 2
-    return tail[cut:] if len(tail) - cut > _LEAST else tail
 
 
 class Values:
@@ -47,8 +40,11 @@ class Values:
 
     def __init__(self, prompt: str) -> None:
         self._prompt = prompt[-_MOST_PROMPT:]
-        self._tail = _question(prompt)
+        self._told = without_schemas(self._prompt)
+        self._tail = question(self._told)
         self._lower = self._tail.lower()
+        self._suggestions = Suggestions(self._lower)
+        self._dates: dict[str, list[str]] = {}
         self._lists: dict[str, list[str]] = {}
         self._keyed_to: dict[tuple[str, frozenset[str]], Piece | None] = {}
         self._fixed_of: dict[tuple[int, ...], dict[str, Any]] = {}
@@ -150,24 +146,40 @@ class Values:
         keyed = None if name is None else self._keyed(name, kinds)
         if keyed is not None and keyed.text.startswith(begun):
             yield keyed
+        suggestion = self._suggestions.of(shapes)
+        yield from _new(suggestion.asked, Evidence.SUGGESTED, begun, place)
         if is_number:
-            yield from self._new("numbers", Evidence.TYPED, begun, place)
+            yield from _new(self._list("numbers"), Evidence.TYPED, begun, place)
         if "string" in kinds and not (is_number and kinds <= _NUMBERS | {"string"}):
-            counted = _counted(place, shapes)
-            if counted is not None and counted.startswith(begun):
-                yield Piece(counted, Evidence.COUNTED)
-            if any(shape.get("format") == "date" for shape in shapes):
-                yield from (Piece(text, Evidence.TYPED) for text in self._list("dates") if text.startswith(begun))
-            yield from self._new("quoted", Evidence.QUOTED, begun, place)
-            yield from self._new("capitals", Evidence.CAPITAL, begun, place)
+            yield from self._texts(place, shapes, suggestion, begun)
+        if begun:
+            yield from (Piece(text, Evidence.BEGUN) for text in suggestion.all if text.startswith(begun))
+        elif suggestion.first is not None and kinds != {"boolean"}:
+            yield Piece(suggestion.first, Evidence.EXAMPLE)
         if kinds == {"boolean"}:
             yield Piece("true", Evidence.DEFAULT)
 
-    def _new(self, kind: str, evidence: Evidence, begun: str, place: Cursor) -> Iterator[Piece]:
-        """Texts of a kind that were not said yet."""
-        for text in self._list(kind):
-            if text.startswith(begun) and not any(said.text == text for said in place.said):
-                yield Piece(text, evidence)
+    def _texts(self, place: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Iterator[Piece]:
+        """Texts that begin with `begun`, the surest first."""
+        counted = _counted(place, shapes)
+        if counted is not None and counted.startswith(begun):
+            yield Piece(counted, Evidence.COUNTED)
+        if suggestion.is_date:
+            yield from _new(self._dates_in(begun[1:5], suggestion), Evidence.DATE, begun, place)
+            return
+        yield from _new(self._list("quoted"), Evidence.QUOTED, begun, place)
+        capitals = self._list("capitals")
+        if suggestion.is_pair:  # where only one half of it was said, the other one follows
+            capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
+        yield from _new(capitals, Evidence.CAPITAL, begun, place)
+
+    def _dates_in(self, year: str, suggestion: Suggestion) -> list[str]:
+        """The dates of the prompt's end, as JSON has them, without a quote at the end where a time follows."""
+        year = year if _YEAR.fullmatch(year) else ""
+        found = self._dates.get(year)
+        if found is None:
+            found = self._dates[year] = dates(self._tail, year or None)
+        return [f'"{date}' if suggestion.is_time else f'"{date}"' for date in found]
 
     def _keyed(self, name: str, kinds: frozenset[str]) -> Piece | None:
         """What stands behind the name, or behind its words; of several places the last."""
@@ -181,8 +193,8 @@ class Values:
         if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
             return None
         pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
-        for match in reversed(list(re.finditer(pattern, self._prompt))):
-            value = _value_in(self._prompt[match.end() : match.end() + _MOST_VALUE], kinds, is_line=bool(match[1]))
+        for match in reversed(list(re.finditer(pattern, self._told))):
+            value = _value_in(self._told[match.end() : match.end() + _MOST_VALUE], kinds, is_line=bool(match[1]))
             if value is not None:
                 return Piece(value, Evidence.KEYED)
         return None
@@ -194,16 +206,25 @@ class Values:
             tail = self._tail
             if kind == "numbers":
                 texts = (match[0].replace(",", "") for match in _NUMBER.finditer(tail))
-            elif kind == "dates":
-                texts = (written(match[0]) for match in _DATE.finditer(tail))
             elif kind == "quoted":
                 texts = (written(next(filter(None, match.groups()))) for match in _IN_QUOTES.finditer(tail))
             else:
-                texts = (
-                    written(match[0].rstrip(".")) for match in _CAPITALS.finditer(tail) if not _is_opening(tail, match)
-                )
+                texts = (written(match[0].rstrip(".")) for match in _CAPITALS.finditer(tail) if _is_named(tail, match))
             found = self._lists[kind] = list(dict.fromkeys(texts))
         return found
+
+
+def _new(texts: Iterable[str], evidence: Evidence, begun: str, place: Cursor) -> Iterator[Piece]:
+    """Of `texts` those that go on behind `begun` and were not said yet."""
+    for text in texts:
+        if text.startswith(begun) and text != begun and not _was_said(text, place):
+            yield Piece(text, evidence)
+
+
+def _was_said(text: str, place: Cursor) -> bool:
+    if text[0] == '"' and text[-1] != '"':  # how it goes on is not known
+        return any(said.text.startswith(text) for said in place.said)
+    return any(said.text == text for said in place.said)
 
 
 def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
@@ -219,10 +240,10 @@ def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
     return None if line is None else written(line[0].strip())
 
 
-def _is_opening(text: str, match: re.Match[str]) -> bool:
-    """Whether a word has a capital because a sentence begins with it."""
+def _is_named(text: str, match: re.Match[str]) -> bool:
+    """Whether words have capitals as a name has; not where a sentence begins, or where JSON is asked for."""
     before = text[: match.start()].rstrip(" \"'(")
-    return " " not in match[0] and (not before or before[-1] in ".?!:\n]>-")
+    return " " in match[0] or (match[0].rstrip(".") != _JSON and bool(before) and before[-1] not in ".?!:\n]>-")
 
 
 def _counted(place: Cursor, shapes: Sequence[Shape]) -> str | None:

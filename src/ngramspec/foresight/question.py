@@ -1,0 +1,59 @@
+"""What is asked: the end of a prompt, without the JSON that stands before it, and without schemas."""
+
+import json
+from typing import Any
+
+_TAIL = 1500
+"""What is asked stands in so many characters at the end of a prompt, if it stands anywhere."""
+
+_LEAST = 30
+"""Shorter ends of prompts ask nothing."""
+
+_MOST_OPENED = 64
+"""So many objects are looked at, whether they are schemas."""
+
+_PROPERTIES = '"properties"'
+_JSON = json.JSONDecoder()
+
+
+def question(prompt: str) -> str:
+    """The question of a prompt without schemas."""
+    tail = prompt[-_TAIL:]
+    cut = max(tail.rfind('"}'), tail.rfind("]}"), tail.rfind("}}")) + 2
+    return tail[cut:] if len(tail) - cut > _LEAST else tail
+
+
+def without_schemas(prompt: str) -> str:
+    """`prompt` without the JSON in it that describes JSON: the names, types and numbers there are no values."""
+    if _PROPERTIES not in prompt:
+        return prompt
+    kept: list[str] = []
+    place, start = 0, -1
+    for _ in range(_MOST_OPENED):
+        start = prompt.find("{", start + 1)
+        if start < 0:
+            break
+        try:
+            value, end = _JSON.raw_decode(prompt, start)
+        except (ValueError, RecursionError):
+            continue
+        if _PROPERTIES in prompt[start:end] and _describes(value):
+            kept.append(prompt[place:start])
+            place = end
+        start = end - 1
+    return "".join((*kept, prompt[place:]))
+
+
+def _describes(value: Any) -> bool:
+    """Whether there is a schema of an object in `value`: names, and behind each of them an object of its own."""
+    left = [value]
+    while left:
+        found = left.pop()
+        if isinstance(found, dict):
+            properties = found.get("properties")
+            if isinstance(properties, dict) and properties and all(isinstance(of, dict) for of in properties.values()):
+                return True
+            left += found.values()
+        elif isinstance(found, list):
+            left += found
+    return False
