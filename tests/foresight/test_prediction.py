@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ngramspec.foresight.cursor import At, read, start
 from ngramspec.foresight.evidence import Evidence
 from ngramspec.foresight.prediction import foresee
-from ngramspec.foresight.shapes import Shapes
+from ngramspec.foresight.shapes import ANY, Shapes
 from ngramspec.foresight.style import COMPACT, Style
 from ngramspec.foresight.values import Values
 from ngramspec.testing import Constraint
@@ -75,6 +75,61 @@ def test_names_punctuation_and_listed_values_are_foreseen_as_the_text_is_spaced(
     assert expected == foreseen(text, most=len(expected))[: len(expected)]
 
 
+PLAIN = st.one_of(st.text(max_size=12), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(),
+                  st.none(), st.lists(st.integers(), max_size=2))  # fmt: skip
+SAID = st.sampled_from(
+    [
+        "default",
+        "e.g. ",
+        "'a b'",
+        "(one, two or 3)",
+        "New York, NY",
+        "YYYY-MM-DD",
+        " HH",
+        "May 5, 2023",
+        "is ",
+        ": ",
+        "-1",
+    ]
+)
+
+
+@given(
+    kinds=st.lists(st.sampled_from(ANY), min_size=1, max_size=3, unique=True), default=PLAIN,
+    examples=st.lists(PLAIN, max_size=3), described=st.lists(SAID | st.text(max_size=6)).map("".join), begun=st.text(),
+    prompt=st.lists(SAID | st.text(max_size=6)).map("".join), is_begun=st.booleans(),
+)  # fmt: skip
+@settings(deadline=None)
+def test_whatever_a_schema_suggests_what_is_foreseen_is_json_still(
+    kinds: list[str], default: Any, examples: list[Any], described: str, begun: str, prompt: str, is_begun: bool
+) -> None:
+    value = {"type": kinds, "default": default, "examples": examples, "description": described}
+    shapes = Shapes({"type": "object", "properties": {"value": value, "other": value}, "required": ["value", "other"]})
+    text = f'{{"value": {json.dumps(begun, ensure_ascii=False)[:-1] if is_begun else ""}'
+    cursor = read(start(shapes, Style()), text, shapes)
+    for piece in islice(foresee(cursor, shapes, Values(prompt)), 20):
+        assert piece.text
+        cursor = read(cursor, piece.text, shapes)
+        assert cursor.at is not At.LOST
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [(["string", "null"], '"'), (["null", "object"], "{"), (["null", "array"], "["), (["number", "string"], "")],
+)
+def test_of_several_types_a_value_begins_as_the_first_that_is_not_null(kinds: list[str], expected: str) -> None:
+    shapes = Shapes({"type": "object", "properties": {"value": {"type": kinds}}})
+    cursor = read(start(shapes, Style()), '{"value": ', shapes)
+    first = next(iter(foresee(cursor, shapes, Values(""))), None)
+    assert (None if not expected else (expected, Evidence.TYPE)) == first
+
+
+def test_a_value_of_which_only_the_beginning_is_known_is_not_closed() -> None:
+    schema = {"properties": {"city": {"type": "string", "description": "City and state, e.g. San Francisco, CA"}}}
+    assert '"New York,' == foreseen('{"city": ', schema, "the weather in New York please")
+    assert "" == foreseen('{"city": "New York,', schema, "the weather in New York please")
+
+
 @pytest.mark.parametrize("number", ["-", "1.", "1e", "1e-"])
 def test_a_number_does_not_end_before_it_is_one(number: str) -> None:
     assert "" == foreseen(f'{{"size": {number}', {"properties": {"size": {"type": "number"}}, "type": "object"})
@@ -95,4 +150,4 @@ def test_a_schema_that_refers_to_itself_or_to_nothing_says_what_it_can() -> None
         "required": ["next"],
     }
     assert foreseen("", tree, most=25).startswith('{"next": {"next": {"next"')
-    assert "" == foreseen('{"next": {}, "other": ', tree)
+    assert '"' == foreseen('{"next": {}, "other": ', tree)  # a text is likeliest

@@ -1,5 +1,6 @@
 """A value is looked for in the prompt: by its name, its type, its form."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ from ngramspec.foresight.style import Style
 from ngramspec.foresight.values import Values
 
 STRING, NUMBER = {"type": "string"}, {"type": "number"}
+
+
+def described(description: str) -> dict[str, str]:
+    return {"type": "string", "description": description}
 
 
 def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None:
@@ -31,7 +36,19 @@ def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None
         ("in celsius please", "unit", {"enum": ["kelvin", "Celsius"]}, ('"Celsius"', Evidence.LISTED)),
         ("nothing", "unit", {"enum": ["kelvin", "celsius"], "default": "celsius"}, ('"celsius"', Evidence.DEFAULT)),
         ("nothing", "unit", {"const": 7}, ("7", Evidence.SURE)),
-        ("from 2024-05-01 on", "day", {"type": "string", "format": "date"}, ('"2024-05-01"', Evidence.TYPED)),
+        ("from 2024-05-01 on", "day", {"type": "string", "format": "date"}, ('"2024-05-01"', Evidence.DATE)),
+        ("on May 1st, 2024", "day", described("as YYYY-MM-DD"), ('"2024-05-01"', Evidence.DATE)),
+        ("on May 1st, 2024", "day", described("as YYYY-MM-DD HH:MM"), ('"2024-05-01', Evidence.DATE)),
+        ("on May 1st, 2024", "day", {"type": "string", "format": "date-time"}, ('"2024-05-01', Evidence.DATE)),
+        ("I am vegan.", "diet", described("such as vegan or gluten-free"), ('"vegan"', Evidence.SUGGESTED)),
+        ("I am a vegan.", "diet", {**STRING, "examples": ["any", "vegan"]}, ('"vegan"', Evidence.SUGGESTED)),
+        ("of veganism", "diet", {**STRING, "examples": ["any", "vegan"]}, ('"any"', Evidence.EXAMPLE)),
+        ("nothing", "diet", {**STRING, "default": "any", "example": "vegan"}, ('"any"', Evidence.EXAMPLE)),
+        ("nothing", "size", {**NUMBER, "description": "Size. Default is 52."}, ("52", Evidence.EXAMPLE)),
+        ("in Rome", "city", described("e.g. Boston, MA"), ('"Rome,', Evidence.CAPITAL)),
+        ("in Rome, IT", "city", described("e.g. Boston, MA"), ('"Rome, IT"', Evidence.CAPITAL)),
+        ("nothing", "is_new", {"type": "boolean", "default": False}, ("true", Evidence.DEFAULT)),
+        ("Please write some JSON.", "city", STRING, None),
         ("", "label", {"type": "string", "pattern": "^var[0-9]+$"}, ('"var1"', Evidence.COUNTED)),
         ("nothing of use", "city", STRING, None),
     ],
@@ -53,3 +70,31 @@ def test_what_was_said_is_not_said_again_and_what_was_numbered_is_numbered_on() 
 )
 def test_a_value_ends_where_it_ends_in_the_prompt(content: str, evidence: Evidence) -> None:
     assert evidence == Values("to New York, please").end_of(content)
+
+
+def test_what_was_begun_as_the_schema_suggests_goes_on_so() -> None:
+    shapes = Shapes({"type": "object", "properties": {"unit": described("'metric' or 'imperial'")}})
+    place = read(start(shapes, Style()), '{"unit": "im', shapes)
+    assert ('"imperial"', Evidence.BEGUN) == Values("nothing").completion(place)
+
+
+def test_a_year_that_was_written_is_that_of_a_date_without_one() -> None:
+    shapes = Shapes({"type": "object", "properties": {"day": described("as YYYY-MM-DD")}})
+    values = Values("on the 3rd of April")
+    place = read(start(shapes, Style()), '{"day": ', shapes)
+    assert values.guess(place, place.shapes) is None
+    assert ('"2031-04-03"', Evidence.DATE) == values.completion(read(place, '"2031-', shapes))
+    assert values.completion(read(place, '"some-', shapes)) is None
+
+
+def test_half_of_a_pair_that_was_said_is_not_said_again() -> None:
+    schema = described("e.g. Boston, MA")
+    before = '"origin": "New York, NY", '
+    assert ('"Rome,', Evidence.CAPITAL) == guess("from New York to Rome", "to_city", schema, before)
+
+
+def test_the_schema_in_a_prompt_is_not_where_values_are_looked_for() -> None:
+    schema = {"type": "object", "properties": {"type": {"type": "string"}, "size": {"type": "number", "minimum": 3}}}
+    prompt = f"Say it as {json.dumps(schema)}, please."
+    assert guess(prompt, "type", STRING) is None
+    assert guess(prompt, "size", NUMBER) is None
