@@ -4,8 +4,8 @@
 
 The recordings are replayed twice, shuffled, with an adaptive lookup that drafts as it would alone on a GPU. Of the
 second time, which begins with empty histories, the mean of the weights is kept: single lessons no longer show in it.
-A third time, the drafter also learns what to think of text that is spelled alike; and a last time, from function calls
-and instances of schemas under their guards, what the evidence is worth that a text is foreseen by.
+A third time, the drafter also learns what to think of text that is spelled alike; and a last time, from function calls,
+instances of schemas and SQL under their guards, what the evidence is worth that a text is foreseen by.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.guarded import function_calls, instances
+from benchmarks.guarded import function_calls, instances, statements
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.drafting import AdaptiveLookup, prior
 from ngramspec.drafting.survival import Survival
@@ -74,6 +74,7 @@ def main() -> None:
     traces = [trace for path in arguments.traces for trace in read_traces(path, tokenizer)]
     vocabulary = tokenizer.vocabulary
     kinds = [function_calls(arguments.traces, vocabulary), *instances(arguments.schemas, vocabulary).values()]
+    kinds += statements(arguments.traces, vocabulary).values()
     guarded = [trace for kind in kinds for trace in kind.traces]
     arguments.output.write_text(prior.written(learnt(traces, guarded, vocabulary.tokens)), encoding="utf-8")
 

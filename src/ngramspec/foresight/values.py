@@ -21,7 +21,7 @@ _MOST_NAME, _MOST_WORDS = 64, 8
 
 _NUMBERS = frozenset(["number", "integer"])
 
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
 _CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
@@ -149,7 +149,7 @@ class Values:
         suggestion = self._suggestions.of(shapes)
         yield from _new(suggestion.asked, Evidence.SUGGESTED, begun, place)
         if is_number:
-            yield from _new(self._list("numbers"), Evidence.TYPED, begun, place)
+            yield from _new(self._list("integers" if "integer" in kinds else "numbers"), Evidence.TYPED, begun, place)
         if "string" in kinds and not (is_number and kinds <= _NUMBERS | {"string"}):
             yield from self._texts(place, shapes, suggestion, begun)
         if begun:
@@ -204,8 +204,8 @@ class Values:
         found = self._lists.get(kind)
         if found is None:
             tail = self._tail
-            if kind == "numbers":
-                texts = (match[0].replace(",", "") for match in _NUMBER.finditer(tail))
+            if kind in ("numbers", "integers"):
+                texts = (_number(match, is_share=kind == "numbers") for match in _NUMBER.finditer(tail))
             elif kind == "quoted":
                 texts = (written(next(filter(None, match.groups()))) for match in _IN_QUOTES.finditer(tail))
             else:
@@ -227,6 +227,12 @@ def _was_said(text: str, place: Cursor) -> bool:
     return any(said.text == text for said in place.said)
 
 
+def _number(match: re.Match[str], *, is_share: bool) -> str:
+    """A number as JSON has it; is_share: what is said in percent is written as a share of one."""
+    text = match[1].replace(",", "")
+    return f"{float(text) / 100:g}" if match[2] and is_share else text
+
+
 def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
     """The value that `text` begins with, as JSON has it; is_line: a text need not stand in quotes."""
     if "string" in kinds:
@@ -235,7 +241,7 @@ def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
             return written(next(filter(None, quoted.groups())))
     number = _NUMBER.match(text) if kinds & _NUMBERS else None
     if number:
-        return number[0].replace(",", "")
+        return _number(number, is_share="integer" not in kinds)
     line = _LINE.match(text) if "string" in kinds and is_line else None
     return None if line is None else written(line[0].strip())
 
