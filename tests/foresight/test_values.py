@@ -75,6 +75,15 @@ def test_a_value_ends_where_it_ends_in_the_prompt(content: str, evidence: Eviden
     assert evidence == Values("to New York, please").end_of(content)
 
 
+def test_a_listed_value_that_was_said_gives_way_to_one_that_is_mentioned_as_well() -> None:
+    schema = {"enum": ["add_numbers", "draw_circle", "draw_square"]}
+    prompt = "Add these numbers, then draw a square, and a circle that is as large."
+    assert ('"add_numbers"', Evidence.LISTED) == guess(prompt, "name", schema)
+    assert ('"draw_circle"', Evidence.LISTED) == guess(prompt, "name", schema, '"name": "add_numbers", ')
+    alone = "Add these numbers, and those."
+    assert ('"add_numbers"', Evidence.LISTED) == guess(alone, "name", schema, '"name": "add_numbers", ')
+
+
 def test_what_was_begun_as_the_schema_suggests_goes_on_so() -> None:
     shapes = Shapes({"type": "object", "properties": {"unit": described("'metric' or 'imperial'")}})
     place = read(start(shapes, Style()), '{"unit": "im', shapes)

@@ -19,7 +19,8 @@ _JSON = json.JSONDecoder()
 def question(prompt: str) -> str:
     """The question of a prompt without schemas."""
     tail = prompt[-_TAIL:]
-    cut = max(tail.rfind('"}'), tail.rfind("]}"), tail.rfind("}}")) + 2
+    end = max(tail.rfind('"}'), tail.rfind("]}"), tail.rfind("}}"))
+    cut = 0 if end < 0 else end + 2
     return tail[cut:] if len(tail) - cut > _LEAST else tail
 
 

@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from ngramspec.foresight.cursor import At, Cursor, Frame
 from ngramspec.foresight.dates import dates
 from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.listed import WORDS, Listed
 from ngramspec.foresight.question import question, without_schemas
-from ngramspec.foresight.shapes import Shape, fixed, types, written
+from ngramspec.foresight.shapes import Shape, types, written
 from ngramspec.foresight.suggestions import Suggestion, Suggestions
 
 _MOST_PROMPT, _MOST_CONTENT = 50_000, 40
@@ -32,7 +32,6 @@ _JSON = "JSON"
 
 _LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
 _MOST_VALUE = 200
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
 class Values:
@@ -42,37 +41,27 @@ class Values:
         self._prompt = prompt[-_MOST_PROMPT:]
         self._told = without_schemas(self._prompt)
         self._tail = question(self._told)
-        self._lower = self._tail.lower()
-        self._suggestions = Suggestions(self._lower)
+        in_small = self._tail.lower()
+        self._suggestions, self._listed = Suggestions(in_small), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
         self._lists: dict[str, list[str]] = {}
         self._keyed_to: dict[tuple[str, frozenset[str]], Piece | None] = {}
-        self._fixed_of: dict[tuple[int, ...], dict[str, Any]] = {}
-        self._likeliest_of: dict[tuple[int, ...], Piece] = {}
 
     def guess(self, place: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
         """The value that comes at `place`, of one of `shapes`; or None."""
-        listed = self._fixed(shapes)
-        if listed:
-            return self._listed(listed, place, shapes)
+        listed = self._listed.guess(place, shapes)
+        if listed is not None:
+            return listed
         kinds = frozenset(kind for shape in shapes for kind in types(shape))
         return next(self._candidates(place, shapes, kinds), None)
 
     def completion(self, place: Cursor) -> Piece | None:
         """The string that begins as the one at `place` does, which is not empty."""
         begun = f'"{place.content}'
-        fitting = list(islice((text for text in self._fixed(place.shapes) if text.startswith(begun)), 2))
+        fitting = list(islice((text for text in self._listed.values(place.shapes) if text.startswith(begun)), 2))
         if fitting:
             return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else Evidence.DEFAULT)
         return next(self._candidates(place, place.shapes, frozenset(["string"]), begun), None)
-
-    def _fixed(self, shapes: tuple[Shape, ...]) -> dict[str, Any]:
-        """The values that the schema lists, by how they are written."""
-        key = tuple(map(id, shapes))  # of shapes that the row's text keeps
-        found = self._fixed_of.get(key)
-        if found is None:
-            found = self._fixed_of[key] = {written(value): value for value in fixed(shapes)}
-        return found
 
     def plain(self, name: str, begun: str, *, is_text: bool) -> Piece | None:
         """The value of `name` that begins with `begun`, as it stands in the prompt; is_text: in quotes."""
@@ -94,49 +83,6 @@ class Values:
         if following.isalnum():
             return Evidence.UNKNOWN
         return Evidence.BLANK if following == " " else Evidence.BOUNDARY
-
-    def _listed(self, listed: dict[str, Any], place: Cursor, shapes: tuple[Shape, ...]) -> Piece:
-        if len(listed) == 1:
-            return Piece(next(iter(listed)), Evidence.SURE)
-        is_item = place.frame is not None and not place.frame.is_object
-        taken = {said.text for said in place.said if said.name == place.name} & listed.keys() if is_item else None
-        if taken:
-            left = [value for text, value in listed.items() if text not in taken]
-            return self._likeliest(left or list(listed.values()), shapes)
-        key = tuple(map(id, shapes))
-        found = self._likeliest_of.get(key)
-        if found is None:
-            found = self._likeliest_of[key] = self._likeliest(list(listed.values()), shapes)
-        return found
-
-    def _likeliest(self, listed: list[Any], shapes: Sequence[Shape]) -> Piece:
-        best, latest = None, -1
-        for value in listed:
-            if isinstance(value, str) and value:
-                place = self._lower.rfind(value.lower())
-                if place > latest:
-                    best, latest = value, place
-        if best is not None:
-            return Piece(written(best), Evidence.LISTED)
-        by_words = self._by_words(listed)
-        if by_words is not None:
-            return Piece(written(by_words), Evidence.LISTED)
-        default = next(
-            (shape["default"] for shape in shapes if "default" in shape and shape["default"] in listed), listed[0]
-        )
-        return Piece(written(default), Evidence.DEFAULT)
-
-    def _by_words(self, listed: list[Any]) -> str | None:
-        """The text of whose words most stand in the prompt's end."""
-        best, most = None, 0.0
-        for value in listed:
-            if not isinstance(value, str):
-                continue
-            words = [word.lower() for word in _WORDS.findall(value) if len(word) > 2]
-            share = sum(word in self._lower for word in words) / (len(words) + 1)
-            if share > most:
-                best, most = value, share
-        return best
 
     def _candidates(
         self, place: Cursor, shapes: Sequence[Shape], kinds: frozenset[str], begun: str = ""
@@ -189,7 +135,7 @@ class Values:
         return self._keyed_to[key]
 
     def _look_behind(self, name: str, kinds: frozenset[str]) -> Piece | None:
-        words = _WORDS.findall(name)
+        words = WORDS.findall(name)
         if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
             return None
         pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"

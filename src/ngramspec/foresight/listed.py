@@ -1,0 +1,66 @@
+"""Which of the values that a schema lists? Those that the question mentions, whole or by their words."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ngramspec.foresight.cursor import Cursor
+from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.shapes import Shape, fixed, written
+
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+"""The words of a name, however it joins them."""
+
+_NEARLY = 0.8
+"""A value that was not said comes before one that was, if so much of what speaks for that one speaks for it."""
+
+
+class Listed:
+    """Chooses among the values that schemas list, beside one question."""
+
+    def __init__(self, question: str) -> None:
+        """question: in small letters."""
+        self._question = question
+        self._fixed_of: dict[tuple[int, ...], dict[str, Any]] = {}
+        self._likeliest_of: dict[tuple[int, ...], Piece] = {}
+
+    def values(self, shapes: Sequence[Shape]) -> dict[str, Any]:
+        """The values that `shapes`, which the row's text keeps, list, by how they are written."""
+        key = tuple(map(id, shapes))
+        found = self._fixed_of.get(key)
+        if found is None:
+            found = self._fixed_of[key] = {written(value): value for value in fixed(shapes)}
+        return found
+
+    def guess(self, place: Cursor, shapes: Sequence[Shape]) -> Piece | None:
+        """The value that comes at `place`, of those that `shapes` list; None where they list none."""
+        listed = self.values(shapes)
+        if len(listed) < 2:
+            return Piece(next(iter(listed)), Evidence.SURE) if listed else None
+        key = tuple(map(id, shapes))
+        best = self._likeliest_of.get(key)
+        if best is None:
+            best = self._likeliest_of[key] = self._likeliest([*listed.values()], shapes)
+        said = {said.text for said in place.said if said.name == place.name}
+        left = [value for text, value in listed.items() if text not in said]
+        if best.text not in said or not left:
+            return best
+        other = self._likeliest(left, shapes)
+        is_item = place.frame is not None and not place.frame.is_object
+        return other if is_item or self._share(other.text) >= _NEARLY * self._share(best.text) else best
+
+    def _likeliest(self, listed: Sequence[Any], shapes: Sequence[Shape]) -> Piece:
+        texts = [value for value in listed if isinstance(value, str) and value]
+        whole = max(texts, default="", key=lambda text: self._question.rfind(text.lower()))
+        if whole and whole.lower() in self._question:
+            return Piece(written(whole), Evidence.LISTED)
+        by_words = max(texts, default="", key=self._share)
+        if self._share(by_words):
+            return Piece(written(by_words), Evidence.LISTED)
+        defaults = (shape["default"] for shape in shapes if "default" in shape)
+        return Piece(written(next((value for value in defaults if value in listed), listed[0])), Evidence.DEFAULT)
+
+    def _share(self, text: str) -> float:
+        """How many of the words of `text` the question has, 0.0 to 1.0; the more there are, the more it says."""
+        words = [word.lower() for word in WORDS.findall(text) if len(word) > 2]
+        return sum(word in self._question for word in words) / (len(words) + 1)
