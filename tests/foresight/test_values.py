@@ -52,6 +52,7 @@ def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None
         ("in Rome, IT", "city", described("e.g. Boston, MA"), ('"Rome, IT"', Evidence.CAPITAL)),
         ("nothing", "is_new", {"type": "boolean", "default": False}, ("true", Evidence.DEFAULT)),
         ("Please write some JSON.", "city", STRING, None),
+        ("Write JSON for this schema.", "city", STRING, None),
         ("", "label", {"type": "string", "pattern": "^var[0-9]+$"}, ('"var1"', Evidence.COUNTED)),
         ("nothing of use", "city", STRING, None),
     ],

@@ -47,7 +47,8 @@ class Listed:
             return best
         other = self._likeliest(left, shapes)
         is_item = place.frame is not None and not place.frame.is_object
-        return other if is_item or self._share(other.text) >= _NEARLY * self._share(best.text) else best
+        is_as_good = self._share(other.text) >= _NEARLY * self._share(best.text)
+        return other if is_item or is_as_good else best
 
     def _likeliest(self, listed: Sequence[Any], shapes: Sequence[Shape]) -> Piece:
         texts = [value for value in listed if isinstance(value, str) and value]

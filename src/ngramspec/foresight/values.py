@@ -195,7 +195,9 @@ def _value_in(text: str, kinds: frozenset[str], *, is_line: bool) -> str | None:
 def _is_named(text: str, match: re.Match[str]) -> bool:
     """Whether words have capitals as a name has; not where a sentence begins, or where JSON is asked for."""
     before = text[: match.start()].rstrip(" \"'(")
-    return " " in match[0] or (match[0].rstrip(".") != _JSON and bool(before) and before[-1] not in ".?!:\n]>-")
+    if _JSON in match[0]:
+        return False
+    return " " in match[0] or (bool(before) and before[-1] not in ".?!:\n]>-")
 
 
 def _counted(place: Cursor, shapes: Sequence[Shape]) -> str | None:
