@@ -114,6 +114,7 @@ def test_a_row_that_is_far_ahead_is_not_drafted_for_while_the_others_wait() -> N
 
 def test_nothing_is_drafted_until_plain_passes_have_a_price() -> None:
     assert [0, 0] == allotted(drafted([1.0], [1.0]), MeasuredCosts())
+    assert 1.0 == AdaptiveBudget().min_survival(alone(2), MeasuredCosts())
 
 
 def test_sure_drafts_go_out_and_hopeless_ones_do_not() -> None:

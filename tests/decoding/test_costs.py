@@ -113,6 +113,19 @@ def test_another_context_starts_with_what_the_nearest_one_knows_and_goes_its_own
     assert priced(costs, 11, context=1000) == pytest.approx(1.8)
 
 
+def test_a_kind_of_which_no_plain_pass_was_measured_follows_what_the_nearest_one_learns() -> None:
+    costs = measured((1, 1.0), (2, 1.1), (4, 1.2), rows=8)
+    assert priced(costs, 4) == pytest.approx(1.2)
+    assert priced(costs, 9) == math.inf
+    for _ in range(NUM_ENOUGH):
+        costs.record(wide(2), 0.5, 1)
+        costs.record(wide(8, rows=8), 1.3, 8)
+    assert priced(costs, 9) == pytest.approx(1.3 + 0.3 / 7)
+    for _ in range(NUM_ENOUGH):
+        costs.record(wide(1), 0.5, 1)
+    assert priced(costs, 8) == pytest.approx(0.5 * 1.3)
+
+
 def test_what_was_not_tried_of_late_is_hoped_to_add_half_as_much() -> None:
     costs = measured((1, 1.0), (5, 1.5))
     assert hoped_for(costs, 5) == pytest.approx(1.5)
@@ -220,7 +233,7 @@ def test_a_new_kind_takes_over_only_what_was_measured_often_enough() -> None:
         known.record(2, 1.3)
     known.record(4, 3.0)
     assert Growth(known).of(2)[-1] == pytest.approx(1.3)
-    assert 4 == Growth(known).reach < known.reach
+    assert 4 == Growth(known).reach == Growth(Growth(known)).reach < known.reach
 
 
 def test_a_published_fit_counts_tokens() -> None:

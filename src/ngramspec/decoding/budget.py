@@ -96,7 +96,7 @@ class AdaptiveBudget:
         """
         prices = costs.prices(shape, 0)
         if prices is None:
-            return LEAST_SURVIVAL
+            return 1.0  # nothing will be checked
         sharing = shape.rows if costs.counts_fill else 1
         price = max(costs.per_token(shape) / sharing, costs.per_draft_token())
         return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * price)

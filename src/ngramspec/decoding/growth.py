@@ -42,8 +42,10 @@ class Growth:
         self._num_passes = 0
         self._curve: tuple[FloatArray, FloatArray] | None = None
         self._least_step: float | None = None
-        for width, prices in () if like is None else like._prices.items():
-            if len(prices) >= NUM_ENOUGH:
+        if like is None:
+            return
+        for width, prices in like._prices.items():
+            if len(prices) >= NUM_ENOUGH or like._measured_at[width] == -STALE:
                 self._put(width, [median(prices)])
                 self._measured_at[width] = -STALE
 

@@ -136,13 +136,14 @@ class MeasuredCosts:
         """See `Costs`."""
         with self._lock:
             self._num_passes += 1
-            kind, growth = _kind(shape), self._growth(shape)
+            kind = _kind(shape)
             alone = self._alone.get(kind)
             if shape.columns == 1:
                 alone = self._alone.setdefault(kind, Alone())
                 alone.record(seconds, self._num_passes)
             if alone is None or not alone.is_known:
                 return
+            growth = self._growths.setdefault(_sizes(shape), Growth(self._growth(shape)))
             growth.record(shape.columns, seconds / alone.seconds)
             passes = float(growth.of(shape.columns)[-1])  # not as this one took: a slow minute says nothing of drafts
             self._rates.setdefault(_size(shape.rows), Rate()).record(num_tokens / shape.rows, passes)
@@ -187,16 +188,24 @@ class MeasuredCosts:
         return None if nearest is None else self._alone[nearest]
 
     def _growth(self, shape: Shape) -> Growth:
-        rows, size = sizes = _size(shape.rows), shape.context.bit_length() // 2
-        growth = self._growths.get(sizes)
-        if growth is None:
-            nearest = min(self._growths, default=None, key=lambda other: (abs(other[0] - rows), abs(other[1] - size)))
-            growth = self._growths[sizes] = Growth(None if nearest is None else self._growths[nearest])
-        return growth
+        """What was learnt of passes like this one, or else of the nearest kind."""
+        rows, size = sizes = _sizes(shape)
+        known = self._growths.get(sizes)
+        if known is not None:
+            return known
+        nearest = min(self._growths, default=None, key=lambda other: (abs(other[0] - rows), abs(other[1] - size)))
+        return _UNKNOWN if nearest is None else self._growths[nearest]
+
+
+_UNKNOWN = Growth()
 
 
 def _kind(shape: Shape) -> tuple[int, int]:
     return shape.rows, shape.context.bit_length()
+
+
+def _sizes(shape: Shape) -> tuple[int, int]:
+    return _size(shape.rows), shape.context.bit_length() // 2
 
 
 def _size(rows: int) -> int:
