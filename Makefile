@@ -55,6 +55,7 @@ benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs r
 	$(BIN)/python -m benchmarks.live
 	$(BIN)/python -m benchmarks.end_to_end $(TRACES)
 	$(BIN)/python -m benchmarks.host_time
+	$(BIN)/python -m benchmarks.guards $(if $(TRACES),--traces $(TRACES))
 
 clean:                   ## remove the environments and what was built
 	rm -rf $(VENV) build
