@@ -1,10 +1,11 @@
 """Which table or column of a prompt comes next in a statement?"""
 
+from collections.abc import Iterator
 from itertools import product
 
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.sql.question import Question
-from ngramspec.foresight.sql.statement import Statement, bare
+from ngramspec.foresight.sql.statement import Source, Statement, bare
 from ngramspec.foresight.sql.tables import Column, Table, Tables, stems
 
 _SURELY = 0.9
@@ -14,11 +15,16 @@ _NEAR = 4
 """Columns that are selected together stand so many words from one another in the question."""
 
 
+_MOST_COMPARED = 48
+"""Of a table so many columns are looked at for one that joins it to another."""
+
+
 class Names:
     """Chooses among the names of one prompt by where its question mentions them."""
 
     def __init__(self, tables: Tables, question: Question) -> None:
         self._tables, self._question = tables, question
+        self._pairs: dict[tuple[str, str], tuple[Column, Column, float]] = {}
 
     def table(self, at: Statement) -> Piece | None:
         """The table that is read from next: one of the columns that were said, joined to the one before."""
@@ -49,18 +55,25 @@ class Names:
         named = at.source(at.last(2)) if is_behind_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)
         best, most, evidence = None, (False, -1.0, 0), Evidence.UNMENTIONED
-        for source in at.sources if named is None else [named]:
-            for column in source.table.columns:
-                text = f"{at.undefined or source.prefix}.{column.name}" if is_prefixed else column.name
-                if not _begins(text, at) or column.name.lower() in said:
-                    continue
-                mention = self._tables.mention(column.name)
-                is_fit = clause == "where" and self._question.has_text == column.is_text
-                worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
-                if worth > most:
-                    best, most = text, worth
-                    evidence = Evidence.COLUMN if at.begun or mention.share > _SURELY else Evidence.UNMENTIONED
+        for source, column in self._columns(at, named):
+            text = f"{at.undefined or source.prefix}.{column.name}" if is_prefixed else column.name
+            if not _begins(text, at) or column.name.lower() in said:
+                continue
+            mention = self._tables.mention(column.name)
+            is_fit = clause == "where" and self._question.has_text == column.is_text
+            worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
+            if worth > most:
+                best, most = text, worth
+                evidence = Evidence.COLUMN if at.begun or mention.share > _SURELY else Evidence.UNMENTIONED
         return None if best is None else Piece(best, evidence)
+
+    def _columns(self, at: Statement, named: Source | None) -> Iterator[tuple[Source, Column]]:
+        """Those of `named`, or of what is read from; before that is known, all that are mentioned or begin alike."""
+        if named is None and not at.query.sources and not at.begun:
+            yield from ((Source(table), column) for table, column in self._tables.mentioned)
+            return
+        for source in at.sources if named is None else [named]:
+            yield from ((source, column) for column in source.table.columns)
 
     def key(self, at: Statement) -> Piece | None:
         """The column on one side of what joins the last table to one before it."""
@@ -69,25 +82,33 @@ class Names:
         *earlier, last = at.query.sources
         best, most = None, 0.0
         for source in earlier:
-            for left, right in product(source.table.columns, last.table.columns):
-                likeness = _likeness(source.table, left, last.table, right)
-                if likeness > most:
-                    best, most = ((source, left), (last, right)), likeness
+            left, right, likeness = self._pair(source.table, last.table)
+            if likeness > most:
+                best, most = ((source, left), (last, right)), likeness
         if best is None:
             return None
         side, column = best[at.num_since("on") >= len(("a", ".", "b"))]
         text = column.name if at.last() == "." else f"{side.prefix}.{column.name}"
         return Piece(text, Evidence.KEY) if _begins(text, at) else None
 
+    def _pair(self, one: Table, other: Table) -> tuple[Column, Column, float]:
+        """The columns of two tables that say the same most likely, and how likely."""
+        key = one.name, other.name
+        found = self._pairs.get(key)
+        if found is None:
+            pairs = product(one.columns[:_MOST_COMPARED], other.columns[:_MOST_COMPARED])
+            rated = ((left, right, _likeness(one, left, other, right)) for left, right in pairs)
+            found = self._pairs[key] = max(rated, key=lambda pair: pair[2])
+        return found
+
     def selects_more(self, at: Statement) -> bool:
         """Whether a column that was not selected is mentioned close behind the last one."""
         said = at.query.said("select")
         here = self._tables.mention(at.last()).first
-        for source in at.sources:
-            for column in source.table.columns:
-                share, first, _ = self._tables.mention(column.name)
-                if share > _SURELY and here < first <= here + _NEAR and column.name.lower() not in said:
-                    return True
+        for _, column in self._columns(at, None):
+            share, first, _ = self._tables.mention(column.name)
+            if share > _SURELY and here < first <= here + _NEAR and column.name.lower() not in said:
+                return True
         return False
 
 
@@ -96,7 +117,7 @@ def _begins(name: str, at: Statement) -> bool:
 
 
 def _shares_column(one: Table | None, other: Table) -> bool:
-    return one is not None and any(one.column(column.name) for column in other.columns)
+    return one is not None and not one.by_name.keys().isdisjoint(other.by_name)
 
 
 def _likeness(one: Table, left: Column, other: Table, right: Column) -> float:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ class Column(NamedTuple):
     is_text: bool
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True)
+class Table:
     """A table, and its columns as they are declared."""
 
     name: str
@@ -36,7 +38,12 @@ class Table(NamedTuple):
 
     def column(self, name: str) -> Column | None:
         """The column of that name, in capitals or not."""
-        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+        return self.by_name.get(name.lower())
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by their names in small letters."""
+        return {column.name.lower(): column for column in self.columns}
 
 
 class Mention(NamedTuple):
@@ -68,13 +75,20 @@ class Tables:
                 found[name.lower()] = Table(name, columns)
                 rest.append(prompt[end : match.start()])
                 end = close + 1
+        self._by_name = found
         self.all = tuple(found.values())
         self.question = ("".join(rest) + prompt[end:])[-_MOST_QUESTION:]
         self._mentions: dict[str, Mention] = {}
 
     def named(self, name: str) -> Table | None:
         """The table of that name, in capitals or not."""
-        return next((table for table in self.all if table.name.lower() == name.lower()), None)
+        return self._by_name.get(name.lower())
+
+    @cached_property
+    def mentioned(self) -> list[tuple[Table, Column]]:
+        """The columns of which the question has at least a word."""
+        every = ((table, column) for table in self.all for column in table.columns)
+        return [(table, column) for table, column in every if self.mention(column.name).share > 0]
 
     def mention(self, name: str) -> Mention:
         """Where the question mentions `name`. A word that many names have says little of each."""
