@@ -173,6 +173,14 @@ def test_the_rate_counts_tokens_of_all_rows_and_no_disturbed_second() -> None:
     assert 0.0 == MeasuredCosts().rate(wide(1))
 
 
+def test_the_rate_counts_the_seconds_of_drafting() -> None:
+    costs = measured((1, 1.0))
+    for _ in range(20 * MEMORY):
+        costs.record_drafting(0.5, 3)
+        costs.record(wide(1), 1.0, 3)
+    assert costs.rate(wide(1)) == pytest.approx(3 / 1.5)
+
+
 def test_threads_may_share_what_is_learnt() -> None:
     costs = measured((1, 1.0))
 

@@ -43,7 +43,7 @@ class Costs(Protocol):
         """How much of a pass without drafts, 0.0 to 1.0, it costs however few its rows are."""
 
     def rate(self, shape: Shape) -> float:
-        """Tokens per second of late, of all rows together; 0.0 where nothing was measured."""
+        """Tokens per second of late, of all rows together, drafting included; 0.0 where nothing was measured."""
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """Learn that a pass of this shape took so long and emitted so many tokens."""

@@ -84,6 +84,7 @@ class MeasuredCosts:
         self._growths: dict[tuple[int, int], Growth] = {}
         self._rates: dict[int, Rate] = {}
         self._drafting = Rate(memory=DRAFTING_MEMORY)
+        self._drafting_of_a_pass = Rate(memory=DRAFTING_MEMORY)
         self._num_passes = 0
         self._lock = threading.Lock()
 
@@ -146,12 +147,14 @@ class MeasuredCosts:
             growth = self._growths.setdefault(_sizes(shape), Growth(self._growth(shape)))
             growth.record(shape.columns, seconds / alone.seconds)
             passes = float(growth.of(shape.columns)[-1])  # not as this one took: a slow minute says nothing of drafts
+            passes += self._drafting_of_a_pass.mean / alone.seconds
             self._rates.setdefault(_size(shape.rows), Rate()).record(num_tokens / shape.rows, passes)
 
     def record_drafting(self, seconds: float, num_tokens: int) -> None:
         """See `Costs`."""
-        if num_tokens:
-            with self._lock:
+        with self._lock:
+            self._drafting_of_a_pass.record(seconds, 1)
+            if num_tokens:
                 self._drafting.record(seconds, num_tokens)
 
     def state(self) -> dict[str, Any]:
