@@ -144,7 +144,7 @@ class MeasuredCosts:
                 alone.record(seconds, self._num_passes)
             if alone is None or not alone.is_known:
                 return
-            growth = self._growths.setdefault(_sizes(shape), Growth(self._growth(shape)))
+            growth = self._own_growth(shape)
             growth.record(shape.columns, seconds / alone.seconds)
             passes = float(growth.of(shape.columns)[-1])  # not as this one took: a slow minute says nothing of drafts
             passes += self._drafting_of_a_pass.mean / alone.seconds
@@ -189,6 +189,14 @@ class MeasuredCosts:
         known = [other for other, measured in self._alone.items() if measured.is_known]
         nearest = min(known, default=None, key=lambda other: (abs(other[0] - rows), abs(other[1] - size)))
         return None if nearest is None else self._alone[nearest]
+
+    def _own_growth(self, shape: Shape) -> Growth:
+        """What is learnt of passes like this one; at first it is what is known of the nearest kind."""
+        sizes = _sizes(shape)
+        own = self._growths.get(sizes)
+        if own is None:
+            own = self._growths[sizes] = Growth(self._growth(shape))
+        return own
 
     def _growth(self, shape: Shape) -> Growth:
         """What was learnt of passes like this one, or else of the nearest kind."""
