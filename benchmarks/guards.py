@@ -113,11 +113,9 @@ def main() -> None:
         if part == "function_calls":
             figures[part] = _figures(function_calls(paths, vocabulary), vocabulary.tokens)
         elif part == "schemas":
-            classes = sorted(instances(schemas, vocabulary).items())
-            figures[part] = {name: _figures(found, vocabulary.tokens) for name, found in _shown(classes)}
+            figures[part] = _figures_by_name(instances(schemas, vocabulary), vocabulary.tokens)
         elif part == "sql":
-            recordings = sorted(statements(paths, vocabulary).items())
-            figures[part] = {name: _figures(found, vocabulary.tokens) for name, found in _shown(recordings)}
+            figures[part] = _figures_by_name(statements(paths, vocabulary), vocabulary.tokens)
         elif part == "extraction":
             figures[part] = extraction(num_items=40, rounds=1)
         else:
@@ -144,6 +142,10 @@ def _guarded_passes(schemas: Sequence[Path], vocabulary: Vocabulary) -> list[dic
 
 def _shown(steps: list[T]) -> Iterable[T]:
     return track(steps, "Measuring", console=Console(stderr=True), transient=True)
+
+
+def _figures_by_name(kinds: dict[str, Guarded], tokens: Sequence[bytes]) -> dict[str, Any]:
+    return {name: _figures(guarded, tokens) for name, guarded in _shown(sorted(kinds.items()))}
 
 
 def _figures(guarded: Guarded, tokens: Sequence[bytes]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
@@ -182,12 +183,11 @@ class MeasuredCosts:
         return alone is None or not alone.is_known or self._num_passes - alone.measured_at >= STALE
 
     def _nearest_alone(self, shape: Shape) -> Alone | None:
-        rows, size = kind = _kind(shape)
+        kind = _kind(shape)
         alone = self._alone.get(kind)
         if alone is not None and alone.is_known:
             return alone
-        known = [other for other, measured in self._alone.items() if measured.is_known]
-        nearest = min(known, default=None, key=lambda other: (abs(other[0] - rows), abs(other[1] - size)))
+        nearest = _nearest([other for other, measured in self._alone.items() if measured.is_known], kind)
         return None if nearest is None else self._alone[nearest]
 
     def _own_growth(self, shape: Shape) -> Growth:
@@ -200,15 +200,17 @@ class MeasuredCosts:
 
     def _growth(self, shape: Shape) -> Growth:
         """What was learnt of passes like this one, or else of the nearest kind."""
-        rows, size = sizes = _sizes(shape)
-        known = self._growths.get(sizes)
-        if known is not None:
-            return known
-        nearest = min(self._growths, default=None, key=lambda other: (abs(other[0] - rows), abs(other[1] - size)))
+        sizes = _sizes(shape)
+        nearest = sizes if sizes in self._growths else _nearest(self._growths, sizes)
         return _UNKNOWN if nearest is None else self._growths[nearest]
 
 
 _UNKNOWN = Growth()
+
+
+def _nearest(kinds: Iterable[tuple[int, int]], kind: tuple[int, int]) -> tuple[int, int] | None:
+    """Of `kinds` that of about as many rows, then of about as much context; None where there are none."""
+    return min(kinds, default=None, key=lambda other: (abs(other[0] - kind[0]), abs(other[1] - kind[1])))
 
 
 def _kind(shape: Shape) -> tuple[int, int]:

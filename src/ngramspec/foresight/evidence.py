@@ -44,22 +44,22 @@ class Evidence(IntEnum):
     """The text is whole, and ends."""
     COUNTED = 16
     """What the name had before, with the next number; or the first one, where the schema's pattern says so."""
-    TABLE = 19
-    """One of the tables that the prompt declares."""
-    COLUMN = 20
-    """A column that the prompt declares, and that its question mentions."""
-    CALL = 23
-    """A call of SQL that the question asks for."""
-    KEY = 24
-    """A column that joins two tables."""
-    UNMENTIONED = 22
-    """A column that the prompt declares."""
-    CLAUSE = 21
-    """What joins names in SQL."""
     SUGGESTED = 17
     """The schema has it as an example, default or in a description, and what is asked has it too."""
     EXAMPLE = 18
     """It is the default, or the first example, where the schema does not list all values."""
+    TABLE = 19
+    """One of the tables that the prompt declares."""
+    COLUMN = 20
+    """A column that the prompt declares, and that its question mentions."""
+    CLAUSE = 21
+    """What joins names in SQL."""
+    UNMENTIONED = 22
+    """A column that the prompt declares."""
+    CALL = 23
+    """A call of SQL that the question asks for."""
+    KEY = 24
+    """A column that joins two tables."""
     BEGUN = 25
     """The schema suggests it, and the text began like it."""
     TYPE = 26

@@ -22,15 +22,19 @@ class KeyedText:
 
     def __init__(self, prompt: Callable[[], str]) -> None:
         """prompt: the row's, asked for when it is needed."""
-        self._prompt = prompt
+        self._asked = prompt
+
+    @cached_property
+    def _prompt(self) -> str:
+        return self._asked()
 
     @cached_property
     def _values(self) -> Values:
-        return Values(self._prompt())
+        return Values(self._prompt)
 
     @cached_property
     def _sql(self) -> Sql | None:
-        tables = Tables(self._prompt())
+        tables = Tables(self._prompt)
         return Sql(tables) if tables.all else None
 
     def start(self) -> str:

@@ -42,8 +42,10 @@ class Listed:
         if best is None:
             best = self._likeliest_of[key] = self._likeliest([*listed.values()], shapes)
         said = {said.text for said in place.said if said.name == place.name}
+        if best.text not in said:
+            return best
         left = [value for text, value in listed.items() if text not in said]
-        if best.text not in said or not left:
+        if not left:
             return best
         other = self._likeliest(left, shapes)
         is_item = place.frame is not None and not place.frame.is_object

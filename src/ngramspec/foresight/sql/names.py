@@ -5,7 +5,7 @@ from itertools import product
 
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.sql.question import Question
-from ngramspec.foresight.sql.statement import Source, Statement, bare
+from ngramspec.foresight.sql.statement import ONE_SIDE, Source, Statement, bare
 from ngramspec.foresight.sql.tables import Column, Table, Tables, stems
 
 _SURELY = 0.9
@@ -13,7 +13,6 @@ _SURELY = 0.9
 
 _NEAR = 4
 """Columns that are selected together stand so many words from one another in the question."""
-
 
 _MOST_COMPARED = 48
 """Of a table so many columns are looked at for one that joins it to another."""
@@ -54,9 +53,10 @@ class Names:
         is_prefixed = not is_behind_point and (at.prefixes or any(source.alias for source in at.query.sources))
         named = at.source(at.last(2)) if is_behind_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)
+        undefined = at.undefined
         best, most, evidence = None, (False, -1.0, 0), Evidence.UNMENTIONED
         for source, column in self._columns(at, named):
-            text = f"{at.undefined or source.prefix}.{column.name}" if is_prefixed else column.name
+            text = f"{undefined or source.prefix}.{column.name}" if is_prefixed else column.name
             if not _begins(text, at) or column.name.lower() in said:
                 continue
             mention = self._tables.mention(column.name)
@@ -87,7 +87,7 @@ class Names:
                 best, most = ((source, left), (last, right)), likeness
         if best is None:
             return None
-        side, column = best[at.num_since("on") >= len(("a", ".", "b"))]
+        side, column = best[at.num_since("on") >= ONE_SIDE]
         text = column.name if at.last() == "." else f"{side.prefix}.{column.name}"
         return Piece(text, Evidence.KEY) if _begins(text, at) else None
 

@@ -10,11 +10,11 @@ def _heard(words: str) -> re.Pattern[str]:
 
 
 _CALLS = {
-    "COUNT(*)": _heard("how many|number of|count the"),
-    "AVG(": _heard("average|mean"),
-    "MAX(": _heard("maximum"),
-    "MIN(": _heard("minimum"),
-    "SUM(": _heard("total"),
+    "COUNT": _heard("how many|number of|count the"),
+    "AVG": _heard("average|mean"),
+    "MAX": _heard("maximum"),
+    "MIN": _heard("minimum"),
+    "SUM": _heard("total"),
 }
 _MORE = _heard(r"more|greater|larger|higher|older|over|above|after|longer|exceed\w*")
 _LESS = _heard("less|smaller|lower|younger|under|below|before|shorter|fewer")
@@ -27,7 +27,7 @@ _GROUPED = _heard("each|every|per|for different|(?:the )?(?:most|least) (?:numbe
 _DISTINCT = _heard("distinct|different|unique")
 _DESCENDING = _heard(r"desc\w*|reverse|old to young|high to low")
 
-CALLED = frozenset(call.partition("(")[0].lower() for call in _CALLS)
+CALLED = frozenset(name.lower() for name in _CALLS)
 """The names of what may be asked for, in lower case."""
 
 
@@ -38,7 +38,7 @@ class Question:
         self.values = Values(text)
         number = self.values.plain("", "", is_text=False)
         is_most, is_least = _MOST.search(text) is not None, _LEAST.search(text) is not None
-        self.calls = [call for call, words in _CALLS.items() if words.search(text)]
+        self.calls = [name for name, words in _CALLS.items() if words.search(text)]
         self.comparison = ">" if _MORE.search(text) else "<" if _LESS.search(text) else "="
         self.is_alike = _ALIKE.search(text) is not None
         """A part of a text is asked for, not the whole."""

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.sql.names import Names
 from ngramspec.foresight.sql.question import CALLED, Question
-from ngramspec.foresight.sql.statement import COMPARISONS, Statement
+from ngramspec.foresight.sql.statement import COMPARISONS, ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Tables
 
 IS_SQL = re.compile(r"(?is)\s*(?:(?:select|with)\b.*)?")
 """Texts that are foreseen."""
 
 _NUMBERED = re.compile(r"[Tt]\d")
-_COUNT = "COUNT(*)"
+_TIGHT = (",", ")", "")
+"""No blank stands before these."""
 
 
 class Sql:
@@ -44,10 +45,9 @@ class Sql:
             return self._behind_begun(at) if is_known else None
         return None if found is None else _spaced(at, found.text, found.evidence)
 
-    def _behind_begun(self, at: Statement) -> Piece | None:
+    def _behind_begun(self, at: Statement) -> Piece:
         keywords = self._joint(Statement(f"{at.text} ", self._tables))
-        blank = "" if keywords in (",", ")", "") else " "
-        return Piece(blank + keywords, Evidence.CLAUSE)
+        return Piece(keywords if keywords in _TIGHT else f" {keywords}", Evidence.CLAUSE)
 
     def _operand(self, at: Statement) -> Piece | None:
         """A name, a call, or a value."""
@@ -74,17 +74,17 @@ class Sql:
         if at.is_in_call:
             return Piece("*", Evidence.CLAUSE) if at.last(2) == "count" and not at.begun else None
         if at.begun.lower() in CALLED:
-            return Piece(at.begun + ("(*)" if at.begun.lower() == "count" else "("), Evidence.CALL)
+            return Piece(_opened(at.begun), Evidence.CALL)
         if at.query.clause == "select":
-            call = self._not_called(at)
-            return None if call is None else _called(at, call)
+            name = self._not_called(at)
+            return None if name is None else _called(at, name)
         if at.query.clause == "order" and "group" in at.query.columns and not at.begun:
             labels = at.query.labels
-            return Piece(labels[-1], Evidence.COLUMN) if labels else _called(at, _COUNT)
+            return Piece(labels[-1], Evidence.COLUMN) if labels else _called(at, "COUNT")
         return None
 
     def _not_called(self, at: Statement) -> str | None:
-        return next((call for call in self._question.calls if call.partition("(")[0] not in at.calls), None)
+        return next((name for name in self._question.calls if name not in at.calls), None)
 
     def _value(self, at: Statement) -> Piece | None:
         """What a column is compared with."""
@@ -107,7 +107,7 @@ class Sql:
                 keywords = self._behind_selected(at)
             case "from" | "join":
                 keywords = self._behind_source(at)
-            case "on" if at.num_since("on") <= len(("a", ".", "b")):
+            case "on" if at.num_since("on") <= ONE_SIDE:
                 keywords = "="
             case "where" if at.last() == ")":
                 keywords = self._next_clause(at)
@@ -160,12 +160,17 @@ class Sql:
 
 def _spaced(at: Statement, text: str, evidence: Evidence) -> Piece:
     """What is left of `text`, with the blank before it."""
-    is_tight = at.has_blank or at.begun or text in (",", ")") or at.last() in ("(", ".", "!", "")
-    return Piece(("" if is_tight or not text else " ") + text[len(at.begun) :], evidence)
+    is_tight = at.has_blank or at.begun or text in _TIGHT or at.last() in ("(", ".", "!", "")
+    return Piece(("" if is_tight else " ") + text[len(at.begun) :], evidence)
 
 
-def _called(at: Statement, call: str) -> Piece | None:
-    return _spelled(at, call.lower() if at.has_lower_calls else call, Evidence.CALL)
+def _called(at: Statement, name: str) -> Piece | None:
+    return _spelled(at, _opened(name.lower() if at.has_lower_calls else name), Evidence.CALL)
+
+
+def _opened(name: str) -> str:
+    """A call, as far as it can be foreseen from its name: rows are counted, all else is of a column."""
+    return name + ("(*)" if name.lower() == "count" else "(")
 
 
 def _spelled(at: Statement, text: str, evidence: Evidence) -> Piece | None:

@@ -16,6 +16,9 @@ _JOINTS = (
     | frozenset(["with", "distinct", "as", "by", "and", "or", "not", "in", "is", "like", "between", "!"])
 )
 _KEYWORDS = _JOINTS | frozenset(["null", "asc", "desc"])
+ONE_SIDE = len(("a", ".", "b"))
+"""Tokens of one side of what joins two tables."""
+
 COMPARISONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "<>", "like"])
 
 
@@ -90,12 +93,10 @@ class Statement:
     def sought(self) -> str | None:
         """The column that is looked for in what this query selects: of `id IN (SELECT`, the first."""
         outer = self._outer[-1] if self._outer else None
-        is_first = self.last() == "select" and self.last(3) == "in"
-        return (
-            outer.columns[outer.clause][-1]
-            if outer is not None and is_first and outer.clause in outer.columns
-            else None
-        )
+        if outer is None or self.last() != "select" or self.last(3) != "in":
+            return None
+        said = outer.columns.get(outer.clause)
+        return said[-1] if said else None
 
     @property
     def is_behind_operand(self) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from ngramspec.foresight.listed import WORDS
+
 _MOST_PROMPT, _MOST_QUESTION = 50_000, 1500
 """Of a prompt, and of what it asks, the last characters are looked at."""
 
@@ -16,7 +18,6 @@ _DECLARED = re.compile(
 )
 _NO_COLUMN = frozenset(["primary", "foreign", "constraint", "unique", "key", "check", "index"])
 _NO_TEXT = re.compile(r"(?i)int|num|real|float|double|dec|serial|bool|bit")
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _ENDING = re.compile(r"(?<=\w{3})(?:ies|es|ed|ing|y|e)$|(?<=\w\w)s$")
 _ASKING = frozenset(["return", "show", "list", "give", "find", "what", "which"])
 _FAR = 1000
@@ -103,9 +104,13 @@ class Tables:
         return found
 
     @cached_property
+    def _words(self) -> list[str]:
+        """Those of the question."""
+        return WORDS.findall(self.question)
+
+    @cached_property
     def _asked_from(self) -> int:
-        words = _WORDS.findall(self.question)
-        return max((place for place, word in enumerate(words) if word.lower() in _ASKING), default=0)
+        return max((place for place, word in enumerate(self._words) if word.lower() in _ASKING), default=0)
 
     @cached_property
     def _uses(self) -> Counter[str]:
@@ -115,7 +120,7 @@ class Tables:
     @cached_property
     def _places(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for place, word in enumerate(_WORDS.findall(self.question)):
+        for place, word in enumerate(self._words):
             found.setdefault(_stem(word), []).append(place)
         return found
 
@@ -123,7 +128,7 @@ class Tables:
 @lru_cache(maxsize=4096)
 def stems(name: str) -> tuple[str, ...]:
     """The words of a name, once each, without their endings."""
-    return tuple(dict.fromkeys(_stem(word) for word in _WORDS.findall(name)))
+    return tuple(dict.fromkeys(_stem(word) for word in WORDS.findall(name)))
 
 
 def _stem(word: str) -> str:
