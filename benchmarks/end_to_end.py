@@ -34,6 +34,7 @@ from benchmarks.forwards import Clock, timed_forwards
 from benchmarks.recorded import EOS, SHAPES, first_requests, replay_model
 from benchmarks.traces import parser, trace_paths
 from ngramspec import Speculator
+from ngramspec.hf.seam import CACHE
 from ngramspec.replay import Trace
 
 WAYS = ("plain", "ngramspec", "transformers")
@@ -82,7 +83,7 @@ class Bench:
         """A cache of all but the last token of the prompts."""
         cache = DynamicCache()
         read = {name: tensor[:, :-1] for name, tensor in inputs.items()}
-        self.model(**read, past_key_values=cache, logits_to_keep=1)
+        self.model(**read, **{CACHE: cache}, logits_to_keep=1)
         return cache
 
     def _run(self, way: str, requests: Sequence[int], inputs: dict[str, Tensor], read: DynamicCache | None) -> Run:
@@ -94,7 +95,7 @@ class Bench:
             "transformers": {"prompt_lookup_num_tokens": 10},
         }
         expected = [[*self.model.traces[request].output.tolist(), EOS] for request in requests]
-        settings[way] |= {} if read is None else {"past_key_values": copy.deepcopy(read)}
+        settings[way] |= {} if read is None else {CACHE: copy.deepcopy(read)}
         with timed_forwards(self.model, self._clock) as forwards:
             start = self._clock()
             output = self.model.generate(**inputs, max_new_tokens=max(map(len, expected)), **settings[way])

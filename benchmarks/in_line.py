@@ -22,6 +22,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import num_agreeing
 from ngramspec.drafting import PromptLookup, TokenArray
+from ngramspec.hf.seam import CACHE
 from ngramspec.replay import Trace, load_tokenizer, read_traces
 
 MAX_DRAFT = 10
@@ -137,10 +138,10 @@ def prices(batch: int, widths: Sequence[int], rounds: int) -> dict[tuple[int, in
                 cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
                 with torch.no_grad():
                     first = torch.zeros((rows, WRITTEN), dtype=torch.long)
-                    model(encoder_outputs=encoder, decoder_input_ids=first, past_key_values=cache)
+                    model(encoder_outputs=encoder, decoder_input_ids=first, **{CACHE: cache})
                     ids = torch.zeros((rows, width), dtype=torch.long)
                     start = time.perf_counter()
-                    model(encoder_outputs=encoder, decoder_input_ids=ids, past_key_values=cache)
+                    model(encoder_outputs=encoder, decoder_input_ids=ids, **{CACHE: cache})
                     times.setdefault((rows, width), []).append(time.perf_counter() - start)
     return {shape: median(seconds) for shape, seconds in times.items()}
 

@@ -30,6 +30,7 @@ from transformers import (
 
 from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Shape
 from ngramspec.drafting import Draft
+from ngramspec.hf.seam import CACHE
 
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 CONTEXT = 256
@@ -74,13 +75,13 @@ def _models(layers: int) -> Iterator[tuple[str, Any]]:
 def _measured(name: str, model: Any, arguments: Any) -> dict[str, Any]:
     model = model.to(getattr(torch, arguments.dtype)).train(False)
     cache = DynamicCache()
-    model(input_ids=torch.randint(VOCABULARY, (1, CONTEXT)), past_key_values=cache, logits_to_keep=1)
+    model(input_ids=torch.randint(VOCABULARY, (1, CONTEXT)), **{CACHE: cache}, logits_to_keep=1)
     costs = MeasuredCosts()
     for _ in range(arguments.rounds):
         for width in WIDTHS:
             tokens = torch.randint(VOCABULARY, (1, width))
             start = time.perf_counter()
-            model(input_ids=tokens, past_key_values=cache)
+            model(input_ids=tokens, **{CACHE: cache})
             costs.record(Shape(1, width, width, CONTEXT), time.perf_counter() - start, 1)
             cache.crop(-width)
     alone = Shape(1, 1, 1, CONTEXT)

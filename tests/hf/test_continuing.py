@@ -1,4 +1,4 @@
-"""`past_key_values` in and out: a chat continued, in a cache that plain `generate()` can use before and after."""
+"""A cache in and out: a chat continued, in a cache that plain `generate()` can use before and after."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
 from ngramspec import FixedBudget, PromptError, RefusedError, Speculator
+from ngramspec.hf.seam import CACHE, cache_of
 from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
@@ -46,10 +47,10 @@ def test_a_chat_of_several_turns_is_that_of_plain_decoding(family: str, batch: i
     prompts = padded_prompts(batch)
     accepted = 0
     for turn in range(3):
-        plain = model.generate(**prompts, **LIMITS, past_key_values=caches[0])
+        plain = model.generate(**prompts, **LIMITS, **{CACHE: caches[0]})
         length = prompts["input_ids"].shape[1]
         spec = speculator(plain, length)
-        speculative = model.generate(**prompts, **LIMITS, past_key_values=caches[1], custom_generate=spec)
+        speculative = model.generate(**prompts, **LIMITS, **{CACHE: caches[1]}, custom_generate=spec)
         assert plain.tolist() == speculative.tolist()
         assert_same_cache(*caches)
         accepted += spec.stats.total.num_accepted_tokens
@@ -67,9 +68,9 @@ def test_plain_and_speculative_turns_may_alternate_in_one_cache(family: str) -> 
     model, cache, alternating = tiny(family), DynamicCache(config=tiny(family).config), 0
     text, other = padded_prompts(1)["input_ids"], DynamicCache(config=tiny(family).config)
     for turn in range(4):
-        plain = model.generate(text, **LIMITS, past_key_values=cache)
+        plain = model.generate(text, **LIMITS, **{CACHE: cache})
         spec = {"custom_generate": speculator(plain, text.shape[1])} if turn % 2 else {}
-        output = model.generate(text, **LIMITS, past_key_values=other, **spec)
+        output = model.generate(text, **LIMITS, **{CACHE: other}, **spec)
         assert plain.tolist() == output.tolist()
         alternating += bool(spec)
         text = torch.cat([plain, torch.tensor([[3, 4]])], dim=1)
@@ -80,15 +81,15 @@ def test_plain_and_speculative_turns_may_alternate_in_one_cache(family: str) -> 
 def test_a_chat_may_be_continued_with_its_new_tokens_alone(batch: int) -> None:
     model, prompts = tiny("llama"), padded_prompts(batch)
     first = model.generate(**prompts, max_new_tokens=8, return_dict_in_generate=True)
-    held = first.past_key_values.get_seq_length()
+    held = cache_of(first).get_seq_length()
     said = torch.tensor([[5, 6, 5]]).expand(batch, 3)
     new = torch.cat([first.sequences[:, held:], said], dim=1)
     mask = torch.cat([prompts["attention_mask"], torch.ones((batch, 8 + 3), dtype=torch.long)], dim=1)
     outputs: list[Tensor] = []
     for speculative in (False, True):
         again = model.generate(**prompts, max_new_tokens=8, return_dict_in_generate=True)
-        cache = again.past_key_values
-        arguments = {"input_ids": new, "attention_mask": mask, "past_key_values": cache, **LIMITS}
+        cache = cache_of(again)
+        arguments = {"input_ids": new, "attention_mask": mask, CACHE: cache, **LIMITS}
         spec = {"custom_generate": speculator(outputs[0], new.shape[1])} if speculative else {}
         outputs.append(model.generate(**arguments, **spec))
     assert outputs[0].tolist() == outputs[1].tolist()
@@ -106,8 +107,8 @@ def test_the_returned_cache_holds_what_plain_decoding_leaves(family: str, batch:
     spec = speculator(plain.sequences, 1 if is_seq2seq else prompts["input_ids"].shape[1])
     speculative = model.generate(**prompts, **arguments, custom_generate=spec)
     assert plain.sequences.tolist() == speculative.sequences.tolist()
-    assert type(plain.past_key_values) is type(speculative.past_key_values)
-    assert_same_cache(plain.past_key_values, speculative.past_key_values)
+    assert type(cache_of(plain)) is type(cache_of(speculative))
+    assert_same_cache(cache_of(plain), cache_of(speculative))
 
 
 @pytest.mark.parametrize("family", ["llama", "bloom"])
@@ -116,8 +117,8 @@ def test_new_tokens_may_come_with_positions_of_their_own_or_without_any(family: 
     first, new = padded_prompts(1, 4)["input_ids"], padded_prompts(1, 9, seed=3)["input_ids"]
     outputs = []
     for way in ({}, {"custom_generate": Speculator()}):
-        cache = model(first, use_cache=True).past_key_values
-        arguments = {"attention_mask": torch.ones((1, 13), dtype=torch.long), "past_key_values": cache, **LIMITS}
+        cache = cache_of(model(first, use_cache=True))
+        arguments = {"attention_mask": torch.ones((1, 13), dtype=torch.long), CACHE: cache, **LIMITS}
         if family == "llama":
             arguments["position_ids"] = torch.arange(4, 13)[None]
         outputs.append(model.generate(new, **arguments, **way).tolist())
@@ -133,7 +134,7 @@ def test_a_window_whose_past_is_recorded_keeps_what_may_be_cropped() -> None:
     for way in ({}, {"custom_generate": Speculator()}):
         cache = DynamicCache(config=model.config)
         cache.activate_past_recording()
-        model.generate(**padded_prompts(1), max_new_tokens=20, past_key_values=cache, **way)
+        model.generate(**padded_prompts(1), max_new_tokens=20, **{CACHE: cache}, **way)
         cache.crop(-3)
         held.append(cache)
     assert_same_cache(*held)
@@ -146,11 +147,11 @@ def test_a_failed_call_leaves_no_cross_attention_behind() -> None:
     def fails(input_ids: Tensor, scores: Tensor) -> Tensor:
         raise RuntimeError("a processor of the user's")
 
-    arguments = {**sources(1), "max_new_tokens": 9, "past_key_values": cache}
+    arguments = {**sources(1), "max_new_tokens": 9, CACHE: cache}
     with pytest.raises(RuntimeError, match="user's"):
         model.generate(**arguments, logits_processor=[fails], custom_generate=Speculator())
     assert 0 == cache.cross_attention_cache.get_seq_length()
-    plain = model.generate(**{**arguments, "past_key_values": None})
+    plain = model.generate(**{**arguments, CACHE: None})
     assert plain.tolist() == model.generate(**arguments, custom_generate=Speculator()).tolist()
     with pytest.raises(RefusedError, match="not continued in its cache"):
         model.generate(**arguments, decoder_input_ids=plain, custom_generate=Speculator())
@@ -163,13 +164,13 @@ def test_plain_decoding_goes_on_from_a_returned_cache() -> None:
     texts = []
     for output in outputs:
         text = torch.cat([output.sequences, torch.tensor([[3, 4]])], dim=1)
-        texts.append(model.generate(text, max_new_tokens=20, past_key_values=output.past_key_values).tolist())
+        texts.append(model.generate(text, max_new_tokens=20, **{CACHE: cache_of(output)}).tolist())
     assert texts[0] == texts[1]
 
 
 def test_a_call_that_fails_leaves_the_callers_cache_as_it_was() -> None:
     model, cache = tiny("llama"), DynamicCache(config=tiny("llama").config)
-    text = model.generate(**padded_prompts(1), max_new_tokens=8, past_key_values=cache)
+    text = model.generate(**padded_prompts(1), max_new_tokens=8, **{CACHE: cache})
     before = [states.clone() for states in contents(cache)]
 
     def fails(input_ids: Tensor, scores: Tensor) -> Tensor:
@@ -180,7 +181,7 @@ def test_a_call_that_fails_leaves_the_callers_cache_as_it_was() -> None:
     longer = torch.cat([text, torch.tensor([[3, 4]])], dim=1)
     with pytest.raises(RuntimeError, match="user's"):
         model.generate(
-            longer, max_new_tokens=9, past_key_values=cache, logits_processor=[fails], custom_generate=Speculator()
+            longer, max_new_tokens=9, **{CACHE: cache}, logits_processor=[fails], custom_generate=Speculator()
         )
     assert all(torch.equal(*pair) for pair in zip(before, contents(cache), strict=True))
 
@@ -188,11 +189,11 @@ def test_a_call_that_fails_leaves_the_callers_cache_as_it_was() -> None:
 def test_a_cache_that_does_not_fit_is_refused() -> None:
     model = tiny("llama")
     cache = DynamicCache(config=model.config)
-    text = model.generate(**padded_prompts(2), max_new_tokens=8, past_key_values=cache)
+    text = model.generate(**padded_prompts(2), max_new_tokens=8, **{CACHE: cache})
     spec = Speculator()
     for ids, message in ((text[:1], "a row per prompt.*got 2 for 1"), (text[:, :5], "whole text.*got 5 tokens")):
         with pytest.raises(PromptError, match=message):
-            model.generate(ids, max_new_tokens=3, past_key_values=cache, pad_token_id=PAD, custom_generate=spec)
+            model.generate(ids, max_new_tokens=3, **{CACHE: cache}, pad_token_id=PAD, custom_generate=spec)
 
 
 def test_rows_that_end_early_read_their_padding_beside_the_others_and_not_in_a_pass_of_its_own() -> None:

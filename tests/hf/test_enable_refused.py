@@ -15,6 +15,7 @@ from transformers.generation.logits_process import LogitsProcessor
 
 import ngramspec
 from ngramspec import NgramspecWarning, PromptError, RefusedError
+from ngramspec.hf.seam import CACHE
 from tests.hf.comparing import SEED
 from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, settled, tiny
 from tests.hf.test_aligned import model_that_sees
@@ -47,7 +48,7 @@ def told(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, tuple):
         return [told(entry) for entry in value]
-    return {name: told(entry) for name, entry in value.items() if name != "past_key_values"} if value else value
+    return {name: told(entry) for name, entry in value.items() if name != CACHE} if value else value
 
 
 # What Speculator comes to serve leaves REFUSED, and with it this list.

@@ -21,6 +21,7 @@ from ngramspec import (
     RefusedError,
     Speculator,
 )
+from ngramspec.hf.seam import CACHE
 from ngramspec.testing import OracleDrafter
 from tests.hf.drafters import RandomDrafter
 from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, settled, tiny
@@ -53,8 +54,8 @@ REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "static cache": (lambda: {"cache_implementation": "static"}, "cache_implementation='static'"),
     "offloaded cache": (lambda: {"cache_implementation": "offloaded"}, "cache_implementation='offloaded'"),
     "a static cache of the user's": (
-        lambda: {"past_key_values": StaticCache(tiny("llama").config, max_cache_len=40)},
-        "past_key_values=StaticCache",
+        lambda: {CACHE: StaticCache(tiny("llama").config, max_cache_len=40)},
+        f"{CACHE}=StaticCache",
     ),
     "output_attentions": (
         lambda: {"output_attentions": True, "return_dict_in_generate": True},

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ngramspec.errors import PromptError
 from ngramspec.hf import Speculator
+from ngramspec.hf.seam import CACHE
 from ngramspec.testing import Report, check_equivalence, equivalence
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, tiny
 from tests.hf.seq2seq import tiny_seq2seq
@@ -111,7 +112,7 @@ def test_a_text_that_goes_on_behind_its_end_is_a_defect(monkeypatch: pytest.Monk
 
 def test_logits_that_change_no_text_are_a_defect_all_the_same() -> None:
     def perturb(_model: Any, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
-        cache = kwargs["past_key_values"]
+        cache = kwargs[CACHE]
         if kwargs["input_ids"].shape[1] > 1 and cache is not None and cache.get_seq_length() > 0:
             output.logits += 1e-3  # to all: nobody's choice changes
 

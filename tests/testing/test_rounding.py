@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
 from ngramspec.hf import Speculator
+from ngramspec.hf.seam import CACHE
 from ngramspec.testing import check_equivalence
 from ngramspec.testing.calls import Call
 from ngramspec.testing.explaining import Choice
@@ -67,7 +68,7 @@ def model_with_a_tie(perturbation: float) -> Any:
         head[UPPER] = head[LOWER] = head[LOWER] * 2
 
     def perturb(_model: Any, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
-        cache = kwargs["past_key_values"]
+        cache = kwargs[CACHE]
         if kwargs["input_ids"].shape[1] > 1 and cache is not None and cache.get_seq_length() > 0:
             output.logits[..., UPPER] += perturbation
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.generation.utils import GenerationMixin
 
 from ngramspec.decoding import Plan, Sequence, Shape, Verdict
 from ngramspec.drafting.types import NO_DRAFT
@@ -23,6 +22,7 @@ from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
 from ngramspec.hf.request import Request
 from ngramspec.hf.rows import Row, rows_of
+from ngramspec.hf.seam import CACHE, grown, inputs_in_line, prefill
 from ngramspec.hf.support import windows_of
 from ngramspec.hf.text import Text
 
@@ -44,7 +44,7 @@ class AlignedTarget:
         self._chooser = chooser
         self._cache = RaggedCache(len(windows_of(request.model)), request.most_slots)
         request.cache.copy_to(self._cache)
-        self._prompt_kwargs = {**request.model_kwargs, "past_key_values": request.cache.around(self._cache)}
+        self._prompt_kwargs = {**request.model_kwargs, CACHE: request.cache.around(self._cache)}
         self._kwargs = self._prompt_kwargs
         self._first_slot = request.num_slots - request.input_ids.shape[1]
         self._ids = request.input_ids
@@ -63,7 +63,7 @@ class AlignedTarget:
         rows = rows_of([plan.sequence for plan in plans])
         self._chooser.begin(rows, plans)
         if self._outputs is None:
-            logits = self._prefill()[:, -1:]
+            logits = self._read_prompts()[:, -1:]
             return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits, row.index, 0) for row in rows])
         start = min(row.num_cached for row in rows)
         ends = [row.num_cached + 1 + plan.draft.tokens.size for row, plan in zip(rows, plans, strict=True)]
@@ -88,7 +88,7 @@ class AlignedTarget:
         start = min(row.num_cached for row in rows)
         if start < num_slots:
             self._forward(self._known(start, num_slots - start), start)
-        return self._kwargs["past_key_values"]
+        return self._kwargs[CACHE]
 
     def _known(self, start: int, width: int) -> Tensor:
         """The tokens committed to the slots from `start` on, `int64[B, width]`, padded."""
@@ -99,11 +99,11 @@ class AlignedTarget:
             block[row, : len(known)] = torch.tensor(known)
         return block
 
-    def _prefill(self) -> Tensor:
+    def _read_prompts(self) -> Tensor:
         """Read the prompts as plain `generate()` does; returns the logits `[B, n, V]`, the last column counts."""
         model, cached = self._model, self._request.cache.length
         self._cache.place_run(cached, self._request.num_slots - cached)
-        self._outputs = model._prefill(self._ids, self._request.config, self._kwargs)
+        self._outputs = prefill(model, self._ids, self._request.config, self._kwargs)
         logits: Tensor = self._outputs.logits
         return logits
 
@@ -116,27 +116,13 @@ class AlignedTarget:
         self._ids[:, end - width : end] = block.to(self._ids.device)
         if start < self._num_covered:  # what is behind the end of a row is read again, when all have finished
             self._num_covered, self._kwargs = self._request.num_slots, self._prompt_kwargs
-        self._kwargs = self._grown(self._kwargs, start - self._num_covered)
+        self._kwargs = grown(self._model, self._outputs, self._kwargs, start - self._num_covered)
         self._num_covered = start
-        kwargs = self._grown(self._kwargs, width)
+        kwargs = grown(self._model, self._outputs, self._kwargs, width)
         if "logits_to_keep" in kwargs:
             kwargs["logits_to_keep"] = width
         self._cache.place_run(start, width)
-        inputs = self._model.prepare_inputs_for_generation(self._ids[:, :end], next_sequence_length=width, **kwargs)
+        inputs = inputs_in_line(self._model, self._ids[:, :end], width, kwargs)
         self._outputs = self._model(**inputs, return_dict=True)
         logits: Tensor = self._outputs.logits
         return logits[:, -width:]
-
-    def _grown(self, kwargs: dict[str, Any], num_new: int) -> dict[str, Any]:
-        """The model's inputs for `num_new` more tokens: a mask, positions, and what else it keeps.
-
-        Told of several tokens at once, transformers repeats the last several token types, and some models of theirs
-        count one; so those are told of one after another, as in plain decoding.
-        """
-        grown = dict(kwargs)
-        update = self._model._update_model_kwargs_for_generation
-        is_usual = update.__func__ is GenerationMixin._update_model_kwargs_for_generation
-        size = num_new if is_usual and kwargs.get("token_type_ids") is None else 1
-        for _ in range(0, num_new, size or 1):
-            grown = update(self._outputs, grown, is_encoder_decoder=self._request.has_encoder, num_new_tokens=size)
-        return grown

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface
+
+from ngramspec.hf.seam import ALL_ATTENTION_FUNCTIONS, AttentionInterface, sdpa_attention_forward
 
 Masks = dict[tuple[int, int], tuple[Tensor, Tensor]]
 """By a mask's identity and the size of a group: the mask, and the same repeated, for all layers share it."""

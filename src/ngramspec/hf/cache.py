@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+
+from ngramspec.hf.seam import Cache, CacheLayerMixin
 
 CHUNK = 256
 """Slots by which capacity grows at least."""
@@ -61,7 +62,6 @@ class RaggedLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Make room for the current capacity. Zeros, because a masked NaN still poisons attention."""
-        self.dtype, self.device = key_states.dtype, key_states.device
         self.keys = _zeros_like(key_states, self.placement.capacity)
         self.values = _zeros_like(value_states, self.placement.capacity)
         self.is_initialized = True

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers.generation.logits_process import LogitsProcessorList
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.processor import left_nothing
 from ngramspec.hf.guarding import Guards, Place
 from ngramspec.hf.record import Record
 from ngramspec.hf.sampling import Picker
+from ngramspec.hf.seam import LogitsProcessorList
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.text import Text
 

@@ -12,6 +12,7 @@ import torch
 
 from ngramspec.decoding import MeasuredCosts
 from ngramspec.drafting import whole_file
+from ngramspec.hf.seam import attention_of
 from ngramspec.hf.types import Model
 
 _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
@@ -61,7 +62,7 @@ def fingerprint(model: Model) -> str:
         type(model).__name__,
         config,
         str(model.dtype),
-        model.config._attn_implementation,
+        attention_of(model),
         machine,
         torch.__version__,
     ]

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from ngramspec.hf.refusals import refuse_arguments, refuse_modes
+from ngramspec.hf.seam import prepared_config
 from ngramspec.hf.types import Model
 
 
@@ -16,5 +17,4 @@ def refuse_early(model: Model, arguments: dict[str, Any]) -> None:
     taken = inspect.signature(model.forward).parameters
     if not model.config.is_encoder_decoder and "mm_encoder_outputs" not in taken:
         return  # nothing runs before the loop, and merging configurations takes a millisecond
-    others = {name: value for name, value in arguments.items() if name != "generation_config"}
-    refuse_modes(model._prepare_generation_config(arguments.get("generation_config"), **others)[0])
+    refuse_modes(prepared_config(model, arguments))

@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any
 
 from torch import nn
-from transformers import GenerationMixin
 
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.guarding import has_guards, with_processors
+from ngramspec.hf.seam import GenerationMixin, prepared_config
 from ngramspec.hf.speculator import Loop, Speculator
 from ngramspec.hf.types import Model
 
@@ -176,9 +176,7 @@ _OURS = ("segment", "references", "speculate")
 
 def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     """Plain `generate()` with guards among its processors, which are then followed token by token."""
-    others = {name: value for name, value in arguments.items() if name != "generation_config"}
-    config, _ = model._prepare_generation_config(arguments.get("generation_config"), **others)
-    ends = config.eos_token_id
+    ends = prepared_config(model, arguments).eos_token_id
     processors = with_processors(arguments["logits_processor"], [ends] if isinstance(ends, int) else ends)
     return plain(**{**arguments, "logits_processor": processors})
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer, EncoderDecoderCache
 
 from ngramspec.errors import RefusedError
 from ngramspec.hf.cache import RaggedCache, RaggedLayer
+from ngramspec.hf.seam import CACHE, DynamicLayer, DynamicSlidingWindowLayer, EncoderDecoderCache, is_callers
 
 ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
 """Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
@@ -16,7 +16,7 @@ ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
 
 @dataclass(frozen=True, slots=True)
 class GivenCache:
-    """`past_key_values` of a call, read before the first pass, and left as plain decoding leaves it.
+    """The cache of a call, read before the first pass, and left as plain decoding leaves it.
 
     cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one.
     """
@@ -26,7 +26,7 @@ class GivenCache:
     @property
     def is_callers(self) -> bool:
         """Whether the caller passed it, and will look at it again."""
-        return bool(getattr(self.cache, "_is_user_defined", False))
+        return is_callers(self.cache)
 
     @property
     def length(self) -> int:
@@ -47,14 +47,14 @@ class GivenCache:
         """Raise RefusedError for a cache that cannot take a step back by forgetting its last keys."""
         if isinstance(self.cache, EncoderDecoderCache) and self.length:
             raise RefusedError(
-                "an answer of an encoder-decoder model is not continued in its cache yet, got past_key_values with"
+                f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
                 f" {self.length} tokens: pass decoder_input_ids without it"
             )
         layers = sorted({type(layer).__name__ for layer in self._own.layers if type(layer) not in ROLLS_BACK})
         if layers or self._own.offloading:
             kind = f"with {', '.join(layers)}" if layers else "with offloading"
             raise RefusedError(
-                f"drafts are rolled back in a DynamicCache only, got past_key_values={type(self.cache).__name__}"
+                f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(self.cache).__name__}"
                 f" {kind}: pass a DynamicCache, or the whole text"
             )
 

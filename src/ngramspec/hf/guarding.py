@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from transformers.generation.logits_process import LogitsProcessorList
 
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import BitmaskArray, Guard, GuardProcessor, Matcher, RowGuards
 from ngramspec.guards.processor import masked, nothing_allowed
 from ngramspec.guards.types import is_set, num_words
+from ngramspec.hf.seam import LogitsProcessorList
 
 MAX_THREADS = 4
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from ngramspec.decoding import Budget, Costs, FixedBudget, InStepBudget, step
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
+from ngramspec.hf import seam
 from ngramspec.hf.adopting import guides_of
 from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.call import Call
@@ -23,6 +23,7 @@ from ngramspec.hf.refusals import max_position, vocabulary
 from ngramspec.hf.request import Request
 from ngramspec.hf.rows import Row
 from ngramspec.hf.sampling import Picker
+from ngramspec.hf.seam import StoppingCriteriaList
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.support import why_aligned
 from ngramspec.hf.text import Text
@@ -82,13 +83,9 @@ def decode(
 def decode_plainly(request: Request) -> tuple[Output, list[Counters]]:
     """As `decode`, in transformers' own loop: for models whose state cannot take a step back."""
     criteria = _NotesEnds(request.criteria)
-    output: Output = request.model._sample(
-        request.input_ids,
-        logits_processor=with_processors(request.processors, sorted(request.stops.eos_tokens)),
-        stopping_criteria=criteria,
-        generation_config=request.config,
-        streamer=request.stream,
-        **request.model_kwargs,
+    processors = with_processors(request.processors, sorted(request.stops.eos_tokens))
+    output = seam.decode_plainly(
+        request.model, request.input_ids, processors, criteria, request.config, request.stream, request.model_kwargs
     )
     sequences = output if isinstance(output, Tensor) else output.sequences
     longest, pads = sequences.shape[1], request.stops.pads_finished_rows
@@ -152,9 +149,9 @@ def _open_rows(
 
 
 def _pad_token(request: Request, stops: Stops) -> int:
-    pad = request.config._pad_token_tensor
+    pad = seam.pad_token_of(request.config)
     if pad is not None:
-        return int(pad)
+        return pad
     batch = len(request.input_ids)
     if batch > 1 and stops.pads_finished_rows:
         raise PromptError(

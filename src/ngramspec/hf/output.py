@@ -1,16 +1,17 @@
 """What a call returns: token ids, or the object of `return_dict_in_generate`."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from torch import Tensor
-from transformers.generation.utils import (
+
+from ngramspec.hf.record import Record
+from ngramspec.hf.request import Request
+from ngramspec.hf.seam import (
+    CACHE,
     GenerateDecoderOnlyOutput,
     GenerateEncoderDecoderOutput,
     GenerateNonBeamOutput,
 )
-
-from ngramspec.hf.record import Record
-from ngramspec.hf.request import Request
 
 Output: TypeAlias = Tensor | GenerateNonBeamOutput
 
@@ -20,9 +21,5 @@ def output_of(request: Request, sequences: Tensor, record: Record) -> Output:
     if not request.config.return_dict_in_generate:
         return sequences
     kind = GenerateEncoderDecoderOutput if request.has_encoder else GenerateDecoderOnlyOutput
-    return kind(
-        sequences=sequences,  # type: ignore[arg-type]
-        scores=record.scores,  # type: ignore[arg-type]
-        logits=record.logits,  # type: ignore[arg-type]
-        past_key_values=request.cache.cache,
-    )
+    held: dict[str, Any] = {"sequences": sequences, "scores": record.scores, "logits": record.logits}
+    return kind(**held, **{CACHE: request.cache.cache})

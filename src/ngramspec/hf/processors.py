@@ -12,48 +12,49 @@ The tables go by exact type: a subclass may do anything.
 from collections.abc import Iterable
 
 import torch
-from transformers.generation import logits_process as lp
-from transformers.generation import stopping_criteria as sc
-from transformers.generation.logits_process import LogitsProcessor
-from transformers.generation.stopping_criteria import StoppingCriteria
 
 from ngramspec.hf.guarding import Masking
+from ngramspec.hf.seam import LogitsProcessor, StoppingCriteria, logits_process, named, stopping_criteria
 
-BLIND_PROCESSORS: frozenset[type] = frozenset(
-    {
-        lp.TemperatureLogitsWarper,
-        lp.TopKLogitsWarper,
-        lp.TopPLogitsWarper,
-        lp.TopHLogitsWarper,
-        lp.MinPLogitsWarper,
-        lp.TypicalLogitsWarper,
-        lp.EpsilonLogitsWarper,
-        lp.EtaLogitsWarper,
-        lp.InfNanRemoveLogitsProcessor,
-        lp.LogitNormalization,
-        lp.SuppressTokensLogitsProcessor,
-    }
+BLIND_PROCESSORS = named(
+    logits_process,
+    (
+        "TemperatureLogitsWarper",
+        "TopKLogitsWarper",
+        "TopPLogitsWarper",
+        "TopHLogitsWarper",
+        "MinPLogitsWarper",
+        "TypicalLogitsWarper",
+        "EpsilonLogitsWarper",
+        "EtaLogitsWarper",
+        "InfNanRemoveLogitsProcessor",
+        "LogitNormalization",
+        "SuppressTokensLogitsProcessor",
+    ),
 )
 
-PURE_PROCESSORS: frozenset[type] = BLIND_PROCESSORS | {
-    lp.MinLengthLogitsProcessor,
-    lp.MinNewTokensLengthLogitsProcessor,
-    lp.RepetitionPenaltyLogitsProcessor,
-    lp.NoRepeatNGramLogitsProcessor,
-    lp.SequenceBiasLogitsProcessor,
-    lp.NoBadWordsLogitsProcessor,
-    lp.ForcedBOSTokenLogitsProcessor,
-    lp.ForcedEOSTokenLogitsProcessor,
-    lp.ExponentialDecayLengthPenalty,
-    lp.SuppressTokensAtBeginLogitsProcessor,
-    lp.WatermarkLogitsProcessor,  # its generator is seeded afresh from the text at every call
-}
+PURE_PROCESSORS = BLIND_PROCESSORS | named(
+    logits_process,
+    (
+        "MinLengthLogitsProcessor",
+        "MinNewTokensLengthLogitsProcessor",
+        "RepetitionPenaltyLogitsProcessor",
+        "NoRepeatNGramLogitsProcessor",
+        "SequenceBiasLogitsProcessor",
+        "NoBadWordsLogitsProcessor",
+        "ForcedBOSTokenLogitsProcessor",
+        "ForcedEOSTokenLogitsProcessor",
+        "ExponentialDecayLengthPenalty",
+        "SuppressTokensAtBeginLogitsProcessor",
+        "WatermarkLogitsProcessor",  # its generator is seeded afresh from the text at every call
+    ),
+)
 
 _OURS: frozenset[type] = frozenset({Masking})
 """Blind: it is told which places the scores are of, and its matchers have read the text."""
 
-PURE_CRITERIA: frozenset[type] = frozenset(
-    {sc.MaxLengthCriteria, sc.MaxTimeCriteria, sc.StopStringCriteria, sc.EosTokenCriteria}
+PURE_CRITERIA = named(
+    stopping_criteria, ("MaxLengthCriteria", "MaxTimeCriteria", "StopStringCriteria", "EosTokenCriteria")
 )
 
 

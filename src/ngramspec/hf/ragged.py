@@ -15,6 +15,7 @@ from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import Candidate, Chooser
 from ngramspec.hf.request import Request
 from ngramspec.hf.rows import Row, rows_of
+from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.support import windows_of
 
 
@@ -34,8 +35,8 @@ class RaggedTarget:
         self._prompt_mask = None if request.mask is None else request.mask.to(self._device, torch.bool)
         self._held: list[Row] = []
         self._keeps_rows = request.keeps_cache
-        self._is_eager = model.config._attn_implementation == "eager"
-        self._keeps_logits = model._supports_logits_to_keep()
+        self._is_eager = attention_of(model) == "eager"
+        self._keeps_logits = takes_logits_to_keep(model)
 
     def shape(self, sequences: Rows[Sequence]) -> Shape:
         """See `decoding.Target`."""
@@ -108,14 +109,15 @@ class RaggedTarget:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns."""
         token_ids, position_ids, slots = torch.from_numpy(block.inputs).to(self._device)
         self._cache.place(slots, block.extent, block.first)
-        arguments: dict[str, Any] = {"logits_to_keep": block.num_logits} if self._keeps_logits else {}
+        arguments: dict[str, Any] = {CACHE: self._cache}
+        if self._keeps_logits:
+            arguments["logits_to_keep"] = block.num_logits
         is_plain = self._is_plain(block)
         with nullcontext() if is_plain else folded():
             output = self._model(
                 input_ids=token_ids,
                 attention_mask=self._mask_2d(block) if is_plain else self._masks(slots, block),
                 position_ids=position_ids,
-                past_key_values=self._cache,
                 use_cache=True,
                 return_dict=True,
                 **arguments,

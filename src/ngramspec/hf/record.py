@@ -3,7 +3,8 @@
 from typing import Any, TypeAlias
 
 from torch import Tensor
-from transformers.generation.configuration_utils import GenerationConfig
+
+from ngramspec.hf.seam import GenerationConfig
 
 Scores: TypeAlias = "tuple[Tensor, ...] | None"
 """Per emitted token `float32[B, V]`; None where nobody wants them."""

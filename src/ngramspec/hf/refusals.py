@@ -4,12 +4,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.generation.configuration_utils import GenerationConfig, GenerationMode
-from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
-from transformers.integrations.fsdp import is_fsdp_managed_module
 
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf.request import Request
+from ngramspec.hf.seam import (
+    CACHE,
+    GenerationConfig,
+    GenerationMode,
+    attention_of,
+    is_deepspeed_zero3_enabled,
+    is_fsdp_managed_module,
+)
 from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS, reader_of
 from ngramspec.hf.types import Model
 
@@ -47,7 +52,7 @@ def refuse_inputs(request: Request) -> None:
     if request.model_kwargs.get("inputs_embeds") is not None:
         raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
     request.cache.refuse()
-    implementation = request.model.config._attn_implementation
+    implementation = attention_of(request.model)
     if implementation not in ATTENTION_IMPLEMENTATIONS:
         raise RefusedError(
             f"drafts are checked with attention of the kinds {' and '.join(ATTENTION_IMPLEMENTATIONS)},"
@@ -114,11 +119,11 @@ def _check_cached(request: Request, cached: int) -> None:
     batch, length = request.input_ids.shape
     rows = request.cache.num_rows
     if rows != batch:
-        raise PromptError(f"past_key_values must have a row per prompt, got {rows} for {batch} prompts")
+        raise PromptError(f"{CACHE} must have a row per prompt, got {rows} for {batch} prompts")
     slots = request.num_slots
     if length == 0 or cached >= slots or (slots != length and slots - length != cached):
         raise PromptError(
-            f"input_ids must hold the whole text, or what follows the {cached} tokens in past_key_values with an"
+            f"input_ids must hold the whole text, or what follows the {cached} tokens in {CACHE} with an"
             f" attention_mask over both, got {length} tokens and a mask over {slots}"
         )
 

@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.generation.configuration_utils import GenerationConfig
-from transformers.generation.logits_process import LogitsProcessorList
-from transformers.generation.stopping_criteria import StoppingCriteriaList
 
 from ngramspec.drafting import TokenArray
 from ngramspec.hf.given import GivenCache
+from ngramspec.hf.seam import CACHE, GenerationConfig, LogitsProcessorList, StoppingCriteriaList, mask_length_of
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.types import Model
@@ -71,7 +69,7 @@ class Request:
     def num_slots(self) -> int:
         """Slots that the prompt takes: P, and those of earlier tokens that `input_ids` leaves out."""
         # A mask of ones is forgotten, all but its length.
-        lengths = [self.input_ids.shape[1], getattr(self.config, "_mask_length", None) or 0]
+        lengths = [self.input_ids.shape[1], mask_length_of(self.config)]
         positions = self.model_kwargs.get("position_ids")
         for given in (self.mask, positions):
             lengths += [] if given is None else [given.shape[-1]]
@@ -85,7 +83,7 @@ class Request:
     @property
     def cache(self) -> GivenCache:
         """The cache that the call came with."""
-        return GivenCache(self.model_kwargs["past_key_values"])
+        return GivenCache(self.model_kwargs[CACHE])
 
     @property
     def keeps_cache(self) -> bool:

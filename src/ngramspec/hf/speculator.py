@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers.generation.configuration_utils import GenerationConfig
-from transformers.generation.logits_process import LogitsProcessorList
-from transformers.generation.stopping_criteria import StoppingCriteriaList
-from transformers.generation.streamers import BaseStreamer
 
 from ngramspec.decoding import AdaptiveBudget, Budget
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
@@ -23,6 +19,13 @@ from ngramspec.hf.loop import decode, decode_plainly
 from ngramspec.hf.output import Output
 from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
+from ngramspec.hf.seam import (
+    BaseStreamer,
+    GenerationConfig,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+    given_cache,
+)
 from ngramspec.hf.segments import segments_of
 from ngramspec.hf.stopping import with_stop_strings
 from ngramspec.hf.streaming import Stream
@@ -126,7 +129,7 @@ class Speculator:
         loop = Loop(self, streamer)
         try:
             prompt = inputs if inputs is not None else arguments.get("input_ids")
-            may_be_text = model.main_input_name == "input_ids" and arguments.get("past_key_values") is None
+            may_be_text = model.main_input_name == "input_ids" and given_cache(arguments) is None
             if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
                 check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
             generate = model.generate if inputs is None else partial(model.generate, inputs)

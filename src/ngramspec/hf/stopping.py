@@ -3,15 +3,15 @@
 from typing import Any
 
 import torch
-from transformers.generation.stopping_criteria import (
+
+from ngramspec.hf.record import Scores
+from ngramspec.hf.seam import (
     EosTokenCriteria,
     MaxLengthCriteria,
     StoppingCriteria,
     StoppingCriteriaList,
     StopStringCriteria,
 )
-
-from ngramspec.hf.record import Scores
 from ngramspec.hf.text import Text
 
 

@@ -1,7 +1,8 @@
 """Streaming: the same `put` calls as plain `generate()`, and always one `end`."""
 
 import torch
-from transformers.generation.streamers import BaseStreamer
+
+from ngramspec.hf.seam import BaseStreamer
 
 
 class Stream:

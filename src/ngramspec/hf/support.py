@@ -5,13 +5,21 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, DynamicSlidingWindowLayer
-from transformers.generation.utils import GenerationMixin
 
 from ngramspec.hf.given import ROLLS_BACK
+from ngramspec.hf.seam import (
+    CACHE,
+    DynamicCache,
+    DynamicSlidingWindowLayer,
+    counts_positions_as_usual,
+    keeps_running_state,
+    takes_cache,
+    text_config,
+    works_with_dynamic_cache,
+)
 from ngramspec.hf.types import Model
 
-PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"})
+PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", CACHE, "use_cache", "logits_to_keep"})
 """Inputs of a model that `RaggedTarget` makes itself."""
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
@@ -40,11 +48,11 @@ def why_undrafted(model: Model) -> str | None:
     A whitelist, for flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …): every layer
     must keep one key and value per token.
     """
-    if getattr(model, "_is_stateful", False):
+    if keeps_running_state(model):
         return "keeps a running state that cannot take a step back"
-    if not model._supports_default_dynamic_cache():
+    if not works_with_dynamic_cache(model):
         return "does not work with a DynamicCache"
-    config = model.config.get_text_config(decoder=True)
+    config = text_config(model)
     for layer in DynamicCache(config=config).layers:
         if type(layer) not in ROLLS_BACK:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
@@ -59,8 +67,8 @@ def why_undrafted(model: Model) -> str | None:
         return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
     if not _has_one_embedding(reader_of(model)):
         return "has no one embedding of tokens"
-    if "past_key_values" not in inspect.signature(model.forward).parameters:
-        return "keeps no cache of keys and values"
+    if not takes_cache(model):
+        return f"takes no cache of keys and values (no argument {CACHE} of its forward)"
     return None
 
 
@@ -88,7 +96,7 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
     A row of its own length needs a position of its own for each token and a mask of its own for each query.
     model_kwargs: the inputs of the call, by name.
     """
-    config = model.config.get_text_config(decoder=True)
+    config = text_config(model)
     if model.config.is_encoder_decoder:
         return "is an encoder-decoder model, which takes no positions per row"
     unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
@@ -98,7 +106,7 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "attends in chunks"
     if getattr(config, "alibi", False):
         return "encodes positions in the attention mask (alibi)"
-    if type(model)._prepare_position_ids_for_generation is not GenerationMixin._prepare_position_ids_for_generation:
+    if not counts_positions_as_usual(model):
         return "gives a token several positions (multimodal rope)"
     if config.model_type in OWN_MASKS:
         return OWN_MASKS[config.model_type]
@@ -115,7 +123,7 @@ def _keeps_positions(model: Model, config: Any) -> bool:
     ids, positions = torch.zeros((1, 2), dtype=torch.long), torch.arange(2)[None]
     inputs = model.prepare_inputs_for_generation(
         ids,
-        past_key_values=DynamicCache(config=config),
+        **{CACHE: DynamicCache(config=config)},
         attention_mask=torch.ones_like(ids),
         position_ids=positions.clone(),
         use_cache=True,
@@ -131,7 +139,7 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
     Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
     before it, and rows of other lengths each other's.
     """
-    config = model.config.get_text_config(decoder=True)
+    config = text_config(model)
     for rope in _ropes(config):
         kind = rope.get("rope_type")
         if kind == "longrope":
@@ -154,5 +162,5 @@ def _ropes(config: Any) -> list[dict[str, Any]]:
 
 def windows_of(model: Model) -> list[int | None]:
     """The sliding window of each layer in tokens, None for full attention."""
-    layers = DynamicCache(config=model.config.get_text_config(decoder=True)).layers
+    layers = DynamicCache(config=text_config(model)).layers
     return [layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers]

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.generation.logits_process import LogitsProcessorList
 
 from ngramspec.guards import Guard
 from ngramspec.hf.guarding import with_processors
+from ngramspec.hf.seam import LogitsProcessorList
 from ngramspec.hf.types import Model
 from ngramspec.testing.rereading import Rereading
 

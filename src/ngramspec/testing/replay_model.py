@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from ngramspec.hf.seam import CACHE, CausalLMOutputWithPast
 from ngramspec.replay import Trace
 
 CERTAIN = 1e4
@@ -85,19 +85,23 @@ class ReplayModel(LlamaForCausalLM):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
+        cache: Any = None,
         past_key_values: Any = None,
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """As of Llama, but at every position the recorded next token has the largest logit."""
+        """As of Llama, but at every position the recorded next token has the largest logit.
+
+        cache, past_key_values: the same, as transformers calls it since 5.24, and before.
+        """
         if input_ids is None or position_ids is None:
             raise ValueError("a replay model is told its place by input_ids and position_ids, got None: pass both")
         output: CausalLMOutputWithPast = super().forward(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids % self.room,
-            past_key_values=past_key_values,
             logits_to_keep=logits_to_keep,
+            **{CACHE: cache if cache is not None else past_key_values},
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep

@@ -5,6 +5,7 @@ import inspect
 import torch
 from torch import Tensor
 
+from ngramspec.hf.seam import CACHE, cache_of
 from ngramspec.hf.types import Model
 
 WIDTHS = (2, 4, 11)
@@ -38,9 +39,9 @@ def block_logits(model: Model, prompt: tuple[Tensor, Tensor], emitted: Tensor, w
     for end in [*range(first + width - 1, text.shape[1], width), text.shape[1]]:
         block = text[:, begin:end]
         inputs = {"decoder_input_ids": block, **fixed} if fixed else _inputs(model, block, given[:, :end])
-        output = model(**inputs, past_key_values=cache, use_cache=True, return_dict=True)
+        output = model(**inputs, **{CACHE: cache}, use_cache=True, return_dict=True)
         logits.append(output.logits[:, max(first - 1 - begin, 0) :])
-        cache, begin = output.past_key_values, end
+        cache, begin = cache_of(output), end
     return torch.cat(logits, dim=1)
 
 

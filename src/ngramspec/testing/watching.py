@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ngramspec.hf.seam import CACHE
 from ngramspec.hf.types import Model
 from ngramspec.testing.rounding import largest_difference
 
@@ -36,7 +37,7 @@ class Watch:
 
     def _note_reading(self, model: Model, _args: Any, kwargs: dict[str, Any]) -> None:
         ids = kwargs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"][0]
-        start = kwargs["past_key_values"].get_seq_length()  # one row: its slots are a run
+        start = kwargs[CACHE].get_seq_length()  # one row: its slots are a run
         self._reading = ids, start + torch.arange(len(ids), device=ids.device)
 
     def _note_logits(self, _model: Model, _args: Any, output: Any) -> None:

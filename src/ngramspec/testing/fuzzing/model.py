@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationMixin, LlamaConfig, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers import LlamaConfig, PreTrainedModel
 
 from ngramspec.guards import Vocabulary
+from ngramspec.hf.seam import CACHE, CausalLMOutputWithPast, GenerationMixin
 
 ROOM = 1024
 """Positions of one row."""
@@ -80,15 +80,20 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         input_ids: Tensor,
         position_ids: Tensor,
         attention_mask: Tensor | None = None,
+        cache: Any = None,
         past_key_values: Any = None,
         token_type_ids: Tensor | None = None,
         logits_to_keep: int = 0,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits `float64[B, n, V]`. token_type_ids: not looked at; a call that has them is decoded in line."""
-        start = past_key_values.get_seq_length()
+        """Logits `float64[B, n, V]`. token_type_ids: not looked at; a call that has them is decoded in line.
+
+        cache, past_key_values: the same, as transformers calls it since 5.24, and before.
+        """
+        held = cache if cache is not None else past_key_values
+        start = held.get_seq_length()
         numbers = ((input_ids * 7919 + position_ids % ROOM * 104_729 + 1) % PRIME).double()[:, None, :, None]
-        _, seen = past_key_values.update(numbers, numbers, 0)
+        _, seen = held.update(numbers, numbers, 0)
         mask = _mask(attention_mask, start, input_ids.shape[1], seen.shape[2])
         sums = (mask.double() @ seen)[:, 0, -logits_to_keep:, 0].long()
         lines = sums % NUM_LINES
@@ -98,7 +103,7 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         logits.scatter_add_(-1, told.clamp(min=0), (self.wish[lines][..., None] * (told >= 0)))
         behind = (places + 1 - self.lengths[rows]).clamp(min=0)
         logits += self.closing * (behind > 0)[..., None] * (1 + behind / PATIENCE)[..., None]
-        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
+        return CausalLMOutputWithPast(logits=logits, **{CACHE: held})
 
 
 @functools.cache

@@ -1,0 +1,321 @@
+"""Everything that ngramspec takes from transformers: the one module that knows its names.
+
+Names are looked up by what is there, never by version number. What has been renamed is found under either name
+(`CACHE`). What is missing altogether is an ImportError that says which version lacks which piece: it is never taken for
+a property of a model.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from transformers import __version__
+
+from ngramspec.hf.types import Model
+
+SUPPORTED = "5.17 to 5.24"
+"""Releases that the tests have passed with."""
+
+
+def _lacking(pieces: Iterable[str]) -> ImportError:
+    return ImportError(
+        f"ngramspec works with transformers {SUPPORTED}, and transformers {__version__} lacks {'; '.join(pieces)}:"
+        " install one of those, or a newer ngramspec"
+    )
+
+
+try:
+    from transformers.cache_utils import (
+        Cache,
+        CacheLayerMixin,
+        DynamicCache,
+        DynamicLayer,
+        DynamicSlidingWindowLayer,
+        EncoderDecoderCache,
+    )
+    from transformers.generation import logits_process, stopping_criteria
+    from transformers.generation.configuration_utils import GenerationConfig, GenerationMode
+    from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
+    from transformers.generation.stopping_criteria import (
+        EosTokenCriteria,
+        MaxLengthCriteria,
+        StoppingCriteria,
+        StoppingCriteriaList,
+        StopStringCriteria,
+    )
+    from transformers.generation.streamers import BaseStreamer
+    from transformers.generation.utils import (
+        GenerateDecoderOnlyOutput,
+        GenerateEncoderDecoderOutput,
+        GenerateNonBeamOutput,
+        GenerationMixin,
+    )
+    from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+    from transformers.integrations.fsdp import is_fsdp_managed_module
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.modeling_outputs import CausalLMOutputWithPast
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface
+except ImportError as error:
+    raise _lacking([str(error)]) from error
+
+__all__ = [
+    "ALL_ATTENTION_FUNCTIONS",
+    "AttentionInterface",
+    "BaseStreamer",
+    "Cache",
+    "CacheLayerMixin",
+    "CausalLMOutputWithPast",
+    "DynamicCache",
+    "DynamicLayer",
+    "DynamicSlidingWindowLayer",
+    "EncoderDecoderCache",
+    "EosTokenCriteria",
+    "GenerateDecoderOnlyOutput",
+    "GenerateEncoderDecoderOutput",
+    "GenerateNonBeamOutput",
+    "GenerationConfig",
+    "GenerationMixin",
+    "GenerationMode",
+    "LogitsProcessor",
+    "LogitsProcessorList",
+    "MaxLengthCriteria",
+    "StopStringCriteria",
+    "StoppingCriteria",
+    "StoppingCriteriaList",
+    "is_deepspeed_zero3_enabled",
+    "is_fsdp_managed_module",
+    "logits_process",
+    "sdpa_attention_forward",
+    "stopping_criteria",
+]
+
+
+CACHE_NAMES = ("cache", "past_key_values")
+"""What a cache is called: an argument of calls and models, a field of outputs; since 5.24, and before."""
+
+
+def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
+CACHE = next(
+    (name for name in CACHE_NAMES if name in _parameters(GenerationMixin.prepare_inputs_for_generation)), CACHE_NAMES[0]
+)
+"""What this transformers calls a cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A name of transformers that is used without being imported, and what breaks without it.
+
+    owner: the class, instance or function that has it. name: the attribute; "" for `owner` itself.
+    parameter: of that function, where a parameter is used. sets: what that function sets on the objects it is given.
+    """
+
+    owner: Any
+    name: str
+    breaks: str
+    parameter: str | None = None
+    sets: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this transformers has it."""
+        found = getattr(self.owner, self.name, None) if self.name else self.owner
+        if found is None:
+            return False
+        if self.sets is not None:
+            return self.sets in inspect.unwrap(found).__code__.co_names
+        return self.parameter is None or self.parameter in _parameters(found)
+
+    def __str__(self) -> str:
+        """As a developer of transformers would call it."""
+        owner = getattr(self.owner, "__name__", type(self.owner).__name__)
+        named = f"{owner}.{self.name}" if self.name else owner
+        if self.sets is not None:
+            return f"{named} setting {self.sets}"
+        return f"{named}({self.parameter}=...)" if self.parameter else named
+
+
+_plain, _sliding = DynamicLayer(), DynamicSlidingWindowLayer(sliding_window=2)
+
+PIECES = (
+    Piece(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
+    Piece(GenerationMixin, "prepare_inputs_for_generation", "reading blocks in line", "next_sequence_length"),
+    Piece(GenerationMixin, "prepare_inputs_for_generation", "asking for position ids", "is_first_iteration"),
+    Piece(GenerationMixin, "generate", "taking the place of the decoding loop", "custom_generate"),
+    Piece(GenerationMixin, "_prefill", "reading prompts in line", "model_kwargs"),
+    Piece(GenerationMixin, "_sample", "plain decoding", "stopping_criteria"),
+    Piece(GenerationMixin, "_update_model_kwargs_for_generation", "masks and positions in line", "num_new_tokens"),
+    Piece(
+        GenerationMixin, "_prepare_generation_config", "early refusals, guards in plain decoding", "generation_config"
+    ),
+    Piece(GenerationMixin, "_prepare_position_ids_for_generation", "telling multimodal rope"),
+    Piece(GenerationMixin, "_supports_default_dynamic_cache", "telling models without a DynamicCache"),
+    Piece(GenerationMixin, "_supports_logits_to_keep", "logits of the last columns alone"),
+    Piece(GenerationMixin, "_prepare_special_tokens", "padding of finished rows", sets="_pad_token_tensor"),
+    Piece(GenerationMixin, "_prepare_cache_for_generation", "filling a caller's cache", sets="_is_user_defined"),
+    Piece(GenerationConfig, "get_generation_mode", "refusing beam search and other modes"),
+    Piece(GenerateDecoderOnlyOutput, "__init__", "return_dict_in_generate", CACHE),
+    Piece(GenerateEncoderDecoderOutput, "__init__", "return_dict_in_generate", CACHE),
+    Piece(CausalLMOutputWithPast, "__init__", "reading a model's output", "logits"),
+    Piece(DynamicCache(), "layers", "reading caches"),
+    Piece(DynamicCache(), "layer_class_to_replicate", "filling a caller's cache"),
+    Piece(DynamicCache(), "offloading", "refusing offloaded caches"),
+    Piece(DynamicCache, "get_seq_length", "continuing a chat"),
+    Piece(EncoderDecoderCache, "__init__", "encoder-decoder models", "caches"),
+    Piece(CacheLayerMixin, "lazy_initialization", "writing at each row's own slots", "value_states"),
+    Piece(CacheLayerMixin, "update", "writing at each row's own slots", "value_states"),
+    Piece(CacheLayerMixin, "get_mask_sizes", "masks over rows of unequal lengths", "query_length"),
+    Piece(_plain, "is_initialized", "reading caches"),
+    Piece(_sliding, "sliding_window", "masks of sliding windows"),
+    Piece(_sliding, "cumulative_length", "filling a caller's cache"),
+    Piece(_sliding, "record_past", "filling a caller's cache"),
+    Piece(AttentionInterface, "register", "grouped queries without a copy of the cache"),
+    Piece(sdpa_attention_forward, "", "grouped queries without a copy of the cache", "attention_mask"),
+)
+"""What is used of classes, instances and functions by name; `check` looks for it."""
+
+
+def check() -> None:
+    """Raise ImportError, with the version and every missing piece, where this transformers lacks some of `PIECES`."""
+    missing = [f"{piece} (for {piece.breaks})" for piece in PIECES if not piece.is_there]
+    if missing:
+        raise _lacking(missing)
+
+
+check()
+
+
+# What models say of themselves
+
+
+def takes_cache(model: Model) -> bool:
+    """Whether plain decoding hands `model` a cache: whether `forward` takes one by the name that it is handed under."""
+    return CACHE in _parameters(model.forward)
+
+
+def keeps_running_state(model: Model) -> bool:
+    """Whether transformers says that `model` cannot take a step back; it does not say so of all that cannot."""
+    return bool(getattr(model, "_is_stateful", False))
+
+
+def works_with_dynamic_cache(model: Model) -> bool:
+    """Whether `generate()` makes a DynamicCache for `model`."""
+    return bool(model._supports_default_dynamic_cache())
+
+
+def takes_logits_to_keep(model: Model) -> bool:
+    """Whether `model` can be asked for the logits of its last columns alone."""
+    return bool(model._supports_logits_to_keep())
+
+
+def text_config(model: Model) -> Any:
+    """The configuration of what writes the text: a composite model's language model, or a decoder."""
+    return model.config.get_text_config(decoder=True)
+
+
+def attention_of(model: Model) -> str | None:
+    """The attention that the text is computed with; in a composite model each part may have its own."""
+    config = text_config(model)
+    found: str | None = getattr(config, "_attn_implementation", None) or model.config._attn_implementation
+    return found
+
+
+def counts_positions_as_usual(model: Model) -> bool:
+    """Whether `generate()` counts one position per token for `model`."""
+    usual = GenerationMixin._prepare_position_ids_for_generation
+    return type(model)._prepare_position_ids_for_generation is usual
+
+
+# A call of generate()
+
+
+def prepared_config(model: Model, arguments: Mapping[str, Any]) -> GenerationConfig:
+    """The settings of `model.generate(**arguments)`, the model's own and the call's merged."""
+    others = {name: value for name, value in arguments.items() if name != "generation_config"}
+    config, _ = model._prepare_generation_config(arguments.get("generation_config"), **others)
+    return config  # type: ignore[no-any-return]
+
+
+def given_cache(arguments: Mapping[str, Any]) -> Any:
+    """The cache among the arguments of a call, under whichever of its names; None where there is none."""
+    return next((arguments[name] for name in CACHE_NAMES if arguments.get(name) is not None), None)
+
+
+def is_callers(cache: Any) -> bool:
+    """Whether the caller of `generate()` passed `cache`, and will look at it again."""
+    return bool(getattr(cache, "_is_user_defined", False))
+
+
+def pad_token_of(config: GenerationConfig) -> int | None:
+    """What finished rows are filled up with in a call with `config`; None where nothing was named."""
+    pad: Tensor | None = config._pad_token_tensor
+    return None if pad is None else int(pad)
+
+
+def mask_length_of(config: GenerationConfig) -> int:
+    """The length of a mask of ones, of which `generate()` keeps nothing else; 0 where it said nothing of one."""
+    return getattr(config, "_mask_length", None) or 0
+
+
+def prefill(model: Model, input_ids: Tensor, config: GenerationConfig, model_kwargs: dict[str, Any]) -> Any:
+    """Read the prompt as plain decoding does; returns the model's output."""
+    return model._prefill(input_ids, config, model_kwargs)
+
+
+def inputs_in_line(model: Model, input_ids: Tensor, num_new: int, model_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs for the last `num_new` columns of `input_ids` `int64[B, L]`, as plain decoding has them made."""
+    inputs: dict[str, Any] = model.prepare_inputs_for_generation(
+        input_ids, next_sequence_length=num_new, **model_kwargs
+    )
+    return inputs
+
+
+def grown(model: Model, output: Any, model_kwargs: dict[str, Any], num_new: int) -> dict[str, Any]:
+    """The model's inputs after `num_new` more tokens: mask, positions, and what else it keeps; output: of a pass.
+
+    Told of several tokens at once, transformers repeats the last several token types, and some models of theirs count
+    one; so those are told of one after another, as in plain decoding.
+    """
+    update = model._update_model_kwargs_for_generation
+    usual = GenerationMixin._update_model_kwargs_for_generation
+    is_usual = getattr(update, "__func__", None) is usual and model_kwargs.get("token_type_ids") is None
+    size = num_new if is_usual else 1
+    kwargs = dict(model_kwargs)
+    for _ in range(0, num_new, size or 1):
+        kwargs = update(output, kwargs, is_encoder_decoder=model.config.is_encoder_decoder, num_new_tokens=size)
+    return kwargs
+
+
+def decode_plainly(
+    model: Model,
+    input_ids: Tensor,
+    processors: LogitsProcessorList,
+    criteria: StoppingCriteriaList,
+    config: GenerationConfig,
+    streamer: Any,
+    model_kwargs: Mapping[str, Any],
+) -> Tensor | GenerateNonBeamOutput:
+    """What plain `generate()` returns, by its own loop."""
+    output: Tensor | GenerateNonBeamOutput = model._sample(
+        input_ids,
+        logits_processor=processors,
+        stopping_criteria=criteria,
+        generation_config=config,
+        streamer=streamer,
+        **model_kwargs,
+    )
+    return output
+
+
+def cache_of(output: Any) -> Any:
+    """The cache in the output of a model or of `generate()`."""
+    return getattr(output, CACHE)
+
+
+def named(module: Any, names: Iterable[str]) -> frozenset[type]:
+    """The classes of `module` with these names; one that this transformers lacks is left out."""
+    return frozenset(getattr(module, name) for name in names if hasattr(module, name))
