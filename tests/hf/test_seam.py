@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,8 @@ def test_a_class_or_function_that_is_missing_is_named_with_the_version(name: str
 def test_every_processor_and_criterion_that_is_known_is_there(table: frozenset[type], size: int) -> None:
     """One that is gone costs speed alone, so nothing is raised: that it is gone must be seen here."""
     assert size == len(table)
+
+
+def test_the_arguments_of_generate_have_the_order_of_transformers() -> None:
+    parameters = inspect.signature(seam.GenerationMixin.generate).parameters
+    assert ("self", *seam.POSITIONAL, "kwargs") == tuple(parameters)

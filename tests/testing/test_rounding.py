@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
 from ngramspec.hf import Speculator
+from ngramspec.hf.rounding import explicable, largest_difference
 from ngramspec.hf.seam import CACHE
 from ngramspec.testing import check_equivalence
 from ngramspec.testing.calls import Call
 from ngramspec.testing.explaining import Choice
 from ngramspec.testing.plain import Run
-from ngramspec.testing.rounding import block_logits, explicable, largest_difference
+from ngramspec.testing.rounding import block_logits
 from ngramspec.testing.watching import judged
 from tests.hf.models import FAMILIES, PAD, VOCABULARY, padded_prompts, settled, tiny
 

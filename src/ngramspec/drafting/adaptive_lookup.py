@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,7 +60,18 @@ class AdaptiveLookup:
         """
         self.survival = Survival() if survival is None else survival
         self._vocabulary = None if vocabulary is None else checked_vocabulary(vocabulary)
+        self._limits = max_tokens, max_segments
         self._segments = Segments(self.survival, max_tokens, max_segments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: settings, and what was learnt of all traffic; no segment, and no text."""
+        return {"lessons": self.survival.lessons(), "vocabulary": self._vocabulary, "limits": self._limits}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin as a new one that has learnt the same."""
+        max_tokens, max_segments = state["limits"]
+        self.__init__(vocabulary=state["vocabulary"], max_tokens=max_tokens, max_segments=max_segments)  # type: ignore[misc]
+        self.survival.take_over(state["lessons"])
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
         """Start a row of traffic of the kind `segment`; without one nothing is read from a history or kept in it.

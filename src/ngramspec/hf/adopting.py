@@ -54,6 +54,12 @@ def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:
     return None if adopt is None else adopt(processor, row, num_tokens)
 
 
+def is_adopted(processor: object) -> bool:
+    """Whether `processor` is one of those that are recognised."""
+    kind = type(processor)
+    return f"{kind.__module__}.{kind.__qualname__}" in _KNOWN
+
+
 def _llguidance(processor: Any, row: int, num_tokens: int) -> Compiled | None:
     if not processor.is_first_token:
         return None

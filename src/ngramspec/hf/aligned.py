@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from ngramspec.decoding import Plan, Sequence, Shape, Verdict
-from ngramspec.drafting.types import NO_DRAFT
+from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.cache import RaggedCache
-from ngramspec.hf.choosing import Candidate, Chooser
+from ngramspec.hf.choosing import Candidate, Chooser, has_poison
 from ngramspec.hf.request import Request
 from ngramspec.hf.rows import Row, rows_of
-from ngramspec.hf.seam import CACHE, grown, inputs_in_line, prefill
+from ngramspec.hf.seam import CACHE, grown, inputs_in_line, prefill, with_cache
 from ngramspec.hf.support import windows_of
 from ngramspec.hf.text import Text
 
@@ -36,8 +36,11 @@ ROOM = 256
 class AlignedTarget:
     """Checks drafts with inputs, masks and positions that the model prepares itself."""
 
-    def __init__(self, request: Request, text: Text, chooser: Chooser) -> None:
-        """Start with what the request's cache holds; `text` is what `chooser` emits to."""
+    def __init__(self, request: Request, text: Text, chooser: Chooser | None, outputs: Any = None) -> None:
+        """Start with what the request's cache holds; `text` is what `chooser` emits to.
+
+        outputs: what the model said of the prompts, where the cache holds them already.
+        """
         self._model = request.model
         self._request = request
         self._text = text
@@ -48,7 +51,7 @@ class AlignedTarget:
         self._kwargs = self._prompt_kwargs
         self._first_slot = request.num_slots - request.input_ids.shape[1]
         self._ids = request.input_ids
-        self._outputs: Any = None
+        self._outputs = None if outputs is None else with_cache(outputs, self._prompt_kwargs[CACHE])
         self._num_covered = request.num_slots
         """Slots that `self._kwargs` speak of."""
 
@@ -61,22 +64,30 @@ class AlignedTarget:
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
         rows = rows_of([plan.sequence for plan in plans])
+        assert self._chooser is not None
         self._chooser.begin(rows, plans)
         if self._outputs is None:
             logits = self._read_prompts()[:, -1:]
             return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits, row.index, 0) for row in rows])
+        candidates = self.read(rows, [plan.draft for plan in plans])
+        if has_poison(candidates):
+            start = min(row.num_cached for row in rows)
+            self._cache.wipe(dict.fromkeys(range(len(self._ids)), start))
+            candidates = self.read(rows, [Draft(NO_DRAFT)] * len(rows))
+        return self._chooser.choose(candidates)
+
+    def read(self, rows: Rows[Row], drafts: Rows[Draft]) -> list[Candidate]:
+        """Read what rows lack and their drafts in one pass, and judge nothing."""
         start = min(row.num_cached for row in rows)
-        ends = [row.num_cached + 1 + plan.draft.tokens.size for row, plan in zip(rows, plans, strict=True)]
+        ends = [row.num_cached + 1 + draft.tokens.size for row, draft in zip(rows, drafts, strict=True)]
         block = self._known(start, max(ends) - start)
-        for row, plan, end in zip(rows, plans, ends, strict=True):
-            block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(plan.draft.tokens)
+        for row, draft, end in zip(rows, drafts, ends, strict=True):
+            block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(draft.tokens, device="cpu")
         logits = self._forward(block, start)
-        return self._chooser.choose(
-            [
-                Candidate(row.index, plan.draft.tokens, logits, row.index, row.num_cached - start)
-                for row, plan in zip(rows, plans, strict=True)
-            ]
-        )
+        return [
+            Candidate(row.index, draft.tokens, logits, row.index, row.num_cached - start)
+            for row, draft in zip(rows, drafts, strict=True)
+        ]
 
     def in_reach(self, rows: Rows[Row]) -> Rows[Row]:
         """The live rows that the next pass can move on."""
@@ -93,10 +104,10 @@ class AlignedTarget:
     def _known(self, start: int, width: int) -> Tensor:
         """The tokens committed to the slots from `start` on, `int64[B, width]`, padded."""
         first = start - self._request.num_slots
-        block = torch.full((len(self._ids), width), self._text.pad_token)
+        block = torch.full((len(self._ids), width), self._text.pad_token, device="cpu")
         for row, emitted in enumerate(self._text.emitted):
             known = emitted[first : first + width]
-            block[row, : len(known)] = torch.tensor(known)
+            block[row, : len(known)] = torch.tensor(known, device="cpu")
         return block
 
     def _read_prompts(self) -> Tensor:

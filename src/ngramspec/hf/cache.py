@@ -4,7 +4,7 @@ Every row of a pass writes its keys and values at its own offset. Slots behind a
 rejected drafts: nothing attends to them, and the next pass overwrites them, so taking a step back copies nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,9 +151,18 @@ class RaggedCache(Cache):
             if states is not None:
                 layer.load(*states, length)
 
+    def wipe(self, lengths: Mapping[int, int]) -> None:
+        """Put zeros after the first `lengths[row]` slots of each row: of what is masked, NaN and inf still poison."""
+        for layer in self.layers:
+            assert isinstance(layer, RaggedLayer)
+            for states in (layer.keys, layer.values) if layer.is_initialized else ():
+                assert states is not None
+                for row, length in lengths.items():
+                    states[row, :, length:] = 0
+
     def select(self, rows: list[int]) -> None:
         """Keep these rows, in this order: rows that have finished stop costing anything."""
-        index = torch.tensor(rows)
+        index = torch.tensor(rows, device="cpu")
         for layer in self.layers:
             assert isinstance(layer, RaggedLayer)
             layer.select(index)

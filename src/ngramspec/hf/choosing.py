@@ -46,6 +46,24 @@ class Candidate(NamedTuple):
         return self.block[self.place, self.start : self.start + self.draft.size + 1]
 
 
+SAMPLED = 8
+"""Logits per position that are looked at: what a query has read that is not finite makes NaN of all of them."""
+
+
+def has_poison(candidates: Sequence[Candidate]) -> bool:
+    """Whether a pass over drafts computed NaN for a row: a drafted token may overflow, and a mask does not keep it off.
+
+    Zero times infinity is NaN, so a masked value that is not finite poisons whatever attends beside it.
+    """
+    if not any(candidate.draft.size for candidate in candidates):
+        return False
+    block = candidates[0].block
+    sampled = block[:, :, :: max(1, block.shape[2] // SAMPLED)]
+    if not bool(sampled.isnan().any()):
+        return False
+    return any(bool(candidate._replace(block=sampled).logits.isnan().any()) for candidate in candidates)
+
+
 class Chooser(ABC):
     """Reads verdicts off logits and emits the tokens."""
 

@@ -5,7 +5,6 @@ on the model: its type, copies and pickles stay what they were, and it is freed 
 """
 
 import functools
-import inspect
 import threading
 import warnings
 import weakref
@@ -18,11 +17,10 @@ from torch import nn
 
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.guarding import has_guards, with_processors
-from ngramspec.hf.seam import GenerationMixin, prepared_config
+from ngramspec.hf.seam import GenerationMixin, arguments_of_generate, prepared_config
 from ngramspec.hf.speculator import Loop, Speculator
 from ngramspec.hf.types import Model
 
-_SIGNATURE = inspect.signature(GenerationMixin.generate)
 _lock = threading.Lock()
 
 
@@ -147,7 +145,7 @@ def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     setting = _settings.get(self)
     if setting is None:
         return plain(*args, **kwargs)
-    arguments = _by_name(self, args, kwargs)
+    arguments = arguments_of_generate(args, kwargs)
     if arguments.get("custom_generate") is not None:
         return plain(*args, **kwargs)
     for name in _OURS:
@@ -179,14 +177,6 @@ def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any])
     ends = prepared_config(model, arguments).eos_token_id
     processors = with_processors(arguments["logits_processor"], [ends] if isinstance(ends, int) else ends)
     return plain(**{**arguments, "logits_processor": processors})
-
-
-def _by_name(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call, all by name; raises TypeError for a call that Python would not make."""
-    arguments = _SIGNATURE.bind(model, *args, **kwargs).arguments
-    del arguments["self"]
-    more = arguments.pop("kwargs", {})
-    return {**arguments, **more}
 
 
 def _warn_once(setting: _Setting, name: str, refusal: str) -> None:

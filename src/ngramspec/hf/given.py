@@ -8,7 +8,14 @@ from torch import Tensor
 
 from ngramspec.errors import RefusedError
 from ngramspec.hf.cache import RaggedCache, RaggedLayer
-from ngramspec.hf.seam import CACHE, DynamicLayer, DynamicSlidingWindowLayer, EncoderDecoderCache, is_callers
+from ngramspec.hf.seam import (
+    CACHE,
+    DynamicCache,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    EncoderDecoderCache,
+    is_callers,
+)
 
 ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
 """Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
@@ -56,6 +63,11 @@ class GivenCache:
             raise RefusedError(
                 f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(self.cache).__name__}"
                 f" {kind}: pass a DynamicCache, or the whole text"
+            )
+        if type(self._own) is not DynamicCache or type(self.cache) not in (DynamicCache, EncoderDecoderCache):
+            raise RefusedError(
+                f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(self.cache).__name__}, whose own"
+                " methods would not be called: pass a DynamicCache, or the whole text"
             )
 
     def around(self, ragged: RaggedCache) -> Any:

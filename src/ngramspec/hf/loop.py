@@ -1,9 +1,9 @@
 """A whole call: rows opened, stepped until all have finished, and counted."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from ngramspec.decoding import Budget, Costs, FixedBudget, InStepBudget, step
@@ -16,20 +16,18 @@ from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.call import Call
 from ngramspec.hf.choosing import InStep, chooser_for
 from ngramspec.hf.guarding import with_masking, with_processors
+from ngramspec.hf.opening import open_rows
 from ngramspec.hf.output import Output, output_of
 from ngramspec.hf.ragged import RaggedTarget
 from ngramspec.hf.record import Record
-from ngramspec.hf.refusals import max_position, vocabulary
 from ngramspec.hf.request import Request
-from ngramspec.hf.rows import Row
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.seam import StoppingCriteriaList
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.support import why_aligned
 from ngramspec.hf.text import Text
+from ngramspec.hf.trial import Trial
 from ngramspec.stats import Counters
-
-NO_LIMIT = 2**62
 
 
 def decode(
@@ -55,7 +53,7 @@ def decode(
     chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
-    rows = _open_rows(request, drafters, segments, references, text)
+    rows = open_rows(request, drafters, segments, references, text.pad_token)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
         matchers = row.matchers()
@@ -80,19 +78,25 @@ def decode(
     return output_of(request, sequences, record), [row.counters for row in rows]
 
 
-def decode_plainly(request: Request) -> tuple[Output, list[Counters]]:
-    """As `decode`, in transformers' own loop: for models whose state cannot take a step back."""
+def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output, list[Counters]]:
+    """As `decode`, in transformers' own loop: for models whose state cannot take a step back.
+
+    trial: watches, and then has the model read the same text as a block.
+    """
     criteria = _NotesEnds(request.criteria)
     processors = with_processors(request.processors, sorted(request.stops.eos_tokens))
-    output = seam.decode_plainly(
-        request.model, request.input_ids, processors, criteria, request.config, request.stream, request.model_kwargs
-    )
+    with nullcontext(processors) if trial is None else trial.watching(processors) as watched:
+        output = seam.decode_plainly(
+            request.model, request.input_ids, watched, criteria, request.config, request.stream, request.model_kwargs
+        )
     sequences = output if isinstance(output, Tensor) else output.sequences
     longest, pads = sequences.shape[1], request.stops.pads_finished_rows
     counts = []
     for row in range(len(sequences)):
         length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]
         counts.append(Counters(requests=1, tokens=length, target_passes=length))
+    if trial is not None:
+        trial.read_again(sequences, min(row.tokens for row in counts))
     return output, counts
 
 
@@ -108,44 +112,6 @@ class _NotesEnds(StoppingCriteriaList):
         for row in done.nonzero().flatten().tolist():
             self.ends.setdefault(row, input_ids.shape[1])
         return done
-
-
-def _open_rows(
-    request: Request,
-    drafters: Sequence[Drafter],
-    segments: Sequence[str | None],
-    references: Sequence[TokenArray],
-    text: Text,
-) -> list[Row]:
-    length = request.input_ids.shape[1]
-    prompts = request.input_ids.cpu().numpy().astype(np.int32)
-    positions = request.position_ids.cpu().numpy()
-    first_slot, cached = request.num_slots - length, request.cache.length
-    real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
-    max_length = request.stops.max_length
-    limit, num_tokens = max_position(request.model) or NO_LIMIT, vocabulary(request.model)
-    rows = []
-    for index in range(len(prompts)):
-        read = [reference[index] for reference in request.references]  # by an encoder
-        session = drafters[index].open(segments[index], [*references, *read])
-        prompt = prompts[index][real[index]]
-        session.extend(prompt)
-        rows.append(
-            Row(
-                session,
-                prompts[index][cached - first_slot if cached else 0 :],
-                max_length - length,
-                Counters(requests=1),
-                index=index,
-                pad_token=text.pad_token,
-                positions=positions[index],
-                max_position=limit,
-                vocabulary=num_tokens,
-                num_cached=cached,
-                texts=[*references, *read, prompt],
-            )
-        )
-    return rows
 
 
 def _pad_token(request: Request, stops: Stops) -> int:

@@ -12,7 +12,7 @@ from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.attention import folded
 from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
 from ngramspec.hf.cache import RaggedCache
-from ngramspec.hf.choosing import Candidate, Chooser
+from ngramspec.hf.choosing import Candidate, Chooser, has_poison
 from ngramspec.hf.request import Request
 from ngramspec.hf.rows import Row, rows_of
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
@@ -22,8 +22,8 @@ from ngramspec.hf.support import windows_of
 class RaggedTarget:
     """Checks the drafts of all rows in one pass, each row at its own place: no row waits for another."""
 
-    def __init__(self, request: Request, chooser: Chooser) -> None:
-        """Start with what the request's cache holds."""
+    def __init__(self, request: Request, chooser: Chooser | None) -> None:
+        """Start with what the request's cache holds; `chooser` reads the verdicts, and is not needed to read alone."""
         model = request.model
         self._model = model
         self._windows = windows_of(model)
@@ -34,7 +34,7 @@ class RaggedTarget:
         self._device = request.input_ids.device if model.device.type == "meta" else model.device
         self._prompt_mask = None if request.mask is None else request.mask.to(self._device, torch.bool)
         self._held: list[Row] = []
-        self._keeps_rows = request.keeps_cache
+        self._keeps_rows = request.keeps_cache or request.has_strangers
         self._is_eager = attention_of(model) == "eager"
         self._keeps_logits = takes_logits_to_keep(model)
 
@@ -47,17 +47,27 @@ class RaggedTarget:
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """One forward pass over all rows; see `decoding.Target`."""
         rows = rows_of([plan.sequence for plan in plans])
+        assert self._chooser is not None
         self._chooser.begin(rows, plans)
         self._hold(rows)
-        block = self._block(rows, plans)
-        logits = self._forward(block)
+        candidates = self._read(rows, [plan.draft for plan in plans])
+        if has_poison(candidates):
+            self._cache.wipe({place: row.num_cached for place, row in enumerate(self._held)})
+            candidates = self._read(rows, [Draft(NO_DRAFT)] * len(rows))
+        return self._chooser.choose(candidates)
+
+    def read(self, rows: Rows[Row], drafts: Rows[Draft]) -> list[Candidate]:
+        """Read the pending tokens and the drafts of all rows in one pass, and judge nothing."""
+        self._hold(list(rows))
+        return self._read(list(rows), drafts)
+
+    def _read(self, rows: list[Row], drafts: Rows[Draft]) -> list[Candidate]:
+        logits = self._forward(self._block(rows, drafts))
         places = {row.index: place for place, row in enumerate(self._held)}
-        return self._chooser.choose(
-            [
-                Candidate(row.index, draft, logits, places[row.index], logits.shape[1] - 1 - draft.size)
-                for row, draft in zip(rows, (plan.draft.tokens for plan in plans), strict=True)
-            ]
-        )
+        return [
+            Candidate(row.index, draft.tokens, logits, places[row.index], logits.shape[1] - 1 - draft.tokens.size)
+            for row, draft in zip(rows, drafts, strict=True)
+        ]
 
     def in_reach(self, rows: Rows[Row]) -> Rows[Row]:
         """The live rows that the next pass can move on: all of them."""
@@ -84,9 +94,9 @@ class RaggedTarget:
                 self._prompt_mask = None if bool(kept.all()) else kept
             self._held = [self._held[place] for place in keep]
 
-    def _block(self, rows: list[Row], plans: Rows[Plan]) -> Block:
+    def _block(self, rows: list[Row], drafts: Rows[Draft]) -> Block:
         """The rectangle of this pass; of rows that have finished, but are still held, what is left to read of them."""
-        live = {row.index: row.block_row(plan.draft) for row, plan in zip(rows, plans, strict=True)}
+        live = {row.index: row.block_row(draft) for row, draft in zip(rows, drafts, strict=True)}
         width = max(row.width for row in live.values())
         slots = max(row.num_cached + row.pending.size for row in rows)
         return make_block([live.get(row.index) or self._ended(row, width, slots) for row in self._held])

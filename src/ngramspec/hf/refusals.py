@@ -1,5 +1,6 @@
 """What is refused by name, before the first forward pass, because it could not be exact."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from ngramspec.hf.seam import (
     attention_of,
     is_deepspeed_zero3_enabled,
     is_fsdp_managed_module,
+    text_config,
 )
 from ngramspec.hf.support import ATTENTION_IMPLEMENTATIONS, reader_of
 from ngramspec.hf.types import Model
@@ -89,18 +91,26 @@ def check_prompt(request: Request) -> None:
         check_shapes(input_ids, mask)
         _check_positions(input_ids, request.model_kwargs.get("position_ids"))
     limit = max_position(model)
-    lengths = torch.full((len(input_ids),), request.num_slots) if mask is None else mask.sum(dim=1)
+    lengths = torch.full((len(input_ids),), request.num_slots, device="cpu") if mask is None else mask.sum(dim=1)
     if limit is not None and int(lengths.max()) > limit:
         raise PromptError(
             f"a prompt must be at most max_position_embeddings={limit} tokens long, got {int(lengths.max())}"
             " (row " + f"{int(lengths.argmax())}): shorten it"
         )
-    smallest, largest = int(input_ids.min()), int(input_ids.max())
-    if smallest < 0 or largest >= vocabulary(model):
-        raise PromptError(
-            f"token ids must be >= 0 and < the vocabulary's {vocabulary(model)},"
-            f" got {smallest if smallest < 0 else largest}: is this the model's own tokenizer?"
-        )
+    known = (input_ids >= 0) & (input_ids < vocabulary(model))
+    if not bool(known.all()):
+        others = set(input_ids[~known].tolist()) - _stand_ins(model)
+        if others:
+            raise PromptError(
+                f"token ids must be >= 0 and < the vocabulary's {vocabulary(model)},"
+                f" got {min(others)}: is this the model's own tokenizer?"
+            )
+
+
+def _stand_ins(model: Model) -> set[int]:
+    """Ids that stand for pictures or sound in a prompt, and may lie beyond the vocabulary: the model replaces them."""
+    ends = ("_token_id", "_token_index")
+    return {value for name, value in vars(model.config).items() if name.endswith(ends) and isinstance(value, int)}
 
 
 def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
@@ -135,8 +145,35 @@ def vocabulary(model: Model) -> int:
 
 def max_position(model: Model) -> int | None:
     """Positions that the model knows, None where it states no limit."""
-    config = model.config.get_text_config(decoder=True)
-    for name in ("max_decoder_position_embeddings", "max_target_positions", "max_position_embeddings"):
+    return _stated_limit(model, ("max_decoder_position_embeddings", "max_target_positions", "max_position_embeddings"))
+
+
+def max_drafted_position(model: Model) -> int | None:
+    """Positions up to which drafts may reach, None where there is no limit.
+
+    A model may call its limit by another name, or mean something else by that; a prompt is refused for neither.
+    """
+    limit = max_position(model)
+    return limit if limit is not None else _stated_limit(model, _OTHER_LIMITS)
+
+
+_OTHER_LIMITS = (
+    "n_positions",
+    "n_ctx",
+    "max_seq_len",
+    "max_seq_length",
+    "max_sequence_length",
+    "max_text_positions",
+    "max_text_len",
+    "max_text_length",
+    "seq_length",
+    "seq_len",
+)
+
+
+def _stated_limit(model: Model, names: Sequence[str]) -> int | None:
+    config = text_config(model)
+    for name in names:
         limit = getattr(config, name, None)
         if isinstance(limit, int) and limit > 0:
             return limit

@@ -25,6 +25,7 @@ class Request:
     input_ids: `int64[B, P]`, padded; of an encoder-decoder model the decoder's.
     model_kwargs: what else `generate()` would feed the model. stream: where tokens go as they are made.
     source_ids: `[B', S]`, what `generate()` was called with: an encoder's input, or else `input_ids`; None if unknown.
+    has_strangers: whether something in the model may go by the row (`strangers.py`), so that no row may be dropped.
     """
 
     model: Model
@@ -35,6 +36,7 @@ class Request:
     model_kwargs: dict[str, Any]
     stream: Stream | None
     source_ids: Tensor | None
+    has_strangers: bool = False
 
     @property
     def has_encoder(self) -> bool:
@@ -60,7 +62,7 @@ class Request:
         """`int64[B, S]` over the prompt's slots."""
         positions = self.model_kwargs.get("decoder_position_ids" if self.has_encoder else "position_ids")
         if positions is None or positions.dim() != 2:  # several positions per token are the model's own affair
-            positions = torch.arange(self.num_slots)[None]
+            positions = torch.arange(self.num_slots, device="cpu")[None]
         if positions.shape[1] < self.num_slots:  # of the new tokens alone
             positions = torch.nn.functional.pad(positions, (self.num_slots - positions.shape[1], 0))
         return positions.expand(len(self.input_ids), -1)

@@ -34,5 +34,5 @@ def row_seeds(num_rows: int) -> list[int]:
 
     From its seed, plain `generate()` with the row alone makes the row's draws.
     """
-    seeds: list[int] = torch.randint(2**63 - 1, (num_rows,)).tolist()
+    seeds: list[int] = torch.randint(2**63 - 1, (num_rows,), device="cpu").tolist()
     return seeds

@@ -5,8 +5,9 @@ Names are looked up by what is there, never by version number. What has been ren
 a property of a model.
 """
 
+import copy
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,7 +146,7 @@ PIECES = (
     Piece(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
     Piece(GenerationMixin, "prepare_inputs_for_generation", "reading blocks in line", "next_sequence_length"),
     Piece(GenerationMixin, "prepare_inputs_for_generation", "asking for position ids", "is_first_iteration"),
-    Piece(GenerationMixin, "generate", "taking the place of the decoding loop", "custom_generate"),
+    Piece(GenerationMixin, "generate", "taking the place of the decoding loop"),
     Piece(GenerationMixin, "_prefill", "reading prompts in line", "model_kwargs"),
     Piece(GenerationMixin, "_sample", "plain decoding", "stopping_criteria"),
     Piece(GenerationMixin, "_update_model_kwargs_for_generation", "masks and positions in line", "num_new_tokens"),
@@ -193,8 +194,13 @@ check()
 
 
 def takes_cache(model: Model) -> bool:
-    """Whether plain decoding hands `model` a cache: whether `forward` takes one by the name that it is handed under."""
-    return CACHE in _parameters(model.forward)
+    """Whether plain decoding hands `model` a cache: whether `forward` takes one by the name that it is handed under.
+
+    A forward that is not transformers' may take it among others, `**kwargs`.
+    """
+    parameters = _parameters(model.forward)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return CACHE in parameters or (takes_any and not type(model).__module__.startswith("transformers."))
 
 
 def keeps_running_state(model: Model) -> bool:
@@ -231,6 +237,32 @@ def counts_positions_as_usual(model: Model) -> bool:
 
 
 # A call of generate()
+
+POSITIONAL = (
+    "inputs",
+    "generation_config",
+    "logits_processor",
+    "stopping_criteria",
+    "prefix_allowed_tokens_fn",
+    "synced_gpus",
+    "assistant_model",
+    "streamer",
+    "negative_prompt_ids",
+    "negative_prompt_attention_mask",
+    "custom_generate",
+)
+"""The arguments of `generate()` in their order; not asked of its signature, for others wrap it and hide that."""
+
+
+def arguments_of_generate(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call, all by name; raises TypeError for a call that Python would not make."""
+    if len(args) > len(POSITIONAL):
+        raise TypeError(f"generate() takes at most {len(POSITIONAL)} arguments by position, got {len(args)}")
+    given = dict(zip(POSITIONAL, args, strict=False))
+    twice = sorted(given.keys() & kwargs.keys())
+    if twice:
+        raise TypeError(f"generate() got multiple values for argument {twice[0]!r}")
+    return {**given, **kwargs}
 
 
 def prepared_config(model: Model, arguments: Mapping[str, Any]) -> GenerationConfig:
@@ -314,6 +346,13 @@ def decode_plainly(
 def cache_of(output: Any) -> Any:
     """The cache in the output of a model or of `generate()`."""
     return getattr(output, CACHE)
+
+
+def with_cache(output: Any, cache: Any) -> Any:
+    """A copy of `output`, which plain decoding goes on from, with another cache in it."""
+    copied = copy.copy(output)
+    setattr(copied, CACHE, cache)
+    return copied
 
 
 def named(module: Any, names: Iterable[str]) -> frozenset[type]:

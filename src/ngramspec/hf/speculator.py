@@ -3,11 +3,13 @@
 import threading
 import warnings
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ngramspec.decoding import AdaptiveBudget, Budget
@@ -28,8 +30,11 @@ from ngramspec.hf.seam import (
 )
 from ngramspec.hf.segments import segments_of
 from ngramspec.hf.stopping import with_stop_strings
+from ngramspec.hf.strangers import strangers_in
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.support import why_undrafted, why_undrafted_at
+from ngramspec.hf.trial import Trial
+from ngramspec.hf.trust import TRUST
 from ngramspec.hf.types import Model
 from ngramspec.stats import Stats
 
@@ -40,7 +45,8 @@ class Speculator:
     >>> spec = Speculator()                                                       # doctest: +SKIP
     >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
 
-    One object serves any number of calls, models and threads. `stats` counts what it did, by segment.
+    One object serves any number of calls, models and threads. `stats` counts what it did, by segment. A copy or a
+    pickle of it has its settings; it counts anew, and what segments wrote stays in the process (`AdaptiveLookup.save`).
 
     `generate()` keeps `streamer`, `tokenizer` and `synced_gpus` from a callable. Calls that need them go through
     `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
@@ -77,6 +83,14 @@ class Speculator:
         self._costs = CostTables()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""
+        return {"drafter": self.drafter, "budget": self.budget, "undrafted_segments": self._undrafted}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin as a new one with these settings."""
+        self.__init__(**state)  # type: ignore[misc]
 
     def __call__(
         self,
@@ -160,13 +174,24 @@ class Speculator:
         reason = why_undrafted(request.model)
         if reason is None and not request.model_kwargs.get("use_cache", True):
             reason = "was called with use_cache=False"
-        if reason is None and request.model.training:
-            reason = "is in training mode, where dropout draws random numbers of its own"
+        if reason is None and torch.is_grad_enabled():
+            reason = "is asked for gradients, and a cache that is written in place has none"
         if reason is not None:
             return reason
         refuse_inputs(request)
         check_prompt(request)
         return why_undrafted_at(request.model, *request.num_positions)
+
+    def _way(self, request: Request) -> tuple[Request, str | None, Trial | None]:
+        """How a call is decoded: the request, why it is decoded plainly if it is, and the trial that watches it."""
+        why_plainly = self._why_undrafted(request)
+        strangers = strangers_in(request.model) if why_plainly is None else []
+        if not strangers:
+            return request, why_plainly, None
+        request = replace(request, has_strangers=True)
+        finding = TRUST.finding(request, strangers)
+        trial = TRUST.trial_of(request, strangers) if finding is None else None
+        return request, finding or None, trial
 
     def _drafters(self, segments: Sequence[str | None], *, speculate: bool) -> list[Drafter]:
         """Who drafts for each row."""
@@ -179,20 +204,26 @@ class Speculator:
         segments: Sequence[str | None],
         references: Sequence[TokenArray],
         why_plainly: str | None,
+        trial: Trial | None,
     ) -> Output:
         if request.stream is not None:
             request.stream.put(request.input_ids.cpu())
-        if why_plainly is None:
+        if why_plainly is None and trial is None:
             costs = self._costs.of(request.model)
             output, counts = decode(request, drafters, self.budget, costs, segments, references)
         else:
-            self._warn_once(f"{type(request.model).__name__} {why_plainly}: its text is decoded without drafts")
-            output, counts = decode_plainly(request)
+            self._warn_once(request.model, why_plainly)
+            output, counts = decode_plainly(request, trial)
+            self._warn_once(request.model, None if trial is None else TRUST.note(trial))
         for counters, segment in zip(counts, segments, strict=True):
             self.stats.add(counters, segment)
         return output
 
-    def _warn_once(self, message: str) -> None:
+    def _warn_once(self, model: Model, reason: str | None) -> None:
+        """Warn of a model that is not drafted for, once per reason; None is no reason."""
+        if reason is None:
+            return
+        message = f"{type(model).__name__} {reason}: its text is decoded without drafts"
         with self._lock:
             is_new = message not in self._warned
             self._warned.add(message)
@@ -244,10 +275,10 @@ class Loop:
         request = Request(
             model, input_ids, processors, criteria, generation_config, model_kwargs, stream, inputs_tensor
         )
-        why_plainly = self._spec._why_undrafted(request)
+        request, why_plainly, trial = self._spec._way(request)
         self.has_begun = True
         drafters = self._spec._drafters(segments, speculate=speculate)
-        return self._spec._decode(request, drafters, segments, copied_from, why_plainly)
+        return self._spec._decode(request, drafters, segments, copied_from, why_plainly, trial)
 
     def end_stream(self) -> None:
         """Tell the streamer, if there is one, that nothing follows."""

@@ -1,8 +1,8 @@
 """What of a model is not known to read a block of tokens as it reads one after another.
 
 Known are the classes of transformers in `families.txt`, each of which was tried, and what they are made of: modules of
-transformers and torch as they come, without hooks. All else may look at the newest position alone, count the tokens of a
-pass, or go by the row: adapters, quantised layers, steering hooks, a subclass with a preparation of its own.
+transformers and torch as they come, without hooks. All else may look at the newest position alone, count the tokens of
+a pass, or go by the row: adapters, quantised layers, steering hooks, a subclass with a preparation of its own.
 """
 
 import inspect
@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -49,10 +49,18 @@ def strangers_in(model: Model) -> list[Stranger]:
     found = list(_of_class(model))
     for hooks in (torch_module._global_forward_hooks, torch_module._global_forward_pre_hooks):
         found += [_hook("every module", hook) for hook in hooks.values() if not _is_known_code(hook)]
-    if any(not _is_known(module) for module in model.modules()):
+    if not all(map(_is_known, parts_of(model))):
         for name, module in model.named_modules():
             found += _of_module(module, name or "the model")
     return found
+
+
+def parts_of(model: Model) -> list[nn.Module]:
+    """All modules of `model`; `modules()` takes three times as long, and this is asked in every call."""
+    parts = [model]
+    for part in parts:
+        parts += filter(None, part._modules.values())
+    return parts
 
 
 def prepares_itself(model: Model) -> bool:
@@ -71,7 +79,7 @@ def _of_class(model: Model) -> Iterator[Stranger]:
     is_ours = kind.__module__.startswith("ngramspec.")
     is_known = kind.__module__.startswith("transformers.models.") and kind.__name__ in known_classes()
     if not is_ours and not is_known:
-        yield Stranger(f"the class {kind.__module__}.{kind.__qualname__}", kind, runs_code=True)
+        yield Stranger(f"the class {kind.__module__}.{kind.__qualname__}", _identity(kind), runs_code=True)
     for name in _METHODS:
         own = vars(model).get(name)
         method = own if own is not None and not _is_bound(own, model, name) else getattr(kind, name)
@@ -80,20 +88,22 @@ def _of_class(model: Model) -> Iterator[Stranger]:
 
 
 def _is_known(module: nn.Module) -> bool:
-    """Whether nothing is known to be strange about a part of a model; asked of each part in each call."""
+    """Whether nothing is strange about a part of a model, taken alone; asked of each part in each call."""
     kind = type(module)
-    return (
-        not module._forward_hooks
-        and not module._forward_pre_hooks
-        and "forward" not in module.__dict__
-        and _is_known_class(kind, kind.forward)
-        and all(type(parameter) in _KNOWN_TENSORS or parameter is None for parameter in module._parameters.values())
-    )
+    if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
+        return False
+    if not _is_known_class(cast(Hashable, kind), kind.forward):
+        return False
+    for parameter in module._parameters.values():
+        if type(parameter) not in _KNOWN_TENSORS and parameter is not None:
+            return False
+    return True
 
 
 @cache
-def _is_known_class(kind: type, forward: Any) -> bool:
-    """forward: the class's own, which libraries replace."""
+def _is_known_class(kind: Hashable, forward: Any) -> bool:
+    """Whether a class of modules is known, and its `forward`, which libraries replace."""
+    assert isinstance(kind, type)
     return kind.__module__.startswith(_KNOWN_MODULES) and _is_known_code(forward)
 
 
@@ -107,11 +117,13 @@ def _of_module(module: nn.Module, name: str) -> Iterator[Stranger]:
     if name != "the model" and own is not None and not _is_known_code(own):
         yield Stranger(f"a forward of its own in {name}", _identity(own), runs_code=True)
     kind = type(module)
-    if name != "the model" and not _is_known_class(kind, kind.forward):
-        yield Stranger(f"{name}, of the class {kind.__module__}.{kind.__qualname__}", (name, kind))
+    if name != "the model" and not _is_known_class(cast(Hashable, kind), kind.forward):
+        yield Stranger(f"{name}, of the class {kind.__module__}.{kind.__qualname__}", (name, _identity(kind)))
     for key, parameter in module._parameters.items():
         if parameter is not None and type(parameter) not in _KNOWN_TENSORS and not _is_sharded(parameter):
-            yield Stranger(f"{name}.{key}, of the class {type(parameter).__qualname__}", (name, key, type(parameter)))
+            yield Stranger(
+                f"{name}.{key}, of the class {type(parameter).__qualname__}", (name, key, _identity(type(parameter)))
+            )
 
 
 def _hook(name: str, hook: Any) -> Stranger:
@@ -120,7 +132,8 @@ def _hook(name: str, hook: Any) -> Stranger:
 
 def _is_bound(method: Any, model: Model, name: str) -> bool:
     """Whether `method`, set on the instance, is what its class has anyway."""
-    return getattr(method, "__self__", None) is model and getattr(method, "__func__", None) is getattr(type(model), name)
+    own = getattr(type(model), name)
+    return getattr(method, "__self__", None) is model and getattr(method, "__func__", None) is own
 
 
 def _is_sharded(parameter: Any) -> bool:

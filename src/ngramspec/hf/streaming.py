@@ -28,7 +28,7 @@ class Stream:
         complete = min(live, default=longest)
         for column in range(self._num_put, complete):
             tokens = [row[column] if column < len(row) else pad_token for row in emitted]
-            self.put(torch.tensor(tokens))
+            self.put(torch.tensor(tokens, device="cpu"))
         self._num_put = max(self._num_put, complete)
 
     def end(self) -> None:

@@ -17,6 +17,7 @@ from ngramspec.hf.seam import (
     text_config,
     works_with_dynamic_cache,
 )
+from ngramspec.hf.strangers import parts_of, prepares_itself
 from ngramspec.hf.types import Model
 
 PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", CACHE, "use_cache", "logits_to_keep"})
@@ -42,6 +43,10 @@ ONE_BY_ONE = {
 """Model types whose cache is right for one token after another only."""
 
 
+_WITH_DROPOUT = ("torch.nn.modules.dropout", "transformers.models.")
+"""Where modules are from that draw random numbers in training mode; others say so of themselves without meaning it."""
+
+
 def why_undrafted(model: Model) -> str | None:
     """Why no draft can be rolled back in `model`, in a clause that follows its name; None where drafts are fine.
 
@@ -56,6 +61,23 @@ def why_undrafted(model: Model) -> str | None:
     for layer in DynamicCache(config=config).layers:
         if type(layer) not in ROLLS_BACK:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
+    reason = _why_by_configuration(model)
+    if reason is not None:
+        return reason
+    if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
+        return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
+    if any(module.training and type(module).__module__.startswith(_WITH_DROPOUT) for module in parts_of(model)):
+        return "is in training mode, or a part of it is, where dropout draws random numbers of its own"
+    if not _has_one_embedding(reader_of(model)):
+        return "has no one embedding of tokens"
+    if not takes_cache(model):
+        return f"takes no cache of keys and values (no argument {CACHE} of its forward)"
+    return None
+
+
+def _why_by_configuration(model: Model) -> str | None:
+    """What the configuration says against drafts."""
+    config = text_config(model)
     if getattr(config, "is_decoder", True) is False and not model.config.is_encoder_decoder:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
     if getattr(config, "use_bidirectional_attention", None) in (True, "all"):
@@ -63,12 +85,8 @@ def why_undrafted(model: Model) -> str | None:
     for model_type in (model.config.model_type, config.model_type):
         if model_type in ONE_BY_ONE:
             return ONE_BY_ONE[model_type]
-    if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
-        return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
-    if not _has_one_embedding(reader_of(model)):
-        return "has no one embedding of tokens"
-    if not takes_cache(model):
-        return f"takes no cache of keys and values (no argument {CACHE} of its forward)"
+    if getattr(config, "expert_capacity", None) is not None:
+        return "gives an expert so many tokens of a pass and no more (expert_capacity)"
     return None
 
 
@@ -99,6 +117,8 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
     config = text_config(model)
     if model.config.is_encoder_decoder:
         return "is an encoder-decoder model, which takes no positions per row"
+    if prepares_itself(model):
+        return "prepares its inputs by code of its own"
     unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
     if unknown:
         return f"has attention layers of an unknown kind ({', '.join(unknown)})"
@@ -120,7 +140,7 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
 
 def _keeps_positions(model: Model, config: Any) -> bool:
     """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
-    ids, positions = torch.zeros((1, 2), dtype=torch.long), torch.arange(2)[None]
+    ids, positions = torch.zeros((1, 2), dtype=torch.long, device="cpu"), torch.arange(2, device="cpu")[None]
     inputs = model.prepare_inputs_for_generation(
         ids,
         **{CACHE: DynamicCache(config=config)},

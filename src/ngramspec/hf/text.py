@@ -70,7 +70,7 @@ class Text:
             room = end + max(ROOM, end // 4)
             self._ids = torch.nn.functional.pad(self._ids, (0, room - self._ids.shape[1]), value=self.pad_token)
         if start < len(emitted):
-            new = torch.tensor(emitted[start:], dtype=self._ids.dtype)
-            self._ids[row, self.prompt_length + start : end] = new.to(self._ids.device)
+            new = torch.tensor(emitted[start:], dtype=self._ids.dtype, device=self._ids.device)
+            self._ids[row, self.prompt_length + start : end] = new
             self._num_written[row] = len(emitted)
         return end

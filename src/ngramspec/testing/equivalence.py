@@ -17,6 +17,7 @@ from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf import Speculator
 from ngramspec.hf.refusals import max_position, positions_needed, vocabulary
+from ngramspec.hf.rounding import explicable
 from ngramspec.hf.rows import unsteered
 from ngramspec.hf.support import why_undrafted
 from ngramspec.hf.types import Model
@@ -27,7 +28,6 @@ from ngramspec.testing.drafters import OracleDrafter
 from ngramspec.testing.explaining import explain
 from ngramspec.testing.plain import Plain, decode_plainly
 from ngramspec.testing.report import Difference, Mode, Report
-from ngramspec.testing.rounding import explicable
 from ngramspec.testing.watching import Watch, judged
 
 ADVERSARY = "adversary"

@@ -13,9 +13,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ngramspec.hf.rounding import explicable, largest_difference
 from ngramspec.testing.plain import Run
 from ngramspec.testing.report import Evidence
-from ngramspec.testing.rounding import WIDTHS, block_logits, explicable, largest_difference
+from ngramspec.testing.rounding import WIDTHS, block_logits
 
 BISECTIONS = 60
 FARTHEST = 1000.0

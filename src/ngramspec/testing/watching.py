@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ngramspec.hf.rounding import largest_difference
 from ngramspec.hf.seam import CACHE
 from ngramspec.hf.types import Model
-from ngramspec.testing.rounding import largest_difference
 
 
 class Watch:

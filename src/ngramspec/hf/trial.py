@@ -1,0 +1,142 @@
+"""A trial: does a model read a block of tokens as it reads one after another?
+
+Asked of models that nobody has tried. A call is decoded plainly and watched: the cache is copied once it holds the
+prompt, and the first few logits are kept. Then the tokens that were emitted are read again as one block, in the very
+way in which drafts would be checked, and its logits are held against those of plain decoding. A trial costs one pass.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ngramspec.drafting import Draft, NoDrafts
+from ngramspec.hf.aligned import AlignedTarget
+from ngramspec.hf.opening import open_rows
+from ngramspec.hf.ragged import RaggedTarget
+from ngramspec.hf.request import Request
+from ngramspec.hf.rounding import explicable, largest_difference
+from ngramspec.hf.rows import Row
+from ngramspec.hf.seam import LogitsProcessor, LogitsProcessorList
+from ngramspec.hf.strangers import Stranger
+from ngramspec.hf.support import why_aligned
+from ngramspec.hf.text import Text
+
+WIDTH = 8
+"""Tokens of the block."""
+
+LEAST_WIDTH = 2
+"""Where a row of the call has emitted fewer tokens than that and one, it proves nothing: a later call is watched."""
+
+
+class Trial:
+    """One call that is watched; `finding` says in the end what came of it.
+
+    finding: "" where the block had the logits of plain decoding; else what was wrong, in a clause that follows the
+        model's name; None where too little was emitted.
+    """
+
+    def __init__(self, request: Request, strangers: Sequence[Stranger], kind: Hashable) -> None:
+        """strangers: what of the model nobody has tried. kind: of call, which the finding will hold for."""
+        self.finding: str | None = None
+        self.request = request
+        self.kind = kind
+        self.strangers = strangers
+        self._logits: list[Tensor] = []
+        self._target: RaggedTarget | AlignedTarget | None = None
+        self._rows: list[Row] = []
+        self._text = Text(request.input_ids, request.stops.max_length, 0, None)
+
+    @contextmanager
+    def watching(self, processors: LogitsProcessorList) -> Iterator[LogitsProcessorList]:
+        """`processors` with one before them that watches; within, plain decoding runs."""
+        outputs: list[Any] = []
+        hook = self.request.model.register_forward_hook(lambda _model, _args, output: outputs.append(output))
+
+        def watch(input_ids: Tensor, scores: Tensor) -> Tensor:
+            if not outputs:
+                self.finding = "is not called as a module"
+            elif self._target is None and self.finding is None:
+                hook.remove()
+                self._start(outputs[0])
+            elif len(self._logits) < WIDTH:
+                self._logits.append(scores.clone())
+            return scores
+
+        try:
+            yield LogitsProcessorList([_Watching(watch), *processors])
+        finally:
+            hook.remove()
+
+    def read_again(self, sequences: Tensor, num_emitted: int) -> None:
+        """Read what was emitted as a block, and judge it.
+
+        sequences: `int64[B, L]`, what plain decoding came to. num_emitted: tokens of the shortest row.
+        """
+        width = min(len(self._logits), num_emitted - 1, WIDTH)
+        if self.finding is not None or self._target is None or width < LEAST_WIDTH:
+            return
+        start = self.request.input_ids.shape[1]
+        tokens = sequences[:, start : start + width].cpu()
+        devices = [self.request.model.device] if self.request.model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            self.finding = self._judged(tokens)
+
+    def _start(self, output: Any) -> None:
+        """Copy the cache, which holds the prompts now; output: what the model said of them."""
+        request = self.request
+        held, num_rows = request.cache.length, len(request.input_ids)
+        if held != request.num_slots:
+            self.finding = f"keeps {held} positions in its cache for a prompt of {request.num_slots}"
+            return
+        try:
+            if why_aligned(request.model, request.given_inputs) is None:
+                self._target = RaggedTarget(request, chooser=None)
+            else:
+                self._target = AlignedTarget(request, self._text, chooser=None, outputs=output)
+            self._rows = open_rows(request, [NoDrafts()] * num_rows, [None] * num_rows, (), 0)
+        except Exception as error:  # nobody has tried this model: whatever it raises is an answer
+            self.finding = _raised(error)
+
+    def _judged(self, tokens: Tensor) -> str:
+        """Hold the block `tokens` `int64[B, n]` against plain decoding; "" where they agree."""
+        assert self._target is not None
+        texts = list(tokens.numpy().astype(np.int32))
+        for row, text in zip(self._rows, texts, strict=True):
+            self._text.append(row.index, int(text[0]))
+            row.num_cached, row.pending = self.request.num_slots, text[:1]
+        try:
+            candidates = self._target.read(self._rows, [Draft(text[1:]) for text in texts])
+        except Exception as error:  # as above
+            return _raised(error)
+        plain = torch.stack(self._logits[: tokens.shape[1]], dim=1)
+        block = torch.stack([candidate.logits for candidate in candidates])
+        difference = largest_difference(plain, block.to(plain))
+        # Many models compute norms and softmax in single precision, whatever their own is.
+        limit = explicable(block.float() if block.dtype is torch.float64 else block)
+        if difference <= limit:
+            return ""
+        return (
+            f"reads a block of {tokens.shape[1]} tokens otherwise than one token after another: logits differ by"
+            f" {difference:.2g}, and rounding explains {limit:.2g}"
+        )
+
+
+class _Watching(LogitsProcessor):
+    """Hands scores to whoever watches."""
+
+    def __init__(self, watch: Any) -> None:
+        self._watch = watch
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores, as they are."""
+        seen: Tensor = self._watch(input_ids, scores)
+        return seen
+
+
+def _raised(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"cannot read a block of tokens ({type(error).__name__}: {text[:200]})"
