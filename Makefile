@@ -7,10 +7,11 @@ OLDEST_TORCH ?= 2.6.0
 BIN := $(VENV)/bin
 NEWEST := build/newest
 OLDEST := build/oldest
+LATEST := build/latest
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo test wheel install lint types unit gpu pins benchmark clean
+.PHONY: help demo test canary wheel install lint types unit gpu pins benchmark clean
 
 help:                    ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -23,6 +24,15 @@ test: $(NEWEST)/.ready $(OLDEST)/.ready wheel ## what CI runs: style, types, the
 	$(call check_types,$(NEWEST))
 	$(call test_wheel,$(NEWEST))
 	$(call test_wheel,$(OLDEST))
+	@$(MAKE) --no-print-directory canary
+
+canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip takes it today: are models still drafted for?
+	$(LATEST)/bin/pip install --quiet --upgrade --upgrade-strategy eager --constraint $(LATEST)/torch.txt \
+		"$$(echo build/dist/*.whl)[test]"
+	$(LATEST)/bin/pip install --quiet --upgrade --no-deps --requirement .ci/xgrammar.in
+	$(LATEST)/bin/pip install --quiet --force-reinstall --no-deps build/dist/*.whl
+	$(TEST_ENV) $(LATEST)/bin/python -m pytest tests/hf tests/guards -n auto -m 'not gpu and not pinned'
+	env -u PYTHONPATH $(LATEST)/bin/ngramspec demo
 
 wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel
 	@rm -rf build/dist
@@ -96,6 +106,11 @@ $(NEWEST)/.ready: .ci/torch .ci/newest.txt
 $(OLDEST)/.ready: .ci/torch .ci/oldest.txt
 	PYTHON=$(PYTHON) .ci/torch $(OLDEST) $(OLDEST_TORCH) $(TORCH)
 	$(call install_pins,$(OLDEST),.ci/oldest.txt)
+	@touch $@
+
+$(LATEST)/.torch: .ci/torch
+	PYTHON=$(PYTHON) .ci/torch $(LATEST) $(TORCH)
+	@echo "torch==$(TORCH)" >$(LATEST)/torch.txt
 	@touch $@
 
 $(VENV)/.torch: .ci/torch

@@ -2,12 +2,16 @@
 
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 import torch
 import transformers
 
 from tests.families.catalogue import Family
 from tests.families.trial import Result
+
+KNOWN = Path(__file__).parents[2] / "src/ngramspec/hf/families.txt"
+"""Classes that are known, one per line."""
 
 HEAD = """# Families
 
@@ -45,6 +49,13 @@ def verdicts(text: str) -> dict[tuple[str, str], str]:
     """Read a page: the verdict by family and class."""
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     return {(row[0], row[1].strip("`")): row[2].split(":")[0].strip("*") for row in cells if row[0] != "family"}
+
+
+def drafted_classes(text: str) -> list[str]:
+    """Read a page: the classes that were drafted for in every set-up that was run, in order."""
+    found = verdicts(text)
+    drafted = {kind for (_, kind), verdict in found.items() if verdict == "drafted"}
+    return sorted(drafted - {kind for (_, kind), verdict in found.items() if verdict == "WRONG"})
 
 
 def _row(family: Family, result: Result) -> str:

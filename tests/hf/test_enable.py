@@ -344,8 +344,8 @@ def test_a_wrapper_around_an_enabled_model_is_enabled(model: Any, through: str) 
 class Greeting(LlamaForCausalLM):
     """A model with a `generate()` of its own, which calls the inherited one."""
 
-    def generate(self: Any, prompt: Tensor, **kwargs: Any) -> Any:  # type: ignore[override]
-        return super().generate(input_ids=prompt, max_new_tokens=24, **kwargs)  # type: ignore[misc]
+    def generate(self: Any, prompt: Tensor, **kwargs: Any) -> Any:
+        return super().generate(input_ids=prompt, max_new_tokens=24, **kwargs)
 
 
 def test_a_generate_that_calls_the_inherited_one_is_enabled(model: Any) -> None:
@@ -447,7 +447,7 @@ def test_a_generate_that_others_have_wrapped_without_its_signature_is_enabled_al
 
     model, prompts = tiny("llama"), padded_prompts(1, length=30)
     plain = model.generate(**prompts, max_new_tokens=20)
-    args = (prompts["input_ids"], None, []) if by_position else ()
+    args: tuple[Any, ...] = (prompts["input_ids"], None, []) if by_position else ()
     kwargs = {"attention_mask": prompts["attention_mask"]} if by_position else prompts
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GenerationMixin, "generate", traced)

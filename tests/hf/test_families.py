@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from transformers.models.auto import modeling_auto
 
+from ngramspec.hf.strangers import known_classes
 from tests.families.build import build, drawn
 from tests.families.catalogue import SECTIONS, family
 from tests.families.shrink import FIRST_SPECIAL
-from tests.families.table import verdicts
+from tests.families.table import drafted_classes, verdicts
 from tests.families.trial import tried
 from tests.hf.comparing import compare, limits
 from tests.hf.models import padded_prompts
@@ -56,12 +57,17 @@ def test_rows_of_a_family_end_where_they_end_in_plain_decoding(name: str, side: 
     assert compare(model, padded_prompts(4, 11, side=side, vocabulary=FIRST_SPECIAL), limits).was_tried
 
 
+@pytest.mark.pinned
 def test_every_class_that_writes_text_is_in_the_table() -> None:
     listed = {model_class for _, model_class in verdicts(PAGE.read_text())}
     names = [name for mappings in SECTIONS.values() for name in mappings]
     for name in names:
         for classes in getattr(modeling_auto, f"MODEL_FOR_{name}_MAPPING_NAMES").values():
             assert (classes if isinstance(classes, str) else classes[0]) in listed
+
+
+def test_the_classes_that_are_known_are_those_that_were_drafted_for() -> None:
+    assert drafted_classes(PAGE.read_text()) == sorted(known_classes())
 
 
 def test_nothing_in_the_table_is_wrong() -> None:

@@ -24,13 +24,12 @@ def gemma3_that_sees(image_token: int = 39) -> Any:
     text = {"vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "head_dim": 8}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "query_pre_attn_scalar": 8, "sliding_window": 8}
     vision = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = Gemma3Config(
-        text_config={**text, **heads},  # type: ignore[arg-type]
-        vision_config={**vision, "image_size": 28, "patch_size": 14},  # type: ignore[arg-type]
-        tie_word_embeddings=False,
-        mm_tokens_per_image=4,
-        image_token_id=image_token,
-    )
+    parts: dict[str, Any] = {
+        "text_config": {**text, **heads},
+        "vision_config": {**vision, "image_size": 28, "patch_size": 14},
+        "image_token_id": image_token,
+    }
+    config = Gemma3Config(tie_word_embeddings=False, mm_tokens_per_image=4, **parts)
     torch.manual_seed(0)
     return settled(Gemma3ForConditionalGeneration(config), seed=0)
 
@@ -70,7 +69,8 @@ def test_stand_ins_for_pictures_may_lie_beyond_the_vocabulary() -> None:
 def test_no_draft_crosses_a_limit_by_another_name(alibi: bool) -> None:
     torch.manual_seed(1)
     sizes: dict[str, Any] = {"d_model": 32, "n_heads": 4, "n_layers": 2, "vocab_size": 40}
-    config = MptConfig(**sizes, max_seq_len=48, use_cache=True, attn_config={"alibi": alibi})  # type: ignore[arg-type]
+    sizes |= {"max_seq_len": 48, "attn_config": {"alibi": alibi}}
+    config = MptConfig(**sizes, use_cache=True)
     model: Any = MptForCausalLM(config).double().eval()
     ids = torch.randint(2, 40, (1, 36))
     call: dict[str, Any] = {"inputs": ids, "pad_token_id": 0, "do_sample": True}
@@ -106,7 +106,7 @@ def test_experts_of_a_limited_capacity_are_plain() -> None:
 class RoundingCache(DynamicCache):
     """As caches of research code are made, that quantise or evict."""
 
-    def update(self, keys: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+    def update(self, keys: Any, values: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         return super().update((4 * keys).round() / 4, (4 * values).round() / 4, *args, **kwargs)
 
 

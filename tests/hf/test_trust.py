@@ -115,7 +115,7 @@ class Own(LlamaForCausalLM):
 class Louder(LlamaForCausalLM):
     """Prepares its inputs itself, and does so for one token as for several."""
 
-    def prepare_inputs_for_generation(self, input_ids: Tensor, **kwargs: Any) -> dict[str, Any]:
+    def prepare_inputs_for_generation(self: Any, input_ids: Any, **kwargs: Any) -> Any:
         inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)
         inputs["inputs_embeds"] = 1.7 * self.model.embed_tokens(inputs.pop("input_ids"))
         return inputs
@@ -124,7 +124,7 @@ class Louder(LlamaForCausalLM):
 class Masked(LlamaForCausalLM):
     """Prepares its inputs itself, and only for one token after another."""
 
-    def prepare_inputs_for_generation(self, input_ids: Tensor, **kwargs: Any) -> dict[str, Any]:
+    def prepare_inputs_for_generation(self: Any, input_ids: Any, **kwargs: Any) -> Any:
         inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)
         if inputs["input_ids"].shape[1] > 1 and input_ids.shape[1] > 9:
             raise NotImplementedError("one token at a time")
@@ -205,13 +205,15 @@ def test_layers_quantised_by_the_whole_pass_are_found_out() -> None:
 
 
 def test_what_a_processor_nobody_knows_may_read_from_a_hook_is_not_drafted_for() -> None:
-    model, seen = fresh(), {}
+    model = fresh()
+    seen: dict[str, Tensor] = {}
 
     def note(module: nn.Module, args: Any, output: Any) -> None:
         seen["newest"] = output.last_hidden_state[:, -1]
 
     def guide(input_ids: Tensor, scores: Tensor) -> Tensor:
-        return scores + (seen["newest"] @ model.lm_head.weight.roll(1, 0).T).to(scores)
+        wanted: Tensor = seen["newest"] @ model.lm_head.weight.roll(1, 0).T
+        return scores + wanted.to(scores)
 
     model.model.register_forward_hook(note)
     assert "nobody knows" in never_drafted(model, logits_processor=[guide])
@@ -256,7 +258,7 @@ def test_a_hook_that_is_gone_is_forgotten_and_another_one_is_tried() -> None:
 
 
 def _scaled(forward: Callable[..., Tensor], states: Tensor) -> Tensor:
-    return forward(states) * 1.1
+    return 1.1 * forward(states)
 
 
 def test_a_forward_that_was_put_on_a_part_or_on_its_class_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +271,7 @@ def test_a_forward_that_was_put_on_a_part_or_on_its_class_is_tried(monkeypatch: 
     of_the_class = type(model.model.norm).forward
 
     @functools.wraps(of_the_class)
-    def mean(self: Any, states: Tensor) -> Tensor:
+    def mean(self: Any, states: Tensor) -> Any:
         return of_the_class(self, states + states.mean(dim=1, keepdim=True))
 
     monkeypatch.setattr(type(model.model.norm), "forward", mean)
