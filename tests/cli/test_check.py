@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForConditionalGeneration
 
-from ngramspec.cli.models import load
+from ngramspec.cli.loading import load
+from ngramspec.cli.prompts import Prompt
 from ngramspec.hf import Speculator
 from ngramspec.testing import equivalence
 from tests.cli.conftest import ALPHABET, Command, save_tiny
@@ -106,7 +107,7 @@ def test_an_encoder_decoder_model_is_loaded_as_one_and_its_output_is_all_its_own
     tokenizer.save_pretrained(tmp_path)
     loaded = load(str(tmp_path))
     assert isinstance(loaded.model, T5ForConditionalGeneration)
-    prompt = loaded.encode(["abcabc"])
+    prompt = loaded.encode([Prompt("abcabc", "here")])
     model: Any = loaded.model
     plain = model.generate(**prompt, max_new_tokens=7)
     assert plain[:, 1:].tolist() == loaded.generate(prompt, None, max_new_tokens=7).tolist()

@@ -6,17 +6,20 @@ inside its function: `ngramspec --help` answers at once.
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
+from ngramspec import __version__
 from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
+from ngramspec.cli.endings import Commands
 from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
-from ngramspec.errors import NgramspecError
 
 app = typer.Typer(
+    cls=Commands,
     help="Prompt-lookup n-gram speculation: the same text in fewer passes.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,8 +27,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"ngramspec {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Prompt-lookup n-gram speculation: the same text in fewer passes."""
 
 
@@ -39,17 +52,9 @@ app.command()(fuzz)
 def main() -> None:
     """Run the command line; what the user can put right ends in one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
-    try:
-        app()
-    except (NgramspecError, OSError, ImportError) as error:
-        sys.exit(_fail(error))
+    app()
 
 
 def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
     """What is warned of, without the place in our code."""
     print(f"ngramspec: {message}", file=sys.stderr)
-
-
-def _fail(error: Exception) -> int:
-    print(f"ngramspec: {error}", file=sys.stderr)
-    return 2

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ngramspec.cli.models import load
+from ngramspec.cli.loading import load
 from ngramspec.cli.prompts import read_prompts
 
 EXIT_CODES = {"identical": 0, "near-tie": 0, "defect": 1, "untested": 3}

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ngramspec.cli.models import load
+from ngramspec.cli.loading import load
 from ngramspec.pico.demo_inputs import demo_inputs
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ngramspec.cli.compare import Comparison, compare
 from ngramspec.cli.models import Loaded
+from ngramspec.cli.prompts import Prompt
 from ngramspec.cli.recording import Recorder
 from ngramspec.cli.render import decode
 from ngramspec.decoding import FixedBudget
@@ -77,7 +78,7 @@ def run(job: DemoInput, loaded: Loaded, *, max_draft_tokens: int) -> Result:
 
 
 def _round(job: DemoInput, loaded: Loaded, spec: "Speculator") -> Comparison:
-    prompt = loaded.encode([job.prompt])
+    prompt = loaded.encode([Prompt(job.prompt, job.name)])
     # Room for a wrong answer, but not for an endless one.
     settings = {"max_new_tokens": 2 * len(loaded.tokenizer.encode(job.expected)), "do_sample": False}
     return compare(lambda: loaded.generate(prompt, None, **settings), lambda: loaded.generate(prompt, spec, **settings))
