@@ -72,9 +72,11 @@ def show_table(console: Console, table: Table) -> None:
     """Print a table that can be read: in a pipe, which has no width, as wide as it is; in a terminal that is too narrow
     for it, a row as a list under its first cell.
     """
-    width = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    if width <= console.width or not console.is_terminal:
-        console.print(table, width=max(width, console.width))
+    width, shown = Measurement.get(console, console.options.update(max_width=10_000), table).maximum, console.width
+    if width <= shown or not console.is_terminal:
+        console.width = max(width, shown)
+        console.print(table)
+        console.width = shown
         return
     names = [str(column.header).replace("\n", " ") for column in table.columns[1:]]
     room = max(map(len, names))

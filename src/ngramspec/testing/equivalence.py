@@ -197,7 +197,7 @@ class _ModeCheck:
             with Watch(call.model) as watch, unsteered() if name == ADVERSARY else nullcontext():
                 output = call.emitted(call.run(custom_generate=spec))
             states = call.states()
-            self._counters.add(_since(before, spec.stats.total))
+            self._counters.add(spec.stats.total.since(before))
             found = _differences(call, plain, output, indices, name)
             self._differences += found
             if plain.states is not None and not found:
@@ -233,12 +233,6 @@ class _ModeCheck:
             logits_limit=self._logits[1],
             differences=tuple(self._differences),
         )
-
-
-def _since(before: Counters, now: Counters) -> Counters:
-    """What was counted in between, positions apart."""
-    names = ("requests", "tokens", "target_passes", "num_drafts", "num_draft_tokens", "num_accepted_tokens")
-    return Counters(*(getattr(now, name) - getattr(before, name) for name in names))
 
 
 def _adversary(call: Call, plain: Plain) -> dict[str, Drafter]:
