@@ -5,6 +5,7 @@ inside its function: `ngramspec --help` answers at once.
 """
 
 import sys
+import traceback
 import warnings
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from ngramspec import __version__
 from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
-from ngramspec.cli.endings import Commands
+from ngramspec.cli.endings import BUG, Commands
 from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
@@ -52,7 +53,11 @@ app.command()(fuzz)
 def main() -> None:
     """Run the command line; what the user can put right ends in one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
-    app()
+    try:
+        app()
+    except Exception:  # a bug of ours, which must not pass for what exit code 1 says
+        traceback.print_exc()
+        sys.exit(BUG)
 
 
 def _show_warning(message: Warning | str, *place: object, **more: object) -> None:

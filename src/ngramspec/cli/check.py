@@ -107,7 +107,7 @@ def _run(checked: "EquivalenceCheck") -> int:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("batches", total=checked.num_batches)
         try:
-            for num_done in checked.run():  # noqa: B007
+            for num_done in checked.run():
                 progress.update(task, completed=num_done)
                 mode = checked.finished(num_done)
                 if mode is not None and not console.is_terminal:

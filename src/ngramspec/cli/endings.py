@@ -14,6 +14,8 @@ from typer.core import TyperGroup
 from ngramspec.errors import NgramspecError
 
 USER_CAN_MEND = 2
+BUG = 70
+"""EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 NOBODY_READS = 141

@@ -73,7 +73,7 @@ def read_prompts(file: str, *, by_line: bool = False) -> Prompts:
 def _begins_with_a_row(text: str) -> bool:
     try:
         row = json.loads(text.lstrip().partition("\n")[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(row, dict) and not row.keys().isdisjoint(("prompt", "messages"))
 
@@ -93,7 +93,7 @@ def _text(file: str) -> str:
 def _parse(line: str, place: str) -> Prompt:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PromptError(
             f"{place}: a line must hold one JSON object, got {shortened(line)} ({error}): write one object per line"
         ) from error

@@ -68,6 +68,11 @@ def difference(console: Console, expected: str, actual: str) -> list[Text]:
     return [line for label, text in shown for line in indented(console, text, label)]
 
 
+def printable(text: str) -> str:
+    """`text` from data, for a terminal: what is not to be seen, such as escape sequences, is spelled out."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
 def show_table(console: Console, table: Table) -> None:
     """Print a table that can be read: in a pipe, which has no width, as wide as it is; in a terminal that is too narrow
     for it, a row as a list under its first cell.

@@ -64,9 +64,9 @@ class Report:
             self._print(Text(f"\n{reason}", WRONG))
         self._print(
             Text(
-                f"\nTimes are medians of up to {ROUNDS} rounds, plain and drafted in turn, after a first request of each"
-                " job, in which passes have no prices yet. A ratio of two figures is the middle half of the rounds,"
-                " where they disagree.",
+                f"\nTimes are medians of up to {ROUNDS} rounds, plain and drafted in turn, after a first request of"
+                " each job, in which passes have no prices yet. A ratio of two figures is the middle half of the"
+                " rounds, where they disagree.",
                 "dim",
             )
         )

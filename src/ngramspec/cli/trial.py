@@ -76,7 +76,7 @@ class Result:
 
 def run(job: DemoInput, loaded: Loaded, *, budget: "Budget | None") -> Result:
     """Do one job with a Speculator of its own, by default with default settings: once cold, then in turns."""
-    from ngramspec.hf import Speculator  # noqa: F811
+    from ngramspec.hf import Speculator
 
     prompt, settings = _call(job, loaded)
     loaded.generate(prompt, None, **settings | {"max_new_tokens": WARM_UP_TOKENS})  # torch's own first time

@@ -51,6 +51,13 @@ class Chat:
                 " put them right, or leave the row out"
             ) from error
         assert isinstance(text, str)
+        called = [call["function"]["name"] for message in self.messages for call in message.get("tool_calls", ())]
+        missing = next((name for name in called if name not in text), None)
+        if missing is not None:
+            raise TraceError(
+                f"{self.where}: tool calls must be in what the chat template writes, got none of {shortened(missing)}:"
+                " name the tokenizer of the model that was recorded"
+            )
         return text
 
     def turn(self, tokenizer: Any, answer: int) -> tuple[str, str]:

@@ -20,7 +20,9 @@ def unloadable(name: str, files: Mapping[str, Sequence[str]], error: Exception |
     if path.is_dir():
         missing = next((what for what, ways in files.items() if not any(any(path.glob(way)) for way in ways)), None)
         if missing is not None:
-            return f"this folder holds no {missing} ({' or '.join(files[missing])}): name one that save_pretrained wrote"
+            return (
+                f"this folder holds no {missing} ({' or '.join(files[missing])}): name one that save_pretrained wrote"
+            )
     elif path.exists():
         return "this is a file: name the folder that it lies in"
     elif _is_a_path(name):
@@ -40,14 +42,12 @@ def _is_a_path(name: str) -> bool:
 def _unknown_to_the_hub(name: str) -> str | None:
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
     hint = _did_you_mean(Path(name))
     try:
-        validate_repo_id(name)
+        known = any(isinstance(try_to_load_from_cache(name, file), str) for file in ("config.json", "tokenizer.json"))
     except HFValidationError:
         return f"there is no such folder, and the hub allows no such name{hint}"
-    known = any(isinstance(try_to_load_from_cache(name, file), str) for file in ("config.json", "tokenizer.json"))
     if known or not constants.HF_HUB_OFFLINE:
         return None
     return (

@@ -71,7 +71,7 @@ def read_traces(
 def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
     try:
         row = json.loads(line)
-    except ValueError as error:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
         raise TraceError(
             f"{where}: a line must hold one JSON object in UTF-8, got {shortened(line)} ({error});"
             " write one object per line"
