@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +13,7 @@ from rich.progress import Progress
 from ngramspec.cli.constraints import constraint_source
 from ngramspec.cli.prompts import Prompt, Prompts, read_prompts
 from ngramspec.errors import RefusedError
-
-
-class Backend(StrEnum):
-    """What reads a constraint."""
-
-    LLGUIDANCE = "llguidance"
-    XGRAMMAR = "xgrammar"
+from ngramspec.guards.source import Backend, Whitespace
 
 
 def generate(
@@ -49,7 +42,10 @@ def generate(
     grammar: Annotated[Path | None, typer.Option(help="Write text of the grammar in this file, Lark or GBNF.")] = None,
     backend: Annotated[
         Backend, typer.Option(help="With --schema, --regex or --grammar: what reads it.")
-    ] = Backend.LLGUIDANCE,
+    ] = "llguidance",
+    whitespace: Annotated[
+        Whitespace | None, typer.Option(help="With --schema: between the tokens of JSON, flexible by default.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts that are decoded together.")] = 1,
     chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the tokenizer's chat template.")] = False,
     sample: Annotated[bool, typer.Option("--sample", help="Sample instead of the greedy choice.")] = False,
@@ -71,7 +67,7 @@ def generate(
             "--compare with --sample needs --batch 1, for rows of a batch draw from generators of their own"
             f" (plain decoding's distribution, not its text), got --batch {batch}"
         )
-    source = constraint_source(schema=schema, regex=regex, grammar=grammar)
+    source = constraint_source(schema=schema, regex=regex, grammar=grammar, whitespace=whitespace)
     prompts = read_prompts(prompt_file)
 
     import torch
@@ -83,7 +79,7 @@ def generate(
 
     spec = Speculator(budget=None if max_draft_tokens is None else FixedBudget(max_draft_tokens))
     loaded = load(model)
-    guard = None if source is None else source.guard(loaded.tokenizer, backend.value)
+    guard = None if source is None else source.guard(loaded.tokenizer, backend)
     loaded.check_room(prompts.rows, max_new_tokens, chat=chat)
     settings = {"max_new_tokens": max_new_tokens} | settings
     run = Run(loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment)

@@ -1,17 +1,15 @@
 """Prompts as files give them: one text, or one per line, or a chat per line."""
 
 import json
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ngramspec.errors import PromptError, shortened
-from ngramspec.replay.chats import Chat, read_chat
+from ngramspec.replay.chats import SURROGATE, Chat, read_chat
 
 SUFFIX = ".jsonl"
 STANDARD_INPUT = "-"
-_SURROGATE = re.compile("[\ud800-\udfff]")  # one half of a character, which JSON can spell
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def _parse(line: str, place: str) -> Prompt:
             f'{place}: a line must be {{"prompt": text}} or {{"messages": […]}}, got {shortened(row)}:'
             " add the prompt as text"
         )
-    if _SURROGATE.search(row["prompt"]):
+    if SURROGATE.search(row["prompt"]):
         raise PromptError(
             f"{place}: a prompt must be valid Unicode, got {shortened(row['prompt'])}: pair its surrogates"
         )

@@ -83,9 +83,8 @@ def replay(
     else:
         drafter = AdaptiveLookup(vocabulary=None if loaded is None else loaded.vocabulary.tokens)
         report = replay_traces(rows, drafter, budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
-        by_table = isinstance(costs, SavedCosts)
-        speedup = costs.speedup if by_table else report.total.modelled_speedup(costs)
-        modelled = {"modelled_speedup": speedup, "cost": costs.name if by_table else cost}
+        speedup = costs.speedup if isinstance(costs, SavedCosts) else report.total.modelled_speedup(costs)
+        modelled = {"modelled_speedup": speedup, "cost": costs.name if isinstance(costs, SavedCosts) else cost}
     if not report.total.counters.requests + report.num_degenerate_loops:
         raise TraceError(f"a replay needs at least one recorded request, got none in {', '.join(traces)}")
     if as_json:

@@ -9,7 +9,8 @@ from ngramspec.errors import TraceError, shortened
 
 Message = dict[str, Any]
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
-_SURROGATE = re.compile("[\ud800-\udfff]")  # one half of a character, which JSON can spell
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""One half of a character, which JSON can spell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def read_chat(row: dict[str, Any], where: str) -> Chat:
         raise TraceError(f"{where}: messages must be a list of at least one message, got {shortened(messages)}")
     if not (tools is None or isinstance(tools, list)):
         raise TraceError(f"{where}: tools must be a list, got {shortened(tools)}; write them as they were offered")
-    if _SURROGATE.search(json.dumps(row, ensure_ascii=False)):
+    if SURROGATE.search(json.dumps(row, ensure_ascii=False)):
         raise TraceError(f"{where}: messages must be valid Unicode, got half a character: pair its surrogates")
     return Chat([_message(message, f"{where}: messages[{at}]") for at, message in enumerate(messages)], tools, where)
 

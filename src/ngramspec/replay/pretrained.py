@@ -1,17 +1,17 @@
 """What a name stands for that transformers is to load, and in the reader's words why it cannot be loaded."""
 
 import os
-from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 PICO = "pico"
-TOKENIZER = {"tokenizer": ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken.json")}
-"""Files by what they hold; any one of them will do."""
-MODEL = {"configuration": ("config.json",), "weights": ("*.safetensors*", "*.bin*")}
+Files = dict[str, tuple[str, ...]]
+"""Patterns of file names by what such files hold; any one of them will do."""
+TOKENIZER: Files = {"tokenizer": ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken.json")}
+MODEL: Files = {"configuration": ("config.json",), "weights": ("*.safetensors*", "*.bin*")}
 
 
-def unloadable(name: str, files: Mapping[str, Sequence[str]], error: Exception | None = None) -> str | None:
+def unloadable(name: str, files: Files, error: Exception | None = None) -> str | None:
     """Why `name` cannot be loaded: as far as the disk says, else in the first line of transformers' `error`.
 
     None where neither says anything. Nothing is asked of the network.

@@ -14,7 +14,7 @@ import numpy as np
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import TraceError, shortened
 from ngramspec.guards import Guard
-from ngramspec.replay.chats import read_chat
+from ngramspec.replay.chats import SURROGATE, read_chat
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
 
 _MAX_ID = np.iinfo(np.int32).max
@@ -101,6 +101,8 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
             raise TraceError(
                 f"{where}: {key} must be text, got {shortened(row[key])}; token ids go into prompt_ids and output_ids"
             )
+        if SURROGATE.search(row[key]):
+            raise TraceError(f"{where}: {key} must be valid Unicode, got {shortened(row[key])}; pair its surrogates")
     if tokenizer is None:
         raise TraceError(
             f"{where}: a row of text needs a tokenizer, got none; pass --tokenizer, or record prompt_ids and output_ids"
