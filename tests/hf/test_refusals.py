@@ -397,9 +397,7 @@ def test_a_model_given_as_the_drafter_is_told_where_the_speculator_goes() -> Non
 
 @pytest.mark.parametrize("model", [padded_prompts(1), "pico", None, torch.nn.Linear])
 def test_what_generates_nothing_is_no_model(model: Any) -> None:
-    with pytest.raises(
-        TypeError, match=r"model must be .* that generates, got \w+: spec\.generate\(model, \*\*inputs\)$"
-    ):
+    with pytest.raises(TypeError, match=r"that generates, got \w+: spec\.generate\(model, \*\*inputs\)$"):
         Speculator().generate(model)
 
 
