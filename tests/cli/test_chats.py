@@ -13,6 +13,7 @@ from ngramspec.replay import load_tokenizer, read_traces
 from ngramspec.replay.chats import Chat, read_chat
 from tests.cli.conftest import Command, save_tiny
 from tests.cli.test_generate import plain
+from tests.hf.tokenizers import EOS_TEXT
 
 Write = Callable[[str, str], Path]
 
@@ -32,7 +33,7 @@ MESSAGES: list[dict[str, Any]] = [
     {"role": "assistant", "content": "dcdc"},
 ]
 FIRST = ("abjacdcdji", "ghcd")
-LAST = ("abjacdcdjighcdjaeeji", "dcdc")
+LAST = (f"abjacdcdjighcd{EOS_TEXT}jaeeji", "dcdc")
 
 
 @pytest.fixture(scope="module")

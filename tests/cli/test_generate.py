@@ -143,7 +143,8 @@ def test_a_constraint_holds_and_the_text_is_plain_decodings_under_it(
 
 
 def test_a_schema_holds_with_the_whitespace_that_is_asked_for(run: Command, write: Write, tmp_path: Path) -> None:
-    schema = {"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"], "additionalProperties": False}
+    properties = {"a": {"enum": [1, 2]}}
+    schema = {"type": "object", "properties": properties, "required": ["a"], "additionalProperties": False}
     file, prompt = write("a.schema.json", json.dumps(schema)), write("prompt.txt", '### repeat\n{"a": 1}\n### answer\n')
     outcome = run(
         "generate", "--prompt-file", prompt, "--schema", file, "--whitespace", "compact", "--max-new-tokens", 20

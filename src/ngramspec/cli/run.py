@@ -93,15 +93,20 @@ class Run:
     def _drafted(self, encoded: dict[str, "Tensor"], spec: Speculator | None = None, **more: Any) -> "Tensor":
         settings = self._settings | {"segment": self._segment} | more
         if self._guard is not None:
-            settings["logits_processor"] = [self._guard]
+            settings |= {"logits_processor": [self._guard], "eos_token_id": self._ends()}
         return self._loaded.generate(encoded, spec or self._spec, **settings)
 
     def _plain(self, encoded: dict[str, "Tensor"], **more: Any) -> "Tensor":
         settings = self._settings | more
         if self._guard is not None:
-            ends = self._loaded.model.generation_config.eos_token_id
-            settings["logits_processor"] = [self._guard.processor(ends)]
+            ends = self._ends()
+            settings |= {"logits_processor": [self._guard.processor(ends)], "eos_token_id": ends}
         return self._loaded.generate(encoded, None, **settings)
+
+    def _ends(self) -> Any:
+        """What a guarded text ends with: the model's ends of sequence, or the tokenizer's where it names none."""
+        ends = self._loaded.model.generation_config.eos_token_id
+        return self._loaded.tokenizer.eos_token_id if ends is None else ends
 
     def _texts(self, output: "Tensor") -> list[str]:
         return [decode(self._loaded.tokenizer, tokens) for tokens in output.tolist()]
