@@ -57,7 +57,7 @@ def show(result: Result, again: str) -> None:
     )
     if find_spec("xgrammar") is None:
         _print(
-            console, "without xgrammar, backends are not held against each other: pip install 'ngramspec[fuzz]'", "dim"
+            console, "xgrammar is missing, so nothing was held against it: pip install 'ngramspec[fuzz]'", "dim"
         )
     for name, share in shares(result).items():
         _print(console, f"{share:7.1%}  {name}", WRONG if share < SMALLEST else "")
