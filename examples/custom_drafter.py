@@ -51,7 +51,8 @@ answer = plain[0, inputs["input_ids"].shape[1] :].numpy().astype(np.int32)
 drafters: dict[str, Drafter] = {"prompt": ngramspec.PromptLookup(), "yesterday": Yesterday(answer)}
 passes = {}
 for name, drafter in drafters.items():
-    spec = ngramspec.Speculator(drafter)
+    # Ten tokens in every pass. The default budget drafts as long as it pays on this machine, so passes vary with it.
+    spec = ngramspec.Speculator(drafter, budget=ngramspec.FixedBudget(10))
     assert torch.equal(model.generate(**inputs, custom_generate=spec, max_new_tokens=64), plain)
     passes[name] = spec.stats.total.target_passes
 print(f"{len(answer)} tokens; target passes by drafter: {passes}")

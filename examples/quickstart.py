@@ -23,4 +23,3 @@ print(spec.stats)
 
 plain = model.generate(**inputs, max_new_tokens=128)
 assert torch.equal(output, plain)
-assert spec.stats.total.tokens_per_pass > 1.5

@@ -45,4 +45,3 @@ if __name__ == "__main__":
     inputs = tokenizer(repeat_prompt(TEXT), return_tensors="pt")
     plain = model.generate(**inputs, max_new_tokens=96)[0, inputs["input_ids"].shape[1] :]
     assert answer == tokenizer.decode(plain, skip_special_tokens=True)
-    assert enabled.spec.stats.segments["repeat"].tokens_per_pass > 1.5

@@ -32,5 +32,4 @@ print(spec.stats)
 reasoning, call = text.split("</think>")
 assert json.loads(call)["name"] == "track_parcel"
 assert THOUGHTS.startswith(reasoning)
-assert spec.stats.total.num_accepted_tokens > 0
 assert torch.equal(output, model.generate(**inputs, logits_processor=[guard.processor()], max_new_tokens=96))

@@ -1,6 +1,7 @@
-"""Every example runs, and what it claims with `assert` holds."""
+"""Every example runs as its reader runs it: a program, in a folder of their own, with default settings."""
 
-import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_example_runs(path: Path) -> None:
-    runpy.run_path(str(path), run_name="__main__")
+def test_an_example_runs_and_what_it_claims_with_assert_holds(path: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip(), "an example shows something"
 
 
 def test_there_are_examples() -> None:

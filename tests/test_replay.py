@@ -138,7 +138,7 @@ def test_blank_lines_and_empty_files_hold_no_requests(tmp_path: Path) -> None:
 BAD_LINES = {
     '{"prompt": "a"': "a line must hold one JSON object in UTF-8, got",
     "[1, 2]": "a line must hold one JSON object, got [1, 2]; write one object per line",
-    '{"prompt": "a"}': "a row must have prompt and output, or prompt_ids and output_ids, got the keys ['prompt']; add",
+    '{"prompt": "a"}': "a row must have prompt and output, prompt_ids and output_ids, or messages, got the k",
     '{"prompt": "a", "output_ids": [1]}': "got the keys ['prompt', 'output_ids']",
     '{"prompt": 5, "output": "a"}': "prompt must be text, got 5; token ids go into prompt_ids and output_ids",
     '{"prompt": "a", "output": null}': "output must be text, got None",

@@ -1,6 +1,7 @@
 """Counters add up, by segment and across threads."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,17 @@ def counters_of(recorded: list[tuple[int, int, int]]) -> Counters:
     for num_tokens, num_drafted, num_accepted in recorded:
         counters.record_pass(num_tokens, num_drafted, num_accepted)
     return counters
+
+
+@given(earlier=passes, later=passes)
+def test_what_is_counted_after_a_time_is_told_apart(
+    earlier: list[tuple[int, int, int]], later: list[tuple[int, int, int]]
+) -> None:
+    before, after = counters_of(earlier), counters_of(later)
+    both = counters_of(earlier)
+    both.add(after)
+    expected = replace(after, num_accepted_tokens_per_pos=[])
+    assert expected == both.since(before)
 
 
 @given(recorded=passes)

@@ -57,6 +57,11 @@ class Counters:
         self.num_accepted_tokens += other.num_accepted_tokens
         self._count_positions(other.num_accepted_tokens_per_pos)
 
+    def since(self, earlier: "Counters") -> "Counters":
+        """What was counted after `earlier`, which is these counters at an earlier time; positions apart."""
+        names = ("requests", "tokens", "target_passes", "num_drafts", "num_draft_tokens", "num_accepted_tokens")
+        return Counters(*(getattr(self, name) - getattr(earlier, name) for name in names))
+
     def _count_positions(self, counts: list[int]) -> None:
         missing = len(counts) - len(self.num_accepted_tokens_per_pos)
         self.num_accepted_tokens_per_pos.extend([0] * missing)

@@ -1,5 +1,6 @@
 """A tiny model on disk, and the command line as a user meets it."""
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -83,6 +84,12 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a text into standard input."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
 
 def break_speculation(monkeypatch: pytest.MonkeyPatch) -> None:

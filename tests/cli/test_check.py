@@ -1,6 +1,9 @@
 """`ngramspec check`: a table, differences, one verdict, and an exit code for scripts."""
 
+import io
 import json
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,8 @@ import pytest
 import torch
 from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForConditionalGeneration
 
-from ngramspec.cli.models import load
+from ngramspec.cli.loading import load
+from ngramspec.cli.prompts import Prompt
 from ngramspec.hf import Speculator
 from ngramspec.testing import equivalence
 from tests.cli.conftest import ALPHABET, Command, save_tiny
@@ -66,7 +70,7 @@ def test_a_defect_ends_in_exit_code_1_and_is_named(run: Command, model: Path, wr
     outcome = run("check", "--model", model, "--prompts", file, "--max-new-tokens", 12)
     assert outcome.code == 1
     assert f"greedy, alone, {file}:1, emitted token 11: defect\n  plain chose " in outcome.output
-    assert ", with drafts (prompt lookup) the end\n  top-2 gap " in outcome.output
+    assert ", with drafts (default settings) the end\n  top-2 gap " in outcome.output
     assert "greedy, alone: 3 more differences, which --json lists\n" in outcome.output
     assert outcome.output.endswith(
         "defect: with drafts something is not as in plain decoding, and rounding does not explain it\n"
@@ -106,7 +110,7 @@ def test_an_encoder_decoder_model_is_loaded_as_one_and_its_output_is_all_its_own
     tokenizer.save_pretrained(tmp_path)
     loaded = load(str(tmp_path))
     assert isinstance(loaded.model, T5ForConditionalGeneration)
-    prompt = loaded.encode(["abcabc"])
+    prompt = loaded.encode([Prompt("abcabc", "here")])
     model: Any = loaded.model
     plain = model.generate(**prompt, max_new_tokens=7)
     assert plain[:, 1:].tolist() == loaded.generate(prompt, None, max_new_tokens=7).tolist()
@@ -157,6 +161,65 @@ def test_options_that_make_no_sense_end_in_exit_code_2(run: Command, options: li
     outcome = run("check", *options)
     assert outcome.code == 2
     assert message in outcome.errors
+
+
+def test_a_pipe_shows_each_mode_as_it_is_finished(run: Command, model: Path, write: Write) -> None:
+    outcome = run("check", "--model", model, "--prompts", write("p.jsonl", LINES), "--max-new-tokens", 8)
+    assert outcome.errors.splitlines() == [
+        "greedy, alone: identical; 6 texts, 0 differ (3 of 8 batches)",
+        "sampled, alone: identical; 6 texts, 0 differ (6 of 8 batches)",
+        "greedy, batch 4: identical; 8 texts, 0 differ (7 of 8 batches)",
+        "sampled, batch 4: identical; 8 texts, 0 differ (8 of 8 batches)",
+    ]
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_interrupted_check_says_what_it_had_found(
+    run: Command, model: Path, write: Write, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    whole = equivalence._ModeCheck.compare
+
+    def interrupt(self: Any, indices: list[int]) -> None:
+        if indices == [2]:
+            signal.raise_signal(signal.SIGINT)
+        whole(self, indices)
+
+    monkeypatch.setattr(equivalence._ModeCheck, "compare", interrupt)
+    file = write("p.jsonl", LINES)
+    outcome = run("check", "--model", model, "--prompts", file, "--max-new-tokens", 8, *["--json"] * as_json)
+    assert outcome.code == 130
+    if as_json:
+        report = json.loads(outcome.output)
+        assert ("defect", 8, 2) == (report["finding"], report["batches"], report["batches_done"])
+        assert [4] == [len(mode["differences"]) for mode in report["modes"]]
+    else:
+        assert "interrupted: what follows was found in 2 of 8 batches\n" in outcome.output
+        assert f"greedy, alone, {file}:1, emitted token 7: defect" in outcome.output
+
+
+def test_where_prompts_come_from_is_shown(run: Command, model: Path, write: Write) -> None:
+    file = write("p.txt", "abab\nhij\n")
+    outcome = run("check", "--model", model, "--prompts", file, "--max-new-tokens", 4, "--batch", 1)
+    assert f"\n2 prompts from {file}, a line each\n" in outcome.output
+
+
+@pytest.mark.parametrize("content", ["abab\nhij\n", LINES])
+def test_standard_input_holds_lines_of_text_or_of_json(
+    run: Command, model: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    outcome = run("check", "--model", model, "--prompts", "-", "--max-new-tokens", 4, "--batch", 1, "--json")
+    places = [f"standard input:{number}" for number in range(1, content.count("\n") + 1)]
+    assert places == json.loads(outcome.output)["prompts"]
+
+
+def test_a_draft_length_makes_the_same_passes_in_every_run(run: Command, model: Path, write: Write) -> None:
+    arguments = ["check", "--model", model, "--prompts", write("p.jsonl", LINES), "--max-new-tokens", 12, "--json"]
+    reports = [json.loads(run(*arguments, "--max-draft-tokens", length).output) for length in (3, 3, 5)]
+    drafted = [[mode["num_rolled_back_tokens"] for mode in report["modes"]] for report in reports]
+    assert drafted[0] == drafted[1]
+    assert drafted[0] != drafted[2]
 
 
 def test_a_mistyped_model_is_named(run: Command, write: Write, tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ def _one_round(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_packaged_model_writes_plain_decodings_texts_in_fewer_passes(run: Command) -> None:
     outcome = run("demo")
     assert outcome.code == 0
-    assert outcome.output.startswith("pico (")
+    assert outcome.output.startswith("pico (2.0 M parameters, float32, cpu), greedy, default settings\n")
     assert outcome.output.count("identical: yes") == 3
+    assert all(int(first) > 1 for first in re.findall(r"the\s+first\s+request\s+took (\d+) passes", outcome.output))
     rates = re.findall(r"target passes: (\d+\.\d+) per pass", outcome.output)
     assert len(rates) == 3
     assert all(float(rate) > 1.5 for rate in rates)
@@ -49,6 +50,14 @@ def test_no_drafts_at_all_make_one_token_per_pass(run: Command, model: Path) -> 
     outcome = run("demo", "--model", model, "--max-draft-tokens", 0)
     assert outcome.code == 0
     assert outcome.output.count(" 1.00 per pass, 0 tokens from drafts") == 3
+
+
+def test_a_draft_length_makes_the_same_passes_in_every_request(run: Command, model: Path) -> None:
+    outcome = run("demo", "--model", model, "--max-draft-tokens", 4)
+    assert "greedy, drafts of up to 4 tokens" in outcome.output
+    found = re.findall(r"in (\d+) target passes: .*?first\s+request\s+took (\d+) passes", outcome.output, re.DOTALL)
+    assert len(found) == 3
+    assert all(later == first for later, first in found)
 
 
 def test_piped_output_has_no_colour(run: Command, model: Path) -> None:

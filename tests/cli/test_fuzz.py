@@ -14,6 +14,8 @@ from tests.cli.conftest import Command
 
 Write = Callable[[str, str], Path]
 SCHEMA = '{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}'
+EMPTY = str(Path(__file__).parent)
+"""A folder without constraints."""
 SHARES = [
     "partial acceptance",
     "illegal token in mid-draft",
@@ -110,10 +112,11 @@ def test_a_tokenizer_can_be_named(run: Command) -> None:
     ("arguments", "said"),
     [
         (["--regex", "a", "--schema", "b"], "one constraint at a time, got --schema and --regex"),
-        (["--schema", "missing.json"], "No such file or directory: 'missing.json'"),
+        (["--schema", "missing.json"], "missing.json must be a file that can be read, got: No such file or directory"),
+        (["--grammar", EMPTY], f"{EMPTY} must be a file that can be read, got: Is a directory"),
         (["--regex", "a("], "llguidance must be able to compile the regex"),
         (["--regex", "a", "--tokenizer", "nowhere/at-all"], "a tokenizer is 'tekken', 'pico', or a path or name"),
-        (["--corpus", "src"], "a corpus must hold .schema.json, .regex, .lark or .jsonl files, got none in src"),
+        (["--corpus", EMPTY], f"a corpus must hold .schema.json, .regex, .lark or .jsonl files, got none in {EMPTY}"),
     ],
 )
 def test_what_the_user_can_put_right_ends_in_exit_code_2(run: Command, arguments: list[str], said: str) -> None:

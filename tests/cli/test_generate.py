@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -118,3 +119,83 @@ def test_a_model_that_cannot_be_drafted_for_is_named_in_one_line(run: Command, w
     assert "ngramspec: MambaForCausalLM keeps a running state that cannot take a step back" in outcome.errors
     assert "speculator.py" not in outcome.errors
     assert "1.00 tokens per pass" in outcome.errors
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "content", "expected"),
+    [
+        ("--regex", None, "(ab|cd){3}e", r"(ab|cd){3}e"),
+        ("--grammar", "a.lark", 'start: "ab" /[cd]{4}/', r"ab[cd]{4}"),
+        ("--grammar", "a.gbnf", 'root ::= "ab" [cd] [cd]', r"ab[cd]{2}"),
+    ],
+)
+def test_a_constraint_holds_and_the_text_is_plain_decodings_under_it(
+    run: Command, model: Path, write: Write, option: str, name: str | None, content: str, expected: str
+) -> None:
+    constraint = content if name is None else write(name, content)
+    file = write("prompts.jsonl", LINES)
+    arguments = ["generate", "--model", model, "--prompt-file", file, option, constraint, "--max-new-tokens", 20]
+    outcome = run(*arguments, "--compare")
+    assert outcome.code == 0, outcome.errors
+    assert "identical: 5 of 5 texts" in outcome.errors
+    for line in outcome.lines:
+        assert re.fullmatch(expected, line["output"])
+
+
+def test_a_schema_holds_with_the_whitespace_that_is_asked_for(run: Command, write: Write, tmp_path: Path) -> None:
+    properties = {"a": {"enum": [1, 2]}}
+    schema = {"type": "object", "properties": properties, "required": ["a"], "additionalProperties": False}
+    file, prompt = write("a.schema.json", json.dumps(schema)), write("prompt.txt", '### repeat\n{"a": 1}\n### answer\n')
+    outcome = run(
+        "generate", "--prompt-file", prompt, "--schema", file, "--whitespace", "compact", "--max-new-tokens", 20
+    )
+    assert outcome.code == 0, outcome.errors
+    assert outcome.output == '{"a":1}\n'
+
+
+def test_a_segment_is_counted_and_drafts_from_earlier_answers(run: Command, model: Path, write: Write) -> None:
+    file = write("prompts.jsonl", LINES * 2)
+    options = ["generate", "--model", model, "--prompt-file", file, "--max-new-tokens", 30]
+    passes = [
+        int(re.findall(r"in (\d+) target passes", run(*options, *segment).errors)[0])
+        for segment in ([], ["--segment", "letters"])
+    ]
+    assert passes[1] < passes[0]
+    assert "\n  letters: 10 requests" in run(*options, "--segment", "letters").errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--regex", "a("], "ngramspec: --regex: llguidance must be able to compile the regex"),
+        (["--regex", "a", "--grammar", "b"], "one constraint at a time, got --regex and --grammar"),
+        (["--whitespace", "compact"], "--whitespace is between the tokens of JSON: add --schema, or leave it out"),
+    ],
+)
+def test_constraints_that_make_no_sense_are_refused(
+    run: Command, model: Path, write: Write, options: list[str], message: str
+) -> None:
+    outcome = run("generate", "--model", model, "--prompt-file", write("prompt.txt", "abab"), *options)
+    assert outcome.code == 2
+    assert message in outcome.errors
+
+
+def test_a_schema_that_is_none_is_named_by_its_file(run: Command, model: Path, write: Write) -> None:
+    file = write("a.json", "{")
+    outcome = run("generate", "--model", model, "--prompt-file", write("prompt.txt", "abab"), "--schema", file)
+    assert outcome.code == 2
+    assert outcome.errors.startswith(f"ngramspec: --schema {file}: a schema as text must be JSON, got ")
+
+
+@pytest.mark.parametrize("name", ["prompt.txt", "prompts.jsonl"])
+def test_where_prompts_come_from_is_shown(run: Command, model: Path, write: Write, name: str) -> None:
+    file = write(name, json.dumps({"prompt": "abab"}) if name.endswith("l") else "abab")
+    outcome = run("generate", "--model", model, "--prompt-file", file, "--max-new-tokens", 4)
+    way = "a line of JSON each" if name.endswith("l") else "the whole text"
+    assert outcome.errors.endswith(f"\n1 prompt from {file}, {way}\n")
+
+
+def test_lines_of_json_may_come_from_standard_input(run: Command, model: Path, stdin: Callable[[str], None]) -> None:
+    stdin(LINES)
+    outcome = run("generate", "--model", model, "--prompt-file", "-", "--max-new-tokens", 8)
+    assert PROMPTS == [line["prompt"] for line in outcome.lines]

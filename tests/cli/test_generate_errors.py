@@ -27,10 +27,18 @@ Write = Callable[[str, str], Path]
             '{"prompt": "a"}\n{"prompt"',
             "b.jsonl:2: a line must hold one JSON object, got '{\"prompt\"' (Expe",
         ),
-        ("c.jsonl", '{"text": "a"}', "c.jsonl:1: a line must be {\"prompt\": text}, got {'text': 'a'}: add the prompt"),
-        ("d.jsonl", '{"prompt": 5}', "d.jsonl:1: a line must be {\"prompt\": text}, got {'prompt': 5}: add the prompt"),
+        (
+            "c.jsonl",
+            '{"text": "a"}',
+            "c.jsonl:1: a line must be {\"prompt\": text} or {\"messages\": […]}, got {'text': 'a'}: add the prompt",
+        ),
+        (
+            "d.jsonl",
+            '{"prompt": 5}',
+            'd.jsonl:1: a line must be {"prompt": text} or {"messages": […]}, got {\'prompt\': 5}: add the prompt',
+        ),
         ("f.jsonl", '{"prompt": "a \\ud800"}', r"f.jsonl:1: a prompt must be valid Unicode, got 'a \ud800': pair its"),
-        ("e.jsonl", "[1]", 'e.jsonl:1: a line must be {"prompt": text}, got [1]: add the prompt'),
+        ("e.jsonl", "[1]", 'e.jsonl:1: a line must be {"prompt": text} or {"messages": […]}, got [1]: add the prompt'),
     ],
 )
 def test_an_unusable_prompt_is_named_by_its_place(

@@ -5,12 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
+from rich.table import Table
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from ngramspec.cli.compare import Comparison
 from ngramspec.cli.models import Loaded
-from ngramspec.cli.render import ACCEPTED, difference, drafted_text, indented
+from ngramspec.cli.render import ACCEPTED, difference, drafted_text, indented, show_table
 from ngramspec.cli.report import Report
 from ngramspec.cli.trial import Result
 from ngramspec.pico.demo_inputs import DemoInput
@@ -68,22 +71,28 @@ def test_a_line_too_few_or_too_many_is_a_difference(missing: str) -> None:
     assert len(difference(Console(width=80), expected, actual)) == 1
 
 
-def shown(console: Console) -> str:
+def rounds(plain: float, drafted: float) -> Comparison:
+    return Comparison(torch.tensor([[1]]), torch.tensor([[1]]), plain, drafted)
+
+
+def shown(console: Console, *seconds: float) -> str:
+    """What the demo shows of a job whose rounds took so long plainly, and a tenth of a second with drafts."""
     tokenizer = bytes_tokenizer()
+    seconds = seconds or (0.2,)
     job = DemoInput("edit", "somewhere", "### repeat\nabcd\n### answer\n", "abcd")
     result = Result(
         job,
         answer="abcd",
         tokens=tokenizer.encode("abcd"),
         accepted=[False, True, True, False],
-        counters=Counters(),
-        plain_seconds=0.2,
-        speculative_seconds=0.1,
+        first=Counters(),
+        last=Counters(tokens=216, target_passes=29),
+        rounds=[rounds(plain, 0.1) for plain in seconds],
         identical=True,
     )
     model: Any = SimpleNamespace(num_parameters=lambda: 1, dtype="torch.float32", device=SimpleNamespace(type="cpu"))
     report = Report(console, Loaded("tiny", model, tokenizer))
-    report.begin(10)
+    report.begin(None)
     report.show(result)
     report.end([result])
     assert isinstance(console.file, io.StringIO)
@@ -104,7 +113,46 @@ def test_without_colour_there_is_no_legend_and_the_text_stays(monkeypatch: pytes
     assert "    abcd" in text
 
 
-def test_the_summary_fits_eighty_columns_and_ends_no_line_with_spaces() -> None:
-    lines = shown(Console(file=io.StringIO(), width=80, highlight=False)).splitlines()
-    assert all(len(line) <= 80 for line in lines)
-    assert [line for line in lines[:-5] if line != line.rstrip()] == []
+@pytest.mark.parametrize("seconds", [(0.2,), (1.0, 1.24, 1.31, 1.4)])
+def test_the_summary_fits_eighty_columns_and_ends_no_line_with_spaces(seconds: tuple[float, ...]) -> None:
+    lines = shown(Console(file=io.StringIO(), width=80, highlight=False), *seconds).splitlines()
+    assert all(len(line) <= 80 for line in lines[:-1])  # the last one wraps as text does
+    assert [line for line in lines[:-6] if line != line.rstrip()] == []
+    assert "edit" in lines[-3]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ratio"),
+    [
+        ((0.31,), "3.1x"),
+        ((0.30, 0.31, 0.31, 0.32), "3.1x"),
+        ((0.31, 0.31, 0.31, 0.31, 3.0), "3.1x"),  # one round was disturbed
+        ((0.2, 0.3, 0.4, 0.5, 0.6), "3.0-5.0x"),
+    ],
+)
+def test_rounds_that_disagree_make_no_single_ratio(seconds: tuple[float, ...], ratio: str) -> None:
+    text = shown(Console(file=io.StringIO(), width=80, highlight=False), *seconds)
+    assert ratio in next(line for line in text.splitlines() if line.startswith("edit   ")).split()
+
+
+def figures() -> Table:
+    table = Table("", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("tokens\nper pass", "acceptance", "passes"):
+        table.add_column(name)
+    table.add_row("a kind of traffic", "1.25", "0.50", "12")
+    return table
+
+
+LISTED = ["a kind of traffic", "  tokens per pass  1.25", "  acceptance       0.50", "  passes           12"]
+
+
+@pytest.mark.parametrize(("width", "is_terminal", "is_list"), [(40, True, True), (80, True, False), (40, False, False)])
+def test_a_table_that_does_not_fit_a_terminal_is_a_list_and_in_a_pipe_it_is_as_wide_as_it_is(
+    width: int, is_terminal: bool, is_list: bool
+) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=is_terminal, color_system=None)
+    show_table(console, figures())
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    row = ["a", "kind", "of", "traffic", "1.25", "0.50", "12"]
+    assert lines == LISTED if is_list else row == lines[-1].split()

@@ -371,16 +371,41 @@ def test_modes_are_refused_for_models_that_cannot_roll_back_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"drafter": 10}, r"drafter must be an object with open\(\), got 10"),
-        ({"drafter": FixedBudget(3)}, r"drafter must be an object with open\(\)"),
-        ({"drafter": PromptLookup}, r"drafter must be an object with open\(\), got <class"),
-        ({"budget": 5}, r"budget must be an object with allot\(\), got 5"),
-        ({"budget": FixedBudget}, r"budget must be an object with allot\(\), got <class"),
+        ({"drafter": 10}, r"drafter must be .* open\(\), got 10: .*, Speculator\(budget=FixedBudget\(10\)\)$"),
+        ({"drafter": FixedBudget(3)}, r"got <.*, a budget: pass it by name, Speculator\(budget=…\)$"),
+        ({"drafter": PromptLookup}, r"drafter must be .*, got <class .*: make one, PromptLookup\(\)$"),
+        ({"drafter": "prompt"}, "got 'prompt': leave it out for the default$"),
+        ({"budget": 5}, r"budget must be .* allot\(\), got 5: .*, Speculator\(budget=FixedBudget\(5\)\)$"),
+        ({"budget": FixedBudget}, r"budget must be .*, got <class .*: make one, FixedBudget\(\)$"),
+        ({"budget": PromptLookup()}, r"got <.*, a drafter: pass it by name, Speculator\(drafter=…\)$"),
+        ({"undrafted_segments": "chat"}, "must be a collection of names, got 'chat': put it in a list$"),
+        ({"undrafted_segments": 5}, "must be a collection of names, got 5$"),
+        ({"undrafted_segments": [5]}, r"must be a collection of names, got \[5\]$"),
     ],
 )
-def test_what_is_no_drafter_or_budget_is_named_at_once(arguments: dict[str, Any], message: str) -> None:
+def test_what_is_no_drafter_or_budget_is_named_at_once_with_where_it_belongs(
+    arguments: dict[str, Any], message: str
+) -> None:
     with pytest.raises(TypeError, match=message):
         Speculator(**arguments)
+
+
+def test_a_model_given_as_the_drafter_is_told_where_the_speculator_goes() -> None:
+    drafter: Any = tiny("llama")
+    with pytest.raises(TypeError, match=r"a model takes the Speculator, model\.generate\(\*\*inputs, custom_generate="):
+        Speculator(drafter)
+
+
+@pytest.mark.parametrize("model", [padded_prompts(1), "pico", None, torch.nn.Linear])
+def test_what_generates_nothing_is_no_model(model: Any) -> None:
+    with pytest.raises(TypeError, match=r"that generates, got \w+: spec\.generate\(model, \*\*inputs\)$"):
+        Speculator().generate(model)
+
+
+def test_whoever_asks_for_beams_is_told_what_to_do() -> None:
+    model: Any = tiny("llama")
+    with pytest.raises(RefusedError, match=r"got beam_search \(num_beams=4\): set num_beams=1, or call generate\(\)"):
+        model.generate(**padded_prompts(1), num_beams=4, custom_generate=Speculator())
 
 
 @pytest.mark.parametrize("length", ["10", None, 2.5, True, -1])

@@ -84,7 +84,7 @@ def test_a_changed_token_is_a_defect_at_its_place(monkeypatch: pytest.MonkeyPatc
     (first, second) = report.modes[0].differences
     assert (0, place, plain[place]) == (first.prompt, first.position, first.plain_token)
     assert first.speculative_token == (9 if plain[place] != 9 else 10)
-    assert ["prompt lookup", "oracle"] == [first.drafter, second.drafter]
+    assert ["default settings", "oracle"] == [first.drafter, second.drafter]
     for mode in report.modes:
         for difference in mode.differences:
             assert place == difference.position

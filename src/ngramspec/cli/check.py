@@ -1,15 +1,20 @@
 """`ngramspec check`: is speculation's text that of plain decoding, on this model and these prompts?"""
 
 import json
+import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ngramspec.cli.models import load
+from ngramspec.cli.endings import INTERRUPTED
+from ngramspec.cli.loading import load
 from ngramspec.cli.prompts import read_prompts
+
+if TYPE_CHECKING:
+    from ngramspec.testing.equivalence import EquivalenceCheck
 
 EXIT_CODES = {"identical": 0, "near-tie": 0, "defect": 1, "untested": 3}
 """2 is the code of whatever the user can put right: options, files, prompts, models that cannot be loaded."""
@@ -28,13 +33,20 @@ def check(
     prompts: Annotated[
         str,
         typer.Option(
-            help='A .jsonl file of one {"prompt": text} per line, or any other file of one prompt per line.'
-            ' "-" is standard input.'
+            help='A .jsonl file of one {"prompt": text} or {"messages": […]} per line, or any other file of one prompt'
+            ' per line. "-" is standard input, of either kind.'
         ),
     ],
     model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 64,
-    max_draft_tokens: Annotated[int, typer.Option(min=1, help="Longest draft.")] = 10,
+    max_draft_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The same draft length in every pass, so that every run makes the same passes."
+            " By default as long as it pays, as in your own calls.",
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts that are decoded together, besides each alone.")] = 4,
     chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the tokenizer's chat template.")] = False,
     dtype: Annotated[
@@ -48,33 +60,58 @@ def check(
 
     At the first difference of a text it says where, which tokens, and whether rounding explains it: "near-tie" if
     plain decoding too would choose the other token once its logits move by no more than this model's one-token and
-    many-token passes were measured to differ, else "defect". Drafts come from prompt lookup, and from an oracle that
-    knows the text and spoils part of it.
+    many-token passes were measured to differ, else "defect". Drafts come from a Speculator with default settings, and
+    from an oracle that knows the text and spoils part of it.
+
+    Interrupted, it says what it had found until then.
 
     Exit code 0: identical, or near-ties only. 1: a defect. 2: an option, a file or a prompt is wrong. 3: untested, for
-    the model cannot be drafted for, or no draft was accepted, or none rolled back.
+    the model cannot be drafted for, or no draft was accepted, or none rolled back. 130: interrupted. 141: nobody read
+    the output to its end.
     """
     given = read_prompts(prompts, by_line=True)
 
     from ngramspec.cli.findings import as_dict, show
-    from ngramspec.testing import check_equivalence
+    from ngramspec.testing.equivalence import EquivalenceCheck
 
     loaded = load(model, dtype)
-    loaded.check_room(given, max_new_tokens, chat=chat)
-    console = Console(stderr=True, highlight=False)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("batches", total=None)
-        report = check_equivalence(
-            loaded.model,
-            [loaded.encode([prompt.text], chat=chat)["input_ids"][0].tolist() for prompt in given],
-            max_new_tokens=max_new_tokens,
-            batch=batch,
-            max_draft_tokens=max_draft_tokens,
-            seed=seed,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    loaded.check_room(given.rows, max_new_tokens, chat=chat)
+    checked = EquivalenceCheck(
+        loaded.model,
+        [loaded.encode([prompt], chat=chat)["input_ids"][0].tolist() for prompt in given.rows],
+        max_new_tokens=max_new_tokens,
+        batch=batch,
+        max_draft_tokens=max_draft_tokens,
+        seed=seed,
+    )
+    num_done = _run(checked)
+    report, is_whole = checked.report(), num_done == checked.num_batches
     if as_json:
-        print(json.dumps(as_dict(report, loaded, given), indent=2, allow_nan=False))
+        found = as_dict(report, loaded, given.rows)
+        found |= {"batches": checked.num_batches, "batches_done": num_done}
+        print(json.dumps(found, indent=2, allow_nan=False))
     else:
-        show(report, loaded, given)
-    raise typer.Exit(EXIT_CODES[report.finding])
+        show(report, loaded, given, until=None if is_whole else f"{num_done} of {checked.num_batches} batches")
+    raise typer.Exit(EXIT_CODES[report.finding] if is_whole or report.reason is not None else INTERRUPTED)
+
+
+def _run(checked: "EquivalenceCheck") -> int:
+    """Make the check; the number of batches that were done, all of them unless it was interrupted.
+
+    A terminal shows a bar; whoever reads a pipe, a line per mode as it is finished.
+    """
+    from ngramspec.cli.findings import line
+
+    console = Console(stderr=True, highlight=False)
+    num_done = 0
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("batches", total=checked.num_batches)
+        try:
+            for num_done in checked.run():
+                progress.update(task, completed=num_done)
+                mode = checked.finished(num_done)
+                if mode is not None and not console.is_terminal:
+                    print(f"{line(mode)} ({num_done} of {checked.num_batches} batches)", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            pass  # what was found until now is worth having
+    return num_done

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ngramspec.cli.models import Loaded
-from ngramspec.cli.prompts import Prompt
-from ngramspec.cli.render import WRONG
+from ngramspec.cli.prompts import Prompt, Prompts
+from ngramspec.cli.render import WRONG, show_table
 from ngramspec.testing import Difference, Finding, Mode, Report
 
 COLUMNS = ("texts", "tokens", "accepted", "rolled back", "differ", "finding")
@@ -36,21 +36,26 @@ def as_dict(report: Report, loaded: Loaded, prompts: Sequence[Prompt]) -> dict[s
     }
 
 
-def show(report: Report, loaded: Loaded, prompts: Sequence[Prompt]) -> None:
-    """Print the report for people."""
+def line(mode: Mode) -> str:
+    """A mode that is finished, in one line."""
+    return f"{_name(mode)}: {mode.finding}; {mode.texts} texts, {len(mode.differences)} differ"
+
+
+def show(report: Report, loaded: Loaded, prompts: Prompts, until: str | None = None) -> None:
+    """Print the report for people; until: how far the check came, where it was interrupted."""
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100  # a pipe has no width, and a table that wraps cannot be read or cut
-    _print(console, f"{loaded}, {len(prompts)} prompts")
+    _print(console, f"{loaded}\n{prompts.source}")
+    if until is not None:
+        _print(console, f"interrupted: what follows was found in {until}", WRONG)
     if report.reason is not None:
         _print(console, f"untested: {report.reason}", WRONG)
         return
-    console.print(_table(report.modes))
+    show_table(console, _table(report.modes))
     for mode in report.modes:
         _print(console, f"{_name(mode)}: against {mode.reference}{_states(mode)}{_logits(mode)}", "dim")
     for mode in report.modes:
         for difference in mode.differences[:SHOWN]:
-            _print(console, f"\n{_name(mode)}, {_described(difference, loaded, prompts)}")
+            _print(console, f"\n{_name(mode)}, {_described(difference, loaded, prompts.rows)}")
         if len(mode.differences) > SHOWN:
             _print(console, f"{_name(mode)}: {len(mode.differences) - SHOWN} more differences, which --json lists")
     _print(console, f"\n{VERDICTS[report.finding]}", "" if report.finding in ("identical", "near-tie") else WRONG)

@@ -1,6 +1,7 @@
 """What `ngramspec fuzz` says: what was tried, in what shares, what is known, and what failed."""
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
@@ -54,6 +55,8 @@ def show(result: Result, again: str) -> None:
     _print(
         console, f"{tally.cases} outputs with drafts, {tally.texts} texts held against jsonschema, re and each other"
     )
+    if find_spec("xgrammar") is None:
+        _print(console, "xgrammar is missing, so nothing was held against it: pip install 'ngramspec[fuzz]'", "dim")
     for name, share in shares(result).items():
         _print(console, f"{share:7.1%}  {name}", WRONG if share < SMALLEST else "")
     for title, counts in (("known differences (docs/upstream.md)", tally.known), ("refused", tally.refused)):

@@ -3,27 +3,49 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ngramspec.cli.models import load
-from ngramspec.cli.prompts import SUFFIX, Prompt, read_prompts
+from ngramspec.cli.constraints import constraint_source
+from ngramspec.cli.prompts import Prompt, Prompts, read_prompts
 from ngramspec.errors import RefusedError
+from ngramspec.guards.source import Backend, Whitespace
 
 
 def generate(
     prompt_file: Annotated[
         str,
         typer.Option(
-            help='One prompt, or with the suffix .jsonl one {"prompt": text} per line. "-" is standard input.'
+            help='One prompt, or with the suffix .jsonl one {"prompt": text} or {"messages": […]} per line.'
+            ' "-" is standard input, of either kind.'
         ),
     ],
     model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 256,
-    max_draft_tokens: Annotated[int, typer.Option(min=0, help="Longest draft; 0 drafts nothing.")] = 10,
+    max_draft_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="The same draft length in every pass, so that every run makes the same passes; 0 drafts nothing."
+            " By default as long as it pays.",
+        ),
+    ] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="The kind of traffic: later prompts are drafted for from earlier answers.")
+    ] = None,
+    schema: Annotated[Path | None, typer.Option(help="Write JSON that fits the JSON schema in this file.")] = None,
+    regex: Annotated[str | None, typer.Option(help="Write text that matches this regex.")] = None,
+    grammar: Annotated[Path | None, typer.Option(help="Write text of the grammar in this file, Lark or GBNF.")] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="With --schema, --regex or --grammar: what reads it.")
+    ] = "llguidance",
+    whitespace: Annotated[
+        Whitespace | None, typer.Option(help="With --schema: between the tokens of JSON, flexible by default.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts that are decoded together.")] = 1,
     chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the tokenizer's chat template.")] = False,
     sample: Annotated[bool, typer.Option("--sample", help="Sample instead of the greedy choice.")] = False,
@@ -36,8 +58,8 @@ def generate(
 ) -> None:
     """Generate text. It goes to standard output, statistics go to standard error.
 
-    One prompt streams as its text is made. The prompts of a .jsonl file come out as lines of {"prompt", "output"},
-    which `ngramspec replay` reads.
+    One prompt streams as its text is made. The prompts of a .jsonl file come out as lines of {"prompt", "output"}, or
+    of {"messages"} with the answer behind them, which `ngramspec replay` reads.
     """
     settings = _settings(sample=sample, temperature=temperature, top_p=top_p)
     if compare and sample and batch > 1:
@@ -45,45 +67,46 @@ def generate(
             "--compare with --sample needs --batch 1, for rows of a batch draw from generators of their own"
             f" (plain decoding's distribution, not its text), got --batch {batch}"
         )
+    source = constraint_source(schema=schema, regex=regex, grammar=grammar, whitespace=whitespace)
     prompts = read_prompts(prompt_file)
 
     import torch
 
+    from ngramspec.cli.loading import load
     from ngramspec.cli.run import Run
     from ngramspec.decoding import FixedBudget
     from ngramspec.hf import Speculator
 
-    spec = Speculator(budget=FixedBudget(max_draft_tokens))
+    spec = Speculator(budget=None if max_draft_tokens is None else FixedBudget(max_draft_tokens))
     loaded = load(model)
-    loaded.check_room(prompts, max_new_tokens, chat=chat)
-    run = Run(loaded, spec, chat=chat, settings={"max_new_tokens": max_new_tokens} | settings)
+    guard = None if source is None else source.guard(loaded.tokenizer, backend)
+    loaded.check_room(prompts.rows, max_new_tokens, chat=chat)
+    settings = {"max_new_tokens": max_new_tokens} | settings
+    run = Run(loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment)
     torch.manual_seed(seed)
-    is_lines = prompt_file.endswith(SUFFIX)
-    if is_lines or compare:
-        _write(prompts, batch, run.compare if compare else run.decode, as_json=is_lines)
+    if prompts.are_lines or compare:
+        _write(prompts, batch, run.compare if compare else run.decode)
     else:
-        run.stream(prompts[0])
-    print(f"{spec.stats}\n{run}", file=sys.stderr)
+        run.stream(prompts.rows[0])
+    print(f"{spec.stats}\n{run}\n{prompts.source}", file=sys.stderr)
     if run.num_identical < run.num_compared:
         raise typer.Exit(1)
 
 
-def _write(
-    prompts: Sequence[Prompt], batch: int, decode: Callable[[Sequence[Prompt]], list[str]], *, as_json: bool
-) -> None:
+def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], list[str]]) -> None:
     """Print the texts as they are done, with a progress bar on standard error."""
     console = Console(stderr=True, highlight=False)
-    shown = console.is_terminal and len(prompts) > 1
+    shown = console.is_terminal and len(prompts.rows) > 1
     with Progress(console=console, transient=True, disable=not shown, redirect_stdout=False) as progress:
-        task = progress.add_task("prompts", total=len(prompts))
-        for start in range(0, len(prompts), batch):
-            rows = prompts[start : start + batch]
+        task = progress.add_task("prompts", total=len(prompts.rows))
+        for start in range(0, len(prompts.rows), batch):
+            rows = prompts.rows[start : start + batch]
             for prompt, text in zip(rows, decode(rows), strict=True):
-                line = json.dumps({"prompt": prompt.text, "output": text}, ensure_ascii=False) if as_json else text
+                line = json.dumps(prompt.answered(text), ensure_ascii=False) if prompts.are_lines else text
                 if shown and sys.stdout.isatty():
                     console.print(line, markup=False, soft_wrap=True)  # above the bar, on the same terminal
                 else:
-                    print(line)
+                    print(line, flush=True)  # whoever reads a pipe sees each text as it is done
             progress.advance(task, len(rows))
 
 

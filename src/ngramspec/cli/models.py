@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ngramspec.errors import PromptError
-from ngramspec.pico import load_pico
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,30 +32,26 @@ class Loaded:
         """The precision's name, "float32" and the like."""
         return str(self.model.dtype).removeprefix("torch.")
 
-    def encode(self, prompts: Sequence[str], *, chat: bool = False) -> dict[str, "Tensor"]:
+    def encode(self, prompts: "Sequence[Prompt]", *, chat: bool = False) -> dict[str, "Tensor"]:
         """Token ids and mask, `int64[B, P]` each, padded on the left; `chat` puts prompts through the chat template."""
-        texts = [self._chat(prompt) for prompt in prompts] if chat else list(prompts)
-        if len(texts) > 1 and self.tokenizer.pad_token is None:
-            raise PromptError(f"a batch needs a pad token, got a tokenizer without one for {self.name}: use --batch 1")
-        encoded = self.tokenizer(
-            texts,
-            return_tensors="pt",
-            padding=len(texts) > 1,
-            padding_side="left",
-            add_special_tokens=not chat,  # the template writes its own
-        )
-        return {name: encoded[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
+        from ngramspec.testing.calls import left_padded
 
-    def _chat(self, prompt: str) -> str:
-        if self.tokenizer.chat_template is None:
+        pad_token = self.tokenizer.pad_token_id
+        if len(prompts) > 1 and pad_token is None:
+            raise PromptError(f"a batch needs a pad token, got a tokenizer without one for {self.name}: use --batch 1")
+        rows = [self._ids(prompt, chat=chat) for prompt in prompts]
+        ids, mask = left_padded(rows, 0 if pad_token is None else pad_token, self.model.device)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _ids(self, prompt: "Prompt", *, chat: bool) -> list[int]:
+        if chat and self.tokenizer.chat_template is None:
             raise PromptError(
                 f"--chat needs a tokenizer with a chat template, got {self.name} without one: leave it out"
             )
-        text = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
-        assert isinstance(text, str)
-        return text
+        asked = prompt.asked if prompt.chat is None and chat else prompt.chat
+        text = prompt.text if asked is None else asked.rendered(self.tokenizer)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=asked is None)["input_ids"]  # a template has its own
+        return ids
 
     def generate(self, prompt: dict[str, Any], spec: "Speculator | None", **settings: Any) -> "Tensor":
         """Emitted token ids `int64[B, n]`: plainly, or with speculation. `settings` are those of `generate()`."""
@@ -74,48 +69,9 @@ class Loaded:
 
         limit = max_position(self.model)
         for prompt in prompts:
-            length = self.encode([prompt.text], chat=chat)["input_ids"].shape[1]
+            length = self.encode([prompt], chat=chat)["input_ids"].shape[1]
             if limit is not None and positions_needed(self.model, length, max_new_tokens) > limit:
                 raise PromptError(
                     f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
                     f" got {length} + {max_new_tokens} tokens: shorten one of them"
                 )
-
-
-def load(name: str, dtype: str | None = None) -> Loaded:
-    """Load a model to the GPU where there is one (pico stays on the CPU).
-
-    dtype: the precision to compute in, "float64" and the like; by default the one that the model was saved in.
-    """
-    import torch
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # a command says on its own what its user needs to know
-    logging.disable_progress_bar()
-    if name == "pico":
-        # Its layers are small: beside other work, two threads wait for each other and take many times as long as one.
-        torch.set_num_threads(1)
-        model, tokenizer = load_pico()
-        return Loaded(name, model.to(getattr(torch, dtype)) if dtype else model, tokenizer)
-    return _load_pretrained(name, dtype)
-
-
-def _load_pretrained(name: str, dtype: str | None) -> Loaded:
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        config = AutoConfig.from_pretrained(name)
-        kind: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        model: Any = kind.from_pretrained(name, dtype=dtype or "auto")
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise OSError(
-            f"--model must be pico, a model's folder or its name on the hub, got {name!r}: {reason}"
-        ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token  # as plain generate() does
-    if torch.cuda.is_available():
-        model = model.cuda()
-    return Loaded(name, model, tokenizer)

@@ -1,51 +1,86 @@
-"""Prompts as files give them: one text, or one per line."""
+"""Prompts as files give them: one text, or one per line, or a chat per line."""
 
 import json
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ngramspec.errors import PromptError, shortened
+from ngramspec.replay.chats import SURROGATE, Chat, read_chat
 
 SUFFIX = ".jsonl"
-_SURROGATE = re.compile("[\ud800-\udfff]")  # one half of a character, which JSON can spell
+STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt and where it stands, for messages: "file" or "file:line"."""
+    """One prompt and where it stands, for messages: "file" or "file:line"; chat: where it is one."""
 
     text: str
     place: str
+    chat: Chat | None = None
+
+    @property
+    def asked(self) -> Chat:
+        """The prompt as a user's message."""
+        return Chat([{"role": "user", "content": self.text}], None, self.place)
+
+    def answered(self, output: str) -> dict[str, object]:
+        """Prompt and output as a line that `ngramspec replay` reads."""
+        if self.chat is None:
+            return {"prompt": self.text, "output": output}
+        tools = {} if self.chat.tools is None else {"tools": self.chat.tools}
+        return {"messages": [*self.chat.messages, {"role": "assistant", "content": output}], **tools}
 
 
-def read_prompts(file: str, *, by_line: bool = False) -> list[Prompt]:
-    """Read a `.jsonl` file of `{"prompt": text}`, or any other file (`-`: standard input) as one prompt.
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What was read. source: from where and how, for people. are_lines: whether each was a line of JSON."""
 
-    by_line: read any other file as one prompt per line. Raises PromptError for a file that cannot be read, and for a
-    prompt without text.
+    rows: list[Prompt]
+    source: str
+    are_lines: bool
+
+
+def read_prompts(file: str, *, by_line: bool = False) -> Prompts:
+    """Read a `.jsonl` file of `{"prompt": text}` or `{"messages": […]}`, or any other file as one prompt.
+
+    `-` is standard input, and JSON lines if its first line is such an object. by_line: read any other file as one
+    prompt per line. Raises PromptError for a file that cannot be read, and for a prompt without text; TraceError for
+    messages that are none.
     """
-    place = "standard input" if file == "-" else file
-    is_json = file.endswith(SUFFIX)
+    place = "standard input" if file == STANDARD_INPUT else file
+    text = _text(file)
+    is_json = file.endswith(SUFFIX) or (file == STANDARD_INPUT and _begins_with_a_row(text))
     if is_json or by_line:
-        lines = enumerate(_text(file).split("\n"), start=1)  # a line separator in a prompt is text
+        lines = enumerate(text.split("\n"), start=1)  # a line separator in a prompt is text
         places = [(line.removesuffix("\r"), f"{place}:{number}") for number, line in lines if line.strip()]
         prompts = [_parse(line, at) if is_json else Prompt(line, at) for line, at in places]
     else:
-        prompts = [Prompt(_text(file), place)]
+        prompts = [Prompt(text, place)]
     if not prompts:
         example = '{"prompt": text}' if is_json else "a prompt per line"
         raise PromptError(f"{place}: a file of prompts must hold at least one line, got none: write {example}")
     for prompt in prompts:
-        if not prompt.text.strip():
+        if prompt.chat is None and not prompt.text.strip():
             raise PromptError(f"{prompt.place}: a prompt must hold some text, got {shortened(prompt.text)}: write one")
-    return prompts
+    way = "a line of JSON each" if is_json else "a line each" if by_line else "the whole text"
+    return Prompts(prompts, f"{len(prompts)} prompt{'s' * (len(prompts) > 1)} from {place}, {way}", is_json)
+
+
+def _begins_with_a_row(text: str) -> bool:
+    try:
+        row = json.loads(text.lstrip().partition("\n")[0])
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and not row.keys().isdisjoint(("prompt", "messages"))
 
 
 def _text(file: str) -> str:
+    if file == STANDARD_INPUT and sys.stdin.isatty():
+        print("ngramspec: reading prompts from the keyboard; end with Ctrl-D on a line of its own", file=sys.stderr)
     try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
         return content.decode("utf-8")
     except OSError as error:
         raise PromptError(f"{file}: prompts must be a file to read, got: {error.strerror}") from error
@@ -56,13 +91,18 @@ def _text(file: str) -> str:
 def _parse(line: str, place: str) -> Prompt:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PromptError(
             f"{place}: a line must hold one JSON object, got {shortened(line)} ({error}): write one object per line"
         ) from error
+    if isinstance(row, dict) and "messages" in row:
+        return Prompt("", place, read_chat(row, place).open())
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        raise PromptError(f'{place}: a line must be {{"prompt": text}}, got {shortened(row)}: add the prompt as text')
-    if _SURROGATE.search(row["prompt"]):
+        raise PromptError(
+            f'{place}: a line must be {{"prompt": text}} or {{"messages": […]}}, got {shortened(row)}:'
+            " add the prompt as text"
+        )
+    if SURROGATE.search(row["prompt"]):
         raise PromptError(
             f"{place}: a prompt must be valid Unicode, got {shortened(row['prompt'])}: pair its surrogates"
         )

@@ -4,6 +4,8 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -64,3 +66,26 @@ def difference(console: Console, expected: str, actual: str) -> list[Text]:
         shown += [(f"{INDENT}expected  ", Text(line)) for line in left[start:end]]
         shown += [(f"{INDENT}     got  ", Text(line, WRONG)) for line in right[other_start:other_end]]
     return [line for label, text in shown for line in indented(console, text, label)]
+
+
+def printable(text: str) -> str:
+    """`text` from data, for a terminal: what is not to be seen, such as escape sequences, is spelled out."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Print a table that can be read: in a pipe, which has no width, as wide as it is; in a terminal that is too narrow
+    for it, a row as a list under its first cell.
+    """
+    width, shown = Measurement.get(console, console.options.update(max_width=10_000), table).maximum, console.width
+    if width <= shown or not console.is_terminal:
+        console.width = max(width, shown)
+        console.print(table)
+        console.width = shown
+        return
+    names = [str(column.header).replace("\n", " ") for column in table.columns[1:]]
+    room = max(map(len, names))
+    for title, *cells in zip(*(column.cells for column in table.columns), strict=True):
+        console.print(title, soft_wrap=True)
+        for name, cell in zip(names, cells, strict=True):
+            console.print(f"  {name:{room}}  ", cell, sep="", soft_wrap=True)

@@ -1,40 +1,63 @@
 """`ngramspec replay`: what speculation would do for recorded requests."""
 
 import json
+import sys
 from collections.abc import Iterator
-from enum import StrEnum
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
-from ngramspec.decoding import AdaptiveBudget, fitted
+from ngramspec.cli.prompts import STANDARD_INPUT
+from ngramspec.cli.render import printable, show_table
+from ngramspec.decoding import FITS, AdaptiveBudget, Budget, FixedBudget, LinearCosts, fitted
 from ngramspec.drafting import AdaptiveLookup, PromptLookup
-from ngramspec.replay import PromptAs, Report, SegmentReport, Tokenizer, Trace, load_tokenizer, read_traces
+from ngramspec.errors import TraceError
+from ngramspec.replay import (
+    PromptAs,
+    Report,
+    SavedCosts,
+    SegmentReport,
+    Tokenizer,
+    Trace,
+    load_tokenizer,
+    read_costs,
+    read_traces,
+)
 from ngramspec.replay import replay as replay_traces
 
-
-class Cost(StrEnum):
-    """The costs that are known by name."""
-
-    H100_8B = "h100-8b"
+COLUMNS = ("requests", "tokens", "passes", "drafted", "accepted", "rate", "tokens\nper pass", "µs per\ntoken")
 
 
 def replay(
-    traces: Annotated[list[Path], typer.Argument(help="Recorded requests: JSON lines, gzipped or not.")],
+    traces: Annotated[
+        list[str], typer.Argument(help='Recorded requests: JSON lines, gzipped or not. "-" is standard input.')
+    ],
     tokenizer: Annotated[
         str | None,
         typer.Option(help="For rows of text: tekken, pico, or a path or name that AutoTokenizer loads."),
     ] = None,
-    max_draft_tokens: Annotated[int, typer.Option(min=0, help="Longest draft; 0 drafts nothing.")] = 10,
-    cost: Annotated[
-        Cost | None, typer.Option(help="Draft with history, as long as it pays on this model and machine.")
+    every_answer: Annotated[
+        bool, typer.Option("--every-answer", help="Of a chat, replay each of the assistant's messages, not the last.")
+    ] = False,
+    max_draft_tokens: Annotated[
+        int | None, typer.Option(min=0, help="Longest draft, 10 by default; 0 drafts nothing. Without --cost.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="With --cost: requests that decode together.")] = 1,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            help="Draft with history, as long as it pays by what passes cost: h100-8b, or a file that"
+            " Speculator.save_costs wrote; FILE#TABLE where it holds several."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="With --cost: requests that decode together, 1 by default.")
+    ] = None,
     prompt_as: Annotated[
         PromptAs, typer.Option(help="reference: an encoder reads it (T5, BART); nothing: without it, to compare.")
     ] = PromptAs.CONTEXT,
@@ -42,53 +65,74 @@ def replay(
 ) -> None:
     """Play recorded requests back through the decode loop, without a model.
 
-    A row is {"prompt": text, "output": text} or {"prompt_ids": [...], "output_ids": [...]}, with "segment": text where
-    the kind of traffic is known. The first token of an output comes from prefill: it counts neither as a token nor as
-    a pass.
+    A row is {"prompt": text, "output": text}, {"prompt_ids": [...], "output_ids": [...]} or a chat, {"messages": [...]}
+    as OpenAI's API has it, whose last answer is the output; with "segment": text where the kind of traffic is known.
+    The first token of an output comes from prefill: it counts neither as a token nor as a pass.
     """
+    if cost is None and batch is not None:
+        raise typer.BadParameter("--batch is for what passes cost: add --cost, or leave it out")
+    if cost is not None and max_draft_tokens is not None:
+        raise typer.BadParameter("with --cost a draft is as long as it pays: leave --max-draft-tokens or --cost out")
+    costs = None if cost is None else _costs(cost, batch or 1)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
-    rows = _with_progress(traces, loaded)
-    if cost is None:
-        report = replay_traces(rows, PromptLookup(), max_draft_tokens=max_draft_tokens, prompt_as=prompt_as)
-        modelled = {}
+    rows = _with_progress(traces, loaded, every_answer=every_answer)
+    if costs is None:
+        budget: Budget = FixedBudget() if max_draft_tokens is None else FixedBudget(max_draft_tokens)
+        report = replay_traces(rows, PromptLookup(), budget=budget, prompt_as=prompt_as)
+        modelled: dict[str, object] = {}
     else:
-        costs = fitted(cost, batch)
         drafter = AdaptiveLookup(vocabulary=None if loaded is None else loaded.vocabulary.tokens)
         report = replay_traces(rows, drafter, budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
-        modelled = {"modelled_speedup": report.total.modelled_speedup(costs)}
+        speedup = costs.speedup if isinstance(costs, SavedCosts) else report.total.modelled_speedup(costs)
+        modelled = {"modelled_speedup": speedup, "cost": costs.name if isinstance(costs, SavedCosts) else cost}
+    if not report.total.counters.requests + report.num_degenerate_loops:
+        raise TraceError(f"a replay needs at least one recorded request, got none in {', '.join(traces)}")
     if as_json:
         print(json.dumps(report.as_dict() | modelled, indent=2))
         return
     _print(report)
     if modelled:
-        print(f"Modelled speed-up over plain decoding, {batch} at a time: {modelled['modelled_speedup']:.3f}.")
+        print(f"Modelled speed-up over plain decoding, {batch or 1} at a time, by {modelled['cost']}: {speedup:.3f}.")
 
 
-def _with_progress(paths: list[Path], tokenizer: Tokenizer | None) -> Iterator[Trace]:
+def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
+    """A published fit, or the table of a file."""
+    if name in FITS:
+        return fitted(name, batch)
+    try:
+        return read_costs(name, batch)
+    except FileNotFoundError as error:
+        near = get_close_matches(name, FITS, n=1)
+        raise OSError(
+            f"--cost must be {' or '.join(FITS)}, or a file that Speculator.save_costs wrote, got {name!r}:"
+            f" there is no such file{f' (did you mean {near[0]}?)' if near else ''}"
+        ) from error
+
+
+def _with_progress(names: list[str], tokenizer: Tokenizer | None, *, every_answer: bool) -> Iterator[Trace]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for path in paths:
-            file = progress.open(path, "rb", description=path.name)
-            yield from read_traces(path, tokenizer, file)
+        for name in names:
+            if name == STANDARD_INPUT:
+                path, file = Path("standard input"), sys.stdin.buffer
+            else:
+                path, file = Path(name), progress.open(name, "rb", description=name)
+            yield from read_traces(path, tokenizer, file, every_answer=every_answer)
 
 
 def _print(report: Report) -> None:
     console = Console()
-    if not console.is_terminal:
-        console.width = 100  # a pipe has no width, and a table that wraps cannot be read or cut
-    table = Table("segment", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    columns = ("requests", "tokens", "passes", "drafted", "accepted", "acceptance", "tokens/pass", "µs/token")
-    for column in columns:
-        table.add_column(column, justify="right")
+    table = Table("segment", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in COLUMNS:
+        table.add_column(column, justify="right", vertical="bottom")
     for name, segment in report.segments.items():
-        table.add_row(name, *_cells(segment))
-    table.add_section()
+        table.add_row(Text(printable(name)), *_cells(segment))
     table.add_row("total", *_cells(report.total))
-    console.print(table)
+    show_table(console, table)
     if report.num_degenerate_loops:
         print(f"{report.num_degenerate_loops} requests left out: their outputs are repetition loops.")
     print(
-        "µs/token: host time of drafting per emitted token. Indexing the prompt comes on top, once per request:"
+        "µs per token: host time of drafting per emitted token. Indexing the prompt comes on top, once per request:"
         f" {report.total.as_dict()['us_per_prompt_token']:.2f} µs per prompt token."
     )
 

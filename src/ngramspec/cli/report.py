@@ -8,10 +8,11 @@ from rich.text import Text
 
 from ngramspec.cli.compare import why_texts_may_differ
 from ngramspec.cli.models import Loaded
-from ngramspec.cli.render import ACCEPTED, WRONG, difference, drafted_text, has_colour, indented
+from ngramspec.cli.render import ACCEPTED, WRONG, difference, drafted_text, has_colour, indented, show_table
 from ngramspec.cli.trial import ROUNDS, Result
 
-COLUMNS = ("tokens", "target\npasses", "tokens\nper pass", "plain", "with\ndrafts", "ratio", "identical", "answer")
+COLUMNS = ("tokens", "passes\nfirst", "\nthen", "tokens\nper\npass", "plain", "with\ndrafts", "ratio", "same\ntext",
+           "right\nanswer")  # fmt: skip
 
 
 class Report:
@@ -21,9 +22,10 @@ class Report:
         self._console = console
         self._loaded = loaded
 
-    def begin(self, max_draft_tokens: int) -> None:
+    def begin(self, max_draft_tokens: int | None) -> None:
         """Say what is shown, and what the colour means where there is one."""
-        self._print(Text(f"{self._loaded}, greedy, drafts of up to {max_draft_tokens} tokens"))
+        drafts = "default settings" if max_draft_tokens is None else f"drafts of up to {max_draft_tokens} tokens"
+        self._print(Text(f"{self._loaded}, greedy, {drafts}"))
         if has_colour(self._console):
             self._print(Text.assemble(("This colour", ACCEPTED), ": drafted from the text so far, and accepted."))
 
@@ -46,21 +48,27 @@ class Report:
         for result in results:
             table.add_row(
                 result.job.name,
-                str(result.counters.tokens),
-                str(result.counters.target_passes),
-                f"{result.counters.tokens_per_pass:.2f}",
+                str(result.last.tokens),
+                str(result.first.target_passes),
+                str(result.last.target_passes),
+                f"{result.last.tokens_per_pass:.2f}",
                 f"{result.plain_seconds:.2f} s",
                 f"{result.speculative_seconds:.2f} s",
-                f"{result.ratio:.1f}x",
+                result.ratio,
                 *_judgements(result),
             )
         self._console.print()
-        self._console.print(table)
+        show_table(self._console, table)
         reason = why_texts_may_differ(self._loaded.dtype)
         if reason is not None and not all(result.identical for result in results):
             self._print(Text(f"\n{reason}", WRONG))
         self._print(
-            Text(f"\nTimes are medians of up to {ROUNDS} rounds, plain and drafted in turn, after a warm-up.", "dim")
+            Text(
+                f"\nTimes are medians of up to {ROUNDS} rounds, plain and drafted in turn, after a first request of"
+                " each job, in which passes have no prices yet. A ratio of two figures is the middle half of the"
+                " rounds, where they disagree.",
+                "dim",
+            )
         )
 
     def _print(self, *lines: Text) -> None:
@@ -69,11 +77,11 @@ class Report:
 
 
 def _figures(result: Result) -> Text:
-    counters = result.counters
+    first, last = result.first, result.last
     identical, answer = _judgements(result)
     return Text.assemble(
-        f"{counters.tokens} tokens in {counters.target_passes} target passes: {counters.tokens_per_pass:.2f} per pass,"
-        f" {counters.num_accepted_tokens} tokens from drafts\n"
+        f"{last.tokens} tokens in {last.target_passes} target passes: {last.tokens_per_pass:.2f} per pass,"
+        f" {last.num_accepted_tokens} tokens from drafts; the first request took {first.target_passes} passes\n"
         f"{result.plain_seconds:.2f} s plain, {result.speculative_seconds:.2f} s with drafts; identical: ",
         identical,
         "; answer: ",

@@ -10,6 +10,7 @@ from ngramspec.cli.compare import compare, timed, why_texts_may_differ
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.prompts import Prompt
 from ngramspec.cli.render import decode
+from ngramspec.guards import Guard
 from ngramspec.hf import Speculator
 
 if TYPE_CHECKING:
@@ -25,7 +26,16 @@ class Run:
     seconds, plain_seconds: wall times of decoding. num_compared: texts that were made plainly too.
     """
 
-    def __init__(self, loaded: Loaded, spec: Speculator, *, chat: bool, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        spec: Speculator,
+        *,
+        chat: bool,
+        settings: dict[str, Any],
+        guard: Guard | None = None,
+        segment: str | None = None,
+    ) -> None:
         self.seconds = 0.0
         self.plain_seconds = 0.0
         self.num_compared = 0
@@ -34,17 +44,19 @@ class Run:
         self._spec = spec
         self._chat = chat
         self._settings = settings
+        self._guard = guard
+        self._segment = segment
 
     def stream(self, prompt: Prompt) -> None:
         """Print the text as it is made."""
         streamer = TextStreamer(self._loaded.tokenizer, skip_prompt=True, skip_special_tokens=True)
         encoded = self._encode([prompt])
-        _, self.seconds = timed(lambda: self._loaded.generate(encoded, self._spec, streamer=streamer, **self._settings))
+        _, self.seconds = timed(lambda: self._drafted(encoded, streamer=streamer))
 
     def decode(self, prompts: Sequence[Prompt]) -> list[str]:
         """The texts of one batch."""
         encoded = self._encode(prompts)
-        output, seconds = timed(lambda: self._loaded.generate(encoded, self._spec, **self._settings))
+        output, seconds = timed(lambda: self._drafted(encoded))
         self.seconds += seconds
         return self._texts(output)
 
@@ -53,10 +65,7 @@ class Run:
         encoded = self._encode(prompts)
         if not self.num_compared:
             self._warm_up(encoded)
-        made = compare(
-            lambda: self._loaded.generate(encoded, None, **self._settings),
-            lambda: self._loaded.generate(encoded, self._spec, **self._settings),
-        )
+        made = compare(lambda: self._plain(encoded), lambda: self._drafted(encoded))
         self.seconds += made.speculative_seconds
         self.plain_seconds += made.plain_seconds
         self.num_compared += len(prompts)
@@ -79,12 +88,30 @@ class Run:
         return "\n".join(lines)
 
     def _encode(self, prompts: Sequence[Prompt]) -> dict[str, "Tensor"]:
-        return self._loaded.encode([prompt.text for prompt in prompts], chat=self._chat)
+        return self._loaded.encode(prompts, chat=self._chat)
+
+    def _drafted(self, encoded: dict[str, "Tensor"], spec: Speculator | None = None, **more: Any) -> "Tensor":
+        settings = self._settings | {"segment": self._segment} | more
+        if self._guard is not None:
+            settings |= {"logits_processor": [self._guard], "eos_token_id": self._ends()}
+        return self._loaded.generate(encoded, spec or self._spec, **settings)
+
+    def _plain(self, encoded: dict[str, "Tensor"], **more: Any) -> "Tensor":
+        settings = self._settings | more
+        if self._guard is not None:
+            ends = self._ends()
+            settings |= {"logits_processor": [self._guard.processor(ends)], "eos_token_id": ends}
+        return self._loaded.generate(encoded, None, **settings)
+
+    def _ends(self) -> Any:
+        """What a guarded text ends with: the model's ends of sequence, or the tokenizer's where it names none."""
+        ends = self._loaded.model.generation_config.eos_token_id
+        return self._loaded.tokenizer.eos_token_id if ends is None else ends
 
     def _texts(self, output: "Tensor") -> list[str]:
         return [decode(self._loaded.tokenizer, tokens) for tokens in output.tolist()]
 
     def _warm_up(self, encoded: dict[str, "Tensor"]) -> None:
         with torch.random.fork_rng():
-            for spec in (None, Speculator()):
-                self._loaded.generate(encoded, spec, **self._settings | {"max_new_tokens": WARM_UP_TOKENS})
+            self._plain(encoded, max_new_tokens=WARM_UP_TOKENS)
+            self._drafted(encoded, Speculator(), max_new_tokens=WARM_UP_TOKENS)

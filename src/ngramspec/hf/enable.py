@@ -99,7 +99,9 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
     Raises TypeError for what has no `generate()` of transformers, and for a spec that is no Speculator.
     """
     if spec is not None and not isinstance(spec, Speculator):
-        raise TypeError(f"spec must be a Speculator, got {spec!r}")
+        raise TypeError(
+            f"spec must be a Speculator, got {spec!r}: enable(model, Speculator(…)), which takes such parts"
+        )
     model = _generating(model)
     setting = _Setting(spec if spec is not None else Speculator())
     with _lock:

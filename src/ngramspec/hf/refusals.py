@@ -38,7 +38,11 @@ def refuse_modes(config: GenerationConfig) -> None:
     """Raise RefusedError for decoding modes and outputs that speculation does not reproduce."""
     mode = config.get_generation_mode()
     if mode not in (GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE):
-        raise RefusedError(f"speculation works with greedy search and sampling, got {_mode_name(config, mode)}")
+        remedy = "set num_beams=1" if (config.num_beams or 1) > 1 else "leave such settings out"
+        raise RefusedError(
+            f"speculation works with greedy search and sampling, got {_mode_name(config, mode)}: {remedy}, or call"
+            " generate() without custom_generate; under ngramspec.enable(model) such calls are decoded plainly"
+        )
     _refuse_cache(config.cache_implementation)
     for name in ("output_attentions", "output_hidden_states"):
         if getattr(config, name):

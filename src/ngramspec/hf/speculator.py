@@ -18,6 +18,7 @@ from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
 from ngramspec.hf.early import refuse_early
 from ngramspec.hf.loop import decode, decode_plainly
+from ngramspec.hf.mistypes import check_model, check_parts
 from ngramspec.hf.output import Output
 from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
@@ -69,13 +70,7 @@ class Speculator:
         budget: how long they are; by default as long as they pay, on this model and machine.
         undrafted_segments: for rows of these nothing is drafted, and nothing is kept of them.
         """
-        for name, value, method in (("drafter", drafter, "open"), ("budget", budget, "allot")):
-            if value is not None and (isinstance(value, type) or not hasattr(value, method)):
-                raise TypeError(f"{name} must be an object with {method}(), got {value!r}")
-        if isinstance(undrafted_segments, str):
-            raise TypeError(
-                f"undrafted_segments must be a collection of names, got {undrafted_segments!r}: put it in a list"
-            )
+        check_parts(drafter, budget, undrafted_segments)
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
         self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
@@ -140,6 +135,7 @@ class Speculator:
         streamer: gets the `put` calls of plain decoding, and one `end`, also when decoding raises.
         tokenizer: needed for `stop_strings`, as in plain `generate()`.
         """
+        check_model(model)
         loop = Loop(self, streamer)
         try:
             prompt = inputs if inputs is not None else arguments.get("input_ids")

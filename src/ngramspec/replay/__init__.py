@@ -1,6 +1,7 @@
 """Recorded requests, played back through the decode loop: what speculation would do for them, without a model."""
 
 from ngramspec.replay.replay import PromptAs, ReplayTarget, Report, SegmentReport, replay
+from ngramspec.replay.saved_costs import SavedCosts, read_costs
 from ngramspec.replay.tokenizers import Tokenizer, load_tokenizer
 from ngramspec.replay.traces import Trace, read_traces
 
@@ -8,10 +9,12 @@ __all__ = [
     "PromptAs",
     "ReplayTarget",
     "Report",
+    "SavedCosts",
     "SegmentReport",
     "Tokenizer",
     "Trace",
     "load_tokenizer",
+    "read_costs",
     "read_traces",
     "replay",
 ]

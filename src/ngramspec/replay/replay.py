@@ -43,13 +43,17 @@ class ReplayTarget:
     Greedy decoding is lossless, so a draft is accepted exactly where it agrees with the recording.
     """
 
-    def __init__(self, output: TokenArray, matchers: Rows[Matcher] = ()) -> None:
-        """Play back `output`; matchers: of its grammars, which follow what is chosen."""
-        self._output, self._matchers = output, matchers
+    def __init__(self, output: TokenArray, matchers: Rows[Matcher] = (), num_read: int = 0) -> None:
+        """Play back `output`; matchers: of its grammars, which follow what is chosen.
+
+        num_read: tokens of the prompt that a cache would hold.
+        """
+        self._output, self._matchers, self._num_read = output, matchers, num_read
 
     def shape(self, sequences: Rows[Sequence]) -> Shape:
-        """One token per row; a recording has no cache."""
-        return Shape(len(sequences), 1, len(sequences), 0)
+        """One token per row, with as much context as a cache would hold."""
+        emitted = self._output.size - min(sequence.remaining for sequence in sequences)
+        return Shape(len(sequences), 1, len(sequences), self._num_read + emitted)
 
     def verify(self, plans: Rows[Plan]) -> list[Verdict]:
         """The accepted draft tokens, and the recorded token behind them."""
@@ -207,7 +211,7 @@ def _replay_one(
         steering=steering,
         guarded_by=matchers,
     )
-    target = ReplayTarget(trace.output, matchers)
+    target = ReplayTarget(trace.output, matchers, trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0)
     while not sequence.finished:
         step(target, [sequence], budget, costs)
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)

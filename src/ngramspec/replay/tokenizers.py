@@ -1,9 +1,12 @@
 """From recorded text to tokens: anything with `encode`, and the tokenizers that have a name here."""
 
+import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ngramspec.guards import Vocabulary
+from ngramspec.replay.chats import Chat
+from ngramspec.replay.pretrained import PICO, TOKENIZER, unloadable
 
 
 class Tokenizer(Protocol):
@@ -11,6 +14,14 @@ class Tokenizer(Protocol):
 
     def encode(self, text: str) -> Sequence[int]:
         """Token ids of `text`."""
+
+
+@runtime_checkable
+class ChatTokenizer(Tokenizer, Protocol):
+    """Knows how its model reads a chat."""
+
+    def turn(self, chat: Chat, answer: int) -> tuple[Sequence[int], Sequence[int]]:
+        """Token ids of the prompt and of the output that message `answer` is; raises TraceError."""
 
 
 def load_tokenizer(name: str) -> "_Tekken | _Pretrained":
@@ -45,11 +56,11 @@ class _Pretrained:
         from ngramspec.pico import PICO_PATH
 
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(PICO_PATH if name == "pico" else name)
+            self._tokenizer = AutoTokenizer.from_pretrained(PICO_PATH if name == PICO else os.path.expanduser(name))
         except (OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
             raise OSError(
-                f"a tokenizer is 'tekken', 'pico', or a path or name that AutoTokenizer loads, got {name!r}: {reason}"
+                "a tokenizer is 'tekken', 'pico', or a path or name that AutoTokenizer loads,"
+                f" got {name!r}: {unloadable(name, TOKENIZER, error)}"
             ) from error
 
     @property
@@ -57,7 +68,13 @@ class _Pretrained:
         """The tokens, for a guard."""
         return Vocabulary.of(self._tokenizer)
 
-    def encode(self, text: str) -> Sequence[int]:
+    def encode(self, text: str) -> list[int]:
         # Recorded prompts may be longer than the model allows; nothing is run on them, so there is nothing to warn of.
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return ids
+
+    def turn(self, chat: Chat, answer: int) -> tuple[Sequence[int], Sequence[int]]:
+        prompt, output = (self.encode(text) for text in chat.turn(self._tokenizer, answer))
+        end = self._tokenizer.eos_token_id
+        # What a template writes behind the end of an answer is none of it.
+        return prompt, output[: output.index(end) + 1] if end in output else output

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import TraceError, shortened
 from ngramspec.guards import Guard
-from ngramspec.replay.tokenizers import Tokenizer
+from ngramspec.replay.chats import SURROGATE, read_chat
+from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
 
 _MAX_ID = np.iinfo(np.int32).max
 
@@ -36,13 +37,21 @@ class Trace:
     guard: Guard | None = None
 
 
-def read_traces(path: Path, tokenizer: Tokenizer | None = None, file: BinaryIO | None = None) -> Iterator[Trace]:
+def read_traces(
+    path: Path,
+    tokenizer: Tokenizer | None = None,
+    file: BinaryIO | None = None,
+    *,
+    every_answer: bool = False,
+) -> Iterator[Trace]:
     """Read the requests of one file, row by row; `file` is the open file where the caller has opened it.
 
     A row is a JSON object `{"prompt": text, "output": text}`, which takes a tokenizer, or `{"prompt_ids": [ids],
-    "output_ids": [ids]}`. Prompt and output are tokenized apart, as serving does. `"segment": text` and
-    `"meta": {"degenerate_loop": true}` may be added, and what else a row holds is passed over. A row that is none of
-    this raises TraceError.
+    "output_ids": [ids]}`. Prompt and output are tokenized apart, as serving does. Or it is a chat, `{"messages": […]}`
+    and perhaps `"tools": […]` as OpenAI's API has them, which takes a tokenizer with a chat template: the assistant's
+    last message is the output, and what was said before it the prompt; every_answer: so is each of its messages.
+    `"segment": text` and `"meta": {"degenerate_loop": true}` may be added, and what else a row holds is passed over. A
+    row that is none of this raises TraceError.
     """
     with file or path.open("rb") as opened:
         buffered = BufferedReader(opened)  # type: ignore[type-var]
@@ -52,17 +61,17 @@ def read_traces(path: Path, tokenizer: Tokenizer | None = None, file: BinaryIO |
         try:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _parse(line, f"{path}:{number}", tokenizer)
+                    yield from _parse(line, f"{path}:{number}", tokenizer, every_answer)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise TraceError(
                 f"{path}:{number + 1}: a gzipped file must be whole, got {error}; copy or compress it again"
             ) from error
 
 
-def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
+def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
     try:
         row = json.loads(line)
-    except ValueError as error:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
         raise TraceError(
             f"{where}: a line must hold one JSON object in UTF-8, got {shortened(line)} ({error});"
             " write one object per line"
@@ -76,10 +85,15 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
 
     if "prompt_ids" in row and "output_ids" in row:
         prompt, output = (_parse_ids(row[key], key, where) for key in ("prompt_ids", "output_ids"))
-        return Trace(prompt, output, segment, degenerate_loop)
+        yield Trace(prompt, output, segment, degenerate_loop)
+        return
+    if "messages" in row:
+        for prompt, output in _turns(row, where, tokenizer, every_answer):
+            yield Trace(prompt, output, segment, degenerate_loop)
+        return
     if "prompt" not in row or "output" not in row:
         raise TraceError(
-            f"{where}: a row must have prompt and output, or prompt_ids and output_ids, got the keys"
+            f"{where}: a row must have prompt and output, prompt_ids and output_ids, or messages, got the keys"
             f" {shortened(list(row))}; add the missing one, or leave the row out"
         )
     for key in ("prompt", "output"):
@@ -87,12 +101,35 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None) -> Trace:
             raise TraceError(
                 f"{where}: {key} must be text, got {shortened(row[key])}; token ids go into prompt_ids and output_ids"
             )
+        if SURROGATE.search(row[key]):
+            raise TraceError(f"{where}: {key} must be valid Unicode, got {shortened(row[key])}; pair its surrogates")
     if tokenizer is None:
         raise TraceError(
             f"{where}: a row of text needs a tokenizer, got none; pass --tokenizer, or record prompt_ids and output_ids"
         )
     prompt, output = (np.array(tokenizer.encode(row[key]), np.int32) for key in ("prompt", "output"))
-    return Trace(prompt, output, segment, degenerate_loop)
+    yield Trace(prompt, output, segment, degenerate_loop)
+
+
+def _turns(
+    row: dict[str, Any], where: str, tokenizer: Tokenizer | None, every_answer: bool
+) -> Iterator[tuple[TokenArray, TokenArray]]:
+    """Prompts and outputs of a chat."""
+    chat = read_chat(row, where)
+    if not isinstance(tokenizer, ChatTokenizer):
+        raise TraceError(
+            f"{where}: messages need a tokenizer with a chat template, got"
+            f" {'none' if tokenizer is None else 'one without'}; pass --tokenizer PATH_OR_NAME"
+        )
+    if not chat.answers:
+        roles = [message["role"] for message in chat.messages]
+        raise TraceError(
+            f"{where}: messages must hold one of the assistant's, which is the output, got {shortened(roles)};"
+            " leave the row out"
+        )
+    for answer in chat.answers if every_answer else chat.answers[-1:]:
+        prompt, output = tokenizer.turn(chat, answer)
+        yield np.array(prompt, np.int32), np.array(output, np.int32)
 
 
 def _parse_ids(ids: object, key: str, where: str) -> TokenArray:

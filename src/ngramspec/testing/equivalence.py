@@ -1,7 +1,7 @@
 """The equivalence oracle: the same prompts plainly and with drafts, greedily and sampled, alone and in batches.
 
-Each prompt is drafted for twice: by prompt lookup, as users have it, and by a drafter that knows plain's text and
-spoils it, so that tokens are accepted and rolled back on any text.
+Each prompt is drafted for twice: with default settings, as users have it, and by a drafter that knows plain's text and
+spoils it, so that tokens are accepted and rolled back on any text and whatever a pass takes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +30,7 @@ from ngramspec.testing.plain import Plain, decode_plainly
 from ngramspec.testing.report import Difference, Mode, Report
 from ngramspec.testing.watching import Watch, judged
 
+USUAL, LOOKUP, ORACLE = "default settings", "prompt lookup", "oracle"
 ADVERSARY = "adversary"
 """Its drafts reach the masks as they are, illegal tokens and all."""
 
@@ -42,7 +43,7 @@ def check_equivalence(
     *,
     max_new_tokens: int = 64,
     batch: int = 4,
-    max_draft_tokens: int = 10,
+    max_draft_tokens: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
@@ -50,8 +51,10 @@ def check_equivalence(
     """Compare speculation with plain `generate()` on `model`, a model of transformers in evaluation mode.
 
     prompts: token ids, as `tokenizer(texts)["input_ids"]` gives them.
-    max_new_tokens: longest output. max_draft_tokens: longest draft.
-    batch: rows decoded together, besides each prompt alone; the last batch is filled up from the first prompt on.
+    max_new_tokens: longest output. batch: rows decoded together, besides each prompt alone; the last batch is filled up
+    from the first prompt on.
+    max_draft_tokens: a draft length for every pass of prompt lookup, so that every run makes the same passes. By
+    default drafts come from a Speculator with default settings, as long as they pay; the oracle's have ten tokens.
     seed: a call starts from it plus the index of its first prompt.
     progress: is told how many of how many batches are done.
     settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
@@ -60,28 +63,78 @@ def check_equivalence(
 
     torch's generators are left as they were. Raises PromptError for prompts that the model cannot read.
     """
-    _check(model, prompts, max_new_tokens, settings)
-    dtype, device = str(model.dtype).removeprefix("torch."), model.device.type
-    reason = why_undrafted(model)
-    if reason is not None:
-        return Report(dtype, device, seed, (), f"{type(model).__name__} {reason}, so it is decoded without drafts")
-    settings = {"max_new_tokens": max_new_tokens, "pad_token_id": pad_token_of(model), **settings}
-    calls = _Calls(model, prompts, settings, seed)
-    checks = [
-        _ModeCheck(calls, do_sample=do_sample, batch=rows, budget=FixedBudget(max_draft_tokens))
-        for rows in dict.fromkeys((1, batch))
-        for do_sample in (False, True)
-    ]
-    jobs = [(check, indices) for check in checks for indices in _batches(len(prompts), check.batch)]
-    try:
-        with torch.random.fork_rng([model.device] if device == "cuda" else []):
-            for num_done, (check, indices) in enumerate(jobs, start=1):
-                check.compare(indices)
-                if progress is not None:
-                    progress(num_done, len(jobs))
-    except RefusedError as error:
-        return Report(dtype, device, seed, (), str(error))
-    return Report(dtype, device, seed, tuple(check.mode() for check in checks))
+    check = EquivalenceCheck(
+        model,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        batch=batch,
+        max_draft_tokens=max_draft_tokens,
+        seed=seed,
+        **settings,
+    )
+    for num_done in check.run():
+        if progress is not None:
+            progress(num_done, check.num_batches)
+    return check.report()
+
+
+class EquivalenceCheck:
+    """What `check_equivalence` does, batch by batch: whoever stops early still has what was found.
+
+    num_batches: how many there are.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_new_tokens: int = 64,
+        batch: int = 4,
+        max_draft_tokens: int | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        """See `check_equivalence`."""
+        _check(model, prompts, max_new_tokens, settings)
+        reason = why_undrafted(model)
+        self._model, self._seed = model, seed
+        self._reason = reason and f"{type(model).__name__} {reason}, so it is decoded without drafts"
+        settings = {"max_new_tokens": max_new_tokens, "pad_token_id": pad_token_of(model), **settings}
+        calls = _Calls(model, prompts, settings, seed)
+        drafts = _Drafts(max_draft_tokens)
+        self._modes = [
+            _ModeCheck(calls, do_sample=do_sample, batch=rows, drafts=drafts)
+            for rows in dict.fromkeys((1, batch))
+            for do_sample in (False, True)
+        ]
+        jobs = [(mode, indices) for mode in self._modes for indices in _batches(len(prompts), mode.batch)]
+        self._jobs = jobs if reason is None else []
+        self.num_batches = len(self._jobs)
+
+    def run(self) -> Iterator[int]:
+        """Compare batch after batch, mode after mode; tells how many are done, after each of them."""
+        devices = [self._model.device] if self._model.device.type == "cuda" else []
+        for num_done, (mode, indices) in enumerate(self._jobs, start=1):
+            try:
+                with torch.random.fork_rng(devices):
+                    mode.compare(indices)
+            except RefusedError as error:
+                self._reason = str(error)
+                return
+            yield num_done
+
+    def finished(self, num_done: int) -> Mode | None:
+        """The mode whose last batch was number `num_done`, counted from 1; None in the midst of one."""
+        mode, _ = self._jobs[num_done - 1]
+        is_last = num_done == self.num_batches or self._jobs[num_done][0] is not mode
+        return mode.mode() if is_last else None
+
+    def report(self) -> Report:
+        """What was found until now, of the modes that have begun."""
+        dtype, device = str(self._model.dtype).removeprefix("torch."), self._model.device.type
+        modes = () if self._reason is not None else tuple(mode.mode() for mode in self._modes if mode.has_begun)
+        return Report(dtype, device, self._seed, modes, self._reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +153,29 @@ class _Calls:
         return Call(self.model, ids, mask, {**self.settings, "do_sample": do_sample}, self.seed + indices[0])
 
 
+class _Drafts:
+    """Who drafts: the user's own Speculator, which serves the whole check, or prompt lookup; and others."""
+
+    def __init__(self, max_draft_tokens: int | None) -> None:
+        """See `check_equivalence`."""
+        self._usual = Speculator() if max_draft_tokens is None else None
+        self._budget = FixedBudget() if max_draft_tokens is None else FixedBudget(max_draft_tokens)
+
+    def speculators(self, others: dict[str, Drafter]) -> dict[str, Speculator]:
+        """By name."""
+        usual = {LOOKUP: Speculator(PromptLookup(), self._budget)} if self._usual is None else {USUAL: self._usual}
+        return usual | {name: Speculator(drafter, self._budget) for name, drafter in others.items()}
+
+
 class _ModeCheck:
     """Compares call by call, and adds up."""
 
-    def __init__(self, calls: _Calls, *, do_sample: bool, batch: int, budget: FixedBudget) -> None:
+    def __init__(self, calls: _Calls, *, do_sample: bool, batch: int, drafts: _Drafts) -> None:
         self.batch = batch
+        self.has_begun = False
         self._calls = calls
         self._do_sample = do_sample
-        self._budget = budget
+        self._drafts = drafts
         self._counters = Counters()
         self._differences: list[Difference] = []
         self._state_differences = 0
@@ -123,13 +191,13 @@ class _ModeCheck:
         self._reference, self._compares_states = plain.name, plain.states is not None
         emitted = plain.emitted(call.settings["pad_token_id"])
         oracle = OracleDrafter(emitted.tolist(), vocabulary(call.model), seed=call.seed)
-        drafters: dict[str, Drafter] = {"prompt lookup": PromptLookup(), "oracle": oracle, **_adversary(call, plain)}
-        for name, drafter in drafters.items():
-            spec = Speculator(drafter, self._budget)
+        self.has_begun = True
+        for name, spec in self._drafts.speculators({ORACLE: oracle, **_adversary(call, plain)}).items():
+            before = spec.stats.total
             with Watch(call.model) as watch, unsteered() if name == ADVERSARY else nullcontext():
                 output = call.emitted(call.run(custom_generate=spec))
             states = call.states()
-            self._counters.add(spec.stats.total)
+            self._counters.add(spec.stats.total.since(before))
             found = _differences(call, plain, output, indices, name)
             self._differences += found
             if plain.states is not None and not found:

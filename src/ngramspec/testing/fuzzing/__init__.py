@@ -4,6 +4,11 @@ a failure prints.
 It needs hypothesis: `pip install 'ngramspec[fuzz]'`.
 """
 
+try:
+    import hypothesis as _hypothesis  # noqa: F401
+except ImportError as error:
+    raise ImportError("ngramspec fuzz needs hypothesis: pip install 'ngramspec[fuzz]'") from error
+
 from ngramspec.testing.adversary import Slip
 from ngramspec.testing.constraints import Constraint
 from ngramspec.testing.fuzzing.agreeing import BACKENDS, judge

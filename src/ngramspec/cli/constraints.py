@@ -1,0 +1,61 @@
+"""The constraint that an option names: a schema, a regex or a grammar."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ngramspec.errors import GuardError
+
+if TYPE_CHECKING:
+    from ngramspec.guards import Guard
+    from ngramspec.guards.source import Backend, Whitespace
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintSource:
+    """What `option` has given: a text, and what else its maker takes."""
+
+    option: str
+    text: str
+    settings: dict[str, Any]
+
+    def guard(self, tokenizer: Any, backend: "Backend") -> "Guard":
+        """Compiled for a tokenizer; raises GuardError, which names the option."""
+        from ngramspec.guards import Guard
+
+        makers = {"--schema": Guard.json_schema, "--regex": Guard.regex, "--grammar": Guard.grammar}
+        make: Any = makers[self.option.partition(" ")[0]]
+        try:
+            guard: Guard = make(self.text, tokenizer, backend=backend, **self.settings)
+        except GuardError as error:
+            raise type(error)(f"{self.option}: {error}") from error
+        return guard
+
+
+def constraint_source(
+    *, schema: Path | None, regex: str | None, grammar: Path | None, whitespace: "Whitespace | None"
+) -> ConstraintSource | None:
+    """What is asked for, None where nothing is; raises OSError for a file that cannot be read."""
+    given = {"--schema": schema, "--regex": regex, "--grammar": grammar}
+    asked = [name for name, value in given.items() if value is not None]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"one constraint at a time, got {' and '.join(asked)}: leave one out")
+    if whitespace is not None and schema is None:
+        raise typer.BadParameter("--whitespace is between the tokens of JSON: add --schema, or leave it out")
+    if regex is not None:
+        return ConstraintSource("--regex", regex, {})
+    path = schema or grammar
+    if path is None:
+        return None
+    settings = {} if whitespace is None else {"whitespace": whitespace}
+    return ConstraintSource(f"{asked[0]} {path}", read_text(path) + "\n", settings)
+
+
+def read_text(path: Path) -> str:
+    """A file of text; raises OSError for one that cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise OSError(f"{path} must be a file of UTF-8 text, got {error}: convert it") from error

@@ -1,0 +1,79 @@
+"""How every command ends: by its own code, in one line on standard error, or where nobody reads on."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ngramspec.errors import NgramspecError
+
+USER_CAN_MEND = 2
+BUG = 70
+"""EX_SOFTWARE of sysexits.h."""
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count."""
+NOBODY_READS = 141
+"""128 + SIGPIPE: what a program ends with whose reader, such as `head`, has gone."""
+
+
+class Commands(TyperGroup):
+    """The commands, whose errors end in one line and exit code 2; 1 is left to findings, such as a defect."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is named; one that is mistyped ends in the name that is nearest."""
+        near = get_close_matches(args[0], self.commands, n=1)
+        if near and args[0] not in self.commands:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments; `--help` and `--version` print and end here."""
+        with _ending():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with _ending():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # here, and not as Python ends, where nothing can be done any more
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):  # as rich ends it
+            raise
+        # What is still to be written goes nowhere, or Python would complain of it as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(NOBODY_READS) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except (NgramspecError, OSError, ImportError) as error:
+        print(f"ngramspec: {_sentence(error)}", file=sys.stderr)
+        raise typer.Exit(USER_CAN_MEND) from error
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says; of the system's own, which are two words and a number, a sentence."""
+    if not isinstance(error, OSError) or error.strerror is None or error.filename is None:
+        return str(error)
+    return f"{error.filename} must be a file that can be read, got: {error.strerror}{_did_you_mean(error.filename)}"
+
+
+def _did_you_mean(name: object) -> str:
+    """The file beside a missing one that is called nearly as it is."""
+    path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else Path()
+    if path.exists() or not path.parent.is_dir():
+        return ""
+    near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
+    return f" (did you mean {path.with_name(near[0])}?)" if near else ""

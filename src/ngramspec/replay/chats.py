@@ -1,0 +1,142 @@
+"""Chat logs as OpenAI's API writes them, through a tokenizer's chat template."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ngramspec.errors import TraceError, shortened
+
+Message = dict[str, Any]
+_TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""One half of a character, which JSON can spell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A log: `messages` with content as text and tools' arguments as objects, `tools` as they were offered."""
+
+    messages: list[Message]
+    tools: list[Any] | None
+    where: str
+
+    @property
+    def answers(self) -> list[int]:
+        """Where the assistant's messages stand that answer something."""
+        return [index for index, message in enumerate(self.messages) if index and message["role"] == "assistant"]
+
+    def before(self, end: int) -> "Chat":
+        """What was said before message `end`."""
+        return Chat(self.messages[:end], self.tools, self.where)
+
+    def open(self) -> "Chat":
+        """What is to be answered: without the last message, if that is an answer."""
+        return self.before(-1) if self.messages[-1]["role"] == "assistant" and len(self.messages) > 1 else self
+
+    def rendered(self, tokenizer: Any, *, answering: bool = True) -> str:
+        """The text that a model reads; answering: with what opens its answer. Raises TraceError."""
+        if tokenizer.chat_template is None:
+            raise TraceError(
+                f"{self.where}: messages need a tokenizer with a chat template, got one without: name another"
+            )
+        from jinja2 import TemplateError
+
+        try:
+            text = tokenizer.apply_chat_template(
+                self.messages, tools=self.tools, tokenize=False, add_generation_prompt=answering
+            )
+        except (TemplateError, TypeError, ValueError) as error:
+            raise TraceError(
+                f"{self.where}: messages must be what the tokenizer's chat template takes, got: {error};"
+                " put them right, or leave the row out"
+            ) from error
+        assert isinstance(text, str)
+        called = [call["function"]["name"] for message in self.messages for call in message.get("tool_calls", ())]
+        missing = next((name for name in called if name not in text), None)
+        if missing is not None:
+            raise TraceError(
+                f"{self.where}: tool calls must be in what the chat template writes, got none of {shortened(missing)}:"
+                " name the tokenizer of the model that was recorded"
+            )
+        return text
+
+    def turn(self, tokenizer: Any, answer: int) -> tuple[str, str]:
+        """The prompt and the output of message `answer`: as the template writes it, without what opens an answer."""
+        prompt = self.before(answer)
+        whole, opened = self.before(answer + 1).rendered(tokenizer, answering=False), prompt.rendered(tokenizer)
+        if whole.startswith(opened):
+            return opened, whole[len(opened) :].rstrip()
+        # What opens an answer may open its reasoning too, which a log leaves out.
+        said = prompt.rendered(tokenizer, answering=False)
+        start = len(said)
+        for line in opened[start:].splitlines(keepends=True):
+            if not whole.startswith(line, start):
+                break
+            start += len(line)
+        if not whole.startswith(said) or start == len(said):
+            raise TraceError(
+                f"{self.where}: an answer must stand behind its prompt, but the chat template writes the prompt of"
+                f" message {answer} otherwise once it is answered: record prompt and output instead"
+            )
+        return opened, whole[start:].rstrip()
+
+
+def read_chat(row: dict[str, Any], where: str) -> Chat:
+    """The chat of `{"messages": [{"role", "content", …}, …]}`; raises TraceError for what is none."""
+    messages, tools = row["messages"], row.get("tools")
+    if not isinstance(messages, list) or not messages:
+        raise TraceError(f"{where}: messages must be a list of at least one message, got {shortened(messages)}")
+    if not (tools is None or isinstance(tools, list)):
+        raise TraceError(f"{where}: tools must be a list, got {shortened(tools)}; write them as they were offered")
+    if SURROGATE.search(json.dumps(row, ensure_ascii=False)):
+        raise TraceError(f"{where}: messages must be valid Unicode, got half a character: pair its surrogates")
+    return Chat([_message(message, f"{where}: messages[{at}]") for at, message in enumerate(messages)], tools, where)
+
+
+def _message(message: object, where: str) -> Message:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise TraceError(f'{where} must be {{"role": text, "content": text}}, got {shortened(message)}')
+    read = {**message, "content": _text(message.get("content"), f"{where}.content")}
+    calls = message.get("tool_calls")
+    if calls is None:
+        read.pop("tool_calls", None)  # templates ask whether it is there
+    else:
+        read["tool_calls"] = [_call(call, f"{where}.tool_calls") for call in _listed(calls, f"{where}.tool_calls")]
+    return read
+
+
+def _text(content: object, where: str) -> str:
+    """A message's text, in one piece; that of a tool call alone is null."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    pieces = []
+    for part in _listed(content, where):
+        kind = part.get("type") if isinstance(part, dict) else None
+        text = part.get("refusal" if kind == "refusal" else "text") if isinstance(part, dict) else None
+        if kind not in _TEXT_PARTS or not isinstance(text, str):
+            raise TraceError(f'{where} must be text, or parts such as {{"type": "text", "text": …}}, got'
+                             f" {shortened(part)}: pictures and sound cannot be read as text")  # fmt: skip
+        pieces.append(text)
+    return "".join(pieces)
+
+
+def _call(call: object, where: str) -> dict[str, Any]:
+    """A call with its arguments as an object, which templates write down; OpenAI has them as text."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise TraceError(f'{where} must hold {{"function": {{"name": text, "arguments": …}}}}, got {shortened(call)}')
+    arguments = function.get("arguments", {})
+    try:
+        read = json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError:  # a model may have written what is no JSON, and that is what it wrote
+        read = arguments
+    return {**call, "function": {**function, "arguments": read}}
+
+
+def _listed(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise TraceError(f"{where} must be a list, got {shortened(value)}")
+    return value

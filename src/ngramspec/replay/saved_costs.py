@@ -1,0 +1,106 @@
+"""What passes were measured to cost on a machine, for replays: the tables that `Speculator.save_costs` writes."""
+
+from pathlib import Path
+
+from ngramspec.decoding import MeasuredCosts, Shape
+from ngramspec.decoding.measured_costs import Rate
+from ngramspec.drafting import whole_file
+from ngramspec.drafting.types import FloatArray
+from ngramspec.errors import CostsError, shortened
+
+
+class SavedCosts:
+    """The prices of one saved table, which a replay goes by and adds nothing to.
+
+    name: FILE#TABLE. seconds, plain_seconds: what the passes of the replay cost by the table, and what the passes of
+    plain decoding would have cost for the same tokens, of all requests that decode together.
+    """
+
+    counts_fill = True
+
+    def __init__(self, measured: MeasuredCosts, name: str, batch: int = 1) -> None:
+        """batch: requests that decode together, each of them as the one that is priced here.
+
+        Raises CostsError for a table without the price of a plain pass.
+        """
+        self.name = name
+        self.seconds = 0.0
+        self.plain_seconds = 0.0
+        self._measured = measured
+        self._batch = batch
+        self._rate = Rate()
+        if measured.prices(self._shape(Shape(1, 1, 1, 0)), 0) is None:
+            raise CostsError(
+                f"a table of costs must hold a plain pass that was measured, got none in {name}:"
+                " save it after a few requests"
+            )
+
+    @property
+    def speedup(self) -> float:
+        """Plain decoding's seconds over the replay's; 0.0 before the first pass."""
+        return self.plain_seconds / self.seconds if self.seconds else 0.0
+
+    def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
+        """See `Costs`; a replay measures nothing, so nothing is tried in hope either."""
+        return self._measured.prices(self._shape(shape), num_more)
+
+    def per_token(self, shape: Shape) -> float:
+        """See `Costs`."""
+        return self._measured.per_token(self._shape(shape))
+
+    def per_draft_token(self) -> float:
+        """See `Costs`; a table is of passes alone."""
+        return 0.0
+
+    def fixed_share(self, shape: Shape) -> float:
+        """See `Costs`."""
+        return self._measured.fixed_share(self._shape(shape))
+
+    def rate(self, shape: Shape) -> float:
+        """See `Costs`; of the one request that is replayed."""
+        return self._rate.mean
+
+    def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
+        """See `Costs`; what the pass took is what the table says."""
+        prices = self._measured.prices(self._shape(shape), shape.columns - 1)
+        assert prices is not None
+        self._rate.record(num_tokens, float(prices[-1]))
+        self.seconds += float(prices[-1])
+        self.plain_seconds += num_tokens * float(prices[0])
+
+    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+        """See `Costs`; nothing is learnt."""
+
+    def _shape(self, shape: Shape) -> Shape:
+        return Shape(self._batch, shape.columns, self._batch * shape.columns, shape.context)
+
+
+def read_costs(name: str, batch: int = 1) -> SavedCosts:
+    """The table that is called FILE or, where the file holds several, FILE#TABLE; TABLE is a fingerprint's beginning.
+
+    Raises CostsError for what is no such file, for a table that it does not hold, and where it holds several and none
+    is named; OSError where it cannot be read.
+    """
+    file, _, table = (name, "", "") if Path(name).exists() else name.partition("#")
+    header, _ = whole_file.read(Path(file), whole_file.COSTS)
+    tables = {f"{file}#{key[:8]}": _measured(state, file) for key, state in header["tables"].items()}
+    found = [full for full in tables if full.startswith(f"{file}#{table}")]
+    if len(found) != 1:
+        listed = ", ".join(f"{full} ({_plain_pass(measured)})" for full, measured in tables.items())
+        raise CostsError(
+            f"a replay goes by one table, got {shortened(name)}, which is {len(found)} of"
+            f" {listed or 'none'}: name the one of your model"
+        )
+    return SavedCosts(tables[found[0]], found[0], batch)
+
+
+def _measured(state: object, file: str) -> MeasuredCosts:
+    try:
+        return MeasuredCosts.of_state(state)  # type: ignore[arg-type]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CostsError(f"a table of costs must be as save_costs wrote it, got {error!r} in {file}") from error
+
+
+def _plain_pass(measured: MeasuredCosts) -> str:
+    prices = measured.prices(Shape(1, 1, 1, 0), 0)
+    return "no plain pass measured" if prices is None else f"a plain pass takes {1e3 * float(prices[0]):.3g} ms"
