@@ -29,7 +29,7 @@ class _Made(Compiled, Protocol):
 _Compile = Callable[[Source, Vocabulary], _Made]
 _COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
 
-_Key = tuple[str, Source, str, str]
+_Key = tuple[str, Source, str, str, frozenset[int]]
 
 
 class _Slot:
@@ -52,7 +52,7 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compil
     """
     if backend not in get_args(Backend):
         raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
-    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting)
+    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding)
     with _lock:
         slot = _slots.setdefault(key, _Slot())
         _slots.move_to_end(key)

@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex, get_args
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards import library
 from ngramspec.guards.compiling import compiled
+from ngramspec.guards.markers import Marker
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
@@ -138,27 +139,44 @@ class Guard:
         _check_characters(f"a {source.kind}", source.text)
         return cls(compiled(source, Vocabulary.of(tokenizer), backend), description, source)
 
-    def after(self, marker: str) -> "Guard":
-        """Free text up to the first `marker`, for instance "</think>", and from right behind it on this guard.
+    def after(self, marker: str, *, max_tokens: int | None = None) -> "Guard":
+        """Free text up to the first `marker`, for instance "</think>", and right after it this guard.
 
         The marker may lie inside a token, or be a special token by name. The row cannot end before it.
+        It counts in the prompt too, where only blanks, or the beginning of a guarded text, come after it there: as a
+        chat template closes the reasoning. A prompt may also end in a part of it.
+        max_tokens: a budget for the reasoning. After so many emitted tokens the marker is what comes next, in the tokens
+        that the tokenizer cuts it into. `accepts` and `legal_head` see no tokens, and count none.
         """
         _check_marker("marker", marker)
-        return Guard(Phased(self._compiled, marker, None), f"{self!r}.after({marker!r})", inner=self._inner)
+        if max_tokens is not None and (not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0):
+            raise GuardError(f"max_tokens must be a whole number of tokens from 0 on, got {max_tokens!r}")
+        phased = Phased(self._compiled, marker, None, max_tokens)
+        if max_tokens is not None:
+            _check_written(phased.start, self.vocabulary)
+        budget = "" if max_tokens is None else f", max_tokens={max_tokens}"
+        return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner)
 
     def between(self, start: str, end: str) -> "Guard":
         """Free text outside, this guard between `start` and `end`, as often as they come.
 
         Where the guarded text is whole, the first `end` closes it. The row can only end in free text.
+        A `start` that the prompt has opened counts, as for `after`.
         """
         _check_marker("start", start)
         _check_marker("end", end)
+        if isinstance(self._compiled, Phased) and self._compiled.most_free is not None:
+            raise GuardError(f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last")
         return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})", inner=self._inner)
 
-    def matcher(self, eos_tokens: Iterable[int] | None = None) -> Matcher:
-        """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own."""
+    def matcher(self, eos_tokens: Iterable[int] | None = None, *, prompt: Sequence[int] = ()) -> Matcher:
+        """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own.
+
+        prompt: `int64[P]`, what the row answers; markers are looked for in it.
+        """
         matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
         matcher.source = self._inner
+        matcher.read_prompt(prompt)
         return matcher
 
     def accepts(self, text: str) -> bool:
@@ -211,12 +229,14 @@ class RowGuards:
         return f"Guard.per_row({list(self.guards)!r})" if len(self.guards) > 1 else repr(self.guards[0])
 
     def matchers(
-        self, num_rows: int, eos_tokens: Iterable[int] | None, num_returned: int | None = None
+        self, prompts: Sequence[Sequence[int]], eos_tokens: Iterable[int] | None, num_returned: int | None = None
     ) -> list[Matcher | None]:
         """A fresh matcher for each row of a batch, None for free ones.
 
-        num_returned: sequences that are returned for each prompt, where that is known.
+        prompts: `int64[B, P]`, as the model gets them. num_returned: sequences that are returned for each prompt, where
+        that is known.
         """
+        num_rows = len(prompts)
         copies, left_over = divmod(num_rows, len(self.guards))
         is_known = num_returned is not None and len(self.guards) > 1
         if left_over or not copies or (is_known and copies != num_returned):
@@ -225,7 +245,11 @@ class RowGuards:
                 + (f", {num_returned} for each prompt" if is_known and num_returned != 1 else "")
             )
         ends = None if eos_tokens is None else tuple(eos_tokens)
-        return [None if guard is None else guard.matcher(ends) for guard in self.guards for _ in range(copies)]
+        guards = [guard for guard in self.guards for _ in range(copies)]
+        return [
+            None if guard is None else guard.matcher(ends, prompt=prompt)
+            for guard, prompt in zip(guards, prompts, strict=True)
+        ]
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
@@ -295,6 +319,15 @@ def _check_marker(name: str, marker: str) -> None:
     if not isinstance(marker, str) or not marker:
         raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")
     _check_characters(name, marker)
+
+
+def _check_written(marker: Marker, vocabulary: Vocabulary) -> None:
+    progress = 0
+    while progress < len(marker.text):
+        token = marker.next_token(progress, vocabulary.eos_tokens)
+        if token >= len(vocabulary):
+            raise GuardError(f"a marker that max_tokens forces must be text of this tokenizer, got {marker.text.decode()!r}")
+        progress += len(vocabulary.tokens[token])
 
 
 def _check_characters(name: str, text: str) -> None:

@@ -44,7 +44,7 @@ class GuardProcessor:
 
     def __init__(
         self,
-        open_rows: Callable[[int, Iterable[int] | None, int | None], list[Matcher | None]],
+        open_rows: Callable[[Sequence[Sequence[int]], Iterable[int] | None, int | None], list[Matcher | None]],
         eos_tokens: Sequence[int] | None,
     ) -> None:
         self._open_rows = open_rows
@@ -54,20 +54,20 @@ class GuardProcessor:
         self._matchers: list[Matcher | None] = []
         self._padding: dict[int, int] = {}
 
-    def open(self, num_rows: int, num_returned: int | None = None) -> list[Matcher | None]:
+    def open(self, prompts: Sequence[Sequence[int]], num_returned: int | None = None) -> list[Matcher | None]:
         """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before.
 
-        num_returned: sequences that are returned for each prompt, where that is known.
+        prompts: `int64[B, P]`. num_returned: sequences that are returned for each prompt, where that is known.
         """
         if self._is_used:
             raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
         self._is_used = True
-        return self._open_rows(num_rows, self.eos_tokens, num_returned)
+        return self._open_rows(prompts, self.eos_tokens, num_returned)
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
         if self._ids is None:
-            self._matchers = self.open(len(input_ids))
+            self._matchers = self.open(input_ids.tolist())
         else:
             self._check_is_next(input_ids)
             for row, token in enumerate(input_ids[:, -1].tolist()):

@@ -14,6 +14,7 @@ class Reading(NamedTuple):
     tokens: list[bytes]
     special: list[int]
     eos_tokens: list[int]
+    padding: list[int]
     encode: Callable[[str], Sequence[int]]
 
 
@@ -35,7 +36,7 @@ def _read_fast(tokenizer: Any) -> Reading:
     settings = json.loads(tokenizer.backend_tokenizer.to_str())
     settings |= {"padding": None, "truncation": None}
     settings |= {"normalizer": _exact(settings["normalizer"]), "decoder": _spelled_out(settings["decoder"])}
-    eos = tokenizer.eos_token_id
+    eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     try:
         inner = LLTokenizer(json.dumps(settings), eos_token=eos)
     except ValueError as error:
@@ -50,6 +51,7 @@ def _read_fast(tokenizer: Any) -> Reading:
         tokens=tokens,
         special=special,
         eos_tokens=[] if eos is None else [int(eos)],
+        padding=[] if pad is None or pad >= len(tokens) else [int(pad)],
         encode=inner.tokenize_str,
     )
 
@@ -81,6 +83,7 @@ def _read_tekken(tokenizer: Any) -> Reading:
         tokens=[tokenizer.id_to_byte_piece(token, SpecialTokenPolicy.KEEP) for token in range(tokenizer.n_words)],
         special=list(range(tokenizer.num_special_tokens)),
         eos_tokens=[tokenizer.eos_id],
+        padding=[tokenizer.pad_id] if tokenizer.pad_id >= 0 else [],
         encode=lambda text: tokenizer.encode(text, bos=False, eos=False),
     )
 

@@ -18,8 +18,8 @@ class Vocabulary:
 
     tokens: the bytes of each id; of a special token those of its name, such as `<tool_call>`.
     special: ids that are no text: a grammar of bytes never allows them.
-    eos_tokens: the tokenizer's own ends of sequence.
-    fingerprint: a digest of all this; guards, caches and files that were made with one vocabulary refuse another.
+    eos_tokens: the tokenizer's own ends of sequence. padding: ids that only fill up a prompt.
+    fingerprint: a digest of all but the padding; guards, caches and files that were made with one vocabulary refuse another.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Vocabulary:
         *,
         special: Iterable[int] = (),
         eos_tokens: Iterable[int] = (),
+        padding: Iterable[int] = (),
         encode: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
         """encode: the tokenizer's own way to cut text into tokens; by default into as few as can be.
@@ -42,6 +43,7 @@ class Vocabulary:
                 f"tokens must be at least one, each as bytes, got {shortened(self.tokens if wrong is None else wrong)}"
             )
         self.eos_tokens = tuple(eos_tokens)
+        self.padding = frozenset(padding)
         self.special = frozenset(special) | frozenset(self.eos_tokens)
         unknown = sorted(token for token in self.special if not 0 <= token < len(self.tokens))
         if unknown:
@@ -124,6 +126,13 @@ class Vocabulary:
         is_exact = self.special.isdisjoint(tokens) and self.decode(tokens) == text.encode()
         return tokens if is_exact else self._fewest(text.encode())
 
+    def encode_bytes(self, text: bytes) -> list[int]:
+        """As `encode`; bytes that are no text, such as the second half of a character, in as few as can be."""
+        try:
+            return self.encode(text.decode())
+        except UnicodeDecodeError:
+            return self._fewest(text)
+
     def once(self, name: str, build: Callable[[], T]) -> T:
         """What `build` makes of this vocabulary, made once: a backend's own form of it."""
         with self._lock:
@@ -176,4 +185,6 @@ _lock = threading.Lock()
 def _state(tokenizer: Any) -> tuple[object, ...]:
     """What tells that tokens were added, or that some are special now."""
     size = len(tokenizer) if hasattr(tokenizer, "__len__") else None
-    return size, getattr(tokenizer, "eos_token_id", None), tuple(getattr(tokenizer, "all_special_ids", ()))
+    return size, getattr(tokenizer, "eos_token_id", None), tuple(getattr(tokenizer, "all_special_ids", ())), getattr(
+        tokenizer, "pad_token_id", None
+    )

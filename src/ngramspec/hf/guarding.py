@@ -171,17 +171,17 @@ class Guards:
 
 
 def with_masking(
-    processors: LogitsProcessorList, num_rows: int, eos_tokens: set[int], num_returned: int
+    processors: LogitsProcessorList, input_ids: Tensor, eos_tokens: set[int], num_returned: int
 ) -> tuple[Any, Guards]:
     """`processors` with a Masking in the place of each guard, and the guards; the same list where there are none.
 
-    num_returned: sequences that are returned for each prompt.
+    input_ids: `int64[B, P]`, padded: as plain decoding's processors see them. num_returned: sequences that are returned for each prompt.
     Raises GuardError where a guard holds and nothing would ever end a row.
     """
     guards = Guards()
     replaced = LogitsProcessorList()
     for processor in processors:
-        matchers = _matchers(processor, num_rows, eos_tokens, num_returned)
+        matchers = _matchers(processor, input_ids, eos_tokens, num_returned)
         if matchers is None:
             guards.others.append(type(processor).__name__)
             replaced.append(processor)
@@ -209,9 +209,11 @@ def has_guards(processors: Any) -> bool:
     return any(isinstance(processor, Guard | RowGuards) for processor in processors or ())
 
 
-def _matchers(processor: object, num_rows: int, eos_tokens: set[int], num_returned: int) -> list[Matcher | None] | None:
+def _matchers(
+    processor: object, input_ids: Tensor, eos_tokens: set[int], num_returned: int
+) -> list[Matcher | None] | None:
     if isinstance(processor, GuardProcessor):
-        return processor.open(num_rows, num_returned)
+        return processor.open(input_ids.tolist(), num_returned)
     if isinstance(processor, Guard):
         processor = Guard.per_row([processor])
     if not isinstance(processor, RowGuards):
@@ -222,7 +224,7 @@ def _matchers(processor: object, num_rows: int, eos_tokens: set[int], num_return
             )
         return None
     _check_ends(processor, eos_tokens)
-    return processor.matchers(num_rows, eos_tokens, num_returned)
+    return processor.matchers(input_ids.tolist(), eos_tokens, num_returned)
 
 
 def _check_ends(guard: object, eos_tokens: Collection[int] | None) -> None:
