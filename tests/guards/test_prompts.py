@@ -203,7 +203,7 @@ def test_a_marker_that_is_a_special_token_is_forced_as_one() -> None:
     ):
         matcher = ANSWER.after(marker, max_tokens=1).matcher()
         matcher.advance(b"x")
-        found = []
+        found: list[int] = []
         while len(allowed := mask(matcher)) == 1 and len(found) < 5 and allowed != {ord("{")}:
             found += allowed
             matcher.advance(sorted(allowed))

@@ -1,24 +1,38 @@
 """`Guard`: what may come next, compiled once and shared by rows, calls and threads."""
 
-import json
 import re
+import warnings
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import index
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
 
-from ngramspec.errors import GuardError, shortened
+from ngramspec.errors import GuardError, GuardWarning, did_you_mean, shortened
 from ngramspec.guards import library
 from ngramspec.guards.compiling import compiled
 from ngramspec.guards.markers import Marker
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
+from ngramspec.guards.schemas import is_type, open_classes, schema_text, slips
 from ngramspec.guards.source import Backend, Kind, Source, Whitespace
 from ngramspec.guards.vocabulary import Vocabulary
 
 
-class Guard:
+class _InAList:
+    """What goes into the list `logits_processor`, and is named where it was given in place of that list."""
+
+    def __len__(self) -> int:
+        """Raises TypeError: transformers asks what it takes for a list."""
+        raise TypeError(f"logits_processor must be a list, got {self!r}: write [guard]")
+
+    def __bool__(self) -> bool:
+        """True, whatever has no length."""
+        return True
+
+
+class Guard(_InAList):
     """A constraint on the text: a schema, regex or grammar, compiled for a tokenizer.
 
     >>> guard = Guard.json_schema(Invoice, tokenizer)                                         # doctest: +SKIP
@@ -38,6 +52,10 @@ class Guard:
 
         source: what it was compiled from, None with markers around it. inner: what stands between markers.
         """
+        if not hasattr(compiled, "matcher"):
+            raise TypeError(
+                f"a guard is made by Guard.json_schema, .regex, .choice, .grammar or .load, got {shortened(compiled)}"
+            )
         self._compiled = compiled
         self._description = description
         self.source = source
@@ -74,18 +92,27 @@ class Guard:
         whitespace: Whitespace = "flexible",
         lenient: bool = False,
     ) -> "Guard":
-        """JSON that fits `schema`: a pydantic class, a dict (or True), or JSON text.
+        """JSON that fits `schema`: a dict (or True), JSON text, or a type as pydantic takes it.
 
+        Types are pydantic classes, dataclasses, `TypedDict`, `list[int]`, `int`, `Literal["a", "b"]`, `int | None` and
+        so on, and of a function its arguments.
         Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible" is
-        any amount, as JSON has it, and "compact" none. Any draft from 4 on; the formats that JSON Schema defines are
-        enforced, and others are notes. `docs/schemas.md` says what each backend does.
+        any amount, as JSON has it; "spaced" is one space after each colon and comma, as `json.dumps` writes and most
+        models do; "compact" is none. Any draft from 4 on; the formats that JSON Schema defines are enforced, and others
+        are notes. `docs/schemas.md` says what each backend does.
 
+        Warns (GuardWarning) of a class that allows keys which it does not name, and of a key that looks like a slip of
+        the pen, such as "propertes".
         Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
         lenient=True makes that a GuardWarning.
         """
         if whitespace not in get_args(Whitespace):
-            raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}")
-        text = _schema_text(schema)
+            meant = did_you_mean(whitespace, get_args(Whitespace))
+            raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}{meant}")
+        text = schema_text(schema)
+        if is_type(schema):
+            _warn_of_open_classes(text)
+        _warn_of_slips(text)
         source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
         return cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
 
@@ -99,7 +126,8 @@ class Guard:
         Raises UnsupportedError for what xgrammar would ignore.
         """
         if not isinstance(pattern, str):
-            raise GuardError(f"a regex must be a text, got {shortened(pattern)}: a compiled pattern has one, .pattern")
+            way_out = ": a compiled pattern has one, .pattern" if isinstance(pattern, re.Pattern) else _way_out(pattern)
+            raise GuardError(f"a regex must be a text, got {shortened(pattern)}{way_out}")
         return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
 
     @classmethod
@@ -107,7 +135,8 @@ class Guard:
         """One of `texts`."""
         choices = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else []
         if not choices or not all(isinstance(text, str) for text in choices):
-            raise GuardError(f"a choice must be a list of at least one text, got {shortened(choices or texts)}")
+            way_out = f": write [{texts!r}]" if isinstance(texts, str) else _way_out(texts)
+            raise GuardError(f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}")
         pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in choices)
         return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(choices)})")
 
@@ -122,6 +151,7 @@ class Guard:
         Raises GuardError, with the backend's words and line, for what it cannot read.
         """
         text = _grammar_text(text_or_path)
+        _check_has_rules(text)
         is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
         source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
         return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
@@ -174,7 +204,7 @@ class Guard:
 
         prompt: `int64[P]`, what the row answers; markers are looked for in it.
         """
-        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
+        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else _ids(eos_tokens))
         matcher.source = self._inner
         matcher.read_prompt(prompt)
         return matcher
@@ -184,6 +214,7 @@ class Guard:
 
         Raises GuardError where the backend cannot say.
         """
+        _check_text(text)
         try:
             raw = text.encode()
         except UnicodeEncodeError:
@@ -192,6 +223,7 @@ class Guard:
 
     def legal_head(self, text: str) -> int:
         """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
+        _check_text(text)
         return self.matcher(())._read(text.encode(errors="surrogatepass"))[0]  # half a pair leaves every guard
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
@@ -211,7 +243,7 @@ class Guard:
         return RowGuards(guards)
 
 
-class RowGuards:
+class RowGuards(_InAList):
     """A guard for each row of a batch, or one for all."""
 
     def __init__(self, guards: Sequence[Guard | None]) -> None:
@@ -253,7 +285,7 @@ class RowGuards:
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
-        return GuardProcessor(self.matchers, None if eos_token_id is None else _ids(eos_token_id))
+        return GuardProcessor(self, None if eos_token_id is None else _ids(eos_token_id))
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Raises GuardError; see `Guard.__call__`."""
@@ -271,30 +303,32 @@ def _ids(eos_token_id: Any) -> list[int]:
         raise GuardError(f"eos_token_id must be a token id or a list of them, got {eos_token_id!r}") from error
 
 
-def _schema_text(schema: Any) -> str:
-    if hasattr(schema, "model_json_schema"):  # a pydantic class
-        try:
-            schema = schema.model_json_schema()
-        except Exception as error:  # pydantic's own, for a class that has no schema
-            raise GuardError(f"a pydantic class must have a JSON schema, got {schema!r}: {error}") from error
-    if isinstance(schema, str):
-        try:
-            schema = json.loads(schema)
-        except ValueError as error:
-            raise GuardError(f"a schema as text must be JSON, got {shortened(schema)}: {error}") from error
-    if not isinstance(schema, dict | bool):
-        raise GuardError(f"a schema must be a pydantic class, a dict or JSON text, got {shortened(schema)}")
-    try:
-        return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except RecursionError as error:
-        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
-    except (TypeError, ValueError) as error:
-        raise GuardError(f"a schema must be JSON, got {shortened(schema)}: {error}") from error
+def _warn_of_slips(text: str) -> None:
+    """Warn, as of the caller's caller, of what a schema probably does not mean."""
+    for slip in slips(text):
+        warnings.warn(f"a schema's keys must be JSON Schema's to count, got {slip}", GuardWarning, stacklevel=3)
+
+
+def _warn_of_open_classes(text: str) -> None:
+    for name, schema in open_classes(text):
+        _warn_of_open(name, schema)
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_open(name: str, schema: str) -> None:
+    """Warn, as of the caller of `Guard.json_schema`; once for each class, as long as it is among the latest."""
+    warnings.warn(
+        f"a class should forbid keys that it does not name, or a model may invent them without end, got {name}, which"
+        f' is open: write class {name}(BaseModel, extra="forbid"), or in a dataclass or TypedDict'
+        ' __pydantic_config__ = {"extra": "forbid"}; extra="allow" says that they are wanted',
+        GuardWarning,
+        stacklevel=4,
+    )
 
 
 def _grammar_text(text_or_path: str | Path) -> str:
     if not isinstance(text_or_path, str | Path):
-        raise GuardError(f"a grammar must be a text or a Path, got {shortened(text_or_path)}")
+        raise GuardError(f"a grammar must be a text or a Path, got {shortened(text_or_path)}{_way_out(text_or_path)}")
     path = Path(text_or_path)
     is_one_line = isinstance(text_or_path, str) and "\n" not in text_or_path
     if isinstance(text_or_path, str) and not (is_one_line and path.suffix in (".lark", ".gbnf", *_NO_GRAMMARS)):
@@ -311,8 +345,32 @@ def _grammar_text(text_or_path: str | Path) -> str:
         raise GuardError(f"a grammar's file must be text in UTF-8, got {str(path)!r}: {error}") from error
 
 
+def _check_has_rules(text: str) -> None:
+    """Raise GuardError for a text in which nothing can be a rule, with what it probably is instead."""
+    if ":" in text and not (text.lstrip().startswith("{") and '"grammars"' not in text):
+        return
+    if text.strip() in library.names():
+        way_out = f"call Guard.load({text.strip()!r})"
+    elif text.lstrip().startswith("{"):
+        way_out = "call Guard.json_schema with a JSON schema"
+    else:
+        way_out = "call Guard.regex with a regex, or write 'start: …'"
+    raise GuardError(f"a grammar must have rules, in Lark or GBNF, got {shortened(text)}: {way_out}")
+
+
 _NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
 """Files that are no grammars, by how they end, and who takes what is in them."""
+
+
+def _way_out(value: object) -> str:
+    """What an error adds where the arguments have changed places."""
+    is_tokenizer = isinstance(value, Vocabulary) or hasattr(value, "backend_tokenizer")
+    return ": the tokenizer comes second" if is_tokenizer else ""
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise GuardError(f"a text must be a str, got {shortened(text)}: decode tokens or bytes first")
 
 
 def _check_marker(name: str, marker: str) -> None:

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from ngramspec.errors import shortened
 
 NO_UTF8 = b"\xff"
 """A byte that never occurs in text."""
@@ -91,5 +94,25 @@ def _read_tekken(tokenizer: Any) -> Reading:
 def _unreadable(tokenizer: Any, reason: str) -> TypeError:
     return TypeError(
         "a guard needs the bytes of each token, from a fast tokenizer of transformers that writes text byte by byte,"
-        f" from tekken or from a Vocabulary, got {type(tokenizer).__name__} ({reason}): pass Vocabulary(tokens)"
+        f" from tekken or from a Vocabulary, got {_named(tokenizer)} ({reason}): {_way_out(tokenizer)}"
     )
+
+
+def _named(tokenizer: Any) -> str:
+    if isinstance(tokenizer, type):
+        return f"the class {tokenizer.__name__}"
+    return shortened(tokenizer) if isinstance(tokenizer, str) else type(tokenizer).__name__
+
+
+def _way_out(tokenizer: Any) -> str:
+    if isinstance(tokenizer, str | Path):
+        return f"pass AutoTokenizer.from_pretrained({str(tokenizer)!r})"
+    if isinstance(tokenizer, type):
+        return f"pass what {tokenizer.__name__}.from_pretrained(…) returns"
+    if hasattr(tokenizer, "generate") or tokenizer is None:
+        return "pass the model's tokenizer, AutoTokenizer.from_pretrained(…)"
+    if hasattr(tokenizer, "tokenizer"):
+        return "pass its .tokenizer"
+    if hasattr(tokenizer, "to_str"):  # a tokenizer of the library that fast tokenizers are made of
+        return "pass transformers' PreTrainedTokenizerFast(tokenizer_object=…) with its eos_token"
+    return "pass Vocabulary(tokens)"

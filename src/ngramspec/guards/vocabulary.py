@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from operator import index
 from typing import Any, TypeVar
 
 from ngramspec.errors import shortened
@@ -42,9 +43,9 @@ class Vocabulary:
             raise (ValueError if wrong is None else TypeError)(
                 f"tokens must be at least one, each as bytes, got {shortened(self.tokens if wrong is None else wrong)}"
             )
-        self.eos_tokens = tuple(eos_tokens)
-        self.padding = frozenset(padding)
-        self.special = frozenset(special) | frozenset(self.eos_tokens)
+        self.eos_tokens = tuple(_ids("eos_tokens", eos_tokens))
+        self.padding = frozenset(_ids("padding", padding))
+        self.special = frozenset(_ids("special", special)) | frozenset(self.eos_tokens)
         unknown = sorted(token for token in self.special if not 0 <= token < len(self.tokens))
         if unknown:
             raise ValueError(f"special tokens must be ids from 0 to {len(self.tokens) - 1}, got {shortened(unknown)}")
@@ -95,6 +96,11 @@ class Vocabulary:
     def cutting(self) -> str:
         """SHA-256 of how some texts are cut: on this, too, masks depend where a text must come."""
         return hashlib.sha256(repr([self.encode(text) for text in _PROBES]).encode()).hexdigest()
+
+    @cached_property
+    def last_text(self) -> int:
+        """The last id that is text; -1 where none is."""
+        return next((token for token in reversed(range(len(self))) if token not in self.special), -1)
 
     @cached_property
     def byte_tokens(self) -> dict[int, int]:
@@ -169,6 +175,13 @@ class Vocabulary:
     @cached_property
     def _longest(self) -> int:
         return max(map(len, self._ids), default=1)
+
+
+def _ids(name: str, tokens: Any) -> list[int]:
+    ids = list(tokens) if isinstance(tokens, Iterable) and not isinstance(tokens, str) else None
+    if ids is None or not all(hasattr(token, "__index__") for token in ids):
+        raise TypeError(f"{name} must be token ids, in a list, got {shortened(tokens)}")
+    return [index(token) for token in ids]
 
 
 _PROBES = (

@@ -15,7 +15,7 @@ from ngramspec.hf.adopting import guides_of
 from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.call import Call
 from ngramspec.hf.choosing import InStep, chooser_for
-from ngramspec.hf.guarding import with_masking, with_processors
+from ngramspec.hf.guarding import check_vocabularies, with_masking, with_processors
 from ngramspec.hf.output import Output, output_of
 from ngramspec.hf.ragged import RaggedTarget
 from ngramspec.hf.record import Record
@@ -44,6 +44,7 @@ def decode(
     drafters, segments: one per row. costs: what passes of this model cost; learns from those that are made.
     references: texts that every row may copy from.
     """
+    check_vocabularies(request)
     ids = request.input_ids
     stops = request.stops
     text = Text(ids, stops.max_length, _pad_token(request, stops), request.stream)
@@ -81,6 +82,7 @@ def decode(
 
 def decode_plainly(request: Request) -> tuple[Output, list[Counters]]:
     """As `decode`, in transformers' own loop: for models whose state cannot take a step back."""
+    check_vocabularies(request)
     criteria = _NotesEnds(request.criteria)
     output: Output = request.model._sample(
         request.input_ids,
