@@ -42,7 +42,10 @@ class Uncallable(BaseModel):
         (lambda: MAKES.grammar("sql-select", BYTES), r"a grammar must have rules, .*: call Guard.load\('sql-select'\)"),
         (lambda: MAKES.grammar("[a-z]+", BYTES), "a grammar must have rules, .*: call Guard.regex with a regex"),
         (lambda: MAKES.grammar('{"type": "string"}', BYTES), "a grammar must have rules, .*: call Guard.json_schema"),
-        (lambda: MAKES.load("grammars/csv.lark", BYTES), r"one by name, got 'grammars/csv.lark': call Guard.grammar\(Path"),
+        (
+            lambda: MAKES.load("grammars/csv.lark", BYTES),
+            r"one by name, got 'grammars/csv.lark': call Guard.grammar\(Path",
+        ),
         (lambda: GUARD.matcher("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
         (lambda: GUARD.accepts(b"a"), "a text must be a str, got b'a': decode tokens or bytes first"),
         (lambda: GUARD.legal_head([97]), r"a text must be a str, got \[97\]"),
@@ -65,7 +68,9 @@ def test_guards_per_row_come_in_a_list(guards: Any) -> None:
         Guard.per_row(guards)
 
 
-@pytest.mark.parametrize(("whitespace", "meant"), [("Compact", ": did you mean 'compact'"), ("space", "'spaced'"), (None, "")])
+@pytest.mark.parametrize(
+    ("whitespace", "meant"), [("Compact", ": did you mean 'compact'"), ("space", "'spaced'"), (None, "")]
+)
 def test_whitespace_is_one_of_three(whitespace: Any, meant: str) -> None:
     with pytest.raises(ValueError, match=f"whitespace must be one of flexible, spaced, compact, got .*{meant}"):
         Guard.json_schema({}, BYTES, whitespace=whitespace)

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (special tokens have bars of their own)
 """A marker that the prompt has closed or opened counts, where the answer goes on from there; others in it do not."""
 
 import re
@@ -46,7 +47,7 @@ def encoded(text: str, vocabulary: Vocabulary = CHAT) -> list[int]:
 
 
 def follows(guard: Guard, prompt: str) -> str:
-    """"guarded" or "free": what an answer to `prompt` begins with."""
+    """ "guarded" or "free": what an answer to `prompt` begins with."""
     allowed = mask(guard.matcher(prompt=encoded(prompt)))
     return "free" if ord("~") in allowed else "guarded"
 
@@ -122,7 +123,9 @@ def test_the_last_start_in_the_prompt_counts() -> None:
 
 
 def test_a_prompt_that_goes_on_otherwise_after_its_marker_is_warned_of() -> None:
-    with pytest.warns(GuardWarning, match=r"has after '</think>' must be the beginning of a guarded text.* got 'Here: '"):
+    with pytest.warns(
+        GuardWarning, match=r"has after '</think>' must be the beginning of a guarded text.* got 'Here: '"
+    ):
         matcher = ANSWER.after("</think>").matcher(prompt=encoded(f"{QWEN}</think>Here: "))
     assert CHAT.eos_tokens[0] not in mask(matcher)
 
@@ -136,7 +139,9 @@ def test_a_matcher_that_starts_anew_starts_from_its_prompt() -> None:
         assert {rest[-1]} == mask(matcher)
 
 
-PIECES = words("</", "k>", "k>a", "k>ab", "thin", "<t", "<t>", "t>a", "b</", "b</t>", "</t>x", "x<", "ab", special=("<t>",))
+PIECES = words(
+    "</", "k>", "k>a", "k>ab", "thin", "<t", "<t>", "t>a", "b</", "b</t>", "</t>x", "x<", "ab", special=("<t>",)
+)
 KINDS = {
     "after": (Guard.regex("(ab){1,3}", PIECES).after("</think>"), ("</think>",)),
     "between": (Guard.regex("(ab){1,3}", PIECES).between("<t>", "</t>"), ("<t>", "</t>")),

@@ -1,4 +1,4 @@
-"""A schema may be a type of Python's: what pydantic makes of it is allowed, and what is probably not meant is warned of."""
+"""A schema may be a type of Python's: pydantic says what it allows. What is probably not meant is warned of."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ class Point:
 
 
 class Named(TypedDict):
-    __pydantic_config__ = {"extra": "forbid"}  # type: ignore[misc]
+    __pydantic_config__ = {"extra": "forbid"}  # type: ignore[misc]  # noqa: RUF012
     name: str
 
 
@@ -184,8 +184,17 @@ SPACED = {
 @pytest.mark.parametrize("value", [{"a": [1, 2], "b": {"x": 1, "y": [1, 2]}, "c": {"k": "a, b:c", "l": ""}},
                                    {"a": [], "b": {"x": 1, "y": [1, 2]}, "c": {}}])  # fmt: skip
 def test_spaced_is_what_json_dumps_writes_and_nothing_else(backend: Any, value: Any) -> None:
-    guards = {kind: Guard.json_schema(SPACED, BYTES, backend=backend, whitespace=kind) for kind in ("spaced", "compact")}
+    guards = {
+        kind: Guard.json_schema(SPACED, BYTES, backend=backend, whitespace=kind) for kind in ("spaced", "compact")
+    }
     spaced, compact = json.dumps(value), json.dumps(value, separators=(",", ":"))
-    texts = [spaced, compact, json.dumps(value, indent=1), spaced.replace(", ", ",  ", 1), spaced + " ", "{ " + spaced[1:]]
+    texts = [
+        spaced,
+        compact,
+        json.dumps(value, indent=1),
+        spaced.replace(", ", ",  ", 1),
+        spaced + " ",
+        "{ " + spaced[1:],
+    ]
     assert [True, *[False] * 5] == [guards["spaced"].accepts(text) for text in texts]
     assert [False, True, *[False] * 4] == [guards["compact"].accepts(text) for text in texts]

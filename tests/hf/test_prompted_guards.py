@@ -1,4 +1,4 @@
-"""Markers that a prompt opens or closes, and reasoning with a budget: the text of plain decoding, whatever is drafted."""
+"""Markers that a prompt opens or closes, and budgets: the text of plain decoding, whatever is drafted."""
 
 import functools
 import re

@@ -1,21 +1,27 @@
 """`Guard`: what may come next, compiled once and shared by rows, calls and threads."""
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from operator import index
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
 
-from ngramspec.errors import GuardError, GuardWarning, did_you_mean, shortened
+from ngramspec.errors import GuardError, did_you_mean, shortened
 from ngramspec.guards import library
+from ngramspec.guards.arguments import (
+    check_characters,
+    check_marker,
+    check_text,
+    check_written,
+    grammar_text,
+    ids_of,
+    warn_of_slips,
+    way_out_of,
+)
 from ngramspec.guards.compiling import compiled
-from ngramspec.guards.markers import Marker
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
-from ngramspec.guards.schemas import is_type, open_classes, schema_text, slips
+from ngramspec.guards.schemas import schema_text
 from ngramspec.guards.source import Backend, Kind, Source, Whitespace
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -110,11 +116,10 @@ class Guard(_InAList):
             meant = did_you_mean(whitespace, get_args(Whitespace))
             raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}{meant}")
         text = schema_text(schema)
-        if is_type(schema):
-            _warn_of_open_classes(text)
-        _warn_of_slips(text)
         source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
-        return cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
+        guard = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
+        warn_of_slips(schema, text)
+        return guard
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
@@ -126,7 +131,9 @@ class Guard(_InAList):
         Raises UnsupportedError for what xgrammar would ignore.
         """
         if not isinstance(pattern, str):
-            way_out = ": a compiled pattern has one, .pattern" if isinstance(pattern, re.Pattern) else _way_out(pattern)
+            way_out = (
+                ": a compiled pattern has one, .pattern" if isinstance(pattern, re.Pattern) else way_out_of(pattern)
+            )
             raise GuardError(f"a regex must be a text, got {shortened(pattern)}{way_out}")
         return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
 
@@ -135,8 +142,10 @@ class Guard(_InAList):
         """One of `texts`."""
         choices = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else []
         if not choices or not all(isinstance(text, str) for text in choices):
-            way_out = f": write [{texts!r}]" if isinstance(texts, str) else _way_out(texts)
-            raise GuardError(f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}")
+            way_out = f": write [{texts!r}]" if isinstance(texts, str) else way_out_of(texts)
+            raise GuardError(
+                f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}"
+            )
         pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in choices)
         return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(choices)})")
 
@@ -150,8 +159,7 @@ class Guard(_InAList):
 
         Raises GuardError, with the backend's words and line, for what it cannot read.
         """
-        text = _grammar_text(text_or_path)
-        _check_has_rules(text)
+        text = grammar_text(text_or_path)
         is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
         source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
         return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
@@ -166,7 +174,7 @@ class Guard(_InAList):
 
     @classmethod
     def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
-        _check_characters(f"a {source.kind}", source.text)
+        check_characters(f"a {source.kind}", source.text)
         return cls(compiled(source, Vocabulary.of(tokenizer), backend), description, source)
 
     def after(self, marker: str, *, max_tokens: int | None = None) -> "Guard":
@@ -175,15 +183,17 @@ class Guard(_InAList):
         The marker may lie inside a token, or be a special token by name. The row cannot end before it.
         It counts in the prompt too, where only blanks, or the beginning of a guarded text, come after it there: as a
         chat template closes the reasoning. A prompt may also end in a part of it.
-        max_tokens: a budget for the reasoning. After so many emitted tokens the marker is what comes next, in the tokens
-        that the tokenizer cuts it into. `accepts` and `legal_head` see no tokens, and count none.
+        max_tokens: a budget for the reasoning. After so many emitted tokens the marker is what comes next, in the
+        tokens that the tokenizer cuts it into. `accepts` and `legal_head` see no tokens, and count none.
         """
-        _check_marker("marker", marker)
-        if max_tokens is not None and (not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0):
+        check_marker("marker", marker)
+        if max_tokens is not None and (
+            not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0
+        ):
             raise GuardError(f"max_tokens must be a whole number of tokens from 0 on, got {max_tokens!r}")
         phased = Phased(self._compiled, marker, None, max_tokens)
         if max_tokens is not None:
-            _check_written(phased.start, self.vocabulary)
+            check_written(phased.start, self.vocabulary)
         budget = "" if max_tokens is None else f", max_tokens={max_tokens}"
         return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner)
 
@@ -193,10 +203,12 @@ class Guard(_InAList):
         Where the guarded text is whole, the first `end` closes it. The row can only end in free text.
         A `start` that the prompt has opened counts, as for `after`.
         """
-        _check_marker("start", start)
-        _check_marker("end", end)
+        check_marker("start", start)
+        check_marker("end", end)
         if isinstance(self._compiled, Phased) and self._compiled.most_free is not None:
-            raise GuardError(f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last")
+            raise GuardError(
+                f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last"
+            )
         return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})", inner=self._inner)
 
     def matcher(self, eos_tokens: Iterable[int] | None = None, *, prompt: Sequence[int] = ()) -> Matcher:
@@ -204,7 +216,7 @@ class Guard(_InAList):
 
         prompt: `int64[P]`, what the row answers; markers are looked for in it.
         """
-        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else _ids(eos_tokens))
+        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else ids_of(eos_tokens))
         matcher.source = self._inner
         matcher.read_prompt(prompt)
         return matcher
@@ -214,7 +226,7 @@ class Guard(_InAList):
 
         Raises GuardError where the backend cannot say.
         """
-        _check_text(text)
+        check_text(text)
         try:
             raw = text.encode()
         except UnicodeEncodeError:
@@ -223,7 +235,7 @@ class Guard(_InAList):
 
     def legal_head(self, text: str) -> int:
         """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
-        _check_text(text)
+        check_text(text)
         return self.matcher(())._read(text.encode(errors="surrogatepass"))[0]  # half a pair leaves every guard
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
@@ -285,7 +297,7 @@ class RowGuards(_InAList):
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
-        return GuardProcessor(self, None if eos_token_id is None else _ids(eos_token_id))
+        return GuardProcessor(self, None if eos_token_id is None else ids_of(eos_token_id))
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Raises GuardError; see `Guard.__call__`."""
@@ -293,105 +305,3 @@ class RowGuards(_InAList):
             f"guards mask with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
             " pass their processor() there"
         )
-
-
-def _ids(eos_token_id: Any) -> list[int]:
-    try:
-        ids = [eos_token_id] if not isinstance(eos_token_id, Iterable) else list(eos_token_id)
-        return [index(token) for token in ids]
-    except TypeError as error:  # a text, a number with a fraction, an array without dimensions
-        raise GuardError(f"eos_token_id must be a token id or a list of them, got {eos_token_id!r}") from error
-
-
-def _warn_of_slips(text: str) -> None:
-    """Warn, as of the caller's caller, of what a schema probably does not mean."""
-    for slip in slips(text):
-        warnings.warn(f"a schema's keys must be JSON Schema's to count, got {slip}", GuardWarning, stacklevel=3)
-
-
-def _warn_of_open_classes(text: str) -> None:
-    for name, schema in open_classes(text):
-        _warn_of_open(name, schema)
-
-
-@lru_cache(maxsize=1024)
-def _warn_of_open(name: str, schema: str) -> None:
-    """Warn, as of the caller of `Guard.json_schema`; once for each class, as long as it is among the latest."""
-    warnings.warn(
-        f"a class should forbid keys that it does not name, or a model may invent them without end, got {name}, which"
-        f' is open: write class {name}(BaseModel, extra="forbid"), or in a dataclass or TypedDict'
-        ' __pydantic_config__ = {"extra": "forbid"}; extra="allow" says that they are wanted',
-        GuardWarning,
-        stacklevel=4,
-    )
-
-
-def _grammar_text(text_or_path: str | Path) -> str:
-    if not isinstance(text_or_path, str | Path):
-        raise GuardError(f"a grammar must be a text or a Path, got {shortened(text_or_path)}{_way_out(text_or_path)}")
-    path = Path(text_or_path)
-    is_one_line = isinstance(text_or_path, str) and "\n" not in text_or_path
-    if isinstance(text_or_path, str) and not (is_one_line and path.suffix in (".lark", ".gbnf", *_NO_GRAMMARS)):
-        return text_or_path
-    if path.suffix in _NO_GRAMMARS:
-        raise GuardError(
-            f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[path.suffix]} with its content"
-        )
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise GuardError(f"a grammar's path must be a file's, got {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:  # no UTF-8, or a path with a character of code 0
-        raise GuardError(f"a grammar's file must be text in UTF-8, got {str(path)!r}: {error}") from error
-
-
-def _check_has_rules(text: str) -> None:
-    """Raise GuardError for a text in which nothing can be a rule, with what it probably is instead."""
-    if ":" in text and not (text.lstrip().startswith("{") and '"grammars"' not in text):
-        return
-    if text.strip() in library.names():
-        way_out = f"call Guard.load({text.strip()!r})"
-    elif text.lstrip().startswith("{"):
-        way_out = "call Guard.json_schema with a JSON schema"
-    else:
-        way_out = "call Guard.regex with a regex, or write 'start: …'"
-    raise GuardError(f"a grammar must have rules, in Lark or GBNF, got {shortened(text)}: {way_out}")
-
-
-_NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
-"""Files that are no grammars, by how they end, and who takes what is in them."""
-
-
-def _way_out(value: object) -> str:
-    """What an error adds where the arguments have changed places."""
-    is_tokenizer = isinstance(value, Vocabulary) or hasattr(value, "backend_tokenizer")
-    return ": the tokenizer comes second" if is_tokenizer else ""
-
-
-def _check_text(text: object) -> None:
-    if not isinstance(text, str):
-        raise GuardError(f"a text must be a str, got {shortened(text)}: decode tokens or bytes first")
-
-
-def _check_marker(name: str, marker: str) -> None:
-    if not isinstance(marker, str) or not marker:
-        raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")
-    _check_characters(name, marker)
-
-
-def _check_written(marker: Marker, vocabulary: Vocabulary) -> None:
-    progress = 0
-    while progress < len(marker.text):
-        token = marker.next_token(progress, vocabulary.eos_tokens)
-        if token >= len(vocabulary):
-            raise GuardError(f"a marker that max_tokens forces must be text of this tokenizer, got {marker.text.decode()!r}")
-        progress += len(vocabulary.tokens[token])
-
-
-def _check_characters(name: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise GuardError(
-            f"{name} must be text, got half a surrogate pair at {error.start}: {shortened(text)}"
-        ) from error

@@ -20,7 +20,8 @@ class Vocabulary:
     tokens: the bytes of each id; of a special token those of its name, such as `<tool_call>`.
     special: ids that are no text: a grammar of bytes never allows them.
     eos_tokens: the tokenizer's own ends of sequence. padding: ids that only fill up a prompt.
-    fingerprint: a digest of all but the padding; guards, caches and files that were made with one vocabulary refuse another.
+    fingerprint: a digest of all but the padding; guards, caches and files that were made with one vocabulary refuse
+    another.
     """
 
     def __init__(
@@ -198,6 +199,9 @@ _lock = threading.Lock()
 def _state(tokenizer: Any) -> tuple[object, ...]:
     """What tells that tokens were added, or that some are special now."""
     size = len(tokenizer) if hasattr(tokenizer, "__len__") else None
-    return size, getattr(tokenizer, "eos_token_id", None), tuple(getattr(tokenizer, "all_special_ids", ())), getattr(
-        tokenizer, "pad_token_id", None
+    return (
+        size,
+        getattr(tokenizer, "eos_token_id", None),
+        tuple(getattr(tokenizer, "all_special_ids", ())),
+        getattr(tokenizer, "pad_token_id", None),
     )

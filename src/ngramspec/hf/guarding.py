@@ -177,7 +177,8 @@ def with_masking(
 ) -> tuple[Any, Guards]:
     """`processors` with a Masking in the place of each guard, and the guards; the same list where there are none.
 
-    input_ids: `int64[B, P]`, padded: as plain decoding's processors see them. num_returned: sequences that are returned for each prompt.
+    input_ids: `int64[B, P]`, padded: as plain decoding's processors see them. num_returned: sequences that are
+    returned for each prompt.
     Raises GuardError where a guard holds and nothing would ever end a row.
     """
     guards = Guards()

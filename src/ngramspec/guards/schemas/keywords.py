@@ -38,7 +38,7 @@ def slips(text: str) -> tuple[str, ...]:
     document = json.loads(text)
     found = [
         f"{keyword!r} at {place or 'the root'}, which says nothing there: did you mean {meant!r}?"
-        for place, schema in _schemas(document, "")
+        for place, schema in _schemas(document)
         for keyword in schema
         if (meant := _meant(keyword, schema)) is not None
     ]
@@ -72,18 +72,19 @@ def _plain(keyword: str) -> str:
 _PLAIN = {_plain(keyword): keyword for keyword in sorted(SAYING)}
 
 
-def _schemas(schema: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All that are read as schemas in `schema`, with their places as JSON pointers."""
-    if not isinstance(schema, dict):
-        return
-    yield place, schema
-    for keyword, value in schema.items():
-        here = f"{place}/{escaped(keyword)}"
-        if keyword in ONE or keyword == "additionalItems":
-            yield from _schemas(value, here)
-        if isinstance(value, list) and keyword in (*MANY, "items"):
-            for index, child in enumerate(value):
-                yield from _schemas(child, f"{here}/{index}")
-        if isinstance(value, dict) and keyword in (*NAMED, "$defs", "definitions", "dependencies"):
-            for name, child in value.items():
-                yield from _schemas(child, f"{here}/{escaped(name)}")
+def _schemas(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All that are read as schemas in `document`, with their places as JSON pointers."""
+    left = [("", document)]
+    while left:
+        place, schema = left.pop()
+        if not isinstance(schema, dict):
+            continue
+        yield place, schema
+        for keyword, value in schema.items():
+            here = f"{place}/{escaped(keyword)}"
+            if keyword in ONE or keyword == "additionalItems":
+                left.append((here, value))
+            if isinstance(value, list) and keyword in (*MANY, "items"):
+                left += [(f"{here}/{index}", child) for index, child in enumerate(value)]
+            if isinstance(value, dict) and keyword in (*NAMED, "$defs", "definitions", "dependencies"):
+                left += [(f"{here}/{escaped(name)}", child) for name, child in value.items()]
