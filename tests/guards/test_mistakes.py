@@ -41,6 +41,7 @@ class Uncallable(BaseModel):
         (lambda: MAKES.grammar(BYTES, "a"), "a grammar must be a text or a Path, .*: the tokenizer comes second"),
         (lambda: MAKES.grammar("sql-select", BYTES), r"a grammar must have rules, .*: call Guard.load\('sql-select'\)"),
         (lambda: MAKES.grammar("[a-z]+", BYTES), "a grammar must have rules, .*: call Guard.regex with a regex"),
+        (lambda: MAKES.grammar("", BYTES), "a grammar must have rules, in Lark or GBNF, got ''"),
         (lambda: MAKES.grammar('{"type": "string"}', BYTES), "a grammar must have rules, .*: call Guard.json_schema"),
         (
             lambda: MAKES.load("grammars/csv.lark", BYTES),
