@@ -4,10 +4,13 @@
 import re
 from random import Random
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ngramspec import load_pico
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.source import Backend
@@ -266,3 +269,24 @@ def test_a_budget_within_calls_is_refused() -> None:
     with pytest.raises(GuardError, match=r"max_tokens counts from the start of an answer"):
         guard.between("<", ">")
     assert "Guard.regex('a').after('x', max_tokens=3)" == repr(guard)
+
+
+def test_a_prompt_may_be_any_sequence_of_ids() -> None:
+    prompt = encoded("</think>")
+    for given in (np.array(prompt), torch.tensor(prompt), tuple(prompt)):
+        assert set(b"0123456789") == mask(Guard.regex("[0-9]+", CHAT).after("</think>").matcher(prompt=given))
+
+
+def test_ids_that_are_no_tokens_end_a_turn() -> None:
+    guard = Guard.regex("[0-9]+", BYTES).after(":")
+    assert set(range(256)) == mask(guard.matcher(prompt=[*b"x:", 300]))
+    assert set(b"0123456789") == mask(guard.matcher(prompt=[-1, 300, *b"x:"]))
+
+
+def test_the_packaged_tokenizer_reads_its_own_prompts() -> None:
+    tokenizer = load_pico()[1]
+    guard = Guard.regex("[0-9]+", tokenizer).after("</think>")
+    for tail, is_guarded in (("", False), ("<think>\n", False), ("</think>\n\n", True), ("</think>\n 12", True)):
+        matcher = guard.matcher(prompt=tokenizer(f"a number: {tail}").input_ids)
+        assert is_guarded == (matcher.num_guarded is not None)
+        assert tail.strip().removeprefix("</think>").strip().encode() == matcher.begun or not is_guarded

@@ -87,7 +87,6 @@ class Uncallable(BaseModel):
         (Line(ends=[]), r"got Line\(ends=\[\]\): pass the class, Line$"),
         (["a", "b"], r"got \['a', 'b'\]: for one of several values write Literal"),
         ({"a": int}, "a schema must be JSON, .* of a dict of types, write a TypedDict"),
-        (False, "a schema must allow some value, got False"),
         ("schema.json", r"a schema as text must be JSON, got 'schema.json': .*: pass the content of the file"),
         (Uncallable, "a type must have a JSON schema, got .*Uncallable.*: pydantic says: no schema"),
         (object(), "or a type as pydantic takes it, got <object"),

@@ -102,6 +102,6 @@ def test_the_packaged_model_takes_guards_of_its_own_tokenizer_only() -> None:
     model, tokenizer = load_pico()
     inputs = tokenizer("the year ", return_tensors="pt")
     out = answer(model, Guard.regex("[0-9]{4}", tokenizer), dict(inputs), is_plain=False)
-    assert Guard.regex("[0-9]{4}", tokenizer).accepts(tokenizer.decode(out[0, inputs.input_ids.shape[1] : -1]))
+    assert Guard.regex("[0-9]{4}", tokenizer).accepts(str(tokenizer.decode(out[0, inputs.input_ids.shape[1] : -1])))
     with pytest.raises(GuardError, match="the tokenizer that made the prompt"):
         answer(model, Guard.regex("[0-9]{4}", FEW), dict(inputs), is_plain=False)

@@ -181,8 +181,8 @@ class Guard(_InAList):
         """Free text up to the first `marker`, for instance "</think>", and right after it this guard.
 
         The marker may lie inside a token, or be a special token by name. The row cannot end before it.
-        It counts in the prompt too, where only blanks, or the beginning of a guarded text, come after it there: as a
-        chat template closes the reasoning. A prompt may also end in a part of it.
+        It counts in the prompt too, in its last turn, where only blanks, or the beginning of a guarded text, come after
+        it there: as a chat template closes the reasoning. A prompt may also end in a part of it.
         max_tokens: a budget for the reasoning. After so many emitted tokens the marker is what comes next, in the
         tokens that the tokenizer cuts it into. `accepts` and `legal_head` see no tokens, and count none.
         """

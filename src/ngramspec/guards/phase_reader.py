@@ -174,8 +174,7 @@ class Reader:
         for text in (part, part.without_blanks()):
             phase = self.text(Guarded(Inner(self._make_inner(()))), text.head)
             for token in text.tokens:
-                is_known = 0 <= token < len(self._vocabulary)
-                phase = self.token(phase, token) if phase is not None and is_known else None
+                phase = None if phase is None else self.token(phase, token)
             if phase is not None:
                 return phase
         return None

@@ -12,6 +12,7 @@ A text may begin in the prompt: u, or u m and the head of v (`prompts.py`).
 
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from ngramspec.errors import GuardWarning, shortened
 from ngramspec.guards.markers import Arrivals, EndMarker, Marker, everything
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phase_reader import Free, Guarded, Inner, Limit, Phase, Reader
-from ngramspec.guards.prompts import Part, end_of
+from ngramspec.guards.prompts import Part, last_turn
 from ngramspec.guards.types import BitmaskArray, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -49,6 +50,12 @@ class Phased:
         own = [marker.text for marker in (self.start, self.end) if marker is not None]
         self.markers: list[bytes] = own + (inner.markers if isinstance(inner, Phased) else [])
 
+    @cached_property
+    def within(self) -> frozenset[int]:
+        """The special tokens whose names are part of a marker."""
+        names = ((token, self.vocabulary.tokens[token]) for token in self.vocabulary.special)
+        return frozenset(token for token, name in names if name and any(name in marker for marker in self.markers))
+
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
         """A fresh matcher, at the start."""
         return PhasedMatcher(self, eos_tokens)
@@ -70,11 +77,12 @@ class PhasedMatcher(Matcher):
     def read_prompt(self, prompt: Sequence[int]) -> None:
         """See `Matcher`. Warns of a marker after which the prompt goes on as no guarded text does."""
         compiled = self._compiled
-        self._prompt = end_of(prompt, self.vocabulary, self.eos_tokens, compiled.markers)
+        padding = {*self.eos_tokens, *self.vocabulary.eos_tokens, *self.vocabulary.padding}
+        self._prompt = last_turn(prompt, self.vocabulary, padding, compiled.within)
         self._phase, lost = self._opened()
         num_guarded = self.num_guarded
         self.begun = self._prompt.text[-num_guarded:] if num_guarded else b""
-        if lost is not None and not lost.has_turns(compiled.markers):
+        if lost is not None:
             warnings.warn(
                 f"what a prompt has after {compiled.start.text.decode()!r} must be the beginning of a guarded text, or"
                 f" blank, got {shortened(lost.text.decode(errors='replace'))}: the text is free until that marker"
@@ -93,9 +101,7 @@ class PhasedMatcher(Matcher):
         return Free(start.progress_at(self._prompt.text)), rest
 
     def _begin(self, part: Part) -> int | None:
-        """See `Matcher`. Here any text may come first, but none of an earlier turn."""
-        if part.has_turns(self._compiled.markers):
-            return None
+        """See `Matcher`. Here any text may come first."""
         self._prompt = part
         self._restart()
         return len(part.text)

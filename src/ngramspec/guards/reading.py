@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ngramspec.errors import shortened
-
 NO_UTF8 = b"\xff"
 """A byte that never occurs in text."""
 
@@ -101,7 +99,7 @@ def _unreadable(tokenizer: Any, reason: str) -> TypeError:
 def _named(tokenizer: Any) -> str:
     if isinstance(tokenizer, type):
         return f"the class {tokenizer.__name__}"
-    return shortened(tokenizer) if isinstance(tokenizer, str) else type(tokenizer).__name__
+    return type(tokenizer).__name__
 
 
 def _way_out(tokenizer: Any) -> str:

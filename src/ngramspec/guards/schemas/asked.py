@@ -17,9 +17,7 @@ def schema_text(schema: Any) -> str:
         schema = _read(schema)
     if schema is True:
         schema = {}
-    if schema is False:
-        raise GuardError("a schema must allow some value, got False, which allows none")
-    if not isinstance(schema, dict):
+    if not isinstance(schema, dict | bool):
         raise GuardError(
             f"a schema must be a dict, JSON text, or a type as pydantic takes it, got {shortened(schema)}"
             + _way_out(schema)
