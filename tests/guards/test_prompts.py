@@ -3,6 +3,7 @@
 
 import re
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -273,8 +274,9 @@ def test_a_budget_within_calls_is_refused() -> None:
 
 def test_a_prompt_may_be_any_sequence_of_ids() -> None:
     prompt = encoded("</think>")
-    for given in (np.array(prompt), torch.tensor(prompt), tuple(prompt)):
-        assert set(b"0123456789") == mask(Guard.regex("[0-9]+", CHAT).after("</think>").matcher(prompt=given))
+    every: list[Any] = [np.array(prompt), torch.tensor(prompt), tuple(prompt)]
+    for ids_given in every:
+        assert set(b"0123456789") == mask(Guard.regex("[0-9]+", CHAT).after("</think>").matcher(prompt=ids_given))
 
 
 def test_ids_that_are_no_tokens_end_a_turn() -> None:
