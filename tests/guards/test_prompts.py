@@ -16,6 +16,7 @@ from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.source import Backend
 from tests.guards.test_ends import mask
+from tests.guards.test_failures import few_items
 from tests.guards.vocabularies import BYTES, EOS, ids, words
 
 NAMES = (
@@ -292,3 +293,9 @@ def test_the_packaged_tokenizer_reads_its_own_prompts() -> None:
         matcher = guard.matcher(prompt=tokenizer(f"a number: {tail}").input_ids)
         assert is_guarded == (matcher.num_guarded is not None)
         assert tail.strip().removeprefix("</think>").strip().encode() == matcher.begun or not is_guarded
+
+
+def test_a_backend_that_fails_over_the_prompt_is_an_error_of_ours() -> None:
+    guard = Guard(few_items(), "ambiguous").after(":")
+    with pytest.raises(GuardError, match="must say what is allowed next"):
+        guard.matcher(prompt=list(b":" + b"a" * 30))

@@ -94,7 +94,8 @@ class Matcher(ABC):
     def read_prompt(self, prompt: Sequence[int]) -> None:  # noqa: B027 (without markers a prompt is nobody's text)
         """Begin where the tokens `prompt`, which the row answers, leave off; before anything is committed.
 
-        Only markers are looked for in it; see `Guard.after` and `Guard.between`.
+        Only markers are looked for in it; see `Guard.after` and `Guard.between`. Raises GuardError where the backend
+        cannot say whether a guarded text begins there.
         """
 
     # What a backend does. Any of these may raise BackendError.

@@ -79,7 +79,8 @@ class PhasedMatcher(Matcher):
         compiled = self._compiled
         padding = {*self.eos_tokens, *self.vocabulary.eos_tokens, *self.vocabulary.padding}
         self._prompt = last_turn(prompt, self.vocabulary, padding, compiled.within)
-        self._phase, lost = self._opened()
+        with self._alone():
+            self._phase, lost = self._tried_twice(self._opened)
         num_guarded = self.num_guarded
         self.begun = self._prompt.text[-num_guarded:] if num_guarded else b""
         if lost is not None:
