@@ -16,7 +16,7 @@ from tests.hf.comparing import Comparison, compare
 from tests.hf.models import EOS, PAD, tiny
 from tests.hf.tokenizers import character_tokenizer
 
-TOKENIZER = character_tokenizer("abcdexyz0123 ")
+TOKENIZER = character_tokenizer("abcdexyz0123Ġ")  # the last one is how byte-level tokenizers write a blank
 PAIRS = r"([ab][01]){4,8}"
 GUARD = Guard.regex(PAIRS, TOKENIZER)
 GUARDS = {
@@ -109,7 +109,7 @@ def test_each_row_goes_on_from_its_own_prompt(side: str) -> None:
     do_sample=st.booleans(),
     max_new_tokens=st.integers(1, 40),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_any_prompt_equals_plain(prompt: list[str], kind: str, do_sample: bool, max_new_tokens: int) -> None:
     guarded(("".join(prompt),), GUARDS[kind], do_sample=do_sample, max_new_tokens=max_new_tokens)
 
