@@ -607,7 +607,8 @@ def test_logits_wider_than_the_vocabulary_are_never_chosen(extra: int) -> None:
 
 
 def test_logits_narrower_than_the_vocabulary_lose_what_they_lack() -> None:
-    wide = Vocabulary([*Vocabulary.of(TOKENIZER).tokens, b"zz", b"ab"], special=[PAD], eos_tokens=[EOS])
+    added = [NUM_TOKENS, NUM_TOKENS + 1]
+    wide = Vocabulary([*Vocabulary.of(TOKENIZER).tokens, b"zz", b"ab"], special=[PAD, *added], eos_tokens=[EOS])
     guard = Guard.regex(REGEX, wide)
     comparison = guarded(writer(), padded_prompts(2, seed=2, vocabulary=NUM_TOKENS), guard)
     assert np.all(comparison.speculative.numpy() < NUM_TOKENS)

@@ -217,7 +217,7 @@ def check_vocabularies(request: Request) -> None:
     real = ids if request.mask is None else ids[request.mask[:, -ids.shape[1] :] != 0]
     own = model.generation_config.eos_token_id
     ends = request.stops.eos_tokens
-    are_own = ends == set([own] if isinstance(own, int) else own or ())
+    are_own = bool(ends) and ends == set([own] if isinstance(own, int) else own or ())
     for known in {guard.vocabulary for processor in request.processors for guard in _guards_in(processor)}:
         check_fits(known, vocabulary(model), [real.flatten().tolist()])
         if are_own and not any(token in known.special for token in ends):
