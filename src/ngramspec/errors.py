@@ -13,7 +13,8 @@ NgramspecWarning       (UserWarning)       the text is right, but something is n
 └── GuardWarning                           a guard enforces less than what it was made from says
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -80,3 +81,9 @@ def shortened(value: object, limit: int = 60) -> str:
     """`value` as an error message quotes it: at most `limit` characters of its `repr`."""
     text = repr(value)
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """What an error message adds where `given` looks like one of `known`."""
+    near = difflib.get_close_matches(str(given).lower(), list(known), n=1, cutoff=0.4)
+    return f": did you mean {near[0]!r}?" if near else ""

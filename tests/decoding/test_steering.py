@@ -1,5 +1,6 @@
 """A steered draft is legal to its end, leaves the matchers as they were, and goes on where a cut one would end."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,6 +123,28 @@ def test_between_markers_the_schema_is_foreseen_again_each_time() -> None:
         found = drafted(AdaptiveLookup(), [guard.matcher()], b"", [before], 30, None)
         assert found.startswith(b'{"invoice_number":')
     assert b"invoice" not in drafted(AdaptiveLookup(), [guard.matcher()], b"", [b"well"], 30, None)
+
+
+@pytest.mark.parametrize("whitespace", ["flexible", "spaced", "compact"])
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+def test_what_is_foreseen_is_spaced_as_its_guard_has_it(whitespace: Any, backend: Any) -> None:
+    guard = Guard.json_schema(SCHEMA, BYTES, whitespace=whitespace, backend=backend)
+    separators = (",", ":") if whitespace == "compact" else None
+    text = json.dumps(json.loads(TEXT), separators=separators).encode()
+    begun = text[: text.index(b"4711")]
+    found = drafted(AdaptiveLookup(), [guard.matcher()], PROMPT, [begun], 60, None)
+    assert begun + found == text[: len(begun) + len(found)]
+    assert len(found) > len(b'4711, "currency"')
+
+
+@pytest.mark.parametrize("begun", [b"", b'{"invoice_number": ', b'{"invoice_number": 4711, "cur'])
+def test_what_the_prompt_has_begun_is_foreseen_to_go_on(begun: bytes) -> None:
+    matcher = (
+        Guard.json_schema(SCHEMA, BYTES, whitespace="spaced").between("<", ">").matcher(prompt=[*b"so: <", *begun])
+    )
+    found = drafted(AdaptiveLookup(), [matcher], PROMPT + b"so: <" + begun, [], 60, None)
+    assert (TEXT + b">")[len(begun) :].startswith(found)
+    assert found
 
 
 @pytest.mark.parametrize("kind", GUARDS)

@@ -18,7 +18,7 @@ ALL = 1 << 40
 
 
 def foresight(vocabulary: Vocabulary = BYTES, *, is_guarded: bool = True) -> Foresight:
-    return Foresight(JsonText(SCHEMA, lambda: "Köln und Rom", is_compact=False), vocabulary, is_guarded=is_guarded)
+    return Foresight(JsonText(SCHEMA, lambda: "Köln und Rom"), vocabulary, is_guarded=is_guarded)
 
 
 def spelled(row: Foresight, vocabulary: Vocabulary, most: int = 60) -> bytes:

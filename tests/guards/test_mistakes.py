@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import BaseModel
+from transformers import AutoTokenizer
 
-from ngramspec.errors import GuardError
+from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards import Guard, Vocabulary
 from tests.guards.test_failures import few_items
 from tests.guards.vocabularies import BYTES
+from tests.hf.tokenizers import character_tokenizer
 
 MAKES: Any = Guard
 GUARD: Any = Guard.regex("a", BYTES)  # a user's, whose types nobody checks
+MAKES_INT: Any = 0
+MAKES_TEXTS: Any = ["a"]
 
 
 class Uncallable(BaseModel):
@@ -31,10 +35,24 @@ class Uncallable(BaseModel):
         (lambda: MAKES.choice(5, BYTES), "a choice must be a list of at least one text, got 5"),
         (lambda: MAKES.choice([], BYTES), "a choice must be a list of at least one text"),
         (lambda: MAKES.choice(["a", 1], BYTES), "a choice must be a list of at least one text"),
-        (lambda: MAKES.choice("ab", BYTES), "a choice must be a list of at least one text, got 'ab'"),
+        (lambda: MAKES.choice("ab", BYTES), r"a choice must be a list of at least one text, got 'ab': write \['ab'\]"),
+        (lambda: MAKES.choice(BYTES, ["a"]), "a choice must be a list .*: the tokenizer comes second"),
+        (lambda: MAKES.regex(BYTES, "a"), "a regex must be a text, .*: the tokenizer comes second"),
+        (lambda: MAKES.grammar(BYTES, "a"), "a grammar must be a text or a Path, .*: the tokenizer comes second"),
+        (lambda: MAKES.grammar("sql-select", BYTES), r"a grammar must have rules, .*: call Guard.load\('sql-select'\)"),
+        (lambda: MAKES.grammar("[a-z]+", BYTES), "a grammar must have rules, .*: call Guard.regex with a regex"),
+        (lambda: MAKES.grammar("", BYTES), "a grammar must have rules, in Lark or GBNF, got ''"),
+        (lambda: MAKES.grammar('{"type": "string"}', BYTES), "a grammar must have rules, .*: call Guard.json_schema"),
+        (
+            lambda: MAKES.load("grammars/csv.lark", BYTES),
+            r"one by name, got 'grammars/csv.lark': call Guard.grammar\(Path",
+        ),
+        (lambda: GUARD.matcher("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
+        (lambda: GUARD.accepts(b"a"), "a text must be a str, got b'a': decode tokens or bytes first"),
+        (lambda: GUARD.legal_head([97]), r"a text must be a str, got \[97\]"),
         (lambda: MAKES.load(["json"], BYTES), "a grammar to load must be one of"),
-        (lambda: MAKES.json_schema(Uncallable, BYTES), "a pydantic class must have a JSON schema"),
-        (lambda: MAKES.json_schema(BaseModel, BYTES), "a pydantic class must have a JSON schema"),
+        (lambda: MAKES.json_schema(Uncallable, BYTES), "a type must have a JSON schema"),
+        (lambda: MAKES.json_schema(BaseModel, BYTES), "a type must have a JSON schema"),
         (lambda: GUARD.processor("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
         (lambda: GUARD.processor(1.5), "eos_token_id must be a token id or a list of them, got 1.5"),
         (lambda: MAKES.grammar("a\0.lark", BYTES), "a grammar's file must be text in UTF-8"),
@@ -51,10 +69,83 @@ def test_guards_per_row_come_in_a_list(guards: Any) -> None:
         Guard.per_row(guards)
 
 
-@pytest.mark.parametrize("whitespace", ["Compact", None])
-def test_whitespace_is_one_of_two(whitespace: Any) -> None:
-    with pytest.raises(ValueError, match="whitespace must be one of flexible, compact, got"):
+@pytest.mark.parametrize(
+    ("whitespace", "meant"), [("Compact", ": did you mean 'compact'"), ("space", "'spaced'"), (None, "")]
+)
+def test_whitespace_is_one_of_three(whitespace: Any, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"whitespace must be one of flexible, spaced, compact, got .*{meant}"):
         Guard.json_schema({}, BYTES, whitespace=whitespace)
+
+
+def test_a_backend_is_one_of_two() -> None:
+    with pytest.raises(ValueError, match=r"backend must be one of .*, got 'guidance': did you mean 'llguidance'"):
+        MAKES.json_schema({}, BYTES, backend="guidance")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "named"),
+    [
+        (r"x\bfoo", r"a word boundary, \b at position 1 of .* write the characters that come there"),
+        (r"a(?=b)b", r"a lookahead, (?= at position 1"),
+        (r"[(?=]a(?!b)c", r"a negative lookahead, (?! at position 6"),
+        (r"(?<=a)b", r"a lookbehind, (?<= at position 0"),
+        (r"\\\(a(?<!b)c", r"a negative lookbehind, (?<! at position 5"),
+        (r"(a|b)\1", r"a reference back, \1 at position 5 of .* write the texts out that there may be"),
+        (r"(?P<x>a)(?P=x)", r"a reference back, (?P=x) at position 8"),
+        (r"a$b", r"an anchor inside, $ at position 1 of .* leave it out"),
+        (r"\Aab\Z", r"an anchor inside, \A at position 0"),
+        (r"(?>a)b", r"an atomic group, (?> at position 0 of .* write (?:…)"),
+        (r"(a)?(?(1)b|c)", r"a condition, (?( at position 4"),
+        (r"a(?#note)b", r"a comment, (?# at position 1"),
+    ],
+)
+def test_what_no_regex_has_is_named_with_its_position_and_a_way_out(pattern: str, named: str) -> None:
+    with pytest.raises(UnsupportedError, match=".*".join(map(re.escape, named.split(".*")))):
+        Guard.regex(pattern, BYTES)
+
+
+def test_what_an_escape_or_a_class_holds_is_no_construct() -> None:
+    guard = Guard.regex(r"[(?=$^]\\b\(\?=a|^b$", BYTES)
+    assert [True, True, False] == [guard.accepts(text) for text in ("=\\b(?=a", "b", "^b$")]
+
+
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+@pytest.mark.parametrize("pattern", ["ab\\", "\\", "a\\\\\\"])
+def test_a_backslash_at_the_end_is_refused(pattern: str, backend: Any) -> None:
+    with pytest.raises(GuardError, match="a backslash must escape something, got one at the end of"):
+        Guard.regex(pattern, BYTES, backend=backend)
+    assert Guard.regex(pattern + "\\", BYTES, backend=backend).accepts((pattern + "\\").replace("\\\\", "\\"))
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "way_out"),
+    [
+        ("org/model", r"pass AutoTokenizer.from_pretrained('org/model')"),
+        (Path("folder"), r"pass AutoTokenizer.from_pretrained('folder')"),
+        (AutoTokenizer, r"the class AutoTokenizer .* pass what AutoTokenizer.from_pretrained(…) returns"),
+        (None, "pass the model's tokenizer"),
+        (character_tokenizer("ab").backend_tokenizer, "pass transformers' PreTrainedTokenizerFast(tokenizer_object=…)"),
+        (["a"], "pass Vocabulary(tokens)"),
+    ],
+)
+def test_what_is_no_tokenizer_is_named(tokenizer: Any, way_out: str) -> None:
+    with pytest.raises(TypeError, match=".*".join(map(re.escape, way_out.split(" .* ")))):
+        Guard.regex("a", tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MAKES("a", BYTES), "a guard is made by Guard.json_schema, .*, got 'a'"),
+        (lambda: len(GUARD), r"logits_processor must be a list, got Guard.regex\('a'\): write \[guard\]"),
+        (lambda: Vocabulary([b"a"], eos_tokens=MAKES_INT), "eos_tokens must be token ids, in a list, got 0"),
+        (lambda: Vocabulary([b"a"], special=MAKES_TEXTS), r"special must be token ids, in a list, got \['a'\]"),
+    ],
+)
+def test_what_is_no_argument_is_named(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+    assert GUARD
 
 
 def test_choices_may_come_from_anywhere() -> None:

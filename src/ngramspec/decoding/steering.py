@@ -14,9 +14,12 @@ import numpy as np
 from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, TokenArray
 from ngramspec.drafting.types import Steering as DraftSteering
 from ngramspec.errors import GuardError
-from ngramspec.foresight import CONTINUED, LONGEST, Evidence, Foresight, JsonText, KeyedText, whole
+from ngramspec.foresight import COMPACT, CONTINUED, LONGEST, PLAIN, Evidence, Foresight, JsonText, KeyedText, whole
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Kind, Source
+
+_STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
+"""How a JSON text is spaced, by the whitespace of its guard; where nothing is known, one blank is foreseen."""
 
 _MOST_TOKENS = 20_000
 """Of the texts that values are looked for in, so many tokens at the end."""
@@ -142,12 +145,9 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
         tokens = np.concatenate([each[-_MOST_TOKENS:] for each in texts])[-_MOST_TOKENS:] if texts else NO_DRAFT
         return vocabulary.decode(tokens.tolist()).decode(errors="replace")
 
-    kind = (
-        JsonText(source.text, text, is_compact=source.whitespace == "compact")
-        if source.kind is Kind.JSON_SCHEMA
-        else KeyedText(text)
-    )
-    return Foresight(kind, vocabulary, is_guarded=matcher.num_guarded is not None)
+    is_json = source.kind is Kind.JSON_SCHEMA
+    kind = JsonText(source.text, text, _STYLES[source.whitespace]) if is_json else KeyedText(text)
+    return Foresight(kind, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
 
 
 def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: DraftSteering) -> Draft:

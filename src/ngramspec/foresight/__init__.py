@@ -5,5 +5,6 @@ from ngramspec.foresight.foresight import Foresight, whole
 from ngramspec.foresight.json_text import JsonText
 from ngramspec.foresight.keyed_text import KeyedText
 from ngramspec.foresight.run import LONGEST
+from ngramspec.foresight.style import COMPACT, PLAIN
 
-__all__ = ["CONTINUED", "LONGEST", "Evidence", "Foresight", "JsonText", "KeyedText", "whole"]
+__all__ = ["COMPACT", "CONTINUED", "LONGEST", "PLAIN", "Evidence", "Foresight", "JsonText", "KeyedText", "whole"]

@@ -36,11 +36,14 @@ FREE = State(None)
 class Foresight:
     """Follows one row's text, committed and drafted, and foresees it."""
 
-    def __init__(self, text: Text, vocabulary: Spelling, *, is_guarded: bool) -> None:
-        """text: its kind. is_guarded: from the beginning."""
+    def __init__(self, text: Text, vocabulary: Spelling, *, is_guarded: bool, begun: bytes = b"") -> None:
+        """text: its kind. is_guarded: from the beginning. begun: what of it the prompt has said."""
         self._text = text
         self._tokens, self._vocabulary = vocabulary.tokens, vocabulary
-        self._committed = self._state = State(text.start()) if is_guarded else FREE
+        self._committed = self._state = FREE
+        if is_guarded:
+            read, rest = whole(begun)
+            self._committed = self._state = State(text.read(text.start(), read), rest)
         # What was pushed behind `_state`: it is read when it must be, for most drafts are as foreseen.
         self._unread: list[int] = []
         self._num_guarded: int | None = None

@@ -8,17 +8,17 @@ from ngramspec.foresight.cursor import At, Cursor, read, start
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.prediction import foresee
 from ngramspec.foresight.shapes import Shapes
-from ngramspec.foresight.style import COMPACT, PLAIN
+from ngramspec.foresight.style import PLAIN, Style
 from ngramspec.foresight.values import Values
 
 
 class JsonText:
     """A `Text` that fits a schema."""
 
-    def __init__(self, schema: str, prompt: Callable[[], str], *, is_compact: bool) -> None:
-        """schema: as JSON. prompt: the row's, asked for when it is needed. is_compact: there are no blanks."""
+    def __init__(self, schema: str, prompt: Callable[[], str], style: Style = PLAIN) -> None:
+        """schema: as JSON. prompt: the row's, asked for when it is needed. style: what is known of its blanks."""
         self._shapes = _shapes(schema)
-        self._style = COMPACT if is_compact else PLAIN
+        self._style = style
         self._prompt = prompt
 
     @cached_property

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, get_args
 
-from ngramspec.errors import GuardError, GuardWarning
+from ngramspec.errors import GuardError, GuardWarning, did_you_mean
 from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.phases import Compiled
-from ngramspec.guards.schemas import prepared, prepared_regex
+from ngramspec.guards.schemas import prepared, prepared_regex, why_unreadable
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
@@ -29,7 +29,7 @@ class _Made(Compiled, Protocol):
 _Compile = Callable[[Source, Vocabulary], _Made]
 _COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
 
-_Key = tuple[str, Source, str, str]
+_Key = tuple[str, Source, str, str, frozenset[int]]
 
 
 class _Slot:
@@ -51,8 +51,9 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compil
     Raises GuardError for what the backend cannot compile, UnsupportedError for what it would not enforce.
     """
     if backend not in get_args(Backend):
-        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
-    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting)
+        meant = did_you_mean(backend, get_args(Backend))
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}{meant}")
+    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding)
     with _lock:
         slot = _slots.setdefault(key, _Slot())
         _slots.move_to_end(key)
@@ -69,6 +70,7 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compil
 
 def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> tuple[Compiled, list[str]]:
     left_out: list[str] = []
+    pattern = source.text
     if source.kind is Kind.JSON_SCHEMA:
         text, left_out = prepared(source.text, backend, source.lenient)
         source = replace(source, text=text)
@@ -77,5 +79,8 @@ def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> tuple[
     try:
         made = _COMPILERS[backend](source, vocabulary)
     except BackendError as error:
+        named = why_unreadable(pattern) if source.kind is Kind.REGEX else None
+        if named is not None:
+            raise named from error
         raise GuardError(f"{backend} must be able to compile the {source.kind}, got: {error}") from error
     return made, [*left_out, *made.warnings]

@@ -1,23 +1,44 @@
 """`Guard`: what may come next, compiled once and shared by rows, calls and threads."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
-from operator import index
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
 
-from ngramspec.errors import GuardError, shortened
+from ngramspec.errors import GuardError, did_you_mean, shortened
 from ngramspec.guards import library
+from ngramspec.guards.arguments import (
+    check_characters,
+    check_marker,
+    check_text,
+    check_written,
+    grammar_text,
+    ids_of,
+    warn_of_slips,
+    way_out_of,
+)
 from ngramspec.guards.compiling import compiled
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
+from ngramspec.guards.schemas import schema_text
 from ngramspec.guards.source import Backend, Kind, Source, Whitespace
 from ngramspec.guards.vocabulary import Vocabulary
 
 
-class Guard:
+class _InAList:
+    """What goes into the list `logits_processor`, and is named where it was given in place of that list."""
+
+    def __len__(self) -> int:
+        """Raises TypeError: transformers asks what it takes for a list."""
+        raise TypeError(f"logits_processor must be a list, got {self!r}: write [guard]")
+
+    def __bool__(self) -> bool:
+        """True, whatever has no length."""
+        return True
+
+
+class Guard(_InAList):
     """A constraint on the text: a schema, regex or grammar, compiled for a tokenizer.
 
     >>> guard = Guard.json_schema(Invoice, tokenizer)                                         # doctest: +SKIP
@@ -37,6 +58,10 @@ class Guard:
 
         source: what it was compiled from, None with markers around it. inner: what stands between markers.
         """
+        if not hasattr(compiled, "matcher"):
+            raise TypeError(
+                f"a guard is made by Guard.json_schema, .regex, .choice, .grammar or .load, got {shortened(compiled)}"
+            )
         self._compiled = compiled
         self._description = description
         self.source = source
@@ -73,20 +98,28 @@ class Guard:
         whitespace: Whitespace = "flexible",
         lenient: bool = False,
     ) -> "Guard":
-        """JSON that fits `schema`: a pydantic class, a dict (or True), or JSON text.
+        """JSON that fits `schema`: a dict (or True), JSON text, or a type as pydantic takes it.
 
+        Types are pydantic classes, dataclasses, `TypedDict`, `list[int]`, `int`, `Literal["a", "b"]`, `int | None` and
+        so on, and of a function its arguments.
         Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible" is
-        any amount, as JSON has it, and "compact" none. Any draft from 4 on; the formats that JSON Schema defines are
-        enforced, and others are notes. `docs/schemas.md` says what each backend does.
+        any amount, as JSON has it; "spaced" is one space after each colon and comma, as `json.dumps` writes and most
+        models do; "compact" is none. Any draft from 4 on; the formats that JSON Schema defines are enforced, and others
+        are notes. `docs/schemas.md` says what each backend does.
 
+        Warns (GuardWarning) of a class that allows keys which it does not name, and of a key that looks like a slip of
+        the pen, such as "propertes".
         Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
         lenient=True makes that a GuardWarning.
         """
         if whitespace not in get_args(Whitespace):
-            raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}")
-        text = _schema_text(schema)
+            meant = did_you_mean(whitespace, get_args(Whitespace))
+            raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}{meant}")
+        text = schema_text(schema)
         source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
-        return cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
+        guard = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
+        warn_of_slips(schema, text)
+        return guard
 
     @classmethod
     def regex(cls, pattern: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
@@ -98,7 +131,10 @@ class Guard:
         Raises UnsupportedError for what xgrammar would ignore.
         """
         if not isinstance(pattern, str):
-            raise GuardError(f"a regex must be a text, got {shortened(pattern)}: a compiled pattern has one, .pattern")
+            way_out = (
+                ": a compiled pattern has one, .pattern" if isinstance(pattern, re.Pattern) else way_out_of(pattern)
+            )
+            raise GuardError(f"a regex must be a text, got {shortened(pattern)}{way_out}")
         return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
 
     @classmethod
@@ -106,7 +142,10 @@ class Guard:
         """One of `texts`."""
         choices = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else []
         if not choices or not all(isinstance(text, str) for text in choices):
-            raise GuardError(f"a choice must be a list of at least one text, got {shortened(choices or texts)}")
+            way_out = f": write [{texts!r}]" if isinstance(texts, str) else way_out_of(texts)
+            raise GuardError(
+                f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}"
+            )
         pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in choices)
         return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(choices)})")
 
@@ -120,7 +159,7 @@ class Guard:
 
         Raises GuardError, with the backend's words and line, for what it cannot read.
         """
-        text = _grammar_text(text_or_path)
+        text = grammar_text(text_or_path)
         is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
         source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
         return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
@@ -135,30 +174,51 @@ class Guard:
 
     @classmethod
     def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
-        _check_characters(f"a {source.kind}", source.text)
+        check_characters(f"a {source.kind}", source.text)
         return cls(compiled(source, Vocabulary.of(tokenizer), backend), description, source)
 
-    def after(self, marker: str) -> "Guard":
-        """Free text up to the first `marker`, for instance "</think>", and from right behind it on this guard.
+    def after(self, marker: str, *, max_tokens: int | None = None) -> "Guard":
+        """Free text up to the first `marker`, for instance "</think>", and right after it this guard.
 
         The marker may lie inside a token, or be a special token by name. The row cannot end before it.
+        It counts in the prompt too, in its last turn, where only blanks, or the beginning of a guarded text, come after
+        it there: as a chat template closes the reasoning. A prompt may also end in a part of it.
+        max_tokens: a budget for the reasoning. After so many emitted tokens the marker is what comes next, in the
+        tokens that the tokenizer cuts it into. `accepts` and `legal_head` see no tokens, and count none.
         """
-        _check_marker("marker", marker)
-        return Guard(Phased(self._compiled, marker, None), f"{self!r}.after({marker!r})", inner=self._inner)
+        check_marker("marker", marker)
+        if max_tokens is not None and (
+            not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0
+        ):
+            raise GuardError(f"max_tokens must be a whole number of tokens from 0 on, got {max_tokens!r}")
+        phased = Phased(self._compiled, marker, None, max_tokens)
+        if max_tokens is not None:
+            check_written(phased.start, self.vocabulary)
+        budget = "" if max_tokens is None else f", max_tokens={max_tokens}"
+        return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner)
 
     def between(self, start: str, end: str) -> "Guard":
         """Free text outside, this guard between `start` and `end`, as often as they come.
 
         Where the guarded text is whole, the first `end` closes it. The row can only end in free text.
+        A `start` that the prompt has opened counts, as for `after`.
         """
-        _check_marker("start", start)
-        _check_marker("end", end)
+        check_marker("start", start)
+        check_marker("end", end)
+        if isinstance(self._compiled, Phased) and self._compiled.most_free is not None:
+            raise GuardError(
+                f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last"
+            )
         return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})", inner=self._inner)
 
-    def matcher(self, eos_tokens: Iterable[int] | None = None) -> Matcher:
-        """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own."""
-        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else eos_tokens)
+    def matcher(self, eos_tokens: Iterable[int] | None = None, *, prompt: Sequence[int] = ()) -> Matcher:
+        """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own.
+
+        prompt: `int64[P]`, what the row answers; markers are looked for in it.
+        """
+        matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else ids_of(eos_tokens))
         matcher.source = self._inner
+        matcher.read_prompt(prompt)
         return matcher
 
     def accepts(self, text: str) -> bool:
@@ -166,6 +226,7 @@ class Guard:
 
         Raises GuardError where the backend cannot say.
         """
+        check_text(text)
         try:
             raw = text.encode()
         except UnicodeEncodeError:
@@ -174,6 +235,7 @@ class Guard:
 
     def legal_head(self, text: str) -> int:
         """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
+        check_text(text)
         return self.matcher(())._read(text.encode(errors="surrogatepass"))[0]  # half a pair leaves every guard
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
@@ -193,7 +255,7 @@ class Guard:
         return RowGuards(guards)
 
 
-class RowGuards:
+class RowGuards(_InAList):
     """A guard for each row of a batch, or one for all."""
 
     def __init__(self, guards: Sequence[Guard | None]) -> None:
@@ -211,12 +273,14 @@ class RowGuards:
         return f"Guard.per_row({list(self.guards)!r})" if len(self.guards) > 1 else repr(self.guards[0])
 
     def matchers(
-        self, num_rows: int, eos_tokens: Iterable[int] | None, num_returned: int | None = None
+        self, prompts: Sequence[Sequence[int]], eos_tokens: Iterable[int] | None, num_returned: int | None = None
     ) -> list[Matcher | None]:
         """A fresh matcher for each row of a batch, None for free ones.
 
-        num_returned: sequences that are returned for each prompt, where that is known.
+        prompts: `int64[B, P]`, as the model gets them. num_returned: sequences that are returned for each prompt, where
+        that is known.
         """
+        num_rows = len(prompts)
         copies, left_over = divmod(num_rows, len(self.guards))
         is_known = num_returned is not None and len(self.guards) > 1
         if left_over or not copies or (is_known and copies != num_returned):
@@ -225,11 +289,15 @@ class RowGuards:
                 + (f", {num_returned} for each prompt" if is_known and num_returned != 1 else "")
             )
         ends = None if eos_tokens is None else tuple(eos_tokens)
-        return [None if guard is None else guard.matcher(ends) for guard in self.guards for _ in range(copies)]
+        guards = [guard for guard in self.guards for _ in range(copies)]
+        return [
+            None if guard is None else guard.matcher(ends, prompt=prompt)
+            for guard, prompt in zip(guards, prompts, strict=True)
+        ]
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""
-        return GuardProcessor(self.matchers, None if eos_token_id is None else _ids(eos_token_id))
+        return GuardProcessor(self, None if eos_token_id is None else ids_of(eos_token_id))
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Raises GuardError; see `Guard.__call__`."""
@@ -237,70 +305,3 @@ class RowGuards:
             f"guards mask with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
             " pass their processor() there"
         )
-
-
-def _ids(eos_token_id: Any) -> list[int]:
-    try:
-        ids = [eos_token_id] if not isinstance(eos_token_id, Iterable) else list(eos_token_id)
-        return [index(token) for token in ids]
-    except TypeError as error:  # a text, a number with a fraction, an array without dimensions
-        raise GuardError(f"eos_token_id must be a token id or a list of them, got {eos_token_id!r}") from error
-
-
-def _schema_text(schema: Any) -> str:
-    if hasattr(schema, "model_json_schema"):  # a pydantic class
-        try:
-            schema = schema.model_json_schema()
-        except Exception as error:  # pydantic's own, for a class that has no schema
-            raise GuardError(f"a pydantic class must have a JSON schema, got {schema!r}: {error}") from error
-    if isinstance(schema, str):
-        try:
-            schema = json.loads(schema)
-        except ValueError as error:
-            raise GuardError(f"a schema as text must be JSON, got {shortened(schema)}: {error}") from error
-    if not isinstance(schema, dict | bool):
-        raise GuardError(f"a schema must be a pydantic class, a dict or JSON text, got {shortened(schema)}")
-    try:
-        return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except RecursionError as error:
-        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
-    except (TypeError, ValueError) as error:
-        raise GuardError(f"a schema must be JSON, got {shortened(schema)}: {error}") from error
-
-
-def _grammar_text(text_or_path: str | Path) -> str:
-    if not isinstance(text_or_path, str | Path):
-        raise GuardError(f"a grammar must be a text or a Path, got {shortened(text_or_path)}")
-    path = Path(text_or_path)
-    is_one_line = isinstance(text_or_path, str) and "\n" not in text_or_path
-    if isinstance(text_or_path, str) and not (is_one_line and path.suffix in (".lark", ".gbnf", *_NO_GRAMMARS)):
-        return text_or_path
-    if path.suffix in _NO_GRAMMARS:
-        raise GuardError(
-            f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[path.suffix]} with its content"
-        )
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise GuardError(f"a grammar's path must be a file's, got {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:  # no UTF-8, or a path with a character of code 0
-        raise GuardError(f"a grammar's file must be text in UTF-8, got {str(path)!r}: {error}") from error
-
-
-_NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
-"""Files that are no grammars, by how they end, and who takes what is in them."""
-
-
-def _check_marker(name: str, marker: str) -> None:
-    if not isinstance(marker, str) or not marker:
-        raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")
-    _check_characters(name, marker)
-
-
-def _check_characters(name: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise GuardError(
-            f"{name} must be text, got half a surrogate pair at {error.start}: {shortened(text)}"
-        ) from error

@@ -1,12 +1,11 @@
 """The grammars that come with the package: data files in `grammars/`, each read by its name."""
 
-import difflib
 import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from ngramspec.errors import GuardError
+from ngramspec.errors import GuardError, did_you_mean
 from ngramspec.guards.source import Kind, Source
 
 KINDS = {".lark": Kind.LARK, ".regex": Kind.REGEX, ".schema.json": Kind.JSON_SCHEMA}
@@ -27,9 +26,10 @@ def names() -> list[str]:
 def source(name: str) -> Source:
     """The grammar called `name`; raises GuardError, which lists the names there are, where it is none of them."""
     found = _files()
+    if isinstance(name, str | Path) and Path(name).suffix in (".lark", ".gbnf"):
+        raise GuardError(f"a grammar to load must be one by name, got {str(name)!r}: call Guard.grammar(Path(…))")
     if not isinstance(name, str) or name not in found:
-        near = difflib.get_close_matches(str(name), found, n=1, cutoff=0.4)
-        meant = f": did you mean {near[0]!r}?" if near else ""
+        meant = did_you_mean(name, found)
         raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {name!r}{meant}")
     kind, file = found[name]
     text = file.read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """Markers in a text of tokens: how far one has come, and which tokens could complete one."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,27 @@ class Marker:
     def _inside(self) -> set[int]:
         """Tokens that hold the whole marker and something behind it, wherever it begins."""
         return {token for token, text in enumerate(self.vocabulary.tokens) if text.find(self.text, 0, -1) >= 0}
+
+    def progress_at(self, text: bytes) -> int:
+        """Progress at the end of `text`, in which the marker is not whole."""
+        heads = (length for length in range(len(self.text) - 1, 0, -1) if text.endswith(self.text[:length]))
+        return next(heads, 0)
+
+    def next_token(self, progress: int, banned: Collection[int]) -> int:
+        """The token that goes on in the marker as its tokenizer cuts it: special tokens by name, none of `banned`.
+
+        An id after the vocabulary's own says that it cannot be written.
+        """
+        rest = self.text[progress:]
+        names = {
+            name: token
+            for token in sorted(self.vocabulary.special - set(banned), reverse=True)
+            if (name := self.vocabulary.tokens[token]) and name in rest
+        }
+        found = max((name for name in names if rest.startswith(name)), key=len, default=b"")
+        if found:
+            return names[found]
+        return self.vocabulary.encode_bytes(rest[: min(map(rest.find, names), default=len(rest))])[0]
 
     def crossing(self, progress: int) -> set[int]:
         """Tokens that might complete the marker and go on behind it; all that do are among them."""

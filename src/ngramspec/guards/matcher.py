@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TypeVar
@@ -11,6 +11,7 @@ import numpy as np
 
 from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.lookahead import Lookahead
+from ngramspec.guards.prompts import Part
 from ngramspec.guards.source import Source
 from ngramspec.guards.types import WORD, BackendError, BitmaskArray, is_set, num_words, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
@@ -28,10 +29,12 @@ class Matcher(ABC):
     `_forced`, `_restart`. End of sequence never reaches it: it is allowed if and only if the text so far is accepted.
 
     vocabulary: the tokens. eos_tokens: the ids that end the row. ended: whether one of them has come; nothing is
-    allowed behind it. source: what the guarded text was compiled from, where that is known.
+    allowed behind it. source: what the guarded text was compiled from, where that is known. begun: what of the guarded
+    text the prompt holds.
     """
 
     source: Source | None = None
+    begun: bytes = b""
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary
@@ -88,6 +91,13 @@ class Matcher(ABC):
         """How many bytes at the end of the text the grammar holds for: ALL for most; None where the text is free."""
         return ALL
 
+    def read_prompt(self, prompt: Sequence[int]) -> None:  # noqa: B027 (without markers a prompt is nobody's text)
+        """Begin where the tokens `prompt`, which the row answers, leave off; before anything is committed.
+
+        Only markers are looked for in it; see `Guard.after` and `Guard.between`. Raises GuardError where the backend
+        cannot say whether a guarded text begins there.
+        """
+
     # What a backend does. Any of these may raise BackendError.
 
     @abstractmethod
@@ -120,6 +130,18 @@ class Matcher(ABC):
 
     def _settle(self) -> None:  # noqa: B027 (most backends have nothing to forget)
         """Forget how to take back what was pushed until now: it is committed."""
+
+    def _begin(self, part: Part) -> int | None:
+        """Begin with `part` of a prompt, which comes after a marker, or with what it has after its first blanks.
+
+        Returns how many bytes that is; None where no text begins so.
+        """
+        for text in (part, part.without_blanks()):
+            if self._push_bytes(text.head) == len(text.head) and all(map(self._step, text.tokens)):
+                self._settle()
+                return len(text.text)
+            self._restart()
+        return None
 
     # What is the same for all.
 

@@ -1,10 +1,11 @@
 """Reading text that is free for a while and guarded for a while, token by token and byte by byte."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from ngramspec.guards.markers import EndMarker, Marker
 from ngramspec.guards.matcher import Matcher
+from ngramspec.guards.prompts import Part
 from ngramspec.guards.vocabulary import Vocabulary
 
 
@@ -36,9 +37,10 @@ class Inner:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """Text that is free; progress: how much of the start marker it ends with."""
+    """Text that is free; progress: how much of the start marker it ends with. num_tokens: of it, in a first phase."""
 
     progress: int
+    num_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,23 @@ class Guarded:
 Phase = Free | Guarded
 
 
+class Limit:
+    """How long free text may be; then its marker comes, token by token."""
+
+    def __init__(self, num_tokens: int, marker: Marker, banned: Collection[int]) -> None:
+        """banned: tokens that never come, and are no part of the marker."""
+        self._num_tokens, self._marker, self._banned = num_tokens, marker, banned
+        self._known: dict[int, int] = {}
+
+    def forced(self, phase: Free) -> int | None:
+        """The only token that may come; None where any may."""
+        if phase.num_tokens < self._num_tokens:
+            return None
+        if phase.progress not in self._known:
+            self._known[phase.progress] = self._marker.next_token(phase.progress, self._banned)
+        return self._known[phase.progress]
+
+
 class Reader:
     """From phase to phase; None stands for a text that leaves the grammar.
 
@@ -72,15 +91,28 @@ class Reader:
         start: Marker,
         end: EndMarker | None,
         make_inner: Callable[[Iterable[int]], Matcher],
+        limit: "Limit | None" = None,
     ) -> None:
-        """make_inner: a matcher for what is guarded, at its start, from the ends of sequence that it knows."""
+        """make_inner: a matcher for what is guarded, at its start, from the ends of sequence that it knows.
+
+        limit: of the free text before it, where there is one.
+        """
         self._vocabulary = vocabulary
         self._start = start
         self._end = end
         self._make_inner = make_inner
+        self._limit = limit
 
     def token(self, phase: Phase, token: int) -> Phase | None:
         """What follows `token`."""
+        if self._limit is None or isinstance(phase, Guarded):
+            return self._any_token(phase, token)
+        if self._limit.forced(phase) not in (None, token):
+            return None
+        following = self._any_token(phase, token)
+        return Free(following.progress, phase.num_tokens + 1) if isinstance(following, Free) else following
+
+    def _any_token(self, phase: Phase, token: int) -> Phase | None:
         text = self._vocabulary.tokens[token]
         if not text:
             return self._nothing(phase, token)
@@ -129,6 +161,23 @@ class Reader:
                 return following if place == len(name) else None
             phase = following
         return phase
+
+    def begin(self, part: Part) -> Phase | None:
+        """Where `part` of a prompt, which comes after a start marker, leaves off; None where no guarded text does.
+
+        Blanks at its beginning are left out where that helps.
+        """
+        if self._end is None:
+            inner = Inner(self._make_inner(()))
+            num_bytes = inner.matcher._begin(part)
+            return None if num_bytes is None else Guarded(inner, num_bytes=num_bytes)
+        for text in (part, part.without_blanks()):
+            phase = self.text(Guarded(Inner(self._make_inner(()))), text.head)
+            for token in text.tokens:
+                phase = None if phase is None else self.token(phase, token)
+            if phase is not None:
+                return phase
+        return None
 
     def _free(self, phase: Free, byte: int) -> Phase:
         start = self._start

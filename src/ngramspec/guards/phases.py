@@ -6,16 +6,22 @@ by name. A token that completes it and goes on is allowed where its rest is.
     after(m):       u m v, with m nowhere else in u m, and v guarded
     between(s, e):  u s v e u s v e ... u, with s nowhere else in u s, and v guarded; e is the first one that ends where
                     what has come since s is a whole v and e
+
+A text may begin in the prompt: u, or u m and the head of v (`prompts.py`).
 """
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from ngramspec.errors import GuardWarning, shortened
 from ngramspec.guards.markers import Arrivals, EndMarker, Marker, everything
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.phase_reader import Free, Guarded, Inner, Phase, Reader
+from ngramspec.guards.phase_reader import Free, Guarded, Inner, Limit, Phase, Reader
+from ngramspec.guards.prompts import Part, last_turn
 from ngramspec.guards.types import BitmaskArray, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -32,13 +38,23 @@ class Compiled(Protocol):
 class Phased:
     """Free text up to `start`, then `inner`; and, with an `end`, free text again, as often as it comes."""
 
-    def __init__(self, inner: Compiled, start: str, end: str | None) -> None:
+    def __init__(self, inner: Compiled, start: str, end: str | None, most_free: int | None = None) -> None:
+        """most_free: tokens of free text, after which `start` must come; None: as many as there are."""
         self.vocabulary = inner.vocabulary
+        self.most_free = most_free
         self.inner = inner
         self.start = Marker(start.encode(), inner.vocabulary)
         self.end = None if end is None else EndMarker(end.encode(), self.start, inner.vocabulary)
         self.everything = everything(inner.vocabulary)
         self.free_rows: dict[int, BitmaskArray] = {}
+        own = [marker.text for marker in (self.start, self.end) if marker is not None]
+        self.markers: list[bytes] = own + (inner.markers if isinstance(inner, Phased) else [])
+
+    @cached_property
+    def within(self) -> frozenset[int]:
+        """The special tokens whose names are part of a marker."""
+        names = ((token, self.vocabulary.tokens[token]) for token in self.vocabulary.special)
+        return frozenset(token for token, name in names if name and any(name in marker for marker in self.markers))
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
         """A fresh matcher, at the start."""
@@ -51,14 +67,54 @@ class PhasedMatcher(Matcher):
     def __init__(self, compiled: Phased, eos_tokens: Iterable[int]) -> None:
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
-        self._reader = Reader(compiled.vocabulary, compiled.start, compiled.end, compiled.inner.matcher)
+        most, banned = compiled.most_free, {*self.eos_tokens, *compiled.vocabulary.eos_tokens}
+        self._limit = None if most is None else Limit(most, compiled.start, banned)
+        self._reader = Reader(compiled.vocabulary, compiled.start, compiled.end, compiled.inner.matcher, self._limit)
+        self._prompt = Part(compiled.vocabulary, b"", ())
         self._phase: Phase = Free(0)
         self._earlier: list[Phase] = []
+
+    def read_prompt(self, prompt: Sequence[int]) -> None:
+        """See `Matcher`. Warns of a marker after which the prompt goes on as no guarded text does."""
+        compiled = self._compiled
+        padding = {*self.eos_tokens, *self.vocabulary.eos_tokens, *self.vocabulary.padding}
+        self._prompt = last_turn(prompt, self.vocabulary, padding, compiled.within)
+        with self._alone():
+            self._phase, lost = self._tried_twice(self._opened)
+        num_guarded = self.num_guarded
+        self.begun = self._prompt.text[-num_guarded:] if num_guarded else b""
+        if lost is not None:
+            warnings.warn(
+                f"what a prompt has after {compiled.start.text.decode()!r} must be the beginning of a guarded text, or"
+                f" blank, got {shortened(lost.text.decode(errors='replace'))}: the text is free until that marker"
+                " comes again",
+                GuardWarning,
+                stacklevel=2,
+            )
+
+    def _opened(self) -> tuple[Phase, Part | None]:
+        """The phase that the prompt leads to; and what it has after a marker, where no guarded text begins so."""
+        start = self._compiled.start
+        rest = self._prompt.after_last(start.text)
+        phase = None if rest is None else self._reader.begin(rest)
+        if phase is not None:
+            return phase, None
+        return Free(start.progress_at(self._prompt.text)), rest
+
+    def _begin(self, part: Part) -> int | None:
+        """See `Matcher`. Here any text may come first."""
+        self._prompt = part
+        self._restart()
+        return len(part.text)
 
     def _mask(self, row: BitmaskArray) -> None:
         phase, end = self._phase, self._compiled.end
         if isinstance(phase, Free):
-            row[:] = self._free_row(phase.progress)
+            forced = None if self._limit is None else self._limit.forced(phase)
+            if forced is None:
+                row[:] = self._free_row(phase.progress)
+            elif forced < len(self.vocabulary):
+                set_bits(row, np.array([forced]), allowed=True)
             return
         if phase.is_alive:
             phase.inner.matcher._mask_text(row)
@@ -95,7 +151,8 @@ class PhasedMatcher(Matcher):
     def _forced(self) -> bytes:
         phase, end = self._phase, self._compiled.end
         if isinstance(phase, Free):
-            return b""
+            is_over = self._limit is not None and self._limit.forced(phase) is not None
+            return self._compiled.start.text[phase.progress :] if is_over else b""
         ends = [] if end is None else self._reader.open_ends(phase)
         if end is None or not ends:
             return phase.inner.matcher._forced()
@@ -112,7 +169,7 @@ class PhasedMatcher(Matcher):
         return None if within is None else min(within, self._phase.num_bytes)
 
     def _restart(self) -> None:
-        self._phase = Free(0)
+        self._phase, _ = self._opened()
         self._earlier = []
 
     def _settle(self) -> None:

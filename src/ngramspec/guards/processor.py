@@ -1,6 +1,6 @@
 """Masks on scores, and the logits processor that plain `generate()` takes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,9 +8,12 @@ import numpy as np
 from ngramspec.errors import GuardError
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.types import BitmaskArray, num_words, unpacked
+from ngramspec.guards.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ngramspec.guards.guard import RowGuards
 
 
 def masked(scores: "Tensor", bits: BitmaskArray) -> "Tensor":
@@ -44,30 +47,33 @@ class GuardProcessor:
 
     def __init__(
         self,
-        open_rows: Callable[[int, Iterable[int] | None, int | None], list[Matcher | None]],
+        guards: "RowGuards",
         eos_tokens: Sequence[int] | None,
     ) -> None:
-        self._open_rows = open_rows
+        self.guards = guards
         self.eos_tokens = eos_tokens
         self._is_used = False
         self._ids: Any = None
         self._matchers: list[Matcher | None] = []
         self._padding: dict[int, int] = {}
 
-    def open(self, num_rows: int, num_returned: int | None = None) -> list[Matcher | None]:
+    def open(self, prompts: Sequence[Sequence[int]], num_returned: int | None = None) -> list[Matcher | None]:
         """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before.
 
-        num_returned: sequences that are returned for each prompt, where that is known.
+        prompts: `int64[B, P]`. num_returned: sequences that are returned for each prompt, where that is known.
         """
         if self._is_used:
             raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
         self._is_used = True
-        return self._open_rows(num_rows, self.eos_tokens, num_returned)
+        return self.guards.matchers(prompts, self.eos_tokens, num_returned)
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
         if self._ids is None:
-            self._matchers = self.open(len(input_ids))
+            prompts = input_ids.tolist()
+            self._matchers = self.open(prompts)
+            for vocabulary in {matcher.vocabulary for matcher in self._matchers if matcher is not None}:
+                check_fits(vocabulary, scores.shape[-1], prompts)
         else:
             self._check_is_next(input_ids)
             for row, token in enumerate(input_ids[:, -1].tolist()):
@@ -124,6 +130,28 @@ class GuardProcessor:
             if len(self._matchers) == 1 or row in self._padding or token not in matcher.vocabulary.special:
                 raise
             self._padding[row] = token
+
+
+def check_fits(vocabulary: Vocabulary, num_ids: int, prompts: Iterable[Iterable[int]]) -> None:
+    """Raise GuardError where the model's tokens are surely none of `vocabulary`'s.
+
+    num_ids: ids that the model knows; there may be more than tokens, which fill its table up, and added tokens may lie
+    beyond it. prompts: `int64[B, P]`, what the model's own tokenizer made.
+    """
+    if vocabulary.last_text >= num_ids:
+        raise GuardError(
+            f"a guard must be made with the model's own tokenizer, got one of {len(vocabulary)} tokens for a model that"
+            f" knows {num_ids} ids{_OWN}"
+        )
+    largest = max((token for prompt in prompts for token in prompt), default=0)
+    if largest >= len(vocabulary):
+        raise GuardError(
+            f"a guard must be made with the tokenizer that made the prompt, got token {largest} in it and a guard of"
+            f" {len(vocabulary)} tokens{_OWN}"
+        )
+
+
+_OWN = ": make it with AutoTokenizer.from_pretrained of the model's own name"
 
 
 def fill_next(matcher: Matcher, bits: BitmaskArray, row: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 NO_UTF8 = b"\xff"
@@ -14,6 +15,7 @@ class Reading(NamedTuple):
     tokens: list[bytes]
     special: list[int]
     eos_tokens: list[int]
+    padding: list[int]
     encode: Callable[[str], Sequence[int]]
 
 
@@ -35,7 +37,7 @@ def _read_fast(tokenizer: Any) -> Reading:
     settings = json.loads(tokenizer.backend_tokenizer.to_str())
     settings |= {"padding": None, "truncation": None}
     settings |= {"normalizer": _exact(settings["normalizer"]), "decoder": _spelled_out(settings["decoder"])}
-    eos = tokenizer.eos_token_id
+    eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     try:
         inner = LLTokenizer(json.dumps(settings), eos_token=eos)
     except ValueError as error:
@@ -50,6 +52,7 @@ def _read_fast(tokenizer: Any) -> Reading:
         tokens=tokens,
         special=special,
         eos_tokens=[] if eos is None else [int(eos)],
+        padding=[] if pad is None or pad >= len(tokens) else [int(pad)],
         encode=inner.tokenize_str,
     )
 
@@ -81,6 +84,7 @@ def _read_tekken(tokenizer: Any) -> Reading:
         tokens=[tokenizer.id_to_byte_piece(token, SpecialTokenPolicy.KEEP) for token in range(tokenizer.n_words)],
         special=list(range(tokenizer.num_special_tokens)),
         eos_tokens=[tokenizer.eos_id],
+        padding=[tokenizer.pad_id] if tokenizer.pad_id >= 0 else [],
         encode=lambda text: tokenizer.encode(text, bos=False, eos=False),
     )
 
@@ -88,5 +92,25 @@ def _read_tekken(tokenizer: Any) -> Reading:
 def _unreadable(tokenizer: Any, reason: str) -> TypeError:
     return TypeError(
         "a guard needs the bytes of each token, from a fast tokenizer of transformers that writes text byte by byte,"
-        f" from tekken or from a Vocabulary, got {type(tokenizer).__name__} ({reason}): pass Vocabulary(tokens)"
+        f" from tekken or from a Vocabulary, got {_named(tokenizer)} ({reason}): {_way_out(tokenizer)}"
     )
+
+
+def _named(tokenizer: Any) -> str:
+    if isinstance(tokenizer, type):
+        return f"the class {tokenizer.__name__}"
+    return type(tokenizer).__name__
+
+
+def _way_out(tokenizer: Any) -> str:
+    if isinstance(tokenizer, str | Path):
+        return f"pass AutoTokenizer.from_pretrained({str(tokenizer)!r})"
+    if isinstance(tokenizer, type):
+        return f"pass what {tokenizer.__name__}.from_pretrained(…) returns"
+    if hasattr(tokenizer, "generate") or tokenizer is None:
+        return "pass the model's tokenizer, AutoTokenizer.from_pretrained(…)"
+    if hasattr(tokenizer, "tokenizer"):
+        return "pass its .tokenizer"
+    if hasattr(tokenizer, "to_str"):  # a tokenizer of the library that fast tokenizers are made of
+        return "pass transformers' PreTrainedTokenizerFast(tokenizer_object=…) with its eos_token"
+    return "pass Vocabulary(tokens)"

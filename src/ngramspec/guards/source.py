@@ -7,8 +7,12 @@ from typing import Literal
 Backend = Literal["llguidance", "xgrammar"]
 """Who compiles: llguidance by default, xgrammar by name."""
 
-Whitespace = Literal["flexible", "compact"]
-"""Between the tokens of a JSON text: any amount (a model may then go on with it for ever), or none."""
+Whitespace = Literal["flexible", "spaced", "compact"]
+"""Between the tokens of a JSON text: any amount (a model may then go on with it for ever); one space after each colon
+and comma; or none."""
+
+SEPARATORS = {"spaced": (", ", ": "), "compact": (",", ":")}
+"""Between members, and between a name and its value, where that is settled."""
 
 
 class Kind(StrEnum):

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from operator import index
 from typing import Any, TypeVar
 
 from ngramspec.errors import shortened
@@ -18,8 +19,9 @@ class Vocabulary:
 
     tokens: the bytes of each id; of a special token those of its name, such as `<tool_call>`.
     special: ids that are no text: a grammar of bytes never allows them.
-    eos_tokens: the tokenizer's own ends of sequence.
-    fingerprint: a digest of all this; guards, caches and files that were made with one vocabulary refuse another.
+    eos_tokens: the tokenizer's own ends of sequence. padding: ids that only fill up a prompt.
+    fingerprint: a digest of all but the padding; guards, caches and files that were made with one vocabulary refuse
+    another.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Vocabulary:
         *,
         special: Iterable[int] = (),
         eos_tokens: Iterable[int] = (),
+        padding: Iterable[int] = (),
         encode: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
         """encode: the tokenizer's own way to cut text into tokens; by default into as few as can be.
@@ -41,8 +44,9 @@ class Vocabulary:
             raise (ValueError if wrong is None else TypeError)(
                 f"tokens must be at least one, each as bytes, got {shortened(self.tokens if wrong is None else wrong)}"
             )
-        self.eos_tokens = tuple(eos_tokens)
-        self.special = frozenset(special) | frozenset(self.eos_tokens)
+        self.eos_tokens = tuple(_ids("eos_tokens", eos_tokens))
+        self.padding = frozenset(_ids("padding", padding))
+        self.special = frozenset(_ids("special", special)) | frozenset(self.eos_tokens)
         unknown = sorted(token for token in self.special if not 0 <= token < len(self.tokens))
         if unknown:
             raise ValueError(f"special tokens must be ids from 0 to {len(self.tokens) - 1}, got {shortened(unknown)}")
@@ -95,6 +99,11 @@ class Vocabulary:
         return hashlib.sha256(repr([self.encode(text) for text in _PROBES]).encode()).hexdigest()
 
     @cached_property
+    def last_text(self) -> int:
+        """The last id that is text; -1 where none is."""
+        return next((token for token in reversed(range(len(self))) if token not in self.special), -1)
+
+    @cached_property
     def byte_tokens(self) -> dict[int, int]:
         """An id for each byte. Bytes that no token is alone have ids behind the vocabulary's own, for backends only."""
         found: dict[int, int] = {}
@@ -123,6 +132,13 @@ class Vocabulary:
         tokens = list(self._encode(text)) if self._encode is not None else []
         is_exact = self.special.isdisjoint(tokens) and self.decode(tokens) == text.encode()
         return tokens if is_exact else self._fewest(text.encode())
+
+    def encode_bytes(self, text: bytes) -> list[int]:
+        """As `encode`; bytes that are no text, such as the second half of a character, in as few as can be."""
+        try:
+            return self.encode(text.decode())
+        except UnicodeDecodeError:
+            return self._fewest(text)
 
     def once(self, name: str, build: Callable[[], T]) -> T:
         """What `build` makes of this vocabulary, made once: a backend's own form of it."""
@@ -162,6 +178,13 @@ class Vocabulary:
         return max(map(len, self._ids), default=1)
 
 
+def _ids(name: str, tokens: Any) -> list[int]:
+    ids = list(tokens) if isinstance(tokens, Iterable) and not isinstance(tokens, str) else None
+    if ids is None or not all(hasattr(token, "__index__") for token in ids):
+        raise TypeError(f"{name} must be token ids, in a list, got {shortened(tokens)}")
+    return [index(token) for token in ids]
+
+
 _PROBES = (
     '{"name": "value", "items": [1, -2.5, true, null], "created_at": "2024-02-29T12:00:00Z"}\n',
     "The delivered invoices, international organisations and understanding; def __init__(self): return x != y",
@@ -176,4 +199,9 @@ _lock = threading.Lock()
 def _state(tokenizer: Any) -> tuple[object, ...]:
     """What tells that tokens were added, or that some are special now."""
     size = len(tokenizer) if hasattr(tokenizer, "__len__") else None
-    return size, getattr(tokenizer, "eos_token_id", None), tuple(getattr(tokenizer, "all_special_ids", ()))
+    return (
+        size,
+        getattr(tokenizer, "eos_token_id", None),
+        tuple(getattr(tokenizer, "all_special_ids", ())),
+        getattr(tokenizer, "pad_token_id", None),
+    )

@@ -6,7 +6,7 @@ raises once the other rows have ended too.
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +17,10 @@ from torch import Tensor
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import BitmaskArray, Guard, GuardProcessor, Matcher, RowGuards
-from ngramspec.guards.processor import masked, nothing_allowed
+from ngramspec.guards.processor import check_fits, masked, nothing_allowed
 from ngramspec.guards.types import is_set, num_words
+from ngramspec.hf.refusals import vocabulary
+from ngramspec.hf.request import Request
 from ngramspec.hf.seam import LogitsProcessorList
 
 MAX_THREADS = 4
@@ -171,17 +173,18 @@ class Guards:
 
 
 def with_masking(
-    processors: LogitsProcessorList, num_rows: int, eos_tokens: set[int], num_returned: int
+    processors: LogitsProcessorList, input_ids: Tensor, eos_tokens: set[int], num_returned: int
 ) -> tuple[Any, Guards]:
     """`processors` with a Masking in the place of each guard, and the guards; the same list where there are none.
 
-    num_returned: sequences that are returned for each prompt.
+    input_ids: `int64[B, P]`, padded: as plain decoding's processors see them. num_returned: sequences that are
+    returned for each prompt.
     Raises GuardError where a guard holds and nothing would ever end a row.
     """
     guards = Guards()
     replaced = LogitsProcessorList()
     for processor in processors:
-        matchers = _matchers(processor, num_rows, eos_tokens, num_returned)
+        matchers = _matchers(processor, input_ids, eos_tokens, num_returned)
         if matchers is None:
             guards.others.append(type(processor).__name__)
             replaced.append(processor)
@@ -204,14 +207,46 @@ def with_processors(processors: Any, eos_tokens: Sequence[int] | None) -> Logits
     return LogitsProcessorList(map(followed, processors))
 
 
+def check_vocabularies(request: Request) -> None:
+    """Raise GuardError where a guard among the processors was surely made with another model's tokenizer.
+
+    What can be known: the ids that the model has, those of the prompt, and its own ends of sequence, which are special
+    tokens. Two tokenizers of one size that agree in these are taken for one.
+    """
+    model, ids = request.model, request.input_ids
+    real = ids if request.mask is None else ids[request.mask[:, -ids.shape[1] :] != 0]
+    own = model.generation_config.eos_token_id
+    ends = request.stops.eos_tokens
+    are_own = bool(ends) and ends == set([own] if isinstance(own, int) else own or ())
+    for known in {guard.vocabulary for processor in request.processors for guard in _guards_in(processor)}:
+        check_fits(known, vocabulary(model), [real.flatten().tolist()])
+        if are_own and not any(token in known.special for token in ends):
+            texts = ", ".join(repr(known.decode([token]).decode(errors="replace")) for token in sorted(ends))
+            raise GuardError(
+                "a guard must be made with the model's own tokenizer, whose ends of sequence are special tokens, got"
+                f" the model's {sorted(ends)}, which to the guard are {texts}"
+            )
+
+
+def _guards_in(processor: object) -> Iterator[Guard]:
+    if isinstance(processor, GuardProcessor):
+        processor = processor.guards
+    if isinstance(processor, Guard):
+        yield processor
+    elif isinstance(processor, RowGuards):
+        yield from (guard for guard in processor.guards if guard is not None)
+
+
 def has_guards(processors: Any) -> bool:
     """Whether plain decoding could not call all of `processors`."""
     return any(isinstance(processor, Guard | RowGuards) for processor in processors or ())
 
 
-def _matchers(processor: object, num_rows: int, eos_tokens: set[int], num_returned: int) -> list[Matcher | None] | None:
+def _matchers(
+    processor: object, input_ids: Tensor, eos_tokens: set[int], num_returned: int
+) -> list[Matcher | None] | None:
     if isinstance(processor, GuardProcessor):
-        return processor.open(num_rows, num_returned)
+        return processor.open(input_ids.tolist(), num_returned)
     if isinstance(processor, Guard):
         processor = Guard.per_row([processor])
     if not isinstance(processor, RowGuards):
@@ -220,9 +255,11 @@ def _matchers(processor: object, num_rows: int, eos_tokens: set[int], num_return
                 f"logits_processor must hold processors and guards, got {processor!r} in it: Guard.per_row([…]) has a"
                 " guard for each prompt"
             )
+        if isinstance(getattr(processor, "__self__", None), Guard | RowGuards):
+            raise TypeError(f"logits_processor must hold processors and guards, got a method, {processor!r}: call it")
         return None
     _check_ends(processor, eos_tokens)
-    return processor.matchers(num_rows, eos_tokens, num_returned)
+    return processor.matchers(input_ids.tolist(), eos_tokens, num_returned)
 
 
 def _check_ends(guard: object, eos_tokens: Collection[int] | None) -> None:

@@ -49,7 +49,7 @@ def decode(
     picker = Picker(do_sample=bool(request.config.do_sample), num_rows=len(ids), device=ids.device)
     record = Record(request.config)
     num_returned = request.config.num_return_sequences or 1
-    processors, guards = with_masking(request.processors, len(ids), stops.eos_tokens, num_returned)
+    processors, guards = with_masking(request.processors, ids, stops.eos_tokens, num_returned)
     chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)

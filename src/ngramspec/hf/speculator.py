@@ -17,6 +17,7 @@ from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, ch
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
 from ngramspec.hf.early import refuse_early
+from ngramspec.hf.guarding import check_vocabularies
 from ngramspec.hf.loop import decode, decode_plainly
 from ngramspec.hf.mistypes import check_model, check_parts
 from ngramspec.hf.output import Output
@@ -181,6 +182,7 @@ class Speculator:
     def _way(self, request: Request) -> tuple[Request, str | None, Trial | None]:
         """How a call is decoded: the request, why it is decoded plainly if it is, and the trial that watches it."""
         why_plainly = self._why_undrafted(request)
+        check_vocabularies(request)
         strangers = strangers_in(request.model) if why_plainly is None else []
         if not strangers:
             return request, why_plainly, None

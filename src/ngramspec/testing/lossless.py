@@ -77,7 +77,7 @@ def _assert_holds(
     call = Call(model, *left_padded([prompt], settings["pad_token_id"], model.device), settings, seed)
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         tokens = call.emitted(call.run(custom_generate=Speculator()))[0].tolist()
-    matcher = guard.matcher(call.eos_tokens)
+    matcher = guard.matcher(call.eos_tokens, prompt=call.input_ids[0].tolist())
     try:
         matcher.advance(tokens)
         if matcher.ended and guard.source is not None:

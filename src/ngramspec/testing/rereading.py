@@ -25,8 +25,9 @@ class Rereading:
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
         bits = np.zeros((len(scores), num_words(len(self._guard.vocabulary))), np.int32)
-        for row, tokens in enumerate(input_ids[:, self._start :].tolist()):
-            matcher = self._guard.matcher(self._eos_tokens)
+        for row, text in enumerate(input_ids.tolist()):
+            tokens = text[self._start :]
+            matcher = self._guard.matcher(self._eos_tokens, prompt=text[: self._start])
             end = next((place for place, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
             matcher.advance(tokens[: end + 1])
             if matcher.ended:

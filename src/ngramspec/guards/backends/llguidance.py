@@ -14,7 +14,7 @@ import numpy as np
 
 from ngramspec.guards.backends.gbnf import lark_of
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -85,12 +85,13 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
 
 def _json_options(source: Source) -> "JsonCompileOptions":
     """All that a schema's own "x-guidance" might change is said here, and this counts."""
-    is_compact = source.whitespace == "compact"
+    is_flexible = source.whitespace == "flexible"
+    members, values = SEPARATORS.get(source.whitespace, (",", ":"))
     return {
-        "whitespace_flexible": not is_compact,
-        "whitespace_pattern": None if is_compact else r"[\x20\x0A\x0D\x09]+",
-        "item_separator": ",",
-        "key_separator": ":",
+        "whitespace_flexible": is_flexible,
+        "whitespace_pattern": r"[\x20\x0A\x0D\x09]+" if is_flexible else None,
+        "item_separator": members,
+        "key_separator": values,
         "coerce_one_of": False,
         "lenient": False,
     }

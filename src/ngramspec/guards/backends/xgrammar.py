@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ngramspec.guards.backends.xgrammar_process import WORKER
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -58,9 +58,9 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
     text = re.sub(r"(?m)^[ \t]*%llguidance[ \t]*\{[ \t]*\}[ \t]*$", "", source.text)
     options: dict[str, object] = {}
     if source.kind is Kind.JSON_SCHEMA:
-        is_compact = source.whitespace == "compact"
-        options = {"strict_mode": False, "any_whitespace": not is_compact}
-        options |= {"separators": (",", ":")} if is_compact else {}
+        separators = SEPARATORS.get(source.whitespace)
+        options = {"strict_mode": False, "any_whitespace": separators is None}
+        options |= {"separators": separators} if separators else {}
     serialized = WORKER.compile(_METHODS[source.kind], text, options, texts_of(vocabulary))
     return Compiled(CompiledGrammar.deserialize_json(serialized, tokenizer), vocabulary)
 

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from ngramspec.errors import GuardError, UnsupportedError
+from ngramspec.errors import GuardError, UnsupportedError, shortened
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
+from ngramspec.guards.schemas.constructs import missing
 from ngramspec.guards.schemas.dialects import in_rust, regex_in_xgrammar
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
@@ -51,8 +52,13 @@ def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> s
 def prepared_regex(pattern: str, backend: Backend) -> str:
     """A regex with the same meaning for the backend.
 
-    Raises UnsupportedError for what xgrammar would ignore or misread; llguidance raises on that itself.
+    Raises UnsupportedError for what xgrammar would ignore or misread, llguidance raises on that itself; and GuardError
+    where a backslash has nothing to escape.
     """
+    if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+        raise GuardError(
+            f"a backslash must escape something, got one at the end of {shortened(pattern)}: write two for a backslash"
+        )
     if backend != "xgrammar":
         return pattern
     try:
@@ -60,8 +66,24 @@ def prepared_regex(pattern: str, backend: Backend) -> str:
     except PatternError as error:
         raise UnsupportedError(
             f"all of a regex must be enforced, and xgrammar does not do {error}, got {pattern!r}: "
-            + ("backend='llguidance' does" if _has_rust(pattern) else "no backend does")
+            + ("backend='llguidance' does" if _has_rust(pattern) else f"no backend does{_instead(pattern)}")
         ) from error
+
+
+def why_unreadable(pattern: str) -> UnsupportedError | None:
+    """The error that names what no backend has in `pattern`; None where nothing of the kind is found."""
+    found = missing(pattern)
+    if found is None:
+        return None
+    return UnsupportedError(
+        f"all of a regex must be enforced, got {found.name}, {found.text} at position {found.place} of"
+        f" {shortened(pattern)}, and no backend has that: {found.instead}"
+    )
+
+
+def _instead(pattern: str) -> str:
+    found = missing(pattern)
+    return "" if found is None else f": {found.instead}"
 
 
 def _has_rust(pattern: str) -> bool:

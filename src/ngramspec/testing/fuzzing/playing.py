@@ -48,7 +48,9 @@ class _Stage:
         self.guards: list[Guard | None] = [self.guard if row.is_guarded else None for row in scene.rows]
         self.model: Any = ScriptedModel(self.vocabulary, self.ends, seed=scene.seed, lapses=scene.lapses)
         self.scripts = [self._script(number) for number in range(len(scene.rows))]
-        prompts = [self.vocabulary.encode("ab"[: 1 + number % 2]) for number in range(len(scene.rows))]
+        # No marker of the scene begins in them: what a prompt opens has tests of its own.
+        letters = "cd" if "a" in scene.markers else "ab"
+        prompts = [self.vocabulary.encode(letters[: 1 + number % 2]) for number in range(len(scene.rows))]
         self.inputs = self.model.read_scripts(prompts, self.scripts)
         if scene.is_in_line:
             self.inputs["token_type_ids"] = torch.zeros_like(self.inputs["input_ids"])

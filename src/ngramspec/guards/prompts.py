@@ -1,0 +1,65 @@
+"""What a prompt has begun: the text after its last marker, as a guard would have read it from a model.
+
+A chat template may close the reasoning in the prompt, or open a call there. What follows such a marker is the head of
+the answer if, and only if, a guarded text can begin with it. Earlier turns and examples are not taken for it: a special
+token ends each of them. Nobody has to know the template.
+"""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+
+from ngramspec.guards.vocabulary import Vocabulary
+
+BLANKS = b" \t\r\n"
+"""Templates put them after a marker; where a guarded text cannot begin with them, they are no part of it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The end of a prompt: the bytes of half a token, and tokens of the vocabulary after them."""
+
+    vocabulary: Vocabulary
+    head: bytes
+    tokens: tuple[int, ...]
+
+    @cached_property
+    def text(self) -> bytes:
+        """Its bytes; names of special tokens are text here."""
+        return self.head + b"".join(map(self.vocabulary.tokens.__getitem__, self.tokens))
+
+    def after_last(self, marker: bytes) -> "Part | None":
+        """What comes after the last `marker`; None where there is none."""
+        text = self.text
+        place = text.rfind(marker)
+        return None if place < 0 else self._last(len(text) - place - len(marker))
+
+    def without_blanks(self) -> "Part":
+        """The same without blanks at its beginning."""
+        text = self.text
+        return self._last(len(text.lstrip(BLANKS)))
+
+    def _last(self, num_bytes: int) -> "Part":
+        """The last `num_bytes` bytes of it."""
+        first = len(self.tokens)
+        while first and num_bytes >= (size := len(self.vocabulary.tokens[self.tokens[first - 1]])):
+            first, num_bytes = first - 1, num_bytes - size
+        if not num_bytes:
+            return Part(self.vocabulary, b"", self.tokens[first:])
+        cut = self.vocabulary.tokens[self.tokens[first - 1]] if first else self.head
+        return Part(self.vocabulary, cut[-num_bytes:], self.tokens[first:])
+
+
+def last_turn(prompt: Sequence[int], vocabulary: Vocabulary, padding: Set[int], within: Set[int]) -> Part:
+    """What a prompt has after its last special token, those of `within` aside, which markers hold.
+
+    padding: tokens that fill it up at its end, and are left out there.
+    """
+    tokens = tuple(map(int, prompt))
+    stop = len(tokens)
+    while stop and tokens[stop - 1] in padding and tokens[stop - 1] not in within:
+        stop -= 1
+    start, special, size = stop, vocabulary.special, len(vocabulary)
+    while start and ((token := tokens[start - 1]) in within or (token not in special and 0 <= token < size)):
+        start -= 1
+    return Part(vocabulary, b"", tokens[start:stop])

@@ -1,0 +1,81 @@
+"""What a user asks for: a schema as a dict or as JSON text, or a type of Python's, as one JSON text."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from ngramspec.errors import GuardError, shortened
+
+
+def schema_text(schema: Any) -> str:
+    """`schema` as JSON; raises GuardError for what is none."""
+    if is_type(schema):
+        schema = _of_type(schema)
+    elif isinstance(schema, str):
+        schema = _read(schema)
+    if schema is True:
+        schema = {}
+    if not isinstance(schema, dict | bool):
+        raise GuardError(
+            f"a schema must be a dict, JSON text, or a type as pydantic takes it, got {shortened(schema)}"
+            + _way_out(schema)
+        )
+    try:
+        return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except RecursionError as error:
+        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    except (TypeError, ValueError) as error:
+        raise GuardError(
+            f"a schema must be JSON, got {shortened(schema)}: {error}: of a dict of types, write a TypedDict"
+        ) from error
+
+
+def is_type(schema: Any) -> bool:
+    """Whether it is a type, an annotation such as `list[int]` or `Literal["a", "b"]`, or a function with arguments."""
+    is_annotation = hasattr(schema, "__origin__") or type(schema).__module__ in ("types", "typing")
+    return is_annotation or isinstance(schema, type | FunctionType)
+
+
+def open_classes(text: str) -> Iterator[tuple[str, str]]:
+    """The classes of a type's schema, as JSON, that allow keys which they do not name: names, and their schemas."""
+    document = json.loads(text)
+    for name, schema in [("", document), *document.get("$defs", {}).items()]:
+        if "properties" in schema and "additionalProperties" not in schema:
+            yield schema.get("title") or name, json.dumps({**schema, "$defs": None})
+
+
+def _of_type(kind: Any) -> Any:
+    """The schema of a type, by pydantic: `TypeAdapter` takes what annotations may hold, dataclasses among them."""
+    try:
+        from pydantic import TypeAdapter
+    except ImportError as error:
+        raise ImportError("the schema of a type needs pydantic: pip install pydantic, or pass a dict") from error
+    try:
+        own = getattr(kind, "model_json_schema", None)  # a pydantic class may have one of its own
+        return TypeAdapter(kind).json_schema() if own is None else own()
+    except Exception as error:  # pydantic's own, of many kinds, and what a type itself raises
+        reason = str(error).partition("\n")[0]
+        raise GuardError(f"a type must have a JSON schema, got {shortened(kind)}: pydantic says: {reason}") from error
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    except ValueError as error:
+        is_path = text.strip().endswith(".json") and "\n" not in text.strip()
+        way_out = ": pass the content of the file, Path(…).read_text()" if is_path else ""
+        raise GuardError(f"a schema as text must be JSON, got {shortened(text)}: {error}{way_out}") from error
+
+
+def _way_out(schema: Any) -> str:
+    if isinstance(schema, Path):
+        return ": pass the content of the file, path.read_text()"
+    if hasattr(type(schema), "model_json_schema") or hasattr(type(schema), "__dataclass_fields__"):
+        return f": pass the class, {type(schema).__name__}"
+    if isinstance(schema, list | tuple):
+        return ": for one of several values write Literal[…], for a list of them list[…]"
+    return ": the tokenizer comes second" if hasattr(schema, "backend_tokenizer") else ""

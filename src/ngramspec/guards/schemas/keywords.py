@@ -1,0 +1,90 @@
+"""Keys of a schema that JSON Schema does not know: it ignores them, and so a slip of the pen allows everything."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from ngramspec.errors import shortened
+from ngramspec.guards.schemas.node import MANY, NAMED, ONE, escaped
+
+SAYING = frozenset(
+    [
+        *ONE, *MANY, *NAMED, "additionalItems", "dependencies", "dependentRequired", "$ref", "$dynamicRef",
+        "$recursiveRef", "type", "enum", "const", "multipleOf", "minimum", "maximum", "exclusiveMinimum",
+        "exclusiveMaximum", "pattern", "format", "required", "uniqueItems", "minLength", "maxLength", "minItems",
+        "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
+    ]
+)  # fmt: skip
+"""Keywords that say something of a value."""
+
+NOTES = frozenset(
+    [
+        "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$defs", "definitions", "$vocabulary",
+        "$comment", "title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly",
+        "contentEncoding", "contentMediaType", "contentSchema", "discriminator", "nullable", "externalDocs", "xml",
+    ]
+)  # fmt: skip
+"""Keywords that say nothing of a value, OpenAPI's among them."""
+
+NEAR = 0.86
+"""How like a keyword a key must be for a slip: "propertes" is, "options" and "enumNames", which others use, are not."""
+
+
+@lru_cache(maxsize=256)
+def slips(text: str) -> tuple[str, ...]:
+    """What looks like a slip of the pen in the keys of a schema, as JSON: where it is, and what may be meant."""
+    document = json.loads(text)
+    found = [
+        f"{keyword!r} at {place or 'the root'}, which says nothing there: did you mean {meant!r}?"
+        for place, schema in _schemas(document)
+        for keyword in schema
+        if (meant := _meant(keyword, schema)) is not None
+    ]
+    if found or not isinstance(document, dict) or SAYING & document.keys() or all(map(_is_known, document)):
+        return tuple(found)
+    return (
+        f"only {shortened(list(document))}, which say nothing, so that everything is allowed: write a schema such as"
+        " {'type': 'object', 'properties': {…}}",
+    )
+
+
+def _is_known(keyword: str) -> bool:
+    """Whether a key is a keyword, or a note on purpose: x-order, _format, @type."""
+    return keyword in SAYING or keyword in NOTES or keyword.startswith("x-") or not keyword.lstrip("$")[:1].isalpha()
+
+
+def _meant(keyword: str, schema: dict[str, Any]) -> str | None:
+    """The keyword that was probably meant by an unknown one; None where the schema has it too."""
+    if _is_known(keyword):
+        return None
+    written = _plain(keyword)
+    turned = [plain for plain in _PLAIN if len(plain) > 3 and sorted(plain) == sorted(written)]
+    near = turned or difflib.get_close_matches(written, _PLAIN, n=1, cutoff=NEAR)
+    return _PLAIN[near[0]] if near and _PLAIN[near[0]] not in schema else None
+
+
+def _plain(keyword: str) -> str:
+    return keyword.lower().strip("$").replace("_", "").replace("-", "")
+
+
+_PLAIN = {_plain(keyword): keyword for keyword in sorted(SAYING)}
+
+
+def _schemas(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All that are read as schemas in `document`, with their places as JSON pointers."""
+    left = [("", document)]
+    while left:
+        place, schema = left.pop()
+        if not isinstance(schema, dict):
+            continue
+        yield place, schema
+        for keyword, value in schema.items():
+            here = f"{place}/{escaped(keyword)}"
+            if keyword in ONE or keyword == "additionalItems":
+                left.append((here, value))
+            if isinstance(value, list) and keyword in (*MANY, "items"):
+                left += [(f"{here}/{index}", child) for index, child in enumerate(value)]
+            if isinstance(value, dict) and keyword in (*NAMED, "$defs", "definitions", "dependencies"):
+                left += [(f"{here}/{escaped(name)}", child) for name, child in value.items()]
