@@ -107,6 +107,7 @@ SETUPS: dict[tuple[str, str], Settings] = {
     ("minimax_m3_vl_text", "sparse attention"): {"layer_types": ["minimax_m3_sparse", "full_attention"]},
     ("mistral", "without a window"): {"sliding_window": None},
     ("mllama", "cross attention"): {"text_config": {"cross_attention_layers": [1], "num_hidden_layers": 3}},
+    ("mpt", "with its cache"): {"use_cache": True},
     ("mpt", "without alibi"): {"attn_config": {"alibi": False}},
     ("opt", "norms behind"): {"do_layer_norm_before": False},
     ("phi3", "longrope"): {"rope_parameters": {**ROPE, "rope_type": "longrope", "short_factor": [1.0] * 4,

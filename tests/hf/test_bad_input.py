@@ -137,6 +137,7 @@ def test_an_empty_list_of_ends_is_as_good_as_none() -> None:
     )
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_batch_without_a_pad_token_is_an_error_before_the_first_pass() -> None:
     """Only criteria that end rows need padding, and only transformers' own come with a pad token by themselves."""
 

@@ -160,6 +160,7 @@ class _CountsWidth:
         self._output_hook.remove()
 
 
+@pytest.mark.usefixtures("trusted")
 def test_finished_rows_leave_the_forward_pass_once_they_are_half_of_it() -> None:
     model = tiny("llama")
     prompts = [[2 + row % 3] * (1 + row) for row in range(8)]
@@ -177,6 +178,7 @@ def test_finished_rows_leave_the_forward_pass_once_they_are_half_of_it() -> None
     assert 4 >= widths.shapes[-1][0]
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_prefill_builds_the_logits_of_the_draft_alone() -> None:
     model = tiny("llama")
     case = Case([[2, 3, 4] * 20], "left", 5, [])

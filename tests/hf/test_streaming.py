@@ -111,6 +111,7 @@ def test_puts_come_between_the_same_calls_of_processors_and_criteria(batch: int)
     assert plain == speculative
 
 
+@pytest.mark.usefixtures("trusted")
 def test_tokens_are_put_as_soon_as_the_rows_have_them() -> None:
     """A column waits for the slowest live row, and for nobody else."""
     spec = Speculator(NoDrafter())

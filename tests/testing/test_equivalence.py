@@ -110,6 +110,7 @@ def test_a_text_that_goes_on_behind_its_end_is_a_defect(monkeypatch: pytest.Monk
     assert "defect" == difference.finding
 
 
+@pytest.mark.usefixtures("trusted")
 def test_logits_that_change_no_text_are_a_defect_all_the_same() -> None:
     def perturb(_model: Any, _args: Any, kwargs: dict[str, Any], output: Any) -> None:
         cache = kwargs[CACHE]

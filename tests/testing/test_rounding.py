@@ -93,6 +93,7 @@ def test_a_tie_that_rounding_turns_is_a_near_tie() -> None:
 
 
 @pytest.mark.parametrize("perturbation", [1e-2, 3.0])
+@pytest.mark.usefixtures("trusted")
 def test_logits_that_drafts_change_by_more_than_rounding_are_a_defect(perturbation: float) -> None:
     model = model_with_a_tie(perturbation)
     with torch.no_grad():

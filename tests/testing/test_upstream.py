@@ -19,7 +19,7 @@ from outlines_core import Vocabulary as OutlinesVocabulary
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.backends.llguidance import tokenizer_of
-from ngramspec.guards.source import Backend, Whitespace
+from ngramspec.guards.source import Backend
 from ngramspec.testing.fuzzing.known import KNOWN
 
 BYTES = [bytes([byte]) for byte in range(256)]
@@ -35,11 +35,6 @@ def compiler() -> Any:
 
 def xgrammar_accepts(schema: str, text: str) -> bool:
     return _followed(compiler().compile_json_schema(schema, strict_mode=False), text)
-
-
-def compact_xgrammar_accepts(schema: str, text: str) -> bool:
-    settings = {"any_whitespace": False, "separators": (",", ":"), "strict_mode": False}
-    return _followed(compiler().compile_json_schema(schema, **settings), text)
 
 
 def xgrammar_matches(pattern: str, text: str) -> bool:
@@ -93,8 +88,6 @@ MENDED = [
     (llguidance_accepts, NAMED, r'{"\u0061":"1"}', True),
     (llguidance_accepts, r'{"type":"string","pattern":"^[^\"]$"}', r'"\""', True),
     (xgrammar_accepts, '{"type":"string","pattern":"^c(da*)?$"}', '"ca"', True),
-    (compact_xgrammar_accepts, "{}", "[1, 2]", True),
-    (compact_xgrammar_accepts, "{}", "[1,2]", False),
 ]
 """Who shows what guards keep from their users, a schema, a text, and whether it is accepted."""
 
@@ -136,8 +129,7 @@ def test_jsonschema_says_otherwise(name: str, accepts: Accepts, schema: str, tex
 def test_guards_are_right_where_a_backend_is_not(accepts: Accepts, source: str, text: str, accepted: bool) -> None:
     assert accepted == accepts(source, text), "upstream has mended it"
     backend: Backend = "llguidance" if accepts is llguidance_accepts else "xgrammar"
-    whitespace: Whitespace = "compact" if accepts is compact_xgrammar_accepts else "flexible"
-    guard = Guard.json_schema(source, ALL_BYTES, backend=backend, whitespace=whitespace)
+    guard = Guard.json_schema(source, ALL_BYTES, backend=backend)
     assert guard.accepts(text) is not accepted
 
 
