@@ -1,6 +1,7 @@
 """`Speculator`: the object that `generate(custom_generate=…)` takes."""
 
 import threading
+import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -14,7 +15,7 @@ from transformers.generation.logits_process import LogitsProcessorList
 from transformers.generation.stopping_criteria import StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from ngramspec.decoding import AdaptiveBudget, Budget
+from ngramspec.decoding import AdaptiveBudget, Budget, Clock
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
@@ -37,7 +38,8 @@ class Speculator:
     >>> spec = Speculator()                                                       # doctest: +SKIP
     >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
 
-    One object serves any number of calls, models and threads. `stats` counts what it did, by segment.
+    One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why nothing
+    was drafted where nothing was. What passes of a model cost is shared by all Speculators of a process.
 
     `generate()` keeps `streamer`, `tokenizer` and `synced_gpus` from a callable. Calls that need them go through
     `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
@@ -54,11 +56,13 @@ class Speculator:
         budget: Budget | None = None,
         *,
         undrafted_segments: Collection[str] = (),
+        clock: Clock = time.perf_counter,
     ) -> None:
         """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
 
         budget: how long they are; by default as long as they pay, on this model and machine.
         undrafted_segments: for rows of these nothing is drafted, and nothing is kept of them.
+        clock: seconds that only go on, by which passes are timed; one of your own makes runs that can be repeated.
         """
         for name, value, method in (("drafter", drafter, "open"), ("budget", budget, "allot")):
             if value is not None and (isinstance(value, type) or not hasattr(value, method)):
@@ -71,7 +75,8 @@ class Speculator:
         self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
         self._undrafted = frozenset(undrafted_segments)
-        self._costs = CostTables()
+        self._clock = clock
+        self._costs = CostTables(clock)
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -137,12 +142,13 @@ class Speculator:
     def save_costs(self, path: str | PathLike[str]) -> None:
         """Put what passes were found to cost into a file, for `load_costs`; raises OSError where it cannot be written.
 
+        That is what all Speculators of this process have measured, for they share it.
         A process that is killed meanwhile leaves the earlier file as it was.
         """
         self._costs.save(Path(path))
 
     def load_costs(self, path: str | PathLike[str]) -> None:
-        """Begin with what `save_costs` wrote, for each model whose first call is yet to come.
+        """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
 
         A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
         many threads and the same torch; all others are passed over, and saved again.
@@ -181,7 +187,7 @@ class Speculator:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None:
             costs = self._costs.of(request.model)
-            output, counts = decode(request, drafters, self.budget, costs, segments, references)
+            output, counts = decode(request, drafters, self.budget, costs, segments, references, self._clock)
         else:
             self._warn_once(f"{type(request.model).__name__} {why_plainly}: its text is decoded without drafts")
             output, counts = decode_plainly(request)
