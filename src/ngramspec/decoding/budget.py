@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec.decoding.costs import Costs, Shape
-from ngramspec.decoding.trials import Trials
+from ngramspec.decoding.trials import MOST_CHARGED, Trials
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
@@ -134,23 +134,32 @@ class AdaptiveBudget:
             costs.trials.looked()
             hoped_for = costs.prices(shape, gains.size - 1, hopeful=True)
             assert hoped_for is not None
-            best = _tried(best, values, gains - rate * hoped_for, rate * float(prices[0]), costs.trials)
+            best = _tried(best, gains, rate, prices, hoped_for, costs.trials)
         return lengths(best)
 
 
-def _tried(best: int, values: FloatArray, hopes: FloatArray, plain: float, trials: Trials) -> int:
+def _tried(
+    best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials
+) -> int:
     """The length to try, or `best` where nothing is worth a trial or none can be paid for.
 
-    values, hopes: what each length brings by what was measured, and if what one hopes is true. plain: what the time of
-    a plain pass is worth, in tokens.
+    prices, hoped_for: seconds of each length as measured, and at the best. rate: tokens that a second is worth.
     """
+    values, hopes, plain = gains - rate * prices, gains - rate * hoped_for, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
     worthy = np.flatnonzero(np.isfinite(hopes))
     worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
-    affordable = worthy[losses[worthy] <= trials.credit * plain]
-    if affordable.size:
+    if not worthy.size:
+        return best
+    if not worthy.any():
+        return 0  # a plain pass: it loses less than one, and is asked for seldom
+    affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
+    if trials.is_overdue and affordable.size:  # what is doubted most may have been wrong for longest
+        added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
+        tried = int(affordable[np.argmin((hoped_for[affordable] - prices[0]) / added)])
+    elif affordable.size:
         tried = int(affordable[np.argmax(hopes[affordable])])
-    elif worthy.size and trials.is_full:
+    elif trials.is_overdue:
         tried = int(worthy[np.argmin(losses[worthy])])
     else:
         return best

@@ -43,9 +43,10 @@ class DraftingTime:
         self.of_token = median_low(self._by_token)
         self._unmeasured = 0
 
-    def hoped_for(self) -> float:
-        """As `of_token`, half of it for each doubt."""
-        return float(self.of_token * _HOPE**self._doubts)
+    @property
+    def hope(self) -> float:
+        """How much of `of_token` is believed where one hopes: half for each doubt."""
+        return float(_HOPE**self._doubts)
 
     @property
     def _doubts(self) -> int:

@@ -32,8 +32,8 @@ _MOST_DOUBTS = 60
 _MOST_SURPRISE = 2.0
 """A single pass counts for no more than so many times what was expected of it: the next ones will say the rest."""
 
-_DEAREST = 2.0
-"""A column counts for no more than so many plain passes: beyond one it is never worth its price, whatever it is."""
+DEAREST = 2.0
+"""A column, or a drafted token, counts for no more than so many plain passes: beyond one it never pays anyway."""
 
 
 class Guess(NamedTuple):
@@ -94,7 +94,7 @@ class Growth:
         if columns == 1:
             return
         expected = float(self.of(columns)[-1])
-        price = min(price, _MOST_SURPRISE * expected, _DEAREST * columns)
+        price = min(price, _MOST_SURPRISE * expected, DEAREST * columns)
         if price - 1.0 < _HOPE * (expected - 1.0) and self._prices and self._doubts(np.array([columns]))[0]:
             self._forget_doubted(price)
         self._put(columns, [price])
@@ -163,10 +163,10 @@ class Growth:
         return np.minimum(doubts, _MOST_DOUBTS)
 
     def _forget_doubted(self, price: float) -> None:
-        """Forget what is doubted and dearer than `price`."""
-        widths = np.array(list(self._prices))
-        for width, doubts in zip(widths.tolist(), self._doubts(widths).tolist(), strict=True):
-            if doubts and median_low(self._prices[width]) > price:
+        """Forget what is doubted itself, whatever was measured nearby, and dearer than `price`."""
+        for width, prices in list(self._prices.items()):
+            is_doubted = self._num_passes - self._measured_at[width] >= HALF_LIFE or len(prices) < NUM_ENOUGH
+            if is_doubted and median_low(prices) > price:
                 del self._prices[width], self._measured_at[width]
         self._curve = self._least_step = None
 
@@ -176,16 +176,17 @@ class Growth:
     def _drawn(self) -> tuple[FloatArray, FloatArray]:
         widths = sorted(self._prices)
         medians = [max(1.0, median_low(self._prices[width])) for width in widths]
-        weights = [len(self._prices[width]) for width in widths]
+        ages = [(self._num_passes - self._measured_at[width]) // HALF_LIFE for width in widths]
+        weights = [len(self._prices[width]) * 0.5 ** min(age, _MOST_DOUBTS) for width, age in zip(widths, ages, strict=True)]
         return np.array([1.0, *widths]), np.array([1.0, *rising(medians, weights)])
 
 
-def rising(values: Sequence[float], weights: Sequence[int]) -> list[float]:
+def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """The non-decreasing sequence nearest to `values`, by weighted squares (pool adjacent violators, Ayer et al. 1955).
 
     More columns are no less work: where they were quicker, that was noise.
     """
-    pools: list[tuple[float, int, int]] = []  # mean, weight, how many
+    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for value, weight in zip(values, weights, strict=True):
         mean, total, size = value, weight, 1
         while pools and pools[-1][0] > mean:

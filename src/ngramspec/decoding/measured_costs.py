@@ -9,7 +9,7 @@ import numpy as np
 
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingTime
-from ngramspec.decoding.growth import BLIND, FIRST_GUESS, Growth, Guess
+from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
 from ngramspec.decoding.plain_time import PlainTime
 from ngramspec.decoding.rate import WidthRate
 from ngramspec.decoding.trials import Trials
@@ -17,6 +17,9 @@ from ngramspec.drafting.types import FloatArray
 
 LEAST_PROMPT = 16
 """A pass over fewer columns says little of what a column costs."""
+
+CHANGED = 2.5
+"""Where a plain pass is found to take so many times more or less than was believed, prices in plain passes are void."""
 
 FIRST_REACH = 16
 """The widest pass, in columns, that may be tried before any was, where the reading of a prompt was measured."""
@@ -74,7 +77,8 @@ class MeasuredCosts:
     def per_draft_token(self, *, hopeful: bool = False) -> float:
         """See `Costs`."""
         with self._lock:
-            return self._drafting.hoped_for() if hopeful else self._drafting.of_token
+            most = DEAREST * max((plain.seconds for plain in self._plain.values()), default=math.inf)
+            return min(most, self._drafting.of_token) * (self._drafting.hope if hopeful else 1.0)
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`; all of it until passes of fewer rows were measured."""
@@ -105,14 +109,17 @@ class MeasuredCosts:
         with self._lock:
             self._num_passes += 1
             plain = self._plain.get(_kind(shape))
+            before = plain.seconds if plain is not None else seconds
             if shape.columns == 1:
                 plain = self._plain.setdefault(_kind(shape), PlainTime())
                 plain.record(seconds, self._num_passes)
             if plain is None or self._nearest_plain(shape) is not plain:
                 return
-            growth = self._own_growth(shape)
             if shape.columns > 1:
                 plain.record_wider(seconds)
+            if not 1.0 / CHANGED < plain.seconds / before < CHANGED:
+                self._growths.pop(_sizes(shape), None)  # ratios to what was not so
+            growth = self._own_growth(shape)
             growth.record(shape.columns, seconds / plain.seconds)
             self._rates.setdefault(_size(shape.rows), WidthRate()).record(shape.columns, num_tokens / shape.rows)
 

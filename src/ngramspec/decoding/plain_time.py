@@ -5,8 +5,11 @@ from statistics import median_low
 
 from ngramspec.decoding.growth import NUM_ENOUGH, NUM_KEPT
 
-STALE = 512
+STALE = 256
 """Passes after which a plain pass is measured again, where one hopes: until then a neighbour may have come or gone."""
+
+_WRONG = 0.5
+"""A pass that takes less than this share of what was believed shows that what was measured before was disturbed."""
 
 _QUICKER = 0.8
 """A wider pass that takes less than this share of a plain one shows that plain ones were disturbed."""
@@ -36,7 +39,9 @@ class PlainTime:
         return not self.is_known or now - self._measured_at >= STALE
 
     def record(self, seconds: float, now: int) -> None:
-        """Take in a pass of one column."""
+        """Take in a pass of one column. Where it is doubted and proves to be much quicker, all before is forgotten."""
+        if self.is_doubted(now) and seconds < _WRONG * self.seconds:
+            self._times.clear()
         self._times.append(seconds)
         self.seconds = median_low(self._times)
         self._measured_at = now
@@ -44,7 +49,8 @@ class PlainTime:
     def record_wider(self, seconds: float) -> None:
         """Take in a pass of more columns, which a plain one does not exceed."""
         if seconds < _QUICKER * self.seconds:
-            self.record(seconds, self._measured_at)
+            self._times.append(seconds)
+            self.seconds = median_low(self._times)
 
     def state(self) -> list[float]:
         """The times."""
