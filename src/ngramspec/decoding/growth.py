@@ -29,6 +29,9 @@ _HOPE = 0.5
 
 _MOST_DOUBTS = 60
 
+_WRONG = 0.75
+"""A pass that takes less than this share of what was believed was not just a quick one."""
+
 _MOST_SURPRISE = 2.0
 """A single pass counts for no more than so many times what was expected of it: the next ones will say the rest."""
 
@@ -95,7 +98,8 @@ class Growth:
             return
         expected = float(self.of(columns)[-1])
         price = min(price, _MOST_SURPRISE * expected, DEAREST * columns)
-        if price - 1.0 < _HOPE * (expected - 1.0) and self._prices and self._doubts(np.array([columns]))[0]:
+        is_wrong = price < _WRONG * expected and price - 1.0 < _HOPE * (expected - 1.0)
+        if is_wrong and self._doubts(np.array([columns]))[0]:
             self._forget_doubted(price)
         self._put(columns, [price])
         self._measured_at[columns] = self._num_passes
