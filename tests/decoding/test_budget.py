@@ -169,7 +169,8 @@ def test_where_a_trial_is_due_what_could_be_tried_is_drafted() -> None:
         least.append(budget.min_survival(alone(1), costs))
         budget.allot(drafted([]), [100], alone(1), costs)
     assert [True] * (PROBE_EVERY - 1) == [each > 1.0 for each in least[: PROBE_EVERY - 1]]
-    assert [True] * PROBE_EVERY == [each < 0.5 for each in least[PROBE_EVERY:]]  # it stays due until something is drafted
+    # It stays due until something is drafted.
+    assert [True] * PROBE_EVERY == [each < 0.5 for each in least[PROBE_EVERY:]]
 
 
 def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None:

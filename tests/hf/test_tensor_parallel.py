@@ -38,9 +38,8 @@ def test_processes_that_share_a_model_draft_alike_whatever_their_clocks_say(tmp_
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    result = subprocess.run(
-        [*launcher, str(program), str(tmp_path / "model")], capture_output=True, text=True, timeout=600
-    )
+    command = [*launcher, str(program), str(tmp_path / "model")]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (0, "") == (result.returncode, result.stderr if result.returncode else "")
     passes = [line for line in result.stdout.splitlines() if line.startswith("passes")]
     assert 2 == len(passes)

@@ -138,9 +138,7 @@ class AdaptiveBudget:
         return lengths(best)
 
 
-def _tried(
-    best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials
-) -> int:
+def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials) -> int:
     """The length to try, or `best` where nothing is worth a trial or none can be paid for.
 
     prices, hoped_for: seconds of each length as measured, and at the best. rate: tokens that a second is worth.

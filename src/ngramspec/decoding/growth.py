@@ -181,7 +181,8 @@ class Growth:
         widths = sorted(self._prices)
         medians = [max(1.0, median_low(self._prices[width])) for width in widths]
         ages = [(self._num_passes - self._measured_at[width]) // HALF_LIFE for width in widths]
-        weights = [len(self._prices[width]) * 0.5 ** min(age, _MOST_DOUBTS) for width, age in zip(widths, ages, strict=True)]
+        halves = [0.5 ** min(age, _MOST_DOUBTS) for age in ages]
+        weights = [len(self._prices[width]) * half for width, half in zip(widths, halves, strict=True)]
         return np.array([1.0, *widths]), np.array([1.0, *rising(medians, weights)])
 
 

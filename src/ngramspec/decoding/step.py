@@ -13,7 +13,6 @@ from ngramspec.decoding.undrafted import why_undrafted
 from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
 
-
 Clock = Callable[[], float]
 """Seconds that only go on, such as `time.perf_counter`."""
 

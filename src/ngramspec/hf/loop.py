@@ -99,9 +99,7 @@ def decode_plainly(request: Request) -> tuple[Output, list[Counters]]:
     for row in range(len(sequences)):
         length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]
         undrafted = {Undrafted.PLAIN: length} if length else {}
-        counts.append(
-            Counters(requests=1, tokens=length, target_passes=length, num_undrafted_per_reason=undrafted)
-        )
+        counts.append(Counters(requests=1, tokens=length, target_passes=length, num_undrafted_per_reason=undrafted))
     return output, counts
 
 
