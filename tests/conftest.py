@@ -39,7 +39,9 @@ def _steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Speculator of which no clock is asked goes by one that says the same in every run: no test depends on time."""
     from ngramspec import Speculator
 
-    monkeypatch.setitem(Speculator.__init__.__kwdefaults__, "clock", SteadyClock())
+    defaults = Speculator.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "clock", SteadyClock())
 
 
 class SteadyClock:

@@ -57,7 +57,7 @@ class Service:
     def extend(self, tokens: TokenArray) -> None: ...
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        survival = PROBABILITY ** np.arange(1, max_tokens + 1)
+        survival = np.cumprod(np.full(max_tokens, PROBABILITY))
         length = int((survival >= min_survival).sum())
         self._now += DRAFTING * length + self.drafting_delay
         return Draft(np.ones(length, np.int32), survival=survival[:length], is_unsure=length < max_tokens)
