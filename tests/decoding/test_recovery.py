@@ -96,7 +96,15 @@ DELAYS = st.one_of(
 STRETCHES = st.lists(st.tuples(DELAYS, DELAYS), min_size=1, max_size=12)
 
 
-UNDISTURBED = {machine.name: speed(Service(machine).run(WITHIN), 200) for machine in (*MACHINES, GPU, CLIFF)}
+UNDISTURBED = {machine.name: speed(Service(machine).run(300), 200) for machine in (*MACHINES, GPU, CLIFF)}
+
+
+def passes_until_back(service: Service) -> int:
+    """Passes after which a hundred in a row are nearly as fast as undisturbed ones; a number beyond WITHIN if never."""
+    for passes in range(100, WITHIN + 1, 100):
+        if speed(service, 100) >= 0.75 * UNDISTURBED[service.machine.name]:
+            return passes
+    return WITHIN + 1
 
 
 @pytest.mark.parametrize("machine", [*MACHINES, GPU, CLIFF], ids=lambda machine: machine.name)
@@ -106,26 +114,26 @@ UNDISTURBED = {machine.name: speed(Service(machine).run(WITHIN), 200) for machin
 @example(warm=5, delays=[(3600.0, 0.0)], passes=LONGEST)
 @example(warm=0, delays=[(0.0, 3600.0)], passes=LONGEST)
 @example(warm=5, delays=[(0.0, 1.0), (0.0, 0.0)], passes=LONGEST)
-@settings(max_examples=10)
+@settings(max_examples=8)
 def test_after_any_disturbance_speculation_returns(
     machine: Machine, warm: int, delays: list[tuple[float, float]], passes: int
 ) -> None:
-    service = Service(machine).run(warm).disturbed(delays, passes).run(WITHIN)
-    assert speed(service, 200) >= 0.75 * UNDISTURBED[machine.name]
+    service = Service(machine).run(warm).disturbed(delays, passes)
+    assert passes_until_back(service) <= WITHIN
 
 
 @given(warm=st.sampled_from([0, 40]), delays=STRETCHES, passes=st.integers(1, LONGEST))
 @example(warm=40, delays=[(0.0, 3600.0)], passes=LONGEST)
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_after_any_disturbance_trials_cost_little_where_drafts_never_pay(
     warm: int, delays: list[tuple[float, float]], passes: int
 ) -> None:
-    service = Service(DEAR).run(warm).disturbed(delays, passes).run(WITHIN)
+    service = Service(DEAR).run(warm).disturbed(delays, passes).run(500)
     plain = 1 / DEAR.seconds(1, 1)
     assert speed(service, 1000) >= 0.99 * plain
 
 
 def test_saved_prices_that_are_wrong_are_measured_again() -> None:
     wrong = Service(DEAR).run(200).costs.state()
-    service = Service(GPU, MeasuredCosts.of_state(wrong)).run(WITHIN)
-    assert speed(service, 200) >= 0.75 * UNDISTURBED[GPU.name]
+    service = Service(GPU, MeasuredCosts.of_state(wrong))
+    assert passes_until_back(service) <= WITHIN

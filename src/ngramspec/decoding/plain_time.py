@@ -5,7 +5,7 @@ from statistics import median_low
 
 from ngramspec.decoding.growth import NUM_ENOUGH, NUM_KEPT
 
-STALE = 256
+STALE = 512
 """Passes after which a plain pass is measured again, where one hopes: until then a neighbour may have come or gone."""
 
 _WRONG = 0.5
