@@ -128,9 +128,9 @@ def test_after_any_disturbance_speculation_returns(
 def test_after_any_disturbance_trials_cost_little_where_drafts_never_pay(
     warm: int, delays: list[tuple[float, float]], passes: int
 ) -> None:
-    service = Service(DEAR).run(warm).disturbed(delays, passes).run(500)
+    service = Service(DEAR).run(warm).disturbed(delays, passes).run(WITHIN)
     plain = 1 / DEAR.seconds(1, 1)
-    assert speed(service, 1000) >= 0.99 * plain
+    assert speed(service, 1000) >= 0.98 * plain
 
 
 def test_saved_prices_that_are_wrong_are_measured_again() -> None:
