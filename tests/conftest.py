@@ -1,5 +1,6 @@
 """What all tests share: transformers kept quiet, and which package is under test."""
 
+import itertools
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -34,17 +35,33 @@ def pytest_report_header() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _fixed_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Speculator of which no budget is asked drafts ten tokens in every pass: no test depends on the clock."""
-    from ngramspec.decoding import FixedBudget
-    from ngramspec.hf import speculator
+def _steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Speculator of which no clock is asked goes by one that says the same in every run: no test depends on time."""
+    from ngramspec import Speculator
 
-    monkeypatch.setattr(speculator, "AdaptiveBudget", FixedBudget)
+    defaults = Speculator.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "clock", SteadyClock())
+
+
+class SteadyClock:
+    """Seconds on a machine where drafting takes 10 µs and a pass 10 ms, whatever is in it.
+
+    The loop reads it before and after drafting, and before and after the pass.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._steps = itertools.cycle((0.0, 1e-5, 0.0, 1e-2))
+
+    def __call__(self) -> float:
+        self._now += next(self._steps)
+        return self._now
 
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model is tried before it is drafted for: for tests whose own hooks only count, or are the defect to be found."""
+    """No model is tried before it is drafted for: for tests whose hooks only count, or are the defect to be found."""
     from ngramspec.hf import speculator
 
     monkeypatch.setattr(speculator, "strangers_in", lambda model: [])

@@ -1,12 +1,12 @@
 """Counters add up, by segment and across threads."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.stats import Counters, Stats
+from ngramspec.stats import Counters, Stats, Undrafted
 
 passes = st.lists(
     st.integers(0, 8).flatmap(
@@ -30,8 +30,7 @@ def test_what_is_counted_after_a_time_is_told_apart(
     before, after = counters_of(earlier), counters_of(later)
     both = counters_of(earlier)
     both.add(after)
-    expected = replace(after, num_accepted_tokens_per_pos=[])
-    assert expected == both.since(before)
+    assert after == both.since(before)
 
 
 @given(recorded=passes)
@@ -96,5 +95,53 @@ def test_many_threads_may_add() -> None:
 def test_stats_read_as_one_line_and_one_per_segment() -> None:
     stats = Stats()
     stats.add(counters_of([(3, 4, 2), (1, 0, 0)]), "invoices")
-    line = "1 requests, 4 tokens in 2 target passes: 2.00 tokens per pass, acceptance rate 0.50 (2 of 4 draft tokens)"
+    line = (
+        "1 requests, 4 tokens in 2 target passes: 2.00 tokens per pass, acceptance rate 0.50 (2 of 4 draft tokens);"
+        " passes without drafts: no match 1"
+    )
     assert f"{line}\n  invoices: {line}" == str(stats)
+
+
+def test_the_most_frequent_reason_for_no_draft_is_named_first() -> None:
+    counters = Counters()
+    for reason, count in ((Undrafted.NO_PRICE, 1), (Undrafted.TOO_DEAR, 3), (Undrafted.NO_MATCH, 2)):
+        for _ in range(count):
+            counters.record_pass(1, 0, 0, reason)
+    assert str(counters).endswith("; passes without drafts: too dear 3, no match 2, no price 1")
+    assert "passes without drafts" not in str(counters_of([(3, 4, 2)]))
+
+
+@given(recorded=passes, reasons=st.lists(st.sampled_from(Undrafted), min_size=20, max_size=20))
+def test_any_passes_without_drafts_are_the_sum_of_their_reasons(
+    recorded: list[tuple[int, int, int]], reasons: list[Undrafted]
+) -> None:
+    both = Counters()
+    for (num_tokens, num_drafted, num_accepted), reason in zip(recorded, reasons, strict=False):
+        counters = Counters()
+        counters.record_pass(num_tokens, num_drafted, num_accepted, reason)
+        both.add(counters)
+    assert both.target_passes - both.num_drafts == sum(both.num_undrafted_per_reason.values())
+
+
+def test_stats_are_json() -> None:
+    stats = Stats()
+    stats.add(counters_of([(3, 4, 2), (1, 0, 0)]), "invoices")
+    expected = {
+        "requests": 1,
+        "tokens": 4,
+        "target_passes": 2,
+        "num_drafts": 1,
+        "num_draft_tokens": 4,
+        "num_accepted_tokens": 2,
+        "num_accepted_tokens_per_pos": [1, 1],
+        "num_undrafted_per_reason": {"no_match": 1},
+        "acceptance_rate": 0.5,
+        "tokens_per_pass": 2.0,
+    }
+    assert {"total": expected, "segments": {"invoices": expected}} == json.loads(json.dumps(stats.as_dict()))
+
+
+def test_the_repr_of_stats_shows_all_counts() -> None:
+    stats = Stats()
+    stats.add(counters_of([(1, 0, 0)]), "invoices")
+    assert f"Stats(total={stats.total!r}, segments={{'invoices': {stats.total!r}}})" == repr(stats)

@@ -2,7 +2,42 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Undrafted(StrEnum):
+    """Why a target pass checked no draft of a row."""
+
+    NO_MATCH = "no_match"
+    """The drafter had nothing to offer: nothing matched, or its guard allowed none of it."""
+
+    TOO_DEAR = "too_dear"
+    """There was a draft, and it was expected to bring less than checking it costs (or a plain pass was measured)."""
+
+    NO_PRICE = "no_price"
+    """There was a draft, but no plain pass had been measured yet."""
+
+    IN_STEP = "in_step"
+    """There was a draft, but rows of this call go in step, and another one had none."""
+
+    PROMPT = "prompt"
+    """A batch, or a model that prepares its own inputs, read its prompts."""
+
+    NO_ROOM = "no_room"
+    """Only one more token, or position, was left."""
+
+    SWITCHED_OFF = "switched_off"
+    """By `speculate=False`, an undrafted segment, or a budget of no draft tokens."""
+
+    PLAIN = "plain"
+    """The model, or the call, cannot be drafted for, and a warning said why."""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return self.value.replace("_", " ")
 
 
 @dataclass(slots=True)
@@ -17,6 +52,7 @@ class Counters:
     num_drafts: passes that checked at least one draft token.
     num_draft_tokens, num_accepted_tokens: draft tokens checked, and accepted.
     num_accepted_tokens_per_pos: `[j]` counts the drafts whose token j was accepted.
+    num_undrafted_per_reason: passes that checked none, by why (`Undrafted`); together target_passes - num_drafts.
     """
 
     requests: int = 0
@@ -26,6 +62,7 @@ class Counters:
     num_draft_tokens: int = 0
     num_accepted_tokens: int = 0
     num_accepted_tokens_per_pos: list[int] = field(default_factory=list)
+    num_undrafted_per_reason: dict[Undrafted, int] = field(default_factory=dict)
 
     @property
     def acceptance_rate(self) -> float:
@@ -37,8 +74,13 @@ class Counters:
         """Emitted tokens / target passes, undrafted passes included; 0.0 before the first pass."""
         return self.tokens / self.target_passes if self.target_passes else 0.0
 
-    def record_pass(self, num_tokens: int, num_drafted: int, num_accepted: int) -> None:
-        """Count one target pass that emitted `num_tokens` and accepted `num_accepted` of `num_drafted`."""
+    def record_pass(
+        self, num_tokens: int, num_drafted: int, num_accepted: int, undrafted: Undrafted = Undrafted.NO_MATCH
+    ) -> None:
+        """Count one target pass that emitted `num_tokens` and accepted `num_accepted` of `num_drafted`.
+
+        undrafted: why none were drafted, where that is so.
+        """
         self.tokens += num_tokens
         self.target_passes += 1
         self.num_drafts += num_drafted > 0
@@ -46,21 +88,41 @@ class Counters:
         self.num_accepted_tokens += num_accepted
         if num_accepted:
             self._count_positions([1] * num_accepted)
+        if not num_drafted:
+            self._count_undrafted(undrafted, 1)
 
     def add(self, other: "Counters") -> None:
         """Add the counts of `other`."""
-        self.requests += other.requests
-        self.tokens += other.tokens
-        self.target_passes += other.target_passes
-        self.num_drafts += other.num_drafts
-        self.num_draft_tokens += other.num_draft_tokens
-        self.num_accepted_tokens += other.num_accepted_tokens
-        self._count_positions(other.num_accepted_tokens_per_pos)
+        self._add(other, 1)
+
+    def _add(self, other: "Counters", sign: int) -> None:
+        self.requests += sign * other.requests
+        self.tokens += sign * other.tokens
+        self.target_passes += sign * other.target_passes
+        self.num_drafts += sign * other.num_drafts
+        self.num_draft_tokens += sign * other.num_draft_tokens
+        self.num_accepted_tokens += sign * other.num_accepted_tokens
+        self._count_positions([sign * count for count in other.num_accepted_tokens_per_pos])
+        for reason, count in other.num_undrafted_per_reason.items():
+            self._count_undrafted(reason, sign * count)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All counts and both rates by name, as JSON can say them; reasons by their values, such as "no_match"."""
+        reasons = {reason.value: count for reason, count in self.num_undrafted_per_reason.items()}
+        rates = {"acceptance_rate": self.acceptance_rate, "tokens_per_pass": self.tokens_per_pass}
+        return {**asdict(self), "num_undrafted_per_reason": reasons, **rates}
+
+    def _count_undrafted(self, reason: Undrafted, count: int) -> None:
+        self.num_undrafted_per_reason[reason] = self.num_undrafted_per_reason.get(reason, 0) + count
 
     def since(self, earlier: "Counters") -> "Counters":
-        """What was counted after `earlier`, which is these counters at an earlier time; positions apart."""
-        names = ("requests", "tokens", "target_passes", "num_drafts", "num_draft_tokens", "num_accepted_tokens")
-        return Counters(*(getattr(self, name) - getattr(earlier, name) for name in names))
+        """What was counted after `earlier`, a copy of these counts as they were."""
+        later = _copy(self)
+        later._add(earlier, -1)
+        later.num_undrafted_per_reason = {why: count for why, count in later.num_undrafted_per_reason.items() if count}
+        while later.num_accepted_tokens_per_pos and not later.num_accepted_tokens_per_pos[-1]:
+            later.num_accepted_tokens_per_pos.pop()
+        return later
 
     def _count_positions(self, counts: list[int]) -> None:
         missing = len(counts) - len(self.num_accepted_tokens_per_pos)
@@ -69,11 +131,14 @@ class Counters:
             self.num_accepted_tokens_per_pos[position] += count
 
     def __str__(self) -> str:
-        """One line for people."""
+        """One line for people; passes without drafts come last, the most frequent reason first."""
+        reasons = sorted(self.num_undrafted_per_reason.items(), key=lambda counted: -counted[1])
+        listed = ", ".join(f"{reason.words} {count}" for reason, count in reasons)
+        undrafted = f"; passes without drafts: {listed}" if listed else ""
         return (
             f"{self.requests} requests, {self.tokens} tokens in {self.target_passes} target passes:"
             f" {self.tokens_per_pass:.2f} tokens per pass, acceptance rate {self.acceptance_rate:.2f}"
-            f" ({self.num_accepted_tokens} of {self.num_draft_tokens} draft tokens)"
+            f" ({self.num_accepted_tokens} of {self.num_draft_tokens} draft tokens){undrafted}"
         )
 
 
@@ -110,6 +175,17 @@ class Stats:
     def __iter__(self) -> Iterator[tuple[str, Counters]]:
         """Segments and their counters."""
         return iter(self.segments.items())
+
+    def as_dict(self) -> dict[str, Any]:
+        """`{"total": …, "segments": {name: …}}`, each as `Counters.as_dict()` has it: what `json.dumps` takes."""
+        return {
+            "total": self.total.as_dict(),
+            "segments": {name: counters.as_dict() for name, counters in self},
+        }
+
+    def __repr__(self) -> str:
+        """All counts."""
+        return f"Stats(total={self.total!r}, segments={self.segments!r})"
 
     def __str__(self) -> str:
         """The total, then a line per segment."""

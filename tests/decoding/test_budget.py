@@ -19,8 +19,10 @@ from ngramspec.decoding import (
     Shape,
     fitted,
 )
-from ngramspec.decoding.budget import CREDIT, LEAD, LEAD_SHARE, MOST_CREDIT, PROBE_EVERY
-from ngramspec.decoding.growth import NUM_ENOUGH, STALE
+from ngramspec.decoding.budget import LEAD, LEAD_SHARE, MOST_GUESSED, SURE
+from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
+from ngramspec.decoding.plain_time import STALE
+from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
 from ngramspec.drafting import Draft
 
 SURVIVALS = st.lists(st.floats(0, 1), max_size=4).map(lambda steps: np.cumprod(steps or [1.0])[: len(steps)])
@@ -135,33 +137,77 @@ def test_in_a_batch_the_surest_tokens_go_first() -> None:
     assert [0, 2] == allotted(drafted([0.1, 0.1], [0.9, 0.9]), costs)
 
 
-def lengths_of(passes: int, budget: AdaptiveBudget, costs: Costs, survival: list[float]) -> list[int]:
+def test_behind_a_first_prompt_goes_what_is_sure_and_little_beside_it() -> None:
+    costs, budget = MeasuredCosts(), AdaptiveBudget()
+    survival = [0.99**length for length in range(1, 97)]
+    for columns, most in ((300, MOST_GUESSED), (40, 10), (3, 0)):
+        prompt = Shape(1, columns, columns, 0)
+        assert (SURE if most else 1.0) == budget.min_survival(prompt, costs)
+        assert [most] == budget.allot(drafted(survival), [100], prompt, costs)
+    assert [2] == budget.allot(drafted([0.9, 0.6, 0.4]), [100], Shape(1, 300, 300, 0), costs)
+
+
+def lengths_of(passes: int, costs: Costs, survival: list[float]) -> list[int]:
+    budget = AdaptiveBudget()
     return [allotted(drafted(survival), costs, budget=budget)[0] for _ in range(passes)]
 
 
 def test_a_width_that_was_too_dear_once_is_tried_again() -> None:
     costs = measured(1, [1.0, 1.95])
-    budget = AdaptiveBudget()
-    assert {0} == set(lengths_of(2 * PROBE_EVERY, budget, costs, [0.9]))
-    for _ in range(STALE):
+    assert {0} == set(lengths_of(2 * PROBE_EVERY, costs, [0.9]))
+    for _ in range(2 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
-    assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, budget, costs, [0.9]))
+    assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, costs, [0.9]))
 
 
-def test_trials_take_one_pass_in_a_hundred_at_the_most() -> None:
-    costs, budget = measured(1, [1.0, 1.9]), AdaptiveBudget()
-    for _ in range(STALE):
+def test_where_a_trial_is_due_what_could_be_tried_is_drafted() -> None:
+    costs, budget = measured(1, [1.0, 4.0]), AdaptiveBudget()
+    for _ in range(3 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
-    passes = 200 * PROBE_EVERY
-    lost = 1.9 - 1.0 - 0.5  # what a trial costs more, less what it is expected to bring
-    assert sum(lengths_of(passes, budget, costs, [0.5])) * lost <= MOST_CREDIT + passes * CREDIT
+    least = []
+    for _ in range(2 * PROBE_EVERY):
+        least.append(budget.min_survival(alone(1), costs))
+        budget.allot(drafted([]), [100], alone(1), costs)
+    assert [True] * (PROBE_EVERY - 1) == [each > 1.0 for each in least[: PROBE_EVERY - 1]]
+    # It stays due until something is drafted.
+    assert [True] * PROBE_EVERY == [each < 0.5 for each in least[PROBE_EVERY:]]
+
+
+def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None:
+    costs = measured(1, [1.0, 1.9])
+    for _ in range(4 * HALF_LIFE):
+        costs.record(alone(1), 1.0, 1)
+    passes = 4 * LONGEST_WAIT
+    lost = 1.9 - 1.0 - 0.6  # what a trial costs more, less what it is expected to bring
+    number = sum(lengths_of(passes, costs, [0.6]))
+    assert 0 < number * lost <= MOST_CREDIT + passes * CREDIT + (1 + passes / LONGEST_WAIT) * MOST_CHARGED
+
+
+def test_no_belief_puts_a_trial_off_for_longer_than_the_longest_wait() -> None:
+    trials = Trials()
+    trials.charge(1e9)
+    assert 0.0 == trials.credit
+    for _ in range(LONGEST_WAIT - 1):
+        trials.count_pass()
+    assert not trials.is_overdue
+    trials.count_pass()
+    assert trials.is_overdue
+    trials.charge(1.0)
+    assert not trials.is_overdue
+
+
+def test_a_trial_that_promises_little_for_what_it_may_lose_is_not_made() -> None:
+    costs = measured(1, [1.0, 1.9])
+    for _ in range(20 * HALF_LIFE):
+        costs.record(alone(1), 1.0, 1)
+    assert {0} == set(lengths_of(2 * LONGEST_WAIT, costs, [0.1]))
 
 
 def test_plain_passes_are_measured_anew_now_and_then() -> None:
     costs = measured(1, [1.0, 1.0])
     for _ in range(STALE):
         costs.record(Shape(1, 2, 2, 100), 1.0, 2)
-    assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, AdaptiveBudget(), costs, [1.0]))
+    assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, costs, [1.0]))
 
 
 @given(SURVIVALS, st.floats(0.01, 2))

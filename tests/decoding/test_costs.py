@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
-from ngramspec.decoding.growth import FIRST_GUESS, NUM_ENOUGH, NUM_KEPT, STALE, Growth, rising
-from ngramspec.decoding.measured_costs import MEMORY, Rate
+from ngramspec.decoding.drafting_time import NUM_KEPT as DRAFTS_KEPT
+from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth, rising
+from ngramspec.decoding.measured_costs import FIRST_REACH
+from ngramspec.decoding.plain_time import STALE
+from ngramspec.decoding.rate import MEMORY, Rate
 from tests.oracles import rising_slowly
 
 
@@ -39,14 +42,38 @@ def hoped_for(costs: MeasuredCosts, columns: int) -> float:
     return float(prices[-1])
 
 
-def test_nothing_is_said_before_a_pass_of_one_column_was_measured_a_few_times() -> None:
+def test_nothing_is_said_before_a_pass_of_one_column_was_measured() -> None:
     costs = MeasuredCosts()
-    assert priced(costs, 1) is None
-    for _ in range(NUM_ENOUGH):
-        assert priced(costs, 2) is None
-        costs.record(wide(1), 1.0, 1)
+    assert priced(costs, 1) is priced(costs, 2) is None
+    costs.record(wide(1), 1.0, 1)
     assert 1.0 == priced(costs, 1)
     assert priced(costs, 2) == pytest.approx(1.0 + FIRST_GUESS)
+
+
+def test_what_the_reading_of_a_prompt_took_is_the_first_price_of_a_column() -> None:
+    costs = MeasuredCosts()
+    costs.record_prompt(Shape(1, 401, 401, 0), 100.0)  # with what a first pass prepares
+    costs.record_prompt(Shape(1, 201, 201, 0), 21.0)
+    costs.record_prompt(Shape(1, 5, 5, 0), 1.0)  # too few columns to say anything
+    costs.record(wide(1), 1.0, 1)
+    assert priced(costs, 2) == pytest.approx(1.1)
+    assert priced(costs, FIRST_REACH) == pytest.approx(1.0 + 0.1 * (FIRST_REACH - 1))
+    assert priced(costs, FIRST_REACH + 1) == math.inf
+    costs.record(wide(2), 1.5, 1)
+    assert priced(costs, 2) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_what_no_clock_can_say_changes_nothing(seconds: float) -> None:
+    costs = measured((1, 1.0), (4, 1.3))
+    before = costs.state()
+    costs.record(wide(1), seconds, 1)
+    costs.record(wide(4), seconds, 4)
+    costs.record_prompt(Shape(1, 100, 100, 0), seconds)
+    if seconds != 0.0:  # a draft of no time is fine
+        costs.record_drafting(seconds, 3)
+    assert before == costs.state()
+    assert 0.0 == costs.per_draft_token()
 
 
 def test_a_width_is_tried_once_half_of_it_was_measured() -> None:
@@ -73,6 +100,46 @@ def test_the_first_pass_of_a_width_counts_for_twice_what_was_expected_at_the_mos
     costs = measured((1, 1.0))
     costs.record(wide(2), 50.0, 1)
     assert priced(costs, 2) == pytest.approx(2 * (1 + FIRST_GUESS))
+
+
+def test_no_column_is_believed_to_cost_more_than_a_few_plain_passes() -> None:
+    costs = measured((1, 1.0))
+    for _ in range(20):
+        costs.record(wide(2), 1e9, 1)
+    assert priced(costs, 2) == pytest.approx(2 * DEAREST)
+
+
+def test_an_old_price_that_proves_wrong_takes_the_others_with_it() -> None:
+    costs = measured((1, 1.0), (2, 3.0), (4, 7.0), (8, 9.0))
+    for _ in range(HALF_LIFE):
+        costs.record(wide(1), 1.0, 1)
+    costs.record(wide(2), 1.1, 1)
+    assert [1.1, 1.3] == pytest.approx([priced(costs, 2), priced(costs, 4)])
+    assert priced(costs, 5) == math.inf
+
+
+def test_a_young_price_is_not_forgotten_for_one_quick_pass() -> None:
+    costs = measured((1, 1.0), (2, 2.0))
+    costs.record(wide(2), 1.1, 1)
+    assert priced(costs, 2) == pytest.approx(2.0)
+
+
+def test_prices_in_plain_passes_are_void_once_those_prove_to_be_much_quicker() -> None:
+    costs = MeasuredCosts()
+    for columns in (1, 8):
+        for _ in range(NUM_ENOUGH):
+            costs.record(wide(columns), 100.0, 1)
+    for _ in range(STALE):
+        costs.record(wide(8), 100.0, 1)
+    costs.record(wide(1), 1.0, 1)
+    assert [1.0, 1.0 + FIRST_GUESS] == pytest.approx([priced(costs, 1), priced(costs, 2)])
+
+
+def test_a_wider_pass_that_is_quicker_says_what_a_plain_one_takes_at_the_most() -> None:
+    costs = measured((1, 10.0))
+    for _ in range(NUM_KEPT):
+        costs.record(wide(8), 1.0, 1)
+    assert priced(costs, 1) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("columns", [1, 5])
@@ -126,13 +193,22 @@ def test_a_kind_of_which_no_plain_pass_was_measured_follows_what_the_nearest_one
     assert priced(costs, 8) == pytest.approx(0.5 * 1.3)
 
 
-def test_what_was_not_tried_of_late_is_hoped_to_add_half_as_much() -> None:
-    costs = measured((1, 1.0), (5, 1.5))
-    assert hoped_for(costs, 5) == pytest.approx(1.5)
-    assert hoped_for(costs, 9) == pytest.approx(1.0 + (2.0 - 1.0) / 2)
-    for _ in range(STALE):
-        costs.record(wide(1), 1.0, 1)
-    assert hoped_for(costs, 5) == pytest.approx(1.25)
+def test_of_what_a_width_adds_half_is_hoped_to_be_true_for_each_half_life() -> None:
+    costs = measured((1, 1.0), (5, 1.8))
+    assert hoped_for(costs, 5) == pytest.approx(1.8)
+    for left in (0.4, 0.2, 0.1):
+        for _ in range(HALF_LIFE):
+            costs.record(wide(1), 1.0, 1)
+        assert hoped_for(costs, 5) == pytest.approx(1.0 + left)
+    assert priced(costs, 5) == pytest.approx(1.8)
+
+
+def test_a_width_that_was_measured_once_or_twice_is_hoped_to_be_cheaper_at_once() -> None:
+    costs = measured((1, 1.0))
+    costs.record(wide(2), 2.0, 1)
+    assert hoped_for(costs, 2) == pytest.approx(1.25)
+    costs.record(wide(2), 2.0, 1)
+    assert hoped_for(costs, 2) == pytest.approx(1.5)
 
 
 def test_a_plain_pass_that_was_not_made_of_late_is_all_that_is_offered_where_one_hopes() -> None:
@@ -179,6 +255,37 @@ def test_the_rate_counts_the_seconds_of_drafting() -> None:
         costs.record_drafting(0.5, 3)
         costs.record(wide(1), 1.0, 3)
     assert costs.rate(wide(1)) == pytest.approx(3 / 1.5)
+
+
+def test_the_rate_is_counted_at_the_prices_of_today() -> None:
+    costs = measured((1, 1.0))
+    for _ in range(20 * MEMORY):
+        costs.record(wide(4), 1.0, 4)
+    assert costs.rate(wide(1)) == pytest.approx(4.0, rel=1e-3)
+    for _ in range(NUM_KEPT):
+        costs.record(wide(4), 2.0, 4)
+    assert costs.rate(wide(1)) == pytest.approx(2.0, rel=1e-3)
+
+
+def test_one_slow_draft_is_doubted_at_once_and_forgotten_soon() -> None:
+    costs = measured((1, 0.01))
+    costs.record_drafting(3600.0, 1)
+    assert costs.per_draft_token() == pytest.approx(DEAREST * 0.01)
+    assert costs.per_draft_token(hopeful=True) == pytest.approx(DEAREST * 0.01 / 4)
+    costs.record_drafting(1e-5, 1)
+    assert costs.per_draft_token() == pytest.approx(1e-5)
+
+
+def test_what_drafting_took_is_hoped_to_be_less_where_nothing_is_drafted() -> None:
+    costs = measured((1, 1.0))
+    for _ in range(DRAFTS_KEPT):
+        costs.record_drafting(0.8, 1)
+    for _ in range(2 * HALF_LIFE):
+        costs.record_drafting(0.0, 0)
+    assert costs.per_draft_token() == pytest.approx(0.8)
+    assert costs.per_draft_token(hopeful=True) == pytest.approx(0.2)
+    costs.record_drafting(0.01, 1)
+    assert costs.per_draft_token() == pytest.approx(0.01)
 
 
 def test_threads_may_share_what_is_learnt() -> None:

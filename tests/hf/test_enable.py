@@ -49,7 +49,7 @@ def model() -> Iterator[Any]:
 
 
 def oracle(output: Tensor, length: int = 9) -> Speculator:
-    return Speculator(OracleDrafter.of_output(output, length, VOCABULARY, seed=3))
+    return Speculator(OracleDrafter.of_output(output, length, VOCABULARY, seed=3), ngramspec.FixedBudget(10))
 
 
 def was_tried(spec: Speculator) -> bool:

@@ -124,7 +124,7 @@ def test_identity_holds_while_drafts_are_accepted_and_rolled_back(family: str, a
     model = tiny(family, attention)
     case = Case([[2, 3, 4, 2, 3], [4, 4], [2, 3, 2, 3, 2, 3, 2]], side, 40, [EOS])
     plain = emitted_by_plain(model, case)
-    spec = Speculator(useful_drafter(plain, case))
+    spec = Speculator(useful_drafter(plain, case), FixedBudget(10))
     assert_same(plain, spec, model, case)
     assert_accepted_and_rolled_back(spec.stats.total)
     emitted = plain[:, 7:].tolist()

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.trials import MOST_CHARGED, Trials
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
@@ -16,21 +17,23 @@ MAX_DRAFT_TOKENS = 96
 LEAST_SURVIVAL = 0.005
 """A token that is less sure is not worth the time to look it up, whatever it costs to check."""
 
-PROBE_EVERY = 16
-"""Passes between two at which what was not tried of late is priced hopefully."""
+MOST_GUESSED = 16
+"""Tokens of a draft that may go out with the first prompt, before any plain pass was measured."""
 
-CREDIT = 0.01
-"""Of all passes so much may go to such trials, if they turn out to bring no more than was known."""
+GUESSED_SHARE = 0.25
+"""And in columns of that prompt: what they cost is at most about such a share of reading it."""
 
-MOST_CREDIT = 2.0
-"""Passes that may be saved up for trials."""
+SURE = 0.5
+"""And so sure they must be."""
 
+WORTH = 0.25
+"""A trial must promise so many tokens, if what one hopes is true, for each that it is believed to lose."""
 
 IntArray = npt.NDArray[np.int64]
 
 LEAD, LEAD_SHARE = 32, 0.125
-"""Tokens by which a row must be ahead of another one to end before it with some certainty: of those that may still be
-emitted such a share, for rows that nothing else ends will end at the limit; and so many at the most."""
+"""Temperature of the soft minimum over rows, in tokens: LEAD_SHARE of what may still be emitted, for rows that nothing
+else ends will end at the limit; LEAD at the most."""
 
 
 class Budget(Protocol):
@@ -73,6 +76,13 @@ class FixedBudget:
         return [self.max_draft_tokens] * len(drafts)
 
 
+class PromptBudget(FixedBudget):
+    """No drafts, in a pass that reads prompts which would come out of line by them."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+
 class AdaptiveBudget:
     """The lengths that maximise expected tokens minus what the pass's time is worth.
 
@@ -80,33 +90,32 @@ class AdaptiveBudget:
     several columns is made where it is expected to bring more than the time it takes would otherwise (Dinkelbach's
     rule for a ratio of sums). Costs need not be convex: whole lengths are compared, and not one more token.
 
-    Widths that nobody has tried of late are tried now and then, if they would be the best at the price that is to be
-    hoped for; what that is expected to cost comes out of a small credit.
+    What is doubted of prices is tried now and then, where that would be the best at the price that is to be hoped for.
+    What it is believed to cost comes out of a small credit, which belongs to the prices (`Costs.trials`).
     """
 
     def __init__(self) -> None:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
-        self._num_passes = 0
-        self._credit = MOST_CREDIT
 
     def min_survival(self, shape: Shape, costs: Costs) -> float:
         """Return what the cheapest token must bring; in a padded pass the rows share the price of a column.
 
-        Rows are drafted for one after the other, so each token must bring what it takes to draft it.
+        Rows are drafted for one after the other, so each token must bring what it takes to draft it. Where a trial is
+        due both are what is to be hoped for, or else nothing would be drafted that could be tried.
         """
         prices = costs.prices(shape, 0)
         if prices is None:
-            return 1.0  # nothing will be checked
+            return SURE if _most_guessed(shape) else 1.0  # nothing else will be checked
+        hopeful = costs.trials.is_due
         sharing = shape.rows if costs.counts_fill else 1
-        price = max(costs.per_token(shape) / sharing, costs.per_draft_token())
+        column = costs.per_token(shape, hopeful=hopeful) / sharing
+        price = max(column, costs.per_draft_token(hopeful=hopeful))
         return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * price)
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return the best lengths; none while the cost of a pass without drafts is unknown."""
-        self._num_passes += 1
-        is_trial = self._num_passes % PROBE_EVERY == 0
-        if is_trial:
-            self._credit = min(MOST_CREDIT, self._credit + PROBE_EVERY * CREDIT)
+        """Return the best lengths; while the cost of a plain pass is unknown, a few sure tokens behind a prompt."""
+        is_trial = costs.trials.is_due
+        costs.trials.count_pass()
         if not any(draft.tokens.size for draft in drafts):
             return [0] * len(drafts)
         if costs.counts_fill:
@@ -116,23 +125,49 @@ class AdaptiveBudget:
             gains, lengths = _by_tokens(drafts)
         prices = costs.prices(shape, gains.size - 1)
         if prices is None:
-            return [0] * len(drafts)
+            most = _most_guessed(shape)
+            return [min(most, int((draft.survival >= SURE).sum())) for draft in drafts]
         rate = _rate(shape, costs, prices)
         values = gains - rate * prices
         best = int(np.argmax(values))
         if is_trial:
+            costs.trials.looked()
             hoped_for = costs.prices(shape, gains.size - 1, hopeful=True)
             assert hoped_for is not None
-            tried = int(np.argmax(gains - rate * hoped_for))
-            best = self._affordable(tried, best, (values[best] - values[tried]) / (rate * prices[0]))
+            best = _tried(best, gains, rate, prices, hoped_for, costs.trials)
         return lengths(best)
 
-    def _affordable(self, tried: int, best: int, loss: float) -> int:
-        """Return `tried` if there is credit for what it loses against `best`, in plain passes."""
-        if loss > self._credit:
-            return best
-        self._credit -= loss
-        return tried
+
+def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials) -> int:
+    """The length to try, or `best` where nothing is worth a trial or none can be paid for.
+
+    prices, hoped_for: seconds of each length as measured, and at the best. rate: tokens that a second is worth.
+    """
+    values, hopes, plain = gains - rate * prices, gains - rate * hoped_for, rate * float(prices[0])
+    losses = np.maximum(0.0, values[best] - values)
+    worthy = np.flatnonzero(np.isfinite(hopes))
+    worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
+    if not worthy.size:
+        return best
+    if not worthy.any():
+        return 0  # a plain pass: it loses less than one, and is asked for seldom
+    affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
+    if trials.is_overdue and affordable.size:  # what is doubted most may have been wrong for longest
+        added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
+        tried = int(affordable[np.argmin((hoped_for[affordable] - prices[0]) / added)])
+    elif affordable.size:
+        tried = int(affordable[np.argmax(hopes[affordable])])
+    elif trials.is_overdue:
+        tried = int(worthy[np.argmin(losses[worthy])])
+    else:
+        return best
+    trials.charge(float(losses[tried]) / plain)
+    return tried
+
+
+def _most_guessed(shape: Shape) -> int:
+    """How many tokens go out with a prompt while nothing is known of prices."""
+    return min(MOST_GUESSED, int(shape.columns * GUESSED_SHARE))
 
 
 class InStepBudget:
@@ -168,7 +203,7 @@ Lengths = Callable[[int], list[int]]
 
 
 def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
-    """What comes by columns: one length for all, for a row that drafts less than the widest one saves nothing.
+    """Expected gain per common length, where cost follows the width: a row that drafts less saves nothing.
 
     Rows of a call wait for the last one. A token of a row that ends before the others saves only what a pass costs less
     for having a row less; all else is saved by the row that ends last, and that will be one of those that are behind.

@@ -2,11 +2,15 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from statistics import median
+from statistics import median_low
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.drafting.types import FloatArray
+
+IntArray = npt.NDArray[np.int64]
 
 NUM_KEPT = 9
 """Passes of a width whose median is its price: single ones are disturbed by whatever else the machine does."""
@@ -14,29 +18,56 @@ NUM_KEPT = 9
 NUM_ENOUGH = 3
 """Passes after which a median is trusted."""
 
-STALE = 2000
-"""Passes after which a price that was not measured again is doubted."""
+HALF_LIFE = 128
+"""Passes after which half of what a width was found to add is still believed, where one hopes."""
 
 FIRST_GUESS = 0.05
 """By how much a second column is guessed to cost more, in passes of one. On a GPU it is less, on a CPU more."""
 
 _HOPE = 0.5
-"""Of what a width was found to cost beyond one column, so much is hoped to be true where that was long ago."""
+"""Of what a width was found to add, so much is hoped to be true for each doubt about it."""
+
+_MOST_DOUBTS = 60
+
+_WRONG = 0.75
+"""A pass that takes less than this share of what was believed was not just a quick one."""
 
 _MOST_SURPRISE = 2.0
 """A single pass counts for no more than so many times what was expected of it: the next ones will say the rest."""
+
+DEAREST = 2.0
+"""A column, or a drafted token, counts for no more than so many plain passes: beyond one it never pays anyway."""
+
+
+class Guess(NamedTuple):
+    """What is assumed before any wider pass was measured.
+
+    slope: plain passes that each further column adds. reach: the widest pass that may be tried, in columns.
+    """
+
+    slope: float
+    reach: int
+
+
+BLIND = Guess(FIRST_GUESS, 2)
+"""What is assumed where nothing at all was measured."""
 
 
 class Growth:
     """Prices by columns, in passes of one column; of passes that are alike otherwise.
 
     Between the widths that were measured they lie on straight lines. A width is tried once half of it was: so on a
-    machine where every column is dear that is found out at two columns, and where they are cheap the widest one
-    follows after a few passes.
+    machine where every column is dear that is found out soon, and where they are cheap the widest one follows after a
+    few passes.
+
+    Whatever was measured is doubted more and more with each HALF_LIFE passes in which it was not measured again.
+    Where a pass then proves to be much quicker than was believed, all prices that are doubted as well and say
+    otherwise are forgotten: what else is running can make a pass slower than it is, and never quicker.
     """
 
-    def __init__(self, like: "Growth | None" = None) -> None:
+    def __init__(self, like: "Growth | None" = None, guess: Guess = BLIND) -> None:
         """Start with what passes that are a little different have cost, to be doubted from the beginning."""
+        self._guess = guess
         self._prices: dict[int, deque[float]] = {}
         self._measured_at: dict[int, int] = {}
         self._num_passes = 0
@@ -45,21 +76,33 @@ class Growth:
         if like is None:
             return
         for width, prices in like._prices.items():
-            if len(prices) >= NUM_ENOUGH or like._measured_at[width] == -STALE:
-                self._put(width, [median(prices)])
-                self._measured_at[width] = -STALE
+            is_inherited = like._measured_at[width] < 0
+            if len(prices) >= NUM_ENOUGH or is_inherited:
+                self._put(width, [median_low(prices)])
+                self._measured_at[width] = -HALF_LIFE
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that it says is a guess."""
+        return not self._prices
 
     @property
     def reach(self) -> int:
         """The widest pass that may be tried, in columns."""
-        return 2 * max(self._prices, default=1)
+        return 2 * max(self._prices) if self._prices else self._guess.reach
 
     def record(self, columns: int, price: float) -> None:
         """Take in a pass; those of one column only count."""
         self._num_passes += 1
-        if columns > 1:
-            self._put(columns, [min(price, _MOST_SURPRISE * float(self.of(columns)[-1]))])
-            self._measured_at[columns] = self._num_passes
+        if columns == 1:
+            return
+        expected = float(self.of(columns)[-1])
+        price = min(price, _MOST_SURPRISE * expected, DEAREST * columns)
+        is_wrong = price < _WRONG * expected and price - 1.0 < _HOPE * (expected - 1.0)
+        if is_wrong and self._doubts(np.array([columns]))[0]:
+            self._forget_doubted(price)
+        self._put(columns, [price])
+        self._measured_at[columns] = self._num_passes
 
     def of(self, num_columns: int) -> FloatArray:
         """The prices `float64[n]` of 1, 2, … columns."""
@@ -80,12 +123,16 @@ class Growth:
             self._least_step = float(np.diff(self.of(self.reach)).min())
         return self._least_step
 
+    def least_step_hoped_for(self) -> float:
+        """As `least_step`, at the prices that are hoped for."""
+        return max(0.0, float(np.diff(self.hoped_for(self.reach)).min()))
+
     def hoped_for(self, num_columns: int) -> FloatArray:
-        """As `of`; but what was not measured often enough, or not of late, costs half of what it adds."""
+        """As `of`; but of what a width adds half is left for each doubt about it."""
         found = self.of(num_columns)
-        doubted = np.array([not self._is_fresh(width) for width in range(1, num_columns + 1)])
-        doubted[0] = False
-        return np.where(doubted, 1.0 + (found - 1.0) * _HOPE, found)
+        doubts = self._doubts(np.arange(1, num_columns + 1))
+        doubts[0] = 0
+        return 1.0 + (found - 1.0) * _HOPE**doubts
 
     def state(self) -> dict[str, list[float]]:
         """What was measured, as JSON can say it."""
@@ -104,28 +151,47 @@ class Growth:
         self._prices.setdefault(width, deque(maxlen=NUM_KEPT)).extend(prices)
         self._curve = self._least_step = None
 
-    def _is_fresh(self, width: int) -> bool:
-        """Whether passes of about this width were measured often enough, and of late."""
-        alike = range(width - width // 4, width + width // 4 + 1)
-        late = [near for near in alike if self._num_passes - self._measured_at.get(near, -STALE) < STALE]
-        return sum(len(self._prices[near]) for near in late) >= NUM_ENOUGH
+    def _doubts(self, widths: IntArray) -> IntArray:
+        """How much is to be doubted of each width, `int64[n]`: one for each half-life since a pass of about this width
+        was measured, and one for each pass that is missing to a median that can be trusted.
+        """
+        if not self._prices:
+            return np.full(widths.size, NUM_ENOUGH)
+        measured = np.array(list(self._prices))
+        sizes = np.array([len(self._prices[width]) for width in self._prices])
+        times = np.array([self._measured_at[width] for width in self._prices])
+        alike = np.abs(widths[:, None] - measured) <= widths[:, None] // 4
+        latest = np.where(alike, times, -HALF_LIFE).max(axis=1)
+        known = (alike * sizes).sum(axis=1)
+        doubts: IntArray = (self._num_passes - latest) // HALF_LIFE + np.maximum(0, NUM_ENOUGH - known)
+        return np.minimum(doubts, _MOST_DOUBTS)
+
+    def _forget_doubted(self, price: float) -> None:
+        """Forget what is doubted itself, whatever was measured nearby, and dearer than `price`."""
+        for width, prices in list(self._prices.items()):
+            is_doubted = self._num_passes - self._measured_at[width] >= HALF_LIFE or len(prices) < NUM_ENOUGH
+            if is_doubted and median_low(prices) > price:
+                del self._prices[width], self._measured_at[width]
+        self._curve = self._least_step = None
 
     def _slope(self, width: float, price: float) -> float:
-        return (price - 1.0) / (width - 1.0) if width > 1 else FIRST_GUESS
+        return (price - 1.0) / (width - 1.0) if width > 1 else self._guess.slope
 
     def _drawn(self) -> tuple[FloatArray, FloatArray]:
         widths = sorted(self._prices)
-        medians = [max(1.0, median(self._prices[width])) for width in widths]
-        weights = [len(self._prices[width]) for width in widths]
+        medians = [max(1.0, median_low(self._prices[width])) for width in widths]
+        ages = [(self._num_passes - self._measured_at[width]) // HALF_LIFE for width in widths]
+        halves = [0.5 ** min(age, _MOST_DOUBTS) for age in ages]
+        weights = [len(self._prices[width]) * half for width, half in zip(widths, halves, strict=True)]
         return np.array([1.0, *widths]), np.array([1.0, *rising(medians, weights)])
 
 
-def rising(values: Sequence[float], weights: Sequence[int]) -> list[float]:
+def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """The non-decreasing sequence nearest to `values`, by weighted squares (pool adjacent violators, Ayer et al. 1955).
 
     More columns are no less work: where they were quicker, that was noise.
     """
-    pools: list[tuple[float, int, int]] = []  # mean, weight, how many
+    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for value, weight in zip(values, weights, strict=True):
         mean, total, size = value, weight, 1
         while pools and pools[-1][0] > mean:

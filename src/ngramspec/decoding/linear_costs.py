@@ -3,7 +3,8 @@
 import numpy as np
 
 from ngramspec.decoding.costs import Shape
-from ngramspec.decoding.measured_costs import Rate
+from ngramspec.decoding.rate import Rate
+from ngramspec.decoding.trials import Trials
 from ngramspec.drafting.types import FloatArray
 
 
@@ -24,6 +25,7 @@ class LinearCosts:
         self._base = base
         self._per_token = per_token * batch
         self._rate = Rate()
+        self.trials = Trials()
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray:
         """See `Costs`; nothing needs to be tried."""
@@ -34,11 +36,11 @@ class LinearCosts:
         """Seconds of a pass over so many tokens per request."""
         return self._base + self._per_token * num_tokens
 
-    def per_token(self, shape: Shape) -> float:
+    def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
         """See `Costs`."""
         return self._per_token
 
-    def per_draft_token(self) -> float:
+    def per_draft_token(self, *, hopeful: bool = False) -> float:
         """See `Costs`; a fit is of passes alone."""
         return 0.0
 
@@ -53,6 +55,9 @@ class LinearCosts:
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`; what the pass took is what the fit says."""
         self._rate.record(num_tokens, self.of(shape.tokens))
+
+    def record_prompt(self, shape: Shape, seconds: float) -> None:
+        """See `Costs`; nothing is learnt."""
 
     def record_drafting(self, seconds: float, num_tokens: int) -> None:
         """See `Costs`; nothing is learnt."""

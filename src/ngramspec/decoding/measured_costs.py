@@ -1,71 +1,28 @@
 """What a pass costs, measured while passes run: by rows, columns and context."""
 
+import math
 import threading
-from collections import deque
 from collections.abc import Iterable
-from statistics import median
 from typing import Any
 
 import numpy as np
 
 from ngramspec.decoding.costs import Shape
-from ngramspec.decoding.growth import NUM_ENOUGH, NUM_KEPT, STALE, Growth
+from ngramspec.decoding.drafting_time import DraftingTime
+from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
+from ngramspec.decoding.plain_time import PlainTime
+from ngramspec.decoding.rate import WidthRate
+from ngramspec.decoding.trials import Trials
 from ngramspec.drafting.types import FloatArray
 
-MEMORY = 5_000
-"""Passes over which the rate is averaged: what counts is the rate in the long run, over all kinds of text."""
+LEAST_PROMPT = 16
+"""A pass over fewer columns says little of what a column costs."""
 
-DRAFTING_MEMORY = 100
-"""Passes over which the time of drafting is averaged: under a grammar it takes ten times as long as without one."""
+CHANGED = 2.5
+"""Where a plain pass is found to take so many times more or less than was believed, prices in plain passes are void."""
 
-
-class Rate:
-    """Something per something else, averaged over the last passes with weights that fade."""
-
-    def __init__(self, amount: float = 0.0, per: float = 0.0, *, memory: int = MEMORY) -> None:
-        """Start with no passes, or with what `state` said; memory: passes."""
-        self._amount = amount
-        self._per = per
-        self._fade = 1 - 1 / memory
-
-    def record(self, amount: float, per: float) -> None:
-        """Take in a pass."""
-        self._amount = self._amount * self._fade + amount
-        self._per = self._per * self._fade + per
-
-    def state(self) -> list[float]:
-        """What another one may start with."""
-        return [self._amount, self._per]
-
-    @property
-    def mean(self) -> float:
-        """How much per one; 0.0 before the first pass."""
-        return self._amount / self._per if self._per else 0.0
-
-
-class Alone:
-    """Seconds of passes of one column, of as many rows and about as much context."""
-
-    def __init__(self) -> None:
-        """Nothing measured."""
-        self.measured_at = 0
-        self._times: deque[float] = deque(maxlen=NUM_KEPT)
-        self.seconds = 0.0
-
-    @property
-    def is_known(self) -> bool:
-        """Whether `seconds`, the median, is to be trusted."""
-        return len(self._times) >= NUM_ENOUGH
-
-    def record(self, seconds: float, now: int) -> None:
-        """Take in a pass; now: the number of passes until now."""
-        self._times.append(seconds)
-        self.seconds = median(self._times)
-        self.measured_at = now
-
-    def state(self) -> list[float]:
-        """The times."""
-        return list(self._times)
+FIRST_REACH = 16
+"""The widest pass, in columns, that may be tried before any was, where the reading of a prompt was measured."""
 
 
 class MeasuredCosts:
@@ -74,95 +31,119 @@ class MeasuredCosts:
     Seconds of passes of one column are kept by rows and by context within a factor of two. How much dearer wider ones
     are is kept as a ratio to these, for all passes whose rows are within a factor of two and contexts within four: a
     ratio holds for more passes than a time does, and while a neighbour slows the machine down. A kind that is new
-    starts with what the nearest one knows.
+    starts with what the nearest one knows, and the very first with what the reading of a prompt took.
+
+    Whatever was measured, and however wrongly, is measured again, at the bounded expense of `trials`.
     """
 
     counts_fill = True
 
     def __init__(self) -> None:
         """Start with nothing measured."""
-        self._alone: dict[tuple[int, int], Alone] = {}
+        self.trials = Trials()
+        self._plain: dict[tuple[int, int], PlainTime] = {}
         self._growths: dict[tuple[int, int], Growth] = {}
-        self._rates: dict[int, Rate] = {}
-        self._drafting = Rate(memory=DRAFTING_MEMORY)
-        self._drafting_of_a_pass = Rate(memory=DRAFTING_MEMORY)
+        self._rates: dict[int, WidthRate] = {}
+        self._prompts: dict[int, tuple[int, float]] = {}
+        self._drafting = DraftingTime()
         self._num_passes = 0
         self._lock = threading.Lock()
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
-        """See `Costs`. Where one hopes, and no plain pass was measured of late, nothing but such a pass is offered."""
+        """See `Costs`. hopeful: while the plain pass is doubted, only a plain pass is permitted."""
         with self._lock:
-            alone = self._nearest_alone(shape)
-            if alone is None:
+            plain = self._nearest_plain(shape)
+            if plain is None:
                 return None
             if not num_more:
-                return np.array([alone.seconds])
+                return np.array([plain.seconds])
             growth = self._growth(shape)
-            found = (growth.hoped_for if hopeful else growth.of)(num_more + 1) * alone.seconds
+            found = (growth.hoped_for if hopeful else growth.of)(num_more + 1) * plain.seconds
             found[growth.reach :] = np.inf
-            if hopeful and self._is_doubted(self._alone.get(_kind(shape))):
-                found[1:] = np.inf
+            if hopeful:
+                own = self._plain.get(_kind(shape))
+                if own is None or own.is_doubted(self._num_passes):
+                    found[1:] = np.inf
             return found
 
-    def per_token(self, shape: Shape) -> float:
+    def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
         """See `Costs`."""
         with self._lock:
-            alone, growth = self._nearest_alone(shape), self._growth(shape)
-            return 0.0 if alone is None else growth.least_step * alone.seconds
+            plain, growth = self._nearest_plain(shape), self._growth(shape)
+            if plain is None:
+                return 0.0
+            return (growth.least_step_hoped_for() if hopeful else growth.least_step) * plain.seconds
 
-    def per_draft_token(self) -> float:
+    def per_draft_token(self, *, hopeful: bool = False) -> float:
         """See `Costs`."""
         with self._lock:
-            return self._drafting.mean
+            most = DEAREST * max((plain.seconds for plain in self._plain.values()), default=math.inf)
+            return min(most, self._drafting.of_token) * (self._drafting.hope if hopeful else 1.0)
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`; all of it until passes of fewer rows were measured."""
         rows, size = _kind(shape)
         with self._lock:
-            alone = self._nearest_alone(shape)
-            known = [kind for kind, measured in self._alone.items() if measured.is_known and kind[0] < rows]
-            if alone is None or not known:
+            plain = self._nearest_plain(shape)
+            known = [kind for kind, measured in self._plain.items() if measured.is_known and kind[0] < rows]
+            if plain is None or not known:
                 return 1.0
             fewest = min(known, key=lambda kind: (kind[0], abs(kind[1] - size)))
-            fewer = self._alone[fewest].seconds
-            per_row = (alone.seconds - fewer) / (rows - fewest[0])
-            return min(1.0, max(0.0, (alone.seconds - per_row * rows) / alone.seconds))
+            fewer = self._plain[fewest].seconds
+            per_row = (plain.seconds - fewer) / (rows - fewest[0])
+            return min(1.0, max(0.0, (plain.seconds - per_row * rows) / plain.seconds))
 
     def rate(self, shape: Shape) -> float:
-        """See `Costs`."""
+        """See `Costs`; at the prices of today."""
         with self._lock:
-            rate, alone = self._rates.get(_size(shape.rows)), self._nearest_alone(shape)
-            return 0.0 if rate is None or alone is None else rate.mean * shape.rows / alone.seconds
+            rate, plain = self._rates.get(_size(shape.rows)), self._nearest_plain(shape)
+            if rate is None or plain is None:
+                return 0.0
+            prices = self._growth(shape).of(rate.num_columns) + self._drafting.of_pass / plain.seconds
+            return rate.mean(prices) * shape.rows / plain.seconds
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`."""
+        if not 0.0 < seconds < math.inf:
+            return
         with self._lock:
             self._num_passes += 1
-            kind = _kind(shape)
-            alone = self._alone.get(kind)
+            plain = self._plain.get(_kind(shape))
+            before = plain.seconds if plain is not None else seconds
             if shape.columns == 1:
-                alone = self._alone.setdefault(kind, Alone())
-                alone.record(seconds, self._num_passes)
-            if alone is None or not alone.is_known:
+                plain = self._plain.setdefault(_kind(shape), PlainTime())
+                plain.record(seconds, self._num_passes)
+            if plain is None or self._nearest_plain(shape) is not plain:
                 return
+            if shape.columns > 1:
+                plain.record_wider(seconds)
+            if not 1.0 / CHANGED < plain.seconds / before < CHANGED:
+                self._growths.pop(_sizes(shape), None)  # ratios to what was not so
             growth = self._own_growth(shape)
-            growth.record(shape.columns, seconds / alone.seconds)
-            passes = float(growth.of(shape.columns)[-1])  # not as this one took: a slow minute says nothing of drafts
-            passes += self._drafting_of_a_pass.mean / alone.seconds
-            self._rates.setdefault(_size(shape.rows), Rate()).record(num_tokens / shape.rows, passes)
+            growth.record(shape.columns, seconds / plain.seconds)
+            self._rates.setdefault(_size(shape.rows), WidthRate()).record(shape.columns, num_tokens / shape.rows)
+
+    def record_prompt(self, shape: Shape, seconds: float) -> None:
+        """See `Costs`. So many columns in one pass took so long: an upper bound of what a column adds."""
+        if shape.columns < LEAST_PROMPT or not 0.0 < seconds < math.inf:
+            return
+        with self._lock:
+            size = _size(shape.rows)
+            columns, least = self._prompts.get(size, (1, math.inf))
+            if seconds / shape.columns < least / columns:
+                self._prompts[size] = shape.columns, seconds
 
     def record_drafting(self, seconds: float, num_tokens: int) -> None:
         """See `Costs`."""
-        with self._lock:
-            self._drafting_of_a_pass.record(seconds, 1)
-            if num_tokens:
+        if 0.0 <= seconds < math.inf:
+            with self._lock:
                 self._drafting.record(seconds, num_tokens)
 
     def state(self) -> dict[str, Any]:
         """All that was learnt, as JSON can say it."""
         with self._lock:
             return {
-                "alone": [[*kind, alone.state()] for kind, alone in self._alone.items()],
+                "alone": [[*kind, plain.state()] for kind, plain in self._plain.items()],
                 "growths": [[*sizes, growth.state()] for sizes, growth in self._growths.items()],
                 "rates": [[size, *rate.state()] for size, rate in self._rates.items()],
             }
@@ -172,40 +153,46 @@ class MeasuredCosts:
         """One that knows what `state` said."""
         costs = cls()
         for rows, size, times in state["alone"]:
-            alone = costs._alone[rows, size] = Alone()
+            plain = costs._plain[rows, size] = PlainTime()
             for seconds in times:
-                alone.record(seconds, 0)
+                plain.record(seconds, 0)
         costs._growths = {(rows, size): Growth.of_state(prices) for rows, size, prices in state["growths"]}
-        costs._rates = {size: Rate(amount, per) for size, amount, per in state["rates"]}
+        costs._rates = {size: WidthRate(tokens, passes) for size, tokens, passes in state["rates"]}
         return costs
 
-    def _is_doubted(self, alone: Alone | None) -> bool:
-        return alone is None or not alone.is_known or self._num_passes - alone.measured_at >= STALE
-
-    def _nearest_alone(self, shape: Shape) -> Alone | None:
+    def _nearest_plain(self, shape: Shape) -> PlainTime | None:
+        """The plain time of passes like this one, or of the nearest kind that is known, or of one that is measured."""
         kind = _kind(shape)
-        alone = self._alone.get(kind)
-        if alone is not None and alone.is_known:
-            return alone
-        nearest = _nearest([other for other, measured in self._alone.items() if measured.is_known], kind)
-        return None if nearest is None else self._alone[nearest]
+        own = self._plain.get(kind)
+        if own is not None and own.is_known:
+            return own
+        nearest = _nearest([other for other, plain in self._plain.items() if plain.is_known], kind)
+        if nearest is not None:
+            return self._plain[nearest]
+        nearest = _nearest([other for other, plain in self._plain.items() if plain.is_measured], kind)
+        return None if nearest is None else self._plain[nearest]
 
     def _own_growth(self, shape: Shape) -> Growth:
         """What is learnt of passes like this one; at first it is what is known of the nearest kind."""
         sizes = _sizes(shape)
         own = self._growths.get(sizes)
-        if own is None:
-            own = self._growths[sizes] = Growth(self._growth(shape))
+        if own is None or own.is_empty:
+            own = self._growths[sizes] = Growth(self._growth(shape), self._guess(shape))
         return own
 
     def _growth(self, shape: Shape) -> Growth:
         """What was learnt of passes like this one, or else of the nearest kind."""
         sizes = _sizes(shape)
-        nearest = sizes if sizes in self._growths else _nearest(self._growths, sizes)
-        return _UNKNOWN if nearest is None else self._growths[nearest]
+        known = [kind for kind, growth in self._growths.items() if not growth.is_empty]
+        nearest = sizes if sizes in known else _nearest(known, sizes)
+        return Growth(guess=self._guess(shape)) if nearest is None else self._growths[nearest]
 
-
-_UNKNOWN = Growth()
+    def _guess(self, shape: Shape) -> Guess:
+        prompt, plain = self._prompts.get(_size(shape.rows)), self._nearest_plain(shape)
+        if prompt is None or plain is None:
+            return BLIND
+        columns, seconds = prompt
+        return Guess(max(FIRST_GUESS, (seconds / plain.seconds - 1.0) / (columns - 1)), FIRST_REACH)
 
 
 def _nearest(kinds: Iterable[tuple[int, int]], kind: tuple[int, int]) -> tuple[int, int] | None:

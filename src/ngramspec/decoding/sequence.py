@@ -8,7 +8,7 @@ import numpy as np
 from ngramspec.decoding.steering import Steered
 from ngramspec.drafting.types import Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher
-from ngramspec.stats import Counters
+from ngramspec.stats import Counters, Undrafted
 
 
 def num_agreeing(draft: TokenArray, chosen: TokenArray) -> int:
@@ -51,12 +51,16 @@ class Sequence:
     finished: bool = False
     steering: Steered | None = None
 
+    def room(self, max_tokens: int) -> int:
+        """How many of `max_tokens` drafted tokens could be accepted: the target's own token needs room too."""
+        return max(0, min(max_tokens, self.remaining - 1))
+
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft at most `max_tokens`, and no more than could be accepted: the target's own token needs room too.
+        """Draft at most `max_tokens`, and no more than could be accepted.
 
         A drafter that returns more than it was asked for is cut, whoever wrote it.
         """
-        room = max(0, min(max_tokens, self.remaining - 1))
+        room = self.room(max_tokens)
         if self.steering is not None and (matchers := self.matchers()):
             return self.steering.draft(self.session, matchers, room, min_survival).head(room)
         return self.session.propose(room, min_survival).head(room)
@@ -65,8 +69,11 @@ class Sequence:
         """The grammars that hold for the row."""
         return ()
 
-    def commit(self, draft: Draft, verdict: Verdict) -> None:
-        """Take in the target's verdict on `draft`: this, and nothing else, moves a row on."""
+    def commit(self, draft: Draft, verdict: Verdict, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
+        """Take in the target's verdict on `draft`: this, and nothing else, moves a row on.
+
+        undrafted: why the draft is empty; says nothing where it is not.
+        """
         tokens = verdict.tokens
         if not tokens.size and not verdict.finished:
             raise ValueError(
@@ -83,7 +90,7 @@ class Sequence:
         self.session.extend(tokens)
         if self.steering is not None:
             self.steering.commit(tokens)
-        self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted)
+        self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted, undrafted)
         self.remaining -= tokens.size
         self.pending = np.asarray(tokens[-1:] if tokens.size else self.pending[-1:], np.int32)
         self.finished = verdict.finished or self.remaining <= 0

@@ -9,15 +9,24 @@ from typing import Protocol
 from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.sequence import Sequence, Verdict
+from ngramspec.decoding.undrafted import why_undrafted
 from ngramspec.drafting.types import Draft
+from ngramspec.stats import Undrafted
+
+Clock = Callable[[], float]
+"""Seconds that only go on, such as `time.perf_counter`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One row's share of a pass: read `sequence.pending`, then check `draft`."""
+    """One row's share of a pass: read `sequence.pending`, then check `draft`.
+
+    undrafted: why the draft is empty; says nothing where it is not.
+    """
 
     sequence: Sequence
     draft: Draft
+    undrafted: Undrafted = Undrafted.NO_MATCH
 
 
 class Target(Protocol):
@@ -35,7 +44,7 @@ def plan(
     budget: Budget,
     shape: Shape,
     costs: Costs,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> list[Plan]:
     """Draft for every row, each within its allotment; shape: the pass without drafts."""
     least = budget.min_survival(shape, costs)
@@ -43,9 +52,14 @@ def plan(
     drafts = [sequence.propose(budget.max_draft_tokens, least) for sequence in sequences]
     costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
     lengths = budget.allot(drafts, [sequence.remaining for sequence in sequences], shape, costs)
-    return [
-        Plan(sequence, draft.head(length)) for sequence, draft, length in zip(sequences, drafts, lengths, strict=True)
-    ]
+    plans = []
+    for sequence, draft, length in zip(sequences, drafts, lengths, strict=True):
+        if length and draft.tokens.size:
+            plans.append(Plan(sequence, draft.head(length)))
+        else:
+            reason = why_undrafted(sequence, draft, drafts, budget, shape, costs)
+            plans.append(Plan(sequence, draft.head(0), reason))
+    return plans
 
 
 def step(
@@ -53,7 +67,7 @@ def step(
     sequences: Rows[Sequence],
     budget: Budget,
     costs: Costs,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> None:
     """Advance every row by one target pass, each by its own number of tokens.
 
@@ -67,8 +81,10 @@ def step(
     seconds = clock() - start
     if all(sequence.pending.size == 1 for sequence in sequences):  # to read a prompt is another matter
         costs.record(_drafted(shape, plans), seconds, sum(verdict.tokens.size for verdict in verdicts))
+    else:
+        costs.record_prompt(_drafted(shape, plans), seconds)
     for row, verdict in zip(plans, verdicts, strict=True):
-        row.sequence.commit(row.draft, verdict)
+        row.sequence.commit(row.draft, verdict, row.undrafted)
 
 
 def _drafted(shape: Shape, plans: Rows[Plan]) -> Shape:

@@ -1,7 +1,7 @@
 """What might come next: drafts looked up in the text itself."""
 
 from ngramspec.drafting.adaptive_lookup import AdaptiveLookup, AdaptiveLookupSession
-from ngramspec.drafting.no_drafts import NoDrafts
+from ngramspec.drafting.no_drafts import NoDrafts, NoDraftsSession
 from ngramspec.drafting.prompt_lookup import PromptLookup, PromptLookupSession
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.suffix_index import Match, SuffixIndex
@@ -28,6 +28,7 @@ __all__ = [
     "FloatArray",
     "Match",
     "NoDrafts",
+    "NoDraftsSession",
     "PromptLookup",
     "PromptLookupSession",
     "SteerableSession",

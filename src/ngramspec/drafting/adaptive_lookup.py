@@ -215,7 +215,9 @@ class AdaptiveLookupSession:
             chain.forget()
             return Draft(NO_DRAFT)
         survivals = np.array(chain.survivals)
-        return Draft(np.array(chain.choices[: survivals.size], np.int32), chain.match_length, survivals)
+        tokens = np.array(chain.choices[: survivals.size], np.int32)
+        is_unsure = survivals.size < min(len(chain.choices), max_tokens)
+        return Draft(tokens, chain.match_length, survivals, is_unsure)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing here: the committed tokens say more."""

@@ -28,11 +28,13 @@ class Draft:
         and never rising. A drafter that does not know gives ones, and has all that it drafts checked.
     match_length: how many tokens of the context's tail stood before the place that `tokens` were copied from; 0
         when nothing matched, or when the drafter does not match text.
+    is_unsure: more would have been drafted, had less sure tokens been asked for.
     """
 
     tokens: TokenArray
     match_length: int = 0
     survival: FloatArray = field(default_factory=lambda: NO_SURVIVAL)
+    is_unsure: bool = False
 
     def __post_init__(self) -> None:
         """Ones, where nothing was said of survival."""
@@ -43,7 +45,7 @@ class Draft:
         """The first `length` tokens."""
         if length >= self.tokens.size:
             return self
-        return Draft(self.tokens[:length], self.match_length, self.survival[:length])
+        return Draft(self.tokens[:length], self.match_length, self.survival[:length], self.is_unsure)
 
 
 class DraftSession(Protocol):

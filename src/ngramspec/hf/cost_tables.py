@@ -1,53 +1,72 @@
-"""What passes cost, by model; kept over a restart for the same model on the same machine."""
+"""What passes cost, by model; shared by all Speculators of a process, and kept over a restart."""
 
 import hashlib
 import json
 import platform
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
-from ngramspec.decoding import MeasuredCosts
+from ngramspec.decoding import Clock, MeasuredCosts
 from ngramspec.drafting import whole_file
+from ngramspec.errors import CostsError, shortened
 from ngramspec.hf.seam import attention_of
 from ngramspec.hf.types import Model
 
 _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 
+_measured: WeakKeyDictionary[Model, dict[Clock, MeasuredCosts]] = WeakKeyDictionary()
+"""Of all Speculators: prices belong to model and machine. By clock too, for seconds of two clocks are not the same."""
+
+_lock = threading.Lock()
+
 
 class CostTables:
-    """The costs of each model's passes; safe to share between threads."""
+    """The costs of each model's passes, as one Speculator knows them; safe to share between threads."""
 
-    def __init__(self) -> None:
-        """Nothing measured."""
-        self._measured: WeakKeyDictionary[Model, MeasuredCosts] = WeakKeyDictionary()
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        """Begin with what other Speculators of this process have measured by `clock`."""
+        self._clock = clock
         self._saved: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
 
     def of(self, model: Model) -> MeasuredCosts:
         """The costs of `model`; new ones start with the saved table that fits it and this machine, if one does."""
-        with self._lock:
-            costs = self._measured.get(model)
+        with _lock:
+            by_clock = _measured.setdefault(model, {})
+            costs = by_clock.get(self._clock)
             if costs is None:
                 saved = self._saved.get(fingerprint(model)) if self._saved else None
                 costs = MeasuredCosts() if saved is None else MeasuredCosts.of_state(saved)
-                self._measured[model] = costs
+                by_clock[self._clock] = costs
             return costs
 
     def save(self, path: Path) -> None:
-        """Write all tables, and those that were loaded and have not been used."""
-        with self._lock:
-            tables = self._saved | {fingerprint(model): costs.state() for model, costs in self._measured.items()}
-        whole_file.write(path, whole_file.COSTS, {"tables": tables})
+        """Write all tables of this process, and those that were loaded and have not been used."""
+        with _lock:
+            tables = {
+                fingerprint(model): by_clock[self._clock].state()
+                for model, by_clock in _measured.items()
+                if self._clock in by_clock
+            }
+        whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
     def load(self, path: Path) -> None:
         """Start models that have made no pass yet with what `save` wrote."""
         header, _ = whole_file.read(path, whole_file.COSTS)
-        with self._lock:
-            self._saved |= header["tables"]
+        try:
+            tables = dict(header["tables"])
+            for table in tables.values():
+                MeasuredCosts.of_state(table)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise CostsError(
+                f"a saved cost table must hold times and prices as save_costs writes them, got {shortened(error)}"
+                f" in {path}: delete it and begin anew"
+            ) from error
+        self._saved |= tables
 
 
 def fingerprint(model: Model) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ngramspec.decoding import Budget, Costs, FixedBudget, InStepBudget, step
+from ngramspec.decoding import Budget, Clock, Costs, InStepBudget, PromptBudget, step
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
@@ -25,9 +25,10 @@ from ngramspec.hf.sampling import Picker
 from ngramspec.hf.seam import StoppingCriteriaList
 from ngramspec.hf.stopping import Stops
 from ngramspec.hf.support import why_aligned
+from ngramspec.hf.tensor_parallel import agreed
 from ngramspec.hf.text import Text
 from ngramspec.hf.trial import Trial
-from ngramspec.stats import Counters
+from ngramspec.stats import Counters, Undrafted
 
 
 def decode(
@@ -37,11 +38,12 @@ def decode(
     costs: Costs,
     segments: Sequence[str | None],
     references: Sequence[TokenArray],
+    clock: Clock,
 ) -> tuple[Output, list[Counters]]:
     """What plain `generate()` returns, in fewer passes; and counts, one per row.
 
     drafters, segments: one per row. costs: what passes of this model cost; learns from those that are made.
-    references: texts that every row may copy from.
+    references: texts that every row may copy from. clock: times the passes, in seconds.
     """
     ids = request.input_ids
     stops = request.stops
@@ -59,6 +61,7 @@ def decode(
         matchers = row.matchers()
         if matchers:
             row.steering = RowSteering(matchers, row.texts, stops.first_eos)
+    budget = agreed(budget, request.model)
     in_step = isinstance(chooser, InStep)
     if in_step:
         budget = InStepBudget(budget)
@@ -66,10 +69,10 @@ def decode(
         if len(rows) > 1 or not is_ragged:
             # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
             # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
-            step(target, rows, FixedBudget(0), costs)
+            step(target, rows, PromptBudget(), costs, clock)
         while not all(row.finished for row in rows):
             live = rows if in_step else target.in_reach([row for row in rows if not row.finished])
-            step(target, live, budget, costs)
+            step(target, live, budget, costs, clock)
     sequences = text.output()
     guards.raise_failed(sequences)
     if request.keeps_cache:
@@ -94,7 +97,8 @@ def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output
     counts = []
     for row in range(len(sequences)):
         length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]
-        counts.append(Counters(requests=1, tokens=length, target_passes=length))
+        undrafted = {Undrafted.PLAIN: length} if length else {}
+        counts.append(Counters(requests=1, tokens=length, target_passes=length, num_undrafted_per_reason=undrafted))
     if trial is not None:
         trial.read_again(sequences, min(row.tokens for row in counts))
     return output, counts

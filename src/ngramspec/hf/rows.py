@@ -14,6 +14,7 @@ from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.hf.block import BlockRow, IntArray
 from ngramspec.hf.guarding import Guards
+from ngramspec.stats import Undrafted
 
 _is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
 
@@ -60,12 +61,16 @@ class Row(Sequence):
         """Position ids minus places, behind the prompt: they count on from its last one, padding or not."""
         return int(self.positions[-1]) + 1 - self.positions.size
 
+    def room(self, max_tokens: int) -> int:
+        """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
+        positions = self.max_position - (self.num_cached + self.pending.size + self.shift)
+        return Sequence.room(self, min(max_tokens, positions))
+
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""
-        room = min(max_tokens, self.max_position - (self.num_cached + self.pending.size + self.shift))
         if self.finished:
-            return Draft(np.full(max(0, min(room, self.remaining - 1)), self.pad_token, np.int32))
-        draft = Sequence.propose(self, room, min_survival)
+            return Draft(np.full(self.room(max_tokens), self.pad_token, np.int32))
+        draft = Sequence.propose(self, max_tokens, min_survival)
         # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
@@ -77,7 +82,7 @@ class Row(Sequence):
         """The grammars that hold for the row, and those that only keep its drafts within a stranger's constraint."""
         return [*self.guards.matchers(self.index), *self.guides] if _is_steered.get() else []
 
-    def commit(self, draft: Draft, verdict: Verdict) -> None:
+    def commit(self, draft: Draft, verdict: Verdict, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
         """Move on; the padding that follows a finished row counts for nothing."""
         # The last token chosen is always read in the next pass, even where it was drafted and its key is known.
         self.num_cached += self.pending.size + verdict.tokens.size - 1
@@ -87,7 +92,7 @@ class Row(Sequence):
             return
         tokens = verdict.tokens.tolist()
         self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
-        Sequence.commit(self, draft, verdict)
+        Sequence.commit(self, draft, verdict, undrafted)
 
     def pad_to(self, num_slots: int) -> None:
         """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""

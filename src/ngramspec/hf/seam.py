@@ -57,7 +57,7 @@ try:
     from transformers.integrations.fsdp import is_fsdp_managed_module
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
     from transformers.modeling_outputs import CausalLMOutputWithPast
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface, PreTrainedModel
 except ImportError as error:
     raise _lacking([str(error)]) from error
 
@@ -82,6 +82,7 @@ __all__ = [
     "LogitsProcessor",
     "LogitsProcessorList",
     "MaxLengthCriteria",
+    "PreTrainedModel",
     "StopStringCriteria",
     "StoppingCriteria",
     "StoppingCriteriaList",
@@ -124,9 +125,9 @@ class Piece:
     @property
     def is_there(self) -> bool:
         """Whether this transformers has it."""
-        found = getattr(self.owner, self.name, None) if self.name else self.owner
-        if found is None:
+        if self.name and not hasattr(self.owner, self.name):
             return False
+        found = getattr(self.owner, self.name) if self.name else self.owner
         if self.sets is not None:
             return self.sets in inspect.unwrap(found).__code__.co_names
         return self.parameter is None or self.parameter in _parameters(found)
@@ -162,6 +163,7 @@ PIECES = (
     Piece(GenerateDecoderOnlyOutput, "__init__", "return_dict_in_generate", CACHE),
     Piece(GenerateEncoderDecoderOutput, "__init__", "return_dict_in_generate", CACHE),
     Piece(CausalLMOutputWithPast, "__init__", "reading a model's output", "logits"),
+    Piece(PreTrainedModel, "_device_mesh", "processes that hold a model together"),
     Piece(DynamicCache(), "layers", "reading caches"),
     Piece(DynamicCache(), "layer_class_to_replicate", "filling a caller's cache"),
     Piece(DynamicCache(), "offloading", "refusing offloaded caches"),
@@ -228,6 +230,11 @@ def attention_of(model: Model) -> str | None:
     config = text_config(model)
     found: str | None = getattr(config, "_attn_implementation", None) or model.config._attn_implementation
     return found
+
+
+def device_mesh_of(model: Model) -> Any:
+    """The devices that transformers has split `model` over; None where it is whole."""
+    return getattr(model, "_device_mesh", None)
 
 
 def counts_positions_as_usual(model: Model) -> bool:

@@ -1,6 +1,7 @@
 """`Speculator`: the object that `generate(custom_generate=…)` takes."""
 
 import threading
+import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import AdaptiveBudget, Budget
+from ngramspec.decoding import AdaptiveBudget, Budget, Clock
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
@@ -47,8 +48,9 @@ class Speculator:
     >>> spec = Speculator()                                                       # doctest: +SKIP
     >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
 
-    One object serves any number of calls, models and threads. `stats` counts what it did, by segment. A copy or a
-    pickle of it has its settings; it counts anew, and what segments wrote stays in the process (`AdaptiveLookup.save`).
+    One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why nothing
+    was drafted where nothing was. What passes of a model cost is shared by all Speculators of a process. A copy or a
+    pickle of one has its settings; it counts anew, and what segments wrote stays where it is (`AdaptiveLookup.save`).
 
     `generate()` keeps `streamer`, `tokenizer` and `synced_gpus` from a callable. Calls that need them go through
     `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
@@ -65,24 +67,28 @@ class Speculator:
         budget: Budget | None = None,
         *,
         undrafted_segments: Collection[str] = (),
+        clock: Clock = time.perf_counter,
     ) -> None:
         """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
 
         budget: how long they are; by default as long as they pay, on this model and machine.
         undrafted_segments: for rows of these nothing is drafted, and nothing is kept of them.
+        clock: seconds that only go on, by which passes are timed; one of your own makes runs that can be repeated.
         """
         check_parts(drafter, budget, undrafted_segments)
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
         self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
         self._undrafted = frozenset(undrafted_segments)
-        self._costs = CostTables()
+        self._clock = clock
+        self._costs = CostTables(clock)
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""
-        return {"drafter": self.drafter, "budget": self.budget, "undrafted_segments": self._undrafted}
+        settings = {"drafter": self.drafter, "budget": self.budget, "clock": self._clock}
+        return settings | {"undrafted_segments": self._undrafted}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin as a new one with these settings."""
@@ -151,12 +157,13 @@ class Speculator:
     def save_costs(self, path: str | PathLike[str]) -> None:
         """Put what passes were found to cost into a file, for `load_costs`; raises OSError where it cannot be written.
 
+        That is what all Speculators of this process have measured, for they share it.
         A process that is killed meanwhile leaves the earlier file as it was.
         """
         self._costs.save(Path(path))
 
     def load_costs(self, path: str | PathLike[str]) -> None:
-        """Begin with what `save_costs` wrote, for each model whose first call is yet to come.
+        """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
 
         A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
         many threads and the same torch; all others are passed over, and saved again.
@@ -208,7 +215,7 @@ class Speculator:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None and trial is None:
             costs = self._costs.of(request.model)
-            output, counts = decode(request, drafters, self.budget, costs, segments, references)
+            output, counts = decode(request, drafters, self.budget, costs, segments, references, self._clock)
         else:
             self._warn_once(request.model, why_plainly)
             output, counts = decode_plainly(request, trial)
