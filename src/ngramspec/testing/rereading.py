@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from ngramspec.guards import Guard
+from ngramspec.guards import Guard, RowGuards
 from ngramspec.guards.processor import masked
 from ngramspec.guards.types import num_words
 
@@ -16,21 +16,22 @@ class Rereading:
     It costs a whole text per token, which is why `guard.processor()` follows one text.
     """
 
-    def __init__(self, guard: Guard, eos_tokens: Sequence[int], start: int) -> None:
+    def __init__(self, guard: Guard | RowGuards, eos_tokens: Sequence[int], start: int) -> None:
         """start: the column that the first emitted token is in."""
-        self._guard = guard
+        self._guards = Guard.per_row([guard]) if isinstance(guard, Guard) else guard
         self._eos_tokens = eos_tokens
         self._start = start
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
-        bits = np.zeros((len(scores), num_words(len(self._guard.vocabulary))), np.int32)
-        for row, tokens in enumerate(input_ids[:, self._start :].tolist()):
-            matcher = self._guard.matcher(self._eos_tokens)
+        matchers = self._guards.matchers(len(scores), self._eos_tokens)
+        size = max((len(matcher.vocabulary) for matcher in matchers if matcher is not None), default=scores.shape[-1])
+        bits = np.full((len(scores), num_words(size)), -1, np.int32)
+        for row, (matcher, tokens) in enumerate(zip(matchers, input_ids[:, self._start :].tolist(), strict=True)):
+            if matcher is None:
+                continue
             end = next((place for place, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
             matcher.advance(tokens[: end + 1])
-            if matcher.ended:
-                bits[row] = -1  # what follows is padding
-            else:
+            if not matcher.ended:  # what follows an end is padding
                 matcher.fill((), bits[row : row + 1])
         return masked(scores, bits)
