@@ -33,7 +33,7 @@ def folder_of(model: str, cache: Path) -> Path:
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as made:  # in the same place, so that a half-made folder is never taken
-            _convert(_weights(PACKAGES[model]), Path(made))
+            _convert(weights_of(PACKAGES[model]), Path(made))
             (Path(made) / "model").rename(folder)
     return folder
 
@@ -44,8 +44,11 @@ def load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype).eval(), tokenizer
 
 
-def _weights(packages: Sequence[str]) -> list[Path]:
-    """The files that the packages hold of the weights, in order; the packages themselves are not imported."""
+def weights_of(packages: Sequence[str]) -> list[Path]:
+    """The files that the packages hold of the weights, in order; the packages themselves are not imported.
+
+    Raises SystemExit where one of them is not installed, with the command that installs them.
+    """
     try:
         found = [distribution(package) for package in packages]
         distribution("gguf")

@@ -25,13 +25,14 @@ class Rereading:
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
         matchers = self._guards.matchers(len(scores), self._eos_tokens)
-        size = max((len(matcher.vocabulary) for matcher in matchers if matcher is not None), default=scores.shape[-1])
-        bits = np.full((len(scores), num_words(size)), -1, np.int32)
+        scores = scores.clone()
         for row, (matcher, tokens) in enumerate(zip(matchers, input_ids[:, self._start :].tolist(), strict=True)):
             if matcher is None:
                 continue
             end = next((place for place, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
             matcher.advance(tokens[: end + 1])
             if not matcher.ended:  # what follows an end is padding
-                matcher.fill((), bits[row : row + 1])
-        return masked(scores, bits)
+                bits = np.zeros((1, num_words(len(matcher.vocabulary))), np.int32)
+                matcher.fill((), bits)
+                scores[row : row + 1] = masked(scores[row : row + 1], bits)
+        return scores
