@@ -110,7 +110,7 @@ class Bench:
                 yield Job(
                     kind,
                     [self._tokens(row["prompt"].strip()) for row in rows],
-                    min(max_new_tokens, *(row["max_new_tokens"] for row in items)),
+                    min(max_new_tokens, max(row["max_new_tokens"] for row in rows)),
                     [Guard.json_schema(row["schema"], self._vocabulary) for row in rows if "schema" in row],
                 )
 
@@ -173,8 +173,13 @@ class Bench:
         if way == "warm":
             return {"custom_generate": self._warm}
         if way == "cold":
-            return {"custom_generate": Speculator()}  # what passes cost is a Speculator's own knowledge
+            return {"custom_generate": _unknowing()}
         return {"prompt_lookup_num_tokens": 10} if way == "lookup" else {}
+
+
+def _unknowing() -> Speculator:
+    """A Speculator that has seen nothing, for which no pass of any model has a price: those are its own knowledge."""
+    return Speculator()
 
 
 def _rows(call: Call, output: Tensor) -> list[list[int]]:
