@@ -2,7 +2,7 @@
 
     python -m benchmarks.real [--model smollm2] [--kinds summary chat] [--dtypes float32] [--batches 1] [--rounds 3]
 
-The prompts are in `real_prompts.toml`: five a kind, under the model's chat template where it has one. Answers are
+The prompts are in `real_prompts.toml`: five a kind, under the model's chat template, or before "Answer:". Answers are
 greedy and end where the model ends them. A batch takes the first prompts of a kind, as many as fill whole batches.
 
 Ways: plain; `prompt_lookup_num_tokens=10`, which takes no batch and whose text is another one under a schema, so there
@@ -148,7 +148,7 @@ class Bench:
 
     def _tokens(self, prompt: str) -> list[int]:
         if self.tokenizer.chat_template is None:
-            return list(self.tokenizer(f"{prompt}\n")["input_ids"])
+            return list(self.tokenizer(f"{prompt}\n\nAnswer:\n")["input_ids"])
         message = [{"role": "user", "content": prompt}]
         return list(self.tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"])
 
