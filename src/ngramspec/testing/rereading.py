@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from ngramspec.guards import Guard
+from ngramspec.guards import Guard, RowGuards
 from ngramspec.guards.processor import masked
 from ngramspec.guards.types import num_words
 
@@ -16,22 +16,25 @@ class Rereading:
     It costs a whole text per token, which is why `guard.processor()` follows one text.
     """
 
-    def __init__(self, guard: Guard, eos_tokens: Sequence[int], start: int) -> None:
+    def __init__(self, guard: Guard | RowGuards, eos_tokens: Sequence[int], start: int) -> None:
         """start: the column that the first emitted token is in."""
-        self._guard = guard
+        self._guards = Guard.per_row([guard]) if isinstance(guard, Guard) else guard
         self._eos_tokens = eos_tokens
         self._start = start
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`scores` `float32[B, V]`, masked for the text `input_ids` `int64[B, L]`."""
-        bits = np.zeros((len(scores), num_words(len(self._guard.vocabulary))), np.int32)
-        for row, text in enumerate(input_ids.tolist()):
+        texts = input_ids.tolist()
+        matchers = self._guards.matchers([text[: self._start] for text in texts], self._eos_tokens)
+        scores = scores.clone()
+        for row, (matcher, text) in enumerate(zip(matchers, texts, strict=True)):
+            if matcher is None:
+                continue
             tokens = text[self._start :]
-            matcher = self._guard.matcher(self._eos_tokens, prompt=text[: self._start])
             end = next((place for place, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
             matcher.advance(tokens[: end + 1])
-            if matcher.ended:
-                bits[row] = -1  # what follows is padding
-            else:
-                matcher.fill((), bits[row : row + 1])
-        return masked(scores, bits)
+            if not matcher.ended:  # what follows an end is padding
+                bits = np.zeros((1, num_words(len(matcher.vocabulary))), np.int32)
+                matcher.fill((), bits)
+                scores[row : row + 1] = masked(scores[row : row + 1], bits)
+        return scores
