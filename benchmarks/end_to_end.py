@@ -30,12 +30,12 @@ from rich.table import Table
 from torch import Tensor
 from transformers import DynamicCache
 
-from benchmarks.forwards import Clock, timed_forwards
 from benchmarks.recorded import EOS, SHAPES, first_requests, replay_model
 from benchmarks.traces import parser, trace_paths
 from ngramspec import Speculator
 from ngramspec.hf.seam import CACHE
 from ngramspec.replay import Trace
+from ngramspec.testing.forwards import Clock, timed_forwards
 
 WAYS = ("plain", "ngramspec", "transformers")
 ALL = "all"

@@ -11,8 +11,7 @@ can meet. Ways take turns in one process. Times are from the end of the prefill 
 
 import argparse
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from transformers import LlamaConfig
 
 from ngramspec import Speculator
 from ngramspec.replay import Trace
+from ngramspec.testing.forwards import after_each_pass
 from ngramspec.testing.replay_model import ReplayModel
 
 EOS = 0
@@ -93,20 +93,11 @@ class Stopwatch:
             torch.cuda.synchronize(self._device)
         return perf_counter()
 
-    def note(self, *_: Any) -> None:
+    def note(self) -> None:
         """A forward pass has been made."""
         self.passes += 1
         if self.passes == 1:
             self.prefilled = self.now()
-
-    @contextmanager
-    def on(self, model: Any) -> Iterator[None]:
-        """Watch the passes of `model`."""
-        hook = model.register_forward_hook(self.note)
-        try:
-            yield
-        finally:
-            hook.remove()
 
 
 class Bench:
@@ -143,7 +134,7 @@ class Bench:
             "ngramspec": {"custom_generate": spec},
         }
         watch = Stopwatch(self.model.device)
-        with watch.on(self.model):
+        with after_each_pass(self.model, watch.note):
             output = self.model.generate(**inputs, max_new_tokens=self.new_tokens, do_sample=False, **settings[way])
         seconds = watch.now() - watch.prefilled
         expected = [self.model.traces[request].output.tolist() for request in requests]

@@ -34,13 +34,13 @@ from rich.progress import track
 from rich.table import Table
 from transformers import LlamaConfig
 
-from benchmarks.forwards import timed_forwards
 from benchmarks.guarded import schema_prompt
 from benchmarks.recorded import SHAPES
 from benchmarks.traces import json_lines
 from ngramspec import FixedBudget, Guard, GuardError, Speculator, Vocabulary
 from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, Draft, DraftSession, Steering, TokenArray
 from ngramspec.replay import Trace, load_tokenizer
+from ngramspec.testing.forwards import timed_forwards
 from ngramspec.testing.replay_model import ReplayModel
 
 BACKENDS = ("llguidance", "xgrammar")

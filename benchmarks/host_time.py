@@ -25,10 +25,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.forwards import timed_forwards
 from benchmarks.recorded import replay_model
 from ngramspec import FixedBudget, Speculator
 from ngramspec.replay import Trace
+from ngramspec.testing.forwards import timed_forwards
 
 VOCABULARY = 64
 PROMPT = 256

@@ -36,13 +36,13 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.forwards import timed_forwards
 from benchmarks.real_models import PACKAGES, folder_of, load
 from ngramspec import Guard, Speculator, Vocabulary
 from ngramspec.guards import RowGuards
 from ngramspec.testing.calls import Call, left_padded
 from ngramspec.testing.equivalence import pad_token_of
 from ngramspec.testing.explaining import explain
+from ngramspec.testing.forwards import timed_forwards
 from ngramspec.testing.plain import Run
 
 PROMPTS = Path(__file__).with_name("real_prompts.toml")

@@ -18,6 +18,7 @@ from ngramspec.hf.strangers import known_classes, strangers_in
 from ngramspec.hf.trial import WIDTH
 from ngramspec.hf.trust import MOST_KINDS
 from ngramspec.testing import OracleDrafter
+from ngramspec.testing.forwards import timed_forwards
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 
@@ -348,3 +349,13 @@ def test_with_any_hooks_the_text_is_that_of_plain_decoding(
     spec = spoilt(plain, 9)
     for _ in range(3):
         assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
+
+
+def test_passes_may_be_watched_without_a_trial() -> None:
+    model = fresh()
+    plain = call(model)
+    spec = spoilt(plain, 9)
+    with timed_forwards(model, clock=lambda: 0.0) as forwards:
+        assert plain.tolist() == call(model, spec).tolist()
+    assert len(forwards.ends) == len(forwards.starts) == spec.stats.total.target_passes
+    assert 0 < spec.stats.total.num_accepted_tokens
