@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ngramspec.decoding import MeasuredCosts, Shape
-from ngramspec.decoding.measured_costs import Rate
+from ngramspec.decoding.rate import Rate
+from ngramspec.decoding.trials import Trials
 from ngramspec.drafting import whole_file
 from ngramspec.drafting.types import FloatArray
 from ngramspec.errors import CostsError, shortened
@@ -29,6 +30,7 @@ class SavedCosts:
         self._measured = measured
         self._batch = batch
         self._rate = Rate()
+        self.trials = Trials()
         if measured.prices(self._shape(Shape(1, 1, 1, 0)), 0) is None:
             raise CostsError(
                 f"a table of costs must hold a plain pass that was measured, got none in {name}:"
@@ -44,11 +46,11 @@ class SavedCosts:
         """See `Costs`; a replay measures nothing, so nothing is tried in hope either."""
         return self._measured.prices(self._shape(shape), num_more)
 
-    def per_token(self, shape: Shape) -> float:
+    def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
         """See `Costs`."""
         return self._measured.per_token(self._shape(shape))
 
-    def per_draft_token(self) -> float:
+    def per_draft_token(self, *, hopeful: bool = False) -> float:
         """See `Costs`; a table is of passes alone."""
         return 0.0
 
@@ -67,6 +69,9 @@ class SavedCosts:
         self._rate.record(num_tokens, float(prices[-1]))
         self.seconds += float(prices[-1])
         self.plain_seconds += num_tokens * float(prices[0])
+
+    def record_prompt(self, shape: Shape, seconds: float) -> None:
+        """See `Costs`; nothing is learnt."""
 
     def record_drafting(self, seconds: float, num_tokens: int) -> None:
         """See `Costs`; nothing is learnt."""
