@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ngramspec import NgramspecWarning, RefusedError, Speculator
+from ngramspec import FixedBudget, NgramspecWarning, RefusedError, Speculator
 from ngramspec.hf import strangers
 from ngramspec.hf.strangers import strangers_in
 from ngramspec.hf.support import why_aligned, why_undrafted
@@ -124,7 +124,7 @@ def _why_not(model: Any, run: _Run) -> str | None:
 def _compared(model: Any, run: _Run) -> tuple[str, str]:
     """Verdict and reason."""
     call, plain = _varied(model, run)
-    spec = Speculator(OracleDrafter(plain[:, -NEW_TOKENS:].tolist(), VOCABULARY))
+    spec = Speculator(OracleDrafter(plain[:, -NEW_TOKENS:].tolist(), VOCABULARY), FixedBudget(10))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
