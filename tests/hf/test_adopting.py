@@ -9,7 +9,7 @@ import outlines
 import pytest
 import torch
 
-from ngramspec import Guard, GuardWarning, Speculator
+from ngramspec import FixedBudget, Guard, GuardWarning, Speculator
 from ngramspec.guards.types import unpacked
 from ngramspec.hf.adopting import adopted, source_of
 from ngramspec.testing import OracleDrafter
@@ -64,11 +64,11 @@ def test_a_schema_is_foreseen_where_the_processor_still_has_it() -> None:
 def test_an_adopted_grammar_keeps_drafts_within_what_it_allows(backend: str, grammar: str) -> None:
     arguments: dict[str, Any] = {"max_new_tokens": 45, "eos_token_id": EOS}
     prompts = padded_prompts(1, seed=2, vocabulary=NUM_TOKENS)
-    spec = Speculator(RandomDrafter(NUM_TOKENS))
+    spec = Speculator(RandomDrafter(NUM_TOKENS), FixedBudget(10))
     writer().generate(
         **prompts, **arguments, logits_processor=[fresh_processor(backend, grammar)], custom_generate=spec
     )
-    blind = Speculator(RandomDrafter(NUM_TOKENS))
+    blind = Speculator(RandomDrafter(NUM_TOKENS), FixedBudget(10))
     writer().generate(**prompts, **arguments, custom_generate=blind)
     for each, at_most in ((spec, 0.1), (blind, 1.0)):  # random tokens, nearly all of which the grammar refuses
         total = each.stats.total

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from transformers import TextIteratorStreamer, pipeline
 
 import ngramspec
-from ngramspec import NgramspecWarning, Speculator
+from ngramspec import FixedBudget, NgramspecWarning, Speculator
 from ngramspec.pico import edit_prompt, repeat_prompt
 from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, VOCABULARY, tiny
@@ -82,7 +82,7 @@ def test_outlines(backend: str) -> None:
     regex = outlines.types.Regex(REGEX)
     plain = constrained("ab{:01}", regex, **arguments)
     drafter = OracleDrafter([[*WRITERS_TOKENIZER(plain).input_ids, EOS]], len(WRITERS_TOKENIZER), corrupted=1.0)
-    with ngramspec.enable(model, Speculator(drafter)) as spec:
+    with ngramspec.enable(model, Speculator(drafter, FixedBudget(10))) as spec:
         assert plain == constrained("ab{:01}", regex, **arguments)
     assert was_tried(spec)
 

@@ -8,7 +8,7 @@ from transformers.generation.logits_process import LogitsProcessor
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.utils import GenerateDecoderOnlyOutput, GenerateEncoderDecoderOutput
 
-from ngramspec import Speculator
+from ngramspec import FixedBudget, Speculator
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import SEED
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
@@ -28,7 +28,7 @@ def both(model: Any, prompts: dict[str, Any], **arguments: Any) -> tuple[Any, An
     torch.manual_seed(SEED)
     plain = model.generate(**prompts, **arguments)
     length = 1 if model.config.is_encoder_decoder else prompts["input_ids"].shape[1]
-    spec = Speculator(OracleDrafter(plain.sequences[:, length:].tolist(), VOCABULARY))
+    spec = Speculator(OracleDrafter(plain.sequences[:, length:].tolist(), VOCABULARY), FixedBudget(10))
     torch.manual_seed(SEED)
     return plain, model.generate(**prompts, **arguments, custom_generate=spec), spec
 

@@ -18,7 +18,7 @@ from outlines.backends.xgrammar import XGrammarBackend
 from torch import Tensor
 from transformers.generation.logits_process import LogitsProcessor
 
-from ngramspec import Speculator
+from ngramspec import FixedBudget, Speculator
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare, limits
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
@@ -119,7 +119,8 @@ def test_outlines_generates_with_a_speculator(backend: str) -> None:
     regex = outlines.types.Regex(REGEX)
     plain = model("ab{:01}", regex, **arguments)
     assert is_valid(plain, "regex")
-    spec = Speculator(OracleDrafter([[*TOKENIZER(plain).input_ids, EOS]], len(TOKENIZER), corrupted=1.0))
+    drafter = OracleDrafter([[*TOKENIZER(plain).input_ids, EOS]], len(TOKENIZER), corrupted=1.0)
+    spec = Speculator(drafter, FixedBudget(10))
     assert plain == model("ab{:01}", regex, custom_generate=spec, **arguments)
     assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
 
