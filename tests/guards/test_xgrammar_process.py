@@ -1,6 +1,7 @@
 """xgrammar compiles in a process of its own, which ends in time and leaves nothing behind."""
 
 import io
+import json
 import os
 import pickle
 import signal
@@ -21,7 +22,8 @@ from ngramspec.guards.types import BackendError
 pytest.importorskip("xgrammar")
 
 TEXTS = [bytes([byte]) for byte in range(256)]
-SLOW = '{"type": "array", "items": {"type": "string", "maxLength": 4000}}'
+PATTERNS = [f"^(([a-z]{{1,{most}}}){{1,60}}){{1,6}}$" for most in range(100, 120)]
+SLOW = json.dumps({"properties": {pattern: {"type": "string", "pattern": pattern} for pattern in PATTERNS}})
 
 
 @pytest.fixture(scope="module")

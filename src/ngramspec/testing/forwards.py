@@ -1,7 +1,7 @@
 """A model's forward passes, watched from outside: whatever loop makes them, the rest is the loop's own time.
 
-Hooks of one's own would do as well, but a model with hooks that nobody knows is tried before it is drafted for. These are
-known.
+Hooks of one's own would do as well, but a model with hooks that nobody knows is tried before it is drafted for.
+These are known.
 """
 
 from collections.abc import Callable, Iterator
