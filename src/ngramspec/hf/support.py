@@ -35,7 +35,7 @@ OWN_MASKS = {
 ONE_BY_ONE = {
     "fsmt": "reads one token at a time once there is a cache",
     "cpmant": "puts learned tokens of its own before each text",
-    "kosmos_2_text_model": "counts positions along the tokens that are no padding, so a draft could move what comes after it",
+    "kosmos_2_text_model": "counts positions along the tokens that are no padding",
     "mllama": "keeps the keys of pictures beside those of its text",
     "moshi": "has a sliding window that its own cache alone keeps to",
     "prophetnet": "reads one token at a time once there is a cache",
