@@ -10,8 +10,9 @@ from packaging.version import Version
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
+import ngramspec
 from ngramspec import FixedBudget, PromptError, RefusedError, Speculator
-from ngramspec.hf.seam import CACHE, cache_of
+from ngramspec.hf.seam import CACHE, CACHE_NAMES, cache_of
 from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
@@ -224,3 +225,27 @@ def test_rows_that_end_early_read_their_padding_beside_the_others_and_not_in_a_p
 
 def _place(row: list[int], token: int) -> int:
     return row.index(token) if token in row else len(row)
+
+
+@pytest.mark.parametrize("through", ["custom_generate", "generate", "enable"])
+@pytest.mark.parametrize("name", CACHE_NAMES)
+@pytest.mark.filterwarnings("ignore:.*past_key_values.*:FutureWarning")
+def test_a_cache_goes_by_whichever_of_its_names_the_release_takes(name: str, through: str) -> None:
+    model = tiny("llama")
+    text = model.generate(**padded_prompts(1), max_new_tokens=12)
+    try:
+        plain = model.generate(text, **LIMITS, **{name: DynamicCache(config=model.config)})
+    except (ValueError, TypeError):
+        pytest.skip(f"this transformers takes no {name}")
+    spec, cache = speculator(plain, text.shape[1]), DynamicCache(config=model.config)
+    arguments = {**LIMITS, name: cache}
+    if through == "generate":
+        output = spec.generate(model, text, **arguments)
+    elif through == "enable":
+        with ngramspec.enable(model, spec):
+            output = model.generate(text, **arguments)
+    else:
+        output = model.generate(text, **arguments, custom_generate=spec)
+    assert plain.tolist() == output.tolist()
+    assert plain.shape[1] - 1 == cache.get_seq_length()
+    assert 0 < spec.stats.total.num_draft_tokens
