@@ -2,9 +2,12 @@
 
 import copy
 import functools
+import gc
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, LlamaForCausalLM
 
 from ngramspec import FixedBudget, NgramspecWarning, Speculator
+from ngramspec.hf.seam import AttentionInterface, sdpa_attention_forward
 from ngramspec.hf.strangers import known_classes, strangers_in
 from ngramspec.hf.trial import WIDTH
 from ngramspec.hf.trust import MOST_KINDS
@@ -243,6 +247,8 @@ def test_a_hook_that_is_another_one_in_each_call_is_plain_in_all() -> None:
     with pytest.warns(NgramspecWarning, match="other ones in each call"):
         assert plain.tolist() == with_a_new_hook().tolist()
     assert 0 == spec.stats.total.num_draft_tokens
+    model.model.register_forward_hook(harmless)  # and one that stays is drafted for
+    assert 0 < drafted_in_the_second_call(model)
 
 
 def test_a_hook_that_is_gone_is_forgotten_and_another_one_is_tried() -> None:
@@ -359,3 +365,166 @@ def test_passes_may_be_watched_without_a_trial() -> None:
         assert plain.tolist() == call(model, spec).tolist()
     assert len(forwards.ends) == len(forwards.starts) == spec.stats.total.target_passes
     assert 0 < spec.stats.total.num_accepted_tokens
+
+
+def mean_over_the_batch(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+    return output + 0.3 * output.mean(dim=0, keepdim=True)
+
+
+def beyond_ten_columns(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+    return output * 0.5 if 12 < output.shape[1] < 30 else output
+
+
+def test_a_hook_that_mixes_rows_is_found_out() -> None:
+    assert "mean_over_the_batch" in never_drafted(hooked(mean_over_the_batch), batch=4)
+
+
+def test_no_draft_of_a_model_that_was_tried_is_wider_than_the_trial() -> None:
+    model = hooked(beyond_ten_columns)
+    plain = call(model, max_new_tokens=60)
+    spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY), FixedBudget(20))
+    for _ in range(3):
+        assert plain.tolist() == call(model, spec, max_new_tokens=60).tolist()
+    assert 0 < spec.stats.total.num_accepted_tokens
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_half_precision_too_what_looks_at_the_whole_pass_is_found_out(dtype: torch.dtype) -> None:
+    model = hooked(mean_over_the_pass).to(dtype)
+    spec = Speculator(budget=FixedBudget(6))
+    with pytest.warns(NgramspecWarning, match="mean_over_the_pass"):
+        call(model, spec)
+    assert 0 == spec.stats.total.num_draft_tokens
+
+
+def as_float32(module: nn.Module, args: Any, output: Any) -> Any:
+    """As the recipes of adapters do with a head."""
+    output.logits = output.logits.float()
+    return output
+
+
+def test_finer_logits_of_a_coarser_model_are_no_reason_to_distrust_it() -> None:
+    model = fresh().bfloat16()
+    model.register_forward_hook(as_float32)
+    spec = Speculator(budget=FixedBudget(6))
+    for _ in range(2):
+        call(model, spec)
+    assert 0 < spec.stats.total.num_draft_tokens
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.filterwarnings("ignore::ngramspec.errors.NgramspecWarning")
+def test_logits_that_are_not_finite_leave_text_and_call_as_they_are(value: float) -> None:
+    def fill(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+        return torch.full_like(output, value)
+
+    model = hooked(fill, "lm_head")
+    plain = call(model)
+    for _ in range(2):
+        assert plain.tolist() == call(model, Speculator(budget=FixedBudget(6))).tolist()
+
+
+class Noting(nn.Module):
+    """A part of a user's, which notes what it sees."""
+
+    def __init__(self, within: nn.Module) -> None:
+        super().__init__()
+        self.within = within
+        self.seen: Tensor | None = None
+
+    def forward(self, states: Tensor) -> Any:
+        self.seen = self.within(states)
+        return self.seen
+
+
+def test_a_part_that_notes_what_it_sees_for_a_processor_is_not_drafted_for() -> None:
+    model = fresh()
+    noting = model.model.layers[0].mlp = Noting(model.model.layers[0].mlp)
+
+    def guide(input_ids: Tensor, scores: Tensor) -> Tensor:
+        assert noting.seen is not None
+        return scores + noting.seen[:, -1, : scores.shape[1]].to(scores)
+
+    assert "nobody knows" in never_drafted(model, logits_processor=[guide])
+    assert 0 < drafted_in_the_second_call(model)
+
+
+def test_what_is_put_on_a_class_or_model_that_was_tried_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fresh(kind=Own)
+    assert 0 < drafted_in_the_second_call(model)
+    usual = LlamaForCausalLM.forward
+
+    @functools.wraps(usual)
+    def mixing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        output = usual(self, *args, **kwargs)
+        output.logits = output.logits + output.logits.mean(dim=1, keepdim=True)
+        return output
+
+    monkeypatch.setattr(Own, "forward", mixing, raising=False)
+    never_drafted(model)
+    monkeypatch.undo()
+    other = fresh(kind=Own)
+    other.forward = functools.partial(mixing, other)
+    never_drafted(other)
+
+
+def test_hooks_that_accelerate_runs_for_a_user_are_strangers() -> None:
+    accelerate_hooks = pytest.importorskip("accelerate.hooks")
+
+    class Scales(accelerate_hooks.ModelHook):  # type: ignore[name-defined, misc]
+        def post_forward(self, module: nn.Module, output: Tensor) -> Tensor:
+            return newest_alone(module, (), output)
+
+    model = fresh()
+    accelerate_hooks.add_hook_to_module(model.model.layers[0], Scales())
+    assert "Scales" in never_drafted(model)
+
+
+def test_an_attention_function_of_a_users_is_a_stranger() -> None:
+    model = fresh()
+    name = "attention_of_a_test"
+    AttentionInterface.register("sdpa", _own_attention)
+    try:
+        assert any("attention function" in each.name for each in strangers_in(model)), name
+    finally:
+        AttentionInterface.register("sdpa", sdpa_attention_forward)
+    assert [] == strangers_in(model)
+
+
+def _own_attention(*args: Any, **kwargs: Any) -> Any:
+    return sdpa_attention_forward(*args, **kwargs)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_parts_of_any_kind_are_looked_at_without_harm() -> None:
+    model = fresh()
+    layer = model.model.layers[1]
+    layer.mlp.parent = layer  # a cycle
+    layer.mlp.act_fn = torch.jit.trace(nn.SiLU(), torch.ones(1))
+    model.model.layers[0] = torch.compile(model.model.layers[0], backend="eager")
+    layer.register_forward_hook(MagicMock(return_value=None))
+    scope: dict[str, Any] = {"__builtins__": {}}
+    exec("def nameless(module, args, output): pass", scope)
+    layer.register_forward_hook(scope["nameless"])
+    names = " ".join(each.name for each in strangers_in(model))
+    assert "MagicMock" in names
+    assert "nameless" in names
+
+
+def test_a_model_is_freed_though_its_classes_were_looked_at() -> None:
+    model = fresh()
+
+    class Holding(nn.Module):
+        def __init__(self, held: Any) -> None:
+            super().__init__()
+            type(self).held = held  # type: ignore[attr-defined]
+
+        def forward(self, states: Tensor) -> Tensor:
+            return states
+
+    model.model.layers[0].extra = Holding(model)
+    strangers_in(model)
+    reference = weakref.ref(model)
+    del model, Holding
+    gc.collect()
+    assert reference() is None

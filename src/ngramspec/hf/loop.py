@@ -16,7 +16,7 @@ from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.call import Call
 from ngramspec.hf.choosing import InStep, chooser_for
 from ngramspec.hf.guarding import with_masking, with_processors
-from ngramspec.hf.opening import open_rows
+from ngramspec.hf.opening import NO_LIMIT, open_rows
 from ngramspec.hf.output import Output, output_of
 from ngramspec.hf.ragged import RaggedTarget
 from ngramspec.hf.record import Record
@@ -27,7 +27,7 @@ from ngramspec.hf.stopping import Stops
 from ngramspec.hf.support import why_aligned
 from ngramspec.hf.tensor_parallel import agreed
 from ngramspec.hf.text import Text
-from ngramspec.hf.trial import Trial
+from ngramspec.hf.trial import MOST_DRAFTED, Trial
 from ngramspec.stats import Counters, Undrafted
 
 
@@ -55,7 +55,8 @@ def decode(
     chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
-    rows = open_rows(request, drafters, segments, references, text.pad_token)
+    most_drafted = MOST_DRAFTED if request.has_strangers else NO_LIMIT
+    rows = open_rows(request, drafters, segments, references, text.pad_token, most_drafted)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)
         matchers = row.matchers()
@@ -66,9 +67,10 @@ def decode(
     if in_step:
         budget = InStepBudget(budget)
     with guards:
-        if len(rows) > 1 or not is_ragged:
-            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
-            # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings.
+        if len(rows) > 1 or not is_ragged or request.has_strangers:
+            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in plain
+            # decoding, and a mask of its own for each query of a long prompt costs more than a draft brings. And models
+            # with strangers were tried after a prompt, not within its pass.
             step(target, rows, PromptBudget(), costs, clock)
         while not all(row.finished for row in rows):
             live = rows if in_step else target.in_reach([row for row in rows if not row.finished])
@@ -100,7 +102,7 @@ def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output
         undrafted = {Undrafted.PLAIN: length} if length else {}
         counts.append(Counters(requests=1, tokens=length, target_passes=length, num_undrafted_per_reason=undrafted))
     if trial is not None:
-        trial.read_again(sequences, min(row.tokens for row in counts))
+        trial.read_again(sequences, [row.tokens for row in counts])
     return output, counts
 
 

@@ -19,8 +19,9 @@ def open_rows(
     segments: Sequence[str | None],
     references: Sequence[TokenArray],
     pad_token: int,
+    most_drafted: int = NO_LIMIT,
 ) -> list[Row]:
-    """A row per prompt; arguments as in `loop.decode`. pad_token: what finished rows are fed."""
+    """A row per prompt; arguments as in `loop.decode`. pad_token: what finished rows are fed. most_drafted: tokens."""
     length = request.input_ids.shape[1]
     prompts = request.input_ids.cpu().numpy().astype(np.int32)
     positions = request.position_ids.cpu().numpy()
@@ -44,6 +45,7 @@ def open_rows(
                 pad_token=pad_token,
                 positions=positions[index],
                 max_position=limit,
+                most_drafted=most_drafted,
                 vocabulary=num_tokens,
                 num_cached=cached,
                 texts=[*references, *read, prompt],

@@ -39,6 +39,7 @@ class Row(Sequence):
     index: its place in the batch. pad_token: what it is fed once it has finished.
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
+    most_drafted: tokens of the longest draft.
     vocabulary: token ids that the model knows.
     texts: `int32[n]` each, what it may copy from: references, an encoder's text, its own prompt.
     num_cached: tokens, padding included, whose keys lie in the cache.
@@ -51,6 +52,7 @@ class Row(Sequence):
     positions: IntArray = field(kw_only=True)
     max_position: int = field(kw_only=True)
     vocabulary: int = field(kw_only=True)
+    most_drafted: int = 1 << 62
     texts: Rows[TokenArray] = ()
     num_cached: int = 0
     guards: Guards = field(default_factory=Guards)
@@ -64,7 +66,7 @@ class Row(Sequence):
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
         positions = self.max_position - (self.num_cached + self.pending.size + self.shift)
-        return Sequence.room(self, min(max_tokens, positions))
+        return Sequence.room(self, min(max_tokens, positions, self.most_drafted))
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""

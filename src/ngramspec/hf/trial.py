@@ -14,22 +14,23 @@ import torch
 from torch import Tensor
 
 from ngramspec.drafting import Draft, NoDrafts
-from ngramspec.hf.aligned import AlignedTarget
+from ngramspec.hf.aligned import REACH, AlignedTarget
 from ngramspec.hf.opening import open_rows
 from ngramspec.hf.ragged import RaggedTarget
+from ngramspec.hf.refusals import vocabulary
 from ngramspec.hf.request import Request
-from ngramspec.hf.rounding import explicable, largest_difference
+from ngramspec.hf.rounding import why_not_rounding
 from ngramspec.hf.rows import Row
 from ngramspec.hf.seam import LogitsProcessor, LogitsProcessorList
 from ngramspec.hf.strangers import Stranger
 from ngramspec.hf.support import why_aligned
 from ngramspec.hf.text import Text
 
-WIDTH = 8
-"""Tokens of the block."""
+WIDTH = 12
+"""Tokens of the block. A shorter answer proves nothing: then a later call is watched."""
 
-LEAST_WIDTH = 2
-"""Where a row of the call has emitted fewer tokens than that and one, it proves nothing: a later call is watched."""
+MOST_DRAFTED = WIDTH - 1 - REACH
+"""Drafts of a model that was tried are no longer, so that none of its passes is wider than what was tried."""
 
 
 class Trial:
@@ -57,11 +58,12 @@ class Trial:
         hook = self.request.model.register_forward_hook(lambda _model, _args, output: outputs.append(output))
 
         def watch(input_ids: Tensor, scores: Tensor) -> Tensor:
-            if not outputs:
-                self.finding = "is not called as a module"
-            elif self._target is None and self.finding is None:
+            if self._target is None and self.finding is None:
                 hook.remove()
-                self._start(outputs[0])
+                if not outputs:
+                    self.finding = "is not called as a module"
+                    return scores
+                self._start(outputs.pop())
             elif len(self._logits) < WIDTH:
                 self._logits.append(scores.clone())
             return scores
@@ -71,19 +73,24 @@ class Trial:
         finally:
             hook.remove()
 
-    def read_again(self, sequences: Tensor, num_emitted: int) -> None:
+    def read_again(self, sequences: Tensor, lengths: Sequence[int]) -> None:
         """Read what was emitted as a block, and judge it.
 
-        sequences: `int64[B, L]`, what plain decoding came to. num_emitted: tokens of the shortest row.
+        sequences: `int64[B, L]`, what plain decoding came to. lengths: tokens that each row has emitted.
         """
-        width = min(len(self._logits), num_emitted - 1, WIDTH)
-        if self.finding is not None or self._target is None or width < LEAST_WIDTH:
+        long = [row for row, length in enumerate(lengths) if length > WIDTH]
+        if self.finding is not None or self._target is None or not long:
             return
         start = self.request.input_ids.shape[1]
-        tokens = sequences[:, start : start + width].cpu()
+        tokens = sequences[:, start : start + WIDTH].cpu()
         devices = [self.request.model.device] if self.request.model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            self.finding = self._judged(tokens)
+        try:
+            with torch.random.fork_rng(devices):
+                self.finding = self._judged(tokens, long[::2])
+        except (torch.OutOfMemoryError, MemoryError):
+            return  # says nothing of the model
+        except Exception as error:  # nobody has tried this model: whatever it raises is an answer
+            self.finding = _raised(error)
 
     def _start(self, output: Any) -> None:
         """Copy the cache, which holds the prompts now; output: what the model said of them."""
@@ -101,28 +108,34 @@ class Trial:
         except Exception as error:  # nobody has tried this model: whatever it raises is an answer
             self.finding = _raised(error)
 
-    def _judged(self, tokens: Tensor) -> str:
-        """Hold the block `tokens` `int64[B, n]` against plain decoding; "" where they agree."""
+    def _judged(self, tokens: Tensor, judged: Sequence[int]) -> str:
+        """Hold the rows `judged` of the block `tokens` `int64[B, n]` against plain decoding; "" where they agree.
+
+        The other rows read something else from their second token on, as rows do whose drafts are wrong: so what mixes
+        rows is found out.
+        """
         assert self._target is not None
         texts = list(tokens.numpy().astype(np.int32))
-        for row, text in zip(self._rows, texts, strict=True):
-            self._text.append(row.index, int(text[0]))
-            row.num_cached, row.pending = self.request.num_slots, text[:1]
-        try:
-            candidates = self._target.read(self._rows, [Draft(text[1:]) for text in texts])
-        except Exception as error:  # as above
-            return _raised(error)
-        plain = torch.stack(self._logits[: tokens.shape[1]], dim=1)
-        block = torch.stack([candidate.logits for candidate in candidates])
-        difference = largest_difference(plain, block.to(plain))
-        # Many models compute norms and softmax in single precision, whatever their own is.
-        limit = explicable(block.float() if block.dtype is torch.float64 else block)
-        if difference <= limit:
-            return ""
-        return (
-            f"reads a block of {tokens.shape[1]} tokens otherwise than one token after another: logits differ by"
-            f" {difference:.2g}, and rounding explains {limit:.2g}"
-        )
+        for row in set(range(len(texts))) - set(judged):
+            texts[row][1:] = (texts[row][1:] + 1) % vocabulary(self.request.model)
+        for each, text in zip(self._rows, texts, strict=True):
+            self._text.append(each.index, int(text[0]))
+            each.num_cached, each.pending = self.request.num_slots, text[:1]
+        candidates = self._target.read(self._rows, [Draft(text[1:]) for text in texts])
+        for candidate in [candidates[row] for row in judged]:
+            plain = torch.stack([logits[candidate.row] for logits in self._logits])
+            reason = why_not_rounding(plain, candidate.logits.to(plain.device), self._precision(candidate.logits.dtype))
+            if reason is not None:
+                return f"reads a block of {WIDTH} tokens otherwise than one token after another: {reason}"
+        return ""
+
+    def _precision(self, dtype: torch.dtype) -> torch.dtype:
+        """The coarsest of what is computed with; dtype: of the logits, which some models make finer."""
+        device = self.request.model.device.type
+        used: list[torch.dtype] = [dtype, self.request.model.dtype]
+        if torch.is_autocast_enabled(device):
+            used.append(torch.get_autocast_dtype(device))
+        return max((each for each in used if each.is_floating_point), key=lambda each: torch.finfo(each).eps)
 
 
 class _Watching(LogitsProcessor):

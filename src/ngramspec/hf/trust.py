@@ -13,12 +13,12 @@ from ngramspec.hf.adopting import is_adopted
 from ngramspec.hf.processors import are_pure, are_pure_criteria
 from ngramspec.hf.request import Request
 from ngramspec.hf.seam import attention_of
-from ngramspec.hf.strangers import Stranger
+from ngramspec.hf.strangers import Stranger, is_gone
 from ngramspec.hf.trial import Trial
 from ngramspec.hf.types import Model
 
 MOST_KINDS = 16
-"""Kinds of calls per model that are remembered; a model that has more of them changes from call to call."""
+"""Kinds of calls per model beyond which those are forgotten whose strangers are gone."""
 
 SHOWN = 3
 """Strangers that a message names."""
@@ -45,24 +45,25 @@ class Trust:
                 " criterion that nobody knows, which may look at what that has seen"
             )
         with self._lock:
-            found = self._found.get(request.model, {})
-            finding = found.get(_kind(request, strangers))
-            num_kinds = len(found)
-        if finding is None and num_kinds >= MOST_KINDS:
-            return f"has {_named(strangers)}, other ones in each call"
-        return finding
+            return self._found.get(request.model, {}).get(_kind(request, strangers))
 
     def trial_of(self, request: Request, strangers: Sequence[Stranger]) -> Trial:
         """A trial of this call, for `note`."""
         return Trial(request, strangers, _kind(request, strangers))
 
     def note(self, trial: Trial) -> str | None:
-        """Remember what a trial has found; returns why nothing is drafted from now on, None where that is not so."""
+        """Remember what a trial has found; returns what is to be said of it, None where that is nothing."""
         if trial.finding is None:
             return None
         finding = f"{trial.finding} (it has {_named(trial.strangers)})" if trial.finding else ""
         with self._lock:
-            self._found.setdefault(trial.request.model, {})[trial.kind] = finding
+            found = self._found.setdefault(trial.request.model, {})
+            found[trial.kind] = finding
+            gone = [kind for kind in found if is_gone(kind)] if len(found) > MOST_KINDS else []
+            for kind in gone:
+                del found[kind]
+        if len(gone) >= MOST_KINDS and not finding:
+            return f"has {_named(trial.strangers)}, other ones in each call, which are tried each time"
         return finding or None
 
 
