@@ -68,9 +68,9 @@ def decode(
         budget = InStepBudget(budget)
     with guards:
         if len(rows) > 1 or not is_ragged or request.has_strangers:
-            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in plain
-            # decoding, and a mask of its own for each query of a long prompt costs more than a draft brings. And models
-            # with strangers were tried after a prompt, not within its pass.
+            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
+            # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings. And
+            # models with strangers were tried after a prompt, not within its pass.
             step(target, rows, PromptBudget(), costs, clock)
         while not all(row.finished for row in rows):
             live = rows if in_step else target.in_reach([row for row in rows if not row.finished])
