@@ -19,7 +19,7 @@ from transformers import GPT2LMHeadModel, LlamaForCausalLM
 from ngramspec import FixedBudget, NgramspecWarning, Speculator
 from ngramspec.hf.seam import AttentionInterface, sdpa_attention_forward
 from ngramspec.hf.strangers import known_classes, strangers_in
-from ngramspec.hf.trial import WIDTH
+from ngramspec.hf.trial import MOST_WIDTH
 from ngramspec.hf.trust import MOST_KINDS
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.forwards import timed_forwards
@@ -295,7 +295,7 @@ def test_a_trial_costs_one_pass_and_is_remembered_for_all_speculators() -> None:
     num_plain = len(widths)
     widths.clear()
     call(model, Speculator(budget=FixedBudget(6)))
-    assert [*([9] + [1] * (num_plain - 1)), WIDTH] == widths
+    assert [9, *[1] * (num_plain - 1), num_plain - 1] == widths
     widths.clear()
     spec = spoilt(plain, 9)
     assert plain.tolist() == call(model, spec).tolist()
@@ -371,8 +371,8 @@ def mean_over_the_batch(module: nn.Module, args: Any, output: Tensor) -> Tensor:
     return output + 0.3 * output.mean(dim=0, keepdim=True)
 
 
-def beyond_ten_columns(module: nn.Module, args: Any, output: Tensor) -> Tensor:
-    return output * 0.5 if 12 < output.shape[1] < 30 else output
+def beyond_what_is_tried(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+    return output * 0.5 if output.shape[1] > MOST_WIDTH else output
 
 
 def test_a_hook_that_mixes_rows_is_found_out() -> None:
@@ -380,11 +380,11 @@ def test_a_hook_that_mixes_rows_is_found_out() -> None:
 
 
 def test_no_draft_of_a_model_that_was_tried_is_wider_than_the_trial() -> None:
-    model = hooked(beyond_ten_columns)
-    plain = call(model, max_new_tokens=60)
-    spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY), FixedBudget(20))
+    model = hooked(beyond_what_is_tried)
+    plain = call(model, max_new_tokens=160)
+    spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY), FixedBudget(90))
     for _ in range(3):
-        assert plain.tolist() == call(model, spec, max_new_tokens=60).tolist()
+        assert plain.tolist() == call(model, spec, max_new_tokens=160).tolist()
     assert 0 < spec.stats.total.num_accepted_tokens
 
 

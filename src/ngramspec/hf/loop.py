@@ -12,7 +12,7 @@ from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
 from ngramspec.hf import seam
 from ngramspec.hf.adopting import guides_of
-from ngramspec.hf.aligned import AlignedTarget
+from ngramspec.hf.aligned import REACH, AlignedTarget
 from ngramspec.hf.call import Call
 from ngramspec.hf.choosing import InStep, chooser_for
 from ngramspec.hf.guarding import with_masking, with_processors
@@ -27,7 +27,7 @@ from ngramspec.hf.stopping import Stops
 from ngramspec.hf.support import why_aligned
 from ngramspec.hf.tensor_parallel import agreed
 from ngramspec.hf.text import Text
-from ngramspec.hf.trial import MOST_DRAFTED, Trial
+from ngramspec.hf.trial import Trial
 from ngramspec.stats import Counters, Undrafted
 
 
@@ -55,7 +55,8 @@ def decode(
     chooser = chooser_for(Call(text, processors, picker, stops, record, guards))
     is_ragged = why_aligned(request.model, request.given_inputs) is None
     target = RaggedTarget(request, chooser) if is_ragged else AlignedTarget(request, text, chooser)
-    most_drafted = MOST_DRAFTED if request.has_strangers else NO_LIMIT
+    # A row in line may be ahead by REACH; one token is the last chosen.
+    most_drafted = NO_LIMIT if request.tried_width is None else request.tried_width - 1 - REACH
     rows = open_rows(request, drafters, segments, references, text.pad_token, most_drafted)
     for row in rows:
         row.guards, row.guides = guards, guides_of(request, row.index)

@@ -25,7 +25,7 @@ class Request:
     input_ids: `int64[B, P]`, padded; of an encoder-decoder model the decoder's.
     model_kwargs: what else `generate()` would feed the model. stream: where tokens go as they are made.
     source_ids: `[B', S]`, what `generate()` was called with: an encoder's input, or else `input_ids`; None if unknown.
-    has_strangers: whether something in the model may go by the row (`strangers.py`), so that no row may be dropped.
+    tried_width: tokens of the widest pass that a model with strangers was tried with (`trial.py`); None for known ones.
     """
 
     model: Model
@@ -36,7 +36,12 @@ class Request:
     model_kwargs: dict[str, Any]
     stream: Stream | None
     source_ids: Tensor | None
-    has_strangers: bool = False
+    tried_width: int | None = None
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether something in the model may go by the row (`strangers.py`), so that no row may be dropped."""
+        return self.tried_width is not None
 
     @property
     def has_encoder(self) -> bool:

@@ -193,10 +193,11 @@ class Speculator:
         strangers = strangers_in(request.model) if why_plainly is None else []
         if not strangers:
             return request, why_plainly, None
-        request = replace(request, has_strangers=True)
-        finding = TRUST.finding(request, strangers)
-        trial = TRUST.trial_of(request, strangers) if finding is None else None
-        return request, finding or None, trial
+        found = TRUST.finding(request, strangers)
+        if found is None:
+            return request, None, TRUST.trial_of(request, strangers)
+        reason, width = found
+        return replace(request, tried_width=width), reason or None, None
 
     def _drafters(self, segments: Sequence[str | None], *, speculate: bool) -> list[Drafter]:
         """Who drafts for each row."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ngramspec.drafting import Draft, NoDrafts
-from ngramspec.hf.aligned import REACH, AlignedTarget
+from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.opening import open_rows
 from ngramspec.hf.ragged import RaggedTarget
 from ngramspec.hf.refusals import vocabulary
@@ -26,23 +26,25 @@ from ngramspec.hf.strangers import Stranger
 from ngramspec.hf.support import why_aligned
 from ngramspec.hf.text import Text
 
-WIDTH = 12
-"""Tokens of the block. A shorter answer proves nothing: then a later call is watched."""
+LEAST_WIDTH, MOST_WIDTH = 12, 48
+"""Tokens of the block: as many as the longest row has to show. A shorter answer proves nothing, and a later call is
+watched. Drafts of a model that was tried are no longer than that none of its passes is wider than the block was."""
 
-MOST_DRAFTED = WIDTH - 1 - REACH
-"""Drafts of a model that was tried are no longer, so that none of its passes is wider than what was tried."""
+MOST_BYTES = 1 << 28
+"""Of the logits that are kept; where rows and vocabulary are many, the block is narrower."""
 
 
 class Trial:
     """One call that is watched; `finding` says in the end what came of it.
 
     finding: "" where the block had the logits of plain decoding; else what was wrong, in a clause that follows the
-        model's name; None where too little was emitted.
+        model's name; None where too little was emitted. width: tokens of the block.
     """
 
     def __init__(self, request: Request, strangers: Sequence[Stranger], kind: Hashable) -> None:
         """strangers: what of the model nobody has tried. kind: of call, which the finding will hold for."""
         self.finding: str | None = None
+        self.width = 0
         self.request = request
         self.kind = kind
         self.strangers = strangers
@@ -64,7 +66,7 @@ class Trial:
                     self.finding = "is not called as a module"
                     return scores
                 self._start(outputs.pop())
-            elif len(self._logits) < WIDTH:
+            elif len(self._logits) < min(MOST_WIDTH, max(LEAST_WIDTH, MOST_BYTES // scores.nbytes)):
                 self._logits.append(scores.clone())
             return scores
 
@@ -78,11 +80,12 @@ class Trial:
 
         sequences: `int64[B, L]`, what plain decoding came to. lengths: tokens that each row has emitted.
         """
-        long = [row for row, length in enumerate(lengths) if length > WIDTH]
-        if self.finding is not None or self._target is None or not long:
+        self.width = min(len(self._logits), max(lengths) - 1)
+        if self.finding is not None or self._target is None or self.width < LEAST_WIDTH:
             return
+        long = [row for row, length in enumerate(lengths) if length > self.width]
         start = self.request.input_ids.shape[1]
-        tokens = sequences[:, start : start + WIDTH].cpu()
+        tokens = sequences[:, start : start + self.width].cpu()
         devices = [self.request.model.device] if self.request.model.device.type == "cuda" else []
         try:
             with torch.random.fork_rng(devices):
@@ -123,10 +126,10 @@ class Trial:
             each.num_cached, each.pending = self.request.num_slots, text[:1]
         candidates = self._target.read(self._rows, [Draft(text[1:]) for text in texts])
         for candidate in [candidates[row] for row in judged]:
-            plain = torch.stack([logits[candidate.row] for logits in self._logits])
+            plain = torch.stack([logits[candidate.row] for logits in self._logits[: self.width]])
             reason = why_not_rounding(plain, candidate.logits.to(plain.device), self._precision(candidate.logits.dtype))
             if reason is not None:
-                return f"reads a block of {WIDTH} tokens otherwise than one token after another: {reason}"
+                return f"reads a block of {self.width} tokens otherwise than one token after another: {reason}"
         return ""
 
     def _precision(self, dtype: torch.dtype) -> torch.dtype:

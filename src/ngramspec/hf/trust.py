@@ -29,21 +29,23 @@ class Trust:
 
     def __init__(self) -> None:
         """Nothing was tried."""
-        self._found: WeakKeyDictionary[Model, dict[Hashable, str]] = WeakKeyDictionary()
+        self._found: WeakKeyDictionary[Model, dict[Hashable, tuple[str, int]]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def finding(self, request: Request, strangers: Sequence[Stranger]) -> str | None:
-        """Why a call to a model with `strangers` in it is not drafted for, in a clause that follows the model's name.
+    def finding(self, request: Request, strangers: Sequence[Stranger]) -> tuple[str, int] | None:
+        """What is known of such a call to a model with `strangers` in it; None where it must be tried first.
 
-        "" where it is drafted for; None where it must be tried first.
+        Returns why nothing is drafted, in a clause that follows the model's name, "" where it is; and how wide a pass
+        was tried, in tokens.
         """
         if any(stranger.identity is None for stranger in strangers):
-            return f"has {_named(strangers)}, which cannot be told from another one"
+            return f"has {_named(strangers)}, which cannot be told from another one", 0
         if any(stranger.runs_code for stranger in strangers) and not _keep_to_themselves(request):
-            return (
+            reason = (
                 f"has {_named(strangers)}, which may see the newest position alone, and a logits processor or stopping"
                 " criterion that nobody knows, which may look at what that has seen"
             )
+            return reason, 0
         with self._lock:
             return self._found.get(request.model, {}).get(_kind(request, strangers))
 
@@ -58,7 +60,7 @@ class Trust:
         finding = f"{trial.finding} (it has {_named(trial.strangers)})" if trial.finding else ""
         with self._lock:
             found = self._found.setdefault(trial.request.model, {})
-            found[trial.kind] = finding
+            found[trial.kind] = finding, trial.width
             gone = [kind for kind in found if is_gone(kind)] if len(found) > MOST_KINDS else []
             for kind in gone:
                 del found[kind]
