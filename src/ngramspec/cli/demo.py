@@ -5,32 +5,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ngramspec.cli.budgets import MaxDraftTokens, budget_of
 from ngramspec.cli.loading import load
 from ngramspec.pico.demo_inputs import demo_inputs
 
 
 def demo(
     model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
-    max_draft_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="The same draft length in every pass, so that every run makes the same passes; 0 drafts nothing."
-            " By default as long as it pays.",
-        ),
-    ] = None,
+    max_draft_tokens: MaxDraftTokens = None,
 ) -> None:
     """Rename, extract and correct with a small model, beside plain decoding; exit code 1 if the texts differ."""
     from ngramspec.cli.report import Report
     from ngramspec.cli.trial import run
-    from ngramspec.decoding import FixedBudget
 
     console = Console(highlight=False)
     with console.status("Loading the model"):
         loaded = load(model)
     report = Report(console, loaded)
     report.begin(max_draft_tokens)
-    budget = None if max_draft_tokens is None else FixedBudget(max_draft_tokens)
+    budget = budget_of(max_draft_tokens)
     results = []
     for job in demo_inputs():
         with console.status(job.name):

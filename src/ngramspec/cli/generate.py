@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from ngramspec.cli.budgets import MaxDraftTokens, budget_of
 from ngramspec.cli.constraints import constraint_source
 from ngramspec.cli.prompts import Prompt, Prompts, read_prompts
 from ngramspec.errors import RefusedError
@@ -26,14 +27,7 @@ def generate(
     ],
     model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 256,
-    max_draft_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="The same draft length in every pass, so that every run makes the same passes; 0 drafts nothing."
-            " By default as long as it pays.",
-        ),
-    ] = None,
+    max_draft_tokens: MaxDraftTokens = None,
     segment: Annotated[
         str | None, typer.Option(help="The kind of traffic: later prompts are drafted for from earlier answers.")
     ] = None,
@@ -74,10 +68,9 @@ def generate(
 
     from ngramspec.cli.loading import load
     from ngramspec.cli.run import Run
-    from ngramspec.decoding import FixedBudget
     from ngramspec.hf import Speculator
 
-    spec = Speculator(budget=None if max_draft_tokens is None else FixedBudget(max_draft_tokens))
+    spec = Speculator(budget=budget_of(max_draft_tokens))
     loaded = load(model)
     guard = None if source is None else source.guard(loaded.tokenizer, backend)
     loaded.check_room(prompts.rows, max_new_tokens, chat=chat)

@@ -49,15 +49,18 @@ def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:
 
     num_tokens: of the model's vocabulary.
     """
-    kind = type(processor)
-    adopt = _KNOWN.get(f"{kind.__module__}.{kind.__qualname__}")
+    adopt = _KNOWN.get(_class_name(processor))
     return None if adopt is None else adopt(processor, row, num_tokens)
 
 
 def is_adopted(processor: object) -> bool:
     """Whether `processor` is one of those that are recognised."""
+    return _class_name(processor) in _KNOWN
+
+
+def _class_name(processor: object) -> str:
     kind = type(processor)
-    return f"{kind.__module__}.{kind.__qualname__}" in _KNOWN
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _llguidance(processor: Any, row: int, num_tokens: int) -> Compiled | None:

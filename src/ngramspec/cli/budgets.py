@@ -1,0 +1,22 @@
+"""How long drafts are, as the command line asks for it."""
+
+from typing import Annotated
+
+import typer
+
+from ngramspec.decoding import FixedBudget
+
+MaxDraftTokens = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="The same draft length in every pass, so that every run makes the same passes; 0 drafts nothing."
+        " By default as long as it pays.",
+    ),
+]
+"""The option of that name, where 0 is allowed."""
+
+
+def budget_of(max_draft_tokens: int | None) -> FixedBudget | None:
+    """The budget for `Speculator`; None for its default."""
+    return None if max_draft_tokens is None else FixedBudget(max_draft_tokens)
