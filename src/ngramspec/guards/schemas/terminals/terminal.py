@@ -1,0 +1,28 @@
+"""A terminal, and the error for what none can say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class NotSayableError(Exception):
+    """A description has no terminal, or none of a size that llguidance compiles in time; the message says why.
+
+    The message completes the sentence "… cannot be enforced, for …".
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The right side of a Lark terminal, and the terminals that it names.
+
+    text: one line, `|` outside of parentheses only where nothing stands beside it; write it after `NAME: `.
+    helpers: definitions by name. A name means the same in every terminal, so those of several can be merged. Names
+    begin with `T_`.
+    """
+
+    text: str
+    helpers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The terminal in parentheses, to be a part of another one."""
+        return f"({self.text})"
