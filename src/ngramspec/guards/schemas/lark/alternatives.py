@@ -1,0 +1,178 @@
+"""Schemas as alternatives: for each type, shapes of which one holds if and only if the value fits."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ngramspec.guards.schemas.lark import combinations
+from ngramspec.guards.schemas.lark.keywords import Demand
+from ngramspec.guards.schemas.lark.numbering import FALSE, TRUE, Numbering
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Goal, Items, Members, Shape, Texts, all_of, both
+from ngramspec.guards.schemas.node import Node, Schema
+
+MAX_ALTERNATIVES = 1000
+"""Shapes that one schema may become, for values of one type."""
+MAX_STEPS = 100_000
+"""Pairs of shapes that are put together for a whole schema."""
+MAX_DEPTH = 4
+"""How far into members and items it is looked whether anything fits."""
+
+
+class TooManyError(Exception):
+    """The alternatives of a schema are more than can be put together."""
+
+
+class _CircleError(Exception):
+    """What is looked at depends on itself."""
+
+
+class Alternatives:
+    """The alternatives of goals.
+
+    resolve: a definition by its name. demands: what a schema asks of values of a type by keywords that combine no
+    schemas. has: whether each of some patterns is found in a text, and none of some others.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[str], Schema],
+        demands: Callable[[Node, str], list[Demand]],
+        has: Callable[[Texts, str], bool],
+    ) -> None:
+        self.resolve = resolve
+        self._demands = demands
+        self._has = has
+        self._numbering = Numbering()
+        self._found: dict[tuple[int, bool, str], list[Shape]] = {}
+        self._of_goal: dict[tuple[Goal, str], list[Shape]] = {}
+        self._empty: dict[Goal, bool] = {}
+        self._active: set[tuple[int, bool, str]] = set()
+        self._steps = 0
+
+    def goal(self, schema: Schema, is_positive: bool = True) -> Goal:
+        """The goal that `schema` is fitted, or is not."""
+        number = self._numbering.of(schema)
+        if number in (FALSE, TRUE):
+            return ANYTHING if (number == TRUE) is is_positive else frozenset([(FALSE, True)])
+        return frozenset([(number, is_positive)])
+
+    def opposite(self, goal: Goal) -> Goal:
+        """The goal of all that does not fit `goal`, which is of one schema."""
+        if goal == ANYTHING:
+            return frozenset([(FALSE, True)])
+        ((number, is_positive),) = goal
+        return frozenset([(number, not is_positive)])
+
+    def node(self, goal: Goal) -> Node | None:
+        """A schema that `goal` comes from."""
+        nodes = (self._numbering[number] for number, _ in sorted(goal))
+        return next((node for node in nodes if isinstance(node, Node)), None)
+
+    def of(self, goal: Goal, kind: str) -> list[Shape]:
+        """Shapes of which one holds for each value of type `kind` that fits `goal`, and for no other one.
+
+        Raises TooManyError where they would be too many.
+        """
+        key = (goal, kind)
+        if key not in self._of_goal:
+            found: list[Shape] = [UNITS[kind]]
+            for number, is_positive in sorted(goal):
+                found = self.both(found, self._one(number, is_positive, kind))
+            self._of_goal[key] = found
+        return self._of_goal[key]
+
+    def of_schema(self, schema: Schema, is_positive: bool, kind: str) -> list[Shape]:
+        """The alternatives of one schema, or of its opposite."""
+        return self._one(self._numbering.of(schema), is_positive, kind)
+
+    def _one(self, number: int, is_positive: bool, kind: str) -> list[Shape]:
+        key = (number, is_positive, kind)
+        if key in self._found:
+            return self._found[key]
+        if key in self._active:
+            raise _CircleError
+        node = self._numbering[number]
+        if isinstance(node, bool):
+            return [UNITS[kind]] if node is is_positive else []
+        self._active.add(key)
+        try:
+            self._found[key] = self._fitting(node, kind) if is_positive else self._failing(node, kind)
+        finally:
+            self._active.remove(key)
+        return self._found[key]
+
+    def _fitting(self, node: Node, kind: str) -> list[Shape]:
+        shapes = [UNITS[kind]]
+        for wanted, _ in self._demands(node, kind):
+            if not wanted:
+                return []
+            shapes += wanted
+        shape = all_of(shapes)
+        return [] if shape is None else combinations.narrowed(self, node, kind, self.united(kind, self._checked(shape)))
+
+    def _failing(self, node: Node, kind: str) -> list[Shape]:
+        opposites = [shape for _, unwanted in self._demands(node, kind) for shape in unwanted]
+        return self.united(kind, [*opposites, *combinations.opposites(self, node, kind)])
+
+    def is_empty(self, goal: Goal, depth: int = MAX_DEPTH) -> bool:
+        """Whether nothing fits `goal`, as far as that shows without reading patterns and not too deep inside."""
+        if goal in self._empty or not depth:
+            return self._empty.get(goal, False)
+        self._empty[goal] = False  # while it is looked at, for it may lead to itself
+        try:
+            self._empty[goal] = all(self.is_void(shape, depth - 1) for kind in UNITS for shape in self.of(goal, kind))
+        except _CircleError:
+            del self._empty[goal]
+            return False
+        return self._empty[goal]
+
+    def is_void(self, shape: Shape, depth: int = MAX_DEPTH) -> bool:
+        """Whether `shape` holds for nothing, as far as that shows."""
+        if isinstance(shape, Items):
+            num_items = min(shape.least, len(shape.prefix) + 1)
+            return any(self.is_empty(shape.item(index), depth) for index in range(num_items))
+        if not isinstance(shape, Members) or not shape.required:
+            return False
+        required = set(shape.required)
+        goals: dict[str, Goal] = {}
+        for names, goal in shape.rules:
+            for name in names.surely(required) if goal else ():
+                goals[name] = goals.get(name, ANYTHING) | goal
+        return any(self.is_empty(goal, depth) for goal in goals.values())
+
+    def both(self, ones: Sequence[Shape], others: Sequence[Shape]) -> list[Shape]:
+        """The alternatives where one of `ones` and one of `others` holds."""
+        self._steps += len(ones) * len(others)
+        if self._steps > MAX_STEPS:
+            raise TooManyError
+        found: dict[Shape, None] = {}
+        for one in ones:
+            for other in others:
+                shape = both(one, other)
+                for checked in () if shape is None else self._checked(shape):
+                    if len(ones) * len(others) == 1 or not self.is_void(checked):
+                        found[checked] = None
+                        if len(found) > MAX_ALTERNATIVES:
+                            raise TooManyError
+        return list(found)
+
+    def united(self, kind: str, shapes: Iterable[Shape]) -> list[Shape]:
+        """The alternatives where any of `shapes` holds."""
+        found = list(dict.fromkeys(shapes))
+        if len(found) > MAX_ALTERNATIVES:
+            raise TooManyError
+        return [UNITS[kind]] if UNITS[kind] in found else found
+
+    def without(self, shapes: Sequence[Shape], schema: Schema, kind: str) -> list[Shape]:
+        """What is left of `shapes` where `schema` does not hold; those that it does not meet stay as they are."""
+        others = self.of_schema(schema, True, kind)
+        found: list[Shape] = []
+        for shape in shapes:
+            is_met = bool(self.both([shape], others))
+            found += self.both([shape], self.of_schema(schema, False, kind)) if is_met else [shape]
+        return self.united(kind, found)
+
+    def _checked(self, shape: Shape) -> list[Shape]:
+        """The shape; of listed strings those in which the patterns are found."""
+        if not isinstance(shape, Texts) or shape.values is None or not (shape.patterns or shape.others):
+            return [shape]
+        left = tuple(text for text in shape.values if self._has(shape, text))
+        return [Texts(left)] if left else []

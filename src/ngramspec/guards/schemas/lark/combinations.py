@@ -1,0 +1,112 @@
+"""Keywords that combine schemas of the same value: `allOf`, `anyOf`, `oneOf`, `not`, `if`, references, dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations as pairs_of
+from typing import TYPE_CHECKING
+
+from ngramspec.guards.schemas.lark.listing import exactly
+from ngramspec.guards.schemas.lark.rivals import rivals
+from ngramspec.guards.schemas.lark.shapes import UNITS, Shape
+from ngramspec.guards.schemas.node import Node, Schema, named
+from ngramspec.guards.schemas.values import type_of
+
+if TYPE_CHECKING:
+    from ngramspec.guards.schemas.lark.alternatives import Alternatives
+
+
+def narrowed(ways: Alternatives, node: Node, kind: str, shapes: Sequence[Shape]) -> list[Shape]:
+    """Those of `shapes` where all that `node` combines holds as well."""
+    found = list(shapes)
+    for schema in _all(ways, node, kind):
+        found = ways.both(found, ways.of_schema(schema, True, kind)) if found else []
+    for schemas in _any(node, kind):
+        found = ways.both(found, _united(ways, schemas, kind)) if found else []
+    if "not" in node and found:
+        found = ways.both(found, ways.of_schema(node["not"], False, kind))
+    if "if" in node and found:
+        found = ways.both(found, _conditional(ways, node, kind, True))
+    return _exactly_one(ways, node["oneOf"], kind, found) if "oneOf" in node and found else found
+
+
+def opposites(ways: Alternatives, node: Node, kind: str) -> list[Shape]:
+    """Shapes of which one holds where something that `node` combines does not."""
+    found: list[Shape] = []
+    for schema in _all(ways, node, kind):
+        found += ways.of_schema(schema, False, kind)
+    for schemas in _any(node, kind):
+        found += _none(ways, schemas, kind)
+    if "not" in node:
+        found += ways.of_schema(node["not"], True, kind)
+    if "if" in node:
+        found += _conditional(ways, node, kind, False)
+    if "oneOf" in node:
+        alternatives = [ways.of_schema(schema, True, kind) for schema in node["oneOf"]]
+        found += _none(ways, node["oneOf"], kind)
+        for one, other in pairs_of(alternatives, 2):
+            found += ways.both(one, other)
+    return found
+
+
+def _all(ways: Alternatives, node: Node, kind: str) -> Iterator[Schema]:
+    """Schemas that `node` asks for, all of them."""
+    yield from node.get("allOf", ())
+    if "$ref" in node:
+        yield ways.resolve(named(node))
+
+
+def _any(node: Node, kind: str) -> Iterator[list[Schema]]:
+    """Lists of schemas of each of which `node` asks for one."""
+    if "anyOf" in node:
+        yield node["anyOf"]
+    if kind in ("array", "object"):
+        for keyword in ("const", "enum"):
+            if keyword in node:
+                values = [node["const"]] if keyword == "const" else node["enum"]
+                yield [exactly(value, node.place) for value in values if type_of(value) == kind]
+    if kind == "object":
+        yield from _dependencies(node)
+
+
+def _dependencies(node: Node) -> Iterator[list[Schema]]:
+    """What depends on a property is: the property is not there, or all that depends on it holds."""
+    for name, needed in node.get("dependentRequired", {}).items():
+        names = list(dict.fromkeys([*needed, name]))  # what it needs, before it
+        yield [Node({"properties": {name: False}}, node.place), Node({"required": names}, node.place)]
+    for name, schema in node.get("dependentSchemas", {}).items():
+        absent = Node({"properties": {name: False}}, node.place)
+        yield [absent, Node({"required": [name], "allOf": [schema]}, node.place)]
+
+
+def _united(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Shape]:
+    return ways.united(kind, (shape for schema in schemas for shape in ways.of_schema(schema, True, kind)))
+
+
+def _none(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Shape]:
+    found: list[Shape] = [UNITS[kind]]
+    for schema in schemas:
+        found = ways.both(found, ways.of_schema(schema, False, kind)) if found else []
+    return found
+
+
+def _conditional(ways: Alternatives, node: Node, kind: str, is_positive: bool) -> list[Shape]:
+    """`if` C `then` T `else` E: C and T, or not C and E; the opposite has the opposites of T and E."""
+    condition, then, otherwise = node["if"], node.get("then", True), node.get("else", True)
+    holds = ways.of_schema(then, is_positive, kind)
+    if otherwise is not True or not is_positive:  # else T alone will do, wherever C does not hold
+        holds = ways.both(ways.of_schema(condition, True, kind), holds)
+    fails = ways.of_schema(otherwise, is_positive, kind)
+    return ways.united(kind, [*holds, *ways.both(ways.of_schema(condition, False, kind), fails)])
+
+
+def _exactly_one(ways: Alternatives, schemas: Sequence[Schema], kind: str, shapes: Sequence[Shape]) -> list[Shape]:
+    """Those of `shapes` where one of `schemas` holds, and none of the others."""
+    alternatives = [ways.both(shapes, ways.of_schema(schema, True, kind)) for schema in schemas]
+    found: list[Shape] = []
+    for index, others in enumerate(rivals(ways, alternatives)):
+        left = alternatives[index]
+        for other in others:
+            left = ways.without(left, schemas[other], kind) if left else []
+        found += left
+    return ways.united(kind, found)

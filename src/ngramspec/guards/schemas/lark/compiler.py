@@ -1,0 +1,139 @@
+"""From schemas in normal form to the text of a grammar."""
+
+import json
+from collections.abc import Callable, Iterator
+
+from ngramspec.errors import GuardError
+from ngramspec.guards.schemas.lark import arrays, keywords, leaves, objects
+from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
+from ngramspec.guards.schemas.lark.context import Context
+from ngramspec.guards.schemas.lark.grammar import Body, Grammar, Rule, Token
+from ngramspec.guards.schemas.lark.objects import TooLargeError
+from ngramspec.guards.schemas.lark.regions import TooManyRegionsError
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
+from ngramspec.guards.schemas.node import Node, Schema
+from ngramspec.guards.schemas.terminals import NotSayableError, Terminal
+from ngramspec.guards.source import SEPARATORS, Whitespace
+
+KINDS = {
+    "multipleOf": ("number",), "minimum": ("number",), "maximum": ("number",), "exclusiveMinimum": ("number",),
+    "exclusiveMaximum": ("number",), "pattern": ("string",), "format": ("string",), "patternProperties": ("object",),
+    "unevaluatedProperties": ("object",), "unevaluatedItems": ("array",),
+}  # fmt: skip
+"""The types of values that a keyword asks something of, where not of all."""
+COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "enum", "const")
+INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
+TOO_MANY = "written out it would be more alternatives than can be kept apart; tags that differ keep them few"
+
+Refuse = Callable[[Node, str, str], None]
+"""Note that a keyword of a schema is not enforced, and why."""
+Reason = Callable[[Node, str], str | None]
+"""Why a keyword of a schema cannot be enforced at all; None where it can."""
+
+
+def grammar_of(
+    root: Schema, definitions: dict[str, Schema], whitespace: Whitespace, reason: Reason, refuse: Refuse
+) -> str:
+    """The Lark grammar of the values that fit `root`, as llguidance reads it.
+
+    What is refused is left out, so that every value that fits is allowed. Raises GuardError where nothing fits.
+    """
+    compiler = _Compiler(definitions, whitespace, reason, refuse)
+    return compiler.text(root)
+
+
+class _Compiler:
+    def __init__(self, definitions: dict[str, Schema], whitespace: Whitespace, reason: Reason, refuse: Refuse) -> None:
+        self._whitespace = whitespace
+        self._reason = reason
+        self._refuse = refuse
+        self._refused: set[tuple[int, str]] = set()
+        self._unsayable: dict[int, tuple[str, ...]] = {}
+        self._kept: list[Node] = []
+        self._grammar = Grammar()
+        self._ways = Alternatives(definitions.__getitem__, self._demands, leaves.holds)
+        comma, colon = SEPARATORS.get(whitespace, (",", ":"))
+        signs = (Token(json.dumps(sign)) for sign in (comma, colon))
+        self._context = Context(self._grammar, self._ways, *signs, self._value, self._refused_once)
+        self._rules: dict[Goal, Rule] = {}
+        self._waiting: list[Goal] = []
+
+    def text(self, root: Schema) -> str:
+        rule = self._value(self._ways.goal(root))
+        while self._waiting:
+            goal = self._waiting.pop()
+            self._grammar.close(self._rules[goal], self._bodies(goal))
+        head = r"%ignore /[ \n\r\t]+/" if self._whitespace == "flexible" else ""
+        text = self._grammar.text(rule, head)
+        if text is None:
+            raise GuardError("a schema must leave something to generate, got one that no value fits")
+        return text
+
+    def _value(self, goal: Goal) -> Rule:
+        """The rule for the values that fit `goal`; what it says is found out later, for it may lead to itself."""
+        if goal not in self._rules:
+            self._rules[goal] = self._grammar.open()
+            self._waiting.append(goal)
+        return self._rules[goal]
+
+    def _bodies(self, goal: Goal) -> list[Body]:
+        try:
+            return [body for kind in UNITS for shape in self._ways.of(goal, kind) for body in self._of_shape(shape)]
+        except (TooManyError, TooLargeError, TooManyRegionsError) as error:
+            self._refuse_goal(goal, COMBINING + INSIDE, TOO_MANY)
+        except NotSayableError as error:
+            self._refuse_goal(goal, INSIDE + COMBINING, str(error))
+        return [(self._value(ANYTHING),)]
+
+    def _of_shape(self, shape: Shape) -> Iterator[Body]:
+        match shape:
+            case Constants():
+                yield from ((Token(json.dumps(json.dumps(value))),) for value in shape.values)
+            case Numbers():
+                yield from ((self._grammar.token(terminal),) for terminal in leaves.of_numbers(shape))
+            case Texts():
+                yield from ((self._grammar.token(terminal),) for terminal in _strings(shape))
+            case Items():
+                yield from arrays.bodies_of(shape, self._context)
+            case Members():
+                yield from objects.bodies_of(shape, self._context)
+
+    def _demands(self, node: Node, kind: str) -> list[keywords.Demand]:
+        left_out = self._left_out(node)
+        rest = node.with_({}, without=left_out) if left_out else node
+        found = list(keywords.demands(rest, kind, self._ways.goal))
+        if any(kind in KINDS.get(keyword, UNITS) for keyword in left_out):
+            found.append(([UNITS[kind]], [UNITS[kind]]))  # it may hold or not
+        return found
+
+    def _left_out(self, node: Node) -> tuple[str, ...]:
+        if id(node) not in self._unsayable:
+            reasons = {keyword: self._reason(node, keyword) for keyword in node}
+            for keyword, reason in reasons.items():
+                if reason is not None:
+                    self._refused_once(node, keyword, reason)
+            self._unsayable[id(node)] = tuple(keyword for keyword, reason in reasons.items() if reason is not None)
+            self._kept.append(node)
+        return self._unsayable[id(node)]
+
+    def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str) -> None:
+        node = self._ways.node(goal)
+        assert node is not None
+        keyword = next((keyword for keyword in order if keyword in node), next(iter(node)))
+        self._refused_once(node, keyword, reason)
+
+    def _refused_once(self, node: Node, keyword: str, reason: str) -> None:
+        if (id(node), keyword) not in self._refused:
+            self._refused.add((id(node), keyword))
+            self._refuse(node, keyword, reason)
+
+
+def _strings(shape: Texts) -> Iterator[Terminal]:
+    if shape.values is not None:
+        yield from map(leaves.quoted, shape.values)
+        return
+    if (shape.patterns or shape.others) and leaves.is_empty(shape):
+        return
+    found = leaves.of_texts(shape)
+    if found is not None:
+        yield found

@@ -1,0 +1,194 @@
+"""A context-free grammar in the making: rules by number, what leads to no text taken out, and its text in Lark."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ngramspec.guards.schemas.terminals import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule, by its number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A terminal, by its name or, in quotes, as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What `symbol` says, from `least` to `most` times; most: None for any number."""
+
+    symbol: Rule
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A rule that counts, from `start` on."""
+
+    rule: Rule
+    start: int
+
+
+Symbol = Rule | Token | Repeated | Counting
+Body = tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One body of a rule. condition, step: for rules that count, when it may be taken and how the count goes on."""
+
+    body: Body
+    condition: str = ""
+    step: str = ""
+
+
+@dataclass(slots=True)
+class Grammar:
+    """Rules and terminals. Rules that say the same are one."""
+
+    _bodies: list[tuple[Branch, ...]] = field(default_factory=list)
+    _numbers: dict[tuple[Branch, ...], int] = field(default_factory=dict)
+    _counting: set[int] = field(default_factory=set)
+    _loops: dict[Rule, Rule] = field(default_factory=dict)
+    _tokens: dict[str, str] = field(default_factory=dict)
+    _helpers: dict[str, str] = field(default_factory=dict)
+
+    def token(self, terminal: Terminal) -> Token:
+        """The terminal, by a name."""
+        self._helpers.update(terminal.helpers)
+        return Token(self._tokens.setdefault(terminal.text, f"T{len(self._tokens)}"))
+
+    def rule(self, bodies: Iterable[Sequence[Symbol]]) -> Rule:
+        """The rule that says any of `bodies`."""
+        branches = tuple(dict.fromkeys(Branch(tuple(body)) for body in bodies))
+        number = self._numbers.setdefault(branches, len(self._bodies))
+        if number == len(self._bodies):
+            self._bodies.append(branches)
+        return Rule(number)
+
+    def open(self) -> Rule:
+        """A rule that is still to be said, for others or itself to name."""
+        self._bodies.append(())
+        return Rule(len(self._bodies) - 1)
+
+    def close(self, rule: Rule, bodies: Iterable[Sequence[Symbol]]) -> None:
+        """Say what an open rule is."""
+        self._bodies[rule.number] = tuple(dict.fromkeys(Branch(tuple(body)) for body in bodies))
+
+    def loop(self, item: Rule, between: Symbol) -> Rule:
+        """At least one `item`, with `between` between them."""
+        if item not in self._loops:
+            self._loops[item] = self.open()
+            self.close(self._loops[item], [(item,), (self._loops[item], between, item)])
+        return self._loops[item]
+
+    def counting(self, branches: Iterable[Branch]) -> Rule:
+        """A rule with a number of 64 bits, which goes on with itself wherever a branch has a step."""
+        self._bodies.append(tuple(branches))
+        self._counting.add(len(self._bodies) - 1)
+        return Rule(len(self._bodies) - 1)
+
+    def text(self, root: Rule, head: str) -> str | None:
+        """The grammar in Lark, after `head`; None where there is nothing to say."""
+        productive = self._productive()
+        if root.number not in productive:
+            return None
+        lines = [head, f"start: {_name(root)}"]
+        used: dict[str, None] = {}
+        waiting, seen = [root.number], {root.number}
+        while waiting:
+            number = waiting.pop()
+            branches = [branch for branch in self._bodies[number] if _is_productive(branch.body, productive)]
+            lines.append(self._line(number, branches, productive))
+            for symbol in (symbol for branch in branches for symbol in branch.body):
+                if isinstance(symbol, Token):
+                    used[symbol.text] = None
+                    continue
+                inner = _inner(symbol)
+                if inner in productive and inner not in seen:
+                    seen.add(inner)
+                    waiting.append(inner)
+        texts = {name: text for text, name in self._tokens.items()}
+        lines += [f"{name}: {texts[name]}" for name in used if name in texts]
+        lines += [f"{name}: {text}" for name, text in self._helpers.items()]
+        return "\n".join(lines) + "\n"
+
+    def _productive(self) -> set[int]:
+        """The rules that lead to some text."""
+        users: dict[int, list[tuple[int, int]]] = {}
+        missing: dict[tuple[int, int], int] = {}
+        ready: list[int] = []
+        for number, branches in enumerate(self._bodies):
+            for index, branch in enumerate(branches):
+                needed = {_needed(symbol) for symbol in branch.body} - {None}
+                missing[number, index] = len(needed)
+                for inner in needed:
+                    users.setdefault(inner, []).append((number, index))  # type: ignore[arg-type]
+                if not needed:
+                    ready.append(number)
+        found: set[int] = set()
+        while ready:
+            number = ready.pop()
+            if number in found:
+                continue
+            found.add(number)
+            for user in users.get(number, ()):
+                missing[user] -= 1
+                if not missing[user]:
+                    ready.append(user[0])
+        return found
+
+    def _line(self, number: int, branches: Sequence[Branch], productive: set[int]) -> str:
+        is_counting = number in self._counting
+
+        def said(symbol: Symbol) -> str:
+            if isinstance(symbol, Token):
+                return symbol.text
+            if isinstance(symbol, Rule):
+                return _name(symbol)
+            if isinstance(symbol, Counting):
+                return f"{_name(symbol.rule)}::{symbol.start}"
+            if symbol.symbol.number not in productive:
+                return ""
+            most = "" if symbol.most is None else symbol.most
+            return f"{_name(symbol.symbol)}{{{symbol.least},{most}}}"
+
+        ways = []
+        for branch in branches:
+            words = [*filter(None, map(said, branch.body))] or ['""']
+            if branch.step:
+                words.append(f"r{number}::{branch.step}")
+            if branch.condition:
+                words.append(f"%if {branch.condition}")
+            ways.append(" ".join(words))
+        return f"r{number}{'::_' if is_counting else ''}: " + "\n  | ".join(ways)
+
+
+def _name(rule: Rule) -> str:
+    return f"r{rule.number}"
+
+
+def _inner(symbol: Rule | Repeated | Counting) -> int:
+    """The rule that `symbol` leads to."""
+    if isinstance(symbol, Repeated):
+        return symbol.symbol.number
+    return symbol.rule.number if isinstance(symbol, Counting) else symbol.number
+
+
+def _needed(symbol: Symbol) -> int | None:
+    """The rule without which `symbol` says nothing."""
+    if isinstance(symbol, Token) or (isinstance(symbol, Repeated) and not symbol.least):
+        return None
+    return _inner(symbol)
+
+
+def _is_productive(body: Body, productive: set[int]) -> bool:
+    return all(needed is None or needed in productive for needed in map(_needed, body))

@@ -1,0 +1,145 @@
+"""What the keywords of a schema ask of values of one type, each with its opposite."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ngramspec.guards.schemas.formats import PATTERNS
+from ngramspec.guards.schemas.lark.shapes import (
+    ANYTHING, UNITS, Constants, Contains, Goal, Items, Members, Names, Numbers, Shape, Texts, exact,
+)  # fmt: skip
+from ngramspec.guards.schemas.node import Node, Schema
+from ngramspec.guards.schemas.values import key_of, type_of
+
+Demand = tuple[list[Shape], list[Shape]]
+"""Shapes of which one must hold, and shapes of which one holds where none of those does."""
+
+ToGoal = Callable[[Schema, bool], Goal]
+"""The goal that a schema is fitted, or is not fitted."""
+
+
+def demands(node: Node, kind: str, goal: ToGoal) -> Iterator[Demand]:
+    """What `node` asks of values of type `kind` directly: all keywords but those that combine schemas."""
+    if "type" in node:
+        yield from _of_type(node["type"], kind)
+    if kind in ("null", "boolean", "number", "string"):
+        for keyword in ("const", "enum"):
+            if keyword in node:
+                yield _of_values([node["const"]] if keyword == "const" else node["enum"], kind)
+    of_kind = {"number": _of_number, "string": _of_string, "array": _of_array, "object": _of_object}
+    if kind in of_kind:
+        yield from of_kind[kind](node, goal)
+
+
+def _of_type(declared: str | list[str], kind: str) -> Iterator[Demand]:
+    names = [declared] if isinstance(declared, str) else declared
+    if kind in names:
+        return
+    if kind == "number" and "integer" in names:
+        yield [Numbers(whole=True)], [Numbers(whole=False)]
+    else:
+        yield [], [UNITS[kind]]
+
+
+def _of_values(values: list[Any], kind: str) -> Demand:
+    listed = list({key_of(value): value for value in values if type_of(value) == kind}.values())
+    if not listed:
+        return [], [UNITS[kind]]
+    if kind == "string":
+        return [Texts(values=tuple(listed))], [Texts(excluded=frozenset(listed))]
+    if kind == "number":
+        numbers = frozenset(map(exact, listed))
+        return [Numbers(values=numbers)], [Numbers(excluded=numbers)]
+    constants = UNITS[kind]
+    assert isinstance(constants, Constants)
+    others = tuple(value for value in constants.values if value not in listed)
+    return [Constants(tuple(listed))], [Constants(others)] if others else []
+
+
+def _of_number(node: Node, goal: ToGoal) -> Iterator[Demand]:
+    for keyword, is_low, is_strict in (
+        ("minimum", True, False), ("exclusiveMinimum", True, True),
+        ("maximum", False, False), ("exclusiveMaximum", False, True),
+    ):  # fmt: skip
+        if keyword in node:
+            bound, other = (exact(node[keyword]), is_strict), (exact(node[keyword]), not is_strict)
+            yield ([Numbers(low=bound)], [Numbers(high=other)]) if is_low else ([Numbers(high=bound)], [Numbers(low=other)])
+    if "multipleOf" in node:
+        step = frozenset([exact(node["multipleOf"])])
+        yield [Numbers(steps=step)], [Numbers(between=step)]
+
+
+def _of_string(node: Node, goal: ToGoal) -> Iterator[Demand]:
+    if "minLength" in node and node["minLength"] > 0:
+        yield [Texts(least=node["minLength"])], [Texts(most=node["minLength"] - 1)]
+    if "maxLength" in node:
+        yield [Texts(most=node["maxLength"])], [Texts(least=node["maxLength"] + 1)]
+    for pattern in (node.get("pattern"), PATTERNS.get(node.get("format"))):
+        if pattern is not None:
+            found = frozenset([pattern])
+            yield [Texts(patterns=found)], [Texts(others=found)]
+
+
+def _of_array(node: Node, goal: ToGoal) -> Iterator[Demand]:
+    prefix = node.get("prefixItems", [])
+    if prefix:
+        wanted = Items(prefix=tuple(goal(child, True) for child in prefix))
+        yield [wanted], [
+            Items(prefix=(*[ANYTHING] * index, goal(child, False)), least=index + 1)
+            for index, child in enumerate(prefix)
+        ]
+    if "items" in node:
+        wanted = Items(prefix=(ANYTHING,) * len(prefix), rest=goal(node["items"], True))
+        broken = Contains(goal(node["items"], False), start=len(prefix))
+        yield [wanted], [Items(contains=frozenset([broken]), least=len(prefix) + 1)]
+    if "minItems" in node and node["minItems"] > 0:
+        yield [Items(least=node["minItems"])], [Items(most=node["minItems"] - 1)]
+    if "maxItems" in node:
+        yield [Items(most=node["maxItems"])], [Items(least=node["maxItems"] + 1)]
+    if "contains" in node:
+        yield _of_contains(node, goal(node["contains"], True))
+    if node.get("uniqueItems"):
+        yield [Items(unique=True, asked=node)], [Items(unique=False, least=2, asked=node)]
+
+
+def _of_contains(node: Node, goal: Goal) -> Demand:
+    least, most = node.get("minContains", 1), node.get("maxContains")
+
+    def found(low: int, high: int | None) -> Items:
+        return Items(contains=frozenset([Contains(goal, 0, low, high)]), least=low)
+
+    opposites: list[Shape] = [found(0, least - 1)] if least else []
+    if most is None:
+        return [found(least, None)], opposites
+    return [found(least, most)] if least <= most else [], [*opposites, found(most + 1, None)]
+
+
+def _of_object(node: Node, goal: ToGoal) -> Iterator[Demand]:
+    for name, child in node.get("properties", {}).items():
+        yield _of_rule(Names(frozenset([name])), child, goal)
+    for name in node.get("required", ()):
+        yield [Members(required=(name,))], [Members(rules=((Names(frozenset([name])), goal(False, True)),))]
+    for pattern, child in node.get("patternProperties", {}).items():
+        yield _of_rule(Names(patterns=frozenset([pattern])), child, goal)
+    if "additionalProperties" in node:
+        known = frozenset(node.get("properties", ())), frozenset(node.get("patternProperties", ()))
+        yield _of_rule(Names(*known, is_others=True), node["additionalProperties"], goal)
+    if "propertyNames" in node:
+        names = Names(goals=frozenset([goal(node["propertyNames"], True)]), is_others=True)
+        yield _of_rule(names, False, goal)
+    if "minProperties" in node and node["minProperties"] > 0:
+        least = node["minProperties"]
+        yield [Members(least=least, asked=node)], [Members(most=least - 1)]
+    if "maxProperties" in node:
+        most = node["maxProperties"]
+        yield [Members(most=most)], [Members(least=most + 1, asked=node)]
+
+
+def _of_rule(names: Names, child: Schema, goal: ToGoal) -> Demand:
+    """The values whose names are in a set fit; opposite: there is one that does not."""
+    wanted, broken = goal(child, True), goal(child, False)
+    if child is True:
+        return [Members(rules=((names, wanted),))], []
+    only = names.only
+    if only is not None:
+        return [Members(rules=((names, wanted),))], [Members(rules=((names, broken),), required=(only,))]
+    return [Members(rules=((names, wanted),))], [Members(some=frozenset([(names, broken)]), least=1)]

@@ -1,0 +1,121 @@
+"""Terminals of shapes, and what can be asked of a terminal: whether it matches a text, and whether it matches any."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ngramspec.guards.schemas.lark import plain_strings as strings
+from ngramspec.guards.schemas.lark.plain_strings import spelled
+from ngramspec.guards.schemas.lark.shapes import Numbers, Texts
+from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers
+from ngramspec.guards.schemas.terminals.decimals import digits_of
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
+
+MAX_PLAIN = Fraction(10**21)
+"""From here on a listed number is written with an exponent, as it is read."""
+
+
+def of_numbers(shape: Numbers) -> Iterator[Terminal]:
+    """Terminals that match the numbers of `shape` together; raises NotSayableError."""
+    if shape.values is not None:
+        for value in sorted(shape.values):
+            yield _listed(value)
+        return
+    for part in _around(shape):
+        found = numbers.terminal(
+            is_integer=part.whole,
+            minimum=None if part.low is None or part.low[1] else part.low[0],
+            exclusive_minimum=part.low[0] if part.low is not None and part.low[1] else None,
+            maximum=None if part.high is None or part.high[1] else part.high[0],
+            exclusive_maximum=part.high[0] if part.high is not None and part.high[1] else None,
+            multiple_of=sorted(part.steps),
+            not_multiple_of=sorted(part.between),
+        )
+        if found is not None:
+            yield found
+
+
+def _listed(value: Fraction) -> Terminal:
+    """The one spelling of a number that is listed."""
+    if value and not 1 / MAX_PLAIN < abs(value) < MAX_PLAIN:
+        found = numbers.terminal(minimum=value, maximum=value)
+        assert found is not None
+        return found
+    whole, fraction = digits_of(abs(value))
+    return Terminal(f'"{"-" if value < 0 else ""}{whole}{"." if fraction else ""}{fraction}"')
+
+
+def _around(shape: Numbers) -> Iterator[Numbers]:
+    """The ranges between the numbers that are excluded."""
+    rest: Numbers | None = replace(shape, excluded=frozenset())
+    for value in sorted(shape.excluded):
+        below = None if rest is None else rest.both(Numbers(high=(value, True)))
+        if below is not None:
+            yield below
+        rest = None if rest is None else rest.both(Numbers(low=(value, True)))
+    if rest is not None:
+        yield rest
+
+
+def of_texts(shape: Texts) -> Terminal | None:
+    """The terminal of strings, in quotes, that `shape` allows; None for none. Raises NotSayableError."""
+    return strings.terminal(
+        patterns=sorted(shape.patterns),
+        not_patterns=sorted(shape.others),
+        min_length=shape.least,
+        max_length=shape.most,
+        not_texts=sorted(shape.excluded),
+    )
+
+
+def quoted(text: str) -> Terminal:
+    """The string `text`, in quotes."""
+    return strings.literal(text)
+
+
+def holds(shape: Texts, text: str) -> bool:
+    """Whether `shape` allows `text`. Raises NotSayableError."""
+    if text in shape.excluded or len(text) < shape.least or (shape.most is not None and len(text) > shape.most):
+        return False
+    if shape.values is not None and text not in shape.values:
+        return False
+    is_found = all(_matches(Texts(patterns=frozenset([pattern])), text) for pattern in shape.patterns)
+    return is_found and not any(_matches(Texts(patterns=frozenset([pattern])), text) for pattern in shape.others)
+
+
+def is_empty(shape: Texts) -> bool:
+    """Whether `shape` allows no text at all, as far as llguidance finds out. Raises NotSayableError."""
+    matcher = _matcher(shape)
+    if matcher is None:
+        return True
+    mask = matcher.compute_bitmask()
+    return matcher.is_error() or not any(mask[:32])
+
+
+def _matches(shape: Texts, text: str) -> bool:
+    matcher = _matcher(shape)
+    if matcher is None:
+        return False
+    quoted = spelled(text).encode()
+    matched = matcher.try_consume_tokens(list(quoted)) == len(quoted) and matcher.is_accepting()
+    matcher.reset()
+    return matched
+
+
+@lru_cache(maxsize=1024)
+def _matcher(shape: Texts) -> "LLMatcher | None":
+    """A matcher of one terminal alone, byte by byte; None where nothing matches."""
+    from llguidance import LLMatcher, LLTokenizer
+
+    found = of_texts(shape)
+    if found is None:
+        return None
+    lines = [f"start: T\nT: {found.text}", *(f"{name}: {text}" for name, text in found.helpers.items())]
+    matcher = LLMatcher(LLTokenizer("byte", slices=[]), LLMatcher.grammar_from_lark("\n".join(lines)), log_level=0)
+    if matcher.is_error():
+        raise NotSayableError(matcher.get_error().partition("\n")[0])
+    return matcher

@@ -1,0 +1,81 @@
+"""The values that fit a goal, one by one, where they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
+from ngramspec.guards.schemas.node import Node
+from ngramspec.guards.schemas.values import key_of
+
+if TYPE_CHECKING:
+    from ngramspec.guards.schemas.lark.alternatives import Alternatives
+
+MAX_DEPTH = 4
+
+
+def listed(ways: Alternatives, goal: Goal, most: int, depth: int = MAX_DEPTH) -> list[Any] | None:
+    """Each value that fits `goal`, once; None where they are more than `most` or cannot be listed."""
+    if goal == ANYTHING or not depth:
+        return None
+    found: dict[Any, Any] = {}
+    for kind in UNITS:
+        for shape in ways.of(goal, kind):
+            values = _of_shape(ways, shape, most, depth)
+            if values is None:
+                return None
+            for value in values:
+                found[key_of(value)] = value
+                if len(found) > most:
+                    return None
+    return list(found.values())
+
+
+def _of_shape(ways: Alternatives, shape: Shape, most: int, depth: int) -> Iterator[Any] | None:
+    if isinstance(shape, Constants | Texts):
+        return None if shape.values is None else iter(shape.values)
+    if isinstance(shape, Numbers):
+        return None if shape.values is None else iter(sorted(shape.values))
+    if isinstance(shape, Items):
+        return _arrays(ways, shape, most, depth)
+    return _objects(ways, shape, most, depth)
+
+
+def _arrays(ways: Alternatives, shape: Items, most: int, depth: int) -> Iterator[list[Any]] | None:
+    if shape.least != shape.most or shape.contains or shape.unique is not None or shape.least > most:
+        return None
+    items = [listed(ways, shape.item(index), most, depth - 1) for index in range(shape.least)]
+    known = [values for values in items if values is not None]
+    return map(list, product(*known)) if len(known) == len(items) else None
+
+
+def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Iterator[dict[str, Any]] | None:
+    """The objects that have all that is required and nothing else."""
+    is_closed = any(names.is_others and names.listed <= set(shape.required) and not names.patterns and ways.is_empty(goal) for names, goal in shape.rules)
+    if not is_closed or shape.some or shape.least > len(shape.required) or len(shape.required) > most:
+        return None
+    goals: dict[str, Goal] = dict.fromkeys(shape.required, ANYTHING)
+    for names, goal in shape.rules:
+        if names.patterns or names.goals:
+            return None
+        for name in names.surely(set(shape.required)):
+            goals[name] |= goal
+    values = [listed(ways, goal, most, depth - 1) for goal in goals.values()]
+    known = [some for some in values if some is not None]
+    if len(known) < len(values):
+        return None
+    return (dict(zip(goals, members, strict=True)) for members in product(*known))
+
+
+def exactly(value: Any, place: str = "") -> Node:
+    """The schema that only `value` fits; place: where the user has it."""
+    if isinstance(value, list):
+        items = [exactly(item, place) for item in value]
+        return Node({"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}, place)
+    if isinstance(value, dict):
+        members = {name: exactly(item, place) for name, item in value.items()}
+        keywords = {"properties": members, "required": list(members), "additionalProperties": False}
+        return Node({"type": "object", **keywords}, place)
+    return Node({"const": value}, place)

@@ -1,0 +1,174 @@
+"""Objects as rules: the declared names in their order, each at most once, and after them all other names.
+
+A chain of rules says what may come from a declared name on: `first` has at least one member, `tail` a comma and such a
+one, or nothing. So after a member two branches wait, and after a comma two for each name that is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, combinations
+
+from ngramspec.guards.schemas.lark.context import CLOSE_OBJECT, OPEN_OBJECT, Context
+from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule, Symbol
+from ngramspec.guards.schemas.lark.leaves import quoted
+from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in, regions_of
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members
+
+MAX_STATES = 50_000
+"""Declared names, times members that are counted, times sets of demands that are still open."""
+REPEATED = "a name that is not listed may come twice, so two members need not be two properties: list the names"
+TWO_DEMANDS = "two members with names that are not listed would be asked for, which may be one name twice: list them"
+
+State = tuple[int, frozenset[int]]
+"""Members so far, as far as they are counted, and which demands on some member are still open."""
+
+
+class TooLargeError(Exception):
+    """The rules of an object would be more than can be kept."""
+
+
+def bodies_of(shape: Members, context: Context) -> Iterator[Body]:
+    """What an object of `shape` may be. Raises TooLargeError."""
+    return _Chain(shape, context).bodies()
+
+
+class _Chain:
+    def __init__(self, shape: Members, context: Context) -> None:
+        self._context = context
+        self._rules = shape.rules
+        self._some = sorted(shape.some, key=repr)
+        self._asked = shape.asked
+        self._names = list(declared_names(shape, context))
+        self._required = set(shape.required)
+        self._goals = [self._goal_of(name) for name in self._names]
+        self._regions = regions_of(shape, self._names, context)
+        self._least, self._most = self._bounds(shape)
+        self._check_demands()
+        self._first: list[dict[State, Rule]] = []
+
+    def bodies(self) -> Iterator[Body]:
+        start: State = (0, frozenset(range(len(self._some))))
+        self._say(start)
+        if self._may_end(0, start):
+            yield OPEN_OBJECT, CLOSE_OBJECT
+        yield OPEN_OBJECT, self._first[0][start], CLOSE_OBJECT
+
+    def _say(self, start: State) -> None:
+        """The rules `first` of all names and states, from the last name on."""
+        states = self._states(start)
+        if sum(map(len, states)) > MAX_STATES:
+            raise TooLargeError
+        self._first = [{} for _ in states]
+        self._first[-1] = {state: self._others(state) for state in states[-1]}
+        for index in reversed(range(len(self._names))):
+            for state in states[index]:
+                self._first[index][state] = self._context.grammar.rule(self._from(index, state))
+
+    def _states(self, start: State) -> list[set[State]]:
+        """The states in which each name, and after the last one the others, may come."""
+        states = [{start}]
+        for index in range(len(self._names)):
+            reached = {after for state in states[-1] for _, after in self._members(index, state)}
+            skipped = set() if self._names[index] in self._required else states[-1]
+            states.append(reached | skipped)
+        return states
+
+    def _from(self, index: int, state: State) -> Iterator[Body]:
+        context = self._context
+        name = context.grammar.token(quoted(self._names[index]))
+        for goal, after in self._members(index, state):
+            yield name, context.colon, context.value(goal), self._tail(index + 1, after)
+        if self._names[index] not in self._required:
+            yield (self._first[index + 1][state],)
+
+    def _tail(self, index: int, state: State) -> Rule:
+        bodies: list[Body] = [()] if self._may_end(index, state) else []
+        return self._context.grammar.rule([*bodies, (self._context.comma, self._first[index][state])])
+
+    def _members(self, index: int, state: State) -> Iterator[tuple[Goal, State]]:
+        """What the value of a declared name may be, and the state after it."""
+        count, demands = state
+        if self._most is not None and count >= self._most:
+            return
+        possible = [demand for demand in sorted(demands) if is_in(self._some[demand][0], self._names[index], self._context)]
+        for met in _subsets(possible):
+            goal = self._goals[index].union(*(self._some[demand][1] for demand in met))
+            if not self._context.ways.is_empty(goal):
+                yield goal, (self._counted(count), demands - met)
+
+    def _counted(self, count: int) -> int:
+        return count + 1 if self._most is not None else min(count + 1, self._least)
+
+    def _may_end(self, index: int, state: State) -> bool:
+        count, demands = state
+        return count >= self._least and not demands and not self._required.intersection(self._names[index:])
+
+    def _others(self, state: State) -> Rule:
+        """At least one member of another name, and as many as there may be."""
+        count, demands = state
+        if demands:
+            return self._first_region(0, demands)
+        more = None if self._most is None else self._most - count
+        if more == 0 or count < self._least - 1:
+            return self._context.grammar.rule([])
+        grammar = self._context.grammar
+        member = grammar.rule(self._member(region) for region in self._regions)
+        if more is None:
+            return grammar.loop(member, self._context.comma)
+        another = grammar.rule([(self._context.comma, member)])
+        return grammar.rule([(member, Repeated(another, 0, more - 1))])
+
+    def _member(self, region: Region, more: Goal = ANYTHING) -> Body:
+        return region.name, self._context.colon, self._context.value(region.goal | more)
+
+    def _first_region(self, index: int, demands: frozenset[int]) -> Rule:
+        """At least one member of the regions from `index` on, which meet `demands`.
+
+        The last member of a region is the one that meets them, for one of the same name after it would count instead.
+        """
+        if index == len(self._regions):
+            return self._context.grammar.rule([])
+        region, grammar = self._regions[index], self._context.grammar
+        loop = grammar.loop(grammar.rule([self._member(region)]), self._context.comma)
+        bodies: list[Body] = [(loop, *self._next_region(index + 1, demands))]
+        for met in _subsets(sorted(demands & region.meets)):
+            if met:
+                last = self._member(region, frozenset().union(*(self._some[demand][1] for demand in met)))
+                rest = self._next_region(index + 1, demands - met)
+                bodies += [(*last, *rest), (loop, self._context.comma, *last, *rest)]
+        return grammar.rule([*bodies, (self._first_region(index + 1, demands),)])
+
+    def _next_region(self, index: int, demands: frozenset[int]) -> tuple[Symbol, ...]:
+        if not demands and index == len(self._regions):
+            return ()
+        bodies: list[Body] = [] if demands else [()]
+        return (self._context.grammar.rule([*bodies, (self._context.comma, self._first_region(index, demands))]),)
+
+    def _goal_of(self, name: str) -> Goal:
+        """What the value of `name` must fit."""
+        return ANYTHING.union(*(goal for names, goal in self._rules if goal and is_in(names, name, self._context)))
+
+    def _bounds(self, shape: Members) -> tuple[int, int | None]:
+        """The bounds on the number of members, 0 and None where they say nothing."""
+        least = shape.least if shape.least > len(self._required) else 0
+        if least > len(self._required) + 1 and self._regions:
+            self._refuse("minProperties", REPEATED)
+            least = len(self._required) + 1
+        is_moot = shape.most is not None and not self._regions and shape.most >= len(self._names)
+        return least, None if is_moot else shape.most
+
+    def _check_demands(self) -> None:
+        """Leave out demands that may need two members of one region, and those beside a bound on all members."""
+        crowded = [region for region in self._regions if len(region.meets) > 1]
+        if crowded or (self._most is not None and any(region.meets for region in self._regions)):
+            self._refuse("patternProperties", TWO_DEMANDS)
+            self._some = []
+
+    def _refuse(self, keyword: str, why: str) -> None:
+        assert self._asked is not None
+        self._context.refuse(self._asked, keyword, why)
+
+
+def _subsets(demands: list[int]) -> Iterator[frozenset[int]]:
+    return map(frozenset, chain.from_iterable(combinations(demands, size) for size in range(len(demands) + 1)))

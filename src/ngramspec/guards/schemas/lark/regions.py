@@ -1,0 +1,126 @@
+"""The names of an object: those that are declared, and regions of all others, whose values must fit the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ngramspec.guards.schemas.lark import leaves
+from ngramspec.guards.schemas.lark.context import Context
+from ngramspec.guards.schemas.lark.grammar import Rule, Token
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Texts
+
+MAX_REGIONS = 64
+"""Regions that names may be cut into."""
+
+Part = str | Goal
+"""What cuts names into regions: a pattern, or a goal that they fit or do not."""
+
+
+class TooManyRegionsError(Exception):
+    """Patterns overlap in more ways than can be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Names of other members. goal: what their values must fit. meets: the demands on some member they may meet."""
+
+    name: Rule
+    goal: Goal
+    meets: frozenset[int]
+
+
+def declared_names(shape: Members, context: Context) -> Iterator[str]:
+    """The names that have a position of their own: first those with rules, in order, then all others that are listed."""
+    names = [names for names, _ in shape.rules]
+    found = dict.fromkeys(name for some in names if not some.is_others for name in sorted(some.listed))
+    found |= dict.fromkeys(shape.required)
+    more = [*names, *(names for names, _ in sorted(shape.some, key=repr))]
+    found |= dict.fromkeys(name for some in more for name in sorted(some.listed))
+    for goal in (goal for some in more for goal in some.goals):
+        texts = [text for text in context.ways.of(goal, "string") if isinstance(text, Texts)]
+        if all(text.values is not None for text in texts):
+            found |= dict.fromkeys(name for text in texts for name in text.values or ())
+    return iter(found)
+
+
+def is_in(names: Names, name: str, context: Context) -> bool:
+    """Whether a declared name is in the set."""
+    is_listed = name in names.listed or any(_has(part, name, context) for part in (*names.patterns, *names.goals))
+    return is_listed is not names.is_others
+
+
+def _has(part: Part, name: str, context: Context) -> bool:
+    if isinstance(part, str):
+        return leaves.holds(Texts(patterns=frozenset([part])), name)
+    return any(leaves.holds(text, name) for text in context.ways.of(part, "string") if isinstance(text, Texts))
+
+
+def regions_of(shape: Members, names: Sequence[str], context: Context) -> list[Region]:
+    """The regions of names that are not declared, as far as there may be members in them; no two share a name.
+
+    Raises TooManyRegionsError.
+    """
+    rules = [(held, goal) for held, goal in shape.rules if goal and held.only is None]
+    some = sorted(shape.some, key=repr)
+    parts: dict[Part, None] = {}
+    for held, _ in (*rules, *some):
+        parts |= dict.fromkeys((*sorted(held.patterns), *sorted(held.goals, key=sorted)))
+    found: dict[tuple[Goal, frozenset[int]], list[Token]] = {}
+    for texts, held_parts in _cut(list(parts), Texts(excluded=frozenset(names)), context):
+        goal = ANYTHING.union(*(goal for held, goal in rules if _is_within(held, held_parts)))
+        if context.ways.is_empty(goal) or ((texts.patterns or texts.others) and leaves.is_empty(texts)):
+            continue
+        meets = frozenset(
+            index
+            for index, (held, more) in enumerate(some)
+            if _is_within(held, held_parts) and not context.ways.is_empty(goal | more)
+        )
+        terminal = leaves.of_texts(_with_few_excluded(texts))
+        if terminal is not None:
+            found.setdefault((goal, meets), []).append(context.grammar.token(terminal))
+    return [
+        Region(context.grammar.rule((token,) for token in tokens), goal, meets)
+        for (goal, meets), tokens in found.items()
+    ]
+
+
+def _is_within(names: Names, parts: frozenset[Part]) -> bool:
+    return any(part in parts for part in (*names.patterns, *names.goals)) is not names.is_others
+
+
+def _cut(parts: Sequence[Part], names: Texts, context: Context) -> list[tuple[Texts, frozenset[Part]]]:
+    """The names, cut by each part: what holds of a piece is said beside it."""
+    pieces: list[tuple[Texts, frozenset[Part]]] = [(names, frozenset())]
+    for part in parts:
+        cut: list[tuple[Texts, frozenset[Part]]] = []
+        for texts, held in pieces:
+            inside = _where(texts, part, True, context)
+            outside = _where(texts, part, False, context) if inside else [texts]
+            cut += [*((piece, held | {part}) for piece in inside), *((piece, held) for piece in outside)]
+        pieces = cut
+        if len(pieces) > MAX_REGIONS:
+            raise TooManyRegionsError
+    return pieces
+
+
+def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Texts]:
+    """The pieces of `texts` where `part` holds, or does not."""
+    if isinstance(part, str):
+        found = frozenset([part])
+        ways: list[Shape] = [Texts(patterns=found) if is_held else Texts(others=found)]
+    else:
+        ways = context.ways.of(part if is_held else context.ways.opposite(part), "string")
+    pieces = (texts.both(way) for way in ways if isinstance(way, Texts))
+    return [piece for piece in pieces if piece is not None and not (_is_tight(piece) and leaves.is_empty(piece))]
+
+
+def _is_tight(texts: Texts) -> bool:
+    """Whether so much is asked of a text that nothing might be left."""
+    return bool(texts.patterns) and len(texts.patterns | texts.others) > 1
+
+
+def _with_few_excluded(texts: Texts) -> Texts:
+    """Without excluding what is not there anyway."""
+    rest = replace(texts, excluded=frozenset())
+    return replace(texts, excluded=frozenset(name for name in texts.excluded if leaves.holds(rest, name)))

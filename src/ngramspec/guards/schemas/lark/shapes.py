@@ -1,0 +1,249 @@
+"""Shapes: all that is asked of a value of one type at the same time."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from ngramspec.guards.schemas.node import Node
+
+Goal = frozenset[tuple[int, bool]]
+"""Schemas, by number, that a value must fit (true) or must not fit (false), all of them."""
+
+ANYTHING: Goal = frozenset()
+NUMBER = int | float | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Of null, true and false those that there may be."""
+
+    values: tuple[Any, ...]
+
+    def both(self, other: "Constants") -> "Constants | None":
+        """What both allow."""
+        common = tuple(value for value in self.values if value in other.values)
+        return Constants(common) if common else None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Numbers in a range, at steps or between them.
+
+    values: the only ones, if they are listed. low, high: the bound and whether it is itself outside. whole: whether
+    they are integers, or are none; None for either.
+    """
+
+    values: frozenset[Fraction] | None = None
+    excluded: frozenset[Fraction] = frozenset()
+    low: tuple[Fraction, bool] | None = None
+    high: tuple[Fraction, bool] | None = None
+    whole: bool | None = None
+    steps: frozenset[Fraction] = frozenset()
+    between: frozenset[Fraction] = frozenset()
+
+    def both(self, other: "Numbers") -> "Numbers | None":
+        """What both allow; None for nothing."""
+        if None not in (self.whole, other.whole) and self.whole != other.whole:
+            return None
+        lows = [bound for bound in (self.low, other.low) if bound is not None]
+        highs = [(bound, not strict) for bound, strict in filter(None, (self.high, other.high))]
+        values = self.values if other.values is None else other.values
+        found = Numbers(
+            values if self.values is None else self.values & (values or frozenset()),
+            self.excluded | other.excluded,
+            max(lows, default=None),
+            (min(highs)[0], not min(highs)[1]) if highs else None,
+            self.whole if other.whole is None else other.whole,
+            self.steps | other.steps,
+            self.between | other.between,
+        )
+        return found._checked()
+
+    def holds(self, number: Fraction) -> bool:
+        """Whether `number` is one of them."""
+        return (
+            (self.values is None or number in self.values)
+            and number not in self.excluded
+            and (self.low is None or number > self.low[0] or (number == self.low[0] and not self.low[1]))
+            and (self.high is None or number < self.high[0] or (number == self.high[0] and not self.high[1]))
+            and self.whole in (None, number.denominator == 1)
+            and all((number / step).denominator == 1 for step in self.steps)
+            and all((number / step).denominator > 1 for step in self.between)
+        )
+
+    def _checked(self) -> "Numbers | None":
+        if self.values is not None:
+            left = frozenset(number for number in self.values if self.holds(number))
+            return Numbers(left) if left else None
+        if self.low is None or self.high is None or self.low[0] < self.high[0]:
+            return self
+        if self.low[0] == self.high[0] and self.holds(self.low[0]):
+            return Numbers(frozenset([self.low[0]]))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Strings. values: the only ones, if they are listed, in order. excluded: those that there may not be.
+
+    patterns, others: of ECMA-262; what must and what must not be found. least, most: code points.
+    """
+
+    values: tuple[str, ...] | None = None
+    excluded: frozenset[str] = frozenset()
+    patterns: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+    least: int = 0
+    most: int | None = None
+
+    def both(self, other: "Texts") -> "Texts | None":
+        """What both allow, as far as that shows without reading patterns; None for nothing."""
+        most = _least_of(self.most, other.most)
+        least = max(self.least, other.least)
+        patterns, others = self.patterns | other.patterns, self.others | other.others
+        if patterns & others or (most is not None and least > most):
+            return None
+        values = self.values if other.values is None else other.values
+        if self.values is not None and other.values is not None:
+            values = tuple(text for text in self.values if text in set(other.values))
+        excluded = self.excluded | other.excluded
+        if values is not None:
+            values = tuple(
+                text
+                for text in values
+                if text not in excluded and least <= len(text) and (most is None or len(text) <= most)
+            )
+            if not values:
+                return None
+            excluded, least, most = frozenset(), 0, None
+        return Texts(values, excluded, patterns, others, least, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """So many of the items from `start` on fit `goal`; most: None for any number."""
+
+    goal: Goal
+    start: int = 0
+    least: int = 1
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Arrays. unique: whether all items differ, or some two are equal; None for either.
+
+    asked: the schema that asks for `unique`.
+    """
+
+    prefix: tuple[Goal, ...] = ()
+    rest: Goal = ANYTHING
+    least: int = 0
+    most: int | None = None
+    contains: frozenset[Contains] = frozenset()
+    unique: bool | None = None
+    asked: Node | None = field(default=None, compare=False)
+
+    def both(self, other: "Items") -> "Items | None":
+        """What both allow; None for nothing."""
+        least, most = max(self.least, other.least), _least_of(self.most, other.most)
+        if most is not None and least > most:
+            return None
+        if None not in (self.unique, other.unique) and self.unique != other.unique:
+            return None
+        length = max(len(self.prefix), len(other.prefix))
+        prefix = tuple(self.item(index) | other.item(index) for index in range(length))
+        unique = self.unique if other.unique is None else other.unique
+        contains = self.contains | other.contains
+        return Items(prefix, self.rest | other.rest, least, most, contains, unique, self.asked or other.asked)
+
+    def item(self, index: int) -> Goal:
+        """What the item at `index` must fit."""
+        return self.prefix[index] if index < len(self.prefix) else self.rest
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of members: those listed, those in which a pattern is found and those that fit a goal; or all others."""
+
+    listed: frozenset[str] = frozenset()
+    patterns: frozenset[str] = frozenset()
+    goals: frozenset[Goal] = frozenset()
+    is_others: bool = False
+
+    @property
+    def only(self) -> str | None:
+        """The name, if it is one."""
+        if self.patterns or self.goals or self.is_others or len(self.listed) != 1:
+            return None
+        return next(iter(self.listed))
+
+    def surely(self, names: set[str]) -> set[str]:
+        """Those of `names` that are in the set, as far as that shows without reading patterns."""
+        if not self.is_others:
+            return names & self.listed
+        return set() if self.patterns or self.goals else names - self.listed
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Objects. rules: what the values must fit whose names are in a set. some: sets and goals that some member fits.
+
+    Rules come in the order in which names are declared. asked: the schema that asks for `least` or `some`.
+    """
+
+    rules: tuple[tuple[Names, Goal], ...] = ()
+    required: tuple[str, ...] = ()
+    some: frozenset[tuple[Names, Goal]] = frozenset()
+    least: int = 0
+    most: int | None = None
+    asked: Node | None = field(default=None, compare=False)
+
+    def both(self, other: "Members") -> "Members | None":
+        """What both allow; None for nothing."""
+        least, most = max(self.least, other.least), _least_of(self.most, other.most)
+        required = tuple(dict.fromkeys((*self.required, *other.required)))
+        if most is not None and max(least, len(required)) > most:
+            return None
+        rules = tuple(dict.fromkeys((*self.rules, *other.rules)))
+        return Members(rules, required, self.some | other.some, least, most, self.asked or other.asked)
+
+
+Shape = Constants | Numbers | Texts | Items | Members
+
+UNITS: dict[str, Shape] = {
+    "null": Constants((None,)),
+    "boolean": Constants((True, False)),
+    "number": Numbers(),
+    "string": Texts(),
+    "array": Items(),
+    "object": Members(),
+}
+"""All values of each type."""
+
+
+def both(one: Shape, other: Shape) -> Shape | None:
+    """What two shapes of one type allow; None for nothing."""
+    assert type(one) is type(other)
+    return one.both(other)  # type: ignore[arg-type]
+
+
+def all_of(shapes: list[Shape]) -> Shape | None:
+    """What all of `shapes` allow, put together in pairs, for a shape grows with what it holds."""
+    while len(shapes) > 1:
+        pairs = [both(*shapes[index : index + 2]) if index + 1 < len(shapes) else shapes[index] for index in range(0, len(shapes), 2)]
+        if None in pairs:
+            return None
+        shapes = [shape for shape in pairs if shape is not None]
+    return shapes[0]
+
+
+def exact(number: NUMBER) -> Fraction:
+    """A number of a schema."""
+    return Fraction(str(number)) if isinstance(number, float) else Fraction(number)
+
+
+def _least_of(one: int | None, other: int | None) -> int | None:
+    bounds = [bound for bound in (one, other) if bound is not None]
+    return min(bounds, default=None)
