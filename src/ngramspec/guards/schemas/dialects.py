@@ -39,6 +39,8 @@ class Dialect:
                 return f"[^{''.join(map(self.left_out, NEWLINES))}]"
             case "class":
                 return self._class(token.value)
+            case "boundary":
+                raise PatternError(f"the word boundary \\{token.value}")
             case "group" if token.value in LOOKAROUND:
                 raise PatternError(f"looking around, {token.value}…)")
             case "group" if token.value.endswith(">"):
@@ -204,6 +206,8 @@ def _body(way: list[Token]) -> list[Token]:
     for token in body:
         if token.kind == "anchor":
             raise PatternError(f"the anchor {token.value} inside")
+        if token.kind == "boundary":
+            raise PatternError(f"the word boundary \\{token.value}")
         if token.kind == "group" and re.fullmatch(r"\(\?[a-zA-Z-]+[:)]", token.value):
             raise PatternError(f"the flags {token.value}")
         if token.kind == "set" and token.value[0] in "pP":

@@ -80,3 +80,27 @@ PATTERNS = {
     "relative-json-pointer": f"^(?:0|[1-9][0-9]*)(?:#|{_POINTER})$",
 }
 """Formats as patterns; the others are left to whoever knows them."""
+
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = f"{_LABEL}(?:\\.{_LABEL})*"
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = f'(?:{_ATOM}(?:\\.{_ATOM})*|"(?:[ !#-\\[\\]-~]|\\\\[ -~])*")'
+_SECONDS = "[0-9]+S"
+_MINUTES = f"[0-9]+M(?:{_SECONDS})?"
+_HOURS = f"[0-9]+H(?:{_MINUTES})?"
+_CLOCK = f"T(?:{_HOURS}|{_MINUTES}|{_SECONDS})"
+_DAYS = "[0-9]+D"
+_MONTHS_AND_DAYS = f"[0-9]+M(?:{_DAYS})?"
+_YEARS = f"[0-9]+Y(?:{_MONTHS_AND_DAYS})?"
+
+ALL_PATTERNS = PATTERNS | {
+    "duration": f"^P(?:(?:{_YEARS}|{_MONTHS_AND_DAYS}|{_DAYS})(?:{_CLOCK})?|{_CLOCK}|[0-9]+W)$",
+    "email": f"^{_LOCAL}@(?:{_DOMAIN}|\\[(?:{_IPV4}|IPv6:{_IPV6})\\])$",
+    "hostname": f"^{_DOMAIN}$",
+    "uri": _reference("", is_absolute=True),
+    "uuid": "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+}
+"""All formats that are regular: RFC 3339's durations, RFC 5321's mailboxes, RFC 1123's host names, RFC 4122's UUIDs."""
+
+LENGTHS = {"hostname": 253}
+"""The most characters that texts of a format have, beside its pattern."""

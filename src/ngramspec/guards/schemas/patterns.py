@@ -31,7 +31,10 @@ _ESCAPE = re.compile(
 
 
 def tokens_of(pattern: str) -> Iterator[Token]:
-    """The tokens of `pattern`: letter, set, class (its own text follows), any, anchor, group, close, quantifier, or."""
+    """The tokens of `pattern`.
+
+    Their kinds: letter, set, class (its own text follows), any, anchor, boundary, group, close, quantifier, or.
+    """
     position = 0
     while position < len(pattern):
         letter = pattern[position]
@@ -71,7 +74,7 @@ def _escape(pattern: str, position: int) -> tuple[Token, int]:
     if property_ is not None or named is not None:
         return Token("set", property_ or named), match.end()
     if boundary is not None:
-        raise PatternError(f"the word boundary \\{boundary}")
+        return Token("boundary", boundary), match.end()
     if reference is not None:
         raise PatternError(f"the reference \\{reference} to a group")
     if other in CONTROL:
@@ -99,6 +102,8 @@ def atoms_of(text: str) -> Iterator[Token]:
             position += 2
         elif text[position] == "\\":
             token, position = _escape(text, position)
+            if token.kind == "boundary":
+                raise PatternError("\\B inside of a class")
             yield token
         else:
             yield Token("dash" if text[position] == "-" else "letter", text[position])

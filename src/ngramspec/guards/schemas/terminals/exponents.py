@@ -29,7 +29,7 @@ def with_exponent(numbers: Range) -> list[str]:
     between = _exponents(None if low is None else low + 1, None if high is None else high - 1)
     if between is not None:
         ways.append(f"[1-9]{FRACTION}[eE]{between}")
-    for exponent in sorted({low, high} - {None}):
+    for exponent in sorted({end for end in (low, high) if end is not None}):
         mantissa = mantissas(_scaled(numbers, exponent))
         if mantissa is not None:
             ways.append(f"{mantissa}[eE]{_exponents(exponent, exponent)}")

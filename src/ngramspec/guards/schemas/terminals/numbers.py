@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import gcd, lcm
 
-from ngramspec.guards.schemas.terminals.decimals import MAX_DIGITS, Range, decimals, digits_of, whole_numbers
+from ngramspec.guards.schemas.terminals.decimals import MAX_DIGITS, Range, decimals, whole_numbers
 from ngramspec.guards.schemas.terminals.exponents import with_exponent
 from ngramspec.guards.schemas.terminals.multiples import multiples
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
@@ -51,8 +51,8 @@ def terminal(
     if allowed.is_empty:
         return None
     if allowed.low is not None and allowed.low == allowed.high:
-        found = [allowed.low] if _fits(allowed.low, steps, forbidden) else []
-        return _listed(found, write, has_exponents=not steps and not forbidden)
+        only = [allowed.low] if _fits(allowed.low, steps, forbidden) else []
+        return _listed(only, write, has_exponents=not steps and not forbidden)
     if steps:
         step = _common(steps)
         if any((step / other).denominator == 1 for other in forbidden):
@@ -96,7 +96,9 @@ class _Interval:
         cls, minimum: Number | None, above: Number | None, maximum: Number | None, below: Number | None
     ) -> "_Interval":
         """What all bounds leave."""
-        lows = [(exact(value), is_strict) for value, is_strict in ((minimum, False), (above, True)) if value is not None]
+        lows = [
+            (exact(value), is_strict) for value, is_strict in ((minimum, False), (above, True)) if value is not None
+        ]
         highs = [
             (exact(value), not is_strict) for value, is_strict in ((maximum, False), (below, True)) if value is not None
         ]

@@ -1,0 +1,189 @@
+r"""Sets of characters, as ranges of code points, and how they are spelled in a JSON string.
+
+A character is spelled in one way: as itself, or, if JSON has to escape it, by `\" \\ \b \f \n \r \t`, or by `\u00xx`
+in lower case for the other control characters and DEL, as llguidance writes them. So languages of texts and languages
+of their spellings correspond, and so do their complements.
+"""
+
+import bisect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of
+from ngramspec.guards.schemas.properties import has_property, known
+
+Ranges = tuple[tuple[int, int], ...]
+"""From first to last, in order, none touching the next."""
+
+LAST = 0x10FFFF
+SURROGATES = ((0xD800, 0xDFFF),)
+BY_LETTER = {'"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
+ESCAPED = [*range(0x20), 0x22, 0x5C, 0x7F]
+MAX_FOLDED = 10_000
+
+
+def ranges_of(pairs: Iterable[tuple[int, int]]) -> Ranges:
+    """Ranges in order, joined where they touch."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(pairs):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
+def all_but(ranges: Ranges) -> Ranges:
+    """The ranges of all other code points."""
+    found = []
+    following = 0
+    for first, last in ranges:
+        if first > following:
+            found.append((following, first - 1))
+        following = last + 1
+    return (*found, (following, LAST)) if following <= LAST else tuple(found)
+
+
+def common(one: Ranges, other: Ranges) -> Ranges:
+    """The ranges of the code points in both."""
+    return all_but(ranges_of([*all_but(one), *all_but(other)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    r"""A set of characters: some ranges, and what has one of Unicode's properties (`p{L}`, or `P{L}` for all others).
+
+    is_negated: all but those.
+    """
+
+    ranges: Ranges
+    properties: tuple[str, ...] = ()
+    is_negated: bool = False
+
+    def in_either_case(self) -> "Letters":
+        """The set with each letter in upper and lower case; raises PatternError where there are too many."""
+        is_large = sum(last - first + 1 for first, last in self.ranges) > MAX_FOLDED
+        ranges = all_but(self.ranges) if is_large else self.ranges
+        if self.properties or sum(last - first + 1 for first, last in ranges) > MAX_FOLDED:
+            raise PatternError("a large class in either case")
+        members = {chr(code) for first, last in ranges for code in range(first, last + 1)}
+        folded = {letter.casefold() for letter in members}
+        folded = {other for letter in members | folded for other in (letter, letter.lower(), letter.upper())}
+        folded |= {"\u212a"} if "k" in folded else set()
+        folded |= {"\u017f"} if "s" in folded else set()
+        found = ranges_of((ord(letter), ord(letter)) for letter in folded if len(letter) == 1)
+        return Letters(all_but(found) if is_large else found)
+
+    @property
+    def plain(self) -> str:
+        """A class of Rust's regex crate for those that are spelled as themselves; empty for none."""
+        if self.properties:
+            members = _class(self.ranges) + "".join(f"\\{name}" for name in self.properties)
+            return f"[[{'^' * self.is_negated}{members}]--{_said(ranges_of((code, code) for code in ESCAPED))}]"
+        ranges = common(self.ranges, _PLAIN)
+        return _said(ranges) if ranges else ""
+
+    @property
+    def escaped(self) -> tuple[int, ...]:
+        """The code points of those that JSON escapes."""
+        return tuple(code for code in ESCAPED if self._has(code))
+
+    def _has(self, code: int) -> bool:
+        index = bisect.bisect_right(self.ranges, (code, LAST)) - 1
+        is_in = index >= 0 and code <= self.ranges[index][1]
+        return (is_in or any(has_property(code, name) for name in self.properties)) != self.is_negated
+
+
+_PLAIN = common(all_but(ranges_of((code, code) for code in ESCAPED)), all_but(SURROGATES))
+ANY_LETTER = Letters(((0, LAST),))
+
+
+def _said(ranges: Ranges) -> str:
+    return f"[{_class(ranges)}]"
+
+
+def _class(ranges: Ranges) -> str:
+    return "".join(_code(first) if first == last else f"{_code(first)}-{_code(last)}" for first, last in ranges)
+
+
+def _code(code: int) -> str:
+    letter = chr(code)
+    return letter if letter.isascii() and letter.isalnum() else f"\\x{{{code:X}}}"
+
+
+def spelled(letters: Letters) -> str:
+    """A regex of Rust's crate for the spellings of one character; raises PatternError where the set is empty."""
+    ways = [letters.plain] if letters.plain else []
+    ways += [f"\\\\{said}" for said in _escapes(letters.escaped)]
+    if not ways:
+        raise PatternError("a class without characters")
+    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+
+
+def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
+    """Regexes of what follows the backslash."""
+    short = [f"\\x{{{ord(BY_LETTER[chr(code)]):X}}}" for code in codes if chr(code) in BY_LETTER]
+    if short:
+        yield f"[{''.join(short)}]"
+    by_first: dict[str, str] = {}
+    for code in codes:
+        if chr(code) not in BY_LETTER:
+            first, last = f"{code:02x}"
+            by_first[first] = by_first.get(first, "") + last
+    for first, last in by_first.items():
+        yield f"u00{first}[{last}]"
+
+
+def letters_of(tokens: list[Token]) -> Letters:
+    """The characters of a token that is a letter, a set, a class or the dot."""
+    token = tokens[0]
+    match token.kind:
+        case "any":
+            return Letters(all_but(NEWLINES))
+        case "class":
+            return _of_class(token.value)
+        case "set" if token.value[0] in "pP":
+            return Letters((), (known(token.value),))
+        case "set":
+            return Letters(SETS[token.value])
+    return Letters(((ord(token.value), ord(token.value)),))
+
+
+def _of_class(text: str) -> Letters:
+    is_negated = text.startswith("^")
+    atoms = list(atoms_of(text.removeprefix("^")))
+    pairs: list[tuple[int, int]] = []
+    properties: list[str] = []
+    position = 0
+    while position < len(atoms):
+        atom = atoms[position]
+        if atom.kind == "set" and atom.value[0] in "pP":
+            properties.append(known(atom.value))
+        elif atom.kind == "set":
+            pairs += SETS[atom.value]
+        elif [other.kind for other in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
+            first, last = ord(atom.value), ord(atoms[position + 2].value)
+            if first > last:
+                raise PatternError(f"the range {atom.value}-{chr(last)}, which ends before it begins")
+            pairs.append((first, last))
+            position += 2
+        else:
+            pairs.append((ord(atom.value), ord(atom.value)))
+        position += 1
+    ranges = ranges_of(pairs)
+    if properties:
+        return Letters(ranges, tuple(properties), is_negated)
+    return Letters(all_but(ranges) if is_negated else ranges)
+
+
+def _points(text: str) -> Ranges:
+    return ranges_of((ord(letter), ord(letter)) for letter in text)
+
+
+SPACES = _points("\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B))))
+NEWLINES = _points("\n\r\u2028\u2029")
+_DIGITS = ((0x30, 0x39),)
+_WORD = ranges_of([*_DIGITS, (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)])
+SETS = {
+    "d": _DIGITS, "w": _WORD, "s": SPACES, "D": all_but(_DIGITS), "W": all_but(_WORD), "S": all_but(SPACES),
+}  # fmt: skip

@@ -1,0 +1,169 @@
+"""Languages of texts as expressions: what regexes have, and intersection and complement.
+
+Whether the empty text is in one, and how long its texts are at least and at most, follows from the parts, also through
+intersections and complements.
+"""
+
+from dataclasses import dataclass
+
+from ngramspec.guards.schemas.letters import ANY_LETTER, Letters
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One after the other; none is the empty text."""
+
+    parts: "tuple[Language, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """Any of them; none is no text at all."""
+
+    options: "tuple[Language, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """One language, so many times; most: None for any number."""
+
+    part: "Language"
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """What is in all of them; at least one."""
+
+    parts: "tuple[Language, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """All other texts."""
+
+    part: "Language"
+
+
+Language = Letters | Joined | Either | Repeated | Both | Other
+
+EMPTY = Joined()
+"""The empty text alone."""
+NOTHING = Either()
+"""No text."""
+ALL = Repeated(ANY_LETTER, 0, None)
+"""Every text."""
+
+
+def joined(*parts: Language) -> Language:
+    """One after the other."""
+    found: list[Language] = []
+    for part in parts:
+        if part == NOTHING:
+            return NOTHING
+        inner = part.parts if isinstance(part, Joined) else (part,)
+        if found and inner and found[-1] == ALL == inner[0]:
+            inner = inner[1:]
+        found += inner
+    return found[0] if len(found) == 1 else Joined(tuple(found))
+
+
+def either(*options: Language) -> Language:
+    """Any of them."""
+    found: dict[Language, None] = {}
+    for option in options:
+        found |= dict.fromkeys(option.options if isinstance(option, Either) else (option,))
+    if ALL in found:
+        return ALL
+    return next(iter(found)) if len(found) == 1 else Either(tuple(found))
+
+
+def repeated(part: Language, least: int, most: int | None) -> Language:
+    """`part`, so many times."""
+    if most == 0 or part == EMPTY or (part == NOTHING and not least):
+        return EMPTY
+    if part == NOTHING or (least, most) == (1, 1):
+        return part
+    return Repeated(part, least, most)
+
+
+def both(*parts: Language) -> Language:
+    """What is in all of them."""
+    found: dict[Language, None] = {}
+    for part in parts:
+        found |= dict.fromkeys(part.parts if isinstance(part, Both) else (part,))
+    found.pop(ALL, None)
+    if not found:
+        return ALL
+    if NOTHING in found:
+        return NOTHING
+    if EMPTY in found:
+        return EMPTY if all(map(has_empty, found)) else NOTHING
+    return next(iter(found)) if len(found) == 1 else Both(tuple(found))
+
+
+def other(part: Language) -> Language:
+    """All other texts."""
+    if part == ALL:
+        return NOTHING
+    if part == NOTHING:
+        return ALL
+    return part.part if isinstance(part, Other) else Other(part)
+
+
+def has_empty(language: Language) -> bool:
+    """Whether the empty text is in it."""
+    match language:
+        case Letters():
+            return False
+        case Joined(parts) | Both(parts):
+            return all(map(has_empty, parts))
+        case Either(options):
+            return any(map(has_empty, options))
+        case Repeated(part, least, _):
+            return not least or has_empty(part)
+        case Other(part):
+            return not has_empty(part)
+
+
+def least_length(language: Language) -> int:
+    """A number of characters that each of its texts has at least."""
+    match language:
+        case Letters():
+            return 1
+        case Joined(parts):
+            return sum(map(least_length, parts))
+        case Either(options):
+            return min(map(least_length, options), default=0)
+        case Repeated(part, least, _):
+            return least * least_length(part)
+        case Both(parts):
+            return max(map(least_length, parts))
+        case Other(part):
+            return int(has_empty(part))
+
+
+def most_length(language: Language) -> int | None:
+    """A number of characters that none of its texts exceeds; None where there is none."""
+    match language:
+        case Letters():
+            return 1
+        case Joined(parts):
+            lengths = list(map(most_length, parts))
+            return None if None in lengths else sum(length for length in lengths if length is not None)
+        case Either(options):
+            lengths = list(map(most_length, options))
+            return None if None in lengths else max((length for length in lengths if length is not None), default=0)
+        case Repeated(part, _, most):
+            length = most_length(part)
+            return 0 if length == 0 else None if length is None or most is None else length * most
+        case Both(parts):
+            return min((length for length in map(most_length, parts) if length is not None), default=None)
+        case Other():
+            return None
+
+
+def literal(text: str) -> Language:
+    """One text."""
+    return joined(*(Letters(((ord(letter), ord(letter)),)) for letter in text))

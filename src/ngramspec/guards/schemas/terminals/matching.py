@@ -1,0 +1,182 @@
+r"""Texts in which a pattern of ECMA-262 finds a match, as a language: unanchored, with anchors and looking around.
+
+A pattern is followed from left to right, with what has been read since the beginning of the text, or since the last
+place where the rest had to be looked at. `A(?!B)C` is A, followed by what is both C with what comes after, and not B
+with anything. `A(?<=B)C` is what is both A and anything that ends in B, followed by C: that can be said as long as all
+that B may look at has been read in one piece. Where alternatives or repetitions hold assertions, each way is followed
+on its own.
+"""
+
+from ngramspec.guards.schemas.letters import Letters
+from ngramspec.guards.schemas.patterns import PatternError
+from ngramspec.guards.schemas.terminals.languages import (
+    ALL,
+    EMPTY,
+    NOTHING,
+    Language,
+    both,
+    either,
+    has_empty,
+    joined,
+    least_length,
+    most_length,
+    other,
+    repeated,
+)  # fmt: skip
+from ngramspec.guards.schemas.trees import Choice, End, Look, Repeat, Sequence, Start, Tree, tree_of
+
+MAX_WAYS = 2_000
+"""Pieces that are followed; alternatives with assertions multiply."""
+MAX_UNROLLED = 8
+"""Repetitions of what holds assertions that are written out."""
+
+
+def language_of(pattern: str) -> Language:
+    """The texts in which `pattern` finds a match; raises PatternError for what is not regular, or not said here."""
+    return _Follower().all(tree_of(pattern))
+
+
+def _has_assertions(tree: Tree) -> bool:
+    match tree:
+        case Look() | Start() | End():
+            return True
+        case Sequence(parts) | Choice(parts):
+            return any(map(_has_assertions, parts))
+        case Repeat(part):
+            return _has_assertions(part)
+    return False
+
+
+def _plain(tree: Tree) -> Language:
+    """The texts that are a match of a tree without assertions."""
+    match tree:
+        case Letters():
+            return tree if tree.escaped or tree.plain else NOTHING
+        case Sequence(parts):
+            return joined(*map(_plain, parts))
+        case Choice(options):
+            return either(*map(_plain, options))
+        case Repeat(part, least, most):
+            return repeated(_plain(part), least, most)
+    raise AssertionError(tree)
+
+
+class _Follower:
+    def __init__(self) -> None:
+        self._num_ways = 0
+
+    def all(self, tree: Tree) -> Language:
+        return self._rest((tree,), ALL, is_from_start=True)
+
+    def _rest(self, parts: tuple[Tree, ...], read: Language, *, is_from_start: bool) -> Language:
+        """`read`, and after it a match of `parts`, and anything.
+
+        is_from_start: whether `read` is all of the text up to there.
+        """
+        self._num_ways += 1
+        if self._num_ways > MAX_WAYS:
+            raise PatternError(f"assertions in more than {MAX_WAYS} ways")
+        while parts and not _has_assertions(parts[0]):
+            read = joined(read, _plain(parts[0]))
+            parts = parts[1:]
+        if not parts or read == NOTHING:
+            return joined(read, ALL)
+        first, rest = parts[0], parts[1:]
+        match first:
+            case Sequence(inner):
+                return self._rest((*inner, *rest), read, is_from_start=is_from_start)
+            case Choice(options):
+                ways = (self._rest((option, *rest), read, is_from_start=is_from_start) for option in options)
+                return either(*ways)
+            case Repeat():
+                return self._repeated(first, rest, read, is_from_start=is_from_start)
+            case Start():
+                return self._rest(rest, _at_start(read, is_from_start=is_from_start), is_from_start=is_from_start)
+            case Look(part, True, is_negated):
+                seen = self._behind(part, read, is_from_start=is_from_start)
+                read = both(read, other(seen) if is_negated else seen)
+                return self._rest(rest, read, is_from_start=is_from_start)
+            case Look(part, False, is_negated):
+                seen = self._ahead(part, read, is_from_start=is_from_start)
+                return joined(read, both(self._after(rest, read, is_from_start), other(seen) if is_negated else seen))
+            case End():
+                return joined(read, both(self._after(rest, read, is_from_start), EMPTY))
+        raise AssertionError(first)
+
+    def _after(self, rest: tuple[Tree, ...], read: Language, is_from_start: bool) -> Language:
+        return self._rest(rest, EMPTY, is_from_start=is_from_start and read == EMPTY)
+
+    def _ahead(self, part: Tree, read: Language, *, is_from_start: bool) -> Language:
+        return self._rest((part,), EMPTY, is_from_start=is_from_start and read == EMPTY)
+
+    def _behind(self, part: Tree, read: Language, *, is_from_start: bool) -> Language:
+        """The texts that end with a match of `part`, as far as `read` goes back."""
+        match part:
+            case Choice(options):
+                return either(*(self._behind(option, read, is_from_start=is_from_start) for option in options))
+            case Sequence((Start(), *inner)) if is_from_start and not any(map(_has_assertions, inner)):
+                return joined(*map(_plain, inner))
+            case Start() if is_from_start:
+                return EMPTY
+        if _has_assertions(part):
+            raise PatternError("looking around inside of looking behind")
+        seen = _plain(part)
+        length = most_length(seen)
+        if not is_from_start and (length is None or length > least_length(read)):
+            raise PatternError("looking behind to before a place where the pattern looks ahead")
+        return joined(ALL, seen)
+
+    def _repeated(self, part: Repeat, rest: tuple[Tree, ...], read: Language, *, is_from_start: bool) -> Language:
+        if part.most is not None and part.most <= MAX_UNROLLED:
+            ways = [
+                self._rest((*(part.part,) * count, *rest), read, is_from_start=is_from_start)
+                for count in range(part.least, part.most + 1)
+            ]
+            return either(*ways)
+        after = self._after(rest, NOTHING, is_from_start=False)
+        if after == ALL and part.least <= MAX_UNROLLED:
+            return self._rest((part.part,) * part.least, read, is_from_start=is_from_start)
+        if after != EMPTY:
+            raise PatternError("assertions that are repeated, and not up to the end of the text")
+        return joined(read, self._tempered(part))
+
+    def _tempered(self, part: Repeat) -> Language:
+        """Up to the end of the text, one character after the other, each with looks ahead before or after it."""
+        parts = part.part.parts if isinstance(part.part, Sequence) else (part.part,)
+        letters = [index for index, inner in enumerate(parts) if not isinstance(inner, Look)]
+        if (
+            len(letters) != 1
+            or not isinstance(parts[letters[0]], Letters | Choice)
+            or _has_assertions(parts[letters[0]])
+        ):
+            raise PatternError("assertions that are repeated with more than one character")
+        letter = _plain(parts[letters[0]])
+        if (least_length(letter), most_length(letter)) != (1, 1):
+            raise PatternError("assertions that are repeated with more than one character")
+        some = joined(letter, ALL)
+        allowed = repeated(letter, part.least, part.most)
+        for index, look in enumerate(parts):
+            if not isinstance(look, Look):
+                continue
+            if look.is_behind:
+                raise PatternError("looking behind that is repeated")
+            seen = self._ahead(look.part, EMPTY, is_from_start=False)
+            wrong = seen if look.is_negated else other(seen)
+            wrong = joined(ALL, both(wrong, some)) if index < letters[0] else joined(ALL, some_letter(wrong))
+            allowed = both(allowed, other(wrong))
+        return allowed
+
+
+def some_letter(rest: Language) -> Language:
+    """One character, and then `rest`."""
+    from ngramspec.guards.schemas.letters import ANY_LETTER
+
+    return joined(ANY_LETTER, rest)
+
+
+def _at_start(read: Language, *, is_from_start: bool) -> Language:
+    if is_from_start:
+        return EMPTY if has_empty(read) else NOTHING
+    if least_length(read):
+        return NOTHING
+    raise PatternError("^ after a place where the pattern looks ahead")

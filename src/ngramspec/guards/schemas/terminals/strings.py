@@ -1,0 +1,110 @@
+r"""All JSON strings, in quotes, of given patterns, formats and lengths, and their complements."""
+
+from collections.abc import Iterable
+
+from ngramspec.guards.schemas.formats import ALL_PATTERNS, LENGTHS
+from ngramspec.guards.schemas.letters import ANY_LETTER
+from ngramspec.guards.schemas.patterns import PatternError
+from ngramspec.guards.schemas.terminals.languages import (
+    ALL,
+    NOTHING,
+    Language,
+    both,
+    either,
+    least_length,
+    most_length,
+    other,
+    repeated,
+)  # fmt: skip
+from ngramspec.guards.schemas.terminals.languages import (
+    literal as one_text,
+)
+from ngramspec.guards.schemas.terminals.matching import language_of
+from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.writing import lark
+
+
+def terminal(
+    *,
+    patterns: Iterable[str] = (),
+    not_patterns: Iterable[str] = (),
+    formats: Iterable[str] = (),
+    not_formats: Iterable[str] = (),
+    min_length: int = 0,
+    max_length: int | None = None,
+    texts: Iterable[str] | None = None,
+    not_texts: Iterable[str] = (),
+) -> Terminal | None:
+    """All JSON strings, with their quotes, whose text is as described; None where it is seen that there is none.
+
+    patterns: of ECMA-262, each of which finds a match in the text; not_patterns: none of which does. formats: names
+    (`formats.py`) that the text is of, all of them; not_formats: none of which it is of. Lengths count code points.
+    texts: the only ones that may be, not_texts: those that may not be. A name of an object is a text too: all names
+    but those declared are `terminal(not_texts=declared)`.
+
+    A character is spelled in one way (`schemas/letters.py`): so each text has one spelling. That nothing is left may
+    be hidden in patterns; then the terminal matches nothing.
+
+    Raises NotSayableError for patterns and formats that are no regular languages, or too large.
+    """
+    try:
+        found = language(
+            patterns=patterns, not_patterns=not_patterns, formats=formats, not_formats=not_formats,
+            min_length=min_length, max_length=max_length, texts=texts, not_texts=not_texts,
+        )  # fmt: skip
+        return None if found == NOTHING else Terminal(f'"\\"" {lark(found)} "\\""')
+    except PatternError as error:
+        raise NotSayableError(str(error)) from error
+
+
+def literal(text: str) -> Terminal:
+    """One text, in quotes."""
+    found = terminal(texts=[text])
+    assert found is not None
+    return found
+
+
+def language(
+    *,
+    patterns: Iterable[str],
+    not_patterns: Iterable[str],
+    formats: Iterable[str],
+    not_formats: Iterable[str],
+    min_length: int,
+    max_length: int | None,
+    texts: Iterable[str] | None,
+    not_texts: Iterable[str],
+) -> Language:
+    """The texts that `terminal` describes."""
+    parts = [_found(pattern) for pattern in patterns]
+    parts += [_of_format(name) for name in formats]
+    parts += [other(_found(pattern)) for pattern in not_patterns]
+    parts += [other(_of_format(name)) for name in not_formats]
+    if texts is not None:
+        parts.append(either(*map(one_text, texts)))
+    left_out = [one_text(text) for text in not_texts]
+    if left_out:
+        parts.append(other(either(*left_out)))
+    if max_length is not None and min_length > max_length:
+        return NOTHING
+    shortest = max(map(least_length, parts), default=0)
+    longest = min((length for length in map(most_length, parts) if length is not None), default=None)
+    if max_length is not None and longest is not None and longest <= max_length:
+        max_length = None
+    if min_length > shortest or max_length is not None:
+        parts.append(repeated(ANY_LETTER, min_length, max_length))
+    return both(*parts) if parts else ALL
+
+
+def _found(pattern: str) -> Language:
+    try:
+        return language_of(pattern)
+    except PatternError as error:
+        raise PatternError(f"the pattern {pattern!r} has {error}") from error
+
+
+def _of_format(name: str) -> Language:
+    if name not in ALL_PATTERNS:
+        raise PatternError(f"the format {name!r} is no regular language")
+    found = language_of(ALL_PATTERNS[name])
+    return both(found, repeated(ANY_LETTER, 0, LENGTHS[name])) if name in LENGTHS else found

@@ -1,0 +1,96 @@
+"""Languages as the right sides of Lark terminals, over the spelling of their texts in JSON."""
+
+from ngramspec.guards.schemas.letters import Letters, spelled
+from ngramspec.guards.schemas.patterns import PatternError
+from ngramspec.guards.schemas.terminals.languages import (
+    ALL,
+    Both,
+    Either,
+    Joined,
+    Language,
+    Other,
+    Repeated,
+)  # fmt: skip
+
+MAX_DEPTH = 90
+TEXT = "T_TEXT"
+
+
+def regex(language: Language, depth: int = 0) -> str:
+    """A regex for the spellings of a language without intersections and complements."""
+    if depth > MAX_DEPTH:
+        raise PatternError(f"more than {MAX_DEPTH} groups within one another")
+    match language:
+        case Letters():
+            return spelled(language)
+        case Joined(parts):
+            return "".join(_grouped(part, depth) if isinstance(part, Either) else regex(part, depth) for part in parts)
+        case Either(options):
+            return "|".join(regex(option, depth) for option in options) if options else r"[^\s\S]"
+        case Repeated(part, least, most):
+            inner = regex(part, depth) if isinstance(part, Letters) else _grouped(part, depth)
+            return inner + _times(least, most)
+    raise AssertionError(language)
+
+
+def _grouped(language: Language, depth: int) -> str:
+    return f"(?:{regex(language, depth + 1)})"
+
+
+def _times(least: int, most: int | None) -> str:
+    simple = {(0, None): "*", (1, None): "+", (0, 1): "?"}.get((least, most))
+    if simple is not None:
+        return simple
+    return f"{{{least}}}" if least == most else f"{{{least},{'' if most is None else most}}}"
+
+
+def is_regex(language: Language) -> bool:
+    """Whether there are neither intersections nor complements in it."""
+    match language:
+        case Both() | Other():
+            return False
+        case Joined(parts):
+            return all(map(is_regex, parts))
+        case Either(options):
+            return all(map(is_regex, options))
+        case Repeated(part):
+            return is_regex(part)
+    return True
+
+
+def lark(language: Language, depth: int = 0) -> str:
+    """An expression of Lark for the spellings of a language, in parentheses where it has operators."""
+    if depth > MAX_DEPTH:
+        raise PatternError(f"more than {MAX_DEPTH} groups within one another")
+    if is_regex(language):
+        return f"/{regex(language, depth)}/" if language != Joined() else '""'
+    match language:
+        case Joined(parts):
+            return f"({' '.join(_runs(parts, depth + 1))})"
+        case Either(options):
+            return f"({' | '.join(lark(option, depth + 1) for option in options)})"
+        case Repeated(part, least, most):
+            return f"({lark(part, depth + 1)}{_times(least, most)})"
+        case Both(parts):
+            positive = [lark(part, depth + 1) for part in parts if not isinstance(part, Other)]
+            negative = [f"~{lark(part.part, depth + 1)}" for part in parts if isinstance(part, Other)]
+            return f"({' & '.join([*(positive or [lark(ALL)]), *negative])})"
+        case Other(part):
+            return f"({lark(ALL)} & ~{lark(part, depth + 1)})"
+    raise AssertionError(language)
+
+
+def _runs(parts: tuple[Language, ...], depth: int) -> list[str]:
+    """Neighbours that are regexes as one regex."""
+    found: list[str] = []
+    run: list[Language] = []
+    for part in (*parts, None):
+        if part is not None and is_regex(part):
+            run.append(part)
+            continue
+        if run:
+            found.append(lark(Joined(tuple(run)) if len(run) > 1 else run[0], depth))
+            run = []
+        if part is not None:
+            found.append(lark(part, depth))
+    return found
