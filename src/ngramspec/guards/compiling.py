@@ -72,7 +72,7 @@ def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> tuple[
     left_out: list[str] = []
     pattern = source.text
     if source.kind is Kind.JSON_SCHEMA:
-        text, left_out = prepared(source.text, backend, source.lenient)
+        text, left_out = prepared(source.text, backend, source.lenient, source.whitespace)
         source = replace(source, text=text)
     elif source.kind is Kind.REGEX:
         source = replace(source, text=prepared_regex(source.text, backend))

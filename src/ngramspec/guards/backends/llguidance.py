@@ -14,13 +14,12 @@ import numpy as np
 
 from ngramspec.guards.backends.gbnf import lark_of
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.source import SEPARATORS, Kind, Source
+from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
-    from llguidance._lib import JsonCompileOptions
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
@@ -67,34 +66,19 @@ def _make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
 
 
 def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
-    """Compile within llguidance's own limits. Raises BackendError for what it cannot read."""
+    """Compile a source, a JSON schema as the Lark grammar that it was made into, within llguidance's own limits.
+
+    Raises BackendError for what it cannot read.
+    """
     from llguidance import LLMatcher
 
     match source.kind:
-        case Kind.JSON_SCHEMA:
-            return Compiled(
-                LLMatcher.grammar_from_json_schema(source.text, overrides=_json_options(source)), vocabulary
-            )
         case Kind.REGEX:
             return Compiled(LLMatcher.grammar_from_regex(source.text), vocabulary)
-        case Kind.LARK:
+        case Kind.JSON_SCHEMA | Kind.LARK:
             return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary)
         case Kind.GBNF:
             return Compiled(LLMatcher.grammar_from_lark(lark_of(source.text)), vocabulary)
-
-
-def _json_options(source: Source) -> "JsonCompileOptions":
-    """All that a schema's own "x-guidance" might change is said here, and this counts."""
-    is_flexible = source.whitespace == "flexible"
-    members, values = SEPARATORS.get(source.whitespace, (",", ":"))
-    return {
-        "whitespace_flexible": is_flexible,
-        "whitespace_pattern": r"[\x20\x0A\x0D\x09]+" if is_flexible else None,
-        "item_separator": members,
-        "key_separator": values,
-        "coerce_one_of": False,
-        "lenient": False,
-    }
 
 
 class Compiled:

@@ -1,6 +1,7 @@
 """From the user's schema to the one that a backend is given."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError, shortened
@@ -11,15 +12,19 @@ from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
-from ngramspec.guards.source import Backend
+from ngramspec.guards.schemas.terminals.decimals import MAX_DIGITS
+from ngramspec.guards.source import Backend, Whitespace
 
 MAX_LETTERS = 500_000
 """To look through more than that takes many seconds before a backend's own limits are reached."""
 DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
 
 
-def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]]:
-    """A schema, as JSON, that the backend enforces in full, and what had to be left out of `text` for that.
+def prepared(
+    text: str, backend: Backend, lenient: bool, whitespace: Whitespace = "flexible"
+) -> tuple[str, list[str]]:
+    """What the backend compiles, and enforces in full: a schema for xgrammar, a Lark grammar for llguidance; and what
+    had to be left out of the schema `text` for that.
 
     Raises GuardError for what is no valid schema, and UnsupportedError, unless lenient, for what is left out.
     """
@@ -29,10 +34,27 @@ def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]
         )
     refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
     try:
-        said = _said(json.loads(text), backend, refuser, lenient)
+        if backend == "llguidance":
+            said = _in_lark(text, refuser, lenient, whitespace)
+        else:
+            said = _said(json.loads(text), backend, refuser, lenient)
     except RecursionError as error:
         raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
     return said, [str(refusal) for refusal in refuser.refusals]
+
+
+def _in_lark(text: str, refuser: Refuser, lenient: bool, whitespace: Whitespace) -> str:
+    root, definitions = read(json.loads(text, parse_float=_exact))
+    said = for_llguidance.said(root, definitions, refuser, whitespace)
+    if not lenient:
+        refuser.check()
+    return said
+
+
+def _exact(number: str) -> Decimal | int:
+    """A number that is written with a point or an exponent, with all its digits."""
+    found = Decimal(number)
+    return int(found) if found.adjusted() < MAX_DIGITS and found == found.to_integral_value() else found
 
 
 def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> str:

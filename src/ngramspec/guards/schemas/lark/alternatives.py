@@ -172,7 +172,7 @@ class Alternatives:
 
     def _checked(self, shape: Shape) -> list[Shape]:
         """The shape; of listed strings those in which the patterns are found."""
-        if not isinstance(shape, Texts) or shape.values is None or not (shape.patterns or shape.others):
+        if not isinstance(shape, Texts) or shape.values is None or not (shape.passed or shape.failed):
             return [shape]
         left = tuple(text for text in shape.values if self._has(shape, text))
         return [Texts(left)] if left else []

@@ -132,7 +132,7 @@ def _strings(shape: Texts) -> Iterator[Terminal]:
     if shape.values is not None:
         yield from map(leaves.quoted, shape.values)
         return
-    if (shape.patterns or shape.others) and leaves.is_empty(shape):
+    if (shape.passed or shape.failed) and leaves.is_empty(shape):
         return
     found = leaves.of_texts(shape)
     if found is not None:

@@ -156,7 +156,7 @@ class Grammar:
                 return _name(symbol)
             if isinstance(symbol, Counting):
                 return f"{_name(symbol.rule)}::{symbol.start}"
-            if symbol.symbol.number not in productive:
+            if symbol.symbol.number not in productive or symbol.most == 0:
                 return ""
             most = "" if symbol.most is None else symbol.most
             return f"{_name(symbol.symbol)}{{{symbol.least},{most}}}"

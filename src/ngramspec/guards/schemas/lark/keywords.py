@@ -1,9 +1,8 @@
 """What the keywords of a schema ask of values of one type, each with its opposite."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
-from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.lark.shapes import (
     ANYTHING, UNITS, Constants, Contains, Goal, Items, Members, Names, Numbers, Shape, Texts, exact,
 )  # fmt: skip
@@ -73,10 +72,11 @@ def _of_string(node: Node, goal: ToGoal) -> Iterator[Demand]:
         yield [Texts(least=node["minLength"])], [Texts(most=node["minLength"] - 1)]
     if "maxLength" in node:
         yield [Texts(most=node["maxLength"])], [Texts(least=node["maxLength"] + 1)]
-    for pattern in (node.get("pattern"), PATTERNS.get(node.get("format"))):
-        if pattern is not None:
-            found = frozenset([pattern])
-            yield [Texts(patterns=found)], [Texts(others=found)]
+    tests: tuple[Literal["pattern", "format"], ...] = ("pattern", "format")
+    for keyword in tests:
+        if keyword in node:
+            test = frozenset([(keyword, node[keyword])])
+            yield [Texts(passed=test)], [Texts(failed=test)]
 
 
 def _of_array(node: Node, goal: ToGoal) -> Iterator[Demand]:

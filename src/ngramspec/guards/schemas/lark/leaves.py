@@ -1,15 +1,14 @@
 """Terminals of shapes, and what can be asked of a terminal: whether it matches a text, and whether it matches any."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ngramspec.guards.schemas.lark import plain_strings as strings
-from ngramspec.guards.schemas.lark.plain_strings import spelled
-from ngramspec.guards.schemas.lark.shapes import Numbers, Texts
-from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers
+from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
+from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers, strings
 from ngramspec.guards.schemas.terminals.decimals import digits_of
 
 if TYPE_CHECKING:
@@ -64,17 +63,29 @@ def _around(shape: Numbers) -> Iterator[Numbers]:
 def of_texts(shape: Texts) -> Terminal | None:
     """The terminal of strings, in quotes, that `shape` allows; None for none. Raises NotSayableError."""
     return strings.terminal(
-        patterns=sorted(shape.patterns),
-        not_patterns=sorted(shape.others),
+        patterns=_named("pattern", shape.passed),
+        not_patterns=_named("pattern", shape.failed),
+        formats=_named("format", shape.passed),
+        not_formats=_named("format", shape.failed),
         min_length=shape.least,
         max_length=shape.most,
+        texts=shape.values,
         not_texts=sorted(shape.excluded),
     )
 
 
+def _named(kind: str, tests: frozenset[Test]) -> list[str]:
+    return sorted(name for found, name in tests if found == kind)
+
+
 def quoted(text: str) -> Terminal:
     """The string `text`, in quotes."""
-    return strings.literal(text)
+    return Terminal(json.dumps(spelled(text), ensure_ascii=False))
+
+
+def spelled(text: str) -> str:
+    """The one spelling in JSON that a string has here."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def holds(shape: Texts, text: str) -> bool:
@@ -83,8 +94,7 @@ def holds(shape: Texts, text: str) -> bool:
         return False
     if shape.values is not None and text not in shape.values:
         return False
-    is_found = all(_matches(Texts(patterns=frozenset([pattern])), text) for pattern in shape.patterns)
-    return is_found and not any(_matches(Texts(patterns=frozenset([pattern])), text) for pattern in shape.others)
+    return all(_passes(test, text) for test in shape.passed) and not any(_passes(test, text) for test in shape.failed)
 
 
 def is_empty(shape: Texts) -> bool:
@@ -96,14 +106,14 @@ def is_empty(shape: Texts) -> bool:
     return matcher.is_error() or not any(mask[:32])
 
 
-def _matches(shape: Texts, text: str) -> bool:
-    matcher = _matcher(shape)
+def _passes(test: Test, text: str) -> bool:
+    matcher = _matcher(Texts(passed=frozenset([test])))
     if matcher is None:
         return False
-    quoted = spelled(text).encode()
-    matched = matcher.try_consume_tokens(list(quoted)) == len(quoted) and matcher.is_accepting()
+    raw = spelled(text).encode()
+    passed = matcher.try_consume_tokens(list(raw)) == len(raw) and matcher.is_accepting()
     matcher.reset()
-    return matched
+    return passed
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ngramspec.guards.schemas.lark import leaves
 from ngramspec.guards.schemas.lark.context import Context
 from ngramspec.guards.schemas.lark.grammar import Rule, Token
-from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Texts
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Test, Texts
 
 MAX_REGIONS = 64
 """Regions that names may be cut into."""
@@ -52,7 +52,7 @@ def is_in(names: Names, name: str, context: Context) -> bool:
 
 def _has(part: Part, name: str, context: Context) -> bool:
     if isinstance(part, str):
-        return leaves.holds(Texts(patterns=frozenset([part])), name)
+        return leaves.holds(Texts(passed=frozenset([("pattern", part)])), name)
     return any(leaves.holds(text, name) for text in context.ways.of(part, "string") if isinstance(text, Texts))
 
 
@@ -69,7 +69,7 @@ def regions_of(shape: Members, names: Sequence[str], context: Context) -> list[R
     found: dict[tuple[Goal, frozenset[int]], list[Token]] = {}
     for texts, held_parts in _cut(list(parts), Texts(excluded=frozenset(names)), context):
         goal = ANYTHING.union(*(goal for held, goal in rules if _is_within(held, held_parts)))
-        if context.ways.is_empty(goal) or ((texts.patterns or texts.others) and leaves.is_empty(texts)):
+        if context.ways.is_empty(goal) or ((texts.passed or texts.failed) and leaves.is_empty(texts)):
             continue
         meets = frozenset(
             index
@@ -107,8 +107,8 @@ def _cut(parts: Sequence[Part], names: Texts, context: Context) -> list[tuple[Te
 def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Texts]:
     """The pieces of `texts` where `part` holds, or does not."""
     if isinstance(part, str):
-        found = frozenset([part])
-        ways: list[Shape] = [Texts(patterns=found) if is_held else Texts(others=found)]
+        test: frozenset[Test] = frozenset([("pattern", part)])
+        ways: list[Shape] = [Texts(passed=test) if is_held else Texts(failed=test)]
     else:
         ways = context.ways.of(part if is_held else context.ways.opposite(part), "string")
     pieces = (texts.both(way) for way in ways if isinstance(way, Texts))
@@ -117,7 +117,7 @@ def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Te
 
 def _is_tight(texts: Texts) -> bool:
     """Whether so much is asked of a text that nothing might be left."""
-    return bool(texts.patterns) and len(texts.patterns | texts.others) > 1
+    return bool(texts.passed) and len(texts.passed | texts.failed) > 1
 
 
 def _with_few_excluded(texts: Texts) -> Texts:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from ngramspec.guards.schemas.node import Node
 
@@ -11,6 +11,8 @@ Goal = frozenset[tuple[int, bool]]
 """Schemas, by number, that a value must fit (true) or must not fit (false), all of them."""
 
 ANYTHING: Goal = frozenset()
+Test = tuple[Literal["pattern", "format"], str]
+"""A pattern that is found in a text, or a format that it is of."""
 NUMBER = int | float | Decimal
 
 
@@ -87,13 +89,13 @@ class Numbers:
 class Texts:
     """Strings. values: the only ones, if they are listed, in order. excluded: those that there may not be.
 
-    patterns, others: of ECMA-262; what must and what must not be found. least, most: code points.
+    passed, failed: tests that they must pass, and that they must fail. least, most: code points.
     """
 
     values: tuple[str, ...] | None = None
     excluded: frozenset[str] = frozenset()
-    patterns: frozenset[str] = frozenset()
-    others: frozenset[str] = frozenset()
+    passed: frozenset[Test] = frozenset()
+    failed: frozenset[Test] = frozenset()
     least: int = 0
     most: int | None = None
 
@@ -101,8 +103,8 @@ class Texts:
         """What both allow, as far as that shows without reading patterns; None for nothing."""
         most = _least_of(self.most, other.most)
         least = max(self.least, other.least)
-        patterns, others = self.patterns | other.patterns, self.others | other.others
-        if patterns & others or (most is not None and least > most):
+        passed, failed = self.passed | other.passed, self.failed | other.failed
+        if passed & failed or (most is not None and least > most):
             return None
         values = self.values if other.values is None else other.values
         if self.values is not None and other.values is not None:
@@ -117,7 +119,7 @@ class Texts:
             if not values:
                 return None
             excluded, least, most = frozenset(), 0, None
-        return Texts(values, excluded, patterns, others, least, most)
+        return Texts(values, excluded, passed, failed, least, most)
 
 
 @dataclass(frozen=True, slots=True)
