@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ngramspec.guards.schemas.lark import combinations
 from ngramspec.guards.schemas.lark.keywords import Demand
+from ngramspec.guards.schemas.lark.joining import joined
 from ngramspec.guards.schemas.lark.numbering import FALSE, TRUE, Numbering
-from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Goal, Items, Members, Shape, Texts, all_of, both
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, NOTHING, UNITS, Goal, Items, Members, Shape, Texts, all_of, both
 from ngramspec.guards.schemas.node import Node, Schema
 
 MAX_ALTERNATIVES = 1000
@@ -14,6 +15,9 @@ MAX_STEPS = 100_000
 """Pairs of shapes that are put together for a whole schema."""
 MAX_DEPTH = 4
 """How far into members and items it is looked whether anything fits."""
+
+
+_EVERYTHING = frozenset(UNITS.values())
 
 
 class TooManyError(Exception):
@@ -51,13 +55,13 @@ class Alternatives:
         """The goal that `schema` is fitted, or is not."""
         number = self._numbering.of(schema)
         if number in (FALSE, TRUE):
-            return ANYTHING if (number == TRUE) is is_positive else frozenset([(FALSE, True)])
+            return ANYTHING if (number == TRUE) is is_positive else NOTHING
         return frozenset([(number, is_positive)])
 
     def opposite(self, goal: Goal) -> Goal:
         """The goal of all that does not fit `goal`, which is of one schema."""
         if goal == ANYTHING:
-            return frozenset([(FALSE, True)])
+            return NOTHING
         ((number, is_positive),) = goal
         return frozenset([(number, not is_positive)])
 
@@ -110,7 +114,7 @@ class Alternatives:
 
     def _failing(self, node: Node, kind: str) -> list[Shape]:
         opposites = [shape for _, unwanted in self._demands(node, kind) for shape in unwanted]
-        return self.united(kind, [*opposites, *combinations.opposites(self, node, kind)])
+        return joined(self.united(kind, [*opposites, *combinations.opposites(self, node, kind)]))
 
     def is_empty(self, goal: Goal, depth: int = MAX_DEPTH) -> bool:
         """Whether nothing fits `goal`, as far as that shows without reading patterns and not too deep inside."""
@@ -140,6 +144,9 @@ class Alternatives:
 
     def both(self, ones: Sequence[Shape], others: Sequence[Shape]) -> list[Shape]:
         """The alternatives where one of `ones` and one of `others` holds."""
+        for some, rest in ((ones, others), (others, ones)):
+            if len(some) == 1 and some[0] in _EVERYTHING:
+                return list(rest)
         self._steps += len(ones) * len(others)
         if self._steps > MAX_STEPS:
             raise TooManyError
@@ -148,7 +155,7 @@ class Alternatives:
             for other in others:
                 shape = both(one, other)
                 for checked in () if shape is None else self._checked(shape):
-                    if len(ones) * len(others) == 1 or not self.is_void(checked):
+                    if not self.is_void(checked):
                         found[checked] = None
                         if len(found) > MAX_ALTERNATIVES:
                             raise TooManyError

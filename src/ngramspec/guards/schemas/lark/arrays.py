@@ -137,7 +137,7 @@ def _of_equality(shape: Items, context: Context) -> Iterator[Body]:
     values = _values(shape, context)
     if values is None or (shape.unique and shape.contains):
         assert shape.asked is not None
-        context.refuse(shape.asked, "uniqueItems", OPEN_LIST)
+        context.refuse(*shape.asked, OPEN_LIST)
         yield from bodies_of(free, context)
     elif shape.unique:
         yield from _without_equal(shape, values, context)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from ngramspec.guards.schemas.lark.shapes import (
-    ANYTHING, UNITS, Constants, Contains, Goal, Items, Members, Names, Numbers, Shape, Texts, exact,
+    ANYTHING, UNITS, Asked, Constants, Contains, Goal, Items, Members, Names, Numbers, Shape, Texts, exact,
 )  # fmt: skip
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.values import key_of, type_of
@@ -98,7 +98,8 @@ def _of_array(node: Node, goal: ToGoal) -> Iterator[Demand]:
     if "contains" in node:
         yield _of_contains(node, goal(node["contains"], True))
     if node.get("uniqueItems"):
-        yield [Items(unique=True, asked=node)], [Items(unique=False, least=2, asked=node)]
+        asked = node, "uniqueItems"
+        yield [Items(unique=True, asked=asked)], [Items(unique=False, least=2, asked=asked)]
 
 
 def _of_contains(node: Node, goal: Goal) -> Demand:
@@ -115,26 +116,28 @@ def _of_contains(node: Node, goal: Goal) -> Demand:
 
 def _of_object(node: Node, goal: ToGoal) -> Iterator[Demand]:
     for name, child in node.get("properties", {}).items():
-        yield _of_rule(Names(frozenset([name])), child, goal)
+        yield _of_rule(Names(frozenset([name])), child, goal, (node, "properties"))
     for name in node.get("required", ()):
-        yield [Members(required=(name,))], [Members(rules=((Names(frozenset([name])), goal(False, True)),))]
+        yield [Members(required=(name,))], [Members.without(name)]
     for pattern, child in node.get("patternProperties", {}).items():
-        yield _of_rule(Names(patterns=frozenset([pattern])), child, goal)
+        names = Names(patterns=frozenset([pattern]))
+        yield _of_rule(names, child, goal, (node, "patternProperties"))
     if "additionalProperties" in node:
         known = frozenset(node.get("properties", ())), frozenset(node.get("patternProperties", ()))
-        yield _of_rule(Names(*known, is_others=True), node["additionalProperties"], goal)
-    if "propertyNames" in node:
+        names = Names(*known, is_others=True)
+        yield _of_rule(names, node["additionalProperties"], goal, (node, "additionalProperties"))
+    if node.get("propertyNames", True) is not True:
         names = Names(goals=frozenset([goal(node["propertyNames"], True)]), is_others=True)
-        yield _of_rule(names, False, goal)
+        yield _of_rule(names, False, goal, (node, "propertyNames"))
     if "minProperties" in node and node["minProperties"] > 0:
         least = node["minProperties"]
-        yield [Members(least=least, asked=node)], [Members(most=least - 1)]
+        yield [Members(least=least, asked=(node, "minProperties"))], [Members(most=least - 1)]
     if "maxProperties" in node:
         most = node["maxProperties"]
-        yield [Members(most=most)], [Members(least=most + 1, asked=node)]
+        yield [Members(most=most)], [Members(least=most + 1, asked=(node, "maxProperties"))]
 
 
-def _of_rule(names: Names, child: Schema, goal: ToGoal) -> Demand:
+def _of_rule(names: Names, child: Schema, goal: ToGoal, asked: Asked) -> Demand:
     """The values whose names are in a set fit; opposite: there is one that does not."""
     wanted, broken = goal(child, True), goal(child, False)
     if child is True:
@@ -142,4 +145,4 @@ def _of_rule(names: Names, child: Schema, goal: ToGoal) -> Demand:
     only = names.only
     if only is not None:
         return [Members(rules=((names, wanted),))], [Members(rules=((names, broken),), required=(only,))]
-    return [Members(rules=((names, wanted),))], [Members(some=frozenset([(names, broken)]), least=1)]
+    return [Members(rules=((names, wanted),))], [Members(some=frozenset([(names, broken)]), wanted=asked)]

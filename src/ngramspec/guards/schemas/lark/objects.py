@@ -38,14 +38,14 @@ class _Chain:
         self._context = context
         self._rules = shape.rules
         self._some = sorted(shape.some, key=repr)
-        self._asked = shape.asked
         self._names = list(declared_names(shape, context))
         self._required = set(shape.required)
         self._goals = [self._goal_of(name) for name in self._names]
         self._regions = regions_of(shape, self._names, context)
         self._least, self._most = self._bounds(shape)
-        self._check_demands()
+        self._check_demands(shape)
         self._first: list[dict[State, Rule]] = []
+        self._blocks: dict[tuple[int, frozenset[int]], Rule] = {}
 
     def bodies(self) -> Iterator[Body]:
         start: State = (0, frozenset(range(len(self._some))))
@@ -127,17 +127,23 @@ class _Chain:
 
         The last member of a region is the one that meets them, for one of the same name after it would count instead.
         """
+        if (index, demands) not in self._blocks:
+            self._blocks[index, demands] = self._context.grammar.rule(self._of_region(index, demands))
+        return self._blocks[index, demands]
+
+    def _of_region(self, index: int, demands: frozenset[int]) -> Iterator[Body]:
         if index == len(self._regions):
-            return self._context.grammar.rule([])
+            return
         region, grammar = self._regions[index], self._context.grammar
         loop = grammar.loop(grammar.rule([self._member(region)]), self._context.comma)
-        bodies: list[Body] = [(loop, *self._next_region(index + 1, demands))]
+        yield loop, *self._next_region(index + 1, demands)
         for met in _subsets(sorted(demands & region.meets)):
             if met:
                 last = self._member(region, frozenset().union(*(self._some[demand][1] for demand in met)))
                 rest = self._next_region(index + 1, demands - met)
-                bodies += [(*last, *rest), (loop, self._context.comma, *last, *rest)]
-        return grammar.rule([*bodies, (self._first_region(index + 1, demands),)])
+                yield *last, *rest
+                yield loop, self._context.comma, *last, *rest
+        yield (self._first_region(index + 1, demands),)
 
     def _next_region(self, index: int, demands: frozenset[int]) -> tuple[Symbol, ...]:
         if not demands and index == len(self._regions):
@@ -153,21 +159,19 @@ class _Chain:
         """The bounds on the number of members, 0 and None where they say nothing."""
         least = shape.least if shape.least > len(self._required) else 0
         if least > len(self._required) + 1 and self._regions:
-            self._refuse("minProperties", REPEATED)
+            assert shape.asked is not None
+            self._context.refuse(*shape.asked, REPEATED)
             least = len(self._required) + 1
         is_moot = shape.most is not None and not self._regions and shape.most >= len(self._names)
         return least, None if is_moot else shape.most
 
-    def _check_demands(self) -> None:
+    def _check_demands(self, shape: Members) -> None:
         """Leave out demands that may need two members of one region, and those beside a bound on all members."""
         crowded = [region for region in self._regions if len(region.meets) > 1]
         if crowded or (self._most is not None and any(region.meets for region in self._regions)):
-            self._refuse("patternProperties", TWO_DEMANDS)
+            assert shape.wanted is not None
+            self._context.refuse(*shape.wanted, TWO_DEMANDS)
             self._some = []
-
-    def _refuse(self, keyword: str, why: str) -> None:
-        assert self._asked is not None
-        self._context.refuse(self._asked, keyword, why)
 
 
 def _subsets(demands: list[int]) -> Iterator[frozenset[int]]:

@@ -11,8 +11,11 @@ Goal = frozenset[tuple[int, bool]]
 """Schemas, by number, that a value must fit (true) or must not fit (false), all of them."""
 
 ANYTHING: Goal = frozenset()
+NOTHING: Goal = frozenset([(0, True)])
 Test = tuple[Literal["pattern", "format"], str]
 """A pattern that is found in a text, or a format that it is of."""
+Asked = tuple[Node, str]
+"""A schema and its keyword."""
 NUMBER = int | float | Decimal
 
 
@@ -136,7 +139,7 @@ class Contains:
 class Items:
     """Arrays. unique: whether all items differ, or some two are equal; None for either.
 
-    asked: the schema that asks for `unique`.
+    asked: who asks for `unique`.
     """
 
     prefix: tuple[Goal, ...] = ()
@@ -145,7 +148,7 @@ class Items:
     most: int | None = None
     contains: frozenset[Contains] = frozenset()
     unique: bool | None = None
-    asked: Node | None = field(default=None, compare=False)
+    asked: Asked | None = field(default=None, compare=False)
 
     def both(self, other: "Items") -> "Items | None":
         """What both allow; None for nothing."""
@@ -192,7 +195,7 @@ class Names:
 class Members:
     """Objects. rules: what the values must fit whose names are in a set. some: sets and goals that some member fits.
 
-    Rules come in the order in which names are declared. asked: the schema that asks for `least` or `some`.
+    Rules come in the order in which names are declared. asked, wanted: who asks for `least`, and for `some`.
     """
 
     rules: tuple[tuple[Names, Goal], ...] = ()
@@ -200,7 +203,13 @@ class Members:
     some: frozenset[tuple[Names, Goal]] = frozenset()
     least: int = 0
     most: int | None = None
-    asked: Node | None = field(default=None, compare=False)
+    asked: Asked | None = field(default=None, compare=False)
+    wanted: Asked | None = field(default=None, compare=False)
+
+    @classmethod
+    def without(cls, name: str) -> "Members":
+        """The objects that do not have a property."""
+        return cls(((Names(frozenset([name])), NOTHING),))
 
     def both(self, other: "Members") -> "Members | None":
         """What both allow; None for nothing."""
@@ -209,7 +218,9 @@ class Members:
         if most is not None and max(least, len(required)) > most:
             return None
         rules = tuple(dict.fromkeys((*self.rules, *other.rules)))
-        return Members(rules, required, self.some | other.some, least, most, self.asked or other.asked)
+        some = self.some | other.some
+        asked, wanted = self.asked or other.asked, self.wanted or other.wanted
+        return Members(rules, required, some, least, most, asked, wanted)
 
 
 Shape = Constants | Numbers | Texts | Items | Members
