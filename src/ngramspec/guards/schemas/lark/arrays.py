@@ -7,10 +7,9 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
-from ngramspec.guards.schemas.lark.context import CLOSE_ARRAY, OPEN_ARRAY, Context
+from ngramspec.guards.schemas.lark.context import CLOSE_ARRAY, OPEN_ARRAY, Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Body, Branch, Counting, Repeated, Rule
 from ngramspec.guards.schemas.lark.listing import exactly, listed
-from ngramspec.guards.schemas.lark.objects import TooLargeError
 from ngramspec.guards.schemas.lark.shapes import Contains, Goal, Items
 from ngramspec.guards.schemas.values import key_of
 

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.lark import arrays, keywords, leaves, objects
 from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
-from ngramspec.guards.schemas.lark.context import Context
+from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Body, Grammar, Rule, Token
-from ngramspec.guards.schemas.lark.objects import TooLargeError
-from ngramspec.guards.schemas.lark.regions import TooManyRegionsError
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.terminals import NotSayableError, Terminal
@@ -24,6 +22,9 @@ KINDS = {
 COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "enum", "const")
 INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
 TOO_MANY = "written out it would be more alternatives than can be kept apart; tags that differ keep them few"
+
+MAX_CHECKED = 200
+"""Descriptions of strings of which it is looked up whether there are any, each in a millisecond or more."""
 
 Refuse = Callable[[Node, str, str], None]
 """Note that a keyword of a schema is not enforced, and why."""
@@ -54,7 +55,10 @@ class _Compiler:
         self._ways = Alternatives(definitions.__getitem__, self._demands, leaves.holds)
         comma, colon = SEPARATORS.get(whitespace, (",", ":"))
         signs = (Token(json.dumps(sign)) for sign in (comma, colon))
-        self._context = Context(self._grammar, self._ways, *signs, self._value, self._refused_once)
+        self._context = Context(
+            self._grammar, self._ways, *signs, self._value, self._refused_once, self._has_none
+        )
+        self._num_checked = 0
         self._rules: dict[Goal, Rule] = {}
         self._waiting: list[Goal] = []
 
@@ -79,7 +83,7 @@ class _Compiler:
     def _bodies(self, goal: Goal) -> list[Body]:
         try:
             return [body for kind in UNITS for shape in self._ways.of(goal, kind) for body in self._of_shape(shape)]
-        except (TooManyError, TooLargeError, TooManyRegionsError) as error:
+        except (TooManyError, TooLargeError):
             self._refuse_goal(goal, COMBINING + INSIDE, TOO_MANY)
         except NotSayableError as error:
             self._refuse_goal(goal, INSIDE + COMBINING, str(error))
@@ -92,7 +96,7 @@ class _Compiler:
             case Numbers():
                 yield from ((self._grammar.token(terminal),) for terminal in leaves.of_numbers(shape))
             case Texts():
-                yield from ((self._grammar.token(terminal),) for terminal in _strings(shape))
+                yield from ((self._grammar.token(terminal),) for terminal in self._strings(shape))
             case Items():
                 yield from arrays.bodies_of(shape, self._context)
             case Members():
@@ -127,13 +131,20 @@ class _Compiler:
             self._refused.add((id(node), keyword))
             self._refuse(node, keyword, reason)
 
+    def _strings(self, shape: Texts) -> Iterator[Terminal]:
+        if shape.values is not None:
+            yield from map(leaves.quoted, shape.values)
+            return
+        found = None if self._has_none(shape) else leaves.of_texts(shape)
+        if found is not None:
+            yield found
 
-def _strings(shape: Texts) -> Iterator[Terminal]:
-    if shape.values is not None:
-        yield from map(leaves.quoted, shape.values)
-        return
-    if (shape.passed or shape.failed) and leaves.is_empty(shape):
-        return
-    found = leaves.of_texts(shape)
-    if found is not None:
-        yield found
+    def _has_none(self, shape: Texts) -> bool:
+        """Whether no string is as described. Formats alone are known to have some, and so have lengths."""
+        tests = shape.passed | shape.failed
+        if not tests or (len(tests) == 1 and shape == Texts(passed=tests) and min(tests)[0] == "format"):
+            return False
+        self._num_checked += 1
+        if self._num_checked > MAX_CHECKED:
+            raise TooLargeError
+        return leaves.is_empty(shape)

@@ -66,7 +66,16 @@ def of_texts(shape: Texts) -> Terminal | None:
     Excluded strings are left out of the whole, quotes and all: as such llguidance knows at once that most tokens may
     come, and takes 20 µs for a mask instead of 600.
     """
-    found = strings.terminal(
+    found = _of_all(replace(shape, excluded=frozenset()))
+    if found is None or not shape.excluded:
+        return found
+    excluded = " | ".join(quoted(text).text for text in sorted(shape.excluded))
+    return Terminal(f"{found} & ~({excluded})", found.helpers)
+
+
+@lru_cache(maxsize=256)
+def _of_all(shape: Texts) -> Terminal | None:
+    return strings.terminal(
         patterns=_named("pattern", shape.passed),
         not_patterns=_named("pattern", shape.failed),
         formats=_named("format", shape.passed),
@@ -75,10 +84,6 @@ def of_texts(shape: Texts) -> Terminal | None:
         max_length=shape.most,
         texts=shape.values,
     )
-    if found is None or not shape.excluded:
-        return found
-    excluded = " | ".join(quoted(text).text for text in sorted(shape.excluded))
-    return Terminal(f"{found} & ~({excluded})", found.helpers)
 
 
 def _named(kind: str, tests: frozenset[Test]) -> list[str]:

@@ -1,7 +1,8 @@
 """Objects as rules: the declared names in their order, each at most once, and after them all other names.
 
 A chain of rules says what may come from a declared name on: `first` has at least one member, `tail` a comma and such a
-one, or nothing. So after a member two branches wait, and after a comma two for each name that is left.
+one, or nothing. So after a member two branches wait, and after a comma two for each name that is left. `first` chooses
+along a tree, for llguidance follows rules that are nothing but another rule into one another, and 2000 are too deep.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, combinations
 
-from ngramspec.guards.schemas.lark.context import CLOSE_OBJECT, OPEN_OBJECT, Context
+from ngramspec.guards.schemas.lark.context import CLOSE_OBJECT, OPEN_OBJECT, Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule, Symbol
 from ngramspec.guards.schemas.lark.leaves import quoted
 from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in, regions_of
@@ -23,9 +24,8 @@ TWO_DEMANDS = "two members with names that are not listed would be asked for, wh
 State = tuple[int, frozenset[int]]
 """Members so far, as far as they are counted, and which demands on some member are still open."""
 
-
-class TooLargeError(Exception):
-    """The rules of an object would be more than can be kept."""
+Choice = tuple[tuple[int, Rule], ...]
+"""Trees of rules of which one is chosen, and their heights: each is higher than the one before, but for the others."""
 
 
 def bodies_of(shape: Members, context: Context) -> Iterator[Body]:
@@ -59,11 +59,23 @@ class _Chain:
         states = self._states(start)
         if sum(map(len, states)) > MAX_STATES:
             raise TooLargeError
+        grammar = self._context.grammar
         self._first = [{} for _ in states]
         self._first[-1] = {state: self._others(state) for state in states[-1]}
+        choices: dict[State, Choice] = {state: ((0, rule),) for state, rule in self._first[-1].items()}
         for index in reversed(range(len(self._names))):
-            for state in states[index]:
-                self._first[index][state] = self._context.grammar.rule(self._from(index, state))
+            is_required = self._names[index] in self._required
+            member = {state: grammar.rule(self._from(index, state)) for state in states[index]}
+            choices = {state: self._more(rule, () if is_required else choices[state]) for state, rule in member.items()}
+            self._first[index] = {state: grammar.rule([(tree,) for _, tree in choices[state]]) for state in choices}
+
+    def _more(self, member: Rule, choice: Choice) -> Choice:
+        """A choice with one more rule to choose: trees of the same height become one."""
+        height, tree = 1, member
+        while choice and choice[0][0] == height:
+            tree = self._context.grammar.rule([(tree,), (choice[0][1],)])
+            height, choice = height + 1, choice[1:]
+        return ((height, tree), *choice)
 
     def _states(self, start: State) -> list[set[State]]:
         """The states in which each name, and after the last one the others, may come."""
@@ -75,12 +87,11 @@ class _Chain:
         return states
 
     def _from(self, index: int, state: State) -> Iterator[Body]:
+        """A member with a declared name, and what may come after it."""
         context = self._context
         name = context.grammar.token(quoted(self._names[index]))
         for goal, after in self._members(index, state):
             yield name, context.colon, context.value(goal), self._tail(index + 1, after)
-        if self._names[index] not in self._required:
-            yield (self._first[index + 1][state],)
 
     def _tail(self, index: int, state: State) -> Rule:
         bodies: list[Body] = [()] if self._may_end(index, state) else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ngramspec.guards.schemas.lark import leaves
-from ngramspec.guards.schemas.lark.context import Context
+from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Test, Texts
 
@@ -15,10 +15,6 @@ MAX_REGIONS = 64
 
 Part = str | Goal
 """What cuts names into regions: a pattern, or a goal that they fit or do not."""
-
-
-class TooManyRegionsError(Exception):
-    """Patterns overlap in more ways than can be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ def _has(part: Part, name: str, context: Context) -> bool:
 def regions_of(shape: Members, names: Sequence[str], context: Context) -> list[Region]:
     """The regions of names that are not declared, as far as there may be members in them; no two share a name.
 
-    Raises TooManyRegionsError.
+    Raises TooLargeError.
     """
     rules = [(held, goal) for held, goal in shape.rules if goal and held.only is None]
     some = sorted(shape.some, key=repr)
@@ -69,7 +65,7 @@ def regions_of(shape: Members, names: Sequence[str], context: Context) -> list[R
     found: dict[tuple[Goal, frozenset[int]], list[Token]] = {}
     for texts, held_parts in _cut(list(parts), Texts(excluded=frozenset(names)), context):
         goal = ANYTHING.union(*(goal for held, goal in rules if _is_within(held, held_parts)))
-        if context.ways.is_empty(goal) or ((texts.passed or texts.failed) and leaves.is_empty(texts)):
+        if context.ways.is_empty(goal) or (context.has_none(texts)):
             continue
         meets = frozenset(
             index
@@ -100,7 +96,7 @@ def _cut(parts: Sequence[Part], names: Texts, context: Context) -> list[tuple[Te
             cut += [*((piece, held | {part}) for piece in inside), *((piece, held) for piece in outside)]
         pieces = cut
         if len(pieces) > MAX_REGIONS:
-            raise TooManyRegionsError
+            raise TooLargeError
     return pieces
 
 
@@ -112,7 +108,7 @@ def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Te
     else:
         ways = context.ways.of(part if is_held else context.ways.opposite(part), "string")
     pieces = (texts.both(way) for way in ways if isinstance(way, Texts))
-    return [piece for piece in pieces if piece is not None and not (_is_tight(piece) and leaves.is_empty(piece))]
+    return [piece for piece in pieces if piece is not None and not (_is_tight(piece) and context.has_none(piece))]
 
 
 def _is_tight(texts: Texts) -> bool:
