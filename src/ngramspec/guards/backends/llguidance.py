@@ -19,7 +19,7 @@ from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from llguidance import LLMatcher, LLTokenizer
+    from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
@@ -75,17 +75,32 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
     match source.kind:
         case Kind.REGEX:
             return Compiled(LLMatcher.grammar_from_regex(source.text), vocabulary)
-        case Kind.JSON_SCHEMA | Kind.LARK:
+        case Kind.JSON_SCHEMA:
+            return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary, limits=_of_schemas())
+        case Kind.LARK:
             return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary)
         case Kind.GBNF:
             return Compiled(LLMatcher.grammar_from_lark(lark_of(source.text)), vocabulary)
 
 
+def _of_schemas() -> "LLParserLimits":
+    """Room for what a schema may have at one place: some thousand names, or members of a union."""
+    from llguidance import LLParserLimits
+
+    return LLParserLimits(max_items_in_row=50_000, step_max_items=500_000)
+
+
 class Compiled:
     """A grammar that llguidance has read; makes matchers by copying one that has not moved."""
 
-    def __init__(self, grammar: str, vocabulary: Vocabulary, tokenizer: "LLTokenizer | None" = None) -> None:
-        """tokenizer: the vocabulary as llguidance has read it, by default made here.
+    def __init__(
+        self,
+        grammar: str,
+        vocabulary: Vocabulary,
+        tokenizer: "LLTokenizer | None" = None,
+        limits: "LLParserLimits | None" = None,
+    ) -> None:
+        """tokenizer: the vocabulary as llguidance has read it, by default made here. limits: other than its own.
 
         Raises BackendError, with llguidance's own words, for a grammar that it cannot read.
         """
@@ -93,7 +108,7 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._make: Callable[[], LLMatcher] = partial(LLMatcher, self._tokenizer, grammar, log_level=0)
+        self._make: Callable[[], LLMatcher] = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits)
         self._first = self._make()
         self._lock = threading.Lock()
         if self._first.is_error():

@@ -1,6 +1,6 @@
 """A context-free grammar in the making: rules by number, what leads to no text taken out, and its text in Lark."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ngramspec.guards.schemas.terminals import Terminal
@@ -48,6 +48,10 @@ class Branch:
     body: Body
     condition: str = ""
     step: str = ""
+
+
+STEP = 200
+"""Rules that may be read inside of one another."""
 
 
 @dataclass(slots=True)
@@ -101,25 +105,44 @@ class Grammar:
         productive = self._productive()
         if root.number not in productive:
             return None
+        used = self._in_order(root.number, productive)
         lines = [head, f"start: {_name(root)}"]
-        used: dict[str, None] = {}
-        waiting, seen = [root.number], {root.number}
-        while waiting:
-            number = waiting.pop()
-            branches = [branch for branch in self._bodies[number] if _is_productive(branch.body, productive)]
-            lines.append(self._line(number, branches, productive))
-            for symbol in (symbol for branch in branches for symbol in branch.body):
-                if isinstance(symbol, Token):
-                    used[symbol.text] = None
-                    continue
-                inner = _inner(symbol)
-                if inner in productive and inner not in seen:
-                    seen.add(inner)
-                    waiting.append(inner)
+        if len(used) > STEP:
+            # llguidance reads a rule inside of the one that names it first, and 3,000 of them overflow its stack. So
+            # some are named before, each not much deeper than the one before it, after a terminal that never comes.
+            named = " | ".join(f"r{number}" for number in used[::STEP] if number not in self._counting)
+            lines = [head, f"start: read | {_name(root)}", f"read: READ ({named})", r"READ: /[^\s\S]/"]
+        lines += [self._line(number, productive) for number in reversed(used)]
         texts = {name: text for text, name in self._tokens.items()}
-        lines += [f"{name}: {texts[name]}" for name in used if name in texts]
+        tokens = {symbol.text for number in used for branch in self._branches(number, productive) for symbol in branch.body if isinstance(symbol, Token)}
+        lines += [f"{name}: {texts[name]}" for name in texts if name in tokens]
         lines += [f"{name}: {text}" for name, text in self._helpers.items()]
         return "\n".join(lines) + "\n"
+
+    def _branches(self, number: int, productive: set[int]) -> list[Branch]:
+        return [branch for branch in self._bodies[number] if _is_productive(branch.body, productive)]
+
+    def _in_order(self, root: int, productive: set[int]) -> list[int]:
+        """The rules that are used, each after those that it names, as far as they do not name it."""
+        order: list[int] = []
+        seen, waiting = {root}, [(root, self._used(root, productive))]
+        while waiting:
+            number, inner = waiting[-1]
+            following = next((other for other in inner if other not in seen), None)
+            if following is None:
+                order.append(number)
+                waiting.pop()
+            else:
+                seen.add(following)
+                waiting.append((following, self._used(following, productive)))
+        return order
+
+    def _used(self, number: int, productive: set[int]) -> Iterator[int]:
+        """The rules that a rule names."""
+        for branch in self._branches(number, productive):
+            for symbol in branch.body:
+                if not isinstance(symbol, Token) and _inner(symbol) in productive:
+                    yield _inner(symbol)
 
     def _productive(self) -> set[int]:
         """The rules that lead to some text."""
@@ -146,7 +169,7 @@ class Grammar:
                     ready.append(user[0])
         return found
 
-    def _line(self, number: int, branches: Sequence[Branch], productive: set[int]) -> str:
+    def _line(self, number: int, productive: set[int]) -> str:
         is_counting = number in self._counting
 
         def said(symbol: Symbol) -> str:
@@ -162,7 +185,7 @@ class Grammar:
             return f"{_name(symbol.symbol)}{{{symbol.least},{most}}}"
 
         ways = []
-        for branch in branches:
+        for branch in self._branches(number, productive):
             words = [*filter(None, map(said, branch.body))] or ['""']
             if branch.step:
                 words.append(f"r{number}::{branch.step}")

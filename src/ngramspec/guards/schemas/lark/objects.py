@@ -2,7 +2,7 @@
 
 A chain of rules says what may come from a declared name on: `first` has at least one member, `tail` a comma and such a
 one, or nothing. So after a member two branches wait, and after a comma two for each name that is left. `first` chooses
-along a tree, for llguidance follows rules that are nothing but another rule into one another, and 2000 are too deep.
+along a tree of small height, for llguidance compares each branch that waits with each other one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members
 
 MAX_STATES = 50_000
 """Declared names, times members that are counted, times sets of demands that are still open."""
+WIDTH = 8
+"""Members, or rules for many of them, that are chosen from side by side."""
 REPEATED = "a name that is not listed may come twice, so two members need not be two properties: list the names"
 TWO_DEMANDS = "two members with names that are not listed would be asked for, which may be one name twice: list them"
 
 State = tuple[int, frozenset[int]]
 """Members so far, as far as they are counted, and which demands on some member are still open."""
 
-Choice = tuple[tuple[int, Rule], ...]
-"""Trees of rules of which one is chosen, and their heights: each is higher than the one before, but for the others."""
+Choice = tuple[tuple[int, tuple[Body, ...]], ...]
+"""Bodies of which one is chosen: those of one member, or, of a greater height, a rule for many."""
 
 
 def bodies_of(shape: Members, context: Context) -> Iterator[Body]:
@@ -62,20 +64,21 @@ class _Chain:
         grammar = self._context.grammar
         self._first = [{} for _ in states]
         self._first[-1] = {state: self._others(state) for state in states[-1]}
-        choices: dict[State, Choice] = {state: ((0, rule),) for state, rule in self._first[-1].items()}
+        choices: dict[State, Choice] = {state: ((-1, ((rule,),)),) for state, rule in self._first[-1].items()}
         for index in reversed(range(len(self._names))):
             is_required = self._names[index] in self._required
-            member = {state: grammar.rule(self._from(index, state)) for state in states[index]}
-            choices = {state: self._more(rule, () if is_required else choices[state]) for state, rule in member.items()}
-            self._first[index] = {state: grammar.rule([(tree,) for _, tree in choices[state]]) for state in choices}
+            members = {state: tuple(self._from(index, state)) for state in states[index]}
+            choices = {state: self._more(own, () if is_required else choices[state]) for state, own in members.items()}
+            bodies = {state: [body for _, some in choice for body in some] for state, choice in choices.items()}
+            self._first[index] = {state: grammar.rule(some) for state, some in bodies.items()}
 
-    def _more(self, member: Rule, choice: Choice) -> Choice:
-        """A choice with one more rule to choose: trees of the same height become one."""
-        height, tree = 1, member
-        while choice and choice[0][0] == height:
-            tree = self._context.grammar.rule([(tree,), (choice[0][1],)])
-            height, choice = height + 1, choice[1:]
-        return ((height, tree), *choice)
+    def _more(self, member: tuple[Body, ...], choice: Choice) -> Choice:
+        """A choice with one more member to choose: WIDTH parts of one height become a rule."""
+        choice = ((0, member), *choice)
+        while len(choice) >= WIDTH and choice[0][0] == choice[WIDTH - 1][0]:
+            rule = self._context.grammar.rule(body for _, bodies in choice[:WIDTH] for body in bodies)
+            choice = ((choice[0][0] + 1, ((rule,),)), *choice[WIDTH:])
+        return choice
 
     def _states(self, start: State) -> list[set[State]]:
         """The states in which each name, and after the last one the others, may come."""
