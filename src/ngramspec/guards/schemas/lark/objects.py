@@ -14,7 +14,7 @@ from ngramspec.guards.schemas.lark.context import CLOSE_OBJECT, OPEN_OBJECT, Con
 from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule, Symbol
 from ngramspec.guards.schemas.lark.leaves import quoted
 from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in, regions_of
-from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names
 
 MAX_STATES = 50_000
 """Declared names, times members that are counted, times sets of demands that are still open."""
@@ -38,11 +38,10 @@ def bodies_of(shape: Members, context: Context) -> Iterator[Body]:
 class _Chain:
     def __init__(self, shape: Members, context: Context) -> None:
         self._context = context
-        self._rules = shape.rules
         self._some = sorted(shape.some, key=repr)
         self._names = list(declared_names(shape, context))
         self._required = set(shape.required)
-        self._goals = [self._goal_of(name) for name in self._names]
+        self._goals = self._goals_of(shape.rules)
         self._regions = regions_of(shape, self._names, context)
         self._least, self._most = self._bounds(shape)
         self._check_demands(shape)
@@ -165,9 +164,15 @@ class _Chain:
         bodies: list[Body] = [] if demands else [()]
         return (self._context.grammar.rule([*bodies, (self._context.comma, self._first_region(index, demands))]),)
 
-    def _goal_of(self, name: str) -> Goal:
-        """What the value of `name` must fit."""
-        return ANYTHING.union(*(goal for names, goal in self._rules if goal and is_in(names, name, self._context)))
+    def _goals_of(self, rules: tuple[tuple[Names, Goal], ...]) -> list[Goal]:
+        """What the value of each declared name must fit."""
+        goals = dict.fromkeys(self._names, ANYTHING)
+        for names, goal in rules:
+            held = [names.only] if names.only is not None else self._names if goal else []
+            for name in held:
+                if name == names.only or is_in(names, name, self._context):
+                    goals[name] |= goal
+        return list(goals.values())
 
     def _bounds(self, shape: Members) -> tuple[int, int | None]:
         """The bounds on the number of members, 0 and None where they say nothing."""
