@@ -14,8 +14,6 @@ def reason(node: Node, keyword: str) -> str | None:
     """Why `keyword` can never be enforced; what depends on more than the keyword shows when all is put together."""
     if keyword in DYNAMIC:
         return "what it names depends on who refers to it"
-    if keyword in ("unevaluatedItems", "unevaluatedProperties"):
-        return "which of the parts are evaluated is not known beforehand"
     try:
         if keyword in BOUNDS:
             numbers.exact(node[keyword])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ngramspec.guards.schemas.lark import combinations
 from ngramspec.guards.schemas.lark.keywords import Demand
+from ngramspec.guards.schemas.lark.evaluated import Keyword
 from ngramspec.guards.schemas.lark.joining import joined
 from ngramspec.guards.schemas.lark.numbering import FALSE, TRUE, Numbering
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, NOTHING, UNITS, Goal, Items, Members, Shape, Texts, all_of, both
@@ -32,7 +33,8 @@ class Alternatives:
     """The alternatives of goals.
 
     resolve: a definition by its name. demands: what a schema asks of values of a type by keywords that combine no
-    schemas. has: whether each of some patterns is found in a text, and none of some others.
+    schemas. has: whether a text passes some tests and fails others. closing: what a schema asks of properties and items
+    that are not evaluated, said otherwise.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Alternatives:
         resolve: Callable[[str], Schema],
         demands: Callable[[Node, str], list[Demand]],
         has: Callable[[Texts, str], bool],
+        closing: Callable[[Node, Keyword], Schema],
     ) -> None:
         self.resolve = resolve
         self._demands = demands
         self._has = has
+        self.closing = closing
         self._numbering = Numbering()
         self._found: dict[tuple[int, bool, str], list[Shape]] = {}
         self._of_goal: dict[tuple[Goal, str], list[Shape]] = {}

@@ -54,6 +54,10 @@ def _all(ways: Alternatives, node: Node, kind: str) -> Iterator[Schema]:
     yield from node.get("allOf", ())
     if "$ref" in node:
         yield ways.resolve(named(node))
+    if kind == "object" and "unevaluatedProperties" in node:
+        yield ways.closing(node, "unevaluatedProperties")
+    if kind == "array" and "unevaluatedItems" in node:
+        yield ways.closing(node, "unevaluatedItems")
 
 
 def _any(node: Node, kind: str) -> Iterator[list[Schema]]:

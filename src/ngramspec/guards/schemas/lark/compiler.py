@@ -7,6 +7,7 @@ from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.lark import arrays, keywords, leaves, objects
 from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
 from ngramspec.guards.schemas.lark.context import Context, TooLargeError
+from ngramspec.guards.schemas.lark.evaluated import Keyword, NotKnownError, closing
 from ngramspec.guards.schemas.lark.grammar import Body, Grammar, Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
 from ngramspec.guards.schemas.node import Node, Schema
@@ -52,7 +53,8 @@ class _Compiler:
         self._unsayable: dict[int, tuple[str, ...]] = {}
         self._kept: list[Node] = []
         self._grammar = Grammar()
-        self._ways = Alternatives(definitions.__getitem__, self._demands, leaves.holds)
+        self._resolve = definitions.__getitem__
+        self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._closing)
         comma, colon = SEPARATORS.get(whitespace, (",", ":"))
         signs = (Token(json.dumps(sign)) for sign in (comma, colon))
         self._context = Context(
@@ -112,13 +114,26 @@ class _Compiler:
 
     def _left_out(self, node: Node) -> tuple[str, ...]:
         if id(node) not in self._unsayable:
-            reasons = {keyword: self._reason(node, keyword) for keyword in node}
+            reasons = {keyword: self._why_not(node, keyword) for keyword in node}
             for keyword, reason in reasons.items():
                 if reason is not None:
                     self._refused_once(node, keyword, reason)
             self._unsayable[id(node)] = tuple(keyword for keyword, reason in reasons.items() if reason is not None)
             self._kept.append(node)
         return self._unsayable[id(node)]
+
+    def _why_not(self, node: Node, keyword: str) -> str | None:
+        if keyword not in ("unevaluatedProperties", "unevaluatedItems"):
+            return self._reason(node, keyword)
+        try:
+            closing(node, keyword, self._resolve)
+        except NotKnownError as error:
+            return str(error)
+        return None
+
+    def _closing(self, node: Node, keyword: Keyword) -> Schema:
+        """What `keyword` asks for; anything where it is left out."""
+        return True if keyword in self._left_out(node) else closing(node, keyword, self._resolve)
 
     def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str) -> None:
         node = self._ways.node(goal)
