@@ -44,6 +44,7 @@ class _Reader:
         self._document = document
         self._draft = draft
         self._names: dict[int, str] = {}
+        self._is_evaluated = any(_count(document, f"unevaluated{what}") for what in ("Items", "Properties"))
         self._places = {id(value): place for place, value in _objects(document, "")}
         resource = specification_with(URIS[draft]).create_resource(document)
         uri = resource.id() or ""
@@ -89,7 +90,7 @@ class _Reader:
         for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
             if keyword in schema:
                 self._refer(node, keyword, schema[keyword], resolver, draft)
-        return _without_moot(_with_exclusive_bounds(node))
+        return _without_moot(_with_exclusive_bounds(node), self._is_evaluated)
 
     def _refer(self, node: Node, keyword: str, reference: str, resolver: Any, draft: int) -> None:
         """Add a reference; one that depends on who refers stays as it is, unless nothing can come of that."""
@@ -162,16 +163,19 @@ def _with_exclusive_bounds(node: Node) -> Node:
 NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
 
 
-def _without_moot(node: Node) -> Node:
-    """Without what says nothing: keywords that need another one, those at the value that allows all, other formats."""
+def _without_moot(node: Node, is_evaluated: bool) -> Node:
+    """Without what says nothing: keywords that need another one, those at the value that allows all, other formats.
+
+    is_evaluated: whether anything asks what is evaluated, for which a part counts that says nothing else.
+    """
     if node.get("format") not in DEFINED:
         node.pop("format", None)
     for keyword, needed in NEEDS.items():
         if needed not in node:
             node.pop(keyword, None)
-    if not ("then" in node or "else" in node):
+    if not ("then" in node or "else" in node or is_evaluated):
         node.pop("if", None)
-    if node.get("minContains") == 0 and "maxContains" not in node:
+    if node.get("minContains") == 0 and "maxContains" not in node and not is_evaluated:
         node.pop("contains")
         node.pop("minContains")
     if node.get("uniqueItems") is False or node.get("maxItems", 2) <= 1:

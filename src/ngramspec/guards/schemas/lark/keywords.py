@@ -95,7 +95,7 @@ def _of_array(node: Node, goal: ToGoal) -> Iterator[Demand]:
         yield [Items(least=node["minItems"])], [Items(most=node["minItems"] - 1)]
     if "maxItems" in node:
         yield [Items(most=node["maxItems"])], [Items(least=node["maxItems"] + 1)]
-    if "contains" in node:
+    if "contains" in node and (node.get("minContains", 1) or "maxContains" in node):
         yield _of_contains(node, goal(node["contains"], True))
     if node.get("uniqueItems"):
         asked = node, "uniqueItems"
