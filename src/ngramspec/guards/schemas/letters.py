@@ -81,6 +81,8 @@ class Letters:
             members = _class(self.ranges) + "".join(f"\\{name}" for name in self.properties)
             return f"[[{'^' * self.is_negated}{members}]--{_said(ranges_of((code, code) for code in ESCAPED))}]"
         ranges = common(self.ranges, _PLAIN)
+        if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+            return _code(ranges[0][0])
         return _said(ranges) if ranges else ""
 
     @property
@@ -99,6 +101,10 @@ ANY_LETTER = Letters(((0, LAST),))
 
 
 def _said(ranges: Ranges) -> str:
+    """A class, of what is in it or of what is not, whichever is shorter; Rust's never holds surrogates."""
+    others = all_but(ranges_of([*ranges, *SURROGATES]))
+    if others and len(others) < len(ranges):
+        return f"[^{_class(others)}]"
     return f"[{_class(ranges)}]"
 
 
@@ -107,8 +113,9 @@ def _class(ranges: Ranges) -> str:
 
 
 def _code(code: int) -> str:
-    letter = chr(code)
-    return letter if letter.isascii() and letter.isalnum() else f"\\x{{{code:X}}}"
+    if code > 0x7E or code < 0x20:
+        return f"\\x{{{code:X}}}"
+    return chr(code) if chr(code).isalnum() or chr(code) in ' !%,:;<=>@_`"\'' else f"\\x{code:02X}"
 
 
 def spelled(letters: Letters) -> str:
@@ -117,12 +124,12 @@ def spelled(letters: Letters) -> str:
     ways += [f"\\\\{said}" for said in _escapes(letters.escaped)]
     if not ways:
         raise PatternError("a class without characters")
-    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+    return letters.plain if ways == [letters.plain] else f"(?:{'|'.join(ways)})"
 
 
 def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
     """Regexes of what follows the backslash."""
-    short = [f"\\x{{{ord(BY_LETTER[chr(code)]):X}}}" for code in codes if chr(code) in BY_LETTER]
+    short = [_code(ord(BY_LETTER[chr(code)])) for code in codes if chr(code) in BY_LETTER]
     if short:
         yield f"[{''.join(short)}]"
     by_first: dict[str, str] = {}
@@ -130,8 +137,8 @@ def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
         if chr(code) not in BY_LETTER:
             first, last = f"{code:02x}"
             by_first[first] = by_first.get(first, "") + last
-    for first, last in by_first.items():
-        yield f"u00{first}[{last}]"
+    for first, lasts in by_first.items():
+        yield f"u00{first}{lasts if len(lasts) == 1 else f'[{lasts}]'}"
 
 
 def letters_of(tokens: list[Token]) -> Letters:
