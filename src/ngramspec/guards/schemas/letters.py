@@ -8,6 +8,7 @@ of their spellings correspond, and so do their complements.
 import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of
 from ngramspec.guards.schemas.properties import has_property, known
@@ -115,9 +116,10 @@ def _class(ranges: Ranges) -> str:
 def _code(code: int) -> str:
     if code > 0x7E or code < 0x20:
         return f"\\x{{{code:X}}}"
-    return chr(code) if chr(code).isalnum() or chr(code) in ' !%,:;<=>@_`"\'' else f"\\x{code:02X}"
+    return chr(code) if chr(code).isalnum() or chr(code) in " !%,:;<=>@_`\"'" else f"\\x{code:02X}"
 
 
+@lru_cache(maxsize=1024)
 def spelled(letters: Letters) -> str:
     """A regex of Rust's crate for the spellings of one character; raises PatternError where the set is empty."""
     ways = [letters.plain] if letters.plain else []
@@ -125,6 +127,11 @@ def spelled(letters: Letters) -> str:
     if not ways:
         raise PatternError("a class without characters")
     return letters.plain if ways == [letters.plain] else f"(?:{'|'.join(ways)})"
+
+
+def spelling(text: str) -> str:
+    """A regex of Rust's crate for the spelling of one text."""
+    return "".join(spelled(Letters(((ord(letter), ord(letter)),))) for letter in text)
 
 
 def _escapes(codes: tuple[int, ...]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from ngramspec.guards.schemas.terminals.languages import (
     most_length,
     other,
     repeated,
-)  # fmt: skip
+)
 from ngramspec.guards.schemas.trees import Choice, End, Look, Repeat, Sequence, Start, Tree, tree_of
 
 MAX_WAYS = 2_000
