@@ -61,19 +61,10 @@ class Letters:
     properties: tuple[str, ...] = ()
     is_negated: bool = False
 
-    def in_either_case(self) -> "Letters":
-        """The set with each letter in upper and lower case; raises PatternError where there are too many."""
-        is_large = sum(last - first + 1 for first, last in self.ranges) > MAX_FOLDED
-        ranges = all_but(self.ranges) if is_large else self.ranges
-        if self.properties or sum(last - first + 1 for first, last in ranges) > MAX_FOLDED:
-            raise PatternError("a large class in either case")
-        members = {chr(code) for first, last in ranges for code in range(first, last + 1)}
-        folded = {letter.casefold() for letter in members}
-        folded = {other for letter in members | folded for other in (letter, letter.lower(), letter.upper())}
-        folded |= {"\u212a"} if "k" in folded else set()
-        folded |= {"\u017f"} if "s" in folded else set()
-        found = ranges_of((ord(letter), ord(letter)) for letter in folded if len(letter) == 1)
-        return Letters(all_but(found) if is_large else found)
+    @property
+    def is_empty(self) -> bool:
+        """Whether no character is in it."""
+        return not self.properties and all(first >= 0xD800 and last <= 0xDFFF for first, last in self.ranges)
 
     @property
     def plain(self) -> str:
@@ -148,25 +139,28 @@ def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
         yield f"u00{first}{lasts if len(lasts) == 1 else f'[{lasts}]'}"
 
 
-def letters_of(tokens: list[Token]) -> Letters:
-    """The characters of a token that is a letter, a set, a class or the dot."""
-    token = tokens[0]
+def letters_of(token: Token, *, ignores_case: bool = False) -> Letters:
+    """The characters of a token that is a letter, a set, a class or the dot.
+
+    ignores_case: with each letter that is named in upper and lower case; raises PatternError where those are too many.
+    """
     match token.kind:
         case "any":
             return Letters(all_but(NEWLINES))
         case "class":
-            return _of_class(token.value)
+            return _of_class(token.value, ignores_case)
         case "set" if token.value[0] in "pP":
             return Letters((), (known(token.value),))
         case "set":
             return Letters(SETS[token.value])
-    return Letters(((ord(token.value), ord(token.value)),))
+    return Letters(_folded([(ord(token.value), ord(token.value))], ignores_case))
 
 
-def _of_class(text: str) -> Letters:
+def _of_class(text: str, ignores_case: bool) -> Letters:
     is_negated = text.startswith("^")
     atoms = list(atoms_of(text.removeprefix("^")))
-    pairs: list[tuple[int, int]] = []
+    named: list[tuple[int, int]] = []
+    sets: list[tuple[int, int]] = []
     properties: list[str] = []
     position = 0
     while position < len(atoms):
@@ -174,20 +168,33 @@ def _of_class(text: str) -> Letters:
         if atom.kind == "set" and atom.value[0] in "pP":
             properties.append(known(atom.value))
         elif atom.kind == "set":
-            pairs += SETS[atom.value]
+            sets += SETS[atom.value]
         elif [other.kind for other in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
             first, last = ord(atom.value), ord(atoms[position + 2].value)
             if first > last:
                 raise PatternError(f"the range {atom.value}-{chr(last)}, which ends before it begins")
-            pairs.append((first, last))
+            named.append((first, last))
             position += 2
         else:
-            pairs.append((ord(atom.value), ord(atom.value)))
+            named.append((ord(atom.value), ord(atom.value)))
         position += 1
-    ranges = ranges_of(pairs)
+    ranges = ranges_of([*_folded(named, ignores_case), *sets])
     if properties:
         return Letters(ranges, tuple(properties), is_negated)
     return Letters(all_but(ranges) if is_negated else ranges)
+
+
+def _folded(pairs: list[tuple[int, int]], ignores_case: bool) -> Ranges:
+    """The ranges, if so asked with each of their letters in upper and lower case."""
+    if not ignores_case:
+        return ranges_of(pairs)
+    if sum(last - first + 1 for first, last in pairs) > MAX_FOLDED:
+        raise PatternError(f"a class of more than {MAX_FOLDED} letters in either case")
+    members = {chr(code) for first, last in pairs for code in range(first, last + 1)}
+    members |= {letter.casefold() for letter in members}
+    members |= {other for letter in members for other in (letter.lower(), letter.upper())}
+    members |= {other for letter, other in (("k", "\u212a"), ("s", "\u017f")) if letter in members}
+    return ranges_of((ord(letter), ord(letter)) for letter in members if len(letter) == 1)
 
 
 def _points(text: str) -> Ranges:

@@ -51,7 +51,7 @@ def _plain(tree: Tree) -> Language:
     """The texts that are a match of a tree without assertions."""
     match tree:
         case Letters():
-            return tree if tree.escaped or tree.plain else NOTHING
+            return NOTHING if tree.is_empty else tree
         case Sequence(parts):
             return joined(*map(_plain, parts))
         case Choice(options):

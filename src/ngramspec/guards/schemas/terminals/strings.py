@@ -1,6 +1,7 @@
 r"""All JSON strings, in quotes, of given patterns, formats and lengths, and their complements."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from ngramspec.guards.schemas.formats import ALL_PATTERNS, LENGTHS
 from ngramspec.guards.schemas.letters import ANY_LETTER
@@ -111,6 +112,7 @@ def _found(pattern: str) -> Language:
         raise PatternError(f"the pattern {pattern!r} has {error}") from error
 
 
+@cache
 def _of_format(name: str) -> Language:
     if name not in ALL_PATTERNS:
         raise PatternError(f"the format {name!r} is no regular language")
