@@ -67,7 +67,10 @@ def terminal(
         return None
     parts = [multiples(step) for step in steps if step != 1 or not is_integer]
     others = [multiples(step) for step in forbidden]
-    text = " & ".join([f"/{'|'.join(ways)}/", *(part.text for part in parts), *(f"~{other}" for other in others)])
+    text = f"/{'|'.join(ways)}/"
+    if parts or others:
+        # `&` is multiplied out, `|` below `~` is not (see writing.py)
+        text = f"~({' | '.join([f'~{text}', *(f'~{part}' for part in parts), *map(str, others)])})"
     return Terminal(text, {name: said for part in (*parts, *others) for name, said in part.helpers.items()})
 
 
