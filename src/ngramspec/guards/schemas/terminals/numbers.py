@@ -23,7 +23,7 @@ Number = int | float | Decimal | Fraction
 
 MAX_LISTED = 200
 """Multiples within a range that are listed rather than found by their digits."""
-MAX_SIMPLE = 20
+MAX_SIMPLE = 300
 """Helpers of a terminal that llguidance gets through in any case."""
 
 
