@@ -168,6 +168,8 @@ class LLGuidanceMatcher(Matcher):
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
         pushed = self._inner.try_consume_tokens(known)
+        if pushed < len(known):  # no text goes on so, or the automaton is full; only a mask tells which
+            self._inner.compute_bitmask()
         self._check()
         return pushed
 

@@ -8,6 +8,7 @@ of their spellings correspond, and so do their complements.
 import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of
 from ngramspec.guards.schemas.properties import has_property, known
@@ -60,19 +61,10 @@ class Letters:
     properties: tuple[str, ...] = ()
     is_negated: bool = False
 
-    def in_either_case(self) -> "Letters":
-        """The set with each letter in upper and lower case; raises PatternError where there are too many."""
-        is_large = sum(last - first + 1 for first, last in self.ranges) > MAX_FOLDED
-        ranges = all_but(self.ranges) if is_large else self.ranges
-        if self.properties or sum(last - first + 1 for first, last in ranges) > MAX_FOLDED:
-            raise PatternError("a large class in either case")
-        members = {chr(code) for first, last in ranges for code in range(first, last + 1)}
-        folded = {letter.casefold() for letter in members}
-        folded = {other for letter in members | folded for other in (letter, letter.lower(), letter.upper())}
-        folded |= {"\u212a"} if "k" in folded else set()
-        folded |= {"\u017f"} if "s" in folded else set()
-        found = ranges_of((ord(letter), ord(letter)) for letter in folded if len(letter) == 1)
-        return Letters(all_but(found) if is_large else found)
+    @property
+    def is_empty(self) -> bool:
+        """Whether no character is in it."""
+        return not self.properties and all(first >= 0xD800 and last <= 0xDFFF for first, last in self.ranges)
 
     @property
     def plain(self) -> str:
@@ -81,6 +73,8 @@ class Letters:
             members = _class(self.ranges) + "".join(f"\\{name}" for name in self.properties)
             return f"[[{'^' * self.is_negated}{members}]--{_said(ranges_of((code, code) for code in ESCAPED))}]"
         ranges = common(self.ranges, _PLAIN)
+        if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+            return _code(ranges[0][0])
         return _said(ranges) if ranges else ""
 
     @property
@@ -99,6 +93,10 @@ ANY_LETTER = Letters(((0, LAST),))
 
 
 def _said(ranges: Ranges) -> str:
+    """A class, of what is in it or of what is not, whichever is shorter; Rust's never holds surrogates."""
+    others = all_but(ranges_of([*ranges, *SURROGATES]))
+    if others and len(others) < len(ranges):
+        return f"[^{_class(others)}]"
     return f"[{_class(ranges)}]"
 
 
@@ -107,22 +105,29 @@ def _class(ranges: Ranges) -> str:
 
 
 def _code(code: int) -> str:
-    letter = chr(code)
-    return letter if letter.isascii() and letter.isalnum() else f"\\x{{{code:X}}}"
+    if code > 0x7E or code < 0x20:
+        return f"\\x{{{code:X}}}"
+    return chr(code) if chr(code).isalnum() or chr(code) in " !%,:;<=>@_`\"'" else f"\\x{code:02X}"
 
 
+@lru_cache(maxsize=1024)
 def spelled(letters: Letters) -> str:
     """A regex of Rust's crate for the spellings of one character; raises PatternError where the set is empty."""
     ways = [letters.plain] if letters.plain else []
     ways += [f"\\\\{said}" for said in _escapes(letters.escaped)]
     if not ways:
         raise PatternError("a class without characters")
-    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+    return letters.plain if ways == [letters.plain] else f"(?:{'|'.join(ways)})"
+
+
+def spelling(text: str) -> str:
+    """A regex of Rust's crate for the spelling of one text."""
+    return "".join(spelled(Letters(((ord(letter), ord(letter)),))) for letter in text)
 
 
 def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
     """Regexes of what follows the backslash."""
-    short = [f"\\x{{{ord(BY_LETTER[chr(code)]):X}}}" for code in codes if chr(code) in BY_LETTER]
+    short = [_code(ord(BY_LETTER[chr(code)])) for code in codes if chr(code) in BY_LETTER]
     if short:
         yield f"[{''.join(short)}]"
     by_first: dict[str, str] = {}
@@ -130,29 +135,32 @@ def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
         if chr(code) not in BY_LETTER:
             first, last = f"{code:02x}"
             by_first[first] = by_first.get(first, "") + last
-    for first, last in by_first.items():
-        yield f"u00{first}[{last}]"
+    for first, lasts in by_first.items():
+        yield f"u00{first}{lasts if len(lasts) == 1 else f'[{lasts}]'}"
 
 
-def letters_of(tokens: list[Token]) -> Letters:
-    """The characters of a token that is a letter, a set, a class or the dot."""
-    token = tokens[0]
+def letters_of(token: Token, *, ignores_case: bool = False) -> Letters:
+    """The characters of a token that is a letter, a set, a class or the dot.
+
+    ignores_case: with each letter that is named in upper and lower case; raises PatternError where those are too many.
+    """
     match token.kind:
         case "any":
             return Letters(all_but(NEWLINES))
         case "class":
-            return _of_class(token.value)
+            return _of_class(token.value, ignores_case)
         case "set" if token.value[0] in "pP":
             return Letters((), (known(token.value),))
         case "set":
             return Letters(SETS[token.value])
-    return Letters(((ord(token.value), ord(token.value)),))
+    return Letters(_folded([(ord(token.value), ord(token.value))], ignores_case))
 
 
-def _of_class(text: str) -> Letters:
+def _of_class(text: str, ignores_case: bool) -> Letters:
     is_negated = text.startswith("^")
     atoms = list(atoms_of(text.removeprefix("^")))
-    pairs: list[tuple[int, int]] = []
+    named: list[tuple[int, int]] = []
+    sets: list[tuple[int, int]] = []
     properties: list[str] = []
     position = 0
     while position < len(atoms):
@@ -160,20 +168,33 @@ def _of_class(text: str) -> Letters:
         if atom.kind == "set" and atom.value[0] in "pP":
             properties.append(known(atom.value))
         elif atom.kind == "set":
-            pairs += SETS[atom.value]
+            sets += SETS[atom.value]
         elif [other.kind for other in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
             first, last = ord(atom.value), ord(atoms[position + 2].value)
             if first > last:
                 raise PatternError(f"the range {atom.value}-{chr(last)}, which ends before it begins")
-            pairs.append((first, last))
+            named.append((first, last))
             position += 2
         else:
-            pairs.append((ord(atom.value), ord(atom.value)))
+            named.append((ord(atom.value), ord(atom.value)))
         position += 1
-    ranges = ranges_of(pairs)
+    ranges = ranges_of([*_folded(named, ignores_case), *sets])
     if properties:
         return Letters(ranges, tuple(properties), is_negated)
     return Letters(all_but(ranges) if is_negated else ranges)
+
+
+def _folded(pairs: list[tuple[int, int]], ignores_case: bool) -> Ranges:
+    """The ranges, if so asked with each of their letters in upper and lower case."""
+    if not ignores_case:
+        return ranges_of(pairs)
+    if sum(last - first + 1 for first, last in pairs) > MAX_FOLDED:
+        raise PatternError(f"a class of more than {MAX_FOLDED} letters in either case")
+    members = {chr(code) for first, last in pairs for code in range(first, last + 1)}
+    members |= {letter.casefold() for letter in members}
+    members |= {other for letter in members for other in (letter.lower(), letter.upper())}
+    members |= {other for letter, other in (("k", "\u212a"), ("s", "\u017f")) if letter in members}
+    return ranges_of((ord(letter), ord(letter)) for letter in members if len(letter) == 1)
 
 
 def _points(text: str) -> Ranges:

@@ -55,7 +55,7 @@ EMPTY = Sequence()
 MAX_DEPTH = 100
 """Groups within groups."""
 
-WORD = letters_of([Token("set", "w")])
+WORD = letters_of(Token("set", "w"))
 _LOOKS = {"(?=": (False, False), "(?!": (False, True), "(?<=": (True, False), "(?<!": (True, True)}
 _FLAGS = re.compile(r"\(\?([a-z]*)(?:-([a-z]*))?([:)])")
 
@@ -132,8 +132,7 @@ class _Reader:
                 return self._group(token.value, flags)
             case "any" if flags.has_newlines:
                 return ANY_LETTER
-        found = letters_of([token])
-        return found.in_either_case() if flags.ignores_case else found
+        return letters_of(token, ignores_case=flags.ignores_case)
 
     def _group(self, opening: str, flags: _Flags) -> Tree:
         self._depth += 1

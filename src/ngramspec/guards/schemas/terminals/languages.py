@@ -10,6 +10,13 @@ from ngramspec.guards.schemas.letters import ANY_LETTER, Letters
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """One text, which is not empty."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """One after the other; none is the empty text."""
 
@@ -46,7 +53,7 @@ class Other:
     part: "Language"
 
 
-Language = Letters | Joined | Either | Repeated | Both | Other
+Language = Letters | Text | Joined | Either | Repeated | Both | Other
 
 EMPTY = Joined()
 """The empty text alone."""
@@ -115,7 +122,7 @@ def other(part: Language) -> Language:
 def has_empty(language: Language) -> bool:
     """Whether the empty text is in it."""
     match language:
-        case Letters():
+        case Letters() | Text():
             return False
         case Joined(parts) | Both(parts):
             return all(map(has_empty, parts))
@@ -132,6 +139,8 @@ def least_length(language: Language) -> int:
     match language:
         case Letters():
             return 1
+        case Text(value):
+            return len(value)
         case Joined(parts):
             return sum(map(least_length, parts))
         case Either(options):
@@ -149,6 +158,8 @@ def most_length(language: Language) -> int | None:
     match language:
         case Letters():
             return 1
+        case Text(value):
+            return len(value)
         case Joined(parts):
             lengths = list(map(most_length, parts))
             return None if None in lengths else sum(length for length in lengths if length is not None)
@@ -164,6 +175,6 @@ def most_length(language: Language) -> int | None:
             return None
 
 
-def literal(text: str) -> Language:
+def one_text(text: str) -> Language:
     """One text."""
-    return joined(*(Letters(((ord(letter), ord(letter)),)) for letter in text))
+    return Text(text) if text else EMPTY

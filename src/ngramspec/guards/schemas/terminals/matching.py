@@ -22,7 +22,7 @@ from ngramspec.guards.schemas.terminals.languages import (
     most_length,
     other,
     repeated,
-)  # fmt: skip
+)
 from ngramspec.guards.schemas.trees import Choice, End, Look, Repeat, Sequence, Start, Tree, tree_of
 
 MAX_WAYS = 2_000
@@ -51,7 +51,7 @@ def _plain(tree: Tree) -> Language:
     """The texts that are a match of a tree without assertions."""
     match tree:
         case Letters():
-            return tree if tree.escaped or tree.plain else NOTHING
+            return NOTHING if tree.is_empty else tree
         case Sequence(parts):
             return joined(*map(_plain, parts))
         case Choice(options):

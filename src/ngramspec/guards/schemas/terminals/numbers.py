@@ -14,7 +14,8 @@ from math import gcd, lcm
 
 from ngramspec.guards.schemas.terminals.decimals import MAX_DIGITS, Range, decimals, whole_numbers
 from ngramspec.guards.schemas.terminals.exponents import with_exponent
-from ngramspec.guards.schemas.terminals.multiples import multiples
+from ngramspec.guards.schemas.terminals.multiples import multiples, others
+from ngramspec.guards.schemas.terminals.probing import is_possible
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
 
 Number = int | float | Decimal | Fraction
@@ -22,6 +23,8 @@ Number = int | float | Decimal | Fraction
 
 MAX_LISTED = 200
 """Multiples within a range that are listed rather than found by their digits."""
+MAX_SIMPLE = 300
+"""Helpers of a terminal that llguidance gets through in any case."""
 
 
 def terminal(
@@ -38,11 +41,12 @@ def terminal(
 
     is_integer: True for whole numbers, in digits only; False for numbers that are not whole. multiple_of: steps that
     all must go into it; not_multiple_of: steps none of which may. Where there are steps, or is_integer is False, there
-    are plain spellings only. Where the range has more than 200 multiples, and steps are excluded, a terminal of which
-    nothing is left may come as one that matches nothing, instead of None.
+    are plain spellings only; and where a step has another factor than 2, 3, 5 and 7, or two of 3 or 7, those of at most
+    20 digits, of a large one at most 12 (`remainders.py`).
 
-    Raises NotSayableError for bounds and steps of more than 400 digits on either side of the point, and for steps with
-    too many remainders (`multiples.py`) unless the range has at most 200 of their multiples.
+    Raises NotSayableError for bounds and steps of more than 400 digits on either side of the point, and, unless the
+    range has at most 200 multiples, for steps with too many remainders (`multiples.py`), or in combinations that
+    llguidance may not get through.
     """
     allowed = _Interval.of(minimum, exclusive_minimum, maximum, exclusive_maximum)
     steps = [*map(exact, multiple_of), *([Fraction(1)] if is_integer else [])]
@@ -65,10 +69,16 @@ def terminal(
         ways += [sign + found for sign, part in allowed.halves() for found in with_exponent(part)]
     if not ways:
         return None
-    parts = [multiples(step) for step in steps if step != 1 or not is_integer]
-    others = [multiples(step) for step in forbidden]
-    text = " & ".join([f"/{'|'.join(ways)}/", *(part.text for part in parts), *(f"~{other}" for other in others)])
-    return Terminal(text, {name: said for part in (*parts, *others) for name, said in part.helpers.items()})
+    num_digits = allowed.num_digits()
+    parts = [multiples(step, num_digits) for step in steps if step != 1 or not is_integer]
+    parts += [others(step, num_digits) for step in forbidden]
+    text = f"/{'|'.join(ways)}/"
+    if parts:
+        # `&` is multiplied out, `|` below `~` is not (see writing.py)
+        text = f"~(~{text} | {' | '.join(f'~{part}' for part in parts)})"
+    found = Terminal(text, {name: said for part in parts for name, said in part.helpers.items()})
+    is_simple = len(found.helpers) <= MAX_SIMPLE and not (steps and forbidden)
+    return found if is_simple or is_possible(found) else None
 
 
 def exact(value: Number) -> Fraction:
@@ -116,6 +126,12 @@ class _Interval:
         """Signs, and the range of what may follow each; zero is in both."""
         yield "-", _above(_negative(self.high), self.is_high_strict, _negative(self.low), self.is_low_strict)
         yield "", _above(self.low, self.is_low_strict, self.high, self.is_high_strict)
+
+    def num_digits(self) -> int | None:
+        """How many digits before the point there are at most; None for any number."""
+        if self.low is None or self.high is None:
+            return None
+        return len(str(int(max(abs(self.low), abs(self.high)))))
 
     def num_multiples(self, step: Fraction) -> int | None:
         """How many multiples of `step` there are; None where there is no end of them."""

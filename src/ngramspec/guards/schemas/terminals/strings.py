@@ -1,6 +1,7 @@
 r"""All JSON strings, in quotes, of given patterns, formats and lengths, and their complements."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from ngramspec.guards.schemas.formats import ALL_PATTERNS, LENGTHS
 from ngramspec.guards.schemas.letters import ANY_LETTER
@@ -9,19 +10,19 @@ from ngramspec.guards.schemas.terminals.languages import (
     ALL,
     NOTHING,
     Language,
+    Other,
     both,
     either,
     least_length,
     most_length,
+    one_text,
     other,
     repeated,
-)  # fmt: skip
-from ngramspec.guards.schemas.terminals.languages import (
-    literal as one_text,
 )
 from ngramspec.guards.schemas.terminals.matching import language_of
+from ngramspec.guards.schemas.terminals.probing import is_possible
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
-from ngramspec.guards.schemas.terminals.writing import lark
+from ngramspec.guards.schemas.terminals.writing import is_regex, lark
 
 
 def terminal(
@@ -35,26 +36,34 @@ def terminal(
     texts: Iterable[str] | None = None,
     not_texts: Iterable[str] = (),
 ) -> Terminal | None:
-    """All JSON strings, with their quotes, whose text is as described; None where it is seen that there is none.
+    """All JSON strings, with their quotes, whose text is as described; None where there is none.
 
     patterns: of ECMA-262, each of which finds a match in the text; not_patterns: none of which does. formats: names
     (`formats.py`) that the text is of, all of them; not_formats: none of which it is of. Lengths count code points.
     texts: the only ones that may be, not_texts: those that may not be. A name of an object is a text too: all names
     but those declared are `terminal(not_texts=declared)`.
 
-    A character is spelled in one way (`schemas/letters.py`): so each text has one spelling. That nothing is left may
-    be hidden in patterns; then the terminal matches nothing.
+    A character is spelled in one way (`schemas/letters.py`): so each text has one spelling.
 
-    Raises NotSayableError for patterns and formats that are no regular languages, or too large.
+    Raises NotSayableError for patterns and formats that are no regular languages, or that cannot be said here, and for
+    combinations that llguidance may not get through.
     """
     try:
         found = language(
             patterns=patterns, not_patterns=not_patterns, formats=formats, not_formats=not_formats,
             min_length=min_length, max_length=max_length, texts=texts, not_texts=not_texts,
         )  # fmt: skip
-        return None if found == NOTHING else Terminal(f'"\\"" {lark(found)} "\\""')
+        terminal = Terminal(f'"\\"" {lark(found)} "\\""')
     except PatternError as error:
         raise NotSayableError(str(error)) from error
+    if found == NOTHING or (is_tangled(found) and not is_possible(terminal)):
+        return None
+    return terminal
+
+
+def is_tangled(found: Language) -> bool:
+    """Whether there are intersections and complements in it, other than of listed texts."""
+    return not is_regex(found.part if isinstance(found, Other) else found)
 
 
 def literal(text: str) -> Terminal:
@@ -103,6 +112,7 @@ def _found(pattern: str) -> Language:
         raise PatternError(f"the pattern {pattern!r} has {error}") from error
 
 
+@cache
 def _of_format(name: str) -> Language:
     if name not in ALL_PATTERNS:
         raise PatternError(f"the format {name!r} is no regular language")

@@ -1,6 +1,6 @@
 """Languages as the right sides of Lark terminals, over the spelling of their texts in JSON."""
 
-from ngramspec.guards.schemas.letters import Letters, spelled
+from ngramspec.guards.schemas.letters import Letters, spelled, spelling
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.terminals.languages import (
     ALL,
@@ -10,10 +10,10 @@ from ngramspec.guards.schemas.terminals.languages import (
     Language,
     Other,
     Repeated,
+    Text,
 )  # fmt: skip
 
 MAX_DEPTH = 90
-TEXT = "T_TEXT"
 
 
 def regex(language: Language, depth: int = 0) -> str:
@@ -23,6 +23,8 @@ def regex(language: Language, depth: int = 0) -> str:
     match language:
         case Letters():
             return spelled(language)
+        case Text(value):
+            return spelling(value)
         case Joined(parts):
             return "".join(_grouped(part, depth) if isinstance(part, Either) else regex(part, depth) for part in parts)
         case Either(options):
@@ -72,12 +74,21 @@ def lark(language: Language, depth: int = 0) -> str:
         case Repeated(part, least, most):
             return f"({lark(part, depth + 1)}{_times(least, most)})"
         case Both(parts):
-            positive = [lark(part, depth + 1) for part in parts if not isinstance(part, Other)]
-            negative = [f"~{lark(part.part, depth + 1)}" for part in parts if isinstance(part, Other)]
-            return f"({' & '.join([*(positive or [lark(ALL)]), *negative])})"
-        case Other(part):
-            return f"({lark(ALL)} & ~{lark(part, depth + 1)})"
+            return _both(parts, depth + 1)
+        case Other():
+            return _both((language,), depth + 1)
     raise AssertionError(language)
+
+
+def _both(parts: tuple[Language, ...], depth: int) -> str:
+    """What is in all of them, said as what is not in any of the others: `&` is multiplied out, `|` below `~` is not.
+
+    (llguidance 1.9.1 writes an intersection of choices as a choice of intersections: of twelve patterns that may each
+    begin anywhere thousands, which it gives up on.)
+    """
+    others = [lark(part.part, depth) if isinstance(part, Other) else f"~{lark(part, depth)}" for part in parts]
+    others += [f"~{lark(ALL)}"] if all(isinstance(part, Other) for part in parts) else []
+    return f"~({' | '.join(others)})"
 
 
 def _runs(parts: tuple[Language, ...], depth: int) -> list[str]:

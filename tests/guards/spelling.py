@@ -1,0 +1,38 @@
+"""What a terminal matches, asked of llguidance byte by byte; and texts as a guard spells them."""
+
+import json
+
+from llguidance import LLMatcher
+
+from ngramspec.guards.backends.llguidance import Compiled
+from ngramspec.guards.schemas.terminals import Terminal
+from tests.guards.vocabularies import BYTES
+
+
+
+def grammar(terminal: Terminal) -> str:
+    helpers = "".join(f"{name}: {text}\n" for name, text in terminal.helpers.items())
+    return f"start: A\nA: {terminal.text}\n{helpers}"
+
+
+class Matched:
+    """The spellings that a terminal matches; none of None."""
+
+    def __init__(self, terminal: Terminal | None) -> None:
+        self._compiled = None
+        if terminal is not None:
+            self._compiled = Compiled(LLMatcher.grammar_from_lark(grammar(terminal)), BYTES)
+
+    def __contains__(self, spelling: str) -> bool:
+        if self._compiled is None:
+            return False
+        matcher = self._compiled.copy()
+        tokens = list(spelling.encode())
+        is_read = matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
+        assert not matcher.is_error(), matcher.get_error()
+        return is_read
+
+
+def quoted(text: str) -> str:
+    """A JSON string as a guard writes it: DEL by its code, as llguidance does."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
