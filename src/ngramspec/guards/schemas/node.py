@@ -40,12 +40,26 @@ class Node(dict[str, Any]):
 
     def pointer(self, keyword: str) -> str:
         """The place of `keyword` in the user's schema."""
-        return f"{self.place}/{escaped(self.said(keyword))}"
+        return stepped(self.place, self.said(keyword))
+
+
+MAX_STEP, MAX_PLACE = 100, 500
+"""Letters of a step, and of a place, that are kept: a place is for people, and a hostile one would fill the memory."""
 
 
 def escaped(name: str) -> str:
-    """`name` as a step of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
+    """`name` as a step of a JSON pointer (RFC 6901); of a long one, the beginning."""
+    shown = name if len(name) <= MAX_STEP else f"{name[:MAX_STEP]}…"
+    return shown.replace("~", "~0").replace("/", "~1")
+
+
+def stepped(place: str, *steps: str | int) -> str:
+    """The place that `steps` lead to from `place`; of a long one, the beginning."""
+    for step in steps:
+        if len(place) > MAX_PLACE:
+            return place if place.endswith("/…") else f"{place}/…"
+        place = f"{place}/{escaped(str(step))}"
+    return place
 
 
 def children(node: Node) -> Iterator[tuple[str, Any]]:

@@ -1,12 +1,12 @@
 """From the user's schema to the one that a backend is given."""
 
-import json
 from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError, shortened
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
 from ngramspec.guards.schemas.constructs import missing
 from ngramspec.guards.schemas.dialects import in_rust, regex_in_xgrammar
+from ngramspec.guards.schemas.parsing import parsed
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
@@ -27,11 +27,8 @@ def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]
         raise GuardError(
             f"a schema must have at most {MAX_LETTERS} letters, got {len(text)}: leave out what is not used"
         )
-    refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
-    try:
-        said = _said(json.loads(text), backend, refuser, lenient)
-    except RecursionError as error:
-        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+    refuser = Refuser(backend, DIALECTS[backend].reason)
+    said = _said(parsed(text), backend, refuser, lenient)
     return said, [str(refusal) for refusal in refuser.refusals]
 
 
