@@ -7,6 +7,8 @@ go along with the root.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ngramspec.guards.schemas.work import spend
+
 ONE = (
     "not", "if", "then", "else", "items", "contains", "propertyNames", "additionalProperties",
     "unevaluatedItems", "unevaluatedProperties",
@@ -21,6 +23,7 @@ class Node(dict[str, Any]):
     def __init__(self, keywords: Mapping[str, Any], place: str, names: Mapping[str, str] | None = None) -> None:
         """place: a JSON pointer. names: what the user wrote for a keyword, where it was something else."""
         super().__init__(keywords)
+        spend(1 + sum(len(value) for value in keywords.values() if isinstance(value, dict | list)), place)
         self.place = place
         self.names = dict(names or {})
 

@@ -11,6 +11,7 @@ from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
+from ngramspec.guards.schemas.work import budget
 from ngramspec.guards.source import Backend
 
 MAX_LETTERS = 500_000
@@ -28,7 +29,8 @@ def prepared(text: str, backend: Backend, lenient: bool) -> tuple[str, list[str]
             f"a schema must have at most {MAX_LETTERS} letters, got {len(text)}: leave out what is not used"
         )
     refuser = Refuser(backend, DIALECTS[backend].reason)
-    said = _said(parsed(text), backend, refuser, lenient)
+    with budget():
+        said = _said(parsed(text), backend, refuser, lenient)
     return said, [str(refusal) for refusal in refuser.refusals]
 
 
