@@ -39,7 +39,7 @@ class Resources:
             schema, outer = left.pop()
             if not isinstance(schema, dict):
                 continue
-            home = self.home_of(schema, outer)
+            home = _home_of(schema, outer)
             self._homes[id(schema)] = home
             if home.base != outer.base:
                 self._schemas.setdefault(home.base, schema)
@@ -54,12 +54,8 @@ class Resources:
         return self._homes[id(document)]
 
     def home_of(self, schema: dict[str, Any], outer: Home) -> Home:
-        """Where a schema inside of `outer` stands. Raises GuardError for an identifier that is no URI."""
-        draft = declared_draft(schema) or outer.draft
-        name = schema.get("id" if draft == 4 else "$id")
-        if not isinstance(name, str) or (draft <= 7 and ("$ref" in schema or name.startswith("#"))):
-            return Home(outer.base, draft)
-        return Home(_joined(outer.base, name).rstrip("#"), draft)
+        """Where a schema stands; outer: where the one around it does, for a schema that only a reference leads to."""
+        return self._homes.get(id(schema)) or _home_of(schema, outer)
 
     def found(self, reference: str, home: Home) -> tuple[Any, Home]:
         """What `reference` names as written at `home`, and where that stands. Raises LookupError for nothing."""
@@ -97,6 +93,15 @@ class Resources:
             raise LookupError(uri)
         self._metaschemas.append(known.contents)
         self._add(known.contents, Home(uri, declared_draft(known.contents) or 2020))
+
+
+def _home_of(schema: dict[str, Any], outer: Home) -> Home:
+    """Raises GuardError for an identifier that is no URI."""
+    draft = declared_draft(schema) or outer.draft
+    name = schema.get("id" if draft == 4 else "$id")
+    if not isinstance(name, str) or (draft <= 7 and ("$ref" in schema or name.startswith("#"))):
+        return Home(outer.base, draft)
+    return Home(_joined(outer.base, name).rstrip("#"), draft)
 
 
 def _anchors_of(schema: dict[str, Any], draft: int) -> list[str]:
