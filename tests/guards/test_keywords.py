@@ -1,4 +1,4 @@
-"""Nothing is left out in silence: what a backend does not enforce is named, with its place and what to write instead."""
+"""Nothing is left out in silence: what a backend does not enforce is named, with its place and the way out."""
 
 import json
 import warnings

@@ -16,8 +16,8 @@ def check_circles(root: Schema, definitions: dict[str, Schema]) -> None:
     """
     references = {name: list(_references(schema)) for name, schema in {"": root, **definitions}.items()}
     done: set[str] = set()
-    for start in references:
-        path: dict[str, Iterator[Node]] = {} if start in done else {start: iter(references[start])}
+    for start, nodes in references.items():
+        path: dict[str, Iterator[Node]] = {} if start in done else {start: iter(nodes)}
         while path:
             name = next(reversed(path))
             node = next(path[name], None)

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -23,12 +23,20 @@ _PIECE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parsed(text: str) -> Any:
-    """The value of a JSON text. Raises GuardError for what is no JSON, or beyond the limits above."""
+def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
+    """The value of a JSON text. Raises GuardError for what is no JSON, or beyond the limits above.
+
+    fraction: reads a number that is written with a point or an exponent.
+    """
     _check_brackets(text)
+
+    def read_fraction(written: str) -> Any:
+        _check_fraction(written)
+        return fraction(written)
+
     try:
         value = json.loads(
-            text, parse_int=_integer, parse_float=_float, parse_constant=_constant, object_pairs_hook=_once
+            text, parse_int=_integer, parse_float=read_fraction, parse_constant=_constant, object_pairs_hook=_once
         )
     except GuardError:
         raise
@@ -41,9 +49,7 @@ def parsed(text: str) -> Any:
 
 def check(value: Any) -> None:
     """Raise GuardError, with its place, for what is no JSON in an object of Python's, or beyond the limits."""
-    number = 0
-    for place, depth, each in _values(value):
-        number += 1
+    for number, (place, depth, each) in enumerate(_values(value), start=1):
         if depth > MAX_DEPTH:
             raise GuardError(f"a schema must be nested at most {MAX_DEPTH} deep, got more at {place}: {_DEEP}")
         if number > MAX_VALUES:
@@ -118,14 +124,10 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _float(text: str) -> float:
-    digits, _, power = text.lower().partition("e")
-    if len(digits) > MAX_DIGITS or len(power) > 5 or abs(int(power or "0")) > MAX_DIGITS:
-        raise _too_long(shortened(text))
-    number = float(text)
-    if math.isinf(number):
-        raise _too_long(shortened(text))
-    return number
+def _check_fraction(written: str) -> None:
+    digits, _, power = written.lower().partition("e")
+    if len(digits) > MAX_DIGITS or len(power) > 5 or abs(int(power or "0")) > MAX_DIGITS or math.isinf(float(written)):
+        raise _too_long(shortened(written))
 
 
 def _too_long(found: str) -> GuardError:
@@ -154,5 +156,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _way_out(text: str) -> str:
     is_path = text.rstrip().endswith(".json") and "\n" not in text.strip()
     return ": pass the content of the file, Path(…).read_text()" if is_path else ""
-
-

@@ -150,9 +150,8 @@ def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
         for pattern in found:
             fault = fault_in_pattern(pattern)
             if fault is not None:
-                raise GuardError(
-                    f"a pattern must be a regex of ECMA-262, got {shortened(pattern)} at {stepped(place, keyword)}: {fault}"
-                )
+                where = stepped(place, keyword)
+                raise GuardError(f"a pattern must be a regex of ECMA-262, got {shortened(pattern)} at {where}: {fault}")
 
 
 def _objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:

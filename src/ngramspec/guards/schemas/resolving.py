@@ -70,8 +70,8 @@ class Resources:
             return schema, start
         if fragment.startswith("/"):
             return self._pointed(unquote(fragment), schema, start)
-        target = self._anchors[uri, unquote(fragment)] if (uri, unquote(fragment)) in self._anchors else None
-        target = self._anchors[start.base, unquote(fragment)] if target is None else target
+        name = unquote(fragment)
+        target = self._anchors[(uri if (uri, name) in self._anchors else start.base), name]
         return target, self._homes[id(target)]
 
     def _pointed(self, pointer: str, schema: Any, home: Home) -> tuple[Any, Home]:
@@ -101,7 +101,13 @@ def _home_of(schema: dict[str, Any], outer: Home) -> Home:
     name = schema.get("id" if draft == 4 else "$id")
     if not isinstance(name, str) or (draft <= 7 and ("$ref" in schema or name.startswith("#"))):
         return Home(outer.base, draft)
-    return Home(_joined(outer.base, name).rstrip("#"), draft)
+    try:
+        try:
+        return Home(_joined(outer.base, name).rstrip("#"), draft)
+    except LookupError as error:
+        raise GuardError(f"an identifier must be a URI of at most {MAX_URI} letters, got {shortened(name)}") from error
+    except LookupError as error:
+        raise GuardError(f"an identifier must be a URI of at most {MAX_URI} letters, got {shortened(name)}") from error
 
 
 def _anchors_of(schema: dict[str, Any], draft: int) -> list[str]:
@@ -112,10 +118,11 @@ def _anchors_of(schema: dict[str, Any], draft: int) -> list[str]:
 
 
 def _joined(base: str, uri: str) -> str:
+    """`uri` as it is meant at `base`. Raises LookupError for what is no URI, or too long for one."""
     try:
         found = urljoin(base, uri)
     except ValueError as error:
-        raise GuardError(f"an identifier must be a URI, got {shortened(uri)}: {error}") from error
-    if len(found) > MAX_URI and len(found) - len(urldefrag(found)[1]) > MAX_URI:
-        raise GuardError(f"an identifier must have at most {MAX_URI} letters, got {shortened(uri)}: write a shorter one")
+        raise LookupError(uri) from error
+    if len(found) > MAX_URI and len(urldefrag(found)[0]) > MAX_URI:
+        raise LookupError(uri)
     return found

@@ -99,12 +99,14 @@ VALUES = Shape("a list", _is(list))
 NAMES = Shape("a list of names, each once", _are_names)
 TYPE = Shape(f"one of {', '.join(TYPES)}, or a list of them, each once", _is_type)
 NEEDS = Shape(
-    "an object of lists of names, each once", lambda value: isinstance(value, dict) and all(map(_are_names, value.values()))
+    "an object of lists of names, each once",
+    lambda value: isinstance(value, dict) and all(map(_are_names, value.values())),
 )
 DEPENDENCIES = Shape(
     "an object of schemas and lists of names",
-    lambda value: isinstance(value, dict)
-    and all(_are_names(child) for child in value.values() if isinstance(child, list)),
+    lambda value: (
+        isinstance(value, dict) and all(_are_names(child) for child in value.values() if isinstance(child, list))
+    ),
     _dependent,
 )
 FLAGS = Shape(
@@ -155,12 +157,15 @@ _DRAFT2020 = {keyword: shape for keyword, shape in _DRAFT2019.items() if keyword
     **dict.fromkeys(("$anchor", "$dynamicAnchor", "$recursiveAnchor"), _ANCHOR),
 }  # fmt: skip
 
+_BOUND_OR_FLAG = Shape(
+    "a number, or in draft 4 true or false", lambda value: isinstance(value, bool) or _is_number(value)
+)
 SHAPES: dict[int, dict[str, Shape]] = {4: _DRAFT4, 6: _DRAFT6, 7: _DRAFT7, 2019: _DRAFT2019, 2020: _DRAFT2020}
 """By draft: the keywords that it has."""
 
 ANY_DRAFT = {
-    **_DRAFT2019, **_DRAFT2020, "const": Shape("any value", lambda value: True), "items": ITEMS, "additionalItems": SCHEMA,
-    **dict.fromkeys(_EXCLUSIVE, Shape("a number, or in draft 4 true or false", lambda value: isinstance(value, bool) or _is_number(value))),
+    **_DRAFT2019, **_DRAFT2020, "const": Shape("any value", lambda value: True),
+    "items": ITEMS, "additionalItems": SCHEMA, **dict.fromkeys(_EXCLUSIVE, _BOUND_OR_FLAG),
     "$recursiveAnchor": Shape("true, false or a name", _is(bool, str)),
 }  # fmt: skip
 """Of a schema that is read whatever its draft: the newest shape, and the older ones that are read as well."""

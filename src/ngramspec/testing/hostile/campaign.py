@@ -72,7 +72,7 @@ class Campaign:
     seed: int = 0
     backends: tuple[str, ...] = ("llguidance",)
     sizes: tuple[int, ...] = SIZES
-    bounds: Bounds = Bounds()
+    bounds: Bounds = field(default_factory=Bounds)
 
     def run(self, progress: Callable[[int], None] = lambda tried: None) -> Result:
         """Do it; `progress` is told how many inputs are done."""

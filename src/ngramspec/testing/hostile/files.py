@@ -3,13 +3,15 @@
 import gzip
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from ngramspec.testing.hostile.inputs import Generator, Kind
 
 NAMES = (
-    "zero", "pipe", "folder", "bomb", "line", "deep", "sparse", "noise", "empty", "digits", "forged", "halves", "nowhere",
+    "zero", "pipe", "folder", "bomb", "line", "deep", "sparse", "noise", "empty", "digits", "forged", "halves",
+    "nowhere",
 )  # fmt: skip
 
 
@@ -57,15 +59,21 @@ def _content(name: str, size: int, chance: Random) -> bytes:
             return b'{"prompt": "\\ud800", "output": "' + b"\\udfff" * (size // 6) + b'"}'
         case "forged":
             kind = chance.choice((b"history", b"cost table"))
-            header = chance.choice((b"[{}, []]", b"[[], [1]]", b"{", b'[{"tables": 5}, [["<i4", [-1]]]]', b"[" * size, b"[1e999]"))
+            header = chance.choice(
+                (b"[{}, []]", b"[[], [1]]", b"{", b'[{"tables": 5}, [["<i4", [-1]]]]', b"[" * size, b"[1e999]")
+            )
             body = header + b"\n" + chance.randbytes(size)
             return b"ngramspec %s 1\n%s\n%s" % (kind, hashlib.sha256(body).hexdigest().encode(), body)
     return b""
 
 
+def _called(name: str, _size: int, _chance: Random) -> str:
+    return name
+
+
 _KINDS: tuple[Kind, ...] = ("trace", "history", "costs")
 GENERATORS = {
-    f"files.{name}.{kind}": Generator(kind, lambda _size, _chance, name=name: name, "r10" if name == "forged" else "r08")  # type: ignore[misc]
+    f"files.{name}.{kind}": Generator(kind, partial(_called, name), "r10" if name == "forged" else "r08")
     for name in NAMES
     for kind in _KINDS
 }

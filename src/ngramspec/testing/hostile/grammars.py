@@ -33,7 +33,9 @@ def _nested(size: int, _chance: Random) -> str:
 
 
 def _ambiguous(size: int, _chance: Random) -> str:
-    return "start: item*\nitem: " + " | ".join(['"a"', "item item", "item item item", '"(" start ")"'] * max(1, size // 40))
+    return "start: item*\nitem: " + " | ".join(
+        ['"a"', "item item", "item item item", '"(" start ")"'] * max(1, size // 40)
+    )
 
 
 def _with_json(size: int, chance: Random) -> str:
@@ -50,9 +52,11 @@ def _directive(size: int, chance: Random) -> str:
         "%import common.INT", "%import /etc/passwd", '%llguidance {"no_forcing": true}', "%declare X", "%ignore /a*/",
         '%llguidance {"allow_initial_skip": true}', '%regex {"substring_chars": "abc"}', "%override start: x", "%",
     )  # fmt: skip
-    extra = chance.choice(("start: <|endoftext|>", "start: <[0-9]>", "start[max_tokens=3]: /.*/", "start[stop=/a/]: /.*/",
-                           "start[temperature=9]: /a/", "start[lazy]: /a*/", "start: @x", 'start: "a"'))  # fmt: skip
-    return "\n".join([extra, *(chance.choice(lines) for _ in range(max(1, size // 100)))])
+    starts = (
+        "start: <|endoftext|>", "start: <[0-9]>", "start[max_tokens=3]: /.*/", "start[stop=/a/]: /.*/",
+        "start[temperature=9]: /a/", "start[lazy]: /a*/", "start: @x", 'start: "a"',
+    )  # fmt: skip
+    return "\n".join([chance.choice(starts), *(chance.choice(lines) for _ in range(max(1, size // 100)))])
 
 
 def _counts(size: int, chance: Random) -> str:
@@ -77,7 +81,9 @@ GENERATORS = {
     "grammars.names": Generator("grammar", lambda size, _chance: "a" * size + ' ::= "a"\n', "r03"),
     "grammars.words": Generator("grammar", lambda size, _chance: repeated("a ", size) + ":", "r03"),
     "grammars.comments": Generator("grammar", lambda size, _chance: 'start: "a"\n' + repeated("// x\n", size), "r03"),
-    "grammars.gbnf_comments": Generator("grammar", lambda size, _chance: 'root ::= "a"\n' + repeated("# x\n", size), "r03"),
+    "grammars.gbnf_comments": Generator(
+        "grammar", lambda size, _chance: 'root ::= "a"\n' + repeated("# x\n", size), "r03"
+    ),
     "grammars.nested": Generator("grammar", _nested, "r02"),
     "grammars.gbnf_nested": Generator(
         "grammar", lambda size, chance: _nested(size, chance).replace("start:", "root ::="), "r02"
@@ -93,5 +99,7 @@ GENERATORS = {
     ),
     "grammars.gbnf_set": Generator("grammar", lambda size, _chance: f"root ::= [{repeated('a-z', size)}]\n", "r03"),
     "grammars.odd_letters": Generator("grammar", _odd_letters, "r11"),
-    "grammars.path": Generator("grammar", lambda _size, chance: chance.choice(("/dev/zero.lark", "/etc/passwd", "a.gbnf")), "r08"),
+    "grammars.path": Generator(
+        "grammar", lambda _size, chance: chance.choice(("/dev/zero.lark", "/etc/passwd", "a.gbnf")), "r08"
+    ),
 }  # fmt: skip

@@ -40,13 +40,17 @@ REFERENCES = (
 
 SEEDS: tuple[dict[str, Any], ...] = (
     {
-        "$defs": {"a": {"type": "string", "pattern": "^[a-c]+$", "minLength": 1, "maxLength": 4}, "b": {"$ref": "#/$defs/a"}},
-        "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"enum": [1, "x", None]}, "c": {"const": [1]}},
+        "$defs": {
+            "a": {"type": "string", "pattern": "^[a-c]+$", "minLength": 1, "maxLength": 4}, "b": {"$ref": "#/$defs/a"},
+        },
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"enum": [1, "x", None]}, "c": {"const": [1]}},
         "required": ["a"], "additionalProperties": False, "patternProperties": {"^x": {"type": "integer"}},
         "minProperties": 1, "maxProperties": 3, "propertyNames": {"maxLength": 5},
     },
     {
-        "type": ["array", "null"], "prefixItems": [{"type": "number", "minimum": 0, "exclusiveMaximum": 5}], "minItems": 1,
+        "type": ["array", "null"], "minItems": 1,
+        "prefixItems": [{"type": "number", "minimum": 0, "exclusiveMaximum": 5}],
         "items": {"oneOf": [{"type": "string", "format": "date"}, {"type": "integer", "multipleOf": 5}]},
         "uniqueItems": True, "contains": {"const": 1}, "minContains": 1, "maxContains": 2, "maxItems": 9,
         "unevaluatedItems": False,
@@ -58,14 +62,16 @@ SEEDS: tuple[dict[str, Any], ...] = (
         "else": {"maxProperties": 1},
     },
     {
-        "$schema": URIS[0], "id": "http://example.com/root", "properties": {"a": {"minimum": 1, "exclusiveMinimum": True}},
+        "$schema": URIS[0], "id": "http://example.com/root",
+        "properties": {"a": {"minimum": 1, "exclusiveMinimum": True}},
         "additionalProperties": {"type": "string"}, "allOf": [{"required": ["a"]}, {"$ref": "#/properties/a"}],
     },
     {
         "$schema": URIS[4], "$id": "http://example.com/x", "$anchor": "top", "$dynamicAnchor": "node",
         "anyOf": [{"$dynamicRef": "#node"}, {"$id": "y", "$anchor": "z"}, {"$ref": "y#z"}],
         "dependentRequired": {"a": ["b"]}, "dependentSchemas": {"a": {"minProperties": 2}},
-        "unevaluatedProperties": False, "oneOf": [{"required": ["k"], "properties": {"k": {"const": "v"}}}, {"type": "null"}],
+        "unevaluatedProperties": False,
+        "oneOf": [{"required": ["k"], "properties": {"k": {"const": "v"}}}, {"type": "null"}],
     },
 )  # fmt: skip
 """Schemas in which every keyword of every draft is at home."""
@@ -166,7 +172,8 @@ def _repeated(found: Any, chance: Random, _places: Any) -> Any:
     if isinstance(found, list):
         return found * chance.choice((2, 40))
     if isinstance(found, dict) and found:
-        return found | {f"{key}{number}": child for key, child in found.items() for number in range(chance.choice((1, 20)))}
+        count = chance.choice((1, 20))
+        return found | {f"{key}{number}": child for key, child in found.items() for number in range(count)}
     return [found] * 30
 
 

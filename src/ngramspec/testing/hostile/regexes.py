@@ -36,6 +36,8 @@ GENERATORS = {
     "regexes.backslashes": Generator("regex", lambda size, _chance: "\\" * size, "d8"),
     "regexes.lookaheads": Generator("regex", lambda size, _chance: repeated("(?=a)", size), "r13"),
     "regexes.open_sets": Generator("regex", lambda size, _chance: "[" * size, "d12"),
-    "regexes.wide_letters": Generator("regex", lambda size, _chance: repeated("[\u0080-\U0010ffff]{1,50}", size), "r14"),
-    "regexes.case": Generator("regex", lambda size, _chance: "(?i)" + repeated("ſk", size), "d4"),
+    "regexes.wide_letters": Generator(
+        "regex", lambda size, _chance: repeated("[\u0080-\U0010ffff]{1,50}", size), "r14"
+    ),
+    "regexes.case": Generator("regex", lambda size, _chance: "(?i)" + repeated("\u017fk", size), "d4"),
 }

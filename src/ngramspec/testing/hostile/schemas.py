@@ -30,7 +30,7 @@ def _names_to_the_fifth(size: int, _chance: Random) -> str:
 
     def object_of(target: str) -> dict[str, Any]:
         return {
-            "type": "object", "required": names, "properties": dict.fromkeys(names, {"$ref": f"#/$defs/{target}"})
+            "type": "object", "required": names, "properties": {key: {"$ref": f"#/$defs/{target}"} for key in names}
         }  # fmt: skip
 
     return _said({
@@ -85,7 +85,9 @@ def _patterns(size: int, _chance: Random) -> str:
 
 
 def _pattern_names(size: int, _chance: Random) -> str:
-    return _said({"type": "object", "patternProperties": {f"^a*b{n}": {"type": "null"} for n in range(max(2, size // 30))}})
+    return _said(
+        {"type": "object", "patternProperties": {f"^a*b{n}": {"type": "null"} for n in range(max(2, size // 30))}}
+    )
 
 
 def _repeats(size: int, chance: Random) -> str:
@@ -98,13 +100,13 @@ def _repeats(size: int, chance: Random) -> str:
 def _properties(size: int, chance: Random) -> str:
     names = [f"p{n}" for n in range(max(1, size // 30))]
     closing = chance.choice(({}, {"additionalProperties": False}, {"minProperties": len(names) // 2}))
-    return _said({"type": "object", "properties": dict.fromkeys(names, {"type": "integer"}), **closing})
+    return _said({"type": "object", "properties": {key: {"type": "integer"} for key in names}, **closing})
 
 
 def _long_names(size: int, chance: Random) -> str:
     letter = chance.choice(("a", "é", '"', "\\", "\x00", "😀", "\u202e"))
     names = [f"{letter * 500}{n}" for n in range(max(1, size // 520))]
-    return _said({"type": "object", "properties": dict.fromkeys(names, {}), "required": names[:3]})
+    return _said({"type": "object", "properties": {key: {} for key in names}, "required": names[:3]})
 
 
 def _one_long_name(size: int, _chance: Random) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from ngramspec.testing.hostile.inputs import Input
 
@@ -66,8 +67,9 @@ class Watchdog:
         process = self._running()
         assert process.stdin is not None
         base, most, start = max(self._base, _bytes_of(process.pid)), 0, time.monotonic()
-        process.stdin.write(json.dumps(asdict(each)).encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended meanwhile, which is found below
+            process.stdin.write(json.dumps(asdict(each)).encode() + b"\n")
+            process.stdin.flush()
         while not self._has_answered(SAMPLE):
             most = max(most, _bytes_of(process.pid) - base)
             seconds = time.monotonic() - start
@@ -120,13 +122,15 @@ class Watchdog:
 
     def _has_answered(self, seconds: float) -> bool:
         assert self._process is not None
+        assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
-    def _answer(self) -> dict[str, "str | float"] | None:  # type: ignore[type-arg]
+    def _answer(self) -> "dict[str, Any] | None":
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        return json.loads(line) if line.endswith(b"\n") else None
+        answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        return answer
 
 
 def _bytes_of(pid: int) -> int:
@@ -136,5 +140,6 @@ def _bytes_of(pid: int) -> int:
         folder = Path(f"/proc/{left.pop()}")
         with suppress(OSError, ValueError, IndexError):  # one that has ended holds nothing
             total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            left += [int(child) for task in (folder / "task").iterdir() for child in (task / "children").read_text().split()]
+            for task in (folder / "task").iterdir():
+                left += map(int, (task / "children").read_text().split())
     return total
