@@ -102,10 +102,7 @@ def _home_of(schema: dict[str, Any], outer: Home) -> Home:
     if not isinstance(name, str) or (draft <= 7 and ("$ref" in schema or name.startswith("#"))):
         return Home(outer.base, draft)
     try:
-        try:
         return Home(_joined(outer.base, name).rstrip("#"), draft)
-    except LookupError as error:
-        raise GuardError(f"an identifier must be a URI of at most {MAX_URI} letters, got {shortened(name)}") from error
     except LookupError as error:
         raise GuardError(f"an identifier must be a URI of at most {MAX_URI} letters, got {shortened(name)}") from error
 
