@@ -47,9 +47,9 @@ def fuzz(
     constraint forbids, ends of sequence and special tokens in the middle, tokens left out and doubled. Without a
     constraint, schemas, regexes and grammars are generated. What fails is made as small as it can be.
 
-    With --hostile: schemas, regexes, grammars, texts, markers and files that multiply, go deep, or are none, each handed
-    over in a process under a watchdog. What crashes, hangs, fills the memory, stops other threads for more than 50 ms
-    or raises what is no error of ngramspec's is a failure.
+    With --hostile: schemas, regexes, grammars, texts, markers and files that multiply, go deep, or are none, each
+    handed over in a process under a watchdog. What crashes, hangs, fills the memory, stops other threads for more than
+    50 ms or raises what is no error of ngramspec's is a failure.
 
     Exit code 0: nothing failed. 1: something did. 2: an option or a file is wrong. 3: too little was tried of one of
     the four things whose shares are printed (less than 5 %).
