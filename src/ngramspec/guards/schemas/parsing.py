@@ -28,7 +28,7 @@ def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
 
     fraction: reads a number that is written with a point or an exponent.
     """
-    _check_brackets(text)
+    check_depth(text)
 
     def read_fraction(written: str) -> Any:
         _check_fraction(written)
@@ -78,7 +78,8 @@ def _values(value: Any) -> Iterator[tuple[str, int, Any]]:
         left += [(stepped(place, step), depth + 1, child) for step, child in steps]
 
 
-def _check_brackets(text: str) -> None:
+def check_depth(text: str) -> None:
+    """Raise GuardError where JSON text is nested too deeply: linear, and right about any text that is no JSON too."""
     depth = 0
     for piece in _PIECE.finditer(text):
         found = piece[0]
