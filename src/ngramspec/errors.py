@@ -15,11 +15,35 @@ NgramspecWarning       (UserWarning)       the text is right, but something is n
 
 import difflib
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
+
+MAX_MESSAGE = 2000
+"""Characters of a message: a screen. Of a longer one the beginning and the end are kept."""
+END = 600
+"""Characters that are kept of the end, where a message says what to do."""
+
+
+def readable(message: object) -> str:
+    """`message` as a screen shows it: without control sequences, whoever wrote them, and at most MAX_MESSAGE long."""
+    text = str(message)
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[: MAX_MESSAGE - END]} … {text[-END:]}"
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[: MAX_MESSAGE - END - 3]} … {text[-END:]}"
+    return text
 
 
 class NgramspecError(Exception):
-    """Root of the tree: catch it to catch everything that ngramspec raises on purpose."""
+    """Root of the tree: catch it to catch everything that ngramspec raises on purpose.
+
+    Its message fits a screen and has no control sequences, also where it quotes what a stranger wrote.
+    """
+
+    def __init__(self, message: object = "", *more: object) -> None:
+        super().__init__(readable(message), *more)
 
 
 class RefusedError(NgramspecError, ValueError):
@@ -70,7 +94,10 @@ class UnsupportedError(GuardError):
 
 
 class NgramspecWarning(UserWarning):
-    """The text is right, but something is not as fast as it could be."""
+    """The text is right, but something is not as fast as it could be. Its message is as readable as an error's."""
+
+    def __init__(self, message: object = "", *more: object) -> None:
+        super().__init__(readable(message), *more)
 
 
 class GuardWarning(NgramspecWarning):
@@ -78,12 +105,58 @@ class GuardWarning(NgramspecWarning):
 
 
 def shortened(value: object, limit: int = 60) -> str:
-    """`value` as an error message quotes it: at most `limit` characters of its `repr`."""
-    text = repr(value)
+    """`value` as an error message quotes it: at most `limit` characters of its `repr`, in a time that they bound."""
+    text = _shown(value, limit + 1, MAX_SHOWN_DEPTH)
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+MAX_SHOWN_DEPTH = 8
+"""Lists and objects inside of one another that a message shows."""
+
+
+def _shown(value: object, limit: int, depth: int) -> str:
+    """The beginning of the `repr` of `value`, `limit` characters of it or a few more."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return repr(value[:limit])[: None if len(value) <= limit else -1]  # type: ignore[index, arg-type]
+    if kind is int:
+        bits = value.bit_length()  # type: ignore[attr-defined]
+        return repr(value) if bits <= 4 * limit else f"an integer of {bits} bits"
+    if kind not in _BRACKETS:
+        return _own(value)
+    opening, closing = _BRACKETS[kind]
+    if depth == 0:
+        return f"{opening}…{closing}"
+    items = value.items() if isinstance(value, dict) else value
+    text, first = opening, True
+    for item in islice(items, limit):  # type: ignore[call-overload]
+        if len(text) > limit:
+            return text
+        if isinstance(value, dict):
+            shown = f"{_shown(item[0], limit, depth - 1)}: {_shown(item[1], limit, depth - 1)}"
+        else:
+            shown = _shown(item, limit, depth - 1)
+        text, first = text + ("" if first else ", ") + shown, False
+    return text + ("," if kind is tuple and len(value) == 1 else "") + closing  # type: ignore[arg-type]
+
+
+_BRACKETS: dict[type, tuple[str, str]] = {dict: ("{", "}"), list: ("[", "]"), tuple: ("(", ")")}
+
+
+def _own(value: object) -> str:
+    """What a class of somebody's own says of its object, which may be an error."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__} that raises where it is shown>"
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """What an error message adds where `given` looks like one of `known`."""
-    near = difflib.get_close_matches(str(given).lower(), list(known), n=1, cutoff=0.4)
+    text = given if isinstance(given, str) else shortened(given)
+    near = difflib.get_close_matches(text[:MAX_NAME].lower(), list(known), n=1, cutoff=0.4)
     return f": did you mean {near[0]!r}?" if near else ""
+
+
+MAX_NAME = 100
+"""Characters of a name that are compared with the names there are."""

@@ -1,4 +1,4 @@
-"""Nothing is left out in silence: what a backend does not enforce is named, with its place and who does."""
+"""Nothing is left out in silence: what a backend does not enforce is named, with its place and the way out."""
 
 import json
 import warnings
@@ -38,7 +38,7 @@ def test_a_keyword_that_nobody_enforces_is_named_with_its_place(keyword: str, ba
     with pytest.raises(UnsupportedError) as caught:
         prepared(json.dumps(schema), backend, lenient=False)
     assert f"{keyword!r} at {place} (" in str(caught.value)
-    assert "no backend enforces it" in str(caught.value)
+    assert "lenient=True leaves it out" in str(caught.value)
 
 
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
@@ -60,12 +60,12 @@ XGRAMMAR_ALONE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("keyword", XGRAMMAR_ALONE)
-def test_what_only_xgrammar_would_ignore_is_said_to_be_llguidances(keyword: str) -> None:
+def test_a_refusal_names_no_backend_that_was_not_asked(keyword: str) -> None:
     schema, place = XGRAMMAR_ALONE[keyword]
     with pytest.raises(UnsupportedError) as caught:
         prepared(json.dumps(schema), "xgrammar", lenient=False)
     assert f"{keyword!r} at {place} (" in str(caught.value)
-    assert "backend='llguidance' enforces it" in str(caught.value)
+    assert "llguidance" not in str(caught.value)
     assert [] == prepared(json.dumps(schema), "llguidance", lenient=False)[1]
 
 
@@ -153,7 +153,7 @@ def test_an_unknown_backend_is_named() -> None:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ({"type": "text"}, "valid JSON Schema, got at /type: 'text' is not valid"),
+        ({"type": "text"}, "valid JSON Schema, got at /type: 'type' must be one of null, .*, got 'text'"),
         ({"properties": {"a": {"required": True}}}, "/properties/a/required"),
         ({"minLength": -1}, "/minLength"),
         ({"$schema": "http://json-schema.org/draft-07/schema#", "items": 3}, "/items"),

@@ -1,6 +1,7 @@
 """A rewritten schema says the same: `jsonschema` finds the same instances valid in both."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,13 +12,13 @@ from jsonschema.validators import validator_for
 
 from benchmarks.schemas import DEFAULT_SCHEMAS, read_rows
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas import for_llguidance, for_xgrammar
+from ngramspec.guards.schemas import for_llguidance, for_xgrammar, prepared
 from ngramspec.guards.schemas.dialect import URIS, draft_of
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.rewriting import Rewriter
 
 DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
-NAMES = st.sampled_from(["a", "b", "ab", "c"])
+NAMES = st.sampled_from(["a", "b", "ab", "c", 'a"b', "\n", "é"])
 SCALARS = st.none() | st.booleans() | st.integers(-1, 3) | st.sampled_from([0.5, 2.5]) | st.text("abc", max_size=3)
 INSTANCES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=5
@@ -61,8 +62,26 @@ LEAVES = (
     | st.lists(SCALARS, min_size=1).map(lambda values: {"enum": values})
 )
 SCHEMAS = st.recursive(LEAVES, keywords, max_leaves=6)
+CHANCES = st.integers(0, 2**32).map(Random)
 APART = SCHEMAS.filter(lambda schema: "/one" not in json.dumps(schema))
 RECURSIVE = {"type": "object", "properties": {"a": {"$ref": "#/$defs/two"}}, "required": ["b"]}
+
+
+def turned(value: Any, chance: Random) -> Any:
+    """`value` with the keys of all its objects in another order, which means the same."""
+    if isinstance(value, list):
+        return [turned(item, chance) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = [(key, turned(item, chance)) for key, item in value.items()]
+    chance.shuffle(items)
+    return dict(items)
+
+
+def given_to_xgrammar(schema: dict[str, Any]) -> dict[str, Any]:
+    """The document itself; what xgrammar would not enforce is an UnsupportedError."""
+    document = json.loads(prepared(json.dumps(schema), "xgrammar", lenient=False)[0])
+    return document if isinstance(document, dict) else {"allOf": [document]}
 
 
 def rewritten(schema: dict[str, Any], backend: str) -> dict[str, Any]:
@@ -76,22 +95,45 @@ def rewritten(schema: dict[str, Any], backend: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
-@given(schema=keywords(SCHEMAS), one=APART, instances=st.lists(INSTANCES, min_size=1, max_size=8))
+@given(schema=keywords(SCHEMAS), one=APART, instances=st.lists(INSTANCES, min_size=1, max_size=8), chance=CHANCES)
 @settings(max_examples=300)
 @example(
-    schema={"oneOf": [{"type": "object", "required": ["a"]}, {"required": ["b"]}]}, one=True, instances=[{"a": 1}, 3]
+    schema={"oneOf": [{"type": "object", "required": ["a"]}, {"required": ["b"]}]},
+    one=True,
+    instances=[{"a": 1}, 3],
+    chance=Random(0),
 )
-@example(schema={"$ref": "#/$defs/two", "properties": {"c": False}}, one=True, instances=[{"b": 1, "a": {"b": 1}}])
-@example(schema={"enum": [[]], "const": None, "$ref": "#/$defs/one"}, one=True, instances=[None, []])
-@example(schema={"enum": [1, None], "const": 1}, one=True, instances=[None, 1])
+@example(
+    schema={"$ref": "#/$defs/two", "properties": {"c": False}},
+    one=True,
+    instances=[{"b": 1, "a": {"b": 1}}],
+    chance=Random(0),
+)
+@example(schema={"enum": [[]], "const": None, "$ref": "#/$defs/one"}, one=True, instances=[None, []], chance=Random(0))
+@example(schema={"enum": [1, None], "const": 1}, one=True, instances=[None, 1], chance=Random(0))
 def test_a_rewritten_schema_has_the_same_valid_instances(
-    backend: str, schema: dict[str, Any], one: Any, instances: list[Any]
+    backend: str, schema: dict[str, Any], one: Any, instances: list[Any], chance: Random
 ) -> None:
-    document = {**schema, "$defs": {"one": one, "two": RECURSIVE}}
+    document = turned({**schema, "$defs": {"one": one, "two": RECURSIVE}}, chance)
     before = Draft202012Validator(document)
     try:
         after = Draft202012Validator(rewritten(document, backend))
     except GuardError:  # combined references without an end
+        reject()
+    for instance in instances:
+        assert before.is_valid(instance) == after.is_valid(instance), (json.dumps(document), instance)
+
+
+@given(schema=keywords(SCHEMAS), one=APART, instances=st.lists(INSTANCES, min_size=1, max_size=8), chance=CHANCES)
+@settings(max_examples=300)
+def test_the_document_that_xgrammar_is_given_has_the_same_valid_instances(
+    schema: dict[str, Any], one: Any, instances: list[Any], chance: Random
+) -> None:
+    document = turned({**schema, "$defs": {"one": one, "two": RECURSIVE}}, chance)
+    before = Draft202012Validator(document)
+    try:
+        after = Draft202012Validator(given_to_xgrammar(document))
+    except GuardError:  # something that xgrammar would not enforce
         reject()
     for instance in instances:
         assert before.is_valid(instance) == after.is_valid(instance), (json.dumps(document), instance)

@@ -33,7 +33,10 @@ def fuzz(
         str | None,
         typer.Option(help="tekken, pico, or a path or name that AutoTokenizer loads; by default small generated ones."),
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Outputs to make with drafts.")] = 1000,
+    hostile: Annotated[
+        bool, typer.Option("--hostile", help="Hand hostile sources, texts and files over instead, under a watchdog.")
+    ] = False,
+    examples: Annotated[int, typer.Option(min=1, help="Outputs to make with drafts, or hostile inputs.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything: the same seed, the same examples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -44,9 +47,15 @@ def fuzz(
     constraint forbids, ends of sequence and special tokens in the middle, tokens left out and doubled. Without a
     constraint, schemas, regexes and grammars are generated. What fails is made as small as it can be.
 
+    With --hostile: schemas, regexes, grammars, texts, markers and files that multiply, go deep, or are none, each
+    handed over in a process under a watchdog. What crashes, hangs, fills the memory, stops other threads for more than
+    50 ms or raises what is no error of ngramspec's is a failure.
+
     Exit code 0: nothing failed. 1: something did. 2: an option or a file is wrong. 3: too little was tried of one of
     the four things whose shares are printed (less than 5 %).
     """
+    if hostile:
+        raise typer.Exit(_hostile(examples, seed, as_json))
     given = _given(schema, regex, grammar, corpus)
 
     from ngramspec.cli.fuzzed import as_dict, exit_code, show
@@ -65,6 +74,18 @@ def fuzz(
     else:
         show(result, again=shlex.join(["ngramspec", *_arguments(sys.argv[1:], seed)]))
     raise typer.Exit(exit_code(result))
+
+
+def _hostile(examples: int, seed: int, as_json: bool) -> int:
+    """Run hostile inputs, say what came of them, and return the exit code."""
+    from ngramspec.cli.hostile import as_dict, run, show
+
+    result = run(examples, seed)
+    if as_json:
+        print(json.dumps(as_dict(result), indent=2))
+    else:
+        show(result, again=shlex.join(["ngramspec", *_arguments(sys.argv[1:], seed)]))
+    return 1 if result.findings else 0
 
 
 def _given(

@@ -20,7 +20,7 @@ def ids_of(eos_token_id: Any) -> list[int]:
         ids = [eos_token_id] if not isinstance(eos_token_id, Iterable) else list(eos_token_id)
         return [index(token) for token in ids]
     except TypeError as error:  # a text, a number with a fraction, an array without dimensions
-        raise GuardError(f"eos_token_id must be a token id or a list of them, got {eos_token_id!r}") from error
+        raise GuardError(f"eos_token_id must be a token id or a list of them, got {shortened(eos_token_id)}") from error
 
 
 def warn_of_slips(schema: Any, text: str) -> None:
@@ -101,7 +101,7 @@ def check_text(text: object) -> None:
 def check_marker(name: str, marker: str) -> None:
     """Raise GuardError for what is no text, or an empty one."""
     if not isinstance(marker, str) or not marker:
-        raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")
+        raise GuardError(f"{name} must be a text of at least one character, got {shortened(marker)}")
     check_characters(name, marker)
 
 

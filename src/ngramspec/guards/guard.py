@@ -142,7 +142,7 @@ class Guard(_InAList):
         """One of `texts`."""
         choices = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else []
         if not choices or not all(isinstance(text, str) for text in choices):
-            way_out = f": write [{texts!r}]" if isinstance(texts, str) else way_out_of(texts)
+            way_out = f": write [{shortened(texts)}]" if isinstance(texts, str) else way_out_of(texts)
             raise GuardError(
                 f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}"
             )
@@ -190,7 +190,7 @@ class Guard(_InAList):
         if max_tokens is not None and (
             not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0
         ):
-            raise GuardError(f"max_tokens must be a whole number of tokens from 0 on, got {max_tokens!r}")
+            raise GuardError(f"max_tokens must be a whole number of tokens from 0 on, got {shortened(max_tokens)}")
         phased = Phased(self._compiled, marker, None, max_tokens)
         if max_tokens is not None:
             check_written(phased.start, self.vocabulary)

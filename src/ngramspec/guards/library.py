@@ -5,7 +5,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from ngramspec.errors import GuardError, did_you_mean
+from ngramspec.errors import GuardError, did_you_mean, shortened
 from ngramspec.guards.source import Kind, Source
 
 KINDS = {".lark": Kind.LARK, ".regex": Kind.REGEX, ".schema.json": Kind.JSON_SCHEMA}
@@ -30,7 +30,7 @@ def source(name: str) -> Source:
         raise GuardError(f"a grammar to load must be one by name, got {str(name)!r}: call Guard.grammar(Path(…))")
     if not isinstance(name, str) or name not in found:
         meant = did_you_mean(name, found)
-        raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {name!r}{meant}")
+        raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {shortened(name)}{meant}")
     kind, file = found[name]
     text = file.read_text(encoding="utf-8")
     return Source(kind, joined(text) if kind is Kind.REGEX else text)

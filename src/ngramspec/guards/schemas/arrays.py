@@ -21,7 +21,7 @@ def with_listed_arrays(node: Node, resolve: Resolve) -> Schema:
     if values is None:
         return node
     least, most = node.get("minItems", 0), min(node.get("maxItems", len(values)), len(values))
-    if sum(perm(len(values), length) for length in range(least, most + 1)) > MAX_ARRAYS:
+    if len(values) > MAX_ARRAYS or sum(perm(len(values), length) for length in range(least, most + 1)) > MAX_ARRAYS:
         return node
     arrays = [list(items) for length in range(least, most + 1) for items in permutations(values, length)]
     return node.made({"enum": arrays}, "uniqueItems")

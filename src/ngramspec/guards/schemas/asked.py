@@ -7,29 +7,35 @@ from types import FunctionType
 from typing import Any
 
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.schemas.parsing import check, parsed
 
 
 def schema_text(schema: Any) -> str:
-    """`schema` as JSON; raises GuardError for what is none."""
+    """`schema` as JSON; text that is JSON stays as it is. Raises GuardError for what is none."""
+    if isinstance(schema, str) and not is_type(schema):
+        value = parsed(schema)
+        _check_kind(value)
+        return "{}" if value is True else schema.strip()
     if is_type(schema):
         schema = _of_type(schema)
-    elif isinstance(schema, str):
-        schema = _read(schema)
     if schema is True:
         schema = {}
+    _check_kind(schema)
+    check(schema)
+    try:
+        return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except TypeError as error:
+        raise GuardError(
+            f"a schema must be JSON, got {shortened(schema)}: {error}: of a dict of types, write a TypedDict"
+        ) from error
+
+
+def _check_kind(schema: Any) -> None:
     if not isinstance(schema, dict | bool):
         raise GuardError(
             f"a schema must be a dict, JSON text, or a type as pydantic takes it, got {shortened(schema)}"
             + _way_out(schema)
         )
-    try:
-        return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except RecursionError as error:
-        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
-    except (TypeError, ValueError) as error:
-        raise GuardError(
-            f"a schema must be JSON, got {shortened(schema)}: {error}: of a dict of types, write a TypedDict"
-        ) from error
 
 
 def is_type(schema: Any) -> bool:
@@ -58,17 +64,6 @@ def _of_type(kind: Any) -> Any:
     except Exception as error:  # pydantic's own, of many kinds, and what a type itself raises
         reason = str(error).partition("\n")[0]
         raise GuardError(f"a type must have a JSON schema, got {shortened(kind)}: pydantic says: {reason}") from error
-
-
-def _read(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
-    except ValueError as error:
-        is_path = text.strip().endswith(".json") and "\n" not in text.strip()
-        way_out = ": pass the content of the file, Path(…).read_text()" if is_path else ""
-        raise GuardError(f"a schema as text must be JSON, got {shortened(text)}: {error}{way_out}") from error
 
 
 def _way_out(schema: Any) -> str:

@@ -28,6 +28,10 @@ MAX_DEPTH = 12
 """References that are followed into one another; what lies deeper may be endless."""
 
 
+MAX_TEXT = 200
+"""Letters of a text: the pattern of all others has a group inside of a group for each, and regexes bound that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What is known of all values that a complement is asked for.
@@ -198,6 +202,8 @@ def _other_values(node: Node, values: list[Any]) -> list[Schema]:
         found += [Node({"enum": left}, node.place)] if left else []
     if "string" in kinds:
         texts = [value for value in values if isinstance(value, str)]
+        if max(map(len, texts)) > MAX_TEXT:
+            raise NoComplementError("an enumeration of long texts")
         found.append(Node({"type": "string", "pattern": pattern_of_others(texts)}, node.place))
     numbers = sorted({value for value in values if type_of(value) == "number"})
     if numbers:

@@ -1,40 +1,181 @@
-"""Whether two schemas provably have no value in common. False says that no proof was found."""
+"""Whether two schemas provably have no value in common. False says that no proof was found.
 
-from collections.abc import Iterator
+A proof is sought for as many pairs as the budget has (`work.py`), each pair once: hostile schemas have names to the
+fifth power of them. Where the budget ends, so do the proofs, and what depends on them is refused or written out.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ngramspec.guards.schemas.complement import Resolve
 from ngramspec.guards.schemas.node import Node, Schema, named
 from ngramspec.guards.schemas.values import TYPES, key_of, type_of, types_of, values_of
+from ngramspec.guards.schemas.work import Work, current
 
 MAX_DEPTH = 6
 """How deep two schemas are compared; what lies deeper may be endless."""
+MAX_PARTS = 100
+"""Parts of a schema that are looked at; what more of them say is left out of the proof."""
 
 
-def are_disjoint(first: Schema, second: Schema, resolve: Resolve, depth: int = 0) -> bool:
-    """Whether no value is valid in both."""
-    if first is False or second is False:
-        return True
-    if first is True or second is True or depth > MAX_DEPTH:
+def are_disjoint(first: Schema, second: Schema, resolve: Resolve) -> bool:
+    """Whether no value is valid in both; found by types, values, bounds, items, and properties that must be there."""
+    return _Proof(resolve, current()).apart(first, second, 0)
+
+
+def are_told_apart(ways: Sequence[Schema], resolve: Resolve) -> bool:
+    """Whether no value is valid in two of `ways`, at one look at each: by types, by values, and by a tag.
+
+    A tag is a property that all objects among them require, each with values of its own; pydantic calls it a
+    discriminator. Hundreds of alternatives are told apart so, without comparing each with each.
+    """
+    parts = [list(parts_of(way, resolve)) for way in ways]
+    tag = _tag_of(parts, resolve)
+    whole: Counter[str] = Counter()
+    listed: Counter[Any] = Counter()
+    for way in parts:
+        if not way:  # true, or false
+            return False
+        values = {key_of(value) for each in map(values_of, way) if each is not None for value in each}
+        kinds = _types(way)
+        if not values and kinds == {"object"} and tag is not None:
+            values = {("object", key) for key in _values_of_tag(way, tag, resolve) or ()}
+        if values and not any(isinstance(key[1], frozenset) for key in values):  # a listed object may fit a tag too
+            listed.update(values)
+        else:
+            whole.update(kinds)
+    kinds_listed = Counter(key[0] for key in listed)
+    is_whole_alone = all(count == 1 and not kinds_listed[kind] for kind, count in whole.items())
+    return is_whole_alone and all(count == 1 for count in listed.values())
+
+
+def _tag_of(ways: list[list[Node]], resolve: Resolve) -> str | None:
+    """The property that most of `ways` require, with values that can be listed."""
+    names: Counter[str] = Counter()
+    for way in ways:
+        required = dict.fromkeys(name for part in way for name in part.get("required", ()))
+        names.update(name for name in islice(required, MAX_PARTS) if _values_of_tag(way, name, resolve))
+    return max(names, key=names.__getitem__, default=None)
+
+
+def _values_of_tag(way: list[Node], name: str, resolve: Resolve) -> set[Any] | None:
+    """The values that property `name` can have in `way`, which requires it; None where they cannot be listed."""
+    if not any(name in part.get("required", ()) for part in way):
+        return None
+    for part in way:
+        known = part.get("properties", {}).get(name, True)
+        for each in parts_of(known, resolve):
+            values = values_of(each)
+            if values is not None:
+                return {key_of(value) for value in values}
+    return None
+
+
+class _Proof:
+    def __init__(self, resolve: Resolve, work: Work) -> None:
+        self._resolve = resolve
+        self._work = work
+
+    def apart(self, first: Schema, second: Schema, depth: int) -> bool:
+        """Whether no value is valid in both, as far as the budget goes."""
+        first, second = self._meant(first), self._meant(second)
+        if first is False or second is False:
+            return True
+        if first is True or second is True or depth > MAX_DEPTH:
+            return False
+        work = self._work
+        pair = (id(first), id(second), depth)
+        if pair in work.proofs:
+            return work.proofs[pair]
+        if work.comparisons <= 0:
+            return False
+        work.comparisons -= 1
+        work.proofs[pair] = False  # while it is sought, and where it comes back to itself
+        work.compared.append((first, second))  # kept, for a proof is known by their identities
+        work.proofs[pair] = self._sought(first, second, depth)
+        return work.proofs[pair]
+
+    def _meant(self, schema: Schema) -> Schema:
+        """What a schema that is nothing but a reference leads to."""
+        for _ in range(MAX_PARTS):
+            if isinstance(schema, bool) or list(schema) != ["$ref"]:
+                break
+            schema = self._resolve(named(schema))
+        return schema
+
+    def _sought(self, first: Node, second: Node, depth: int) -> bool:
+        ours, theirs = list(parts_of(first, self._resolve)), list(parts_of(second, self._resolve))
+        common = _types(ours) & _types(theirs)
+        if all(self._differ(kind, ours, theirs, depth + 1) for kind in sorted(common)):
+            return True
+        return any(
+            "anyOf" in part and all(self.apart(way, other, depth + 1) for way in part["anyOf"])
+            for parts, other in ((ours, second), (theirs, first))
+            for part in parts
+        )
+
+    def _differ(self, kind: str, ours: list[Node], theirs: list[Node], depth: int) -> bool:
+        """Whether no value of type `kind` fits both."""
+        both = [*ours, *theirs]
+        lists = [{key_of(value) for value in values} for values in map(values_of, both) if values is not None]
+        if lists and not any(key[0] == kind for key in set.intersection(*lists)):
+            return True
+        if kind == "number":
+            return _is_empty_range(both)
+        if kind == "string":
+            return _is_empty(both, "minLength", "maxLength")
+        if kind == "array":
+            return _is_empty(both, "minItems", "maxItems") or self._some_item_differs(ours, theirs, depth)
+        if kind == "object":
+            return _is_empty(both, "minProperties", "maxProperties") or self._some_property_differs(both, depth)
         return False
-    for one, other in ((first, second), (second, first)):
-        for part in parts_of(one, resolve):
-            if "anyOf" in part and all(are_disjoint(way, other, resolve, depth + 1) for way in part["anyOf"]):
-                return True
-    ours, theirs = list(parts_of(first, resolve)), list(parts_of(second, resolve))
-    common = _types(ours) & _types(theirs)
-    return all(_differ(kind, ours, theirs, resolve, depth + 1) for kind in common)
+
+    def _some_item_differs(self, ours: list[Node], theirs: list[Node], depth: int) -> bool:
+        least = max((part.get("minItems", 0) for part in (*ours, *theirs)), default=0)
+        return any(
+            self.apart(one, other, depth)
+            for index in range(min(least, 8))
+            for one in _items(ours, index)
+            for other in _items(theirs, index)
+            if self._work.comparisons > 0
+        )
+
+    def _some_property_differs(self, parts: list[Node], depth: int) -> bool:
+        """Whether a property that one of them requires cannot fit all: a tag first, which has a value of its own."""
+        required = dict.fromkeys(name for part in parts for name in part.get("required", ()))
+        known = {name: [_property(part, name) for part in parts] for name in islice(required, MAX_PARTS)}
+        tags = sorted(known, key=lambda name: not any(map(_is_listed, known[name])))
+        return any(
+            self.apart(one, other, depth)
+            for name in tags
+            for index, one in enumerate(known[name])
+            for other in known[name][index:]
+            if (one is not other or one is False) and self._work.comparisons > 0
+        )
 
 
-def parts_of(schema: Schema, resolve: Resolve, depth: int = 0) -> Iterator[Node]:
-    """Schemas that a value of `schema` is valid in, all of them: itself, and what it names and combines."""
-    if isinstance(schema, bool) or depth > MAX_DEPTH:
-        return
-    yield schema
-    if "$ref" in schema:
-        yield from parts_of(resolve(named(schema)), resolve, depth + 1)
-    for child in schema.get("allOf", ()):
-        yield from parts_of(child, resolve, depth + 1)
+def parts_of(schema: Schema, resolve: Resolve) -> Iterator[Node]:
+    """Schemas that a value of `schema` is valid in, all of them: itself, and what it names and combines.
+
+    Each once, and no more than MAX_PARTS.
+    """
+    seen: set[int] = set()
+    left = [schema]
+    while left and len(seen) < MAX_PARTS:
+        part = left.pop()
+        if isinstance(part, bool) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        left += reversed(part.get("allOf", ()))
+        if "$ref" in part:
+            left.append(resolve(named(part)))
+
+
+def _is_listed(schema: Schema) -> bool:
+    return isinstance(schema, Node) and ("const" in schema or "enum" in schema)
 
 
 def _types(parts: list[Node]) -> set[str]:
@@ -47,23 +188,6 @@ def _types(parts: list[Node]) -> set[str]:
     return found
 
 
-def _differ(kind: str, ours: list[Node], theirs: list[Node], resolve: Resolve, depth: int) -> bool:
-    """Whether no value of type `kind` fits both."""
-    both = [*ours, *theirs]
-    lists = [{key_of(value) for value in values} for values in map(values_of, both) if values is not None]
-    if lists and not any(key[0] == kind for key in set.intersection(*lists)):
-        return True
-    if kind == "number":
-        return _is_empty(both, "minimum", "maximum") or _is_empty_range(both)
-    if kind == "string":
-        return _is_empty(both, "minLength", "maxLength")
-    if kind == "array":
-        return _is_empty(both, "minItems", "maxItems") or _some_item_differs(ours, theirs, resolve, depth)
-    if kind == "object":
-        return _is_empty(both, "minProperties", "maxProperties") or _some_property_differs(ours, theirs, resolve, depth)
-    return False
-
-
 def _is_empty(parts: list[Node], least: str, most: str) -> bool:
     lows = [part[least] for part in parts if least in part]
     highs = [part[most] for part in parts if most in part]
@@ -71,27 +195,16 @@ def _is_empty(parts: list[Node], least: str, most: str) -> bool:
 
 
 def _is_empty_range(parts: list[Node]) -> bool:
-    lows = [
-        (part[keyword], keyword) for keyword in ("minimum", "exclusiveMinimum") for part in parts if keyword in part
-    ]
-    highs = [
-        (part[keyword], keyword) for keyword in ("maximum", "exclusiveMaximum") for part in parts if keyword in part
-    ]
-    return any(
-        low > high or (low == high and (least, most) != ("minimum", "maximum"))
-        for low, least in lows
-        for high, most in highs
-    )
+    lows = [(part[keyword], keyword == "exclusiveMinimum") for keyword in _LOWS for part in parts if keyword in part]
+    highs = [(part[keyword], keyword == "exclusiveMaximum") for keyword in _HIGHS for part in parts if keyword in part]
+    if not lows or not highs:
+        return False
+    low, is_low_out = max(lows)
+    high, is_high_out = min(highs, key=lambda bound: (bound[0], not bound[1]))
+    return bool(low > high or (low == high and (is_low_out or is_high_out)))
 
 
-def _some_item_differs(ours: list[Node], theirs: list[Node], resolve: Resolve, depth: int) -> bool:
-    least = max((part.get("minItems", 0) for part in (*ours, *theirs)), default=0)
-    return any(
-        are_disjoint(one, other, resolve, depth)
-        for index in range(min(least, 8))
-        for one in _items(ours, index)
-        for other in _items(theirs, index)
-    )
+_LOWS, _HIGHS = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
 
 
 def _items(parts: list[Node], index: int) -> list[Schema]:
@@ -99,18 +212,6 @@ def _items(parts: list[Node], index: int) -> list[Schema]:
         part["prefixItems"][index] if index < len(part.get("prefixItems", ())) else part.get("items", True)
         for part in parts
     ]
-
-
-def _some_property_differs(ours: list[Node], theirs: list[Node], resolve: Resolve, depth: int) -> bool:
-    """Whether a property that one of them requires cannot fit both."""
-    required = dict.fromkeys(name for part in (*ours, *theirs) for name in part.get("required", ()))
-    return any(
-        are_disjoint(one, other, resolve, depth)
-        for name in required
-        for one in (_property(part, name) for part in (*ours, *theirs))
-        for other in (_property(part, name) for part in (*ours, *theirs))
-        if one is not other or one is False
-    )
 
 
 def _property(part: Node, name: str) -> Any:

@@ -12,6 +12,8 @@ from collections.abc import Collection
 from ngramspec.guards.schemas.node import Node, Schema, children, mapped
 
 ANY = r"[\s\S]"
+MAX_NAME = 200
+"""Letters of a name: the pattern of all others has a group inside of a group for each, and regexes bound that."""
 WITHOUT_CODES = {"x-guidance": {"json_allowed_escapes": 'nrbtf\\"'}}
 """What keeps llguidance from writing any character by its code; control characters without a letter are lost."""
 
@@ -45,6 +47,8 @@ def _is_open(node: Node) -> bool:
 
 def _is_sayable(node: Node) -> bool:
     """Names that fit no pattern are no pattern of ours, and llguidance does not count properties beside one."""
+    if any(len(name) > MAX_NAME for name in node.get("properties", ())):
+        return False
     return not node.keys() & {"patternProperties", "minProperties", "maxProperties"}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ngramspec.guards.schemas.complement import Frame, NoComplementError, Resolve, both, complement, either
-from ngramspec.guards.schemas.disjoint import are_disjoint, parts_of
+from ngramspec.guards.schemas.disjoint import are_disjoint, are_told_apart, parts_of
 from ngramspec.guards.schemas.node import Node, Schema
 
 CONDITION = ("if", "then", "else")
@@ -61,6 +61,8 @@ def with_choices(node: Node, resolve: Resolve) -> Schema:
     if "oneOf" not in node:
         return node
     ways: Sequence[Schema] = [way for way in node["oneOf"] if way is not False]
+    if are_told_apart(ways, resolve):
+        return also(node, either(node, ways), without=("oneOf",), said="oneOf")
     if len(ways) ** 2 > MAX_PAIRS * 2:
         return node
     try:

@@ -7,6 +7,8 @@ go along with the root.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ngramspec.guards.schemas.work import spend
+
 ONE = (
     "not", "if", "then", "else", "items", "contains", "propertyNames", "additionalProperties",
     "unevaluatedItems", "unevaluatedProperties",
@@ -21,6 +23,7 @@ class Node(dict[str, Any]):
     def __init__(self, keywords: Mapping[str, Any], place: str, names: Mapping[str, str] | None = None) -> None:
         """place: a JSON pointer. names: what the user wrote for a keyword, where it was something else."""
         super().__init__(keywords)
+        spend(1 + sum(len(value) for value in keywords.values() if isinstance(value, dict | list)), place)
         self.place = place
         self.names = dict(names or {})
 
@@ -40,12 +43,26 @@ class Node(dict[str, Any]):
 
     def pointer(self, keyword: str) -> str:
         """The place of `keyword` in the user's schema."""
-        return f"{self.place}/{escaped(self.said(keyword))}"
+        return stepped(self.place, self.said(keyword))
+
+
+MAX_STEP, MAX_PLACE = 100, 500
+"""Letters of a step, and of a place, that are kept: a place is for people, and a hostile one would fill the memory."""
 
 
 def escaped(name: str) -> str:
-    """`name` as a step of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
+    """`name` as a step of a JSON pointer (RFC 6901); of a long one, the beginning."""
+    shown = name if len(name) <= MAX_STEP else f"{name[:MAX_STEP]}…"
+    return shown.replace("~", "~0").replace("/", "~1")
+
+
+def stepped(place: str, *steps: str | int) -> str:
+    """The place that `steps` lead to from `place`; of a long one, the beginning."""
+    for step in steps:
+        if len(place) > MAX_PLACE:
+            return place if place.endswith("/…") else f"{place}/…"
+        place = f"{place}/{escaped(str(step))}"
+    return place
 
 
 def children(node: Node) -> Iterator[tuple[str, Any]]:

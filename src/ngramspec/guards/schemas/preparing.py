@@ -1,6 +1,5 @@
 """From the user's schema to the one that a backend is given."""
 
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -8,11 +7,12 @@ from ngramspec.errors import GuardError, UnsupportedError, shortened
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
 from ngramspec.guards.schemas.constructs import missing
 from ngramspec.guards.schemas.dialects import in_rust, regex_in_xgrammar
+from ngramspec.guards.schemas.parsing import parsed
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.rewriting import Rewriter
-from ngramspec.guards.schemas.terminals.decimals import MAX_DIGITS
+from ngramspec.guards.schemas.work import budget
 from ngramspec.guards.source import Backend, Whitespace
 
 MAX_LETTERS = 500_000
@@ -32,19 +32,17 @@ def prepared(
         raise GuardError(
             f"a schema must have at most {MAX_LETTERS} letters, got {len(text)}: leave out what is not used"
         )
-    refuser = Refuser(backend, {name: dialect.reason for name, dialect in DIALECTS.items()})
-    try:
+    refuser = Refuser(backend, DIALECTS[backend].reason)
+    with budget():
         if backend == "llguidance":
             said = _in_lark(text, refuser, lenient, whitespace)
         else:
-            said = _said(json.loads(text), backend, refuser, lenient)
-    except RecursionError as error:
-        raise GuardError("a schema must be nested less deeply: give its parts names under $defs") from error
+            said = _said(parsed(text), backend, refuser, lenient)
     return said, [str(refusal) for refusal in refuser.refusals]
 
 
 def _in_lark(text: str, refuser: Refuser, lenient: bool, whitespace: Whitespace) -> str:
-    root, definitions = read(json.loads(text, parse_float=_exact))
+    root, definitions = read(parsed(text, _exact))
     said = for_llguidance.said(root, definitions, refuser, whitespace)
     if not lenient:
         refuser.check()
@@ -54,7 +52,7 @@ def _in_lark(text: str, refuser: Refuser, lenient: bool, whitespace: Whitespace)
 def _exact(number: str) -> Decimal | int:
     """A number that is written with a point or an exponent, with all its digits."""
     found = Decimal(number)
-    return int(found) if found.adjusted() < MAX_DIGITS and found == found.to_integral_value() else found
+    return int(found) if found == found.to_integral_value() else found
 
 
 def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> str:

@@ -4,13 +4,17 @@ A keyword means what the drafts say that have it. One that is newer or older tha
 well: who writes `const` into a schema of draft 4 means it, and what is generated is valid either way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ngramspec.errors import GuardError, shortened
-from ngramspec.guards.schemas.dialect import URIS, declared_draft, draft_of
+from ngramspec.guards.schemas.circles import check_circles
+from ngramspec.guards.schemas.dialect import draft_of, not_a_schema
 from ngramspec.guards.schemas.formats import DEFINED
-from ngramspec.guards.schemas.node import MANY, NAMED, ONE, Node, Schema, children, escaped, named
+from ngramspec.guards.schemas.node import MANY, NAMED, ONE, Node, Schema, stepped
+from ngramspec.guards.schemas.resolving import Home, Resources
+from ngramspec.guards.schemas.shapes import ANY_DRAFT
+from ngramspec.guards.schemas.wellformed import fault_in_pattern
 
 PLAIN = (
     "type", "enum", "const", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
@@ -19,55 +23,65 @@ PLAIN = (
 COUNTS = (
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
 )  # fmt: skip
-IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+READ = (*PLAIN, *COUNTS, *ONE, *MANY, *NAMED, "additionalItems", "dependencies", *REFERENCES)
+UNEVALUATED = frozenset(["unevaluatedItems", "unevaluatedProperties"])
+DYNAMIC = {"$dynamicRef": "$dynamicAnchor", "$recursiveRef": "$recursiveAnchor"}
 
 
 def read(document: dict[str, Any] | bool) -> tuple[Schema, dict[str, Schema]]:
     """The schema in normal form, and the definitions that its references name.
 
+    document: as `parsing.parsed` reads it, which bounds how deep it is.
     Raises GuardError for what is no valid schema, and for references that lead nowhere, elsewhere or in a circle.
     """
     if isinstance(document, bool):
         return document, {}
     reader = _Reader(document, draft_of(document))
     root = reader.root()
-    _check_circles(root, reader.definitions)
+    check_circles(root, reader.definitions)
     return root, reader.definitions
 
 
 class _Reader:
     def __init__(self, document: dict[str, Any], draft: int) -> None:
-        from jsonschema_specifications import REGISTRY
-        from referencing.jsonschema import specification_with
-
         self.definitions: dict[str, Schema] = {}
         self._document = document
-        self._draft = draft
+        self._resources = Resources(document, draft)
         self._names: dict[int, str] = {}
-        self._is_evaluated = any(_count(document, f"unevaluated{what}") for what in ("Items", "Properties"))
-        self._places = {id(value): place for place, value in _objects(document, "")}
-        resource = specification_with(URIS[draft]).create_resource(document)
-        uri = resource.id() or ""
-        self._resolver: Any = REGISTRY.with_resource(uri, resource).crawl().resolver(uri)
+        self._waiting: list[tuple[str, Any, str, Home]] = []
+        self._places: dict[int, str] = {}
+        self._is_evaluated = False
+        self._num_anchors = dict.fromkeys(DYNAMIC.values(), 0)
+        for place, found in _objects(document):
+            self._places[id(found)] = place
+            self._is_evaluated |= not UNEVALUATED.isdisjoint(found)
+            for keyword in self._num_anchors.keys() & found.keys():
+                self._num_anchors[keyword] += 1
 
     def root(self) -> Schema:
-        return self._read(self._document, "", self._resolver, self._draft)
+        """The schema itself; then what its references name, and theirs, one after another and not inside of it."""
+        root = self._read(self._document, "", self._resources.root)
+        while self._waiting:
+            name, target, place, home = self._waiting.pop()
+            self.definitions[name] = self._read(target, place, home)
+        return root
 
-    def _read(self, schema: Any, place: str, resolver: Any, draft: int) -> Schema:
+    def _read(self, schema: Any, place: str, home: Home) -> Schema:
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
-            raise GuardError(f"a schema must be an object, true or false, got {shortened(schema)} at {place}")
-        draft = declared_draft(schema) or draft
-        if place and any(isinstance(schema.get(name), str) for name in ("$id", "id")):
-            resolver = _inside(schema, resolver, draft)
-        if "$ref" in schema and draft <= 7:  # nothing else counts beside it
-            return Node({"$ref": self._named(schema["$ref"], f"{place}/$ref", resolver, draft)}, place)
+            raise GuardError(f"{not_a_schema(schema)} at {place or 'its root'}")
+        home = self._resources.home_of(schema, home)
+        if "$ref" in schema and home.draft <= 7:  # nothing else counts beside it
+            _check(schema, place, ("$ref",))
+            return Node({"$ref": self._named(schema["$ref"], stepped(place, "$ref"), home)}, place)
+        _check(schema, place, READ)
         node = Node({key: schema[key] for key in PLAIN if key in schema}, place)
         node |= {key: _whole(schema[key]) for key in COUNTS if key in schema}
 
         def read(value: Any, *steps: str | int) -> Schema:
-            return self._read(value, place + "".join(f"/{escaped(str(step))}" for step in steps), resolver, draft)
+            return self._read(value, stepped(place, *steps), home)
 
         node |= {key: read(schema[key], key) for key in ONE if key in schema and not isinstance(schema[key], list)}
         node |= {
@@ -87,62 +101,71 @@ class _Reader:
             found = needed if isinstance(needed, list) else read(needed, "dependencies", name)
             node[kind] = node.get(kind, {}) | {name: found}
             node.names[kind] = "dependencies"
-        for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+        for keyword in REFERENCES:
             if keyword in schema:
-                self._refer(node, keyword, schema[keyword], resolver, draft)
+                self._refer(node, keyword, schema[keyword], home)
         return _without_moot(_with_exclusive_bounds(node), self._is_evaluated)
 
-    def _refer(self, node: Node, keyword: str, reference: str, resolver: Any, draft: int) -> None:
+    def _refer(self, node: Node, keyword: str, reference: str, home: Home) -> None:
         """Add a reference; one that depends on who refers stays as it is, unless nothing can come of that."""
-        dynamic = {"$dynamicRef": "$dynamicAnchor", "$recursiveRef": "$recursiveAnchor"}.get(keyword)
-        if dynamic is not None and _count(self._document, dynamic) > 1:
+        if self._num_anchors.get(DYNAMIC.get(keyword, ""), 0) > 1:
             node[keyword] = reference
             return
-        target = self._named(reference, node.pointer(keyword), resolver, draft)
+        target = self._named(reference, node.pointer(keyword), home)
         if "$ref" in node:
             node["allOf"] = [*node.get("allOf", []), Node({"$ref": target}, node.place, {"$ref": keyword})]
         else:
             node["$ref"] = target
             node.names["$ref"] = keyword
 
-    def _named(self, reference: str, place: str, resolver: Any, draft: int) -> str:
-        """The name of the definition that `reference` names, read when it is named first."""
-        from referencing.exceptions import Unresolvable
-
+    def _named(self, reference: str, place: str, home: Home) -> str:
+        """The name of the definition that `reference` names, which is read later if it is named first."""
         try:
-            found = resolver.lookup(reference)
-        except (Unresolvable, ValueError) as error:
+            target, found = self._resources.found(reference, home)
+        except LookupError as error:
             raise GuardError(
-                f"a reference must name a schema inside of its own, got {reference!r} at {place}:"
+                f"a reference must name a schema inside of its own, got {shortened(reference)} at {place}:"
                 " put what it names under $defs, for nothing is fetched"
             ) from error
-        target = found.contents
         name = self._names.get(id(target)) if isinstance(target, dict) else None
         if name is None:
             name = f"d{len(self.definitions)}"
             self._names[id(target)] = name
-            self.definitions[name] = True  # stands in while it is read, for it may name itself
-            home = self._places.get(id(target), reference.removeprefix("#"))
-            self.definitions[name] = self._read(target, home, found.resolver, draft)
+            self.definitions[name] = True  # stands in until it is read
+            written = stepped("", *reference.removeprefix("#").lstrip("/").split("/"))
+            self._waiting.append((name, target, self._places.get(id(target), written), found))
         return f"#/$defs/{name}"
 
 
-def _objects(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        yield place, value
-    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, child in steps:
-        yield from _objects(child, f"{place}/{escaped(str(step))}")
+def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
+    """Raise GuardError where a keyword, of whichever draft, has a value that it has in none.
+
+    The schema's own draft has been asked, but not about keywords of others, nor about what only a reference leads to.
+    """
+    for keyword in keywords:
+        if keyword in schema and not ANY_DRAFT[keyword].fits(schema[keyword]):
+            raise GuardError(
+                f"a schema must be valid JSON Schema, got at {stepped(place, keyword)}: {keyword!r} must be"
+                f" {ANY_DRAFT[keyword].words}, got {shortened(schema[keyword])}"
+            )
+    patterns = [schema["pattern"]] if "pattern" in keywords and "pattern" in schema else []
+    for keyword, found in (("pattern", patterns), ("patternProperties", schema.get("patternProperties", ()))):
+        for pattern in found:
+            fault = fault_in_pattern(pattern)
+            if fault is not None:
+                where = stepped(place, keyword)
+                raise GuardError(f"a pattern must be a regex of ECMA-262, got {shortened(pattern)} at {where}: {fault}")
 
 
-def _inside(schema: dict[str, Any], resolver: Any, draft: int) -> Any:
-    from referencing.jsonschema import specification_with
-
-    return resolver.in_subresource(specification_with(URIS[draft]).create_resource(schema))
-
-
-def _count(document: Any, keyword: str) -> int:
-    return sum(keyword in found for _, found in _objects(document, ""))
+def _objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All objects in `document`, schemas or not, and their places."""
+    left = [("", document)]
+    while left:
+        place, value = left.pop()
+        if isinstance(value, dict):
+            yield place, value
+        steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        left += [(stepped(place, step), child) for step, child in steps if isinstance(child, dict | list)]
 
 
 def _whole(number: Any) -> Any:
@@ -181,25 +204,3 @@ def _without_moot(node: Node, is_evaluated: bool) -> Node:
     if node.get("uniqueItems") is False or node.get("maxItems", 2) <= 1:
         node.pop("uniqueItems", None)
     return node
-
-
-def _check_circles(root: Schema, definitions: dict[str, Schema]) -> None:
-    """Raise GuardError where a schema is itself, or a combination of itself and others, at the same value."""
-    done: set[str] = set()
-
-    def visit(schema: Schema, inside: tuple[str, ...]) -> None:
-        for keyword, child in children(schema) if isinstance(schema, Node) else ():
-            if keyword in IN_PLACE:
-                visit(child, inside)
-        if not isinstance(schema, Node) or "$ref" not in schema:
-            return
-        name = named(schema)
-        if name in inside:
-            raise GuardError(f"a reference must lead to a schema, got a circle at {schema.pointer('$ref')}")
-        if name not in done:
-            visit(definitions[name], (*inside, name))
-            done.add(name)
-
-    visit(root, ())
-    for name, definition in definitions.items():
-        visit(definition, (name,))

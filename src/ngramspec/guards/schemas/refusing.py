@@ -1,6 +1,6 @@
 """What a backend would not enforce: found, named, and left out where that is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ngramspec.errors import UnsupportedError
@@ -13,29 +13,46 @@ ALONG = {"contains": ("minContains", "maxContains"), "if": ("then", "else")}
 """Keywords that mean nothing without another one."""
 DEPENDENT = {keyword for keywords in ALONG.values() for keyword in keywords}
 
+INSTEAD = {
+    "uniqueItems": "list the items in an enum, bound their number, or look for repetitions in what was generated",
+    "contains": "say it of a position with prefixItems, or of all items",
+    "not": "say what may be there: an enum, a pattern, other types",
+    "oneOf": "write anyOf where no value fits two of them, or give each a property with a const of its own",
+    "if": "write anyOf with a const of the property that decides",
+    "then": "write anyOf with a const of the property that decides",
+    "else": "write anyOf with a const of the property that decides",
+    "propertyNames": "write patternProperties, and additionalProperties false",
+    "patternProperties": "take patterns of which no name fits two",
+    "unevaluatedProperties": "write all properties into one schema, and additionalProperties false",
+    "unevaluatedItems": "write all items into one schema with prefixItems, and items false",
+    "$dynamicRef": "write $ref",
+    "$recursiveRef": "write $ref",
+    "format": "write a pattern",
+}
+"""What could be written instead of a keyword that is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A keyword that a backend does not enforce, where it is, why, and which backends do."""
+    """A keyword that a backend does not enforce, where it is, and why."""
 
     keyword: str
     place: str
     reason: str
-    able: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """As errors and warnings say it."""
-        others = " and ".join(f"backend={name!r}" for name in self.able)
-        return f"{self.keyword!r} at {self.place} ({self.reason}); {others or 'no backend'} enforces it"
+        """As errors and warnings say it: with what could be written instead, where that is known."""
+        instead = INSTEAD.get(self.keyword)
+        return f"{self.keyword!r} at {self.place} ({self.reason})" + ("" if instead is None else f": {instead}")
 
 
 class Refuser:
     """Takes out of schemas what a backend does not enforce, and says what that was."""
 
-    def __init__(self, backend: str, reasons: Mapping[str, Reason]) -> None:
+    def __init__(self, backend: str, reason: Reason) -> None:
         self.refusals: list[Refusal] = []
         self._backend = backend
-        self._reasons = reasons
+        self._reason = reason
 
     def enforced(self, schema: Schema) -> Schema:
         """What the backend enforces of `schema`."""
@@ -43,7 +60,7 @@ class Refuser:
             return schema
         node = mapped(schema, self.enforced)
         for keyword in sorted(schema, key=DEPENDENT.__contains__):
-            reason = self._reasons[self._backend](schema, keyword) if keyword in node else None
+            reason = self._reason(schema, keyword) if keyword in node else None
             if reason is not None:
                 self.refuse(schema, keyword, reason)
                 node = without(node, keyword)
@@ -51,9 +68,7 @@ class Refuser:
 
     def refuse(self, node: Node, keyword: str, reason: str) -> None:
         """Note that `keyword` is not enforced."""
-        others = (name for name in self._reasons if name != self._backend)
-        able = tuple(name for name in others if self._reasons[name](node, keyword) is None)
-        self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason, able))
+        self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason))
 
     def check(self) -> None:
         """Raise UnsupportedError for what was refused."""

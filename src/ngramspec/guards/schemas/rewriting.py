@@ -1,6 +1,6 @@
 """Keywords that few enforce, said in those that all do, wherever the meaning stays exactly the same.
 
-What cannot be said otherwise stays, and is refused by name later on (`enforcing.py`).
+What cannot be said otherwise stays, and is refused by name later on (`refusing.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,26 @@ Rule = Callable[[Node, Resolve], Schema]
 
 MAX_PARTS = 20_000
 """Schemas inside of one another that rewriting may lead to."""
+MAX_DEPTH = 120
+"""Schemas inside of one another along one way; each takes several frames of whatever goes down into them."""
+MAX_CHAIN = 8
+"""Definitions that are rewritten inside of one another; a chain of more is rewritten link by link, later."""
 
 
-def _num_parts(schema: Schema, limit: int) -> int:
-    """How many schemas are inside of `schema`, itself included; counted up to a little more than `limit`."""
-    number, waiting = 0, [schema]
-    while waiting and number <= limit:
+def _check_size(schema: Schema, place: str) -> None:
+    """Raise GuardError where `schema` has too many schemas inside of it, itself included, or lies too deep."""
+    number, waiting = 0, [(schema, 1)]
+    while waiting:
+        current, depth = waiting.pop()
         number += 1
-        current = waiting.pop()
+        if number > MAX_PARTS or depth > MAX_DEPTH:
+            limit = f"at most {MAX_PARTS} parts" if number > MAX_PARTS else f"parts at most {MAX_DEPTH} deep"
+            raise GuardError(
+                f"a schema must have {limit} once its conditions are written out, got more at {place or 'the root'}:"
+                " nest fewer of them"
+            )
         if isinstance(current, Node):
-            waiting += [child for _, child in children(current)]
-    return number
+            waiting += [(child, depth + 1) for _, child in children(current)]
 
 
 class Rewriter:
@@ -34,6 +43,7 @@ class Rewriter:
         self._rules = rules
         self._read = definitions
         self._rewritten: dict[str, Schema] = {}
+        self._chain = 0
 
     def rewritten(self, schema: Schema) -> Schema:
         """A schema for the same values; the schemas inside of it come first.
@@ -48,16 +58,18 @@ class Rewriter:
                 break
             before = node
             node = rule(node, self.definition)
-            if node is not before and _num_parts(node, MAX_PARTS) > MAX_PARTS:
-                raise GuardError(
-                    f"a schema must have at most {MAX_PARTS} parts once its conditions are written out, got more at"
-                    f" {before.place or 'the root'}: nest fewer of them"
-                )
+            if node is not before:
+                _check_size(node, before.place)
         return node
 
     def definition(self, name: str) -> Schema:
-        """A definition, rewritten; while that is under way, as it was read."""
-        if name not in self._rewritten:
-            self._rewritten[name] = self._read[name]
-            self._rewritten[name] = self.rewritten(self._read[name])
+        """A definition, rewritten; as it was read while that is under way, or is asked for along a long chain."""
+        if name in self._rewritten:
+            return self._rewritten[name]
+        if self._chain >= MAX_CHAIN:
+            return self._read[name]
+        self._chain += 1
+        self._rewritten[name] = self._read[name]
+        self._rewritten[name] = self.rewritten(self._read[name])
+        self._chain -= 1
         return self._rewritten[name]

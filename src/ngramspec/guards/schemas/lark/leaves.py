@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
 from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers, strings
 from ngramspec.guards.schemas.terminals.decimals import digits_of
+from ngramspec.guards.schemas.terminals.probing import is_possible
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
@@ -110,12 +111,9 @@ def holds(shape: Texts, text: str) -> bool:
 
 
 def is_empty(shape: Texts) -> bool:
-    """Whether `shape` allows no text at all, as far as llguidance finds out. Raises NotSayableError."""
-    matcher = _matcher(shape)
-    if matcher is None:
-        return True
-    mask = matcher.compute_bitmask()
-    return matcher.is_error() or not any(mask[:32])
+    """Whether `shape` allows no text at all. Raises NotSayableError, also where llguidance gives up on it."""
+    found = of_texts(shape)
+    return found is None or not is_possible(found)
 
 
 def _passes(test: Test, text: str) -> bool:

@@ -1,0 +1,159 @@
+"""JSON of a stranger, read within limits: they are checked before anything goes down into it."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.schemas.node import stepped
+
+MAX_DEPTH = 100
+"""Lists and objects inside of one another; of 2061 real schemas the deepest has 63."""
+MAX_DIGITS = 400
+"""Digits of a number, before and after its point, and the largest power of ten: floats end at 308."""
+MAX_VALUES = 500_000
+"""Values in one schema; as text each takes a letter at least."""
+
+_DEEP = "give its parts names under $defs, and refer to them"
+_PIECE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+"""A string, to its end or to that of the text; or a bracket."""
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
+    """The value of a JSON text. Raises GuardError for what is no JSON, or beyond the limits above.
+
+    fraction: reads a number that is written with a point or an exponent.
+    """
+    check_depth(text)
+
+    def read_fraction(written: str) -> Any:
+        _check_fraction(written)
+        return fraction(written)
+
+    try:
+        value = json.loads(
+            text, parse_int=_integer, parse_float=read_fraction, parse_constant=_constant, object_pairs_hook=_once
+        )
+    except GuardError:
+        raise
+    except ValueError as error:
+        raise GuardError(f"a schema as text must be JSON, got {shortened(text)}: {error}{_way_out(text)}") from error
+    if _HALF.search(text):
+        check(value)
+    return value
+
+
+def check(value: Any) -> None:
+    """Raise GuardError, with its place, for what is no JSON in an object of Python's, or beyond the limits."""
+    for number, (place, depth, each) in enumerate(_values(value), start=1):
+        if depth > MAX_DEPTH:
+            raise GuardError(f"a schema must be nested at most {MAX_DEPTH} deep, got more at {place}: {_DEEP}")
+        if number > MAX_VALUES:
+            raise GuardError(f"a schema must have at most {MAX_VALUES} values, got more: leave out what is not used")
+        if isinstance(each, str):
+            _check_text(each, place)
+        elif isinstance(each, int | float | Decimal):
+            _check_number(each, place)
+        elif isinstance(each, dict):
+            for key in each:
+                _check_key(key, place)
+        elif each is not None and not isinstance(each, list | tuple):
+            raise GuardError(
+                f"a schema must be JSON, got {shortened(each)} at {place or 'its root'}: of a dict of types, write a"
+                " TypedDict"
+            )
+
+
+def _values(value: Any) -> Iterator[tuple[str, int, Any]]:
+    """`value` and all inside of it, with places and depths; what lies too deep is the last that is looked into."""
+    left = [("", 1, value)]
+    while left:
+        place, depth, each = left.pop()
+        yield place, depth, each
+        steps = each.items() if isinstance(each, dict) else enumerate(each) if isinstance(each, list | tuple) else ()
+        left += [(stepped(place, step), depth + 1, child) for step, child in steps]
+
+
+def check_depth(text: str) -> None:
+    """Raise GuardError where JSON text is nested too deeply: linear, and right about any text that is no JSON too."""
+    depth = 0
+    for piece in _PIECE.finditer(text):
+        found = piece[0]
+        if found in ("[", "{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = text.count("\n", 0, piece.start()) + 1
+                raise GuardError(
+                    f"a schema must be nested at most {MAX_DEPTH} deep, got more at line {line}, character"
+                    f" {piece.start()}: {_DEEP}"
+                )
+        elif found in ("]", "}"):
+            depth -= 1
+
+
+def _check_text(text: str, place: str) -> None:
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise GuardError(
+            f"a schema must be text, got half a surrogate pair in {shortened(text)} at {place or 'its root'}: write"
+            " both halves, or the letter itself"
+        )
+
+
+def _check_key(key: Any, place: str) -> None:
+    if not isinstance(key, str):
+        raise GuardError(
+            f"a key of a schema must be a text, got {shortened(key)} at {place or 'its root'}: write it in quotes"
+        )
+    _check_text(key, place)
+
+
+def _check_number(number: float | Decimal, place: str) -> None:
+    if isinstance(number, int):
+        if number.bit_length() > MAX_DIGITS * math.log2(10):
+            raise _too_long(f"an integer of {number.bit_length()} bits at {place or 'its root'}")
+    elif not math.isfinite(number):
+        raise GuardError(f"a number must be finite, got {number} at {place or 'its root'}: JSON has no other ones")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise _too_long(shortened(digits))
+    return int(digits)
+
+
+def _check_fraction(written: str) -> None:
+    digits, _, power = written.lower().partition("e")
+    if len(digits) > MAX_DIGITS or len(power) > 5 or abs(int(power or "0")) > MAX_DIGITS or math.isinf(float(written)):
+        raise _too_long(shortened(written))
+
+
+def _too_long(found: str) -> GuardError:
+    return GuardError(
+        f"a number must have at most {MAX_DIGITS} digits, and be one that a float can come near, got {found}: write a"
+        " smaller one, or leave the bound out"
+    )
+
+
+def _constant(name: str) -> Any:
+    raise GuardError(f"a number must be finite, got {name}: JSON has no other ones")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise GuardError(
+            f"a schema must say each key once, got {shortened(twice)} twice among {shortened(list(found))}: of two,"
+            " JSON's readers drop one"
+        )
+    return found
+
+
+def _way_out(text: str) -> str:
+    is_path = text.rstrip().endswith(".json") and "\n" not in text.strip()
+    return ": pass the content of the file, Path(…).read_text()" if is_path else ""
