@@ -35,3 +35,18 @@ class Source:
     text: str
     whitespace: Whitespace = "flexible"
     lenient: bool = False
+
+
+def is_gbnf(text: str) -> bool:
+    """Whether a line of `text` begins with a name and `::=`, which may come some blank lines later."""
+    end = text.find("::=")
+    while end >= 0:
+        name_end = len(text[:end].rstrip()) if text[end - 1 : end].isspace() else end
+        start = name_end
+        while start and (text[start - 1].isalnum() or text[start - 1] in "_-"):
+            start -= 1
+        line = text.rfind("\n", 0, start) + 1
+        if start < name_end and not text[line:start].strip():
+            return True
+        end = text.find("::=", end + 3)
+    return False

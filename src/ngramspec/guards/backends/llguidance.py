@@ -5,22 +5,26 @@ every call is followed by a look at `is_error`.
 """
 
 import itertools
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.making import Notes, question, read_answer
+from ngramspec.guards.workers.pool import Pool
 
 if TYPE_CHECKING:
-    from llguidance import LLMatcher, LLTokenizer
-    from llguidance._lib import JsonCompileOptions
+    from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+    from llguidance._lib import JsonCompileOptions, TokenizerWrapper
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
@@ -60,27 +64,65 @@ class _Wrapped:
         return self._vocabulary.encode(text)
 
 
+def wrapped(vocabulary: Vocabulary) -> "TokenizerWrapper":
+    """The vocabulary as llguidance asks for its own kind of tokenizer."""
+    return _Wrapped(vocabulary)  # type: ignore[return-value]
+
+
 def _make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
     from llguidance import LLTokenizer
 
-    return LLTokenizer(_Wrapped(vocabulary))  # type: ignore[arg-type]
+    return LLTokenizer(wrapped(vocabulary))
 
 
-def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
-    """Compile within llguidance's own limits. Raises BackendError for what it cannot read."""
+_POOL = Pool("llguidance", most=8)
+
+GRAMMAR_SHARE, MATCHER_BYTES = 8, 300_000
+"""What a compiled grammar holds, by estimate: so many bytes for each of its text, and so many besides."""
+
+
+def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
+    """The compiled grammar, what there is to say of it, and the bytes that it holds, by estimate.
+
+    It is first made by a worker, and only then here. Raises NotMadeError, and BackendError for what cannot be compiled
+    within the limits.
+    """
+    answer = _POOL.ask(question(source, options_of(limits)), limits)
+    text, notes = read_answer(answer)
+    grammar = text.decode()
+    return Compiled(grammar, vocabulary, limits=limits), notes, GRAMMAR_SHARE * len(text) + MATCHER_BYTES
+
+
+def options_of(limits: Limits) -> dict[str, int]:
+    """llguidance's own bounds, by its names."""
+    return {
+        "max_items_in_row": limits.max_row_items,
+        "step_max_items": limits.max_step_items,
+        "step_lexer_fuel": limits.max_step_fuel,
+        "max_lexer_states": limits.max_automaton_states,
+    }
+
+
+def limits_of(options: Mapping[str, int]) -> "LLParserLimits":
+    """The same, as llguidance takes them."""
+    from llguidance import LLParserLimits
+
+    return LLParserLimits(**options)
+
+
+def grammar_of(source: Source) -> str:
+    """`source`, which is prepared, as llguidance takes it. Raises BackendError for what is no GBNF."""
     from llguidance import LLMatcher
 
     match source.kind:
         case Kind.JSON_SCHEMA:
-            return Compiled(
-                LLMatcher.grammar_from_json_schema(source.text, overrides=_json_options(source)), vocabulary
-            )
+            return LLMatcher.grammar_from_json_schema(source.text, overrides=_json_options(source))
         case Kind.REGEX:
-            return Compiled(LLMatcher.grammar_from_regex(source.text), vocabulary)
+            return LLMatcher.grammar_from_regex(source.text)
         case Kind.LARK:
-            return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary)
+            return LLMatcher.grammar_from_lark(source.text)
         case Kind.GBNF:
-            return Compiled(LLMatcher.grammar_from_lark(lark_of(source.text)), vocabulary)
+            return LLMatcher.grammar_from_lark(lark_of(source.text))
 
 
 def _json_options(source: Source) -> "JsonCompileOptions":
@@ -97,11 +139,23 @@ def _json_options(source: Source) -> "JsonCompileOptions":
     }
 
 
+MAX_PIECE = 32
+"""Bytes that are read without letting other threads go on."""
+QUICK_SECONDS = 0.001
+"""For a piece; the next one is a single byte where it took longer."""
+
+
 class Compiled:
     """A grammar that llguidance has read; makes matchers by copying one that has not moved."""
 
-    def __init__(self, grammar: str, vocabulary: Vocabulary, tokenizer: "LLTokenizer | None" = None) -> None:
-        """tokenizer: the vocabulary as llguidance has read it, by default made here.
+    def __init__(
+        self,
+        grammar: str,
+        vocabulary: Vocabulary,
+        tokenizer: "LLTokenizer | None" = None,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+    ) -> None:
+        """tokenizer: the vocabulary as llguidance has read it, by default made here. limits: of each step.
 
         Raises BackendError, with llguidance's own words, for a grammar that it cannot read.
         """
@@ -109,16 +163,13 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._make: Callable[[], LLMatcher] = partial(LLMatcher, self._tokenizer, grammar, log_level=0)
+        self._make: Callable[[], LLMatcher] = partial(
+            LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits))
+        )
         self._first = self._make()
-        self._lock = threading.Lock()
+        self._lock = forking.lock(is_held_long=True)
         if self._first.is_error():
-            raise BackendError(_reason(self._first))
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a lenient grammar leaves out."""
-        return self._first.get_grammar_warnings()
+            raise BackendError(reason(self._first))
 
     @property
     def num_tokens(self) -> int:
@@ -168,8 +219,16 @@ class LLGuidanceMatcher(Matcher):
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
-        pushed = self._inner.try_consume_tokens(known)
-        self._check()
+        pushed, size = 0, 1
+        while pushed < len(known):  # in pieces, for llguidance lets no other thread go on meanwhile
+            piece = known[pushed : pushed + size]
+            start = perf_counter()
+            taken = self._inner.try_consume_tokens(piece)
+            size = min(2 * size, MAX_PIECE) if perf_counter() - start < QUICK_SECONDS else 1
+            self._check()
+            pushed += taken
+            if taken < len(piece):
+                break
         return pushed
 
     def _pop(self, num_steps: int) -> None:
@@ -191,9 +250,9 @@ class LLGuidanceMatcher(Matcher):
 
     def _check(self) -> None:
         if self._inner.is_error():
-            raise BackendError(_reason(self._inner))
+            raise BackendError(reason(self._inner))
 
 
-def _reason(matcher: "LLMatcher") -> str:
+def reason(matcher: "LLMatcher") -> str:
     """What has gone wrong, without the parser's state that may follow on many lines."""
     return matcher.get_error().partition("\n<")[0].strip()

@@ -1,7 +1,7 @@
 """xgrammar: GBNF and fast masks, by name only, for much of JSON Schema it ignores without a word.
 
-Compiling has no limit of its own (a string of at most 256 characters takes seconds), so it happens in a process that
-can be stopped. Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
+Compiling has no limit of its own (a string of at most 256 characters takes seconds), so it happens in a worker only.
+Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
 """
 
 import re
@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from ngramspec.guards.backends.xgrammar_process import WORKER
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.frames import packed
+from ngramspec.guards.workers.making import Notes, question, read_answer
+from ngramspec.guards.workers.pool import Pool, Told
 
 if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, TokenizerInfo
@@ -49,11 +52,25 @@ def make_tokenizer(texts: list[bytes]) -> "TokenizerInfo":
 _METHODS = {Kind.JSON_SCHEMA: "json_schema", Kind.REGEX: "regex", Kind.LARK: "lark", Kind.GBNF: "grammar"}
 
 
-def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
-    """Compile in another process. Raises BackendError for what cannot be compiled, or not in time."""
+_POOL = Pool("xgrammar", most=2)
+
+
+def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
+    """The compiled grammar, what there is to say of it, and the bytes that it holds.
+
+    Raises NotMadeError, and BackendError for what cannot be compiled within the limits.
+    """
     tokenizer = tokenizer_of(vocabulary)
     from xgrammar import CompiledGrammar
 
+    told = Told(vocabulary.fingerprint, partial(_packed, vocabulary))
+    serialized, notes = read_answer(_POOL.ask(question(source, {}), limits, told))
+    grammar = CompiledGrammar.deserialize_json(serialized.decode(), tokenizer)
+    return Compiled(grammar, vocabulary), notes, int(grammar.memory_size_bytes)
+
+
+def arguments_of(source: Source) -> tuple[str, str, dict[str, object]]:
+    """What xgrammar's compiler is asked for `source`, which is prepared: the kind, the text, the options."""
     # "%llguidance {}" says that a text is llguidance's Lark; without options it asks for nothing.
     text = re.sub(r"(?m)^[ \t]*%llguidance[ \t]*\{[ \t]*\}[ \t]*$", "", source.text)
     options: dict[str, object] = {}
@@ -61,8 +78,13 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
         separators = SEPARATORS.get(source.whitespace)
         options = {"strict_mode": False, "any_whitespace": separators is None}
         options |= {"separators": separators} if separators else {}
-    serialized = WORKER.compile(_METHODS[source.kind], text, options, texts_of(vocabulary))
-    return Compiled(CompiledGrammar.deserialize_json(serialized, tokenizer), vocabulary)
+    return _METHODS[source.kind], text, options
+
+
+def _packed(vocabulary: Vocabulary) -> bytes:
+    """The bytes of each token, to be sent: their lengths, and all in a row."""
+    texts = texts_of(vocabulary)
+    return packed([b"".join(len(text).to_bytes(4, "little") for text in texts), b"".join(texts)])
 
 
 class Compiled:
@@ -71,7 +93,6 @@ class Compiled:
     def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self.grammar = grammar
-        self.warnings: list[str] = []
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
         """A fresh matcher, at the start."""

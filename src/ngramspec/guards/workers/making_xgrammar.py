@@ -1,0 +1,57 @@
+"""What xgrammar's worker does: it compiles a source for a vocabulary, and hands the compiled grammar back as JSON."""
+
+import re
+
+from xgrammar import CompiledGrammar, GrammarCompiler
+
+from ngramspec.guards.backends.xgrammar import arguments_of, make_tokenizer
+from ngramspec.guards.source import Source
+from ngramspec.guards.types import BackendError
+from ngramspec.guards.workers.frames import received
+from ngramspec.guards.workers.making import answered, asked
+
+_SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
+"""The time, and the place in xgrammar's own source, before what it has to say."""
+
+_compilers: list[GrammarCompiler] = []
+
+
+def answer(parts: list[bytes]) -> list[bytes]:
+    """The compiled grammar for `parts`, serialized; they begin with a vocabulary where another one is to be known."""
+    is_told, told, *asking = parts
+    if is_told:
+        _compilers[:] = [GrammarCompiler(make_tokenizer(_texts(told)), cache_enabled=False)]
+    source, _ = asked(asking)
+    return answered(source, "xgrammar", _build)
+
+
+def _build(prepared: Source) -> tuple[bytes, list[str]]:
+    return str(_compiled(prepared).serialize_json()).encode(), []
+
+
+def _compiled(prepared: Source) -> CompiledGrammar:
+    method, text, options = arguments_of(prepared)
+    try:
+        compiled: CompiledGrammar = getattr(_compilers[0], f"compile_{method}")(text, **options)
+    except Exception as error:  # of many kinds: whatever it is, it is said to whoever asked
+        words = _SOURCE_PLACE.sub("", str(error).partition("\n")[0])
+        raise BackendError(words or type(error).__name__) from error
+    return compiled
+
+
+def _texts(told: bytes) -> list[bytes]:
+    """The bytes of each token, of which `told` has pairs: the lengths, and all in a row."""
+    place = 0
+
+    def read(length: int) -> bytes:
+        nonlocal place
+        place += length
+        return told[place - length : place]
+
+    lengths, texts = received(read)
+    ends = [0]
+    for index in range(0, len(lengths), 4):
+        ends.append(ends[-1] + int.from_bytes(lengths[index : index + 4], "little"))
+    return [texts[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+
+
