@@ -25,7 +25,7 @@ from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
-from ngramspec.guards.schemas import is_type, schema_text
+from ngramspec.guards.schemas import is_type, open_classes, schema_text
 from ngramspec.guards.source import Backend, Kind, Source, Whitespace, is_gbnf
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.making import Notes
@@ -137,7 +137,7 @@ class Guard(_InAList):
         text = schema if isinstance(schema, str) else schema_text(schema)  # a stranger's text is read by a worker
         source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
         guard, notes = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})", limits, cache_salt)
-        warn_of_slips(notes.slips, notes.open_classes if is_type(schema) else ())
+        warn_of_slips(notes.slips, open_classes(text) if is_type(schema) else ())
         return guard
 
     @classmethod

@@ -5,6 +5,7 @@ every call is followed by a look at `is_error`.
 """
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import perf_counter
@@ -19,6 +20,7 @@ from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.lark import read_lark
 from ngramspec.guards.workers.making import Notes, question, read_answer
 from ngramspec.guards.workers.pool import Pool
 
@@ -110,19 +112,33 @@ def limits_of(options: Mapping[str, int]) -> "LLParserLimits":
     return LLParserLimits(**options)
 
 
-def grammar_of(source: Source) -> str:
-    """`source`, which is prepared, as llguidance takes it. Raises BackendError for what is no GBNF."""
+def grammars_of(source: Source) -> tuple[str, str]:
+    """`source`, which is prepared, as llguidance takes it; and to be tried with a vocabulary without special tokens.
+
+    Raises BackendError for what is no GBNF, and UnsupportedError for what of Lark would not be enforced.
+    """
     from llguidance import LLMatcher
 
     match source.kind:
         case Kind.JSON_SCHEMA:
-            return LLMatcher.grammar_from_json_schema(source.text, overrides=_json_options(source))
+            grammar = LLMatcher.grammar_from_json_schema(source.text, overrides=_json_options(source))
         case Kind.REGEX:
-            return LLMatcher.grammar_from_regex(source.text)
-        case Kind.LARK:
-            return LLMatcher.grammar_from_lark(source.text)
+            grammar = LLMatcher.grammar_from_regex(source.text)
         case Kind.GBNF:
-            return LLMatcher.grammar_from_lark(lark_of(source.text))
+            grammar = _listed(lark_of(source.text), {})
+        case Kind.LARK:
+            lark = read_lark(source.text, "llguidance")
+            return _listed(lark.text, lark.schemas), _listed(lark.on_trial, lark.schemas)
+    return grammar, grammar
+
+
+def _listed(lark: str, schemas: Mapping[str, str]) -> str:
+    """A grammar in Lark, and the schemas that it refers to by name."""
+    grammars: list[dict[str, object]] = [{"name": "lark_grammar", "lark_grammar": lark}]
+    for name, schema in schemas.items():
+        grammar, _ = grammars_of(Source(Kind.JSON_SCHEMA, schema))
+        grammars += [{**part, "name": name} for part in json.loads(grammar)["grammars"]]
+    return json.dumps({"grammars": grammars})
 
 
 def _json_options(source: Source) -> "JsonCompileOptions":

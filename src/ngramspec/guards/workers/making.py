@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError
-from ngramspec.guards.schemas import open_classes, prepared, prepared_regex, schema_text, slips, why_unreadable
+from ngramspec.guards.arguments import check_characters
+from ngramspec.guards.schemas import prepared, prepared_regex, schema_text, slips, why_unreadable
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
 
@@ -17,11 +18,10 @@ Build = Callable[[Source], tuple[bytes, list[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What there is to say of a source that was made: what is left out of it, slips of the pen, classes that are open."""
+    """What there is to say of a source that was made: what is left out of it, and slips of the pen."""
 
     left_out: list[str] = field(default_factory=list)
     slips: list[str] = field(default_factory=list)
-    open_classes: list[tuple[str, str]] = field(default_factory=list)
 
 
 class NotMadeError(Exception):
@@ -63,16 +63,16 @@ def read_answer(parts: list[bytes]) -> tuple[bytes, Notes]:
     said: dict[str, Any] = json.loads(parts[0])
     if "name" in said:
         raise NotMadeError(said["name"], said["message"])
-    classes = [(name, schema) for name, schema in said["open_classes"]]
-    return parts[1], Notes(said["left_out"], said["slips"], classes)
+    return parts[1], Notes(said["left_out"], said["slips"])
 
 
 def _made(source: Source, backend: Backend, build: Build) -> tuple[bytes, Notes]:
     if source.kind is Kind.JSON_SCHEMA:
         said = schema_text(source.text)
+        check_characters(f"a {source.kind}", said)  # an escape may stand for half a surrogate pair
         text, left_out = prepared(said, backend, source.lenient)
         made, also = build(replace(source, text=text))
-        return made, Notes([*left_out, *also], list(slips(said)), list(open_classes(said)))
+        return made, Notes([*left_out, *also], list(slips(said)))
     if source.kind is not Kind.REGEX:
         return _with_notes(build(source))
     try:

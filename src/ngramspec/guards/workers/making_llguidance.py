@@ -2,7 +2,7 @@
 
 from llguidance import LLMatcher, LLTokenizer
 
-from ngramspec.guards.backends.llguidance import grammar_of, limits_of, reason, wrapped
+from ngramspec.guards.backends.llguidance import grammars_of, limits_of, reason, wrapped
 from ngramspec.guards.source import Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
@@ -17,8 +17,8 @@ def answer(parts: list[bytes]) -> list[bytes]:
     source, options = asked(parts[2:])
 
     def build(prepared: Source) -> tuple[bytes, list[str]]:
-        grammar = grammar_of(prepared)
-        matcher = LLMatcher(_TOKENIZER, grammar, log_level=0, limits=limits_of(options))
+        grammar, on_trial = grammars_of(prepared)
+        matcher = LLMatcher(_TOKENIZER, on_trial, log_level=0, limits=limits_of(options))
         _check(matcher)
         left_out = matcher.get_grammar_warnings()
         _try(matcher)

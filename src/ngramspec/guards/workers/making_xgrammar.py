@@ -5,9 +5,10 @@ import re
 from xgrammar import CompiledGrammar, GrammarCompiler
 
 from ngramspec.guards.backends.xgrammar import arguments_of, make_tokenizer
-from ngramspec.guards.source import Source
+from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.workers.frames import received
+from ngramspec.guards.workers.lark import check_gbnf, read_lark
 from ngramspec.guards.workers.making import answered, asked
 
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
@@ -26,6 +27,10 @@ def answer(parts: list[bytes]) -> list[bytes]:
 
 
 def _build(prepared: Source) -> tuple[bytes, list[str]]:
+    if prepared.kind is Kind.LARK:
+        read_lark(prepared.text, "xgrammar")
+    if prepared.kind is Kind.GBNF:
+        check_gbnf(prepared.text)
     return str(_compiled(prepared).serialize_json()).encode(), []
 
 
