@@ -30,6 +30,7 @@ class Limits:
     max_step_items: int = 50_000
     max_step_fuel: int = 200_000
     max_automaton_states: int = 250_000
+    max_step_seconds: float = 0.02
 
     def __post_init__(self) -> None:
         """Look at the values."""

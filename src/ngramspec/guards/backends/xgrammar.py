@@ -7,9 +7,10 @@ Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a ti
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
+from time import thread_time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from ngramspec.guards.limits import Limits
+from ngramspec.guards.limits import Limits, raised
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
@@ -64,9 +65,9 @@ def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tu
     from xgrammar import CompiledGrammar
 
     told = Told(vocabulary.fingerprint, partial(_packed, vocabulary))
-    serialized, notes = read_answer(_POOL.ask(question(source, {}), limits, told))
+    serialized, notes = read_answer(_POOL.ask(question(source, {"max_step_microseconds": int(1e6 * limits.max_step_seconds)}), limits, told))
     grammar = CompiledGrammar.deserialize_json(serialized.decode(), tokenizer)
-    return Compiled(grammar, vocabulary), notes, int(grammar.memory_size_bytes)
+    return Compiled(grammar, vocabulary, limits), notes, int(grammar.memory_size_bytes)
 
 
 def arguments_of(source: Source) -> tuple[str, str, dict[str, object]]:
@@ -90,9 +91,11 @@ def _packed(vocabulary: Vocabulary) -> bytes:
 class Compiled:
     """A grammar that xgrammar has compiled; immutable, and shared by its matchers."""
 
-    def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary) -> None:
+    def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
+        """limits: of each step."""
         self.vocabulary = vocabulary
         self.grammar = grammar
+        self.limits = limits
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
         """A fresh matcher, at the start."""
@@ -107,19 +110,21 @@ class XGrammarMatcher(Matcher):
 
         super().__init__(compiled.vocabulary, eos_tokens)
         self._inner = GrammarMatcher(compiled.grammar)
+        self._pace = Pace(compiled.limits.max_step_seconds)
 
     def _mask(self, row: BitmaskArray) -> None:
-        if not _asked(self._inner.fill_next_token_bitmask, row[None]):
+        if not self._pace.mask(_asked, self._inner.fill_next_token_bitmask, row[None]):
             row[:] = -1  # "no need to apply it" leaves the row unwritten
 
     def _push(self, token: int) -> bool:
         # To xgrammar a token without bytes is special, and it would write to stderr that it does not take those.
-        is_text = self.vocabulary.tokens[token] != b"" and token not in self.vocabulary.special
-        return is_text and _asked(self._inner.accept_token, token)
+        text = self.vocabulary.tokens[token]
+        is_text = text != b"" and token not in self.vocabulary.special
+        return is_text and self._pace.step(len(text), _asked, self._inner.accept_token, token)
 
     def _push_bytes(self, text: bytes) -> int:
         for num_pushed, byte in enumerate(text):
-            if not _asked(self._inner.accept_string, bytes([byte])):
+            if not self._pace.step(1, _asked, self._inner.accept_string, bytes([byte])):
                 return num_pushed
         return len(text)
 
@@ -137,6 +142,48 @@ class XGrammarMatcher(Matcher):
 
     def _restart(self) -> None:
         self._inner.reset()
+
+
+class Pace:
+    """How long xgrammar takes from token to token. It has no bound of its own; what is slow becomes slower gradually.
+
+    It is the time of this thread alone that counts, so a busy machine is no reason to end a row.
+    """
+
+    def __init__(self, most_seconds: float) -> None:
+        """most_seconds: for a token, meanwhile no other thread goes on; a mask, which lets them, may take MASK_SHARE times that."""
+        self._most_seconds = most_seconds
+        self._num_slow = 0
+
+    def step(self, num_bytes: int, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """What `call` returns for a token of `num_bytes`. Raises BackendError where it is slow: once much, or some times."""
+        start = thread_time()
+        answer = call(*arguments, **options)
+        seconds = thread_time() - start
+        self._num_slow = self._num_slow + 1 if seconds > num_bytes * self._most_seconds / SLOW_SHARE else 0
+        if seconds > self._most_seconds or self._num_slow >= MOST_SLOW:
+            raise self._too_slow(f"{seconds / num_bytes:.4f} s for a byte")
+        return answer
+
+    def mask(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """What `call` returns for a mask. Raises BackendError where it is slow."""
+        start = thread_time()
+        answer = call(*arguments, **options)
+        seconds = thread_time() - start
+        if seconds > MASK_SHARE * self._most_seconds:
+            raise self._too_slow(f"{seconds:.2f} s for a mask")
+        return answer
+
+    def _too_slow(self, found: str) -> BackendError:
+        return BackendError(
+            f"too many ways to read a text, {found} where max_step_seconds={self._most_seconds:g}:"
+            f" {raised('max_step_seconds')}"
+        )
+
+
+MASK_SHARE = 10
+SLOW_SHARE, MOST_SLOW = 20, 3
+"""A token whose bytes take more than this part of a step's time each is slow; so many in a row are too many."""
 
 
 def _asked(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:

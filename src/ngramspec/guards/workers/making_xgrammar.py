@@ -1,18 +1,26 @@
 """What xgrammar's worker does: it compiles a source for a vocabulary, and hands the compiled grammar back as JSON."""
 
 import re
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from time import thread_time
 
-from xgrammar import CompiledGrammar, GrammarCompiler
+import numpy as np
+from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
-from ngramspec.guards.backends.xgrammar import arguments_of, make_tokenizer
+from ngramspec.guards.backends.xgrammar import Pace, arguments_of, make_tokenizer
 from ngramspec.guards.source import Kind, Source
-from ngramspec.guards.types import BackendError
+from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
 from ngramspec.guards.workers.lark import check_gbnf, read_lark
 from ngramspec.guards.workers.making import answered, asked
 
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
 """The time, and the place in xgrammar's own source, before what it has to say."""
+
+PLAY_SECONDS = 0.05
+"""For a text that is read on trial, on this thread's clock."""
 
 _compilers: list[GrammarCompiler] = []
 
@@ -22,16 +30,32 @@ def answer(parts: list[bytes]) -> list[bytes]:
     is_told, told, *asking = parts
     if is_told:
         _compilers[:] = [GrammarCompiler(make_tokenizer(_texts(told)), cache_enabled=False)]
-    source, _ = asked(asking)
-    return answered(source, "xgrammar", _build)
+    source, options = asked(asking)
+    most_seconds = options["max_step_microseconds"] / 1e6
+    return answered(source, "xgrammar", partial(_build, most_seconds))
 
 
-def _build(prepared: Source) -> tuple[bytes, list[str]]:
+def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
     if prepared.kind is Kind.LARK:
         read_lark(prepared.text, "xgrammar")
     if prepared.kind is Kind.GBNF:
         check_gbnf(prepared.text)
-    return str(_compiled(prepared).serialize_json()).encode(), []
+    compiled = _compiled(prepared)
+    for choose in (min, Random(7).choice):
+        _play(compiled, choose, Pace(most_seconds))
+    return str(compiled.serialize_json()).encode(), []
+
+
+def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: Pace) -> None:
+    """Read a text that the masks allow for a moment. Raises BackendError where a step is too slow even there."""
+    matcher = GrammarMatcher(compiled)
+    row = np.zeros((1, -(-compiled.tokenizer_info.vocab_size // 32)), np.int32)
+    until = thread_time() + PLAY_SECONDS
+    while thread_time() < until:
+        is_bound = pace.mask(matcher.fill_next_token_bitmask, row)
+        allowed = np.flatnonzero(unpacked(row[0])[: compiled.tokenizer_info.vocab_size]).tolist() if is_bound else [0]
+        if not allowed or not pace.step(1, matcher.accept_token, choose(allowed)):
+            return
 
 
 def _compiled(prepared: Source) -> CompiledGrammar:
