@@ -16,6 +16,10 @@ from ngramspec.guards.markers import Marker
 from ngramspec.guards.vocabulary import Vocabulary
 
 
+MAX_MARKER = 1000
+"""Characters of a marker, for which each token is looked at in each of its places."""
+
+
 def ids_of(eos_token_id: Any) -> list[int]:
     """Token ids, of one or several; raises GuardError for what is none."""
     try:
@@ -104,6 +108,8 @@ def check_marker(name: str, marker: str) -> None:
     if not isinstance(marker, str) or not marker:
         raise GuardError(f"{name} must be a text of at least one character, got {marker!r}")
     check_characters(name, marker)
+    if len(marker) > MAX_MARKER:
+        raise GuardError(f"{name} must have at most {MAX_MARKER} characters, got {len(marker)}: {shortened(marker)}")
 
 
 def check_written(marker: Marker, vocabulary: Vocabulary) -> None:

@@ -233,6 +233,7 @@ class Matcher(ABC):
                 piece = text[num_read : num_read + _PIECE]
                 pushed = self._push_bytes(piece)
                 num_read += pushed
+                self._settle()  # nothing is taken back, and what could be would only fill up memory
                 if pushed < len(piece):
                     break
                 if monotonic() > until:

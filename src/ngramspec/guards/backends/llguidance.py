@@ -8,13 +8,13 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
+from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
@@ -155,10 +155,8 @@ def _json_options(source: Source) -> "JsonCompileOptions":
     }
 
 
-MAX_PIECE = 32
-"""Bytes that are read without letting other threads go on."""
-QUICK_SECONDS = 0.001
-"""For a piece; the next one is a single byte where it took longer."""
+MAX_PIECE = 16
+"""Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
 
 
 class Compiled:
@@ -178,6 +176,7 @@ class Compiled:
         from llguidance import LLMatcher
 
         self.vocabulary = vocabulary
+        self.limits = limits
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
         self._make: Callable[[], LLMatcher] = partial(
             LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits))
@@ -217,17 +216,21 @@ class LLGuidanceMatcher(Matcher):
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
         self._inner = compiled.copy()
+        self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
 
     def _mask(self, row: BitmaskArray) -> None:
         words = self._words
-        self._inner.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
+        self._pace.mask(self._inner.unsafe_compute_mask_ptr, words.ctypes.data, words.nbytes)
         self._check()
         row[:] = words[: row.size]
 
     def _push(self, token: int) -> bool:
         # validate, then consume: `consume_token` would leave an illegal token's error in the matcher for good
-        pushed = self._inner.try_consume_tokens([token]) == 1
+        text = self.vocabulary.tokens[token]
+        if len(text) > MAX_PIECE and token not in self.vocabulary.special:
+            self._try_pieces(text)
+        pushed = self._pace.step(len(text) or 1, self._inner.try_consume_tokens, [token]) == 1
         self._check()
         return pushed
 
@@ -236,16 +239,23 @@ class LLGuidanceMatcher(Matcher):
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
         pushed, size = 0, 1
-        while pushed < len(known):  # in pieces, for llguidance lets no other thread go on meanwhile
+        while pushed < len(known):
             piece = known[pushed : pushed + size]
-            start = perf_counter()
-            taken = self._inner.try_consume_tokens(piece)
-            size = min(2 * size, MAX_PIECE) if perf_counter() - start < QUICK_SECONDS else 1
+            taken = self._pace.step(len(piece), self._inner.try_consume_tokens, piece)
             self._check()
             pushed += taken
             if taken < len(piece):
                 break
+            size = 1 if self._pace.is_watched else min(2 * size, MAX_PIECE)
         return pushed
+
+    def _try_pieces(self, text: bytes) -> None:
+        """Look at the pace of a long token before it is pushed at once, by reading longer and longer parts of it."""
+        known = [self.vocabulary.byte_tokens[byte] for byte in text]
+        length = MAX_PIECE
+        while length < len(known):
+            self._pace.step(length, self._inner.validate_tokens, known[:length])
+            length += MAX_PIECE
 
     def _pop(self, num_steps: int) -> None:
         self._inner.rollback(num_steps)

@@ -7,10 +7,10 @@ Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a ti
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import thread_time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from ngramspec.guards.limits import Limits, raised
+from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
@@ -142,48 +142,6 @@ class XGrammarMatcher(Matcher):
 
     def _restart(self) -> None:
         self._inner.reset()
-
-
-class Pace:
-    """How long xgrammar takes from token to token. It has no bound of its own; what is slow becomes slower gradually.
-
-    It is the time of this thread alone that counts, so a busy machine is no reason to end a row.
-    """
-
-    def __init__(self, most_seconds: float) -> None:
-        """most_seconds: for a token, meanwhile no other thread goes on; a mask, which lets them, may take MASK_SHARE times that."""
-        self._most_seconds = most_seconds
-        self._num_slow = 0
-
-    def step(self, num_bytes: int, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What `call` returns for a token of `num_bytes`. Raises BackendError where it is slow: once much, or some times."""
-        start = thread_time()
-        answer = call(*arguments, **options)
-        seconds = thread_time() - start
-        self._num_slow = self._num_slow + 1 if seconds > num_bytes * self._most_seconds / SLOW_SHARE else 0
-        if seconds > self._most_seconds or self._num_slow >= MOST_SLOW:
-            raise self._too_slow(f"{seconds / num_bytes:.4f} s for a byte")
-        return answer
-
-    def mask(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What `call` returns for a mask. Raises BackendError where it is slow."""
-        start = thread_time()
-        answer = call(*arguments, **options)
-        seconds = thread_time() - start
-        if seconds > MASK_SHARE * self._most_seconds:
-            raise self._too_slow(f"{seconds:.2f} s for a mask")
-        return answer
-
-    def _too_slow(self, found: str) -> BackendError:
-        return BackendError(
-            f"too many ways to read a text, {found} where max_step_seconds={self._most_seconds:g}:"
-            f" {raised('max_step_seconds')}"
-        )
-
-
-MASK_SHARE = 10
-SLOW_SHARE, MOST_SLOW = 20, 3
-"""A token whose bytes take more than this part of a step's time each is slow; so many in a row are too many."""
 
 
 def _asked(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:

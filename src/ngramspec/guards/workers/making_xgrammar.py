@@ -9,7 +9,8 @@ from time import thread_time
 import numpy as np
 from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
-from ngramspec.guards.backends.xgrammar import Pace, arguments_of, make_tokenizer
+from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.backends.xgrammar import arguments_of, make_tokenizer
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
