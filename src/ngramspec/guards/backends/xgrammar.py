@@ -109,34 +109,34 @@ class XGrammarMatcher(Matcher):
         from xgrammar import GrammarMatcher
 
         super().__init__(compiled.vocabulary, eos_tokens)
-        self._inner = GrammarMatcher(compiled.grammar)
+        self._inner = called(GrammarMatcher, compiled.grammar)
         self._pace = Pace(compiled.limits.max_step_seconds)
 
     def _mask(self, row: BitmaskArray) -> None:
-        if not self._pace.mask(_asked, self._inner.fill_next_token_bitmask, row[None]):
+        if not self._pace.mask(called, self._inner.fill_next_token_bitmask, row[None]):
             row[:] = -1  # "no need to apply it" leaves the row unwritten
 
     def _push(self, token: int) -> bool:
         # To xgrammar a token without bytes is special, and it would write to stderr that it does not take those.
         text = self.vocabulary.tokens[token]
         is_text = text != b"" and token not in self.vocabulary.special
-        return is_text and self._pace.step(len(text), _asked, self._inner.accept_token, token)
+        return is_text and self._pace.step(len(text), called, self._inner.accept_token, token)
 
     def _push_bytes(self, text: bytes) -> int:
         for num_pushed, byte in enumerate(text):
-            if not self._pace.step(1, _asked, self._inner.accept_string, bytes([byte])):
+            if not self._pace.step(1, called, self._inner.accept_string, bytes([byte])):
                 return num_pushed
         return len(text)
 
     def _pop(self, num_steps: int) -> None:
-        _asked(self._inner.rollback, num_steps)
+        called(self._inner.rollback, num_steps)
 
     def _accepting(self) -> bool:
-        return bool(_asked(self._inner.is_completed))
+        return bool(called(self._inner.is_completed))
 
     def _forced(self) -> bytes:
         try:
-            return _asked(self._inner.find_jump_forward_string).encode()
+            return called(self._inner.find_jump_forward_string).encode()
         except UnicodeDecodeError:  # what is forced begins, or ends, inside a character
             return b""
 
@@ -144,8 +144,10 @@ class XGrammarMatcher(Matcher):
         self._inner.reset()
 
 
-def _asked(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+def called(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """What xgrammar answers. Raises BackendError where it cannot, with its words, and MemoryError."""
     try:
         return call(*arguments, **options)
     except RuntimeError as error:
-        raise BackendError(str(error).partition("\n")[0]) from error
+        words = str(error).partition("\n")[0]
+        raise (MemoryError() if words == "std::bad_alloc" else BackendError(words)) from error

@@ -24,6 +24,10 @@ class Notes:
     slips: list[str] = field(default_factory=list)
 
 
+MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 160
+"""Of a backend's words: how much of them is looked at, and how many lines of how many characters are said."""
+
+
 class NotMadeError(Exception):
     """Why a source was not made: the name of an error, and its message."""
 
@@ -50,7 +54,8 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
     try:
         made, notes = _made(source, backend, build)
     except (GuardError, BackendError) as error:
-        return [json.dumps({"name": type(error).__name__, "message": str(error)}).encode(), b""]
+        message = _on_a_screen(str(error)) if isinstance(error, BackendError) else str(error)
+        return [json.dumps({"name": type(error).__name__, "message": message}).encode(), b""]
     except MemoryError:
         return [json.dumps({"name": "MemoryError", "message": ""}).encode(), b""]
     except Exception:
@@ -85,3 +90,10 @@ def _made(source: Source, backend: Backend, build: Build) -> tuple[bytes, Notes]
 def _with_notes(built: tuple[bytes, list[str]]) -> tuple[bytes, Notes]:
     made, left_out = built
     return made, Notes(left_out)
+
+
+def _on_a_screen(words: str) -> str:
+    """A backend's words, which may quote all of a source, cut to what can be read."""
+    lines = words[:MAX_WORDS].split("\n")
+    cut = [line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…" for line in lines[:MAX_LINES]]
+    return "\n".join(cut)

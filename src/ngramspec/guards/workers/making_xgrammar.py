@@ -10,7 +10,7 @@ import numpy as np
 from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
 from ngramspec.guards.backends.pace import Pace
-from ngramspec.guards.backends.xgrammar import arguments_of, make_tokenizer
+from ngramspec.guards.backends.xgrammar import arguments_of, called, make_tokenizer
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
@@ -49,13 +49,13 @@ def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
 
 def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: Pace) -> None:
     """Read a text that the masks allow for a moment. Raises BackendError where a step is too slow even there."""
-    matcher = GrammarMatcher(compiled)
+    matcher = called(GrammarMatcher, compiled)
     row = np.zeros((1, -(-compiled.tokenizer_info.vocab_size // 32)), np.int32)
     until = thread_time() + PLAY_SECONDS
     while thread_time() < until:
-        is_bound = pace.mask(matcher.fill_next_token_bitmask, row)
+        is_bound = pace.mask(called, matcher.fill_next_token_bitmask, row)
         allowed = np.flatnonzero(unpacked(row[0])[: compiled.tokenizer_info.vocab_size]).tolist() if is_bound else [0]
-        if not allowed or not pace.step(1, matcher.accept_token, choose(allowed)):
+        if not allowed or not pace.step(1, called, matcher.accept_token, choose(allowed)):
             return
 
 
@@ -63,6 +63,8 @@ def _compiled(prepared: Source) -> CompiledGrammar:
     method, text, options = arguments_of(prepared)
     try:
         compiled: CompiledGrammar = getattr(_compilers[0], f"compile_{method}")(text, **options)
+    except MemoryError:
+        raise
     except Exception as error:  # of many kinds: whatever it is, it is said to whoever asked
         words = _SOURCE_PLACE.sub("", str(error).partition("\n")[0])
         raise BackendError(words or type(error).__name__) from error
