@@ -18,10 +18,13 @@ def read_file(path: Path, limits: Limits) -> str:
         raise GuardError(f"a grammar's path must be a file's, got {name!r}: {error.strerror}") from None
     except ValueError:  # a path with a character of code 0, or half a surrogate pair
         raise GuardError(f"a grammar's path must be a file's, got {name!r}: no file has such a name") from None
-    with os.fdopen(file, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise GuardError(f"a grammar's path must be a regular file's, got {name!r}")
-        found = opened.read(limits.max_source_bytes + 1)
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            found = opened.read(limits.max_source_bytes + 1)
+    finally:
+        os.close(file)
     if len(found) > limits.max_source_bytes:
         raise GuardError(
             f"a grammar's file must have at most max_source_bytes={limits.max_source_bytes}, got more in {name!r}:"

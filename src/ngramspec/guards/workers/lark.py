@@ -2,15 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ngramspec.errors import GuardError, UnsupportedError, shortened
-from ngramspec.guards.schemas import prepared, prepared_regex
+from ngramspec.guards.schemas import prepared, schema_text, why_unreadable
 from ngramspec.guards.source import Backend
-
-T = TypeVar("T")
 
 _TOKENS = re.compile(
     r"""(?P<comment>(?:\#|//)[^\n]*)
@@ -64,14 +61,15 @@ def read_lark(text: str, backend: Backend) -> Lark:
             if backend == "xgrammar":
                 raise _refused(text, start, piece, "xgrammar reads the bytes of tokens only", "take llguidance")
         if kind == "regex" and backend == "xgrammar":
-            _said_at(text, start, "pattern", lambda pattern=found: prepared_regex(pattern, "xgrammar"))
+            named = why_unreadable(found)
+            if named is not None:
+                raise UnsupportedError(f"a regex in {_line(text, start)} of the grammar: {named}")
         if kind == "json":
             if backend == "xgrammar":
                 instead = "call Guard.json_schema, with .between(…) for the text around it"
                 raise _refused(text, start, "%json", "xgrammar enforces some of a schema only", instead)
             name = f"json-{len(lark.schemas)}"
-            schema, _ = _said_at(text, start, "%json", lambda said=found: prepared(said, backend, lenient=False))
-            lark.schemas[name] = schema
+            lark.schemas[name] = _prepared(found, backend, f"%json in {_line(text, start)} of the grammar")
             piece = trial = f"@{name}"
         written.append(piece)
         on_trial.append(trial)
@@ -112,11 +110,12 @@ def _json_at(text: str, place: int) -> tuple[int, int]:
     return begin, end
 
 
-def _said_at(text: str, place: int, what: str, say: Callable[[], T]) -> T:
+def _prepared(schema: str, backend: Backend, place: str) -> str:
+    """As `Guard.json_schema` has it; its errors with the place of the schema before them."""
     try:
-        return say()
+        return prepared(schema_text(schema), backend, lenient=False)[0]
     except GuardError as error:
-        raise type(error)(f"{what} in {_line(text, place)} of the grammar: {error}") from error
+        raise type(error)(f"{place}: {error}") from error
 
 
 def _refused(text: str, place: int, what: str, reason: str, instead: str) -> UnsupportedError:
