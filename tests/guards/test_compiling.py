@@ -97,9 +97,7 @@ def test_what_was_refused_is_kept_nowhere(compiled_patterns: list[str]) -> None:
     assert after - before < 2_000_000
 
 
-def test_guards_are_kept_up_to_a_number_of_bytes(
-    compiled_patterns: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_guards_are_kept_up_to_a_number_of_bytes(compiled_patterns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "MAX_KEPT_BYTES", 4_000_000)
     for letter in ("a", "b", "c", "d", "a"):
         assert Guard.regex(letter * 100_000, BYTES).accepts(letter * 100_000)

@@ -58,7 +58,7 @@ def chain(start: str, rule: str, length: int) -> str:
     ],
 )
 def test_what_would_overflow_the_stack_is_refused_by_name_and_the_process_lives(text: str, backend: Backend) -> None:
-    with pytest.raises(GuardError, match=f"{backend} must be able to compile the .*, got: .*max_(stack|memory)_bytes=.*limits="):
+    with pytest.raises(GuardError, match=f"{backend} must be able to compile the .*max_(stack|memory)_bytes=.*limits="):
         Guard.grammar(text, BYTES, backend=backend)
     assert Guard.regex("a", BYTES, backend=backend).accepts("a")
 
@@ -70,7 +70,7 @@ def test_a_backends_words_are_no_longer_than_a_screen() -> None:
 
 
 def test_a_source_that_takes_too_long_is_refused_by_name_and_the_next_one_compiles() -> None:
-    with pytest.raises(GuardError, match=r"got: it takes more than max_seconds=0.5: make it simpler, or raise .*limits="):
+    with pytest.raises(GuardError, match=r"got: it takes more than max_seconds=0.5: make it simpler, or .*limits="):
         Guard.regex(SLOW, BYTES, limits=Limits(max_seconds=0.5))
     assert Guard.regex("a", BYTES).accepts("a")
 
@@ -160,7 +160,7 @@ def test_many_threads_get_what_each_asked_for(pool: Pool) -> None:
 
 def test_a_worker_that_does_not_come_up_in_time_is_an_error(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "START_SECONDS", 0.0)
-    with pytest.raises(BackendError, match="a process to compile in must start, got of .*: late"):
+    with pytest.raises(BackendError, match=r"a process to compile in must start, got of .*: late"):
         asked(pool, "a")
     monkeypatch.undo()
     assert asked(pool, "a")
@@ -184,9 +184,7 @@ print(guard.accepts("aa"), guard.accepts("b"))
 
 
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
-def test_a_worker_runs_nothing_of_the_current_folder_and_needs_no_standard_input(
-    backend: str, tmp_path: Path
-) -> None:
+def test_a_worker_runs_nothing_of_the_current_folder_and_needs_no_standard_input(backend: str, tmp_path: Path) -> None:
     folder = tmp_path / "current"
     folder.mkdir()
     for name in ("resource", "select", "json", "numpy", "llguidance", "ngramspec", "sitecustomize"):

@@ -15,7 +15,6 @@ from ngramspec.guards.limits import Limits
 from ngramspec.guards.markers import Marker
 from ngramspec.guards.vocabulary import Vocabulary
 
-
 MAX_MARKER = 1000
 """Characters of a marker, for which each token is looked at in each of its places."""
 
@@ -39,7 +38,10 @@ def warn_of_slips(slips: Iterable[str], open_classes: Iterable[tuple[str, str]])
 
 @lru_cache(maxsize=1024)
 def _warn_of_open(name: str, digest: bytes) -> None:
-    """Warn, as of the caller of `Guard.json_schema`; digest: of its schema; once for each class, as long as it is among the latest."""
+    """Warn, as of the caller of `Guard.json_schema`; once for each class, as long as it is among the latest.
+
+    digest: of the schema of the class.
+    """
     warnings.warn(
         f"a class should forbid keys that it does not name, or a model may invent them without end, got {name}, which"
         f' is open: write class {name}(BaseModel, extra="forbid"), or in a dataclass or TypedDict'

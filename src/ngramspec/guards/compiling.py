@@ -15,7 +15,7 @@ from ngramspec.guards.phases import Compiled
 from ngramspec.guards.source import Backend, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
-from ngramspec.guards.workers.making import NotMadeError, Notes
+from ngramspec.guards.workers.making import Notes, NotMadeError
 
 MAX_KEPT = 256
 """Compiled grammars that are kept; the one unused for longest makes room."""
@@ -138,7 +138,11 @@ def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: st
 
 def _refusal(error: NotMadeError, source: Source, backend: str, limits: Limits) -> Exception:
     """As the worker has it. A RuntimeError is a defect of ours, and looks like one."""
-    kinds = {"GuardError": GuardError, "UnsupportedError": UnsupportedError, "RuntimeError": RuntimeError}
+    kinds: dict[str, type[Exception]] = {
+        "GuardError": GuardError,
+        "UnsupportedError": UnsupportedError,
+        "RuntimeError": RuntimeError,
+    }
     if error.name == "BackendError":
         return _unreadable(source, backend, str(error))
     if error.name == "MemoryError":

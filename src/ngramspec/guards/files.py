@@ -33,4 +33,6 @@ def read_file(path: Path, limits: Limits) -> str:
     try:
         return found.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise GuardError(f"a grammar's file must be text in UTF-8, got {name!r}: not so at byte {error.start}") from None
+        raise GuardError(
+            f"a grammar's file must be text in UTF-8, got {name!r}: not so at byte {error.start}"
+        ) from None

@@ -294,7 +294,12 @@ class Guard(_InAList):
             raise GuardError(
                 f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last"
             )
-        return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})", inner=self._inner, limits=self._limits)
+        return Guard(
+            Phased(self._compiled, start, end),
+            f"{self!r}.between({start!r}, {end!r})",
+            inner=self._inner,
+            limits=self._limits,
+        )
 
     def matcher(self, eos_tokens: Iterable[int] | None = None, *, prompt: Sequence[int] = ()) -> Matcher:
         """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own.

@@ -26,12 +26,12 @@ from ngramspec.guards.workers.pool import Pool
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits, LLTokenizer
-    from llguidance._lib import JsonCompileOptions, TokenizerWrapper
+    from llguidance._lib import JsonCompileOptions
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
     """The vocabulary as llguidance reads it, and behind it an id for each byte that no token is alone."""
-    return vocabulary.once("llguidance", partial(_make_tokenizer, vocabulary))
+    return vocabulary.once("llguidance", partial(make_tokenizer, vocabulary))
 
 
 def vocabulary_of(tokenizer: "LLTokenizer") -> Vocabulary:
@@ -66,15 +66,11 @@ class _Wrapped:
         return self._vocabulary.encode(text)
 
 
-def wrapped(vocabulary: Vocabulary) -> "TokenizerWrapper":
-    """The vocabulary as llguidance asks for its own kind of tokenizer."""
-    return _Wrapped(vocabulary)  # type: ignore[return-value]
-
-
-def _make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
+def make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
+    """llguidance's form of a vocabulary."""
     from llguidance import LLTokenizer
 
-    return LLTokenizer(wrapped(vocabulary))
+    return LLTokenizer(_Wrapped(vocabulary))  # type: ignore[arg-type]
 
 
 _POOL = Pool("llguidance", most=8)
@@ -109,7 +105,7 @@ def limits_of(options: Mapping[str, int]) -> "LLParserLimits":
     """The same, as llguidance takes them."""
     from llguidance import LLParserLimits
 
-    return LLParserLimits(**options)
+    return LLParserLimits(**options)  # type: ignore[arg-type]
 
 
 def grammars_of(source: Source) -> tuple[str, str]:

@@ -65,7 +65,9 @@ def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tu
     from xgrammar import CompiledGrammar
 
     told = Told(vocabulary.fingerprint, partial(_packed, vocabulary))
-    serialized, notes = read_answer(_POOL.ask(question(source, {"max_step_microseconds": int(1e6 * limits.max_step_seconds)}), limits, told))
+    serialized, notes = read_answer(
+        _POOL.ask(question(source, {"max_step_microseconds": int(1e6 * limits.max_step_seconds)}), limits, told)
+    )
     grammar = CompiledGrammar.deserialize_json(serialized.decode(), tokenizer)
     return Compiled(grammar, vocabulary, limits), notes, int(grammar.memory_size_bytes)
 

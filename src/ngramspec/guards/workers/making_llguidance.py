@@ -1,15 +1,15 @@
 """What llguidance's worker does: it compiles a source, tries it on bytes, and hands the grammar's text back."""
 
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher
 
-from ngramspec.guards.backends.llguidance import grammars_of, limits_of, reason, wrapped
+from ngramspec.guards.backends.llguidance import grammars_of, limits_of, make_tokenizer, reason
 from ngramspec.guards.source import Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.making import answered, asked
 
 _BYTES = Vocabulary([bytes([byte]) for byte in range(256)])
-_TOKENIZER = LLTokenizer(wrapped(_BYTES))
+_TOKENIZER = make_tokenizer(_BYTES)
 
 
 def answer(parts: list[bytes]) -> list[bytes]:

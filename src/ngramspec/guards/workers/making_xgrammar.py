@@ -85,5 +85,3 @@ def _texts(told: bytes) -> list[bytes]:
     for index in range(0, len(lengths), 4):
         ends.append(ends[-1] + int.from_bytes(lengths[index : index + 4], "little"))
     return [texts[start:end] for start, end in zip(ends, ends[1:], strict=False)]
-
-

@@ -47,7 +47,7 @@ class Pool:
             process.known = told.fingerprint if told is not None else None
         except EndedError as error:
             self._drop(*seat)
-            raise BackendError(_why(*seat, limits)) from error
+            raise BackendError(_why(seat[0], limits)) from error
         except BaseException:  # interrupted: its answer would come to whoever asks next
             self._drop(*seat)
             raise
