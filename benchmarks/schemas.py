@@ -27,8 +27,7 @@ from rich.table import Table
 
 from benchmarks.traces import json_lines
 from ngramspec.errors import GuardError, GuardWarning
-from ngramspec.guards import Guard, Matcher, Vocabulary
-from ngramspec.guards.backends.xgrammar_process import WORKER
+from ngramspec.guards import Guard, Limits, Matcher, Vocabulary
 from ngramspec.guards.source import Backend
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
@@ -54,10 +53,10 @@ def main() -> None:
     made.add_argument("--backend", choices=BACKENDS, action="append", help="only this one; may be repeated")
     made.add_argument("--limit", type=int, help="the first N schemas of each file")
     made.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth schema of a file")
-    made.add_argument("--seconds", type=float, default=5.0, help="for xgrammar to compile one schema (default: 5)")
+    made.add_argument("--seconds", type=float, default=5.0, help="for one schema (default: 5)")
     made.add_argument("--json", action="store_true", help="print one JSON object, with a verdict for each schema")
     given = made.parse_args()
-    WORKER.max_seconds = given.seconds
+    limits = Limits(max_seconds=given.seconds)
     files = given.files or sorted(DEFAULT_SCHEMAS.glob("*.jsonl.gz"))
     if not files:
         made.error(f"no schemas in {DEFAULT_SCHEMAS}: pass JSON lines of schemas with valid and invalid instances")
@@ -69,7 +68,7 @@ def main() -> None:
             for is_lenient in (False, True):
                 start = time.perf_counter()
                 name = f"{backend}, {'lenient' if is_lenient else 'strict'}"
-                found.setdefault(name, {})[path.name] = [judged(row, backend, is_lenient) for row in rows]
+                found.setdefault(name, {})[path.name] = [judged(row, backend, is_lenient, limits) for row in rows]
                 seconds[f"{name}: {path.name}"] = time.perf_counter() - start
     if given.json:
         verdicts = {name: {file: list(map(asdict, rows)) for file, rows in by.items()} for name, by in found.items()}
@@ -88,12 +87,12 @@ def read_rows(path: Path, limit: int | None) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def judged(row: dict[str, Any], backend: Backend, is_lenient: bool) -> Verdict:
+def judged(row: dict[str, Any], backend: Backend, is_lenient: bool, limits: Limits) -> Verdict:
     """What becomes of the schema of `row`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GuardWarning)
         try:
-            guard = Guard.json_schema(row["schema"], BYTES, backend=backend, lenient=is_lenient)
+            guard = Guard.json_schema(row["schema"], BYTES, backend=backend, lenient=is_lenient, limits=limits)
         except GuardError as error:
             return Verdict(row["id"], "refused", words=str(error))
     left_out = [str(warning.message) for warning in caught if "leaves out of" in str(warning.message)]

@@ -12,7 +12,8 @@ import ngramspec
 
 PACKAGE = Path(ngramspec.__file__).parent
 FLOORS = {
-    "errors": -1,
+    "errors": -2,
+    "forking": -1,
     "stats": 0,
     "drafting": 0,
     "guards": 0,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ngramspec.decoding.budget import AdaptiveBudget, FixedBudget
     from ngramspec.drafting.adaptive_lookup import AdaptiveLookup
     from ngramspec.drafting.prompt_lookup import PromptLookup
-    from ngramspec.guards import Guard, Vocabulary
+    from ngramspec.guards import Guard, Limits, Vocabulary
     from ngramspec.hf.enable import disable, enable
     from ngramspec.hf.speculator import Speculator
     from ngramspec.pico import load_pico
@@ -41,6 +41,7 @@ __all__ = [
     "GuardError",
     "GuardWarning",
     "HistoryError",
+    "Limits",
     "NgramspecError",
     "NgramspecWarning",
     "PromptError",
@@ -60,6 +61,7 @@ _HOMES = {
     "AdaptiveLookup": "ngramspec.drafting.adaptive_lookup",
     "FixedBudget": "ngramspec.decoding.budget",
     "Guard": "ngramspec.guards",
+    "Limits": "ngramspec.guards",
     "PromptLookup": "ngramspec.drafting.prompt_lookup",
     "Speculator": "ngramspec.hf.speculator",
     "Vocabulary": "ngramspec.guards",

@@ -1,10 +1,11 @@
 """What speculation did: counters named as vLLM names them, summed by segment."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from ngramspec import forking
 
 
 class Undrafted(StrEnum):
@@ -149,7 +150,7 @@ class Stats:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = forking.lock()
         self._total = Counters()
         self._segments: dict[str, Counters] = {}
 

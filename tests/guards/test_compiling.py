@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from ngramspec.errors import GuardError
-from ngramspec.guards import Guard, Vocabulary, compiling
+from ngramspec.guards import Guard, Limits, Vocabulary, compiling
 from ngramspec.guards.source import Source
 from tests.guards.vocabularies import BYTES, words
 
@@ -19,12 +20,12 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 def compiled_patterns(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What has been compiled, by the real compilers, with nothing kept from before."""
     found: list[str] = []
-    monkeypatch.setattr(compiling, "_slots", type(compiling._slots)())
+    monkeypatch.setattr(compiling, "_kept", compiling.Kept())
 
     def counted(compile_source: Any) -> Any:
-        def count(source: Source, vocabulary: Vocabulary) -> Any:
+        def count(source: Source, vocabulary: Vocabulary, limits: Limits) -> Any:
             found.append(source.text)
-            return compile_source(source, vocabulary)
+            return compile_source(source, vocabulary, limits)
 
         return count
 
@@ -47,7 +48,16 @@ def test_another_content_vocabulary_or_backend_is_compiled_anew(compiled_pattern
     Guard.regex("abc", BYTES, backend="xgrammar")
     Guard.json_schema(SCHEMA, BYTES)
     Guard.json_schema(SCHEMA, BYTES, whitespace="compact")
-    assert 6 == len(compiled_patterns)
+    Guard.regex("abc", BYTES, limits=Limits(max_row_items=1000))
+    assert 7 == len(compiled_patterns)
+
+
+def test_what_one_salt_has_compiled_another_does_not_find(compiled_patterns: list[str]) -> None:
+    made = [Guard.regex("abc", BYTES, cache_salt=salt)._compiled for salt in ("", "a", "b", "a")]
+    assert ["abc"] * 3 == compiled_patterns
+    assert made[1] is made[3]
+    with pytest.raises(TypeError, match="cache_salt must be a str, got 7"):
+        Guard.regex("abc", BYTES, cache_salt=7)  # type: ignore[arg-type]
 
 
 def test_many_threads_that_ask_together_compile_once(compiled_patterns: list[str]) -> None:
@@ -69,6 +79,40 @@ def test_what_cannot_be_compiled_is_asked_for_again(compiled_patterns: list[str]
         with pytest.raises(GuardError, match="llguidance must be able to compile the regex, got"):
             Guard.regex("(", BYTES)
     assert ["(", "("] == compiled_patterns
+
+
+def test_what_was_refused_is_kept_nowhere(compiled_patterns: list[str]) -> None:
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for index in range(20):
+            with pytest.raises(GuardError):
+                Guard.regex(f"{index}\\" + "y" * 400_000 + "\\", BYTES)
+            with pytest.raises(GuardError):
+                Guard.regex(f"{index}" + "y" * 10_000_000, BYTES)
+        compiled_patterns.clear()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2_000_000
+
+
+def test_guards_are_kept_up_to_a_number_of_bytes(compiled_patterns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "MAX_KEPT_BYTES", 4_000_000)
+    for letter in ("a", "b", "c", "d", "a"):
+        assert Guard.regex(letter * 100_000, BYTES).accepts(letter * 100_000)
+    assert ["a", "b", "c", "d", "a"] == [pattern[0] for pattern in compiled_patterns]
+    assert 0 < compiling._kept._num_bytes <= compiling.MAX_KEPT_BYTES
+
+
+def test_threads_that_wait_for_a_refused_source_are_told_the_same(compiled_patterns: list[str]) -> None:
+    def refused(_: int) -> str:
+        with pytest.raises(GuardError) as raised:
+            Guard.regex("(" * 3000, BYTES)
+        return str(raised.value)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert 1 == len(set(threads.map(refused, range(8))))
 
 
 def test_a_backend_that_nobody_knows_is_refused() -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from transformers import AutoTokenizer
 
 from ngramspec.errors import GuardError, UnsupportedError
-from ngramspec.guards import Guard, Vocabulary
+from ngramspec.guards import Guard, Limits, Vocabulary
 from tests.guards.test_failures import few_items
 from tests.guards.vocabularies import BYTES
 from tests.hf.tokenizers import character_tokenizer
@@ -38,14 +38,14 @@ class Uncallable(BaseModel):
         (lambda: MAKES.choice("ab", BYTES), r"a choice must be a list of at least one text, got 'ab': write \['ab'\]"),
         (lambda: MAKES.choice(BYTES, ["a"]), "a choice must be a list .*: the tokenizer comes second"),
         (lambda: MAKES.regex(BYTES, "a"), "a regex must be a text, .*: the tokenizer comes second"),
-        (lambda: MAKES.grammar(BYTES, "a"), "a grammar must be a text or a Path, .*: the tokenizer comes second"),
+        (lambda: MAKES.grammar(BYTES, "a"), "a grammar must be a text, .*: the tokenizer comes second"),
         (lambda: MAKES.grammar("sql-select", BYTES), r"a grammar must have rules, .*: call Guard.load\('sql-select'\)"),
         (lambda: MAKES.grammar("[a-z]+", BYTES), "a grammar must have rules, .*: call Guard.regex with a regex"),
         (lambda: MAKES.grammar("", BYTES), "a grammar must have rules, in Lark or GBNF, got ''"),
         (lambda: MAKES.grammar('{"type": "string"}', BYTES), "a grammar must have rules, .*: call Guard.json_schema"),
         (
             lambda: MAKES.load("grammars/csv.lark", BYTES),
-            r"one by name, got 'grammars/csv.lark': call Guard.grammar\(Path",
+            r"one by name, got 'grammars/csv.lark': call Guard.grammar_file",
         ),
         (lambda: GUARD.matcher("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
         (lambda: GUARD.accepts(b"a"), "a text must be a str, got b'a': decode tokens or bytes first"),
@@ -55,7 +55,7 @@ class Uncallable(BaseModel):
         (lambda: MAKES.json_schema(BaseModel, BYTES), "a type must have a JSON schema"),
         (lambda: GUARD.processor("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
         (lambda: GUARD.processor(1.5), "eos_token_id must be a token id or a list of them, got 1.5"),
-        (lambda: MAKES.grammar("a\0.lark", BYTES), "a grammar's file must be text in UTF-8"),
+        (lambda: MAKES.grammar("a.lark", BYTES), "a grammar must have rules, .*: call Guard.grammar_file with a path"),
     ],
 )
 def test_a_mistake_is_named(make: Callable[[], Any], message: str) -> None:
@@ -163,7 +163,7 @@ def test_a_grammar_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "latin.lark"
     path.write_bytes('start: "é"'.encode("latin-1"))
     with pytest.raises(GuardError, match=r"a grammar's file must be text in UTF-8, got .*latin.lark"):
-        Guard.grammar(path, BYTES)
+        Guard.grammar_file(path, BYTES)
 
 
 def test_a_backend_that_cannot_say_whether_a_text_is_whole_is_an_error_of_ours() -> None:
@@ -206,7 +206,7 @@ def test_conditions_inside_of_conditions_are_an_error_before_they_take_long() ->
     for level in range(12):
         schema = {"if": schema, "then": {"maximum": level}, "else": {"properties": {"y": schema}}}
     with pytest.raises(GuardError, match=r"a schema must have at most .* parts once its conditions are written out"):
-        Guard.json_schema(schema, BYTES)
+        Guard.json_schema(schema, BYTES, limits=Limits(max_seconds=60))
 
 
 def test_a_guard_is_not_shared_with_a_tokenizer_that_cuts_texts_otherwise() -> None:

@@ -1,12 +1,12 @@
 """What a pass costs, measured while passes run: by rows, columns and context."""
 
 import math
-import threading
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from ngramspec import forking
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingTime
 from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
@@ -47,7 +47,7 @@ class MeasuredCosts:
         self._prompts: dict[int, tuple[int, float]] = {}
         self._drafting = DraftingTime()
         self._num_passes = 0
-        self._lock = threading.Lock()
+        self._lock = forking.lock()
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
         """See `Costs`. hopeful: while the plain pass is doubted, only a plain pass is permitted."""

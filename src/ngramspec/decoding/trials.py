@@ -1,6 +1,6 @@
 """A credit for passes that are made to measure and not to gain."""
 
-import threading
+from ngramspec import forking
 
 PROBE_EVERY = 16
 """Passes between two at which doubted prices are looked at hopefully."""
@@ -28,7 +28,7 @@ class Trials:
         """Start with full credit."""
         self._credit = MOST_CREDIT
         self._since_look = self._since_trial = 0
-        self._lock = threading.Lock()
+        self._lock = forking.lock()
 
     @property
     def is_due(self) -> bool:

@@ -1,9 +1,9 @@
 """The histories of all segments: apart from each other, and bounded together."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ngramspec import forking
 from ngramspec.drafting.history import History
 from ngramspec.drafting.sketch import Sketches
 from ngramspec.drafting.suffix_index import SuffixIndex
@@ -46,7 +46,7 @@ class Segments:
         self._max_tokens, self._max_segments = max_tokens, max_segments
         self._kept: dict[str, Segment] = {}
         self._free_weights: list[int] = []
-        self._lock = threading.Lock()
+        self._lock = forking.lock()
 
     def open(self, name: str | None) -> Segment:
         """The segment of that name, which is now the most recently used one."""

@@ -1,5 +1,6 @@
 """What users pass to guards: each mistake is named, with the way out; and what is probably one is warned of."""
 
+import hashlib
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
@@ -9,9 +10,13 @@ from typing import Any
 
 from ngramspec.errors import GuardError, GuardWarning, shortened
 from ngramspec.guards import library
+from ngramspec.guards.files import read_file
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.markers import Marker
-from ngramspec.guards.schemas import is_type, open_classes, slips
 from ngramspec.guards.vocabulary import Vocabulary
+
+MAX_MARKER = 1000
+"""Characters of a marker, for which each token is looked at in each of its places."""
 
 
 def ids_of(eos_token_id: Any) -> list[int]:
@@ -23,17 +28,20 @@ def ids_of(eos_token_id: Any) -> list[int]:
         raise GuardError(f"eos_token_id must be a token id or a list of them, got {shortened(eos_token_id)}") from error
 
 
-def warn_of_slips(schema: Any, text: str) -> None:
-    """Warn, as of the caller's caller, of what `schema`, whose JSON is `text`, probably does not mean."""
-    for slip in slips(text):
+def warn_of_slips(slips: Iterable[str], open_classes: Iterable[tuple[str, str]]) -> None:
+    """Warn, as of the caller's caller, of what a schema probably does not mean."""
+    for slip in slips:
         warnings.warn(f"a schema's keys must be JSON Schema's to count, got {slip}", GuardWarning, stacklevel=3)
-    for name, fields in open_classes(text) if is_type(schema) else ():
-        _warn_of_open(name, fields)
+    for name, fields in open_classes:
+        _warn_of_open(name, hashlib.sha256(fields.encode()).digest())
 
 
 @lru_cache(maxsize=1024)
-def _warn_of_open(name: str, schema: str) -> None:
-    """Warn, as of the caller of `Guard.json_schema`; once for each class, as long as it is among the latest."""
+def _warn_of_open(name: str, digest: bytes) -> None:
+    """Warn, as of the caller of `Guard.json_schema`; once for each class, as long as it is among the latest.
+
+    digest: of the schema of the class.
+    """
     warnings.warn(
         f"a class should forbid keys that it does not name, or a model may invent them without end, got {name}, which"
         f' is open: write class {name}(BaseModel, extra="forbid"), or in a dataclass or TypedDict'
@@ -43,43 +51,42 @@ def _warn_of_open(name: str, schema: str) -> None:
     )
 
 
-def grammar_text(text_or_path: str | Path) -> str:
-    """A grammar's text, of a text or path; raises GuardError for what is none."""
-    text = _read(text_or_path)
-    _check_has_rules(text)
-    return text
-
-
-def _read(text_or_path: str | Path) -> str:
-    if not isinstance(text_or_path, str | Path):
-        raise GuardError(f"a grammar must be a text or a Path, got {shortened(text_or_path)}{way_out_of(text_or_path)}")
-    path = Path(text_or_path)
-    is_one_line = isinstance(text_or_path, str) and "\n" not in text_or_path
-    if isinstance(text_or_path, str) and not (is_one_line and path.suffix in (".lark", ".gbnf", *_NO_GRAMMARS)):
-        return text_or_path
-    if path.suffix in _NO_GRAMMARS:
+def grammar_file_text(path: str | Path, limits: Limits) -> str:
+    """The text of a grammar's file; raises GuardError for what is none, or too long, and quotes nothing of it."""
+    if not isinstance(path, str | Path):
+        raise GuardError(f"a grammar's path must be a str or a Path, got {shortened(path)}{way_out_of(path)}")
+    if Path(path).suffix in _NO_GRAMMARS:
         raise GuardError(
-            f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[path.suffix]} with its content"
+            f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[Path(path).suffix]} with its content"
         )
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise GuardError(f"a grammar's path must be a file's, got {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:  # no UTF-8, or a path with a character of code 0
-        raise GuardError(f"a grammar's file must be text in UTF-8, got {str(path)!r}: {error}") from error
+    return read_file(Path(path), limits)
 
 
-def _check_has_rules(text: str) -> None:
-    """Raise GuardError for a text in which nothing can be a rule, with what it probably is instead."""
-    if ":" in text and not (text.lstrip().startswith("{") and '"grammars"' not in text):
+def check_grammar(text: object) -> None:
+    """Raise GuardError for what is no text, or one in which nothing can be a rule, with what it probably is instead."""
+    if isinstance(text, Path):
+        raise GuardError(f"a grammar must be a text, got {shortened(text)}: call Guard.grammar_file with a path")
+    if not isinstance(text, str):
+        raise GuardError(f"a grammar must be a text, got {shortened(text)}{way_out_of(text)}")
+    if ":" in text and not text.lstrip().startswith("{"):
         return
     if text.strip() in library.names():
         way_out = f"call Guard.load({text.strip()!r})"
     elif text.lstrip().startswith("{"):
         way_out = "call Guard.json_schema with a JSON schema"
+    elif text.strip().endswith((".lark", ".gbnf")):
+        way_out = "call Guard.grammar_file with a path"
     else:
         way_out = "call Guard.regex with a regex, or write 'start: …'"
     raise GuardError(f"a grammar must have rules, in Lark or GBNF, got {shortened(text)}: {way_out}")
+
+
+def check_settings(limits: object, cache_salt: object) -> None:
+    """Raise TypeError for limits that are none, and a salt that is no text."""
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits must be ngramspec.Limits(…), got {shortened(limits)}")
+    if not isinstance(cache_salt, str):
+        raise TypeError(f"cache_salt must be a str, got {shortened(cache_salt)}")
 
 
 _NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
@@ -103,6 +110,8 @@ def check_marker(name: str, marker: str) -> None:
     if not isinstance(marker, str) or not marker:
         raise GuardError(f"{name} must be a text of at least one character, got {shortened(marker)}")
     check_characters(name, marker)
+    if len(marker) > MAX_MARKER:
+        raise GuardError(f"{name} must have at most {MAX_MARKER} characters, got {len(marker)}: {shortened(marker)}")
 
 
 def check_written(marker: Marker, vocabulary: Vocabulary) -> None:

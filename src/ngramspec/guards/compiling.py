@@ -1,86 +1,159 @@
-"""From source to compiled grammar, once for each content, vocabulary and backend."""
+"""From source to compiled grammar, once for each content, vocabulary, backend, limits and salt."""
 
+import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Protocol, get_args
+from dataclasses import dataclass, field
+from typing import get_args
 
-from ngramspec.errors import GuardError, GuardWarning, did_you_mean
+from ngramspec import forking
+from ngramspec.errors import GuardError, UnsupportedError, did_you_mean
 from ngramspec.guards.backends import llguidance, xgrammar
+from ngramspec.guards.limits import Limits, raised
 from ngramspec.guards.phases import Compiled
-from ngramspec.guards.schemas import prepared, prepared_regex, why_unreadable
-from ngramspec.guards.source import Backend, Kind, Source
+from ngramspec.guards.source import Backend, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.making import Notes, NotMadeError
 
 MAX_KEPT = 256
 """Compiled grammars that are kept; the one unused for longest makes room."""
+MAX_KEPT_BYTES = 256 << 20
+"""What these may hold, by estimate."""
 
-
-class _Made(Compiled, Protocol):
-    """What a backend makes of a source; warnings: what it leaves out of it."""
-
-    @property
-    def warnings(self) -> list[str]: ...
-
-
-_Compile = Callable[[Source, Vocabulary], _Made]
+_Compile = Callable[[Source, Vocabulary, Limits], tuple[Compiled, Notes, int]]
 _COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
 
-_Key = tuple[str, Source, str, str, frozenset[int]]
+_Key = tuple[str, Source, str, str, frozenset[int], Limits, str]
 
 
-class _Slot:
-    """A grammar that is compiled, or is being compiled by whoever holds the lock."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A compiled grammar, and what there is to say of its source; num_bytes: what both hold, by estimate."""
+
+    compiled: Compiled
+    notes: Notes
+    num_bytes: int
+
+
+@dataclass(slots=True)
+class _Making:
+    """A grammar that somebody compiles now, for all who ask for it meanwhile."""
+
+    is_over: threading.Event = field(default_factory=threading.Event)
+    made: Made | None = None
+    refusal: tuple[type[GuardError], str] | None = None
+
+
+class Kept:
+    """Grammars that were compiled lately. What was refused is not among them."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.compiled: Compiled | None = None
-        self.left_out: list[str] = []
+        self.lock = forking.lock()
+        self.making: dict[_Key, _Making] = {}
+        self._made: OrderedDict[_Key, Made] = OrderedDict()
+        self._num_bytes = 0
+
+    def find(self, key: _Key) -> Made | None:
+        """What was made of it, while the lock is held."""
+        made = self._made.get(key)
+        if made is not None:
+            self._made.move_to_end(key)
+        return made
+
+    def add(self, key: _Key, made: Made) -> None:
+        """Keep it, while the lock is held, and let go of what has been unused for longest."""
+        self._made[key] = made
+        self._num_bytes += made.num_bytes
+        while len(self._made) > MAX_KEPT or self._num_bytes > MAX_KEPT_BYTES:
+            _, oldest = self._made.popitem(last=False)
+            self._num_bytes -= oldest.num_bytes
 
 
-_slots: "OrderedDict[_Key, _Slot]" = OrderedDict()
-_lock = threading.Lock()
+_kept = Kept()
 
 
-def compiled(source: Source, vocabulary: Vocabulary, backend: Backend) -> Compiled:
+def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits, salt: str) -> Made:
     """The compiled grammar; compiled once, also when several threads ask for it together.
 
-    Raises GuardError for what the backend cannot compile, UnsupportedError for what it would not enforce.
+    salt: what was compiled with one is not found with another.
+    Raises GuardError for what the backend cannot compile, or not within the limits, and UnsupportedError for what it
+    would not enforce.
     """
     if backend not in get_args(Backend):
         meant = did_you_mean(backend, get_args(Backend))
         raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}{meant}")
-    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding)
-    with _lock:
-        slot = _slots.setdefault(key, _Slot())
-        _slots.move_to_end(key)
-        while len(_slots) > MAX_KEPT:
-            _slots.popitem(last=False)
-    with slot.lock:
-        if slot.compiled is None:
-            slot.compiled, slot.left_out = _compile(source, vocabulary, backend)
-        grammar, left_out = slot.compiled, slot.left_out
-    for message in left_out:  # each time, for whoever asks now may not be the one who was told
-        warnings.warn(f"{backend} leaves out of the {source.kind}: {message}", GuardWarning, stacklevel=4)
-    return grammar
+    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding, limits, salt)
+    made = None
+    while made is None:
+        made = _found_or_made(key, source, vocabulary, limits)
+    return made
 
 
-def _compile(source: Source, vocabulary: Vocabulary, backend: Backend) -> tuple[Compiled, list[str]]:
-    left_out: list[str] = []
-    pattern = source.text
-    if source.kind is Kind.JSON_SCHEMA:
-        text, left_out = prepared(source.text, backend, source.lenient, source.whitespace)
-        source = replace(source, text=text)
-    elif source.kind is Kind.REGEX:
-        source = replace(source, text=prepared_regex(source.text, backend))
+def _found_or_made(key: _Key, source: Source, vocabulary: Vocabulary, limits: Limits) -> Made | None:
+    """What is kept, what somebody else makes now, or what is made here; None where that other one was interrupted."""
+    mine = _Making()
     try:
-        made = _COMPILERS[backend](source, vocabulary)
+        with _kept.lock:
+            found = _kept.find(key)
+            making = mine if found is not None else _kept.making.setdefault(key, mine)
+        if found is not None:
+            return found
+        if making is mine:
+            mine.made = _compile(source, vocabulary, limits, key[0])
+        else:
+            making.is_over.wait()
+    except GuardError as error:
+        mine.refusal = type(error), str(error)
+        raise
+    finally:
+        with _kept.lock:
+            if _kept.making.get(key) is mine:
+                del _kept.making[key]
+            if mine.made is not None:
+                _kept.add(key, mine.made)
+        mine.is_over.set()
+    if making.refusal is not None:
+        kind, message = making.refusal
+        raise kind(message)
+    return making.made
+
+
+def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: str) -> Made:
+    num_bytes = len(source.text.encode())
+    if num_bytes > limits.max_source_bytes:
+        raise GuardError(
+            f"a {source.kind} must have at most max_source_bytes={limits.max_source_bytes}, got {num_bytes}:"
+            f" {raised('max_source_bytes')}"
+        )
+    try:
+        compiled, notes, held = _COMPILERS[backend](source, vocabulary, limits)
+    except NotMadeError as error:
+        raise _refusal(error, source, backend, limits) from None
     except BackendError as error:
-        named = why_unreadable(pattern) if source.kind is Kind.REGEX else None
-        if named is not None:
-            raise named from error
-        raise GuardError(f"{backend} must be able to compile the {source.kind}, got: {error}") from error
-    return made, [*left_out, *made.warnings]
+        raise _unreadable(source, backend, str(error)) from None
+    return Made(compiled, notes, num_bytes + held)
+
+
+def _refusal(error: NotMadeError, source: Source, backend: str, limits: Limits) -> Exception:
+    """As the worker has it. A RuntimeError is a defect of ours, and looks like one."""
+    kinds: dict[str, type[Exception]] = {
+        "GuardError": GuardError,
+        "UnsupportedError": UnsupportedError,
+        "RuntimeError": RuntimeError,
+    }
+    if error.name == "BackendError":
+        return _unreadable(source, backend, str(error))
+    if error.name == "MemoryError":
+        limit = f"it needs more than max_memory_bytes={limits.max_memory_bytes}: {raised('max_memory_bytes')}"
+        return _unreadable(source, backend, limit)
+    return kinds[error.name](str(error))
+
+
+def _unreadable(source: Source, backend: str, reason: str) -> GuardError:
+    return GuardError(f"{backend} must be able to compile the {source.kind}, got: {reason}")
+
+
+if hasattr(os, "register_at_fork"):  # whoever made one is not in the child
+    os.register_at_fork(after_in_child=_kept.making.clear)

@@ -1,29 +1,45 @@
 """`Guard`: what may come next, compiled once and shared by rows, calls and threads."""
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
 
-from ngramspec.errors import GuardError, did_you_mean, shortened
+from ngramspec.errors import GuardError, GuardWarning, did_you_mean, shortened
 from ngramspec.guards import library
 from ngramspec.guards.arguments import (
     check_characters,
+    check_grammar,
     check_marker,
+    check_settings,
     check_text,
     check_written,
-    grammar_text,
+    grammar_file_text,
     ids_of,
     warn_of_slips,
     way_out_of,
 )
 from ngramspec.guards.compiling import compiled
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
-from ngramspec.guards.schemas import schema_text
-from ngramspec.guards.source import Backend, Kind, Source, Whitespace
+from ngramspec.guards.schemas import is_type, open_classes, schema_text
+from ngramspec.guards.source import Backend, Kind, Source, Whitespace, is_gbnf
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.making import Notes
+
+LIMITS = Limits()
+"""What a source may cost by default."""
+
+_ESCAPES = {ord(sign): f"\\{sign}" for sign in "][(){}.*+?^$|\\/-"}
+
+
+def _escaped(text: str) -> str:
+    """`text` as a regex; in pieces, for no other thread goes on while one is translated."""
+    starts = range(0, len(text), 1 << 14)
+    return "".join(text[start : start + (1 << 14)].translate(_ESCAPES) for start in starts)
 
 
 class _InAList:
@@ -52,11 +68,17 @@ class Guard(_InAList):
     """
 
     def __init__(
-        self, compiled: Compiled, description: str, source: Source | None = None, inner: Source | None = None
+        self,
+        compiled: Compiled,
+        description: str,
+        source: Source | None = None,
+        inner: Source | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
         """Of a compiled grammar; users call the constructors below.
 
-        source: what it was compiled from, None with markers around it. inner: what stands between markers.
+        source: what it was compiled from, None with markers around it. inner: what stands between markers. limits: how
+        long `accepts` may take.
         """
         if not hasattr(compiled, "matcher"):
             raise TypeError(
@@ -66,6 +88,7 @@ class Guard(_InAList):
         self._description = description
         self.source = source
         self._inner = source or inner
+        self._limits = limits
 
     def __repr__(self) -> str:
         """As error messages name it."""
@@ -97,6 +120,8 @@ class Guard(_InAList):
         backend: Backend = "llguidance",
         whitespace: Whitespace = "flexible",
         lenient: bool = False,
+        limits: Limits = LIMITS,
+        cache_salt: str = "",
     ) -> "Guard":
         """JSON that fits `schema`: a dict (or True), JSON text, or a type as pydantic takes it.
 
@@ -115,14 +140,22 @@ class Guard(_InAList):
         if whitespace not in get_args(Whitespace):
             meant = did_you_mean(whitespace, get_args(Whitespace))
             raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}{meant}")
-        text = schema_text(schema)
+        text = schema if isinstance(schema, str) else schema_text(schema)  # a stranger's text is read by a worker
         source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
-        guard = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})")
-        warn_of_slips(schema, text)
+        guard, notes = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})", limits, cache_salt)
+        warn_of_slips(notes.slips, open_classes(text) if is_type(schema) else ())
         return guard
 
     @classmethod
-    def regex(cls, pattern: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+    def regex(
+        cls,
+        pattern: str,
+        tokenizer: Any,
+        *,
+        backend: Backend = "llguidance",
+        limits: Limits = LIMITS,
+        cache_salt: str = "",
+    ) -> "Guard":
         r"""Text that matches all of `pattern`.
 
         Read by llguidance as Rust's regex crate does: `.` is no newline, `\d` and `\w` are Unicode's, and there are
@@ -135,10 +168,19 @@ class Guard(_InAList):
                 ": a compiled pattern has one, .pattern" if isinstance(pattern, re.Pattern) else way_out_of(pattern)
             )
             raise GuardError(f"a regex must be a text, got {shortened(pattern)}{way_out}")
-        return cls._of(Source(Kind.REGEX, pattern), tokenizer, backend, f"Guard.regex({shortened(pattern)})")
+        source = Source(Kind.REGEX, pattern)
+        return cls._of(source, tokenizer, backend, f"Guard.regex({shortened(pattern)})", limits, cache_salt)[0]
 
     @classmethod
-    def choice(cls, texts: Iterable[str], tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+    def choice(
+        cls,
+        texts: Iterable[str],
+        tokenizer: Any,
+        *,
+        backend: Backend = "llguidance",
+        limits: Limits = LIMITS,
+        cache_salt: str = "",
+    ) -> "Guard":
         """One of `texts`."""
         choices = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, str) else []
         if not choices or not all(isinstance(text, str) for text in choices):
@@ -146,36 +188,79 @@ class Guard(_InAList):
             raise GuardError(
                 f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}"
             )
-        pattern = "|".join(re.sub(r"[][(){}.*+?^$|\\/-]", r"\\\g<0>", text) for text in choices)
-        return cls._of(Source(Kind.REGEX, f"({pattern})"), tokenizer, backend, f"Guard.choice({shortened(choices)})")
+        source = Source(Kind.REGEX, f"({'|'.join(map(_escaped, choices))})")
+        return cls._of(source, tokenizer, backend, f"Guard.choice({shortened(choices)})", limits, cache_salt)[0]
 
     @classmethod
-    def grammar(cls, text_or_path: str | Path, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+    def grammar(
+        cls,
+        text: str,
+        tokenizer: Any,
+        *,
+        backend: Backend = "llguidance",
+        limits: Limits = LIMITS,
+        cache_salt: str = "",
+    ) -> "Guard":
         """Text of a context-free grammar: Lark as llguidance reads it, or GBNF, which is told by its `::=`.
 
-        A path is a `Path`, or a line of text that ends with .lark or .gbnf. GBNF is xgrammar's own notation; for
-        llguidance it is turned into Lark in which each character is a token, which means the same and costs more time
-        than Lark with tokens of its own.
+        GBNF is xgrammar's own notation; for llguidance it is turned into Lark in which each character is a token, which
+        means the same and costs more time than Lark with tokens of its own. No file is opened, whatever the text is.
 
         Raises GuardError, with the backend's words and line, for what it cannot read.
         """
-        text = grammar_text(text_or_path)
-        is_gbnf = re.search(r"^\s*[\w-]+\s*::=", text, re.MULTILINE) is not None
-        source = Source(Kind.GBNF if is_gbnf else Kind.LARK, text)
-        return cls._of(source, tokenizer, backend, f"Guard.grammar({shortened(str(text_or_path))})")
+        return cls._grammar(text, f"Guard.grammar({shortened(text)})", tokenizer, backend, limits, cache_salt)
 
     @classmethod
-    def load(cls, name: str, tokenizer: Any, *, backend: Backend = "llguidance") -> "Guard":
+    def grammar_file(
+        cls,
+        path: str | Path,
+        tokenizer: Any,
+        *,
+        backend: Backend = "llguidance",
+        limits: Limits = LIMITS,
+        cache_salt: str = "",
+    ) -> "Guard":
+        """The grammar in a file, in UTF-8; as `grammar`.
+
+        Raises GuardError besides for what is no regular file, or a longer one than the limits allow.
+        """
+        text = grammar_file_text(path, limits)
+        return cls._grammar(text, f"Guard.grammar_file({str(path)!r})", tokenizer, backend, limits, cache_salt)
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        tokenizer: Any,
+        *,
+        backend: Backend = "llguidance",
+        limits: Limits = LIMITS,
+        cache_salt: str = "",
+    ) -> "Guard":
         """A grammar that comes with the package, such as "json", "csv" or "sql-select": see `grammars/README.md`.
 
         Raises GuardError, which lists the names there are, where `name` is none of them.
         """
-        return cls._of(library.source(name), tokenizer, backend, f"Guard.load({name!r})")
+        return cls._of(library.source(name), tokenizer, backend, f"Guard.load({name!r})", limits, cache_salt)[0]
 
     @classmethod
-    def _of(cls, source: Source, tokenizer: Any, backend: Backend, description: str) -> "Guard":
+    def _grammar(
+        cls, text: str, description: str, tokenizer: Any, backend: Backend, limits: Limits, cache_salt: str
+    ) -> "Guard":
+        check_grammar(text)
+        source = Source(Kind.GBNF if is_gbnf(text) else Kind.LARK, text)
+        return cls._of(source, tokenizer, backend, description, limits, cache_salt)[0]
+
+    @classmethod
+    def _of(
+        cls, source: Source, tokenizer: Any, backend: Backend, description: str, limits: Limits, cache_salt: str
+    ) -> "tuple[Guard, Notes]":
         check_characters(f"a {source.kind}", source.text)
-        return cls(compiled(source, Vocabulary.of(tokenizer), backend), description, source)
+        check_settings(limits, cache_salt)
+        made = compiled(source, Vocabulary.of(tokenizer), backend, limits, cache_salt)
+        for message in made.notes.left_out:  # each time, for whoever asks now may not be the one who was told
+            warnings.warn(f"{backend} leaves out of the {source.kind}: {message}", GuardWarning, stacklevel=3)
+        return cls(made.compiled, description, source, limits=limits), made.notes
 
     def after(self, marker: str, *, max_tokens: int | None = None) -> "Guard":
         """Free text up to the first `marker`, for instance "</think>", and right after it this guard.
@@ -195,7 +280,7 @@ class Guard(_InAList):
         if max_tokens is not None:
             check_written(phased.start, self.vocabulary)
         budget = "" if max_tokens is None else f", max_tokens={max_tokens}"
-        return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner)
+        return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner, limits=self._limits)
 
     def between(self, start: str, end: str) -> "Guard":
         """Free text outside, this guard between `start` and `end`, as often as they come.
@@ -209,7 +294,12 @@ class Guard(_InAList):
             raise GuardError(
                 f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last"
             )
-        return Guard(Phased(self._compiled, start, end), f"{self!r}.between({start!r}, {end!r})", inner=self._inner)
+        return Guard(
+            Phased(self._compiled, start, end),
+            f"{self!r}.between({start!r}, {end!r})",
+            inner=self._inner,
+            limits=self._limits,
+        )
 
     def matcher(self, eos_tokens: Iterable[int] | None = None, *, prompt: Sequence[int] = ()) -> Matcher:
         """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own.
@@ -231,12 +321,13 @@ class Guard(_InAList):
             raw = text.encode()
         except UnicodeEncodeError:
             return False
-        return self.matcher(())._read(raw) == (len(raw), True)
+        return self.matcher(())._read(raw, self._limits.max_seconds) == (len(raw), True)
 
     def legal_head(self, text: str) -> int:
         """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
         check_text(text)
-        return self.matcher(())._read(text.encode(errors="surrogatepass"))[0]  # half a pair leaves every guard
+        raw = text.encode(errors="surrogatepass")  # half a pair leaves every guard
+        return self.matcher(())._read(raw, self._limits.max_seconds)[0]
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
         """A logits processor for one plain `generate()` call; see `GuardProcessor`."""

@@ -27,7 +27,7 @@ def source(name: str) -> Source:
     """The grammar called `name`; raises GuardError, which lists the names there are, where it is none of them."""
     found = _files()
     if isinstance(name, str | Path) and Path(name).suffix in (".lark", ".gbnf"):
-        raise GuardError(f"a grammar to load must be one by name, got {str(name)!r}: call Guard.grammar(Path(…))")
+        raise GuardError(f"a grammar to load must be one by name, got {str(name)!r}: call Guard.grammar_file")
     if not isinstance(name, str) or name not in found:
         meant = did_you_mean(name, found)
         raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {shortened(name)}{meant}")

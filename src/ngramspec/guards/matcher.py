@@ -1,15 +1,17 @@
 """`Matcher`: where a row stands in its grammar. What is the same for every backend is here, above all the end."""
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
 
+from ngramspec import forking
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.limits import raised
 from ngramspec.guards.lookahead import Lookahead
 from ngramspec.guards.prompts import Part
 from ngramspec.guards.source import Source
@@ -17,6 +19,9 @@ from ngramspec.guards.types import WORD, BackendError, BitmaskArray, is_set, num
 from ngramspec.guards.vocabulary import Vocabulary
 
 T = TypeVar("T")
+
+_PIECE = 256
+"""Bytes that are read between two looks at the clock."""
 
 ALL = 1 << 62
 """More bytes than a text has."""
@@ -42,7 +47,7 @@ class Matcher(ABC):
         self.ended = False
         self._committed: list[int] = []
         self._is_lost = False
-        self._turn = threading.Lock()
+        self._turn = forking.lock(is_held_long=True)
         # The tokenizer's own end of sequence, where it is none in this call, is no text either: it never comes.
         self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
         self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
@@ -215,14 +220,28 @@ class Matcher(ABC):
         self._undo(pushed)
         return len(pushed)
 
-    def _read(self, text: bytes) -> tuple[int, bool]:
+    def _read(self, text: bytes, max_seconds: float) -> tuple[int, bool]:
         """How many bytes of `text` can come, however they are cut into tokens, and whether the text is whole then.
 
-        The matcher is of no use behind it. Raises GuardError where the backend cannot say.
+        The matcher is of no use after it. Raises GuardError where the backend cannot say, or not in `max_seconds`.
         """
+        until = monotonic() + max_seconds
 
         def read() -> tuple[int, bool]:
-            return self._push_bytes(text), self._accepting()
+            num_read = 0
+            while num_read < len(text):
+                piece = text[num_read : num_read + _PIECE]
+                pushed = self._push_bytes(piece)
+                num_read += pushed
+                self._settle()  # nothing is taken back, and what could be would only fill up memory
+                if pushed < len(piece):
+                    break
+                if monotonic() > until:
+                    raise GuardError(
+                        f"reading a text must take at most max_seconds={max_seconds:g}, got {num_read} of {len(text)}"
+                        f" bytes: {raised('max_seconds')}"
+                    )
+            return num_read, self._accepting()
 
         with self._alone():
             return self._tried_twice(read)

@@ -35,3 +35,22 @@ class Source:
     text: str
     whitespace: Whitespace = "flexible"
     lenient: bool = False
+
+
+def is_gbnf(text: str) -> bool:
+    """Whether a line of `text` begins with a name and `::=`, which may come some blank lines later.
+
+    In time that is linear in the text, whatever it is.
+    """
+    pieces = text.split("::=")
+    return any(_ends_as_rule(piece, is_first=index == 0) for index, piece in enumerate(pieces[:-1]))
+
+
+def _ends_as_rule(piece: str, is_first: bool) -> bool:
+    """Whether `piece` ends with a name, and nothing before it on its line; is_first: a line begins with it."""
+    named = piece.rstrip()
+    start = len(named)
+    while start and (named[start - 1].isalnum() or named[start - 1] in "_-"):
+        start -= 1
+    before = named[:start].rstrip(" \t\r\f\v")
+    return start < len(named) and (before.endswith("\n") or (is_first and not before))

@@ -1,13 +1,13 @@
 """What a guard knows of a tokenizer: the bytes of each token, and how text is cut into tokens."""
 
 import hashlib
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from operator import index
 from typing import Any, TypeVar
 
+from ngramspec import forking
 from ngramspec.errors import shortened
 from ngramspec.guards.reading import read
 
@@ -52,7 +52,7 @@ class Vocabulary:
             raise ValueError(f"special tokens must be ids from 0 to {len(self.tokens) - 1}, got {shortened(unknown)}")
         self._encode = encode
         self._built: dict[str, Any] = {}
-        self._lock = threading.RLock()
+        self._lock = forking.rlock(is_held_long=True)
 
     def __len__(self) -> int:
         """Tokens, special ones included."""
@@ -193,7 +193,7 @@ _PROBES = (
 )
 
 _known: "weakref.WeakKeyDictionary[Any, tuple[Any, Vocabulary]]" = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_lock = forking.lock(is_held_long=True)
 
 
 def _state(tokenizer: Any) -> tuple[object, ...]:

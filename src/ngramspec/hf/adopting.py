@@ -9,9 +9,9 @@ import json
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
+from ngramspec import forking
 from ngramspec.errors import GuardWarning
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
@@ -111,7 +111,7 @@ _KNOWN: dict[str, Callable[[Any, int, int], Compiled | None]] = {
 
 _MAX_KEPT = 4
 _vocabularies: "OrderedDict[int, tuple[Any, Vocabulary]]" = OrderedDict()
-_lock = Lock()
+_lock = forking.lock(is_held_long=True)
 
 
 def _vocabulary(tokenizer: Any, read: Callable[[Any], Vocabulary]) -> Vocabulary:

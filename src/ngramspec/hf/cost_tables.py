@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from ngramspec import forking
 from ngramspec.decoding import Clock, MeasuredCosts
 from ngramspec.drafting import whole_file
 from ngramspec.errors import CostsError, shortened
@@ -22,7 +22,7 @@ _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 _measured: WeakKeyDictionary[Model, dict[Clock, MeasuredCosts]] = WeakKeyDictionary()
 """Of all Speculators: prices belong to model and machine. By clock too, for seconds of two clocks are not the same."""
 
-_lock = threading.Lock()
+_lock = forking.lock()
 
 
 class CostTables:

@@ -5,7 +5,6 @@ on the model: its type, copies and pickles stay what they were, and it is freed 
 """
 
 import functools
-import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -15,13 +14,14 @@ from typing import Any
 
 from torch import nn
 
+from ngramspec import forking
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.guarding import has_guards, with_processors
 from ngramspec.hf.seam import GenerationMixin, arguments_of_generate, prepared_config
 from ngramspec.hf.speculator import Loop, Speculator
 from ngramspec.hf.types import Model
 
-_lock = threading.Lock()
+_lock = forking.lock()
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """`Speculator`: the object that `generate(custom_generate=…)` takes."""
 
-import threading
 import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ngramspec import forking
 from ngramspec.decoding import AdaptiveBudget, Budget, Clock
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
 from ngramspec.errors import NgramspecWarning
@@ -83,7 +83,7 @@ class Speculator:
         self._clock = clock
         self._costs = CostTables(clock)
         self._warned: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = forking.lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""

@@ -4,10 +4,10 @@ What was found is remembered per model, and per kind of call: what else is fed t
 which strangers (`strangers.py`) are in it. All Speculators of a process share it.
 """
 
-import threading
 from collections.abc import Hashable, Sequence
 from weakref import WeakKeyDictionary
 
+from ngramspec import forking
 from ngramspec.guards import Guard, GuardProcessor, RowGuards
 from ngramspec.hf.adopting import is_adopted
 from ngramspec.hf.processors import are_pure, are_pure_criteria
@@ -30,7 +30,7 @@ class Trust:
     def __init__(self) -> None:
         """Nothing was tried."""
         self._found: WeakKeyDictionary[Model, dict[Hashable, tuple[str, int]]] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock = forking.lock()
 
     def finding(self, request: Request, strangers: Sequence[Stranger]) -> tuple[str, int] | None:
         """What is known of such a call to a model with `strangers` in it; None where it must be tried first.

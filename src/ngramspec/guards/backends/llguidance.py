@@ -5,18 +5,24 @@ every call is followed by a look at `is_error`.
 """
 
 import itertools
-import threading
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
+from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.lark import read_lark
+from ngramspec.guards.workers.making import Notes, question, read_answer
+from ngramspec.guards.workers.pool import Pool
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLParserLimits, LLTokenizer
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
 def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
     """The vocabulary as llguidance reads it, and behind it an id for each byte that no token is alone."""
-    return vocabulary.once("llguidance", partial(_make_tokenizer, vocabulary))
+    return vocabulary.once("llguidance", partial(make_tokenizer, vocabulary))
 
 
 def vocabulary_of(tokenizer: "LLTokenizer") -> Vocabulary:
@@ -59,35 +65,79 @@ class _Wrapped:
         return self._vocabulary.encode(text)
 
 
-def _make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
+def make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
+    """llguidance's form of a vocabulary."""
     from llguidance import LLTokenizer
 
     return LLTokenizer(_Wrapped(vocabulary))  # type: ignore[arg-type]
 
 
-def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
-    """Compile a source, a JSON schema as the Lark grammar that it was made into, within llguidance's own limits.
+_POOL = Pool("llguidance", most=8)
 
-    Raises BackendError for what it cannot read.
+GRAMMAR_SHARE, MATCHER_BYTES = 8, 300_000
+"""What a compiled grammar holds, by estimate: so many bytes for each of its text, and so many besides."""
+
+
+def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
+    """The compiled grammar, what there is to say of it, and the bytes that it holds, by estimate.
+
+    It is first made by a worker, and only then here. Raises NotMadeError, and BackendError for what cannot be compiled
+    within the limits.
+    """
+    answer = _POOL.ask(question(source, options_of(limits)), limits)
+    text, notes = read_answer(answer)
+    grammar = text.decode()
+    return Compiled(grammar, vocabulary, limits=limits), notes, GRAMMAR_SHARE * len(text) + MATCHER_BYTES
+
+
+def options_of(limits: Limits) -> dict[str, int]:
+    """llguidance's own bounds, by its names."""
+    return {
+        "max_items_in_row": limits.max_row_items,
+        "step_max_items": limits.max_step_items,
+        "step_lexer_fuel": limits.max_step_fuel,
+        "max_lexer_states": limits.max_automaton_states,
+    }
+
+
+def limits_of(options: Mapping[str, int]) -> "LLParserLimits":
+    """The same, as llguidance takes them."""
+    from llguidance import LLParserLimits
+
+    return LLParserLimits(**options)  # type: ignore[arg-type]
+
+
+def grammars_of(source: Source) -> tuple[str, str]:
+    """`source`, which is prepared, as llguidance takes it; and to be tried with a vocabulary without special tokens.
+
+    Raises BackendError for what is no GBNF, and UnsupportedError for what of Lark would not be enforced.
     """
     from llguidance import LLMatcher
 
     match source.kind:
+        case Kind.JSON_SCHEMA:  # prepared, it is a grammar
+            grammar = LLMatcher.grammar_from_lark(source.text)
         case Kind.REGEX:
-            return Compiled(LLMatcher.grammar_from_regex(source.text), vocabulary)
-        case Kind.JSON_SCHEMA:
-            return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary, limits=_of_schemas())
-        case Kind.LARK:
-            return Compiled(LLMatcher.grammar_from_lark(source.text), vocabulary)
+            grammar = LLMatcher.grammar_from_regex(source.text)
         case Kind.GBNF:
-            return Compiled(LLMatcher.grammar_from_lark(lark_of(source.text)), vocabulary)
+            grammar = _listed(lark_of(source.text), {})
+        case Kind.LARK:
+            lark = read_lark(source.text, "llguidance")
+            return _listed(lark.text, lark.schemas), _listed(lark.on_trial, lark.schemas)
+    return grammar, grammar
 
 
-def _of_schemas() -> "LLParserLimits":
-    """Room for what a schema may have at one place: some thousand names, or members of a union."""
-    from llguidance import LLParserLimits
+def _listed(lark: str, schemas: Mapping[str, str]) -> str:
+    """A grammar in Lark, and the schemas that it refers to by name."""
+    grammars: list[dict[str, object]] = [{"name": "lark_grammar", "lark_grammar": lark}]
+    for name, schema in schemas.items():
+        grammar, _ = grammars_of(Source(Kind.JSON_SCHEMA, schema))
+        grammars += [{**part, "name": name} for part in json.loads(grammar)["grammars"]]
+    return json.dumps({"grammars": grammars})
 
-    return LLParserLimits(max_items_in_row=50_000, step_max_items=500_000)
+
+MAX_PIECE = 16
+"""Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
 
 
 class Compiled:
@@ -98,26 +148,24 @@ class Compiled:
         grammar: str,
         vocabulary: Vocabulary,
         tokenizer: "LLTokenizer | None" = None,
-        limits: "LLParserLimits | None" = None,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
     ) -> None:
-        """tokenizer: the vocabulary as llguidance has read it, by default made here. limits: other than its own.
+        """tokenizer: the vocabulary as llguidance has read it, by default made here. limits: of each step.
 
         Raises BackendError, with llguidance's own words, for a grammar that it cannot read.
         """
         from llguidance import LLMatcher
 
         self.vocabulary = vocabulary
+        self.limits = limits
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._make: Callable[[], LLMatcher] = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits)
+        self._make: Callable[[], LLMatcher] = partial(
+            LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits))
+        )
         self._first = self._make()
-        self._lock = threading.Lock()
+        self._lock = forking.lock(is_held_long=True)
         if self._first.is_error():
-            raise BackendError(_reason(self._first))
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a lenient grammar leaves out."""
-        return self._first.get_grammar_warnings()
+            raise BackendError(reason(self._first))
 
     @property
     def num_tokens(self) -> int:
@@ -149,17 +197,21 @@ class LLGuidanceMatcher(Matcher):
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
         self._inner = compiled.copy()
+        self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
 
     def _mask(self, row: BitmaskArray) -> None:
         words = self._words
-        self._inner.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
+        self._pace.mask(self._inner.unsafe_compute_mask_ptr, words.ctypes.data, words.nbytes)
         self._check()
         row[:] = words[: row.size]
 
     def _push(self, token: int) -> bool:
         # validate, then consume: `consume_token` would leave an illegal token's error in the matcher for good
-        pushed = self._inner.try_consume_tokens([token]) == 1
+        text = self.vocabulary.tokens[token]
+        if len(text) > MAX_PIECE and token not in self.vocabulary.special:
+            self._try_pieces(text)
+        pushed = self._pace.step(len(text) or 1, self._inner.try_consume_tokens, [token]) == 1
         self._check()
         return pushed
 
@@ -167,11 +219,26 @@ class LLGuidanceMatcher(Matcher):
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
-        pushed = self._inner.try_consume_tokens(known)
-        if pushed < len(known):  # no text goes on so, or the automaton is full; only a mask tells which
-            self._inner.compute_bitmask()
-        self._check()
+        pushed, size = 0, 1
+        while pushed < len(known):
+            piece = known[pushed : pushed + size]
+            taken = self._pace.step(len(piece), self._inner.try_consume_tokens, piece)
+            self._check()
+            pushed += taken
+            if taken < len(piece):  # no text goes on so, or the automaton is full; only a mask tells which
+                self._inner.compute_bitmask()
+                self._check()
+                break
+            size = 1 if self._pace.is_watched else min(2 * size, MAX_PIECE)
         return pushed
+
+    def _try_pieces(self, text: bytes) -> None:
+        """Look at the pace of a long token before it is pushed at once, by reading longer and longer parts of it."""
+        known = [self.vocabulary.byte_tokens[byte] for byte in text]
+        length = MAX_PIECE
+        while length < len(known):
+            self._pace.step(length, self._inner.validate_tokens, known[:length])
+            length += MAX_PIECE
 
     def _pop(self, num_steps: int) -> None:
         self._inner.rollback(num_steps)
@@ -192,9 +259,9 @@ class LLGuidanceMatcher(Matcher):
 
     def _check(self) -> None:
         if self._inner.is_error():
-            raise BackendError(_reason(self._inner))
+            raise BackendError(reason(self._inner))
 
 
-def _reason(matcher: "LLMatcher") -> str:
+def reason(matcher: "LLMatcher") -> str:
     """What has gone wrong, without the parser's state that may follow on many lines."""
     return matcher.get_error().partition("\n<")[0].strip()

@@ -1,7 +1,7 @@
 """xgrammar: GBNF and fast masks, by name only, for much of JSON Schema it ignores without a word.
 
-Compiling has no limit of its own (a string of at most 256 characters takes seconds), so it happens in a process that
-can be stopped. Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
+Compiling has no limit of its own (a string of at most 256 characters takes seconds), so it happens in a worker only.
+Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
 """
 
 import re
@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from ngramspec.guards.backends.xgrammar_process import WORKER
+from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.guards.workers.frames import packed
+from ngramspec.guards.workers.making import Notes, question, read_answer
+from ngramspec.guards.workers.pool import Pool, Told
 
 if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, TokenizerInfo
@@ -49,11 +53,27 @@ def make_tokenizer(texts: list[bytes]) -> "TokenizerInfo":
 _METHODS = {Kind.JSON_SCHEMA: "json_schema", Kind.REGEX: "regex", Kind.LARK: "lark", Kind.GBNF: "grammar"}
 
 
-def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
-    """Compile in another process. Raises BackendError for what cannot be compiled, or not in time."""
+_POOL = Pool("xgrammar", most=2)
+
+
+def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
+    """The compiled grammar, what there is to say of it, and the bytes that it holds.
+
+    Raises NotMadeError, and BackendError for what cannot be compiled within the limits.
+    """
     tokenizer = tokenizer_of(vocabulary)
     from xgrammar import CompiledGrammar
 
+    told = Told(vocabulary.fingerprint, partial(_packed, vocabulary))
+    serialized, notes = read_answer(
+        _POOL.ask(question(source, {"max_step_microseconds": int(1e6 * limits.max_step_seconds)}), limits, told)
+    )
+    grammar = CompiledGrammar.deserialize_json(serialized.decode(), tokenizer)
+    return Compiled(grammar, vocabulary, limits), notes, int(grammar.memory_size_bytes)
+
+
+def arguments_of(source: Source) -> tuple[str, str, dict[str, object]]:
+    """What xgrammar's compiler is asked for `source`, which is prepared: the kind, the text, the options."""
     # "%llguidance {}" says that a text is llguidance's Lark; without options it asks for nothing.
     text = re.sub(r"(?m)^[ \t]*%llguidance[ \t]*\{[ \t]*\}[ \t]*$", "", source.text)
     options: dict[str, object] = {}
@@ -61,17 +81,23 @@ def compile_source(source: Source, vocabulary: Vocabulary) -> "Compiled":
         separators = SEPARATORS.get(source.whitespace)
         options = {"strict_mode": False, "any_whitespace": separators is None}
         options |= {"separators": separators} if separators else {}
-    serialized = WORKER.compile(_METHODS[source.kind], text, options, texts_of(vocabulary))
-    return Compiled(CompiledGrammar.deserialize_json(serialized, tokenizer), vocabulary)
+    return _METHODS[source.kind], text, options
+
+
+def _packed(vocabulary: Vocabulary) -> bytes:
+    """The bytes of each token, to be sent: their lengths, and all in a row."""
+    texts = texts_of(vocabulary)
+    return packed([b"".join(len(text).to_bytes(4, "little") for text in texts), b"".join(texts)])
 
 
 class Compiled:
     """A grammar that xgrammar has compiled; immutable, and shared by its matchers."""
 
-    def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary) -> None:
+    def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
+        """limits: of each step."""
         self.vocabulary = vocabulary
         self.grammar = grammar
-        self.warnings: list[str] = []
+        self.limits = limits
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
         """A fresh matcher, at the start."""
@@ -85,32 +111,34 @@ class XGrammarMatcher(Matcher):
         from xgrammar import GrammarMatcher
 
         super().__init__(compiled.vocabulary, eos_tokens)
-        self._inner = GrammarMatcher(compiled.grammar)
+        self._inner = called(GrammarMatcher, compiled.grammar)
+        self._pace = Pace(compiled.limits.max_step_seconds)
 
     def _mask(self, row: BitmaskArray) -> None:
-        if not _asked(self._inner.fill_next_token_bitmask, row[None]):
+        if not self._pace.mask(called, self._inner.fill_next_token_bitmask, row[None]):
             row[:] = -1  # "no need to apply it" leaves the row unwritten
 
     def _push(self, token: int) -> bool:
         # To xgrammar a token without bytes is special, and it would write to stderr that it does not take those.
-        is_text = self.vocabulary.tokens[token] != b"" and token not in self.vocabulary.special
-        return is_text and _asked(self._inner.accept_token, token)
+        text = self.vocabulary.tokens[token]
+        is_text = text != b"" and token not in self.vocabulary.special
+        return is_text and self._pace.step(len(text), called, self._inner.accept_token, token)
 
     def _push_bytes(self, text: bytes) -> int:
         for num_pushed, byte in enumerate(text):
-            if not _asked(self._inner.accept_string, bytes([byte])):
+            if not self._pace.step(1, called, self._inner.accept_string, bytes([byte])):
                 return num_pushed
         return len(text)
 
     def _pop(self, num_steps: int) -> None:
-        _asked(self._inner.rollback, num_steps)
+        called(self._inner.rollback, num_steps)
 
     def _accepting(self) -> bool:
-        return bool(_asked(self._inner.is_completed))
+        return bool(called(self._inner.is_completed))
 
     def _forced(self) -> bytes:
         try:
-            return _asked(self._inner.find_jump_forward_string).encode()
+            return called(self._inner.find_jump_forward_string).encode()
         except UnicodeDecodeError:  # what is forced begins, or ends, inside a character
             return b""
 
@@ -118,8 +146,10 @@ class XGrammarMatcher(Matcher):
         self._inner.reset()
 
 
-def _asked(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+def called(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """What xgrammar answers. Raises BackendError where it cannot, with its words, and MemoryError."""
     try:
         return call(*arguments, **options)
     except RuntimeError as error:
-        raise BackendError(str(error).partition("\n")[0]) from error
+        words = str(error).partition("\n")[0]
+        raise (MemoryError() if words == "std::bad_alloc" else BackendError(words)) from error

@@ -3,7 +3,6 @@
 import difflib
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from ngramspec.errors import shortened
@@ -32,7 +31,6 @@ NEAR = 0.86
 """How like a keyword a key must be for a slip: "propertes" is, "options" and "enumNames", which others use, are not."""
 
 
-@lru_cache(maxsize=256)
 def slips(text: str) -> tuple[str, ...]:
     """What looks like a slip of the pen in the keys of a schema, as JSON: where it is, and what may be meant."""
     document = json.loads(text)

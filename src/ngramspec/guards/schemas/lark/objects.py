@@ -16,6 +16,8 @@ from ngramspec.guards.schemas.lark.leaves import quoted
 from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in, regions_of
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names
 
+MAX_NAMES = 4_000
+"""Declared names that may come at one position: llguidance compares them with one another at each key."""
 MAX_STATES = 50_000
 """Declared names, times members that are counted, times sets of demands that are still open."""
 WIDTH = 8
@@ -58,7 +60,7 @@ class _Chain:
     def _say(self, start: State) -> None:
         """The rules `first` of all names and states, from the last name on."""
         states = self._states(start)
-        if sum(map(len, states)) > MAX_STATES:
+        if len(self._names) > MAX_NAMES or sum(map(len, states)) > MAX_STATES:
             raise TooLargeError
         grammar = self._context.grammar
         self._first = [{} for _ in states]

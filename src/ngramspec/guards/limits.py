@@ -1,0 +1,49 @@
+"""`Limits`: what a source may cost, from a stranger's text to each step of the guard that is made of it."""
+
+from dataclasses import dataclass, fields
+from numbers import Real
+
+MAX_STACK_BYTES = 6 << 20
+"""Of `Limits.max_stack_bytes`: the thread that asks for a guard has 8 MiB as a rule, and reads the same grammar once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be spent on one source. An error that comes of a limit names its field.
+
+    max_source_bytes: of the schema, regex or grammar, in UTF-8.
+    max_seconds: to read, prepare and compile it; and for one `accepts` or `legal_head`.
+    max_memory_bytes: for the same, in the worker process, above what that needs by itself.
+    max_stack_bytes: for the same; how deep a source may be nested, and how long a chain of rules may be.
+    max_row_items, max_step_items, max_step_fuel, max_automaton_states: llguidance's own bounds on one position of a
+    text, on one mask (items of the parser, work of the lexer), and on what all texts of a guard make it remember.
+
+    A row that runs into one of the last five ends with a GuardError; other rows go on.
+    Raises ValueError for what is no positive number.
+    """
+
+    max_source_bytes: int = 1_000_000
+    max_seconds: float = 10.0
+    max_memory_bytes: int = 1 << 30
+    max_stack_bytes: int = 4 << 20
+    max_row_items: int = 6_000
+    max_step_items: int = 200_000
+    max_step_fuel: int = 200_000
+    max_automaton_states: int = 250_000
+    max_step_seconds: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Look at the values."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            is_number = isinstance(value, Real if field.type is float else int) and not isinstance(value, bool)
+            if not (is_number and 0 < value < float("inf")):
+                kind = "number" if field.type is float else "whole number"
+                raise ValueError(f"{field.name} must be a positive {kind}, got {value!r}")
+        if self.max_stack_bytes > MAX_STACK_BYTES:
+            raise ValueError(f"max_stack_bytes must be at most {MAX_STACK_BYTES}, got {self.max_stack_bytes}")
+
+
+def raised(field: str) -> str:
+    """What an error says of the limit that was met: how to raise it."""
+    return f"make it simpler, or raise the limit with limits=Limits({field}=…)"

@@ -1,0 +1,35 @@
+"""Messages between a process and its workers: a few strings of bytes, each with its length before it.
+
+Nothing but bytes, JSON and text is read from a worker, for it may have gone wrong over what a stranger has written.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+
+MAX_BYTES = 256 << 20
+"""Of a message: more than any source that is within its limits makes."""
+_LENGTH = struct.Struct(">Q")
+
+
+def packed(parts: Sequence[bytes]) -> bytes:
+    """One message of `parts`."""
+    lengths = b"".join(_LENGTH.pack(len(part)) for part in parts)
+    return b"".join([_LENGTH.pack(len(parts)), lengths, *parts])
+
+
+def received(read: Callable[[int], bytes]) -> list[bytes]:
+    """The parts of the next message; read: returns as many bytes as it is asked for.
+
+    Raises EOFError where the message ends early or is none, and what `read` raises.
+    """
+    count = _number(read)
+    if count > 8:
+        raise EOFError(f"a message must have at most 8 parts, got {count}")
+    lengths = [_number(read) for _ in range(count)]
+    if sum(lengths) > MAX_BYTES:
+        raise EOFError(f"a message must have at most {MAX_BYTES} bytes, got {sum(lengths)}")
+    return [read(length) for length in lengths]
+
+
+def _number(read: Callable[[int], bytes]) -> int:
+    return int(_LENGTH.unpack(read(_LENGTH.size))[0])

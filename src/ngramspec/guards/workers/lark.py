@@ -1,0 +1,128 @@
+"""Lark as the backends read it, with all in it that would go round our checks: taken over by us, or refused by name."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ngramspec.errors import GuardError, UnsupportedError, shortened
+from ngramspec.guards.schemas import prepared, schema_text, why_unreadable
+from ngramspec.guards.source import Backend
+
+_TOKENS = re.compile(
+    r"""(?P<comment>(?:\#|//)[^\n]*)
+    | (?P<string>"(?:\\.|[^"\\\x00-\x1f\x7f])*"i?)
+    | /(?P<regex>(?:\\.|[^/\\])+)/[imslux]*
+    | (?P<token><[^<>\s]+>)
+    | %(?P<directive>json|regex|llguidance)\b
+    | (?P<setting>stop|stop_capture|temperature|max_tokens)\s*=
+    | (?P<name>[\w-]+)
+    | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_SETTINGS = {
+    "stop": ("the text before it would be hidden, and a guard's state is all of the text", "write suffix=… or lazy"),
+    "stop_capture": ("nobody reads captures", "leave it out"),
+    "temperature": ("a guard says what may come, and samples nothing", "pass it to generate()"),
+    "max_tokens": ("xgrammar counts no tokens", "bound the characters, as in /.{0,20}/, or take llguidance"),
+}
+"""Settings of a rule that are not enforced: why not, and what to write instead."""
+_EVERYWHERE = ("stop", "stop_capture", "temperature")
+
+_OWN = ("TagDispatch", "TokenTagDispatch", "Token", "ExcludeToken", "Regex", "Substring", "JSONSchema", "Lark")
+_CALLS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\[(?:[^]\\\n]|\\.)*\]|#[^\n]*|\b(%s)\s*\(' % "|".join(_OWN))
+
+
+@dataclass(slots=True)
+class Lark:
+    """A grammar in which each schema is a reference to a grammar of its own.
+
+    text: with the references. on_trial: the same, with a text in place of each special token, for a vocabulary that has
+    none. schemas: by the name that refers to it, the JSON that is to be enforced.
+    """
+
+    text: str = ""
+    on_trial: str = ""
+    schemas: dict[str, str] = field(default_factory=dict)
+
+
+def read_lark(text: str, backend: Backend) -> Lark:
+    """`text` for llguidance, and checked for either. Raises UnsupportedError for what would not be enforced."""
+    lark = Lark()
+    written: list[str] = []
+    on_trial: list[str] = []
+    for kind, found, start, end in _tokens(text):
+        piece = trial = text[start:end]
+        if kind == "setting" and (backend == "xgrammar" or found in _EVERYWHERE):
+            reason, instead = _SETTINGS[found]
+            raise _refused(text, start, f"{found}=", reason, instead)
+        if kind == "token":
+            trial = '"<>"'
+            if backend == "xgrammar":
+                raise _refused(text, start, piece, "xgrammar reads the bytes of tokens only", "take llguidance")
+        if kind == "regex" and backend == "xgrammar":
+            named = why_unreadable(found)
+            if named is not None:
+                raise UnsupportedError(f"a regex in {_line(text, start)} of the grammar: {named}")
+        if kind == "json":
+            if backend == "xgrammar":
+                instead = "call Guard.json_schema, with .between(…) for the text around it"
+                raise _refused(text, start, "%json", "xgrammar enforces some of a schema only", instead)
+            name = f"json-{len(lark.schemas)}"
+            lark.schemas[name] = _prepared(found, backend, f"%json in {_line(text, start)} of the grammar")
+            piece = trial = f"@{name}"
+        written.append(piece)
+        on_trial.append(trial)
+    lark.text, lark.on_trial = "".join(written), "".join(on_trial)
+    return lark
+
+
+def check_gbnf(text: str) -> None:
+    """Raise UnsupportedError for what xgrammar's GBNF has beyond grammars, and no check of ours reads."""
+    for match in _CALLS.finditer(text):
+        if match[1] is not None:
+            reason = "it is xgrammar's own, and none of our checks reads it"
+            raise _refused(text, match.start(), f"{match[1]}(…)", reason, "write rules of texts, sets and names")
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """Kind, content, and where each token begins and ends; JSON is one, with the word before it."""
+    place = 0
+    while place < len(text):
+        match = _TOKENS.match(text, place)
+        if match is None or match.lastgroup is None:  # "." is any character
+            raise AssertionError(f"no token at {place} of {shortened(text)}")
+        kind, found, end = match.lastgroup, match[match.lastgroup], match.end()
+        if kind == "directive":
+            begin, end = _json_at(text, end)
+            kind, found = ("json" if found == "json" else "other"), text[begin:end]
+        yield kind, found, place, end
+        place = end
+
+
+def _json_at(text: str, place: int) -> tuple[int, int]:
+    """Where the JSON value that follows begins and ends."""
+    begin = place + len(text[place:]) - len(text[place:].lstrip(" \t\r\n"))
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, begin)
+    except ValueError as error:
+        raise GuardError(f"%json must have JSON after it, got {_line(text, place)}: {error}") from error
+    return begin, end
+
+
+def _prepared(schema: str, backend: Backend, place: str) -> str:
+    """As `Guard.json_schema` has it; its errors with the place of the schema before them."""
+    try:
+        return prepared(schema_text(schema), backend, lenient=False)[0]
+    except GuardError as error:
+        raise type(error)(f"{place}: {error}") from error
+
+
+def _refused(text: str, place: int, what: str, reason: str, instead: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"all of a grammar must be enforced, got {what} in {_line(text, place)}, and {reason}: {instead}"
+    )
+
+
+def _line(text: str, place: int) -> str:
+    return f"line {text.count(chr(10), 0, place) + 1}"

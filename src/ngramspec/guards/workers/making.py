@@ -1,0 +1,99 @@
+"""From a stranger's source to what a backend takes: all that is done with it before it has been seen to be harmless."""
+
+import json
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ngramspec.errors import GuardError, UnsupportedError
+from ngramspec.guards.arguments import check_characters
+from ngramspec.guards.schemas import prepared, prepared_regex, schema_text, slips, why_unreadable
+from ngramspec.guards.source import Backend, Kind, Source
+from ngramspec.guards.types import BackendError
+
+Build = Callable[[Source], tuple[bytes, list[str]]]
+"""What a backend makes of a prepared source, and what it leaves out. Raises BackendError for what it cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What there is to say of a source that was made: what is left out of it, and slips of the pen."""
+
+    left_out: list[str] = field(default_factory=list)
+    slips: list[str] = field(default_factory=list)
+
+
+MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 160
+"""Of a backend's words: how much of them is looked at, and how many lines of how many characters are said."""
+
+
+class NotMadeError(Exception):
+    """Why a source was not made: the name of an error, and its message."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def question(source: Source, options: dict[str, int]) -> list[bytes]:
+    """The parts of a message that asks for `source`; options: what else the backend has to know."""
+    said = {"kind": source.kind, "whitespace": source.whitespace, "lenient": source.lenient, "options": options}
+    return [json.dumps(said).encode(), source.text.encode()]
+
+
+def asked(parts: list[bytes]) -> tuple[Source, dict[str, int]]:
+    """What `question` has asked for."""
+    said = json.loads(parts[0])
+    text = parts[1].decode()
+    return Source(Kind(said["kind"]), text, whitespace=said["whitespace"], lenient=said["lenient"]), said["options"]
+
+
+def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
+    """What `build` makes of `source`, as parts of a message, or why it makes nothing."""
+    try:
+        made, notes = _made(source, backend, build)
+    except (GuardError, BackendError) as error:
+        message = _on_a_screen(str(error)) if isinstance(error, BackendError) else str(error)
+        return [json.dumps({"name": type(error).__name__, "message": message}).encode(), b""]
+    except MemoryError:
+        return [json.dumps({"name": "MemoryError", "message": ""}).encode(), b""]
+    except Exception:
+        return [json.dumps({"name": "RuntimeError", "message": traceback.format_exc(limit=-3)}).encode(), b""]
+    return [json.dumps(asdict(notes)).encode(), made]
+
+
+def read_answer(parts: list[bytes]) -> tuple[bytes, Notes]:
+    """What was made, and what there is to say of it. Raises NotMadeError."""
+    said: dict[str, Any] = json.loads(parts[0])
+    if "name" in said:
+        raise NotMadeError(said["name"], said["message"])
+    return parts[1], Notes(said["left_out"], said["slips"])
+
+
+def _made(source: Source, backend: Backend, build: Build) -> tuple[bytes, Notes]:
+    if source.kind is Kind.JSON_SCHEMA:
+        said = schema_text(source.text)
+        check_characters(f"a {source.kind}", said)  # an escape may stand for half a surrogate pair
+        text, left_out = prepared(said, backend, source.lenient, source.whitespace)
+        made, also = build(replace(source, text=text))
+        return made, Notes([*left_out, *also], list(slips(said)))
+    if source.kind is not Kind.REGEX:
+        return _with_notes(build(source))
+    try:
+        return _with_notes(build(replace(source, text=prepared_regex(source.text, backend))))
+    except BackendError as error:
+        named: UnsupportedError | None = why_unreadable(source.text)
+        raise (error if named is None else named) from error
+
+
+def _with_notes(built: tuple[bytes, list[str]]) -> tuple[bytes, Notes]:
+    made, left_out = built
+    return made, Notes(left_out)
+
+
+def _on_a_screen(words: str) -> str:
+    """A backend's words, which may quote all of a source, cut to what can be read."""
+    lines = words[:MAX_WORDS].split("\n")
+    cut = [line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…" for line in lines[:MAX_LINES]]
+    return "\n".join(cut)

@@ -1,0 +1,87 @@
+"""What xgrammar's worker does: it compiles a source for a vocabulary, and hands the compiled grammar back as JSON."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from time import thread_time
+
+import numpy as np
+from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
+
+from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.backends.xgrammar import arguments_of, called, make_tokenizer
+from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.types import BackendError, unpacked
+from ngramspec.guards.workers.frames import received
+from ngramspec.guards.workers.lark import check_gbnf, read_lark
+from ngramspec.guards.workers.making import answered, asked
+
+_SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
+"""The time, and the place in xgrammar's own source, before what it has to say."""
+
+PLAY_SECONDS = 0.05
+"""For a text that is read on trial, on this thread's clock."""
+
+_compilers: list[GrammarCompiler] = []
+
+
+def answer(parts: list[bytes]) -> list[bytes]:
+    """The compiled grammar for `parts`, serialized; they begin with a vocabulary where another one is to be known."""
+    is_told, told, *asking = parts
+    if is_told:
+        _compilers[:] = [GrammarCompiler(make_tokenizer(_texts(told)), cache_enabled=False)]
+    source, options = asked(asking)
+    most_seconds = options["max_step_microseconds"] / 1e6
+    return answered(source, "xgrammar", partial(_build, most_seconds))
+
+
+def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
+    if prepared.kind is Kind.LARK:
+        read_lark(prepared.text, "xgrammar")
+    if prepared.kind is Kind.GBNF:
+        check_gbnf(prepared.text)
+    compiled = _compiled(prepared)
+    for choose in (min, Random(7).choice):
+        _play(compiled, choose, Pace(most_seconds))
+    return str(compiled.serialize_json()).encode(), []
+
+
+def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: Pace) -> None:
+    """Read a text that the masks allow for a moment. Raises BackendError where a step is too slow even there."""
+    matcher = called(GrammarMatcher, compiled)
+    row = np.zeros((1, -(-compiled.tokenizer_info.vocab_size // 32)), np.int32)
+    until = thread_time() + PLAY_SECONDS
+    while thread_time() < until:
+        is_bound = pace.mask(called, matcher.fill_next_token_bitmask, row)
+        allowed = np.flatnonzero(unpacked(row[0])[: compiled.tokenizer_info.vocab_size]).tolist() if is_bound else [0]
+        if not allowed or not pace.step(1, called, matcher.accept_token, choose(allowed)):
+            return
+
+
+def _compiled(prepared: Source) -> CompiledGrammar:
+    method, text, options = arguments_of(prepared)
+    try:
+        compiled: CompiledGrammar = getattr(_compilers[0], f"compile_{method}")(text, **options)
+    except MemoryError:
+        raise
+    except Exception as error:  # of many kinds: whatever it is, it is said to whoever asked
+        words = _SOURCE_PLACE.sub("", str(error).partition("\n")[0])
+        raise BackendError(words or type(error).__name__) from error
+    return compiled
+
+
+def _texts(told: bytes) -> list[bytes]:
+    """The bytes of each token, of which `told` has pairs: the lengths, and all in a row."""
+    place = 0
+
+    def read(length: int) -> bytes:
+        nonlocal place
+        place += length
+        return told[place - length : place]
+
+    lengths, texts = received(read)
+    ends = [0]
+    for index in range(0, len(lengths), 4):
+        ends.append(ends[-1] + int.from_bytes(lengths[index : index + 4], "little"))
+    return [texts[start:end] for start, end in zip(ends, ends[1:], strict=False)]

@@ -1,0 +1,123 @@
+"""A worker process: it answers one source after another until its parent closes the pipe, or ends in whatever way."""
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from ngramspec.guards.workers.frames import packed, received
+
+GRACE_SECONDS = 2.0
+"""Beyond the deadline, after which the system ends the process, should its parent be gone or stopped."""
+WORN_SHARE = 4
+"""A worker that has kept more than this part of the memory that a source may take is replaced."""
+
+Answer = Callable[[list[bytes]], list[bytes]]
+
+
+def serve(room: str) -> None:
+    """Answer what comes on standard input for the backend `room`, on standard output, until it closes."""
+    answer = _answering(room)
+    pipe = os.dup(1)
+    os.dup2(2, 1)  # whatever else is printed is no answer
+    _limit("RLIMIT_CORE", 0)
+    _, own_bytes = _used_bytes()
+    _write(pipe, [b"ready"])
+    while True:
+        try:
+            parts = received(_read)
+        except EOFError:
+            return
+        limits = Bounds(parts.pop())
+        space, _ = _used_bytes()
+        _limit("RLIMIT_AS", space + limits.memory_bytes if space else None)
+        signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
+        answered = _in_a_thread(answer, parts, limits.stack_bytes)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _limit("RLIMIT_AS", None)
+        _, used_bytes = _used_bytes()
+        is_worn = used_bytes - own_bytes > limits.memory_bytes // WORN_SHARE
+        _write(pipe, [b"worn" if is_worn else b"", *answered])
+
+
+class Bounds:
+    """What a source may cost: seconds, and bytes of memory and of the stack, as a message has them."""
+
+    def __init__(self, part: bytes) -> None:
+        seconds, memory_bytes, stack_bytes = part.split()
+        self.seconds = float(seconds)
+        self.memory_bytes = int(memory_bytes)
+        self.stack_bytes = int(stack_bytes)
+
+
+def _answering(room: str) -> Answer:
+    if room == "xgrammar":
+        from ngramspec.guards.workers.making_xgrammar import answer
+    else:
+        from ngramspec.guards.workers.making_llguidance import answer
+    return answer
+
+
+def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[bytes]:
+    """What `answer` says, on a stack of that size; meanwhile the end of the parent ends this process."""
+    answered: list[list[bytes]] = []
+    done, tell = os.pipe()
+
+    def work() -> None:
+        try:
+            answered.append(answer(parts))
+        finally:
+            os.close(tell)
+
+    threading.stack_size(stack_bytes)
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    poll = select.poll()
+    poll.register(done, select.POLLIN)
+    poll.register(0, select.POLLIN)
+    if any(pipe == 0 for pipe, _ in poll.poll()):
+        os._exit(0)  # nothing is sent to a worker that is at work: the pipe has closed
+    thread.join()
+    os.close(done)
+    if not answered:
+        os._exit(1)  # its error is on standard error, which goes nowhere: the parent says that the process ended
+    return answered[0]
+
+
+def _read(length: int) -> bytes:
+    found = bytearray()
+    while len(found) < length:
+        piece = os.read(0, min(length - len(found), 1 << 20))
+        if not piece:
+            raise EOFError
+        found += piece
+    return bytes(found)
+
+
+def _write(pipe: int, parts: list[bytes]) -> None:
+    left = memoryview(packed(parts))
+    while left:
+        left = left[os.write(pipe, left) :]
+
+
+def _limit(name: str, most: int | None) -> None:
+    """Set a limit of this process, where the system has it; None takes it away."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    kind = getattr(resource, name)
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (hard if most is None else min(most, hard) if hard >= 0 else most, hard))
+
+
+def _used_bytes() -> tuple[int, int]:
+    """Address space and memory of this process; nothing where the system does not say."""
+    if not sys.platform.startswith("linux"):
+        return 0, 0
+    with open("/proc/self/statm", "rb") as file:
+        space, memory, *_ = map(int, file.read().split())
+    page = os.sysconf("SC_PAGE_SIZE")
+    return space * page, memory * page
