@@ -20,9 +20,7 @@ MAX_LETTERS = 500_000
 DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
 
 
-def prepared(
-    text: str, backend: Backend, lenient: bool, whitespace: Whitespace = "flexible"
-) -> tuple[str, list[str]]:
+def prepared(text: str, backend: Backend, lenient: bool, whitespace: Whitespace = "flexible") -> tuple[str, list[str]]:
     """What the backend compiles, and enforces in full: a schema for xgrammar, a Lark grammar for llguidance; and what
     had to be left out of the schema `text` for that.
 

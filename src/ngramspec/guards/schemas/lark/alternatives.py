@@ -3,11 +3,22 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from ngramspec.guards.schemas.lark import combinations
-from ngramspec.guards.schemas.lark.keywords import Demand
 from ngramspec.guards.schemas.lark.evaluated import Keyword
 from ngramspec.guards.schemas.lark.joining import joined
+from ngramspec.guards.schemas.lark.keywords import Demand
 from ngramspec.guards.schemas.lark.numbering import FALSE, TRUE, Numbering
-from ngramspec.guards.schemas.lark.shapes import ANYTHING, NOTHING, UNITS, Goal, Items, Members, Shape, Texts, all_of, both
+from ngramspec.guards.schemas.lark.shapes import (
+    ANYTHING,
+    NOTHING,
+    UNITS,
+    Goal,
+    Items,
+    Members,
+    Shape,
+    Texts,
+    all_of,
+    both,
+)
 from ngramspec.guards.schemas.node import Node, Schema
 
 MAX_ALTERNATIVES = 1000

@@ -55,7 +55,7 @@ def _by_position(shape: Items, context: Context) -> Iterator[Body]:
 
 
 class _Counter:
-    """An automaton over the items, written from its end: what ends in a state is what ends in one before, and an item."""
+    """An automaton over the items: what ends in a state is what ends in one before it, and one more item."""
 
     def __init__(self, shape: Items, context: Context) -> None:
         self._shape = shape

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.lark import arrays, keywords, leaves, objects
@@ -22,6 +23,7 @@ KINDS = {
 """The types of values that a keyword asks something of, where not of all."""
 COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "enum", "const")
 INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
+UNEVALUATED: dict[str, Keyword] = {name: name for name in get_args(Keyword)}
 TOO_MANY = "written out it would be more alternatives than can be kept apart; tags that differ keep them few"
 
 MAX_CHECKED = 200
@@ -56,9 +58,14 @@ class _Compiler:
         self._resolve = definitions.__getitem__
         self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._closing)
         comma, colon = SEPARATORS.get(whitespace, (",", ":"))
-        signs = (Token(json.dumps(sign)) for sign in (comma, colon))
         self._context = Context(
-            self._grammar, self._ways, *signs, self._value, self._refused_once, self._has_none
+            self._grammar,
+            self._ways,
+            comma=Token(json.dumps(comma)),
+            colon=Token(json.dumps(colon)),
+            value=self._value,
+            refuse=self._refused_once,
+            has_none=self._has_none,
         )
         self._num_checked = 0
         self._rules: dict[Goal, Rule] = {}
@@ -123,13 +130,12 @@ class _Compiler:
         return self._unsayable[id(node)]
 
     def _why_not(self, node: Node, keyword: str) -> str | None:
-        if keyword not in ("unevaluatedProperties", "unevaluatedItems"):
-            return self._reason(node, keyword)
         try:
-            closing(node, keyword, self._resolve)
+            if keyword in UNEVALUATED:
+                closing(node, UNEVALUATED[keyword], self._resolve)
         except NotKnownError as error:
             return str(error)
-        return None
+        return self._reason(node, keyword)
 
     def _closing(self, node: Node, keyword: Keyword) -> Schema:
         """What `keyword` asks for; anything where it is left out."""

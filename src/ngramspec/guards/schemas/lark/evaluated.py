@@ -60,8 +60,8 @@ def _closed(case: _Case, node: Node, keyword: Keyword) -> Schema:
         items = [True] * case.num_items
         end = Node({"prefixItems": items, "items": node[keyword]}, node.place, {"items": keyword})
     else:
-        names = {name: True for name in sorted(case.names)}
-        patterns = {pattern: True for pattern in sorted(case.patterns)}
+        names = dict.fromkeys(sorted(case.names), True)
+        patterns = dict.fromkeys(sorted(case.patterns), True)
         keywords = {"properties": names, "patternProperties": patterns, "additionalProperties": node[keyword]}
         end = Node(keywords, node.place, {"additionalProperties": keyword})
     return Node({"allOf": [*case.holds, end]}, node.place)

@@ -114,7 +114,13 @@ class Grammar:
             lines = [head, f"start: read | {_name(root)}", f"read: READ ({named})", r"READ: /[^\s\S]/"]
         lines += [self._line(number, productive) for number in reversed(used)]
         texts = {name: text for text, name in self._tokens.items()}
-        tokens = {symbol.text for number in used for branch in self._branches(number, productive) for symbol in branch.body if isinstance(symbol, Token)}
+        tokens = {
+            symbol.text
+            for number in used
+            for branch in self._branches(number, productive)
+            for symbol in branch.body
+            if isinstance(symbol, Token)
+        }
         lines += [f"{name}: {texts[name]}" for name in texts if name in tokens]
         lines += [f"{name}: {text}" for name, text in self._helpers.items()]
         return "\n".join(lines) + "\n"

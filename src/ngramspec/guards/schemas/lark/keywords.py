@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from ngramspec.guards.schemas.lark.shapes import (
-    ANYTHING, UNITS, Asked, Constants, Contains, Goal, Items, Members, Names, Numbers, Shape, Texts, exact,
+    ANYTHING,
+    UNITS,
+    Asked,
+    Constants,
+    Contains,
+    Goal,
+    Items,
+    Members,
+    Names,
+    Numbers,
+    Shape,
+    Texts,
+    exact,
 )  # fmt: skip
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.values import key_of, type_of
@@ -61,7 +73,11 @@ def _of_number(node: Node, goal: ToGoal) -> Iterator[Demand]:
     ):  # fmt: skip
         if keyword in node:
             bound, other = (exact(node[keyword]), is_strict), (exact(node[keyword]), not is_strict)
-            yield ([Numbers(low=bound)], [Numbers(high=other)]) if is_low else ([Numbers(high=bound)], [Numbers(low=other)])
+            yield (
+                ([Numbers(low=bound)], [Numbers(high=other)])
+                if is_low
+                else ([Numbers(high=bound)], [Numbers(low=other)])
+            )
     if "multipleOf" in node:
         step = frozenset([exact(node["multipleOf"])])
         yield [Numbers(steps=step)], [Numbers(between=step)]
@@ -83,10 +99,13 @@ def _of_array(node: Node, goal: ToGoal) -> Iterator[Demand]:
     prefix = node.get("prefixItems", [])
     if prefix:
         wanted = Items(prefix=tuple(goal(child, True) for child in prefix))
-        yield [wanted], [
-            Items(prefix=(*[ANYTHING] * index, goal(child, False)), least=index + 1)
-            for index, child in enumerate(prefix)
-        ]
+        yield (
+            [wanted],
+            [
+                Items(prefix=(*[ANYTHING] * index, goal(child, False)), least=index + 1)
+                for index, child in enumerate(prefix)
+            ],
+        )
     if "items" in node:
         wanted = Items(prefix=(ANYTHING,) * len(prefix), rest=goal(node["items"], True))
         broken = Contains(goal(node["items"], False), start=len(prefix))

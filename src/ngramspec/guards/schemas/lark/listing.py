@@ -53,7 +53,10 @@ def _arrays(ways: Alternatives, shape: Items, most: int, depth: int) -> Iterator
 
 def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Iterator[dict[str, Any]] | None:
     """The objects that have all that is required and nothing else."""
-    is_closed = any(names.is_others and names.listed <= set(shape.required) and not names.patterns and ways.is_empty(goal) for names, goal in shape.rules)
+    is_closed = any(
+        names.is_others and names.listed <= set(shape.required) and not names.patterns and ways.is_empty(goal)
+        for names, goal in shape.rules
+    )
     if not is_closed or shape.some or shape.least > len(shape.required) or len(shape.required) > most:
         return None
     goals: dict[str, Goal] = dict.fromkeys(shape.required, ANYTHING)

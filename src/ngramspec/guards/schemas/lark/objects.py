@@ -106,7 +106,9 @@ class _Chain:
         count, demands = state
         if self._most is not None and count >= self._most:
             return
-        possible = [demand for demand in sorted(demands) if is_in(self._some[demand][0], self._names[index], self._context)]
+        possible = [
+            demand for demand in sorted(demands) if is_in(self._some[demand][0], self._names[index], self._context)
+        ]
         for met in _subsets(possible):
             goal = self._goals[index].union(*(self._some[demand][1] for demand in met))
             if not self._context.ways.is_empty(goal):

@@ -27,7 +27,7 @@ class Region:
 
 
 def declared_names(shape: Members, context: Context) -> Iterator[str]:
-    """The names that have a position of their own: first those with rules, in order, then all others that are listed."""
+    """The names that have a position of their own: first those with rules, in order, then others that are listed."""
     names = [names for names, _ in shape.rules]
     found = dict.fromkeys(name for some in names if not some.is_others for name in sorted(some.listed))
     found |= dict.fromkeys(shape.required)
@@ -42,8 +42,8 @@ def declared_names(shape: Members, context: Context) -> Iterator[str]:
 
 def is_in(names: Names, name: str, context: Context) -> bool:
     """Whether a declared name is in the set."""
-    is_listed = name in names.listed or any(_has(part, name, context) for part in (*names.patterns, *names.goals))
-    return is_listed is not names.is_others
+    parts: list[Part] = [*names.patterns, *names.goals]
+    return (name in names.listed or any(_has(part, name, context) for part in parts)) is not names.is_others
 
 
 def _has(part: Part, name: str, context: Context) -> bool:

@@ -245,7 +245,10 @@ def both(one: Shape, other: Shape) -> Shape | None:
 def all_of(shapes: list[Shape]) -> Shape | None:
     """What all of `shapes` allow, put together in pairs, for a shape grows with what it holds."""
     while len(shapes) > 1:
-        pairs = [both(*shapes[index : index + 2]) if index + 1 < len(shapes) else shapes[index] for index in range(0, len(shapes), 2)]
+        pairs = [
+            both(*shapes[index : index + 2]) if index + 1 < len(shapes) else shapes[index]
+            for index in range(0, len(shapes), 2)
+        ]
         if None in pairs:
             return None
         shapes = [shape for shape in pairs if shape is not None]
