@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain, combinations
 
 from ngramspec.guards.schemas.lark.context import CLOSE_OBJECT, OPEN_OBJECT, Context, TooLargeError
-from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule, Symbol
+from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule
 from ngramspec.guards.schemas.lark.leaves import quoted
 from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in, regions_of
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names
@@ -48,7 +48,7 @@ class _Chain:
         self._least, self._most = self._bounds(shape)
         self._check_demands(shape)
         self._first: list[dict[State, Rule]] = []
-        self._blocks: dict[tuple[int, frozenset[int]], Rule] = {}
+        self._meetings: dict[tuple[frozenset[int], frozenset[int]], Rule] = {}
 
     def bodies(self) -> Iterator[Body]:
         start: State = (0, frozenset(range(len(self._some))))
@@ -125,12 +125,12 @@ class _Chain:
         """At least one member of another name, and as many as there may be."""
         count, demands = state
         if demands:
-            return self._first_region(0, demands)
+            return self._meeting(demands)
         more = None if self._most is None else self._most - count
         if more == 0 or count < self._least - 1:
             return self._context.grammar.rule([])
         grammar = self._context.grammar
-        member = grammar.rule(self._member(region) for region in self._regions)
+        member = self._any_of(frozenset())
         if more is None:
             return grammar.loop(member, self._context.comma)
         another = grammar.rule([(self._context.comma, member)])
@@ -139,34 +139,36 @@ class _Chain:
     def _member(self, region: Region, more: Goal = ANYTHING) -> Body:
         return region.name, self._context.colon, self._context.value(region.goal | more)
 
-    def _first_region(self, index: int, demands: frozenset[int]) -> Rule:
-        """At least one member of the regions from `index` on, which meet `demands`.
+    def _meeting(self, demands: frozenset[int], closed: frozenset[int] = frozenset()) -> Rule:
+        """At least one member, and among them those that meet `demands`; closed: regions that no more may come of.
 
-        The last member of a region is the one that meets them, for one of the same name after it would count instead.
+        The last member of its region meets a demand, for one of the same name after it would count instead.
         """
-        if (index, demands) not in self._blocks:
-            self._blocks[index, demands] = self._context.grammar.rule(self._of_region(index, demands))
-        return self._blocks[index, demands]
+        if (demands, closed) not in self._meetings:
+            self._meetings[demands, closed] = self._context.grammar.rule(self._met(demands, closed))
+        return self._meetings[demands, closed]
 
-    def _of_region(self, index: int, demands: frozenset[int]) -> Iterator[Body]:
-        if index == len(self._regions):
-            return
-        region, grammar = self._regions[index], self._context.grammar
-        loop = grammar.loop(grammar.rule([self._member(region)]), self._context.comma)
-        yield loop, *self._next_region(index + 1, demands)
-        for met in _subsets(sorted(demands & region.meets)):
-            if met:
-                last = self._member(region, frozenset().union(*(self._some[demand][1] for demand in met)))
-                rest = self._next_region(index + 1, demands - met)
-                yield *last, *rest
-                yield loop, self._context.comma, *last, *rest
-        yield (self._first_region(index + 1, demands),)
+    def _met(self, demands: frozenset[int], closed: frozenset[int]) -> Iterator[Body]:
+        grammar, comma = self._context.grammar, self._context.comma
+        others = grammar.loop(self._any_of(closed), comma)
+        for index, region in enumerate(self._regions):
+            for met in _subsets(sorted(demands & region.meets)) if index not in closed else ():
+                if met:
+                    last = self._member(region, ANYTHING.union(*(self._some[demand][1] for demand in met)))
+                    rest = self._after(demands - met, closed | {index})
+                    yield *last, rest
+                    yield others, comma, *last, rest
 
-    def _next_region(self, index: int, demands: frozenset[int]) -> tuple[Symbol, ...]:
-        if not demands and index == len(self._regions):
-            return ()
-        bodies: list[Body] = [] if demands else [()]
-        return (self._context.grammar.rule([*bodies, (self._context.comma, self._first_region(index, demands))]),)
+    def _after(self, demands: frozenset[int], closed: frozenset[int]) -> Rule:
+        grammar, comma = self._context.grammar, self._context.comma
+        if demands:
+            return grammar.rule([(comma, self._meeting(demands, closed))])
+        return grammar.rule([(), (comma, grammar.loop(self._any_of(closed), comma))])
+
+    def _any_of(self, closed: frozenset[int]) -> Rule:
+        """A member of a region that is not closed."""
+        open_ = (region for index, region in enumerate(self._regions) if index not in closed)
+        return self._context.grammar.rule(self._member(region) for region in open_)
 
     def _goals_of(self, rules: tuple[tuple[Names, Goal], ...]) -> list[Goal]:
         """What the value of each declared name must fit."""

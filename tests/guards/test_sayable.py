@@ -1,0 +1,220 @@
+"""What a schema may ask of llguidance's guards: valid and invalid instances of each keyword, and of many members."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ngramspec.errors import GuardError, UnsupportedError
+from ngramspec.guards import Guard
+from tests.guards.vocabularies import BYTES
+
+NUMBER, STRING, NULL = {"type": "number"}, {"type": "string"}, {"type": "null"}
+OPEN_NAMES = {"type": "object", "additionalProperties": {"type": "integer"}}
+
+# Of each: the schema, valid texts and invalid ones. Keys come in the order in which they are declared.
+CASES: dict[str, tuple[Any, list[str], list[str]]] = {
+    "not a pattern": ({**STRING, "not": {"pattern": "^a"}}, ['"b"', '""', '"ba"'], ['"a"', '"ab"']),
+    "not a format": ({**STRING, "not": {"format": "date"}}, ['"2023-02-29"', '"x"'], ['"2024-02-29"']),
+    "not a multiple": ({**NUMBER, "not": {"multipleOf": 2}}, ["1", "2.5", "-3"], ["2", "-4", "2.0"]),
+    "not an integer": ({**NUMBER, "not": {"type": "integer"}}, ["0.5", "-1.25"], ["1", "2.0", "0"]),
+    "one of two patterns": (
+        {**STRING, "oneOf": [{"pattern": "a"}, {"pattern": "b"}]}, ['"ac"', '"b"'], ['"ab"', '"c"'],
+    ),
+    "if a pattern": (
+        {**STRING, "if": {"pattern": "^a"}, "then": {"maxLength": 2}, "else": {"minLength": 2}},
+        ['"a"', '"ab"', '"bcd"'], ['"abc"', '"b"'],
+    ),
+    "contains": (
+        {"type": "array", "contains": {"const": 1}}, ["[1]", "[0, 1]", "[1, [], 1]"], ["[]", "[0]"],
+    ),
+    "contains so many": (
+        {"type": "array", "items": {"enum": [0, 1]}, "contains": {"const": 1}, "minContains": 2, "maxContains": 3},
+        ["[1, 0, 1]", "[1, 1, 1, 0]"], ["[1]", "[1, 1, 1, 1]", "[0, 0]"],
+    ),
+    "contains nothing of it": (
+        {"type": "array", "not": {"contains": STRING}}, ["[]", "[1, null]"], ['["a"]', '[1, "a"]'],
+    ),
+    "all but lists of strings": ({"not": {"items": STRING}}, ["[1]", '["a", 1]'], ["[]", '["a"]', "1"]),
+    "patterns that overlap": (
+        {"type": "object", "patternProperties": {"a": NUMBER, "b": {"maximum": 2}}},
+        ['{"a": 3, "b": 1, "c": "x"}', '{"ab": 2}', '{"b": "x"}'], ['{"ab": 3}', '{"ab": "x"}', '{"b": 3}'],
+    ),
+    "a member that breaks a pattern": (
+        {"type": "object", "not": {"patternProperties": {"^a": NUMBER}}},
+        ['{"a": "x"}', '{"b": 1, "ab": null}'], ["{}", '{"a": 1}', '{"b": "x"}'],
+    ),
+    "names of a pattern beside declared ones": (
+        {"type": "object", "properties": {"a": NUMBER, "b1": STRING}, "propertyNames": {"pattern": "[0-9]"}},
+        ["{}", '{"b1": "x", "c2": null}'], ['{"a": 1}', '{"b1": 1}', '{"c": 1}'],
+    ),
+    "dates as names": (
+        {"type": "object", "propertyNames": {"format": "date"}, "additionalProperties": {"type": "integer"}},
+        ['{"2024-02-29": 1}', "{}"], ['{"2023-02-29": 1}', '{"2024-02-29": "x"}'],
+    ),
+    "a name that is no name of a list": (
+        {"type": "object", "not": {"propertyNames": {"enum": ["a", "b"]}}},
+        ['{"c": 1}', '{"a": 1, "x": 2}'], ["{}", '{"a": 1}'],
+    ),
+    "different items of a long list": (
+        {"type": "array", "items": {"enum": list(range(40))}, "uniqueItems": True, "minItems": 2},
+        ["[1, 39, 0]", json.dumps(list(range(40)))], ["[1]", "[1, 2, 1]", json.dumps([*range(40), 0])],
+    ),
+    "different items by position": (
+        {"type": "array", "prefixItems": [{"type": "boolean"}, {"type": "boolean"}], "items": False,
+         "uniqueItems": True},
+        ["[true, false]", "[true]", "[]"], ["[true, true]", "[true, false, true]"],
+    ),
+    "two equal items": (
+        {"type": "array", "items": {"enum": ["a", "b"]}, "not": {"uniqueItems": True}},
+        ['["a", "b", "a"]'], ["[]", '["a", "b"]'],
+    ),
+    "different items of different types": (
+        {"type": "array", "prefixItems": [STRING, NUMBER], "items": False, "uniqueItems": True},
+        ['["a", 1]'], ["[1]", '["a", 1, 2]'],
+    ),
+    "unevaluated properties": (
+        {"type": "object", "properties": {"a": NUMBER}, "unevaluatedProperties": False},
+        ["{}", '{"a": 1}'], ['{"b": 1}', '{"a": 1, "b": 1}'],
+    ),
+    "unevaluated by which part holds": (
+        {"type": "object", "properties": {"kind": STRING},
+         "anyOf": [{"properties": {"kind": {"const": "a"}, "x": NUMBER}, "required": ["kind"]},
+                   {"properties": {"y": NULL}, "required": ["y"]}],
+         "unevaluatedProperties": False},
+        ['{"kind": "a", "x": 1}', '{"kind": "b", "y": null}', '{"kind": "a", "x": 1, "y": null}'],
+        ['{"kind": "b", "x": 1}', '{"kind": "b", "y": null, "x": 1}', '{"kind": "a", "z": 1}'],
+    ),
+    "unevaluated items": (
+        {"type": "array", "prefixItems": [NUMBER], "if": {"prefixItems": [True, STRING]}, "unevaluatedItems": False},
+        ["[]", "[1]", '[1, "a"]'], ["[1, 2]", '[1, "a", 3]'],
+    ),
+    "an optional property that nothing fits": (
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": NUMBER},
+         "$defs": {"a": {"enum": ["a"], "type": "integer"}}},
+        ["{}", '{"b": 1}', '{"c": 1}'], ['{"a": 1}', '{"a": "a"}'],
+    ),
+    "an item that nothing fits": (
+        {"type": "array", "items": {"type": "string", "pattern": "^a", "maxLength": 0}}, ["[]"], ['["a"]', '[""]'],
+    ),
+    "keywords in any order": (
+        {"type": "object", "anyOf": [{"required": ["name"]}, {"required": ["id"]}], "additionalProperties": {},
+         "properties": {"name": STRING}},
+        ['{"id": 1}', '{"name": "x", "note": "y"}'], ["{}", '{"name": 1}', '{"note": "y"}'],
+    ),
+    "patterns beside a part": (
+        {"type": "object", "properties": {"a": {}}, "patternProperties": {"^b": {"type": "integer"}},
+         "additionalProperties": False, "allOf": [{"required": ["a"]}]},
+        ['{"a": 1, "b": 2}'], ['{"b": 2}', '{"a": 1, "b": "x"}', '{"a": 1, "c": 2}'],
+    ),
+    "everyday bounds": (
+        {**NUMBER, "exclusiveMinimum": 0, "maximum": 0.5}, ["0.5", "0.50", "0.1", "1e-5"], ["0", "-0", "0.51", "0.0"],
+    ),
+    "decimals": ({**NUMBER, "minimum": 0, "maximum": 99.99}, ["99.9", "99.99", "0"], ["99.991", "100", "-1"]),
+    "int64": (
+        {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+        ["0", str(2**63 - 1), str(-(2**63))], [str(2**63), str(-(2**63) - 1)],
+    ),
+    "beyond what a float holds": (
+        {"type": "integer", "minimum": 2**53 + 1}, [str(2**53 + 1)], [str(2**53)],
+    ),
+    "true": (True, ["1", '{"a": [null]}'], ["nul", ""]),
+    "a name said twice": (
+        {**OPEN_NAMES, "minProperties": 1}, ['{"a": 1}', '{"a": 1, "b": 2}'], ["{}", '{"a": "x"}'],
+    ),
+    "listed names that are counted": (
+        {"type": "object", "propertyNames": {"enum": ["a", "b", "c"]}, "minProperties": 2},
+        ['{"a": 1, "b": 2}', '{"b": 1, "c": 2}'], ['{"a": 1}', '{"a": 1, "a": 2}'],
+    ),
+    "required names beside a count": (
+        {"type": "object", "properties": {"a": {}}, "required": ["a"], "minProperties": 2},
+        ['{"a": 1, "b": 2}'], ['{"a": 1}', '{"a": 1, "a": 2}'],
+    ),
+    "at most two of any names": (
+        {"type": "object", "maxProperties": 2}, ["{}", '{"a": 1, "b": 2}'], ['{"a": 1, "b": 2, "c": 3}'],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_valid_texts_are_accepted_and_no_others(name: str) -> None:
+    schema, valid, invalid = CASES[name]
+    guard = Guard.json_schema(schema, BYTES)
+    assert [True] * len(valid) == [guard.accepts(text) for text in valid]
+    assert [False] * len(invalid) == [guard.accepts(text) for text in invalid]
+
+
+@pytest.mark.parametrize("number", [29, 300])
+def test_a_discriminated_union_may_have_any_number_of_members(number: int) -> None:
+    members = [
+        {"type": "object", "properties": {"kind": {"const": f"k{index}"}, f"x{index}": {"type": "integer"}},
+         "required": ["kind"], "additionalProperties": False}
+        for index in range(number)
+    ]  # fmt: skip
+    guard = Guard.json_schema({"oneOf": members}, BYTES)
+    last = number - 1
+    assert guard.accepts(f'{{"kind": "k{last}", "x{last}": 1}}')
+    assert not guard.accepts(f'{{"kind": "k{last}", "x0": 1}}')
+    assert not guard.accepts('{"kind": "k"}')
+
+
+@pytest.mark.parametrize("number", [505, 2000])
+@pytest.mark.parametrize("rest", [{}, {"additionalProperties": False}])
+def test_optional_properties_may_be_many(number: int, rest: dict[str, Any]) -> None:
+    names = [f"p{index}" for index in range(number)]
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}, **rest}
+    guard = Guard.json_schema(schema, BYTES)
+    assert guard.accepts(json.dumps(dict.fromkeys(names[:: number // 20], 1)))
+    assert not guard.accepts(f'{{"{names[2]}": 1, "{names[1]}": 1}}')
+    assert not guard.accepts(f'{{"{names[-1]}": 1, "{names[-1]}": 1}}')
+    assert ("additionalProperties" not in rest) == guard.accepts(f'{{"{names[-1]}": 1, "q": null}}')
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "different items of an open list": (
+        {"properties": {"a": {"type": "array", "items": STRING, "uniqueItems": True}}},
+        "'uniqueItems' at /properties/a/uniqueItems", "list their values in an enum",
+    ),
+    "two members of open names": (
+        {"items": {**OPEN_NAMES, "minProperties": 2}}, "'minProperties' at /items/minProperties", "list the names",
+    ),
+    "a pattern that is no regular language": (
+        {"prefixItems": [{"not": {"pattern": r"(a)\1"}}]}, "'pattern' at /prefixItems/0/not/pattern", r"\1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_said_is_named_with_its_place_and_a_way_out(name: str) -> None:
+    schema, place, way_out = REFUSED[name]
+    with pytest.raises(UnsupportedError) as raised:
+        Guard.json_schema(schema, BYTES)
+    assert place in str(raised.value)
+    assert way_out in str(raised.value)
+
+
+def test_only_a_schema_without_any_instance_is_one_that_leaves_nothing() -> None:
+    with pytest.raises(GuardError, match="must leave something to generate"):
+        Guard.json_schema(
+            {"type": "object", "required": ["a"], "properties": {"a": {"allOf": [STRING, NUMBER]}}}, BYTES
+        )
+    assert Guard.json_schema({"properties": {"a": False}, "type": "object"}, BYTES).accepts("{}")
+
+
+@pytest.mark.parametrize(
+    ("whitespace", "right", "wrong"),
+    [
+        (
+            "flexible",
+            ['{"a":[1 ,2],"b" : 1}', '{ "a": [ 1, 2 ], "b": 1\n}'],
+            [' {"a":[1,2],"b":1}', '{"a":[1,2],"b":1} '],
+        ),
+        ("spaced", ['{"a": [1, 2], "b": 1}'], ['{"a":[1,2],"b":1}', '{"a": [1,2], "b": 1}', '{"a": [ 1, 2], "b": 1}']),
+        ("compact", ['{"a":[1,2],"b":1}'], ['{"a": [1,2],"b":1}', '{"a":[1, 2],"b":1}']),
+    ],
+)
+def test_whitespace_is_as_it_was_asked_for(whitespace: Any, right: list[str], wrong: list[str]) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "array", "items": NUMBER}}}
+    guard = Guard.json_schema(schema, BYTES, whitespace=whitespace)
+    assert [True] * len(right) == [guard.accepts(text) for text in right]
+    assert [False] * len(wrong) == [guard.accepts(text) for text in wrong]
