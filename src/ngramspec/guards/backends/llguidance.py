@@ -128,12 +128,9 @@ def grammars_of(source: Source) -> tuple[str, str]:
 
 
 def _listed(lark: str, schemas: Mapping[str, str]) -> str:
-    """A grammar in Lark, and the schemas that it refers to by name."""
-    grammars: list[dict[str, object]] = [{"name": "lark_grammar", "lark_grammar": lark}]
-    for name, schema in schemas.items():
-        grammar, _ = grammars_of(Source(Kind.JSON_SCHEMA, schema))
-        grammars += [{**part, "name": name} for part in json.loads(grammar)["grammars"]]
-    return json.dumps({"grammars": grammars})
+    """A grammar in Lark, and the schemas that it refers to by name, prepared, which are grammars too."""
+    named = {"lark_grammar": lark, **schemas}
+    return json.dumps({"grammars": [{"name": name, "lark_grammar": text} for name, text in named.items()]})
 
 
 MAX_PIECE = 16
