@@ -29,8 +29,8 @@ class Matched:
         if self._compiled is None:
             return False
         matcher = self._compiled.copy()
-        for start in range(0, len(spelling), 50):
-            tokens = list(spelling[start : start + 50])
+        for start in range(0, len(spelling), 8):
+            tokens = list(spelling[start : start + 8])
             is_read = matcher.try_consume_tokens(tokens) == len(tokens)
             matcher.compute_bitmask()  # between tokens there is one; and an automaton that is full says so only here
             assert not matcher.is_error(), matcher.get_error()

@@ -159,6 +159,8 @@ def test_where_no_text_is_left_there_is_no_terminal(described):
             "llguidance gives up",
         ),
         ({"patterns": ["a.{200}b", "c.{200}d"]}, "llguidance gives up on it"),
+        ({"patterns": [f"x{number}y" for number in range(22)]}, "more than 20 patterns"),
+        ({"patterns": ["".join(f"(?=.*x{number}y)" for number in range(22))]}, "more than 20 patterns or looks ahead"),
     ],
 )
 def test_what_cannot_be_said_is_named(described, reason):
@@ -167,7 +169,7 @@ def test_what_cannot_be_said_is_named(described, reason):
 
 
 def test_many_patterns_that_may_begin_anywhere_hold_together():
-    found = [f"x{number}y" for number in range(12)]
+    found = [f"x{number}y" for number in range(20)]
     matched = Matched(strings.terminal(patterns=found))
     assert (True, False) == (quoted(" ".join(found)) in matched, quoted(" ".join(found[1:])) in matched)
 
