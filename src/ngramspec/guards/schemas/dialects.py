@@ -184,6 +184,10 @@ _SAFE = {".": "[^\\n]", ")?": "){0,1}"}
 """xgrammar 0.2.8 takes `c(da*)?` for `c(da*|a+)?`, and `{0,1}` for what it is."""
 
 
+MAX_COUNT = 2**31 - 1
+"""The largest count that xgrammar keeps."""
+
+
 def _ways(pattern: str) -> list[list[Token]]:
     """The alternatives of `pattern` outside of all groups."""
     ways: list[list[Token]] = [[]]
@@ -210,6 +214,8 @@ def _body(way: list[Token]) -> list[Token]:
             raise PatternError(f"the word boundary \\{token.value}")
         if token.kind == "group" and re.fullmatch(r"\(\?[a-zA-Z-]+[:)]", token.value):
             raise PatternError(f"the flags {token.value}")
+        if token.kind == "quantifier" and any(int(count) > MAX_COUNT for count in re.findall("[0-9]+", token.value)):
+            raise PatternError(f"{token.value}, a count of more than {MAX_COUNT}")
         if token.kind == "set" and token.value[0] in "pP":
             raise PatternError(f"the Unicode class \\{token.value}")
     return body

@@ -51,8 +51,8 @@ def reason(node: Node, keyword: str) -> str | None:
         return _bad_patterns(node, value)
     if keyword == "properties":
         return _bad_properties(value)
-    if keyword in BOUNDS and abs(value) >= 2**63:
-        return "the bound is too large"
+    if keyword in BOUNDS:
+        return _bad_bound(node, keyword, value)
     if keyword == "enum" and node.keys() - {"enum", "type"}:
         return "something stands beside it"
     if keyword == "allOf":
@@ -78,6 +78,14 @@ def _bad_step(node: Node, step: float) -> str | None:
     if node.get("type") != "integer" or step != int(step):
         return "it counts steps of whole numbers only"
     return "a bound stands beside it" if BOUNDS & node.keys() else None
+
+
+def _bad_bound(node: Node, keyword: str, bound: float) -> str | None:
+    """xgrammar 0.2.8 keeps bounds of integers as 64 bits with a sign, and others as floats."""
+    if node.get("type") not in ("integer", ["integer"]):
+        return "it rounds bounds beyond 2^53, unless the type is integer" if abs(bound) > 2**53 else None
+    least, most = -(2**63) + (keyword == "exclusiveMaximum"), 2**63 - 1 - (keyword == "exclusiveMinimum")
+    return None if least <= bound <= most else "the bound is beyond 64 bits"
 
 
 def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 from ngramspec.errors import GuardError, UnsupportedError, shortened
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
 from ngramspec.guards.schemas.constructs import missing
-from ngramspec.guards.schemas.dialects import in_rust, regex_in_xgrammar
+from ngramspec.guards.schemas.dialects import regex_in_xgrammar
 from ngramspec.guards.schemas.parsing import parsed
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
@@ -82,9 +82,9 @@ def prepared_regex(pattern: str, backend: Backend) -> str:
     try:
         return regex_in_xgrammar(pattern)
     except PatternError as error:
+        able = "backend='llguidance' does" if _is_llguidances(pattern) else f"no backend does{_instead(pattern)}"
         raise UnsupportedError(
-            f"all of a regex must be enforced, and xgrammar does not do {error}, got {pattern!r}: "
-            + ("backend='llguidance' does" if _has_rust(pattern) else f"no backend does{_instead(pattern)}")
+            f"all of a regex must be enforced, and xgrammar does not do {error}, got {shortened(pattern)}: {able}"
         ) from error
 
 
@@ -104,9 +104,9 @@ def _instead(pattern: str) -> str:
     return "" if found is None else f": {found.instead}"
 
 
-def _has_rust(pattern: str) -> bool:
-    try:
-        in_rust(pattern)
-    except PatternError:
-        return False
-    return True
+def _is_llguidances(pattern: str) -> bool:
+    """Whether llguidance compiles `pattern`; it is asked."""
+    from llguidance import LLMatcher
+
+    is_error, _ = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_regex(pattern))
+    return not is_error

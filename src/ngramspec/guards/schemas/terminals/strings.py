@@ -8,9 +8,12 @@ from ngramspec.guards.schemas.letters import ANY_LETTER
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.terminals.languages import (
     ALL,
+    EMPTY,
     NOTHING,
+    Either,
     Language,
     Other,
+    Text,
     both,
     either,
     least_length,
@@ -63,7 +66,10 @@ def terminal(
 
 def is_tangled(found: Language) -> bool:
     """Whether there are intersections and complements in it, other than of listed texts."""
-    return not is_regex(found.part if isinstance(found, Other) else found)
+    if not isinstance(found, Other):
+        return not is_regex(found)
+    options = found.part.options if isinstance(found.part, Either) else (found.part,)
+    return not all(isinstance(option, Text) or option == EMPTY for option in options)
 
 
 def literal(text: str) -> Terminal:

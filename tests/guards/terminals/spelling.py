@@ -9,7 +9,6 @@ from ngramspec.guards.schemas.terminals import Terminal
 from tests.guards.vocabularies import BYTES
 
 
-
 def grammar(terminal: Terminal) -> str:
     helpers = "".join(f"{name}: {text}\n" for name, text in terminal.helpers.items())
     return f"start: A\nA: {terminal.text}\n{helpers}"
@@ -24,13 +23,20 @@ class Matched:
             self._compiled = Compiled(LLMatcher.grammar_from_lark(grammar(terminal)), BYTES)
 
     def __contains__(self, spelling: str) -> bool:
+        return self.has(spelling.encode())
+
+    def has(self, spelling: bytes) -> bool:
         if self._compiled is None:
             return False
         matcher = self._compiled.copy()
-        tokens = list(spelling.encode())
-        is_read = matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
-        assert not matcher.is_error(), matcher.get_error()
-        return is_read
+        for start in range(0, len(spelling), 8):
+            tokens = list(spelling[start : start + 8])
+            is_read = matcher.try_consume_tokens(tokens) == len(tokens)
+            matcher.compute_bitmask()  # between tokens there is one; and an automaton that is full says so only here
+            assert not matcher.is_error(), matcher.get_error()
+            if not is_read:
+                return False
+        return matcher.is_accepting()
 
 
 def quoted(text: str) -> str:
