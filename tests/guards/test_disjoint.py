@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas import for_llguidance, work
+from ngramspec.guards.schemas import for_xgrammar, work
 from ngramspec.guards.schemas.disjoint import are_disjoint, are_told_apart
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.reading import read
@@ -59,7 +59,7 @@ def test_ways_that_are_told_apart_have_no_value_in_common(ways: list[Any], one: 
 
 def rewritten(document: dict[str, Any]) -> Schema:
     root, definitions = read(document)
-    return Rewriter(definitions, for_llguidance.RULES).rewritten(root)
+    return Rewriter(definitions, for_xgrammar.RULES).rewritten(root)
 
 
 @pytest.mark.parametrize("count", [29, 500])

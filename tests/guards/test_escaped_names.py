@@ -54,13 +54,9 @@ def test_other_names_with_a_schema_of_their_own_are_all_but_the_declared_ones() 
             assert not guard.accepts(json.dumps({other: 1}, ensure_ascii=False))
 
 
-def test_control_characters_can_be_written_unless_names_are_at_stake() -> None:
-    assert Guard.json_schema({"properties": {"a": STRING}}, BYTES).accepts(r'{"a":"\u001b[0m\n"}')
-    at_stake = Guard.json_schema({"patternProperties": {"^a": STRING}}, BYTES)
-    assert not at_stake.accepts(r'{"a":"\u001b[0m\n"}')
-    assert at_stake.accepts(r'{"a":"[0m\n"}')
-    closed = {"patternProperties": {"^a": STRING}, "additionalProperties": False}
-    assert Guard.json_schema(closed, BYTES).accepts(r'{"a":"\u001b[0m\n"}')
+def test_control_characters_can_be_written_wherever_other_names_are_at_stake() -> None:
+    for schema in ({"properties": {"a": STRING}}, {"patternProperties": {"^a": STRING}}):
+        assert Guard.json_schema(schema, BYTES).accepts(r'{"a":"\u001b[0m\n"}')
 
 
 NAMES = st.text("ab\n\x7fπ", max_size=3)

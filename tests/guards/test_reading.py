@@ -14,6 +14,7 @@ from jsonschema import validators
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import prepared, schema_text, slips
 from ngramspec.guards.schemas.dialect import URIS, fault_in
+from ngramspec.guards.schemas.in_place import MAX_LINKS
 from ngramspec.guards.schemas.node import Node, stepped
 from ngramspec.guards.schemas.parsing import MAX_DEPTH, MAX_DIGITS, check, parsed
 from ngramspec.guards.schemas.reading import read
@@ -113,25 +114,36 @@ def test_text_stays_as_it_is_and_numbers_keep_their_digits() -> None:
     assert int("7" * MAX_DIGITS) == parsed("7" * MAX_DIGITS)
 
 
-def chain(count: int) -> dict[str, Any]:
-    links = {f"d{number}": {"allOf": [{"$ref": f"#/$defs/d{number + 1}"}]} for number in range(count)}
+def chain(count: int, keyword: str = "allOf") -> dict[str, Any]:
+    def link(number: int) -> dict[str, Any]:
+        reference = {"$ref": f"#/$defs/d{number + 1}"}
+        return {keyword: [reference] if keyword == "allOf" else reference}
+
+    links = {f"d{number}": link(number) for number in range(count)}
     return {"$defs": links | {f"d{count}": {"type": "null"}}, "$ref": "#/$defs/d0"}
 
 
 def test_a_chain_of_definitions_is_read_link_by_link() -> None:
-    root, definitions = read(chain(3000))
+    root, definitions = read(chain(3000, "items"))
     assert {"$ref": "#/$defs/d0"} == root
     assert 3001 == len(definitions)
     assert {"type": "null"} == definitions["d3000"]
 
 
+def test_references_lead_through_few_definitions_at_one_value() -> None:
+    assert MAX_LINKS == len(read(chain(MAX_LINKS - 1))[1])
+    for count in (MAX_LINKS, 3000):
+        with pytest.raises(GuardError, match="references must lead through at most 50 definitions at one value, got"):
+            read(chain(count))
+
+
 def test_a_ring_of_definitions_is_a_circle_and_one_with_a_property_between_is_none() -> None:
-    closed = chain(3000)
-    closed["$defs"]["d3000"] = {"$ref": "#/$defs/d0"}
+    closed = chain(30)
+    closed["$defs"]["d30"] = {"$ref": "#/$defs/d0"}
     with pytest.raises(GuardError, match="a reference must lead to a schema, got a circle at /"):
         read(closed)
-    closed["$defs"]["d3000"] = {"properties": {"a": {"$ref": "#/$defs/d0"}}}
-    assert 3001 == len(read(closed)[1])
+    closed["$defs"]["d30"] = {"properties": {"a": {"$ref": "#/$defs/d0"}}}
+    assert 31 == len(read(closed)[1])
 
 
 def test_references_go_by_identifiers_anchors_and_pointers() -> None:

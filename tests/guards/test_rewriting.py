@@ -12,12 +12,11 @@ from jsonschema.validators import validator_for
 
 from benchmarks.schemas import DEFAULT_SCHEMAS, read_rows
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas import for_llguidance, for_xgrammar, prepared
+from ngramspec.guards.schemas import for_xgrammar, prepared
 from ngramspec.guards.schemas.dialect import URIS, draft_of
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.rewriting import Rewriter
 
-DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
 NAMES = st.sampled_from(["a", "b", "ab", "c", 'a"b', "\n", "é"])
 SCALARS = st.none() | st.booleans() | st.integers(-1, 3) | st.sampled_from([0.5, 2.5]) | st.text("abc", max_size=3)
 INSTANCES = st.recursive(
@@ -84,17 +83,16 @@ def given_to_xgrammar(schema: dict[str, Any]) -> dict[str, Any]:
     return document if isinstance(document, dict) else {"allOf": [document]}
 
 
-def rewritten(schema: dict[str, Any], backend: str) -> dict[str, Any]:
-    """What is handed to a backend, before its dialect of patterns, as one more JSON schema."""
+def rewritten(schema: dict[str, Any]) -> dict[str, Any]:
+    """What is handed to xgrammar, before its dialect of patterns, as one more JSON schema."""
     root, definitions = read(schema)
-    rewriter = Rewriter(definitions, DIALECTS[backend].RULES)
+    rewriter = Rewriter(definitions, for_xgrammar.RULES)
     schemas = {"": rewriter.rewritten(root)} | {name: rewriter.definition(name) for name in definitions}
-    found = DIALECTS[backend].adapted(schemas)
+    found = for_xgrammar.adapted(schemas)
     rest = {name: found[name] for name in found if name}
     return {"$defs": rest, "allOf": [found[""]]}
 
 
-@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
 @given(schema=keywords(SCHEMAS), one=APART, instances=st.lists(INSTANCES, min_size=1, max_size=8), chance=CHANCES)
 @settings(max_examples=300)
 @example(
@@ -112,12 +110,12 @@ def rewritten(schema: dict[str, Any], backend: str) -> dict[str, Any]:
 @example(schema={"enum": [[]], "const": None, "$ref": "#/$defs/one"}, one=True, instances=[None, []], chance=Random(0))
 @example(schema={"enum": [1, None], "const": 1}, one=True, instances=[None, 1], chance=Random(0))
 def test_a_rewritten_schema_has_the_same_valid_instances(
-    backend: str, schema: dict[str, Any], one: Any, instances: list[Any], chance: Random
+    schema: dict[str, Any], one: Any, instances: list[Any], chance: Random
 ) -> None:
     document = turned({**schema, "$defs": {"one": one, "two": RECURSIVE}}, chance)
     before = Draft202012Validator(document)
     try:
-        after = Draft202012Validator(rewritten(document, backend))
+        after = Draft202012Validator(rewritten(document))
     except GuardError:  # combined references without an end
         reject()
     for instance in instances:
@@ -143,13 +141,12 @@ RECORDED = DEFAULT_SCHEMAS / "jsonschemabench.jsonl.gz"
 
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="needs recorded schemas beside the repository")
-@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
-def test_rewritten_recorded_schemas_have_the_same_valid_instances(backend: str) -> None:
+def test_rewritten_recorded_schemas_have_the_same_valid_instances() -> None:
     num_compared = 0
     for row in list(read_rows(RECORDED, None))[::8]:
         before = validator_for({"$schema": URIS[draft_of(row["schema"])]})(row["schema"])
         try:
-            after = Draft202012Validator(rewritten(row["schema"], backend))
+            after = Draft202012Validator(rewritten(row["schema"]))
         except GuardError:  # combined references without an end
             continue
         for instance in [*row["valid"], *row["invalid"]]:

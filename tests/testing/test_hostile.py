@@ -17,9 +17,8 @@ from ngramspec.testing.hostile.corpus import source
 SMALL, LARGE = 300, 30_000
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_hostile_inputs_are_answered_or_refused_by_name(size: int) -> None:
-    result = Campaign(len(CORPUS), seed=1, sizes=(size,), bounds=Bounds(seconds=40.0, bytes=1 << 30)).run()
+def test_hostile_inputs_are_answered_or_refused_by_name() -> None:
+    result = Campaign(len(CORPUS), seed=1, sizes=(LARGE,), bounds=Bounds(seconds=40.0, bytes=1 << 30)).run()
     assert [] == [(finding.fault, finding.example) for finding in result.findings]
     assert len(CORPUS) == result.tried
     assert result.answered > 20

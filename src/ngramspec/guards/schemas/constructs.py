@@ -16,8 +16,12 @@ class Construct(NamedTuple):
 
 def missing(pattern: str) -> Construct | None:
     """The first construct that no backend has; an anchor inside only where nothing else is the matter."""
-    found = list(_found(pattern))
-    return min(found, key=lambda construct: construct.name == _ANCHOR, default=None)
+    anchor: Construct | None = None
+    for construct in _found(pattern):
+        if construct.name != _ANCHOR:
+            return construct
+        anchor = anchor or construct
+    return anchor
 
 
 def _found(pattern: str) -> Iterator[Construct]:
@@ -27,7 +31,7 @@ def _found(pattern: str) -> Iterator[Construct]:
         assert step is not None
         text = step[0]
         for form, name, instead in _FORMS:
-            match = re.match(form, pattern[place:])
+            match = form.match(pattern, place)
             if match is not None:
                 yield Construct(name, match[0], place, instead)
                 break
@@ -38,7 +42,7 @@ def _found(pattern: str) -> Iterator[Construct]:
 
 
 def _is_inside(pattern: str, place: int, anchor: str) -> bool:
-    neighbour = pattern[:place][-1:] if anchor == "^" else pattern[place + 1 :][:1]
+    neighbour = pattern[max(place - 1, 0) : place] if anchor == "^" else pattern[place + 1 : place + 2]
     return neighbour not in ("", "|", "(" if anchor == "^" else ")")
 
 
@@ -49,15 +53,22 @@ _ANCHOR = "an anchor inside"
 _LEAVE_OUT = "a regex matches the whole text, so leave it out"
 _ALTERNATIVES = "write the texts out that there may be, such as aa|bb for (a|b)\\1"
 _WHAT_COMES = "write what comes there itself, such as [^b] for (?!b).; Lark has & (and) and ~ (not) with llguidance"
-_FORMS = (
-    (r"\\[bB]", "a word boundary", "write the characters that come there, such as [ ,.]; at either end leave it out"),
-    (r"\(\?=", "a lookahead", _WHAT_COMES),
-    (r"\(\?!", "a negative lookahead", _WHAT_COMES),
-    (r"\(\?<=", "a lookbehind", _WHAT_COMES),
-    (r"\(\?<!", "a negative lookbehind", _WHAT_COMES),
-    (r"\\[1-9]|\\k<\w*>|\(\?P=\w*\)", "a reference back", _ALTERNATIVES),
-    (r"\\[AZzG]", _ANCHOR, _LEAVE_OUT),
-    (r"\(\?>", "an atomic group", "write (?:…)"),
-    (r"\(\?\(", "a condition", "write both ways out, such as ab|c for (a)?(?(1)b|c)"),
-    (r"\(\?#", "a comment", "leave it out"),
+_FORMS = tuple(
+    (re.compile(form), name, instead)
+    for form, name, instead in (
+        (
+            r"\\[bB]",
+            "a word boundary",
+            "write the characters that come there, such as [ ,.]; at either end leave it out",
+        ),
+        (r"\(\?=", "a lookahead", _WHAT_COMES),
+        (r"\(\?!", "a negative lookahead", _WHAT_COMES),
+        (r"\(\?<=", "a lookbehind", _WHAT_COMES),
+        (r"\(\?<!", "a negative lookbehind", _WHAT_COMES),
+        (r"\\[1-9]|\\k<\w*>|\(\?P=\w*\)", "a reference back", _ALTERNATIVES),
+        (r"\\[AZzG]", _ANCHOR, _LEAVE_OUT),
+        (r"\(\?>", "an atomic group", "write (?:…)"),
+        (r"\(\?\(", "a condition", "write both ways out, such as ab|c for (a)?(?(1)b|c)"),
+        (r"\(\?#", "a comment", "leave it out"),
+    )
 )

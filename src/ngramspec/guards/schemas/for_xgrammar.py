@@ -120,7 +120,7 @@ def _listed(node: Node) -> Schema:
     """The values of an `enum` that have the right type; objects and arrays as such, for the spaces inside of them."""
     values = [value for value in node["enum"] if type_of(value) in types_of(node)]
     rest = node.with_({}, without=("enum", "type"))
-    if rest and not _fit(rest, values):
+    if rest and not _may_be_asked(rest):
         return node.with_({"enum": values}, without=("type",))
     values = [value for value in values if not rest or _is_valid(rest, value)]
     simple = [value for value in values if not isinstance(value, dict | list)]
@@ -128,10 +128,11 @@ def _listed(node: Node) -> Schema:
     return either(node, [*ways, *(_exactly(node, value) for value in values if isinstance(value, dict | list))])
 
 
-def _fit(rest: Node, values: list[Any]) -> bool:
-    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does."""
-    is_plain = json.dumps(values, ensure_ascii=False).isascii()
-    return is_plain and '"$' not in json.dumps(rest) and "format" not in rest
+def _may_be_asked(rest: Node) -> bool:
+    """Whether `jsonschema` can be asked about values: it reads patterns as Python does, which may take for ever, as may
+    looking for items that are the same."""
+    said = json.dumps(rest)
+    return not any(word in said for word in ('"$', '"pattern', '"format', '"uniqueItems'))
 
 
 def _is_valid(rest: Node, value: Any) -> bool:

@@ -3,10 +3,11 @@
 import difflib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from ngramspec.errors import shortened
-from ngramspec.guards.schemas.node import MANY, NAMED, ONE, escaped
+from ngramspec.guards.schemas.node import MANY, NAMED, ONE, stepped
 
 SAYING = frozenset(
     [
@@ -27,6 +28,10 @@ NOTES = frozenset(
 )  # fmt: skip
 """Keywords that say nothing of a value, OpenAPI's among them."""
 
+MAX_LETTERS = 40
+"""Letters of a key that is compared with keywords, the longest of which has 21."""
+MAX_UNKNOWN = 1000
+"""Keys that are compared; a schema with more unknown ones is no slip of the pen."""
 NEAR = 0.86
 """How like a keyword a key must be for a slip: "propertes" is, "options" and "enumNames", which others use, are not."""
 
@@ -34,11 +39,18 @@ NEAR = 0.86
 def slips(text: str) -> tuple[str, ...]:
     """What looks like a slip of the pen in the keys of a schema, as JSON: where it is, and what may be meant."""
     document = json.loads(text)
-    found = [
-        f"{keyword!r} at {place or 'the root'}, which says nothing there: did you mean {meant!r}?"
+    unknown = (
+        (place, schema, keyword)
         for place, schema in _schemas(document)
         for keyword in schema
-        if (meant := _meant(keyword, schema)) is not None
+        if not _is_known(keyword) and len(keyword) <= MAX_LETTERS
+    )
+    looked_at = list(islice(unknown, MAX_UNKNOWN))
+    nearest = {keyword: _nearest(keyword) for _, _, keyword in looked_at}
+    found = [
+        f"{keyword!r} at {place or 'the root'}, which says nothing there: did you mean {nearest[keyword]!r}?"
+        for place, schema, keyword in looked_at
+        if nearest[keyword] is not None and nearest[keyword] not in schema
     ]
     if found or not isinstance(document, dict) or SAYING & document.keys() or all(map(_is_known, document)):
         return tuple(found)
@@ -53,14 +65,12 @@ def _is_known(keyword: str) -> bool:
     return keyword in SAYING or keyword in NOTES or keyword.startswith("x-") or not keyword.lstrip("$")[:1].isalpha()
 
 
-def _meant(keyword: str, schema: dict[str, Any]) -> str | None:
-    """The keyword that was probably meant by an unknown one; None where the schema has it too."""
-    if _is_known(keyword):
-        return None
+def _nearest(keyword: str) -> str | None:
+    """The keyword that was probably meant by an unknown one."""
     written = _plain(keyword)
     turned = [plain for plain in _PLAIN if len(plain) > 3 and sorted(plain) == sorted(written)]
     near = turned or difflib.get_close_matches(written, _PLAIN, n=1, cutoff=NEAR)
-    return _PLAIN[near[0]] if near and _PLAIN[near[0]] not in schema else None
+    return _PLAIN[near[0]] if near else None
 
 
 def _plain(keyword: str) -> str:
@@ -79,10 +89,10 @@ def _schemas(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         yield place, schema
         for keyword, value in schema.items():
-            here = f"{place}/{escaped(keyword)}"
+            here = stepped(place, keyword)
             if keyword in ONE or keyword == "additionalItems":
                 left.append((here, value))
             if isinstance(value, list) and keyword in (*MANY, "items"):
-                left += [(f"{here}/{index}", child) for index, child in enumerate(value)]
+                left += [(stepped(here, index), child) for index, child in enumerate(value)]
             if isinstance(value, dict) and keyword in (*NAMED, "$defs", "definitions", "dependencies"):
-                left += [(f"{here}/{escaped(name)}", child) for name, child in value.items()]
+                left += [(stepped(here, name), child) for name, child in value.items()]

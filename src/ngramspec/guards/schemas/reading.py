@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ngramspec.errors import GuardError, shortened
-from ngramspec.guards.schemas.circles import check_circles
 from ngramspec.guards.schemas.dialect import draft_of, not_a_schema
 from ngramspec.guards.schemas.formats import DEFINED
+from ngramspec.guards.schemas.in_place import check_references
 from ngramspec.guards.schemas.node import MANY, NAMED, ONE, Node, Schema, stepped
 from ngramspec.guards.schemas.resolving import Home, Resources
 from ngramspec.guards.schemas.shapes import ANY_DRAFT
@@ -39,7 +39,7 @@ def read(document: dict[str, Any] | bool) -> tuple[Schema, dict[str, Schema]]:
         return document, {}
     reader = _Reader(document, draft_of(document))
     root = reader.root()
-    check_circles(root, reader.definitions)
+    check_references(root, reader.definitions)
     return root, reader.definitions
 
 

@@ -16,7 +16,11 @@ _STEP = re.compile(
     r"|(?P<letter>.)",
     re.DOTALL,
 )
-_RANGE = re.compile(r"\\.|(?P<first>[^\\-])-(?P<last>[^\\-])|.", re.DOTALL)
+_RANGE = re.compile(
+    r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[^}]*\}|[pP]\{[^}]*\}|c[A-Za-z]|.)(?:-(?:\\.|.))?"
+    r"|(?P<first>[^\\-])-(?P<last>[^\\-])|.",
+    re.DOTALL,
+)
 
 
 def fault_in_pattern(pattern: str) -> str | None:

@@ -29,6 +29,12 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(tokens, eos_tokens=[len(tokens) - 1])
 
 
+@cache
+def warm(backend: str) -> None:
+    """Load a backend and what it needs, which happens once and by nobody's input."""
+    Guard.regex("a", vocabulary(), backend=backend).accepts("a")  # type: ignore[arg-type]
+
+
 def ask(each: Input) -> str:
     """Hand an input over, and say what came of it: "answered", "refused", or what should not have been.
 

@@ -24,8 +24,8 @@ class Finding:
 
     @property
     def known(self) -> str:
-        """The fault in `CORPUS` that inputs of its kind come from."""
-        return CORPUS[self.generator].fault
+        """The fault in `CORPUS` that inputs of its kind come from; "" for a kind that is not there."""
+        return CORPUS[self.generator].fault if self.generator in CORPUS else ""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 
-from ngramspec.testing.hostile.asking import ask, vocabulary
+from ngramspec.testing.hostile.asking import ask, warm
 from ngramspec.testing.hostile.inputs import Input
 
 TICK = 0.002
@@ -36,6 +36,7 @@ class Ticker:
 
 def answered(each: Input, ticker: Ticker) -> dict[str, object]:
     """What came of one input."""
+    warm(each.backend)
     ticker.longest, start = 0.0, time.perf_counter()
     try:
         outcome = ask(each)
@@ -52,7 +53,7 @@ def serve() -> None:
     """Answer each line of standard input with one on standard output, until it closes."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed is no answer
-    vocabulary()
+    warm("llguidance")
     ticker = Ticker()
     print("{}", file=replies, flush=True)
     for line in sys.stdin:

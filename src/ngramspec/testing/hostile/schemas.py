@@ -90,6 +90,11 @@ def _pattern_names(size: int, _chance: Random) -> str:
     )
 
 
+def _backtracking(size: int, _chance: Random) -> str:
+    """A pattern that takes 2 ** n steps where it is matched by trying, beside a value to try it on."""
+    return _said({"type": "string", "pattern": "^(a|a)*b$", "enum": ["a" * min(size, 1000), "b"]})
+
+
 def _repeats(size: int, chance: Random) -> str:
     inner, depth = "a", min(60, max(1, size // 100))
     for _ in range(depth):
@@ -188,6 +193,7 @@ GENERATORS = {
     "schemas.patterns": Generator("schema", _patterns, "d4"),
     "schemas.pattern_names": Generator("schema", _pattern_names, "d4"),
     "schemas.repeats": Generator("schema", _repeats, "r14"),
+    "schemas.backtracking": Generator("schema", _backtracking, "r14"),
     "schemas.properties": Generator("schema", _properties, "d10"),
     "schemas.long_names": Generator("schema", _long_names, "d10"),
     "schemas.one_long_name": Generator("schema", _one_long_name, "d10"),

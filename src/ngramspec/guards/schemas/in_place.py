@@ -1,4 +1,4 @@
-"""References that lead in a circle at the same value: a schema that is nothing but itself."""
+"""References that hold for the same value: they must not lead in a circle, nor through too many definitions."""
 
 from collections.abc import Iterator
 
@@ -7,29 +7,37 @@ from ngramspec.guards.schemas.node import Node, Schema, children, named
 
 IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
 """Keywords whose schemas hold for the value itself."""
+MAX_LINKS = 50
+"""References that lead from one to the next at one value; whatever combines them goes down link by link."""
 
 
-def check_circles(root: Schema, definitions: dict[str, Schema]) -> None:
-    """Raise GuardError where a schema is itself, or a combination of itself and others, at the same value.
+def check_references(root: Schema, definitions: dict[str, Schema]) -> None:
+    """Raise GuardError where a schema is itself, or a combination of itself and others, at the same value; and where
+    references lead through more than MAX_LINKS definitions there.
 
     Each definition is walked once, and none inside of another: a hostile schema may have ten thousand in a chain.
     """
     references = {name: list(_references(schema)) for name, schema in {"": root, **definitions}.items()}
-    done: set[str] = set()
+    num_links: dict[str, int] = {}
     for start, nodes in references.items():
-        path: dict[str, Iterator[Node]] = {} if start in done else {start: iter(nodes)}
+        path: dict[str, Iterator[Node]] = {} if start in num_links else {start: iter(nodes)}
         while path:
             name = next(reversed(path))
             node = next(path[name], None)
             if node is None:
-                done.add(name)
+                num_links[name] = max((1 + num_links[named(each)] for each in references[name]), default=0)
+                if num_links[name] > MAX_LINKS:
+                    raise GuardError(
+                        f"references must lead through at most {MAX_LINKS} definitions at one value, got more at"
+                        f" {references[name][0].pointer('$ref')}: refer to the last one"
+                    )
                 del path[name]
             elif named(node) in path:
                 raise GuardError(
                     f"a reference must lead to a schema, got a circle at {node.pointer('$ref')}: put something between,"
                     " such as a property"
                 )
-            elif named(node) not in done:
+            elif named(node) not in num_links:
                 path[named(node)] = iter(references[named(node)])
 
 
