@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ngramspec.errors import GuardError
-from ngramspec.guards import Guard, Limits
+from ngramspec.guards import Guard, Limits, Matcher
 from ngramspec.guards.backends import pace as paces
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.source import Backend
@@ -67,17 +67,20 @@ def test_slow_steps_in_a_row_are_too_many_and_so_is_one_much_slower(clock: Clock
         pace.mask(clock.takes(0.201))
 
 
+def advance_one_by_one(matcher: Matcher, tokens: list[int]) -> None:
+    for token in tokens:
+        matcher.advance([token])
+
+
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
 def test_a_row_ends_where_its_text_has_too_many_ways_to_be_read_and_another_goes_on(backend: Backend) -> None:
     guard = Guard.grammar(AMBIGUOUS, BYTES, backend=backend)
     slow, quick = guard.matcher(), guard.matcher()
     tokens = [B] * START + [A] * 10_000
     slow.advance(tokens[:START])
-    with pytest.raises(
-        GuardError, match=r"must say what is allowed next, got a text has too many ways .*limits=Limits"
-    ) as raised:
-        for token in tokens[START:]:
-            slow.advance([token])
+    message = r"must say what is allowed next, got a text has too many ways .*limits=Limits"
+    with pytest.raises(GuardError, match=message) as raised:
+        advance_one_by_one(slow, tokens[START:])
     assert tokens[: len(raised.value.tokens)] == raised.value.tokens
     assert START < len(raised.value.tokens)
     quick.advance([*tokens[: START + 2], A])

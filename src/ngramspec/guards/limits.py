@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 from numbers import Real
 
 MAX_STACK_BYTES = 6 << 20
-"""Of `Limits.max_stack_bytes`: the thread that asks for a guard has 8 MiB as a rule, and reads the same grammar once more."""
+"""Of `Limits.max_stack_bytes`: a thread has 8 MiB as a rule, and the one that asks for a guard
+reads the grammar that a worker has read once more."""
 
 
 @dataclass(frozen=True, slots=True)

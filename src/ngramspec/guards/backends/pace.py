@@ -31,10 +31,10 @@ class Pace:
         self._most_seconds = most_seconds
         self._num_slow = 0
         self.is_watched = False
-        """Whether the last token seemed slow: then the next one is measured by the clock of the thread, which costs more."""
+        """Whether the last token seemed slow: the next one is measured by the clock of the thread."""
 
     def step(self, num_bytes: int, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What `call` returns, which reads `num_bytes`. Raises BackendError where it is slow: much, or again and again."""
+        """What `call` returns, which reads `num_bytes`. Raises BackendError where it is slow, once or repeatedly."""
         clock = thread_time if self.is_watched else perf_counter
         start = clock()
         answer = call(*arguments, **options)
