@@ -15,6 +15,7 @@ import numpy as np
 from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
 from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.backends.stack import on_a_stack
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import SEPARATORS, Kind, Source
@@ -174,9 +175,8 @@ class Compiled:
         self.vocabulary = vocabulary
         self.limits = limits
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._make: Callable[[], LLMatcher] = partial(
-            LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits))
-        )
+        make = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
+        self._make: Callable[[], LLMatcher] = partial(on_a_stack, limits.max_stack_bytes, make)
         self._first = self._make()
         self._lock = forking.lock(is_held_long=True)
         if self._first.is_error():
