@@ -155,6 +155,9 @@ def _json_options(source: Source) -> "JsonCompileOptions":
 MAX_PIECE = 16
 """Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
 
+LOOK_BYTES = 4
+"""By so much each part of a token that is read on trial is longer than the one before."""
+
 
 class Compiled:
     """A grammar that llguidance has read; makes matchers by copying one that has not moved."""
@@ -224,8 +227,8 @@ class LLGuidanceMatcher(Matcher):
     def _push(self, token: int) -> bool:
         # validate, then consume: `consume_token` would leave an illegal token's error in the matcher for good
         text = self.vocabulary.tokens[token]
-        if len(text) > MAX_PIECE and token not in self.vocabulary.special:
-            self._try_pieces(text)
+        if self._pace.needs_look(len(text)) and token not in self.vocabulary.special:
+            self._look_at(text)
         pushed = self._pace.step(len(text) or 1, self._inner.try_consume_tokens, [token]) == 1
         self._check()
         return pushed
@@ -245,13 +248,11 @@ class LLGuidanceMatcher(Matcher):
             size = 1 if self._pace.is_watched else min(2 * size, MAX_PIECE)
         return pushed
 
-    def _try_pieces(self, text: bytes) -> None:
-        """Look at the pace of a long token before it is pushed at once, by reading longer and longer parts of it."""
+    def _look_at(self, text: bytes) -> None:
+        """Read longer and longer parts of a token on trial, so that a slow one is known before it is read at once."""
         known = [self.vocabulary.byte_tokens[byte] for byte in text]
-        length = MAX_PIECE
-        while length < len(known):
-            self._pace.step(length, self._inner.validate_tokens, known[:length])
-            length += MAX_PIECE
+        for length in range(LOOK_BYTES, len(known), LOOK_BYTES):
+            self._pace.look(self._inner.validate_tokens, known[:length])
 
     def _pop(self, num_steps: int) -> None:
         self._inner.rollback(num_steps)
