@@ -64,7 +64,7 @@ def test_a_text_is_never_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "a:b.lark").write_text('start: "secret"\n', encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for text in ("a:b.lark", str(tmp_path / "a:b.lark")):
-        with pytest.raises(GuardError, match="must be able to compile the Lark grammar|must have rules") as raised:
+        with pytest.raises(GuardError, match=r"must be able to compile the Lark grammar|must have rules") as raised:
             Guard.grammar(text, VOCABULARY)
         assert "secret" not in str(raised.value)
     with pytest.raises(GuardError, match=r"a grammar must be a text, got .*: call Guard.grammar_file with a path"):
@@ -94,7 +94,7 @@ def test_only_regular_files_are_read_and_no_more_than_the_limit(tmp_path: Path) 
 def test_an_error_quotes_nothing_of_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "g.lark"
     path.write_bytes(b"secret\xff")
-    with pytest.raises(GuardError, match="a grammar's file must be text in UTF-8, got .*: not so at byte 6") as raised:
+    with pytest.raises(GuardError, match=r"a grammar's file must be text in UTF-8, got .*: not so at byte 6") as raised:
         Guard.grammar_file(path, VOCABULARY)
     assert "secret" not in str(raised.value)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ngramspec.errors import GuardError
-from ngramspec.guards import Guard, Limits
+from ngramspec.guards import Guard, Limits, Matcher
 from ngramspec.guards.backends import pace as paces
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.source import Backend
@@ -67,17 +67,30 @@ def test_slow_steps_in_a_row_are_too_many_and_so_is_one_much_slower(clock: Clock
         pace.mask(clock.takes(0.201))
 
 
+def advance_one_by_one(matcher: Matcher, tokens: list[int]) -> None:
+    for token in tokens:
+        matcher.advance([token])
+
+
+def test_a_token_is_looked_at_first_where_it_is_long_or_reading_has_been_slow(clock: Clock) -> None:
+    pace = Pace(0.02)
+    assert [False, False, True] == [pace.needs_look(num_bytes) for num_bytes in (1, 16, 17)]
+    pace.step(1, clock.takes(0.0001))
+    assert [False, True] == [pace.needs_look(num_bytes) for num_bytes in (1, 2)]
+    assert ("answer", 0.015625) == pace.look(clock.takes(0.015625))
+    with pytest.raises(BackendError, match="too many ways to be read, 31 ms for a part of a token"):
+        pace.look(clock.takes(0.03125))
+
+
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
 def test_a_row_ends_where_its_text_has_too_many_ways_to_be_read_and_another_goes_on(backend: Backend) -> None:
     guard = Guard.grammar(AMBIGUOUS, BYTES, backend=backend)
     slow, quick = guard.matcher(), guard.matcher()
     tokens = [B] * START + [A] * 10_000
     slow.advance(tokens[:START])
-    with pytest.raises(
-        GuardError, match=r"must say what is allowed next, got a text has too many ways .*limits=Limits"
-    ) as raised:
-        for token in tokens[START:]:
-            slow.advance([token])
+    message = r"must say what is allowed next, got a text has too many ways .*limits=Limits"
+    with pytest.raises(GuardError, match=message) as raised:
+        advance_one_by_one(slow, tokens[START:])
     assert tokens[: len(raised.value.tokens)] == raised.value.tokens
     assert START < len(raised.value.tokens)
     quick.advance([*tokens[: START + 2], A])
@@ -103,9 +116,10 @@ def test_xgrammar_refuses_what_is_slow_from_the_beginning(pattern: str) -> None:
         Guard.regex(pattern, BYTES, backend="xgrammar")
 
 
-def test_a_long_token_is_looked_at_in_pieces_and_then_read_at_once() -> None:
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+def test_a_long_token_is_looked_at_in_pieces_and_then_read_at_once(backend: Backend) -> None:
     vocabulary = words("a" * 100, "a" * 40 + "b" + "a" * 59)
-    matcher = Guard.regex("a*", vocabulary).matcher()
+    matcher = Guard.regex("a*", vocabulary, backend=backend).matcher()
     matcher.advance([256, A, 256])
     out = np.zeros((2, num_words(len(vocabulary))), np.int32)
     assert 1 == matcher.fill([256], out)

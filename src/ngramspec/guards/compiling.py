@@ -138,17 +138,19 @@ def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: st
 
 def _refusal(error: NotMadeError, source: Source, backend: str, limits: Limits) -> Exception:
     """As the worker has it. A RuntimeError is a defect of ours, and looks like one."""
-    kinds: dict[str, type[Exception]] = {
-        "GuardError": GuardError,
-        "UnsupportedError": UnsupportedError,
-        "RuntimeError": RuntimeError,
-    }
     if error.name == "BackendError":
         return _unreadable(source, backend, str(error))
     if error.name == "MemoryError":
         limit = f"it needs more than max_memory_bytes={limits.max_memory_bytes}: {raised('max_memory_bytes')}"
         return _unreadable(source, backend, limit)
-    return kinds[error.name](str(error))
+    return _ERRORS[error.name](str(error))
+
+
+_ERRORS: dict[str, type[Exception]] = {
+    "GuardError": GuardError,
+    "UnsupportedError": UnsupportedError,
+    "RuntimeError": RuntimeError,
+}
 
 
 def _unreadable(source: Source, backend: str, reason: str) -> GuardError:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 from numbers import Real
 
-MAX_STACK_BYTES = 6 << 20
-"""Of `Limits.max_stack_bytes`: the thread that asks for a guard has 8 MiB as a rule, and reads the same grammar once more."""
+MIN_STACK_BYTES, MAX_STACK_BYTES = 256 << 10, 1 << 30
+"""Of a thread: what Python needs by itself, and what a process can well spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,10 @@ class Limits:
             if not (is_number and 0 < value < float("inf")):
                 kind = "number" if field.type is float else "whole number"
                 raise ValueError(f"{field.name} must be a positive {kind}, got {value!r}")
-        if self.max_stack_bytes > MAX_STACK_BYTES:
-            raise ValueError(f"max_stack_bytes must be at most {MAX_STACK_BYTES}, got {self.max_stack_bytes}")
+        if not MIN_STACK_BYTES <= self.max_stack_bytes <= MAX_STACK_BYTES:
+            raise ValueError(
+                f"max_stack_bytes must be from {MIN_STACK_BYTES} to {MAX_STACK_BYTES}, got {self.max_stack_bytes}"
+            )
 
 
 def raised(field: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
 from ngramspec.guards.backends.pace import Pace
+from ngramspec.guards.backends.stack import on_a_stack
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Kind, Source
@@ -136,6 +137,9 @@ def _listed(lark: str, schemas: Mapping[str, str]) -> str:
 MAX_PIECE = 16
 """Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
 
+LOOK_BYTES = 4
+"""By so much each part of a token that is read on trial is longer than the one before."""
+
 
 class Compiled:
     """A grammar that llguidance has read; makes matchers by copying one that has not moved."""
@@ -156,9 +160,8 @@ class Compiled:
         self.vocabulary = vocabulary
         self.limits = limits
         self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        self._make: Callable[[], LLMatcher] = partial(
-            LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits))
-        )
+        make = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
+        self._make: Callable[[], LLMatcher] = partial(on_a_stack, limits.max_stack_bytes, make)
         self._first = self._make()
         self._lock = forking.lock(is_held_long=True)
         if self._first.is_error():
@@ -206,8 +209,8 @@ class LLGuidanceMatcher(Matcher):
     def _push(self, token: int) -> bool:
         # validate, then consume: `consume_token` would leave an illegal token's error in the matcher for good
         text = self.vocabulary.tokens[token]
-        if len(text) > MAX_PIECE and token not in self.vocabulary.special:
-            self._try_pieces(text)
+        if self._pace.needs_look(len(text)) and token not in self.vocabulary.special:
+            self._look_at(text)
         pushed = self._pace.step(len(text) or 1, self._inner.try_consume_tokens, [token]) == 1
         self._check()
         return pushed
@@ -229,13 +232,11 @@ class LLGuidanceMatcher(Matcher):
             size = 1 if self._pace.is_watched else min(2 * size, MAX_PIECE)
         return pushed
 
-    def _try_pieces(self, text: bytes) -> None:
-        """Look at the pace of a long token before it is pushed at once, by reading longer and longer parts of it."""
+    def _look_at(self, text: bytes) -> None:
+        """Read longer and longer parts of a token on trial, so that a slow one is known before it is read at once."""
         known = [self.vocabulary.byte_tokens[byte] for byte in text]
-        length = MAX_PIECE
-        while length < len(known):
-            self._pace.step(length, self._inner.validate_tokens, known[:length])
-            length += MAX_PIECE
+        for length in range(LOOK_BYTES, len(known), LOOK_BYTES):
+            self._pace.look(self._inner.validate_tokens, known[:length])
 
     def _pop(self, num_steps: int) -> None:
         self._inner.rollback(num_steps)

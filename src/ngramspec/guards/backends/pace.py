@@ -19,6 +19,10 @@ MASK_SHARE = 10
 """A mask may take so many times what a token may: other threads go on meanwhile."""
 SLOW_SHARE = 20
 """A token is slow whose bytes take more than this part of a step's time each."""
+BRISK_SHARE = 400
+"""A token is looked at before it is read where the last one took more than this part of a step's time for a byte."""
+SHORT = 16
+"""Bytes of a token that needs no look, unless the one before it was slower than that."""
 MOST_SLOW = 3
 """Slow tokens in a row that are too many."""
 
@@ -30,15 +34,17 @@ class Pace:
         """most_seconds: for a token."""
         self._most_seconds = most_seconds
         self._num_slow = 0
+        self._byte_seconds = 0.0
         self.is_watched = False
-        """Whether the last token seemed slow: then the next one is measured by the clock of the thread, which costs more."""
+        """Whether the last token seemed slow: the next one is measured by the clock of the thread."""
 
     def step(self, num_bytes: int, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What `call` returns, which reads `num_bytes`. Raises BackendError where it is slow: much, or again and again."""
+        """What `call` returns, which reads `num_bytes`. Raises BackendError where it is slow, once or repeatedly."""
         clock = thread_time if self.is_watched else perf_counter
         start = clock()
         answer = call(*arguments, **options)
         seconds = clock() - start
+        self._byte_seconds = seconds / num_bytes
         if seconds <= num_bytes * self._most_seconds / SLOW_SHARE:
             self.is_watched, self._num_slow = False, 0
         elif not self.is_watched:
@@ -48,6 +54,23 @@ class Pace:
             if seconds > self._most_seconds or self._num_slow == MOST_SLOW:
                 raise self._too_slow(f"{1000 * seconds / num_bytes:.1f} ms for a byte")
         return answer
+
+    def needs_look(self, num_bytes: int) -> bool:
+        """Whether a token is to be looked at in pieces before it is read at once: it is long, or reading is not brisk."""
+        return num_bytes > SHORT or (num_bytes > 1 and self._byte_seconds > self._most_seconds / BRISK_SHARE)
+
+    def look(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T, float]:
+        """What `call` returns, which reads a part on trial, and its seconds. Raises BackendError where they are many."""
+        start = thread_time()
+        answer = call(*arguments, **options)
+        seconds = thread_time() - start
+        self.check(seconds)
+        return answer, seconds
+
+    def check(self, seconds: float) -> None:
+        """Raise BackendError where a part of a token has taken too many seconds."""
+        if seconds > self._most_seconds:
+            raise self._too_slow(f"{1000 * seconds:.0f} ms for a part of a token")
 
     def mask(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """What `call` returns, which makes a mask. Raises BackendError where it is slow."""
@@ -59,6 +82,6 @@ class Pace:
         return answer
 
     def _too_slow(self, found: str) -> BackendError:
-        self.is_watched, self._num_slow = False, 0
+        self.is_watched, self._num_slow, self._byte_seconds = False, 0, 0.0
         limit = f"max_step_seconds={self._most_seconds:g}"
         return BackendError(f"a text has too many ways to be read, {found} with {limit}: {raised('max_step_seconds')}")

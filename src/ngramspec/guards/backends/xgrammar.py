@@ -121,8 +121,23 @@ class XGrammarMatcher(Matcher):
     def _push(self, token: int) -> bool:
         # To xgrammar a token without bytes is special, and it would write to stderr that it does not take those.
         text = self.vocabulary.tokens[token]
-        is_text = text != b"" and token not in self.vocabulary.special
-        return is_text and self._pace.step(len(text), called, self._inner.accept_token, token)
+        if text == b"" or token in self.vocabulary.special:
+            return False
+        if self._pace.needs_look(len(text)):
+            self._look_at(text)
+        return self._pace.step(len(text), called, self._inner.accept_token, token)
+
+    def _look_at(self, text: bytes) -> None:
+        """Read a token byte by byte on trial, so that a slow one is known before it is read at once."""
+        num_read, seconds = 0, 0.0
+        for byte in text:
+            is_read, more = self._pace.look(called, self._inner.accept_string, bytes([byte]))
+            seconds += more
+            if not is_read:
+                break
+            num_read += 1
+        self._pace.look(called, self._inner.rollback, num_read)
+        self._pace.check(seconds)
 
     def _push_bytes(self, text: bytes) -> int:
         for num_pushed, byte in enumerate(text):

@@ -30,7 +30,7 @@ _SETTINGS = {
 _EVERYWHERE = ("stop", "stop_capture", "temperature")
 
 _OWN = ("TagDispatch", "TokenTagDispatch", "Token", "ExcludeToken", "Regex", "Substring", "JSONSchema", "Lark")
-_CALLS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\[(?:[^]\\\n]|\\.)*\]|#[^\n]*|\b(%s)\s*\(' % "|".join(_OWN))
+_CALLS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\[(?:[^]\\\n]|\\.)*\]|#[^\n]*|\b({})\s*\('.format("|".join(_OWN)))
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from random import Random
 from time import thread_time
 
@@ -84,4 +85,4 @@ def _texts(told: bytes) -> list[bytes]:
     ends = [0]
     for index in range(0, len(lengths), 4):
         ends.append(ends[-1] + int.from_bytes(lengths[index : index + 4], "little"))
-    return [texts[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [texts[start:end] for start, end in pairwise(ends)]

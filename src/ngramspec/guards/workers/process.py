@@ -58,7 +58,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                cwd="/" if os.name == "posix" else None,
+                cwd="/",
             )
         except (OSError, TypeError) as error:
             raise BackendError(f"a process to compile in must start, got {error} of {sys.executable!r}") from error

@@ -1,6 +1,8 @@
 """A worker process: it answers one source after another until its parent closes the pipe, or ends in whatever way."""
 
+import fcntl
 import os
+import resource
 import select
 import signal
 import sys
@@ -71,6 +73,7 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
         finally:
             os.close(tell)
 
+    _end_with_the_pipe(True)
     threading.stack_size(stack_bytes)
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -81,9 +84,17 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
         os._exit(0)  # nothing is sent to a worker that is at work: the pipe has closed
     thread.join()
     os.close(done)
+    _end_with_the_pipe(False)
     if not answered:
         os._exit(1)  # its error is on standard error, which goes nowhere: the parent says that the process ended
     return answered[0]
+
+
+def _end_with_the_pipe(is_on: bool) -> None:
+    """Whether the system ends this process as soon as the pipe closes, also while it holds the interpreter's lock."""
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(0, fcntl.F_GETFL)
+    fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_ASYNC if is_on else flags & ~os.O_ASYNC)
 
 
 def _read(length: int) -> bytes:
@@ -103,11 +114,7 @@ def _write(pipe: int, parts: list[bytes]) -> None:
 
 
 def _limit(name: str, most: int | None) -> None:
-    """Set a limit of this process, where the system has it; None takes it away."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
+    """Set a limit of this process; None takes it away."""
     kind = getattr(resource, name)
     hard = resource.getrlimit(kind)[1]
     resource.setrlimit(kind, (hard if most is None else min(most, hard) if hard >= 0 else most, hard))

@@ -1,0 +1,38 @@
+"""Calls on a stack of a known size: what a worker's thread has been through is safe there, whoever asks."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ngramspec import forking
+
+T = TypeVar("T")
+
+SHARE = 2
+"""How much larger a stack is than the one on which the same was seen to pass."""
+
+_lock = forking.lock()
+
+
+def on_a_stack(num_bytes: int, call: Callable[[], T]) -> T:
+    """What `call` returns, from a thread with SHARE times `num_bytes` of stack; waiting for it can be interrupted."""
+    found: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    with _lock:  # the size is the process's, for threads that start from now on
+        before = threading.stack_size(SHARE * num_bytes)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    thread.join()
+    if errors:
+        raise errors[0]
+    return found[0]
