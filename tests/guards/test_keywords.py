@@ -48,9 +48,7 @@ def test_a_keyword_that_is_not_enforced_is_named_with_its_place(
 
 
 @pytest.mark.parametrize(("backend", "keyword", "case"), REFUSALS)
-def test_lenient_leaves_it_out_and_says_so(
-    backend: Backend, keyword: str, case: tuple[dict[str, Any], str]
-) -> None:
+def test_lenient_leaves_it_out_and_says_so(backend: Backend, keyword: str, case: tuple[dict[str, Any], str]) -> None:
     schema, place = case
     text, left_out = prepared(json.dumps(schema), backend, lenient=True)
     assert [f"{keyword!r} at {place}"] == [message.partition(" (")[0] for message in left_out]
@@ -78,7 +76,11 @@ def test_a_refusal_names_no_backend_that_was_not_asked(keyword: str) -> None:
 
 def test_what_shows_only_when_all_is_put_together_is_named_too() -> None:
     overlapping = {"not": {"patternProperties": {"a": {"type": "integer"}}}}
-    schema = {"properties": {"deep": {"items": {**overlapping, "allOf": [{"not": {"patternProperties": {"a": True, "b": False}}}]}}}}
+    schema = {
+        "properties": {
+            "deep": {"items": {**overlapping, "allOf": [{"not": {"patternProperties": {"a": True, "b": False}}}]}}
+        }
+    }
     with pytest.raises(UnsupportedError, match=r"'patternProperties' at /properties/deep/items/.*one name twice"):
         Guard.json_schema(schema, BYTES)
     with pytest.warns(GuardWarning, match="'patternProperties' at /properties/deep/items/"):
