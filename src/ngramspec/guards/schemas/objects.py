@@ -1,15 +1,9 @@
 """Keywords of objects, said with `properties`, `required`, `patternProperties` and `anyOf`."""
 
-from itertools import combinations
-from math import comb
-
 from ngramspec.guards.schemas.complement import Resolve, both, either, resolved
 from ngramspec.guards.schemas.logic import also
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.values import types_of, values_of
-
-MAX_WAYS = 64
-"""Alternatives that one keyword may become."""
 
 
 def without_dependencies(node: Node, resolve: Resolve) -> Schema:
@@ -68,53 +62,3 @@ def _pattern(names: Node) -> str | None:
     if rest and rest <= {"minLength", "maxLength"}:
         return f"^[\\s\\S]{{{names.get('minLength', 0)},{names.get('maxLength', '')}}}$"
     return None
-
-
-def with_counted_properties(node: Node, resolve: Resolve) -> Schema:
-    """`minProperties` and `maxProperties` beside optional properties: which of them there are."""
-    required = set(node.get("required", ()))
-    optional = [
-        name for name, child in node.get("properties", {}).items() if name not in required and child is not False
-    ]
-    least, most = node.get("minProperties", 0), node.get("maxProperties")
-    if not optional or (not least and most is None):
-        return node
-    if least <= len(required) and most is None:
-        return node.with_({}, without=("minProperties",))
-    if node.get("additionalProperties") is not False or node.get("patternProperties"):
-        return _with_one_of(node, optional) if most is None and least == 1 else node
-    return _counted(node, optional, least - len(required), most)
-
-
-def _with_one_of(node: Node, optional: list[str]) -> Schema:
-    """At least one property: one of those with a name, or none of them and another one."""
-    other = Node({"properties": dict.fromkeys(optional, False), "minProperties": 1}, node.place)
-    some = [Node({"required": [name]}, node.place) for name in optional]
-    not_an_object = Node({"type": ["null", "boolean", "array", "number", "string"]}, node.place)
-    ways = either(node, [*some, other, *([] if types_of(node) == {"object"} else [not_an_object])])
-    return also(node, ways, without=("minProperties",), said="minProperties")
-
-
-def _counted(node: Node, optional: list[str], least: int, most: int | None) -> Schema:
-    """At least and at most so many of the optional properties; there are no others."""
-    found: Schema = node.with_({}, without=("minProperties", "maxProperties"))
-    num_required = len(node.get("required", ()))
-    bounds = [("minProperties", least, len(optional))] if least > 0 else []
-    bounds += [("maxProperties", most - num_required, len(optional))] if most is not None else []
-    for keyword, number, total in bounds:
-        if number > total and keyword == "maxProperties":
-            continue
-        if number < 0 or number > total:
-            return node
-        if comb(total, number) > MAX_WAYS:
-            return node
-        if keyword == "minProperties":
-            ways = [Node({"required": list(names)}, node.place) for names in combinations(optional, number)]
-        else:
-            ways = [
-                Node({"properties": dict.fromkeys((name for name in optional if name not in names), False)}, node.place)
-                for names in combinations(optional, number)
-            ]
-        if isinstance(found, Node):
-            found = also(found, either(node, ways), without=(), said=keyword)
-    return found
