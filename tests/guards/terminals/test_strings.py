@@ -158,7 +158,7 @@ def test_where_no_text_is_left_there_is_no_terminal(described):
             {"patterns": [r"^(?!.*://)(?=.{1,255}$)((.{1,63}\.){1,127}(?![0-9]*$)[a-z0-9-]+\.?)$"]},
             "llguidance gives up",
         ),
-        ({"patterns": ["a.{200}b", "c.{200}d"]}, "llguidance gives up on it"),
+        ({"patterns": ["a.{200}b", "c.{200}d"]}, "a count of any characters after what may begin anywhere"),
         ({"patterns": [f"x{number}y" for number in range(22)]}, "more than 20 patterns"),
         ({"patterns": ["".join(f"(?=.*x{number}y)" for number in range(22))]}, "more than 20 patterns or looks ahead"),
     ],

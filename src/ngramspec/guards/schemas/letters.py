@@ -67,6 +67,11 @@ class Letters:
         return not self.properties and all(first >= 0xD800 and last <= 0xDFFF for first, last in self.ranges)
 
     @property
+    def is_large(self) -> bool:
+        """Whether it holds most characters."""
+        return self.is_negated or sum(last - first + 1 for first, last in self.ranges) > LAST // 2
+
+    @property
     def plain(self) -> str:
         """A class of Rust's regex crate for those that are spelled as themselves; empty for none."""
         if self.properties:
