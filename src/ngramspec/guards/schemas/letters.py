@@ -138,8 +138,8 @@ def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
     by_first: dict[str, str] = {}
     for code in codes:
         if chr(code) not in BY_LETTER:
-            first, last = f"{code:02x}"
-            by_first[first] = by_first.get(first, "") + last
+            said = f"{code:02x}"
+            by_first[said[0]] = by_first.get(said[0], "") + said[1]
     for first, lasts in by_first.items():
         yield f"u00{first}{lasts if len(lasts) == 1 else f'[{lasts}]'}"
 
