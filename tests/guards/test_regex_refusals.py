@@ -4,6 +4,7 @@ import pytest
 
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards import Guard
+from ngramspec.guards.source import Backend
 from tests.guards.vocabularies import BYTES
 
 
@@ -36,7 +37,7 @@ def test_counts_that_xgrammar_would_take_modulo_2_to_the_32_are_refused(pattern:
 
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
 @pytest.mark.parametrize("pattern", ["a\\", "\\", "[a\\", "(?i)a\\", "a\\\\\\"])
-def test_a_backslash_that_escapes_nothing_is_named_whatever_stands_before_it(pattern: str, backend: str) -> None:
+def test_a_backslash_that_escapes_nothing_is_named_whatever_stands_before_it(pattern: str, backend: Backend) -> None:
     with pytest.raises(GuardError, match="a backslash must escape something"):
         Guard.regex(pattern, BYTES, backend=backend)
 

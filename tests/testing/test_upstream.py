@@ -19,6 +19,7 @@ from outlines_core import Vocabulary as OutlinesVocabulary
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.backends.llguidance import tokenizer_of
+from ngramspec.guards.schemas.terminals import numbers
 from ngramspec.guards.source import Backend
 from ngramspec.testing.fuzzing.known import KNOWN
 
@@ -76,6 +77,9 @@ SCHEMAS = [
     ("letters written as escapes", xgrammar_accepts, '{"enum":["é"]}', r'"\u00e9"', False),
     ("whole numbers written as 1.0", llguidance_accepts, '{"type":"integer"}', "1.0", False),
     ("whole numbers written as 1.0", xgrammar_accepts, '{"type":"integer"}', "1.0", False),
+    ("numbers with an exponent", llguidance_accepts, '{"type":"number","minimum":1}', "50e-1", False),
+    ("numbers with an exponent", xgrammar_accepts, '{"type":"number","minimum":1}', "50e-1", False),
+    ("xgrammar: many digits after a point", xgrammar_accepts, '{"type":"number","minimum":0.5}', "0.5000001", False),
     ("keys in another order", llguidance_accepts, '{"const":{"a":1,"b":2}}', '{"b":2,"a":1}', False),
     ("keys in another order", xgrammar_accepts, '{"const":{"a":1,"b":2}}', '{"b":2,"a":1}', False),
     ("spaces around a text", llguidance_accepts, '{"type":"integer"}', "1 ", False),
@@ -133,6 +137,54 @@ def test_guards_are_right_where_a_backend_is_not(accepts: Accepts, source: str, 
     assert guard.accepts(text) is not accepted
 
 
+GONE_ROUND: list[tuple[dict[str, Any], str, bool]] = [
+    ({"exclusiveMinimum": 0, "maximum": 0.5}, "0", True),
+    ({"minimum": -0.5, "exclusiveMaximum": 0}, "-0", True),
+    ({"minimum": 0, "maximum": 99.99}, "99.9", False),
+    ({"minimum": 0, "maximum": 3.14159}, "3.14", False),
+    ({"exclusiveMinimum": 0}, "1e-5", False),
+    ({"multipleOf": 0.25}, "0.5", False),
+    ({"minimum": 2**53 + 1}, str(2**53), True),
+]
+"""Numbers of which llguidance says otherwise than the schema does: keywords, a numeral, and what it says."""
+
+NAMES = {
+    "minimum": "minimum", "maximum": "maximum", "exclusiveMinimum": "exclusive_minimum",
+    "exclusiveMaximum": "exclusive_maximum",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("keywords", "numeral", "accepted"), GONE_ROUND)
+def test_number_terminals_are_right_where_llguidance_is_not(
+    keywords: dict[str, Any], numeral: str, accepted: bool
+) -> None:
+    schema = json.dumps({"type": "number", **keywords})
+    assert accepted == llguidance_accepts(schema, numeral), "upstream has mended it"
+    steps = [keywords["multipleOf"]] if "multipleOf" in keywords else []
+    bounds = {NAMES[keyword]: bound for keyword, bound in keywords.items() if keyword in NAMES}
+    terminal = numbers.terminal(**bounds, multiple_of=steps)
+    assert terminal is not None
+    assert accepted is not _consumed(LLMatcher.grammar_from_lark(f"start: A\nA: {terminal.text}\n"), numeral)
+
+
+def test_llguidance_multiplies_intersections_out() -> None:
+    patterns = [f"/(.*x{number}y.*)/" for number in range(14)]
+    multiplied = LLMatcher.grammar_from_lark(f"start: A\nA: {' & '.join(patterns)}\n")
+    assert LLMatcher(tokenizer_of(ALL_BYTES), multiplied, log_level=0).is_error(), "upstream has mended it"
+    below = LLMatcher.grammar_from_lark(f"start: A\nA: ~({' | '.join(f'~{pattern}' for pattern in patterns)})\n")
+    assert not LLMatcher(tokenizer_of(ALL_BYTES), below, log_level=0).is_error()
+
+
+def test_xgrammar_takes_counts_modulo_2_to_the_32() -> None:
+    assert xgrammar_matches("a{4294967297}", "a"), "upstream has mended it"
+
+
+def test_xgrammar_rounds_bounds_of_numbers_beyond_2_to_the_53() -> None:
+    assert xgrammar_accepts('{"type":"number","minimum":9007199254740993}', "9007199254740992"), (
+        "upstream has mended it"
+    )
+
+
 def test_llguidance_finds_no_multiples_of_large_numbers() -> None:
     assert not llguidance_accepts('{"type":"integer","multipleOf":1000000000}', "0"), "upstream has mended it"
     assert llguidance_accepts('{"type":"integer","multipleOf":100000000}', "0")
@@ -187,6 +239,7 @@ def test_outlines_core_drops_tokens_that_leave_an_accepting_state() -> None:
 
 def test_every_known_difference_has_its_test() -> None:
     ours = {"keywords of another draft"}  # guards read them, whatever a backend does
+    ours |= {"multiples of many digits"}  # which guards count
     ours |= {"xgrammar: halves of surrogate pairs"}  # these are bytes, and tested as such
     assert {known.name for known in KNOWN} == ours | {name for name, *_ in [*SCHEMAS, *REMARKS, *REGEXES]}
 

@@ -100,7 +100,7 @@ STEPS = ["1", "2", "3", "5", "6", "7", "0.5", "0.25", "0.01", "0.1", "2.5", "0.0
 @st.composite
 def descriptions(draw: st.DrawFn) -> Numbers:
     bound = st.none() | decimals()
-    steps = st.lists(st.sampled_from(STEPS).map(Fraction), max_size=1)
+    steps: st.SearchStrategy[list[Fraction]] = st.lists(st.sampled_from(STEPS).map(Fraction), max_size=1)
     return Numbers(
         draw(st.sampled_from([None, None, True, False])), draw(bound), draw(bound), draw(bound), draw(bound),
         draw(steps), draw(steps),
@@ -110,10 +110,12 @@ def descriptions(draw: st.DrawFn) -> Numbers:
 @st.composite
 def numerals(draw: st.DrawFn, numbers: Numbers) -> str:
     """A numeral: near a bound, or a multiple, or any, in one of its spellings, or what is none."""
-    value = draw(st.sampled_from(numbers.bounds)) if numbers.bounds and draw(st.booleans()) else draw(decimals())
+    is_near = draw(st.booleans())
+    value = draw(st.sampled_from(numbers.bounds) if is_near and numbers.bounds else decimals())
     value += draw(st.sampled_from([0, 0, 1, -1])) * Fraction(1, 10 ** draw(st.integers(0, 14)))
-    for step in numbers.multiple_of if draw(st.booleans()) else ():
-        value = value // step * step
+    if draw(st.booleans()):
+        for step in numbers.multiple_of:
+            value = value // step * step
     text = draw(st.sampled_from([plain, plain, scientific]))(value)
     if draw(st.integers(0, 4)) == 0:
         return draw(respelled(text))

@@ -67,6 +67,11 @@ class Letters:
         return not self.properties and all(first >= 0xD800 and last <= 0xDFFF for first, last in self.ranges)
 
     @property
+    def is_large(self) -> bool:
+        """Whether it holds most characters."""
+        return self.is_negated or sum(last - first + 1 for first, last in self.ranges) > LAST // 2
+
+    @property
     def plain(self) -> str:
         """A class of Rust's regex crate for those that are spelled as themselves; empty for none."""
         if self.properties:
@@ -133,8 +138,8 @@ def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
     by_first: dict[str, str] = {}
     for code in codes:
         if chr(code) not in BY_LETTER:
-            first, last = f"{code:02x}"
-            by_first[first] = by_first.get(first, "") + last
+            said = f"{code:02x}"
+            by_first[said[0]] = by_first.get(said[0], "") + said[1]
     for first, lasts in by_first.items():
         yield f"u00{first}{lasts if len(lasts) == 1 else f'[{lasts}]'}"
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from ngramspec.errors import GuardError
@@ -75,6 +76,28 @@ def _is_numeral(case: Case) -> bool:
     """Of a number that is whole, only the plain form is written: 1 and neither 1.0 nor 1e0."""
     plain = dumped(_mapped(case.value, _plain_number))
     return not case.is_accepted and plain != dumped(case.value) and case.agrees_on(plain)
+
+
+NUMERAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
+"""A string, which is left alone, or a number."""
+
+
+def _is_exponent(case: Case) -> bool:
+    """Between bounds, or beside steps, not every number with an exponent is written; without one they all are."""
+    plain = NUMERAL.sub(lambda found: _without_exponent(found[0]), case.text)
+    return not case.is_accepted and plain != case.text and case.agrees_on(plain)
+
+
+def _is_long(case: Case) -> bool:
+    """The multiples of most numbers have at most 20 digits, those of large ones at most 12."""
+    has_long = any(len(re.findall(r"\d", numeral)) > 12 for numeral in NUMERAL.findall(case.text))
+    return not case.is_accepted and '"multipleOf"' in case.constraint.source and has_long
+
+
+def _is_precise(case: Case) -> bool:
+    """Between bounds xgrammar writes at most six digits after the point."""
+    cut = NUMERAL.sub(lambda found: re.sub(r"^([^\"]*\.\d{6})\d+$", r"\1", found[0]), case.text)
+    return case.backend == "xgrammar" and not case.is_accepted and cut != case.text and case.agrees_on(cut)
 
 
 def _is_format(case: Case) -> bool:
@@ -163,6 +186,8 @@ KNOWN = (
     SURROGATES,
     Known("keys in another order", _is_order),
     Known("whole numbers written as 1.0", _is_numeral),
+    Known("numbers with an exponent", _is_exponent),
+    Known("multiples of many digits", _is_long),
     Known("spaces around a text", _is_space),
     Known("a format is demanded", _is_format),
     Known("keywords of another draft", _is_draft),
@@ -172,6 +197,7 @@ KNOWN = (
     Known("xgrammar: names beyond plain ASCII", _is_name),
     Known("xgrammar: strings of bounded length", _is_escape),
     Known("xgrammar: -0 is no integer", _is_minus_zero),
+    Known("xgrammar: many digits after a point", _is_precise),
     Known(r"\d and \w of letters beyond the common ones", _is_letter, "regex"),
     Known("xgrammar: . takes newlines", _is_newline, "regex"),
     Known(r"xgrammar: \d and \w are of ASCII", _is_ascii, "regex"),
@@ -207,6 +233,11 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def _plain_number(item: Any) -> Any:
     return int(item) if isinstance(item, float) and item.is_integer() else item
+
+
+def _without_exponent(numeral: str) -> str:
+    is_string = numeral.startswith('"')
+    return numeral if is_string or "e" not in numeral.lower() else format(Decimal(numeral), "f")
 
 
 def _without_escapes(item: Any) -> Any:

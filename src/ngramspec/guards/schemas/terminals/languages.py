@@ -175,6 +175,20 @@ def most_length(language: Language) -> int | None:
             return None
 
 
+def has_nested(language: Language, *, is_inside: bool = False) -> bool:
+    """Whether something is repeated inside of what is repeated, or there are intersections or complements."""
+    match language:
+        case Joined(parts):
+            return any(has_nested(part, is_inside=is_inside) for part in parts)
+        case Either(options):
+            return any(has_nested(option, is_inside=is_inside) for option in options)
+        case Repeated(part, _, most):
+            return is_inside or has_nested(part, is_inside=most != 1)
+        case Both() | Other():
+            return True
+    return False
+
+
 def one_text(text: str) -> Language:
     """One text."""
     return Text(text) if text else EMPTY

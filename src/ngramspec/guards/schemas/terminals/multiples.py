@@ -91,7 +91,7 @@ def _by_ending(power: int, places: int, step: Fraction) -> str:
 
 
 def _num_endings(divisor: int) -> int:
-    return 10 ** num_last_digits(divisor) // divisor
+    return int(10 ** num_last_digits(divisor)) // divisor
 
 
 def _endings(divisor: int, step: Fraction) -> list[str]:

@@ -76,9 +76,9 @@ def terminal(
     if parts:
         # `&` is multiplied out, `|` below `~` is not (see writing.py)
         text = f"~(~{text} | {' | '.join(f'~{part}' for part in parts)})"
-    found = Terminal(text, {name: said for part in parts for name, said in part.helpers.items()})
-    is_simple = len(found.helpers) <= MAX_SIMPLE and not (steps and forbidden)
-    return found if is_simple or is_possible(found) else None
+    numeral = Terminal(text, {name: said for part in parts for name, said in part.helpers.items()})
+    is_simple = len(numeral.helpers) <= MAX_SIMPLE and not (steps and forbidden)
+    return numeral if is_simple or is_possible(numeral) else None
 
 
 def exact(value: Number) -> Fraction:

@@ -1,11 +1,12 @@
 r"""Whether llguidance gets through a terminal: intersections and complements may take it a time that nobody foresees.
 
-To follow a terminal by one character it makes new expressions, and to know whether anything can still match it may
-have to look far ahead. It counts them, and gives up at a limit, in the middle of a text. Here a terminal is followed
-for a while, along texts that it allows, with less than a third of that.
+For a mask it follows each token's bytes, which makes new expressions, and looks ahead for whether anything can still
+match. It counts the expressions, and gives up at a limit, in the middle of a text. Here a terminal is followed for a
+few tokens of a small vocabulary, with three quarters of that limit.
 """
 
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,51 +16,51 @@ from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Termina
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
-FUEL = 64_000
-"""Expressions for one step. llguidance's own limit is 200 000, for a mask with all that follow a token's bytes."""
-NUM_WALKS = 2
-NUM_STEPS = 16
+FUEL = 150_000
+"""Expressions for one mask; llguidance's own limit is 200 000."""
+NUM_STEPS = 6
 
 
-def is_possible(terminal: Terminal) -> bool:
-    """Whether a terminal matches anything; raises NotSayableError where llguidance may not get through it."""
+def is_possible(terminal: Terminal, num_steps: int = NUM_STEPS) -> bool:
+    """Whether a terminal matches anything; raises NotSayableError where llguidance may not get through it.
+
+    num_steps: tokens that are followed; none to ask only whether it matches anything.
+    """
     from llguidance import LLMatcher, LLParserLimits
 
     definitions = "".join(f"{name}: {text}\n" for name, text in terminal.helpers.items())
     grammar = LLMatcher.grammar_from_lark(f"start: A\nA: {terminal.text}\n{definitions}")
-    first = LLMatcher(_tokenizer(), grammar, log_level=0, limits=LLParserLimits(step_lexer_fuel=FUEL))
-    _check(first)
-    if not _allowed(first):
-        return first.is_accepting()
-    for walk in range(NUM_WALKS):
-        _follow(first.deep_copy(), walk)
+    matcher = LLMatcher(_tokenizer(), grammar, log_level=0, limits=LLParserLimits(step_lexer_fuel=FUEL))
+    if not _allowed(matcher).size:
+        return False
+    for step in range(num_steps):
+        allowed = _allowed(matcher)
+        if not allowed.size:
+            break
+        matcher.consume_token(int(allowed[allowed.size * (5 * step + 5) // 37 % allowed.size]))
     return True
 
 
-def _follow(matcher: "LLMatcher", walk: int) -> None:
-    """Along bytes that are letters where there are any, and others each time."""
-    for step in range(NUM_STEPS):
-        allowed = _allowed(matcher)
-        _check(matcher)
-        letters = [byte for byte in allowed if chr(byte).isalnum()] or allowed
-        if not letters:
-            return
-        matcher.consume_token(letters[(5 * step * (walk + 1) + 11 * walk) % len(letters)])
-
-
-def _allowed(matcher: "LLMatcher") -> list[int]:
+def _allowed(matcher: "LLMatcher") -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
+    """The tokens that may come next, other than the end."""
     bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
-    return [int(byte) for byte in np.flatnonzero(bits[:256])]
-
-
-def _check(matcher: "LLMatcher") -> None:
-    # A terminal that nothing matches is an error to it as well, once its mask is asked for.
+    # A terminal that nothing matches is an error as well, once its mask is asked for.
     if matcher.is_error() and "NoExtension" not in matcher.get_error():
         raise NotSayableError(f"llguidance gives up on it ({matcher.get_error().partition(chr(10))[0]})")
+    return np.flatnonzero(bits[: _tokenizer().eos_token])
 
 
 @cache
 def _tokenizer() -> "LLTokenizer":
-    from llguidance import LLTokenizer
+    """Bytes, and 3 000 words of up to five letters, capitals, digits and signs: a large vocabulary in small."""
+    from ngramspec.guards.backends.llguidance import tokenizer_of
+    from ngramspec.guards.vocabulary import Vocabulary
 
-    return LLTokenizer("byte")
+    syllables = ["".join(letters) for letters in product("bcdfglmnprst", "aeiou")]
+    words = ["".join(pair) for index, pair in enumerate(product(syllables, syllables)) if index % 3 == 0]
+    pairs = map("".join, product("aeiost_-./ ,:0129xyAB", repeat=2))
+    digits = [f"{number:03}" for number in range(0, 1000, 7)]
+    more = ["----", "....", "    ", "://", "http://", "www", *(f" {word}" for word in words), *map(str.title, words)]
+    texts = dict.fromkeys([*syllables, *words, *pairs, *digits, *more])
+    tokens = [*(bytes([byte]) for byte in range(256)), *map(str.encode, texts), b"<end>"]
+    return tokenizer_of(Vocabulary(tokens, eos_tokens=[len(tokens) - 1]))

@@ -105,8 +105,8 @@ def _nodes(
                 after = _name(place, divisor, is_multiple, left - 1, 10 * remainder + digit)
                 digits[after] = digits.get(after, "") + str(digit)
             ways += [f"/[{said}]/ {after}" for after, said in digits.items() if after in found]
-            pointed = _name("AFTER", divisor, is_multiple, left, remainder)
-            ways += [rf"/\./ {pointed}"] if place == "BEFORE" and pointed in found else []
+            after_point = _name("AFTER", divisor, is_multiple, left, remainder)
+            ways += [rf"/\./ {after_point}"] if place == "BEFORE" and after_point in found else []
             if ways:
                 found[_name(place, divisor, is_multiple, left, remainder)] = " | ".join(ways)
     return found

@@ -4,18 +4,21 @@ from collections.abc import Iterable
 from functools import cache
 
 from ngramspec.guards.schemas.formats import ALL_PATTERNS, LENGTHS
-from ngramspec.guards.schemas.letters import ANY_LETTER
+from ngramspec.guards.schemas.letters import ANY_LETTER, Letters
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.terminals.languages import (
     ALL,
     EMPTY,
     NOTHING,
+    Both,
     Either,
     Language,
     Other,
+    Repeated,
     Text,
     both,
     either,
+    has_nested,
     least_length,
     most_length,
     one_text,
@@ -23,7 +26,7 @@ from ngramspec.guards.schemas.terminals.languages import (
     repeated,
 )
 from ngramspec.guards.schemas.terminals.matching import language_of
-from ngramspec.guards.schemas.terminals.probing import is_possible
+from ngramspec.guards.schemas.terminals.probing import NUM_STEPS, is_possible
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
 from ngramspec.guards.schemas.terminals.writing import is_regex, lark
 
@@ -59,7 +62,7 @@ def terminal(
         terminal = Terminal(f'"\\"" {lark(found)} "\\""')
     except PatternError as error:
         raise NotSayableError(str(error)) from error
-    if found == NOTHING or (is_tangled(found) and not is_possible(terminal)):
+    if found == NOTHING or (is_tangled(found) and not is_possible(terminal, 0 if is_simple(found) else NUM_STEPS)):
         return None
     return terminal
 
@@ -70,6 +73,16 @@ def is_tangled(found: Language) -> bool:
         return not is_regex(found)
     options = found.part.options if isinstance(found.part, Either) else (found.part,)
     return not all(isinstance(option, Text) or option == EMPTY for option in options)
+
+
+def is_simple(found: Language) -> bool:
+    """Whether it is a length, and beside it a pattern without repetitions inside of repetitions."""
+    return (
+        isinstance(found, Both)
+        and len(found.parts) == 2
+        and any(isinstance(part, Repeated) and isinstance(part.part, Letters) for part in found.parts)
+        and not any(map(has_nested, found.parts))
+    )
 
 
 def literal(text: str) -> Terminal:

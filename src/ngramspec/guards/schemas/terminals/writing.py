@@ -14,6 +14,11 @@ from ngramspec.guards.schemas.terminals.languages import (
 )  # fmt: skip
 
 MAX_DEPTH = 90
+MAX_SPREAD = 8
+MAX_SPREAD_OUTSIDE = 2
+"""Any characters that are counted from many places, in what must be found, and in what must not."""
+MAX_MULTIPLIED = 3
+"""Languages that hold together by `&`."""
 MAX_AT_ONCE = 20
 """Languages that hold together; each may double the states. llguidance 1.9.1 gets through 22."""
 
@@ -83,16 +88,42 @@ def lark(language: Language, depth: int = 0) -> str:
 
 
 def _both(parts: tuple[Language, ...], depth: int) -> str:
-    """What is in all of them, said as what is not in any of the others: `&` is multiplied out, `|` below `~` is not.
+    """What is in all of them.
 
-    (llguidance 1.9.1 writes an intersection of choices as a choice of intersections: of twelve patterns that may each
-    begin anywhere thousands, which it gives up on.)
+    Of many that are not just a length: what is not in any of their complements. llguidance 1.9.1 multiplies `&` out,
+    into a choice of intersections: of twelve patterns that may each begin anywhere thousands, which it gives up on.
+    What is `|` below `~` stays as it is; but to find out whether anything is left takes longer there.
     """
-    if sum(not isinstance(part, Other) for part in parts) > MAX_AT_ONCE:
+    lengths = [lark(part, depth) for part in parts if isinstance(part, Repeated) and isinstance(part.part, Letters)]
+    found = [lark(part, depth) for part in parts if not isinstance(part, Other | Repeated)]
+    found += [lark(part, depth) for part in parts if isinstance(part, Repeated) and not isinstance(part.part, Letters)]
+    others = [lark(part.part, depth) for part in parts if isinstance(part, Other)]
+    if len(found) > MAX_AT_ONCE:
         raise PatternError(f"more than {MAX_AT_ONCE} patterns or looks ahead that must all find a match")
-    others = [lark(part.part, depth) if isinstance(part, Other) else f"~{lark(part, depth)}" for part in parts]
-    others += [f"~{lark(ALL)}"] if all(isinstance(part, Other) for part in parts) else []
-    return f"~({' | '.join(others)})"
+    if len(parts) > 1 and any(map(_is_spread, parts)):
+        raise PatternError("a count of any characters after what may begin anywhere, beside other conditions")
+    if len(found) > MAX_MULTIPLIED:
+        found = [f"~({' | '.join([f'~{part}' for part in found])})"]
+    if others:
+        found.append(f"~({' | '.join(others)})")
+    if not lengths and len(others) == len(parts):
+        lengths = [lark(ALL)]
+    return f"({' & '.join([*lengths, *found])})"
+
+
+def _is_spread(part: Language) -> bool:
+    """Whether any characters are counted from many places at once, as in `a.{20}b`, each with a state of its own."""
+    most = MAX_SPREAD_OUTSIDE if isinstance(part, Other) else MAX_SPREAD
+    pieces = part.part if isinstance(part, Other) else part
+    if not isinstance(pieces, Joined) or pieces.parts[:1] != (ALL,):
+        return False
+    return any(
+        isinstance(piece, Repeated)
+        and isinstance(piece.part, Letters)
+        and piece.part.is_large
+        and max(piece.least, piece.most or 0) > most
+        for piece in pieces.parts
+    )
 
 
 def _runs(parts: tuple[Language, ...], depth: int) -> list[str]:
