@@ -67,7 +67,7 @@ class _Compiler:
             refuse=self._refused_once,
             has_none=self._has_none,
         )
-        self._num_checked = 0
+        self._checked: dict[Texts, bool] = {}
         self._rules: dict[Goal, Rule] = {}
         self._waiting: list[Goal] = []
 
@@ -165,7 +165,8 @@ class _Compiler:
         tests = shape.passed | shape.failed
         if not tests or (len(tests) == 1 and shape == Texts(passed=tests) and min(tests)[0] == "format"):
             return False
-        self._num_checked += 1
-        if self._num_checked > MAX_CHECKED:
-            raise TooLargeError
-        return leaves.is_empty(shape)
+        if shape not in self._checked:
+            if len(self._checked) >= MAX_CHECKED:
+                raise TooLargeError
+            self._checked[shape] = leaves.is_empty(shape)
+        return self._checked[shape]
