@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import get_args
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas.lark import arrays, keywords, leaves, objects
+from ngramspec.guards.schemas.lark import equality, keywords, leaves, objects
 from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
 from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.evaluated import Keyword, NotKnownError, closing
@@ -107,7 +107,7 @@ class _Compiler:
             case Texts():
                 yield from ((self._grammar.token(terminal),) for terminal in self._strings(shape))
             case Items():
-                yield from arrays.bodies_of(shape, self._context)
+                yield from equality.bodies_of(shape, self._context)
             case Members():
                 yield from objects.bodies_of(shape, self._context)
 
