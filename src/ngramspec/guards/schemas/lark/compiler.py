@@ -56,7 +56,7 @@ class _Compiler:
         self._kept: list[Node] = []
         self._grammar = Grammar()
         self._resolve = definitions.__getitem__
-        self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._closing)
+        self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._has_surely_none, self._closing)
         comma, colon = SEPARATORS.get(whitespace, (",", ":"))
         self._context = Context(
             self._grammar,
@@ -170,3 +170,10 @@ class _Compiler:
                 raise TooLargeError
             self._checked[shape] = leaves.is_empty(shape)
         return self._checked[shape]
+
+    def _has_surely_none(self, shape: Texts) -> bool:
+        """Whether no string is as described; not where that cannot be found out."""
+        try:
+            return self._has_none(shape)
+        except (TooLargeError, NotSayableError):
+            return False
