@@ -136,6 +136,9 @@ def _listed(lark: str, schemas: Mapping[str, str]) -> str:
 
 MAX_PIECE = 16
 """Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
+MAX_UNMASKED, LEAST_UNMASKED = 32, 2
+"""Bytes that are read without a mask, and where that has failed. With each mask llguidance may make so many expressions
+anew; without one it comes to refuse what it cannot pay for."""
 
 LOOK_BYTES = 4
 """By so much each part of a token that is read on trial is longer than the one before."""
@@ -197,6 +200,7 @@ class LLGuidanceMatcher(Matcher):
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
         self._inner = compiled.copy()
+        self._unmasked = MAX_UNMASKED
         self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
 
@@ -219,9 +223,13 @@ class LLGuidanceMatcher(Matcher):
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
-        pushed, size = 0, 1
+        pushed, renewed, size = 0, 0, 1
         while pushed < len(known):
-            piece = known[pushed : pushed + size]
+            if pushed >= renewed:
+                self._pace.mask(self._inner.compute_bitmask)
+                self._check()
+                renewed = pushed + self._unmasked
+            piece = known[pushed : pushed + min(size, self._unmasked)]
             taken = self._pace.step(len(piece), self._inner.try_consume_tokens, piece)
             self._check()
             pushed += taken
@@ -254,6 +262,7 @@ class LLGuidanceMatcher(Matcher):
 
     def _restart(self) -> None:
         self._inner = self._compiled.copy()
+        self._unmasked = LEAST_UNMASKED
 
     def _check(self) -> None:
         if self._inner.is_error():
