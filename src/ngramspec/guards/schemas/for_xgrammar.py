@@ -19,7 +19,7 @@ from ngramspec.guards.schemas.node import Node, Schema, mapped
 from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.refusing import Refuser
-from ngramspec.guards.schemas.values import TYPES, constant, type_of, types_of
+from ngramspec.guards.schemas.values import TYPES, constant, has_type, types_of
 from ngramspec.guards.schemas.wellformed import is_quick_to_try
 
 RULES = (
@@ -111,7 +111,7 @@ def _plain(node: Node) -> Schema:
 
 def _listed(node: Node) -> Schema:
     """The values of an `enum` that have the right type; objects and arrays as such, for the spaces inside of them."""
-    values = [value for value in node["enum"] if type_of(value) in types_of(node)]
+    values = [value for value in node["enum"] if has_type(node, value)]
     rest = node.with_({}, without=("enum", "type"))
     if rest and not _may_be_asked(rest, values):
         return node.with_({"enum": values}, without=("type",))
