@@ -98,8 +98,8 @@ def judged(row: dict[str, Any], backend: Backend, is_lenient: bool, limits: Limi
     left_out = [str(warning.message) for warning in caught if "leaves out of" in str(warning.message)]
     told = "warned" if left_out else "silent"
     words = "; ".join(left_out)
-    accepted = [value for value in row["invalid"] if guard.accepts(text_of(value))]
-    as_written = [guard.accepts(text_of(value)) for value in row["valid"]]
+    accepted = [value for value in row["invalid"] if accepts(guard, value)]
+    as_written = [accepts(guard, value) for value in row["valid"]]
     in_spelling = all(
         is_accepted or accepts_in_its_spelling(guard, value)
         for value, is_accepted in zip(row["valid"], as_written, strict=True)
@@ -108,6 +108,14 @@ def judged(row: dict[str, Any], backend: Backend, is_lenient: bool, limits: Limi
         kinds = [name for name, is_so in (("accepts", accepted), ("rejects", not in_spelling)) if is_so]
         return Verdict(row["id"], f"wrong, {told}", words=f"{' and '.join(kinds)}; {words}")
     return Verdict(row["id"], "right", spelling=not all(as_written), words=words)
+
+
+def accepts(guard: Guard, value: Any) -> bool:
+    """Whether `guard` accepts `value` as it is written; a backend that gives up on the way has not accepted it."""
+    try:
+        return guard.accepts(text_of(value))
+    except GuardError:
+        return False
 
 
 def text_of(value: Any) -> str:

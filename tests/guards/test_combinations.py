@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards import Guard
-from ngramspec.testing.strategies.combined import combined_schema, json_value, spellings
+from ngramspec.testing.strategies import combined_schema, json_value, spellings
 from tests.guards.vocabularies import BYTES
 
 SEEDS = st.integers(0, (1 << 64) - 1)

@@ -124,6 +124,18 @@ def test_a_rewritten_schema_has_the_same_valid_instances(
 
 @given(schema=keywords(SCHEMAS), one=APART, instances=st.lists(INSTANCES, min_size=1, max_size=8), chance=CHANCES)
 @settings(max_examples=300)
+@example(
+    schema={"type": ["null", "integer"], "enum": [0.5, 2.0], "pattern": "a"},
+    one=True,
+    instances=[0.5, 2],
+    chance=Random(0),
+)
+@example(
+    schema={"items": {"type": "integer", "enum": [0.5, 1]}, "uniqueItems": True, "type": "array"},
+    one=True,
+    instances=[[0.5], [1]],
+    chance=Random(0),
+)
 def test_the_document_that_xgrammar_is_given_has_the_same_valid_instances(
     schema: dict[str, Any], one: Any, instances: list[Any], chance: Random
 ) -> None:

@@ -44,7 +44,7 @@ def test_an_input_is_made_again_from_its_name_size_and_seed(name: str) -> None:
 def test_an_error_that_is_none_of_ours_is_a_fault() -> None:
     outcome = play(Input("no such kind", SMALL))
     assert outcome.fault is not None
-    assert outcome.fault.startswith("raised KeyError: 'no such kind' at asking.py:")
+    assert outcome.fault.startswith("raised KeyError: 'no such kind' at corpus.py:")
     assert not outcome.is_crash
 
 

@@ -2,12 +2,25 @@
 
 import subprocess
 import sys
+from random import Random
 
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from ngramspec.testing import Constraint, Slip
-from ngramspec.testing.strategies import constraints, grammars, json_schemas, mutants, regexes, slips, vocabularies
+from ngramspec.testing.strategies import (
+    combined_schema,
+    constraints,
+    grammars,
+    json_schemas,
+    json_value,
+    mutants,
+    regexes,
+    slips,
+    spellings,
+    vocabularies,
+)  # fmt: skip
 
 ANY = settings(max_examples=150, deadline=None, database=None, derandomize=True)
 SEEN = settings(ANY, max_examples=1000, phases=[Phase.generate])
@@ -47,6 +60,23 @@ def test_all_kinds_of_constraints_come_with_texts_that_say_something() -> None:
     assert find(json_schemas(), lambda c: len(c.invalid) > 1, settings=SEEN)
     assert find(regexes(), lambda c: "|" in c.source and "{2,}" in c.source, settings=SEEN)
     assert find(grammars(), lambda c: "((" in c.valid[0], settings=SEEN)
+
+
+def test_combined_schemas_have_all_keywords_and_values_that_fit_them_and_that_do_not() -> None:
+    keywords: set[str] = set()
+    verdicts: set[bool] = set()
+    for seed in range(300):
+        schema, value = combined_schema(Random(seed)), json_value(Random(seed + 1))
+        Draft202012Validator.check_schema(schema)
+        keywords |= set(schema)
+        verdicts.add(Draft202012Validator(schema).is_valid(value))
+    assert {"not", "oneOf", "contains", "unevaluatedProperties", "patternProperties", "$ref", "uniqueItems"} <= keywords
+    assert {True, False} == verdicts
+
+
+def test_a_value_is_spelled_with_its_keys_in_each_order() -> None:
+    expected = {'[{"a": 1, "b": {}}]', '[{"b": {}, "a": 1}]'}
+    assert expected == set(spellings([{"a": 1.0, "b": {}}]))
 
 
 def test_mutants_are_nearly_right() -> None:

@@ -52,5 +52,6 @@ def _ends_as_rule(piece: str, is_first: bool) -> bool:
     start = len(named)
     while start and (named[start - 1].isalnum() or named[start - 1] in "_-"):
         start -= 1
-    before = named[:start].rstrip(" \t\r\f\v")
-    return start < len(named) and (before.endswith("\n") or (is_first and not before))
+    before = named[:start]
+    text_end = len(before.rstrip())
+    return start < len(named) and ("\n" in before[text_end:] or (is_first and not text_end))

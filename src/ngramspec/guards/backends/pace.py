@@ -56,11 +56,11 @@ class Pace:
         return answer
 
     def needs_look(self, num_bytes: int) -> bool:
-        """Whether a token is to be looked at in pieces before it is read at once: it is long, or reading is not brisk."""
+        """Whether a token is to be looked at in pieces before it is read at once: it is long, or reading not brisk."""
         return num_bytes > SHORT or (num_bytes > 1 and self._byte_seconds > self._most_seconds / BRISK_SHARE)
 
     def look(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T, float]:
-        """What `call` returns, which reads a part on trial, and its seconds. Raises BackendError where they are many."""
+        """What `call` returns, which reads a part on trial, and its seconds. Raises BackendError if they are many."""
         start = thread_time()
         answer = call(*arguments, **options)
         seconds = thread_time() - start

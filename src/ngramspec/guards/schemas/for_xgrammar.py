@@ -19,7 +19,8 @@ from ngramspec.guards.schemas.node import Node, Schema, mapped
 from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.refusing import Refuser
-from ngramspec.guards.schemas.values import TYPES, constant, type_of, types_of
+from ngramspec.guards.schemas.values import TYPES, constant, has_type, types_of
+from ngramspec.guards.schemas.wellformed import is_quick_to_try
 
 RULES = (
     without_dependencies, without_conditions, without_not, with_choices, with_named_properties, with_listed_arrays,
@@ -118,9 +119,9 @@ def _plain(node: Node) -> Schema:
 
 def _listed(node: Node) -> Schema:
     """The values of an `enum` that have the right type; objects and arrays as such, for the spaces inside of them."""
-    values = [value for value in node["enum"] if type_of(value) in types_of(node)]
+    values = [value for value in node["enum"] if has_type(node, value)]
     rest = node.with_({}, without=("enum", "type"))
-    if rest and not _may_be_asked(rest):
+    if rest and not _may_be_asked(rest, values):
         return node.with_({"enum": values}, without=("type",))
     values = [value for value in values if not rest or _is_valid(rest, value)]
     simple = [value for value in values if not isinstance(value, dict | list)]
@@ -128,11 +129,20 @@ def _listed(node: Node) -> Schema:
     return either(node, [*ways, *(_exactly(node, value) for value in values if isinstance(value, dict | list))])
 
 
-def _may_be_asked(rest: Node) -> bool:
-    """Whether `jsonschema` can be asked about values: it reads patterns as Python does, which may take for ever, as may
-    looking for items that are the same."""
-    said = json.dumps(rest)
-    return not any(word in said for word in ('"$', '"pattern', '"format', '"uniqueItems'))
+MAX_ASKED = 10_000
+"""Letters of values that `jsonschema` is asked about."""
+
+
+def _may_be_asked(rest: Node, values: list[Any]) -> bool:
+    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does, which tries all ways there
+    are, and compares items with one another."""
+    said, shown = json.dumps(rest.with_({}, without=("pattern",))), json.dumps(values, ensure_ascii=False)
+    is_quick = not any(word in said for word in ('"$', '"pattern', '"format', '"uniqueItems'))
+    return (
+        is_quick
+        and len(shown) <= MAX_ASKED
+        and ("pattern" not in rest or (shown.isascii() and is_quick_to_try(rest["pattern"])))
+    )
 
 
 def _is_valid(rest: Node, value: Any) -> bool:

@@ -45,6 +45,14 @@ def types_of(node: Node) -> set[str]:
     return {"number" if name == "integer" else name for name in names}
 
 
+def has_type(node: Node, value: Any) -> bool:
+    """Whether the `type` of `node` allows `value`; 2.0 is an integer, and 0.5 is none."""
+    declared = node.get("type", list(TYPES))
+    names = [declared] if isinstance(declared, str) else declared
+    kind = type_of(value)
+    return kind in names or (kind == "number" and "integer" in names and value == int(value))
+
+
 def values_of(node: Node) -> list[Any] | None:
     """The values that `const`, `enum` or `type` leave, each once; None where they cannot be listed."""
     if "const" in node:
@@ -55,4 +63,4 @@ def values_of(node: Node) -> list[Any] | None:
         listed = [None, True, False]
     else:
         return None
-    return [value for value in listed if type_of(value) in types_of(node)]
+    return [value for value in listed if has_type(node, value)]

@@ -10,10 +10,11 @@ from contextvars import ContextVar
 
 from ngramspec.errors import GuardError
 
-MAX_STEPS = 2_000_000
-"""Keywords and values of schemas that are made along the way. The largest of 2061 real schemas makes 170 000."""
-MAX_COMPARISONS = 100_000
-"""Pairs of schemas that are compared, to prove that they have no value in common; then no more proof is found."""
+MAX_STEPS = 500_000
+"""Keywords and values of schemas that are made along the way. Of 1192 real schemas the largest makes 15 259."""
+MAX_COMPARISONS = 20_000
+"""Pairs of schemas that are compared, to prove that they have no value in common; then no more proof is found. Of 1192
+real schemas and 869 of a test suite the most is 554."""
 
 
 class Work:

@@ -3,8 +3,8 @@
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 from ngramspec.guards.limits import Limits, raised
 from ngramspec.guards.types import BackendError
@@ -110,7 +110,7 @@ class Pool:
 class Told:
     """A vocabulary that a worker must know, in the form that it is sent in."""
 
-    def __init__(self, fingerprint: str, parts: Any) -> None:
+    def __init__(self, fingerprint: str, parts: Callable[[], bytes]) -> None:
         """parts: makes the bytes to send."""
         self.fingerprint = fingerprint
         self.parts = parts

@@ -16,6 +16,9 @@ GRACE_SECONDS = 2.0
 WORN_SHARE = 4
 """A worker that has kept more than this part of the memory that a source may take is replaced."""
 
+LONG_SECONDS = 0.25
+"""Work that takes longer than that lets whatever is shorter go first."""
+
 Answer = Callable[[list[bytes]], list[bytes]]
 
 
@@ -80,7 +83,11 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
     poll = select.poll()
     poll.register(done, select.POLLIN)
     poll.register(0, select.POLLIN)
-    if any(pipe == 0 for pipe, _ in poll.poll()):
+    ready = poll.poll(1000 * LONG_SECONDS)
+    if not ready:
+        _yield_to_others(thread)
+        ready = poll.poll()
+    if any(pipe == 0 for pipe, _ in ready):
         os._exit(0)  # nothing is sent to a worker that is at work: the pipe has closed
     thread.join()
     os.close(done)
@@ -88,6 +95,12 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
     if not answered:
         os._exit(1)  # its error is on standard error, which goes nowhere: the parent says that the process ended
     return answered[0]
+
+
+def _yield_to_others(thread: threading.Thread) -> None:
+    """Lower the priority of a thread, where threads have one each; it is the thread's own, and ends with it."""
+    if sys.platform.startswith("linux") and thread.native_id is not None:
+        os.setpriority(os.PRIO_PROCESS, thread.native_id, 10)
 
 
 def _end_with_the_pipe(is_on: bool) -> None:

@@ -1,13 +1,11 @@
 """What is done with a hostile input: what a service does with one of its clients."""
 
 import itertools
-import tempfile
 import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -35,8 +33,14 @@ def warm(backend: str) -> None:
     Guard.regex("a", vocabulary(), backend=backend).accepts("a")  # type: ignore[arg-type]
 
 
-def ask(each: Input) -> str:
-    """Hand an input over, and say what came of it: "answered", "refused", or what should not have been.
+def made(each: Input, folder: Path) -> str:
+    """The text of an input; of a file its path, in `folder` if it is none of the system's."""
+    text = source(each)
+    return str(files.make(text, each.size, Random(each.seed), folder)) if each.generator.startswith("files.") else text
+
+
+def ask(each: Input, text: str) -> str:
+    """Hand over an input that `made` has made, and say what came of it: "answered", "refused", or what is at fault.
 
     What it raises beyond NgramspecError, and for files OSError, comes out as it is.
     """
@@ -44,7 +48,7 @@ def ask(each: Input) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            asked(each)
+            asked(each, text)
         except NgramspecError as error:
             return _judged(str(error))
         except OSError as error:
@@ -62,30 +66,32 @@ def _judged(message: str) -> str:
     return "refused"
 
 
-def _ask_schema(each: Input) -> None:
-    _use(Guard.json_schema(source(each), vocabulary(), backend=each.backend, lenient=bool(each.seed % 2)), each)  # type: ignore[arg-type]
+def _ask_schema(each: Input, text: str) -> None:
+    _use(Guard.json_schema(text, vocabulary(), backend=each.backend, lenient=bool(each.seed % 2)), each)  # type: ignore[arg-type]
 
 
-def _ask_regex(each: Input) -> None:
-    _use(Guard.regex(source(each), vocabulary(), backend=each.backend), each)  # type: ignore[arg-type]
+def _ask_regex(each: Input, text: str) -> None:
+    _use(Guard.regex(text, vocabulary(), backend=each.backend), each)  # type: ignore[arg-type]
 
 
-def _ask_grammar(each: Input) -> None:
-    _use(Guard.grammar(source(each), vocabulary(), backend=each.backend), each)  # type: ignore[arg-type]
+def _ask_grammar(each: Input, text: str) -> None:
+    _use(Guard.grammar(text, vocabulary(), backend=each.backend), each)  # type: ignore[arg-type]
 
 
-def _ask_text(each: Input) -> None:
-    text = source(each)
-    for schema in ({}, {"type": "array", "items": {"type": "number"}}, {"type": "string", "pattern": "^(a|aa)*$"}):
-        guard = Guard.json_schema(schema, vocabulary(), backend=each.backend)  # type: ignore[arg-type]
-        guard.accepts(text)
-        guard.legal_head(text)
+HARMLESS: tuple[dict[str, object], ...] = (
+    {}, {"type": "array", "items": {"type": "number"}}, {"type": "string", "pattern": "^(a|aa)*$"}
+)  # fmt: skip
 
 
-def _ask_marker(each: Input) -> None:
-    marker = source(each)
-    for guard in (_harmless().after(marker), _harmless().between(marker, marker)):
-        guard.accepts(marker[:-1] * 2)
+def _ask_text(each: Input, text: str) -> None:
+    guard = Guard.json_schema(HARMLESS[each.seed % len(HARMLESS)], vocabulary(), backend=each.backend)  # type: ignore[arg-type]
+    guard.accepts(text)
+    guard.legal_head(text)
+
+
+def _ask_marker(each: Input, text: str) -> None:
+    for guard in (_harmless().after(text), _harmless().between(text, text)):
+        guard.accepts(text[:-1] * 2)
         _use(guard, each)
 
 
@@ -106,30 +112,26 @@ def _use(guard: Guard, each: Input) -> None:
         matcher.advance([int(chance.choice(allowed.tolist()))])
 
 
-def _ask_trace(each: Input) -> None:
+def _ask_trace(_each: Input, text: str) -> None:
     from ngramspec.replay.traces import read_traces
 
-    _with_file(each, lambda path: list(itertools.islice(read_traces(path), 1000)))
+    for _ in itertools.islice(read_traces(Path(text)), 1000):
+        pass
 
 
-def _ask_history(each: Input) -> None:
+def _ask_history(_each: Input, text: str) -> None:
     from ngramspec.drafting import AdaptiveLookup
 
-    _with_file(each, lambda path: AdaptiveLookup.load(path, "hostile"))
+    AdaptiveLookup.load(text, "hostile")
 
 
-def _ask_costs(each: Input) -> None:
+def _ask_costs(_each: Input, text: str) -> None:
     from ngramspec.replay.saved_costs import read_costs
 
-    _with_file(each, lambda path: read_costs(str(path)))
+    read_costs(text)
 
 
-def _with_file(each: Input, read: Callable[[Path], Any]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        read(files.make(source(each), each.size, Random(each.seed), Path(folder)))
-
-
-_ASKS: dict[str, Callable[[Input], None]] = {
+_ASKS: dict[str, Callable[[Input, str], None]] = {
     "schema": _ask_schema,
     "regex": _ask_regex,
     "grammar": _ask_grammar,

@@ -23,6 +23,6 @@ def drawn(number: int, seed: int, backends: Sequence[str], sizes: Sequence[int] 
     chance = Random(seed)
     every = [Input(name, size, 0, backend) for size in sizes for backend in backends for name in CORPUS]
     for turn in range(-(-number // len(every))):
+        chance.shuffle(every)
         some = every[: number - turn * len(every)]
-        chance.shuffle(some)
         yield from (Input(each.generator, each.size, chance.randrange(10**6), each.backend) for each in some)

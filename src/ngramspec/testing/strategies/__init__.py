@@ -14,6 +14,7 @@ try:
 except ImportError as error:
     raise ImportError("ngramspec.testing.strategies needs hypothesis: pip install 'ngramspec[fuzz]'") from error
 
+from ngramspec.testing.strategies.combined import combined_schema, json_value, spellings
 from ngramspec.testing.strategies.grammars import grammars
 from ngramspec.testing.strategies.mutants import constraints, mutants
 from ngramspec.testing.strategies.regexes import regexes
@@ -21,4 +22,7 @@ from ngramspec.testing.strategies.schemas import json_schemas
 from ngramspec.testing.strategies.slips import slips
 from ngramspec.testing.strategies.vocabularies import tokens, vocabularies
 
-__all__ = ["constraints", "grammars", "json_schemas", "mutants", "regexes", "slips", "tokens", "vocabularies"]
+__all__ = [
+    "combined_schema", "constraints", "grammars", "json_schemas", "json_value", "mutants", "regexes", "slips",
+    "spellings", "tokens", "vocabularies",
+]  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import get_args
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas.lark import arrays, keywords, leaves, objects
+from ngramspec.guards.schemas.lark import equality, keywords, leaves, objects
 from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
 from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.evaluated import Keyword, NotKnownError, closing
@@ -56,7 +56,7 @@ class _Compiler:
         self._kept: list[Node] = []
         self._grammar = Grammar()
         self._resolve = definitions.__getitem__
-        self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._closing)
+        self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._has_surely_none, self._closing)
         comma, colon = SEPARATORS.get(whitespace, (",", ":"))
         self._context = Context(
             self._grammar,
@@ -67,7 +67,7 @@ class _Compiler:
             refuse=self._refused_once,
             has_none=self._has_none,
         )
-        self._num_checked = 0
+        self._checked: dict[Texts, bool] = {}
         self._rules: dict[Goal, Rule] = {}
         self._waiting: list[Goal] = []
 
@@ -107,7 +107,7 @@ class _Compiler:
             case Texts():
                 yield from ((self._grammar.token(terminal),) for terminal in self._strings(shape))
             case Items():
-                yield from arrays.bodies_of(shape, self._context)
+                yield from equality.bodies_of(shape, self._context)
             case Members():
                 yield from objects.bodies_of(shape, self._context)
 
@@ -165,7 +165,15 @@ class _Compiler:
         tests = shape.passed | shape.failed
         if not tests or (len(tests) == 1 and shape == Texts(passed=tests) and min(tests)[0] == "format"):
             return False
-        self._num_checked += 1
-        if self._num_checked > MAX_CHECKED:
-            raise TooLargeError
-        return leaves.is_empty(shape)
+        if shape not in self._checked:
+            if len(self._checked) >= MAX_CHECKED:
+                raise TooLargeError
+            self._checked[shape] = leaves.is_empty(shape)
+        return self._checked[shape]
+
+    def _has_surely_none(self, shape: Texts) -> bool:
+        """Whether no string is as described; not where that cannot be found out."""
+        try:
+            return self._has_none(shape)
+        except (TooLargeError, NotSayableError):
+            return False

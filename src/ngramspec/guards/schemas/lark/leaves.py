@@ -74,7 +74,7 @@ def of_texts(shape: Texts) -> Terminal | None:
     return Terminal(f"{found} & ~({excluded})", found.helpers)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _of_all(shape: Texts) -> Terminal | None:
     return strings.terminal(
         patterns=_named("pattern", shape.passed),
@@ -112,6 +112,9 @@ def holds(shape: Texts, text: str) -> bool:
 
 def is_empty(shape: Texts) -> bool:
     """Whether `shape` allows no text at all. Raises NotSayableError, also where llguidance gives up on it."""
+    rest = _of_all(replace(shape, excluded=frozenset()))
+    if rest is None or not (shape.excluded and (shape.passed or shape.failed)):
+        return rest is None
     found = of_texts(shape)
     return found is None or not is_possible(found)
 

@@ -63,7 +63,10 @@ def regions_of(shape: Members, names: Sequence[str], context: Context) -> list[R
     for held, _ in (*rules, *some):
         parts |= dict.fromkeys((*sorted(held.patterns), *sorted(held.goals, key=sorted)))
     found: dict[tuple[Goal, frozenset[int]], list[Token]] = {}
-    for texts, held_parts in _cut(list(parts), Texts(excluded=frozenset(names)), context):
+    for piece, held_parts in _cut(list(parts), context):
+        texts = piece.both(Texts(excluded=frozenset(names)))
+        if texts is None:
+            continue
         goal = ANYTHING.union(*(goal for held, goal in rules if _is_within(held, held_parts)))
         if context.ways.is_empty(goal) or (context.has_none(texts)):
             continue
@@ -85,9 +88,9 @@ def _is_within(names: Names, parts: frozenset[Part]) -> bool:
     return any(part in parts for part in (*names.patterns, *names.goals)) is not names.is_others
 
 
-def _cut(parts: Sequence[Part], names: Texts, context: Context) -> list[tuple[Texts, frozenset[Part]]]:
-    """The names, cut by each part: what holds of a piece is said beside it."""
-    pieces: list[tuple[Texts, frozenset[Part]]] = [(names, frozenset())]
+def _cut(parts: Sequence[Part], context: Context) -> list[tuple[Texts, frozenset[Part]]]:
+    """All names, cut by each part: what holds of a piece is said beside it."""
+    pieces: list[tuple[Texts, frozenset[Part]]] = [(Texts(), frozenset())]
     for part in parts:
         cut: list[tuple[Texts, frozenset[Part]]] = []
         for texts, held in pieces:
