@@ -13,7 +13,9 @@ import ngramspec
 PACKAGE = Path(ngramspec.__file__).parent
 FLOORS = {
     "errors": -2,
+    "printing": -2,
     "forking": -1,
+    "files": -1,
     "stats": 0,
     "drafting": 0,
     "guards": 0,

@@ -18,6 +18,7 @@ from ngramspec.drafting.spelling import SpelledIndex, checked_vocabulary
 from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.survival import Survival, recent_place
 from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray
+from ngramspec.drafting.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
 """All histories together hold at most so many tokens, unless told otherwise."""
@@ -111,7 +112,8 @@ class AdaptiveLookup:
         fingerprint: tells the tokenizer whose ids these are from all others. A process that is killed meanwhile
         leaves the earlier file as it was. The file holds what the segments wrote, as token ids.
 
-        Raises OSError where the file cannot be written; the earlier one then stays.
+        Raises OSError where the file cannot be written, and for what is never replaced: devices, pipes, folders, links
+        of others or to files of others. It says which file is in place, as a rule the earlier one.
         """
         save(Path(path), fingerprint, self.survival, self._segments)
 
@@ -124,17 +126,21 @@ class AdaptiveLookup:
         vocabulary: Sequence[bytes] | None = None,
         max_tokens: int = MAX_TOKENS,
         max_segments: int = MAX_SEGMENTS,
+        max_bytes: int = MAX_BYTES,
     ) -> Self:
         """A drafter that goes on where the one that was saved had come to.
 
         vocabulary, max_tokens, max_segments: as for a new one; what is too much is let go of. Weights that an ngramspec
-        with other features has learnt are learnt anew.
+        with other features has learnt are learnt anew. max_bytes: a larger file is refused before it is read.
 
-        Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged or
-        truncated one, and for references that are too many; OSError where the file cannot be read.
+        Whoever can write the file decides what is drafted, and so how fast a text comes; never which text.
+
+        Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged, truncated
+        or forged one, for what is no regular file, and for references that are too many; OSError where the file cannot
+        be read.
         """
         drafter = cls(vocabulary=vocabulary, max_tokens=max_tokens, max_segments=max_segments)
-        load(Path(path), fingerprint, drafter.survival, drafter._segments)
+        load(Path(path), fingerprint, drafter.survival, drafter._segments, max_bytes)
         return drafter
 
 
