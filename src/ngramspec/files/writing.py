@@ -48,6 +48,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
     """Replace `target`; False where another writer took the new file for a dead one's before it was locked."""
     beside = _beside(target)  # named before it is made, so that it can be taken away whenever this is interrupted
     identity: list[tuple[int, int]] = []
+    descriptors: list[int] = []
     try:
         with open(beside, "xb", opener=_private) as file:
             identity.append(_identity(os.fstat(file.fileno())))
@@ -60,9 +61,10 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
             if _replaceable(path) != target:
                 raise OSError(errno.EBUSY, "the name was given to something else meanwhile", os.fspath(path))
             os.replace(beside, target)
-        _sync_folder(target.parent)
+        _sync_folder(target.parent, descriptors)
         return True
     except BaseException as error:
+        _close(descriptors)
         with suppress(FileNotFoundError):
             os.unlink(beside)
         is_in_place = _is_at(target, identity)
@@ -168,15 +170,21 @@ def _told(error: OSError, path: Path, *, is_in_place: bool) -> OSError:
     return OSError(error.errno or errno.EIO, f"{error.strerror or error}; {said}", named(path))
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the file's new name outlives a power cut; where a folder can be synced."""
+def _sync_folder(folder: Path, descriptors: list[int]) -> None:
+    """Make sure that the file's new name outlives a power cut; where a folder can be synced.
+
+    descriptors: empty; whoever is interrupted finds there what is open.
+    """
     if not hasattr(os, "O_DIRECTORY"):
         return
-    descriptors: list[int] = []
     try:
         # In one step, or an interrupt could come after the folder was opened and before anybody knew its descriptor.
         descriptors.extend(map(os.open, (folder,), (os.O_RDONLY | os.O_DIRECTORY,)))
         os.fsync(descriptors[0])
     finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close(descriptors)
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())

@@ -12,8 +12,8 @@ import torch
 
 from ngramspec import forking
 from ngramspec.decoding import Clock, MeasuredCosts
+from ngramspec.decoding.cost_state import checked_tables
 from ngramspec.drafting import whole_file
-from ngramspec.errors import CostsError, shortened
 from ngramspec.hf.seam import attention_of
 from ngramspec.hf.types import Model
 
@@ -54,18 +54,13 @@ class CostTables:
             }
         whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, max_bytes: int) -> None:
         """Start models that have made no pass yet with what `save` wrote."""
-        header, _ = whole_file.read(path, whole_file.COSTS)
+        header, _ = whole_file.read(path, whole_file.COSTS, max_bytes)
         try:
-            tables = dict(header["tables"])
-            for table in tables.values():
-                MeasuredCosts.of_state(table)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise CostsError(
-                f"a saved cost table must hold times and prices as save_costs writes them, got {shortened(error)}"
-                f" in {path}: delete it and begin anew"
-            ) from error
+            tables = checked_tables(header)
+        except ValueError as error:
+            raise whole_file.forged(whole_file.COSTS, path, error) from error
         self._saved |= tables
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ngramspec import forking
 from ngramspec.decoding import AdaptiveBudget, Budget, Clock
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
+from ngramspec.drafting.whole_file import MAX_BYTES
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
 from ngramspec.hf.early import refuse_early
@@ -155,22 +156,24 @@ class Speculator:
             loop.end_stream()
 
     def save_costs(self, path: str | PathLike[str]) -> None:
-        """Put what passes were found to cost into a file, for `load_costs`; raises OSError where it cannot be written.
+        """Put what passes were found to cost into a file, for `load_costs`; raises OSError as `AdaptiveLookup.save`.
 
         That is what all Speculators of this process have measured, for they share it.
         A process that is killed meanwhile leaves the earlier file as it was.
         """
         self._costs.save(Path(path))
 
-    def load_costs(self, path: str | PathLike[str]) -> None:
+    def load_costs(self, path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
         """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
 
         A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
         many threads and the same torch; all others are passed over, and saved again.
 
-        Raises CostsError for what is no such file, or a damaged one; OSError where it cannot be read.
+        max_bytes: a larger file is refused before it is read.
+
+        Raises CostsError for what is no such file, a damaged or a forged one; OSError where it cannot be read.
         """
-        self._costs.load(Path(path))
+        self._costs.load(Path(path), max_bytes)
 
     def _why_undrafted(self, request: Request) -> str | None:
         """Why this call is decoded without drafts, None where they are fine; raises for what is refused."""
