@@ -13,7 +13,7 @@ import ngramspec
 PACKAGE = Path(ngramspec.__file__).parent
 FLOORS = {
     "errors": -2,
-    "printing": -2,
+    "printing": -3,
     "forking": -1,
     "files": -1,
     "stats": 0,

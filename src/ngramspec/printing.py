@@ -27,9 +27,14 @@ def printable(text: str) -> str:
     return "".join(character if is_shown(character) else _spelled(character) for character in text)
 
 
+def on_one_line(text: str) -> str:
+    """As `printable`, ends of lines and tabs spelled out too: for names."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def named(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A file's name on one line of a message, without its beginning where it is long."""
-    name = printable(os.fsdecode(path)).replace("\n", "\\n").replace("\t", "\\t")
+    name = on_one_line(os.fsdecode(path))
     return name if len(name) <= MOST_NAMED else "…" + name[-MOST_NAMED:]
 
 

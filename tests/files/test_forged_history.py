@@ -59,9 +59,8 @@ def test_any_forged_history_is_refused_by_name_or_works(
     path = written(folder / "history", HISTORY, parts, layout)
     try:
         drafter = AdaptiveLookup.load(path, "words")
-    except HistoryError as error:
-        assert len(str(error)) < 2000
-        assert str(error).isprintable()
+    except HistoryError:
+        refusal(path)
         return
     check_that_it_works(drafter, folder / "again")
 

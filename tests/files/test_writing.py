@@ -1,4 +1,4 @@
-"""A file is replaced whole or not at all, what never should be replaced is not, and an error says which file is there."""
+"""A file is replaced whole or not at all, some things never, and an error says which file is there."""
 
 import errno
 import os
@@ -103,7 +103,7 @@ def test_an_interrupt_right_after_the_rename_is_an_interrupt(path: Path, monkeyp
         (
             "the folder's fsync",
             b"new",
-            "No space left on device; the new file is in place, but may not outlive a power",
+            "No space left on device; the new file is in place, but may not outlive",
         ),
     ],
 )

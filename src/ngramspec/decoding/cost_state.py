@@ -1,4 +1,4 @@
-"""What a file says of prices, checked: what is let through prices every pass, and takes no more memory than it should."""
+"""What a file says of prices, checked: what is let through prices every pass, in bounded memory."""
 
 from typing import Any
 
