@@ -10,6 +10,7 @@ import numpy as np
 from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.references import checked_references
+from ngramspec.drafting.salting import salted
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
@@ -82,28 +83,34 @@ class AdaptiveLookup:
         kept = self._segments.open(segment)
         return AdaptiveLookupSession(self.survival, self._segments, kept, references, self._vocabulary)
 
-    def refer(self, segment: str, references: Sequence[TokenArray]) -> None:
+    def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
 
         references: token ids, each `int32[n]`. They take the place of earlier ones; the same ones again cost nothing,
         none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
+        cache_salt: of the tenant whose rows these are; another one's do not copy from them.
 
         Raises HistoryError where the references of all segments would take more than half of `max_tokens`, or all
         of `max_segments`; TypeError for what is no list of texts of token ids. What was there before then stays.
         """
-        self._segments.refer(segment, checked_references(references))
+        self._segments.refer(_key(segment, cache_salt), checked_references(references))
 
-    def forget(self, segment: str) -> None:
+    def forget(self, segment: str, *, cache_salt: str | None = None) -> None:
         """Drop all that is kept of `segment`: answers, references, weights; nothing happens where nothing is kept.
+
+        cache_salt: of the tenant whose segment it is.
 
         Rows that are in progress still copy from it; what they write is not kept either. Files saved before still
         hold it: save again.
         """
-        self._segments.forget(segment)
+        self._segments.forget(_key(segment, cache_salt))
 
     @property
     def segments(self) -> dict[str, int]:
-        """How many tokens are kept of each segment, references and answers, the least recently used one first."""
+        """How many tokens are kept of each segment, references and answers, the least recently used one first.
+
+        A tenant's is known by a digest of its salt.
+        """
         return self._segments.num_tokens()
 
     def save(self, path: str | PathLike[str], fingerprint: str) -> None:
@@ -142,6 +149,12 @@ class AdaptiveLookup:
         drafter = cls(vocabulary=vocabulary, max_tokens=max_tokens, max_segments=max_segments)
         load(Path(path), fingerprint, drafter.survival, drafter._segments, max_bytes)
         return drafter
+
+
+def _key(segment: str, cache_salt: str | None) -> str:
+    key = salted(segment, cache_salt)
+    assert key is not None
+    return key
 
 
 class AdaptiveLookupSession:
