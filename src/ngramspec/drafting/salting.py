@@ -5,6 +5,8 @@ The word and the idea are vLLM's, whose `cache_salt` keeps prefixes in its cache
 
 import hashlib
 
+from ngramspec.errors import shortened
+
 _MARK = "\0salt:"
 """What the key of a salted segment begins with, and no name of a segment may."""
 
@@ -16,7 +18,7 @@ def salted(segment: str | None, cache_salt: str | None) -> str | None:
     """
     if segment is not None and segment.startswith(_MARK):
         raise ValueError(
-            f"the name of a segment must not begin with {_MARK!r}, got {segment[:60]!r}: name it otherwise"
+            f"the name of a segment must not begin with {_MARK!r}, got {shortened(segment)}: name it otherwise"
         )
     if cache_salt is None or segment is None:
         return segment

@@ -92,10 +92,11 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
     model: a model of transformers, or a module around one (PEFT, `torch.compile`), whose innermost calls count.
     spec: the Speculator, by default a new one. Enabled twice, the last one serves.
 
-    `generate()` takes four arguments more: `segment`, `cache_salt`, `references` and `speculate`, as `Speculator.__call__` says.
-    A call that a Speculator refuses is served by plain `generate()`, with one NgramspecWarning per reason; one that
-    brings a `custom_generate`, an `assistant_model` or a `prompt_lookup_num_tokens` goes its own way. The setting is
-    the model's: it holds in all threads.
+    `generate()` takes four arguments more: `segment`, `cache_salt`, `references` and `speculate`, as
+    `Speculator.__call__` says. A call that a Speculator refuses is served by plain `generate()`, with one
+    NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
+    `prompt_lookup_num_tokens` goes its own way. A streamer is ended whatever is raised. The setting is the model's: it
+    holds in all threads.
 
     Raises TypeError for what has no `generate()` of transformers, and for a spec that is no Speculator.
     """
