@@ -85,8 +85,8 @@ def test_a_stream_of_an_enabled_model_ends_once_whatever_is_raised(enabled: Any,
 @pytest.mark.parametrize("call", FAILING.values(), ids=FAILING.keys())
 def test_a_stream_through_a_speculator_ends_once_whatever_is_raised(call: Callable[[], Call]) -> None:
     streamer = Ends()
+    arguments: Call = {"max_new_tokens": 8} | call()
     with pytest.raises((Exception, KeyboardInterrupt)):
-        arguments: Call = {"max_new_tokens": 8} | call()
         Speculator().generate(tiny("llama"), **arguments, streamer=streamer)
     assert 1 == streamer.num_ends
 

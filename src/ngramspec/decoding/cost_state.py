@@ -52,7 +52,7 @@ def checked_tables(header: dict[str, Any]) -> dict[str, Any]:
         try:
             checked_state(state)
         except ValueError as error:
-            raise ValueError(f"table {shortened(name)}: {error}") from error
+            raise ValueError(f"table {shortened(name, 70)}: {error}") from error
     return tables
 
 
