@@ -83,7 +83,7 @@ def test_what_was_not_forged_works(tmp_path: Path, real: Parts) -> None:
         (b"[{}, []]", "its arrays must be all that follows, got 4 bytes more"),
         (b'[{}, [["<i4", [1]]]]', "its header must be an object with fingerprint, survival, segments, got {}"),
         (b'{"a": ' + b"9" * 5000 + b"}", "a file made otherwise"),
-        (b" " * (1 << 24), "its header must be a line of at most 8388608 bytes"),
+        (b" " * (1 << 24), "its header must be a line of at most 8388608 bytes, which max_bytes raises"),
     ],
 )
 def test_a_header_that_says_something_else_is_refused_by_its_rule(tmp_path: Path, line: bytes, rule: str) -> None:

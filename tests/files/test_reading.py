@@ -215,3 +215,38 @@ def test_a_schema_that_is_too_long_is_refused(run: Command, tmp_path: Path) -> N
     outcome = run("generate", "--prompt-file", tmp_path / "prompt.txt", "--schema", tmp_path / "schema.json")
     assert 2 == outcome.code
     assert "a schema or grammar must take at most 16777216 bytes, got more" in outcome.errors
+
+
+@pytest.mark.parametrize("depth", [99, 101, 300, *range(940, 1000, 5)])
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"messages": [{"role": "user", "content": "abc"}, {"role": "assistant", "content": "d"}], "tools": [DEEP]}',
+        '{"messages": DEEP}',
+        '{"prompt": "abc", "output": "abc", "meta": DEEP}',
+        '{"prompt": DEEP, "output": DEEP}',
+        "DEEP",
+    ],
+)
+def test_a_row_of_any_depth_is_read_or_a_named_error(run: Command, tmp_path: Path, row: str, depth: int) -> None:
+    deep = ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth)[depth % 2]
+    (tmp_path / "rows.jsonl").write_text(row.replace("DEEP", deep) + "\n")
+    outcome = run("replay", tmp_path / "rows.jsonl", "--tokenizer", "pico")
+    assert outcome.code in (0, 2), outcome.errors
+    assert 0 == outcome.code or outcome.errors.startswith(f"ngramspec: {tmp_path}/rows.jsonl:1: ")
+    if depth > 100:
+        assert 2 == outcome.code
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_name_that_no_file_can_have_is_a_named_error(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text('{"prompt_ids": [1], "output_ids": [1, 2]}')
+    Path("prompt.txt").write_text("abc")
+    outcome = run(*command, "n" * 5000)
+    assert (2, "") == (outcome.code, outcome.output)
+    assert outcome.errors.startswith("ngramspec: ")
+    assert "File name too long" in outcome.errors
+    assert len(outcome.errors) < 2000

@@ -84,7 +84,10 @@ def _sentence(error: Exception) -> str:
 def _did_you_mean(name: object) -> str:
     """The file beside a missing one that is called nearly as it is."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else Path()
-    if path.exists() or not path.parent.is_dir():
+    try:
+        if path.exists() or not path.parent.is_dir():
+            return ""
+        near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
+    except OSError:  # a name that is too long, or a folder that may not be listed, is told already
         return ""
-    near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
     return f" (did you mean {named(path.with_name(near[0]))}?)" if near else ""

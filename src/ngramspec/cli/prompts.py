@@ -1,6 +1,5 @@
 """Prompts as files give them: one text, or one per line, or a chat per line."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from ngramspec.errors import PromptError, shortened
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
 from ngramspec.replay.chats import SURROGATE, Chat, read_chat
+from ngramspec.replay.rows import read_row
 
 SUFFIX = ".jsonl"
 MAX_BYTES = 1 << 26
@@ -84,10 +84,10 @@ def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False
 
 def _begins_with_a_row(text: str) -> bool:
     try:
-        row = json.loads(text.lstrip().partition("\n")[0])
-    except (ValueError, RecursionError):
+        row = read_row(text.lstrip().partition("\n")[0], STANDARD_INPUT, PromptError)
+    except PromptError:
         return False
-    return isinstance(row, dict) and not row.keys().isdisjoint(("prompt", "messages"))
+    return not row.keys().isdisjoint(("prompt", "messages"))
 
 
 def _text(file: str, place: str, max_bytes: int) -> str:
@@ -106,15 +106,10 @@ def _text(file: str, place: str, max_bytes: int) -> str:
 
 
 def _parse(line: str, place: str) -> Prompt:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise PromptError(
-            f"{place}: a line must hold one JSON object, got {shortened(line)} ({error}): write one object per line"
-        ) from error
-    if isinstance(row, dict) and "messages" in row:
+    row = read_row(line, place, PromptError)
+    if "messages" in row:
         return Prompt("", place, read_chat(row, place).open())
-    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+    if not isinstance(row.get("prompt"), str):
         raise PromptError(
             f'{place}: a line must be {{"prompt": text}} or {{"messages": […]}}, got {shortened(row)}:'
             " add the prompt as text"

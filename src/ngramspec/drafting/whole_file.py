@@ -24,8 +24,9 @@ header, and the type and shape of each array), and the arrays, byte after byte."
 MAX_BYTES = 1 << 28
 """A larger file is not read, unless told otherwise."""
 
-_MOST_HEADER_BYTES = 1 << 23
-"""JSON may take twenty times as much memory as it has bytes, so of it less is read than of arrays."""
+_SHARE_OF_HEADER = 32
+"""JSON may take twenty times as much memory as it has bytes, so of it less is read than of arrays: a part of the limit,
+one in so many."""
 
 _DTYPES = ("<i4", "<u8", "<f8")
 
@@ -87,7 +88,7 @@ def read(path: Path, kind: Kind, max_bytes: int = MAX_BYTES) -> tuple[dict[str, 
             " put back a copy, or delete it and begin anew"
         )
     try:
-        return _parsed(body)
+        return _parsed(body, max_bytes // _SHARE_OF_HEADER)
     except ValueError as error:
         raise forged(kind, path, error) from error
 
@@ -100,11 +101,11 @@ def forged(kind: Kind, path: Path, error: ValueError) -> NgramspecError:
     )
 
 
-def _parsed(body: bytes) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
+def _parsed(body: bytes, most_header_bytes: int) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
     """Header and arrays; raises ValueError, with the rule that is broken."""
-    end = body.find(b"\n", 0, _MOST_HEADER_BYTES)
+    end = body.find(b"\n", 0, most_header_bytes)
     if end < 0:
-        raise ValueError(f"its header must be a line of at most {_MOST_HEADER_BYTES} bytes")
+        raise ValueError(f"its header must be a line of at most {most_header_bytes} bytes, which max_bytes raises")
     try:
         parsed = json.loads(body[:end])
     except RecursionError:

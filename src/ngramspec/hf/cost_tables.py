@@ -22,6 +22,10 @@ _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 _measured: WeakKeyDictionary[Model, dict[Clock, MeasuredCosts]] = WeakKeyDictionary()
 """Of all Speculators: prices belong to model and machine. By clock too, for seconds of two clocks are not the same."""
 
+_MOST_CLOCKS = 16
+"""By so many clocks a model's passes are known at a time; who makes a Speculator with a clock of its own for every call
+must not have it kept for ever."""
+
 _lock = forking.lock()
 
 
@@ -39,6 +43,8 @@ class CostTables:
             by_clock = _measured.setdefault(model, {})
             costs = by_clock.get(self._clock)
             if costs is None:
+                while len(by_clock) >= _MOST_CLOCKS:
+                    del by_clock[next(iter(by_clock))]
                 saved = self._saved.get(fingerprint(model)) if self._saved else None
                 costs = MeasuredCosts() if saved is None else MeasuredCosts.of_state(saved)
                 by_clock[self._clock] = costs

@@ -1,6 +1,5 @@
 """Recorded requests, read from JSON lines, gzipped or not, one at a time."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ngramspec.files.reading import Bounds
 from ngramspec.guards import Guard
 from ngramspec.printing import named
 from ngramspec.replay.chats import SURROGATE, read_chat
+from ngramspec.replay.rows import read_row
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
 
 MAX_BYTES = 1 << 30
@@ -68,15 +68,7 @@ def read_traces(
 
 
 def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
-        raise TraceError(
-            f"{where}: a line must hold one JSON object in UTF-8, got {shortened(line)} ({error});"
-            " write one object per line"
-        ) from error
-    if not isinstance(row, dict):
-        raise TraceError(f"{where}: a line must hold one JSON object, got {shortened(row)}; write one object per line")
+    row = read_row(line, where, TraceError)
     segment, meta = row.get("segment"), row.get("meta")
     if not (segment is None or isinstance(segment, str)):
         raise TraceError(f"{where}: segment must be text, got {shortened(segment)}; name it, or leave it out")
