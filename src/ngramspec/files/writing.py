@@ -11,6 +11,7 @@ import secrets
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -115,8 +116,8 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name[:_MOST_OF_NAME]}.{secrets.token_hex(8)}{_SUFFIX}")
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+_private = partial(os.open, mode=0o600)
+"""Opens a new file. No function of ours: an interrupt in it could come when nobody else knows the descriptor yet."""
 
 
 def _lock(file: BinaryIO) -> None:
@@ -138,16 +139,16 @@ def _clear(target: Path) -> None:
 
 
 def _take_away(left: Path) -> None:
-    with open(left, "rb", opener=_unfollowed) as file:
-        found = os.fstat(file.fileno())
+    descriptors: list[int] = []
+    try:
+        _open_into(descriptors, left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        found = os.fstat(descriptors[0])
         if not (stat.S_ISREG(found.st_mode) and _is_ours(found)):
             return
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # its writer holds it as long as it lives
+        fcntl.flock(descriptors[0], fcntl.LOCK_EX | fcntl.LOCK_NB)  # its writer holds it as long as it lives
         os.unlink(left)
-
-
-def _unfollowed(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    finally:
+        _close(descriptors)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:
@@ -178,11 +179,15 @@ def _sync_folder(folder: Path, descriptors: list[int]) -> None:
     if not hasattr(os, "O_DIRECTORY"):
         return
     try:
-        # In one step, or an interrupt could come after the folder was opened and before anybody knew its descriptor.
-        descriptors.extend(map(os.open, (folder,), (os.O_RDONLY | os.O_DIRECTORY,)))
+        _open_into(descriptors, folder, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(descriptors[0])
     finally:
         _close(descriptors)
+
+
+def _open_into(descriptors: list[int], path: Path, flags: int) -> None:
+    """In one step, or an interrupt could come after `path` was opened and before anybody knew its descriptor."""
+    descriptors.extend(map(os.open, (path,), (flags,)))
 
 
 def _close(descriptors: list[int]) -> None:
