@@ -57,10 +57,10 @@ def constraint_source(
     if path is None:
         return None
     settings = {} if whitespace is None else {"whitespace": whitespace}
-    return ConstraintSource(f"{asked[0]} {named(path)}", read_text(path) + "\n", settings)
+    return ConstraintSource(f"{asked[0]} {named(path)}", text_of(path) + "\n", settings)
 
 
-def read_text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """A file of text; raises OSError for one that cannot be read, GuardError for what no schema or grammar is."""
     bounds = Bounds("a schema or grammar", GuardError, MAX_BYTES)
     with bounds.opened(path) as file:
