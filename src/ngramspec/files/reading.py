@@ -23,6 +23,9 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 
+_FEW_LINES, _SHORT_LINE = 1000, 256
+"""So many lines may be of any length; the others are as long on average, or a file of blank ones would take hours."""
+
 GZIP = b"\x1f\x8b"
 """What gzipped files begin with."""
 
@@ -68,10 +71,16 @@ class Bounds:
         first = file.read(len(GZIP))
         rest = cast(BinaryIO, _Prefixed(first, file))
         lines = cast(BinaryIO, gzip.GzipFile(fileobj=rest)) if first == GZIP else rest
+        most_lines = _FEW_LINES + self.most_bytes // _SHORT_LINE
         number = num_bytes = 0
         try:
             while line := lines.readline(self.most_line_bytes + 1):
                 number, num_bytes = number + 1, num_bytes + len(line)
+                if number > most_lines:
+                    raise self.error(
+                        f"{name}: {self.what} must take at most {most_lines} lines, got more:"
+                        f" leave blank ones out, or raise {self.raised_by}"
+                    )
                 if len(line) > self.most_line_bytes:
                     raise self.error(
                         f"{name}:{number}: a line must take at most {self.most_line_bytes} bytes, got more:"
@@ -80,6 +89,8 @@ class Bounds:
                 if num_bytes > self.most_bytes:
                     raise self._too_long(f"{name}:{number}")
                 yield line
+                if lines is rest and number > len(first):
+                    lines = file  # what was read before is spent
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise self.error(
                 f"{name}:{number + 1}: a gzipped file must be whole, got {error}; copy or compress it again"

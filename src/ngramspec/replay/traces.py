@@ -61,10 +61,11 @@ def read_traces(
     MAX_LINE_BYTES, and more than `max_bytes` of lines, uncompressed.
     """
     bounds = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes or max_bytes", MAX_LINE_BYTES)
+    name = named(path)
     with file or bounds.opened(path) as opened:
-        for number, line in enumerate(bounds.lines(opened, named(path)), start=1):
+        for number, line in enumerate(bounds.lines(opened, name), start=1):
             if line.strip():
-                yield from _parse(line, f"{named(path)}:{number}", tokenizer, every_answer)
+                yield from _parse(line, f"{name}:{number}", tokenizer, every_answer)
 
 
 def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
