@@ -164,16 +164,17 @@ def test_generate_and_check_show_what_a_model_wrote(
     hostile_model: Path, tmp_path: Path, text: str, lines: bool
 ) -> None:
     path = tmp_path / ("p.jsonl" if lines else "p.txt")
-    path.write_text(json.dumps({"prompt": text}) if lines else text)
+    path.write_text(f"{json.dumps({'prompt': text})}\n" * 2 if lines else text)
     settings: list[Any] = ["--model", hostile_model, "--max-new-tokens", 20]
     code, output, errors = run("generate", "--prompt-file", path, *settings, "--segment", text, "--compare")
     assert 0 == code, errors
     check_that_it_is_shown(output, errors)
     assert on_one_line(text) in errors
+    sent = output + errors  # of several lines on one terminal, above the bar
     code, streamed, errors = run("generate", "--prompt-file", path, *settings)
     assert 0 == code, errors
     check_that_it_is_shown(streamed, errors)
-    assert any(spelled in output for spelled in ("\\x1b", "\\x9b", "\\u202e", "\\u001b", "\\u009b", "\\x07", "\\u0007"))
+    assert any(spelled in sent for spelled in ("\\x1b", "\\x9b", "\\u202e", "\\u001b", "\\u009b", "\\x07", "\\u0007"))
     code, output, errors = run("check", "--prompts", path, *settings)
     assert code in (0, 3), errors
     check_that_it_is_shown(output, errors)

@@ -13,6 +13,7 @@ from ngramspec.cli.budgets import MaxDraftTokens, budget_of
 from ngramspec.cli.constraints import constraint_source
 from ngramspec.cli.prompts import MAX_BYTES, MaxBytes, Prompt, Prompts, read_prompts
 from ngramspec.cli.terminal import for_standard_output, json_line
+from ngramspec.cli.terminal import text as shown_text
 from ngramspec.errors import RefusedError
 from ngramspec.guards.source import Backend, Whitespace
 from ngramspec.printing import printable
@@ -99,7 +100,7 @@ def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], li
             for prompt, text in zip(rows, decode(rows), strict=True):
                 line = json_line(prompt.answered(text)) if prompts.are_lines else for_standard_output(text)
                 if shown and sys.stdout.isatty():
-                    console.print(line, markup=False, soft_wrap=True)  # above the bar, on the same terminal
+                    console.print(shown_text(line), soft_wrap=True)  # above the bar, on the same terminal
                 else:
                     print(line, flush=True)  # whoever reads a pipe sees each text as it is done
             progress.advance(task, len(rows))

@@ -9,7 +9,6 @@ import typer
 
 from ngramspec.errors import PromptError, shortened
 from ngramspec.files.reading import Bounds
-from ngramspec.printing import named
 from ngramspec.replay.chats import SURROGATE, Chat, read_chat
 from ngramspec.replay.rows import read_row
 
@@ -61,7 +60,7 @@ def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False
     prompt per line. Raises PromptError for a file that cannot be read, for more than `max_bytes` or MAX_PROMPTS, and
     for a prompt without text; TraceError for messages that are none.
     """
-    place = "standard input" if file == STANDARD_INPUT else named(file)
+    place = "standard input" if file == STANDARD_INPUT else file
     text = _text(file, place, max_bytes)
     is_json = file.endswith(SUFFIX) or (file == STANDARD_INPUT and _begins_with_a_row(text))
     if is_json or by_line:

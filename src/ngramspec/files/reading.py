@@ -5,6 +5,7 @@ disk, a few compressed megabytes that become gigabytes. What is opened is asked 
 in its place between the question and the reading.
 """
 
+import errno
 import gzip
 import os
 import stat
@@ -99,7 +100,7 @@ class Bounds:
     def _check_kind(self, found: os.stat_result, path: Path) -> None:
         kind = stat.S_IFMT(found.st_mode)
         if kind == stat.S_IFDIR:
-            raise IsADirectoryError(21, "Is a directory", os.fspath(path))
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", os.fspath(path))
         if kind != stat.S_IFREG:
             raise self.error(
                 f"{self.what} must be a regular file, got {_KINDS.get(kind, 'something else')}, {named(path)}:"
