@@ -65,7 +65,12 @@ async def repeat(
     streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
     criteria = StoppingCriteriaList([Unheard(is_over, until)])
     arguments = {**inputs, "max_new_tokens": max_new_tokens, "streamer": streamer, "stopping_criteria": criteria}
-    Thread(target=decode, args=[{**arguments, "segment": "repeat"}], daemon=True).start()
+    thread = Thread(target=decode, args=[{**arguments, "segment": "repeat"}], daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the system has no more threads
+        calls.release()
+        raise
 
     async def pieces() -> AsyncIterator[str]:
         try:

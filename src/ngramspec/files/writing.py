@@ -66,7 +66,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
         return True
     except BaseException as error:
         _close(descriptors)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it is in place, or the system refuses that too: then the next save takes it away
             os.unlink(beside)
         is_in_place = _is_at(target, identity)
         if isinstance(error, OSError):
