@@ -86,7 +86,7 @@ def _begins_with_a_row(text: str) -> bool:
         row = read_row(text.lstrip().partition("\n")[0], STANDARD_INPUT, PromptError)
     except PromptError:
         return False
-    return not row.keys().isdisjoint(("prompt", "messages"))
+    return isinstance(row, dict) and not row.keys().isdisjoint(("prompt", "messages"))
 
 
 def _text(file: str, place: str, max_bytes: int) -> str:
@@ -106,9 +106,9 @@ def _text(file: str, place: str, max_bytes: int) -> str:
 
 def _parse(line: str, place: str) -> Prompt:
     row = read_row(line, place, PromptError)
-    if "messages" in row:
+    if isinstance(row, dict) and "messages" in row:
         return Prompt("", place, read_chat(row, place).open())
-    if not isinstance(row.get("prompt"), str):
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
         raise PromptError(
             f'{place}: a line must be {{"prompt": text}} or {{"messages": […]}}, got {shortened(row)}:'
             " add the prompt as text"

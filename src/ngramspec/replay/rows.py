@@ -9,17 +9,15 @@ MOST_NESTED = 100
 """Objects and lists within each other; what is deeper is no prompt, and would exhaust the stack of whoever walks it."""
 
 
-def read_row(line: str | bytes, where: str, error: type[NgramspecError]) -> dict[str, Any]:
-    """The object that `line` holds; raises `error`, which begins with `where`, for what is none."""
+def read_row(line: str | bytes, where: str, error: type[NgramspecError]) -> object:
+    """What `line` holds, an object as a rule; raises `error`, which begins with `where`, for what is no JSON."""
     try:
-        row = json.loads(line)
+        row: object = json.loads(line)
     except (ValueError, RecursionError) as cause:  # not UTF-8, not JSON, or nested too deeply to be read
         rule = f"a line must hold one JSON object{' in UTF-8' if isinstance(line, bytes) else ''}"
         raise error(f"{where}: {rule}, got {shortened(line)} ({cause}); write one object per line") from cause
     if _is_deeper(row, MOST_NESTED):
         raise error(f"{where}: a row must be nested at most {MOST_NESTED} deep, got {shortened(line)}; leave it out")
-    if not isinstance(row, dict):
-        raise error(f"{where}: a line must hold one JSON object, got {shortened(row)}; write one object per line")
     return row
 
 

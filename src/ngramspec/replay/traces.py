@@ -70,6 +70,8 @@ def read_traces(
 
 def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
     row = read_row(line, where, TraceError)
+    if not isinstance(row, dict):
+        raise TraceError(f"{where}: a line must hold one JSON object, got {shortened(row)}; write one object per line")
     segment, meta = row.get("segment"), row.get("meta")
     if not (segment is None or isinstance(segment, str)):
         raise TraceError(f"{where}: segment must be text, got {shortened(segment)}; name it, or leave it out")
