@@ -9,6 +9,7 @@ import typer
 
 from ngramspec.errors import PromptError, shortened
 from ngramspec.files.reading import Bounds
+from ngramspec.printing import named
 from ngramspec.replay.chats import SURROGATE, Chat, read_chat
 from ngramspec.replay.rows import read_row
 
@@ -90,7 +91,7 @@ def _begins_with_a_row(text: str) -> bool:
 
 
 def _text(file: str, place: str, max_bytes: int) -> str:
-    bounds = Bounds("a file of prompts", PromptError, max_bytes, "--max-bytes")
+    bounds, place = Bounds("a file of prompts", PromptError, max_bytes, "--max-bytes"), named(place)
     if file == STANDARD_INPUT and sys.stdin.isatty():
         print("ngramspec: reading prompts from the keyboard; end with Ctrl-D on a line of its own", file=sys.stderr)
     try:
