@@ -1,6 +1,7 @@
 """The rooms: imports point downward only, and `import ngramspec` is light."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import ngramspec
 PACKAGE = Path(ngramspec.__file__).parent
 FLOORS = {
     "errors": -2,
+    "printing": -3,
     "forking": -1,
+    "files": -1,
     "stats": 0,
     "drafting": 0,
     "guards": 0,
@@ -61,6 +64,28 @@ def test_the_floors_below_hf_and_replay_import_no_torch_on_their_own(room: str) 
             text = ast.unparse(node) if isinstance(node, ast.Import | ast.ImportFrom) else ""
             assert "torch" not in text
             assert "transformers" not in text
+
+
+def test_every_lock_is_one_that_a_forked_child_finds_free() -> None:
+    """As `forking` makes them; `guards` and what runs in its processes have their own rules."""
+    own = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in ("guards", "testing")]
+    assert len(own) > 100
+    made = re.compile(r"threading\.(Lock|RLock|Condition|Semaphore|BoundedSemaphore)\(|(?<![\w.])R?Lock\(\)")
+    assert ["forking.py"] == [path.name for path in own if made.search(path.read_text())]
+
+
+def test_every_file_is_written_in_the_one_way_and_opened_in_the_one_way() -> None:
+    """By `files`; and what the package itself brings is read as it is."""
+    opening = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "mkstemp", "fdopen", "rename"}
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        names = {call.id for call in calls if isinstance(call, ast.Name)}
+        names |= {call.attr for call in calls if isinstance(call, ast.Attribute)} - {"open"}  # what opens a row
+        if names & opening and path.relative_to(PACKAGE).parts[0] not in ("guards", "testing"):
+            found.add(path.relative_to(PACKAGE).as_posix())
+    packaged = {"drafting/prior.py", "hf/strangers.py", "pico/demo_inputs.py"}
+    assert {*packaged, "files/reading.py", "files/writing.py"} == found
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:

@@ -122,3 +122,26 @@ def test_a_lock_is_forgotten_with_its_owner() -> None:
     assert before + 10 == len(forking._forks.locks)
     del locks
     assert before == len(forking._forks.locks)
+
+
+def test_a_lock_may_be_made_while_another_one_is_held_and_a_fork_waits_for_that() -> None:
+    """As a table of prices is made under the lock of all tables: the fork must not hold what its maker waits for."""
+    outer, made, is_over, half_done = forking.lock(), [0], threading.Event(), [False]
+
+    def make() -> None:
+        while not is_over.is_set():
+            with outer:
+                half_done[0] = True
+                time.sleep(0.002)
+                with forking.lock():
+                    made[0] += 1
+                half_done[0] = False
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        assert [0] * 10 == [child_ends_with(lambda: int(half_done[0])) for _ in range(10)]
+    finally:
+        is_over.set()
+        thread.join()
+    assert made[0] > 0

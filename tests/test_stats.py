@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.stats import Counters, Stats, Undrafted
+from ngramspec.stats import MAX_SEGMENTS, OTHER, BySegment, Counters, Stats, Undrafted
 
 passes = st.lists(
     st.integers(0, 8).flatmap(
@@ -145,3 +145,42 @@ def test_the_repr_of_stats_shows_all_counts() -> None:
     stats = Stats()
     stats.add(counters_of([(1, 0, 0)]), "invoices")
     assert f"Stats(total={stats.total!r}, segments={{'invoices': {stats.total!r}}})" == repr(stats)
+
+
+@given(
+    added=st.lists(st.tuples(st.sampled_from("abcdefg") | st.just(OTHER), st.integers(1, 9)), max_size=40),
+    most=st.integers(1, 5),
+)
+def test_of_many_segments_the_least_recently_used_are_counted_together_and_sums_stay_exact(
+    added: list[tuple[str, int]], most: int
+) -> None:
+    sums, oracle, used = BySegment(Counters, most), dict[str, int](), list[str]()
+    for name, tokens in added:
+        sums.add(Counters(tokens=tokens), name)
+        oracle[name] = oracle.get(name, 0) + tokens
+        used = [*(other for other in used if other != name), name]
+        while len(used) > most:
+            least = next(other for other in used if other != OTHER)
+            used.remove(least)
+            used = used if OTHER in used else [*used, OTHER]
+            oracle[OTHER] = oracle.get(OTHER, 0) + oracle.pop(least)
+    assert oracle == {name: counters.tokens for name, counters in sums.sums.items()}
+    assert len(sums.sums) <= most
+    assert sum(tokens for _, tokens in added) == sum(counters.tokens for counters in sums.sums.values())
+
+
+def test_stats_keep_a_bounded_number_of_names() -> None:
+    stats = Stats()
+    for number in range(3 * MAX_SEGMENTS):
+        stats.add(Counters(requests=1, tokens=2), f"tenant {number}")
+    kept = stats.segments
+    assert MAX_SEGMENTS == len(kept)
+    assert (3 * MAX_SEGMENTS, 6 * MAX_SEGMENTS) == (stats.total.requests, stats.total.tokens)
+    assert 2 * MAX_SEGMENTS + 1 == kept[OTHER].requests
+    assert f"tenant {3 * MAX_SEGMENTS - 1}" in kept
+
+
+def test_names_of_segments_are_shown_without_what_a_terminal_would_obey() -> None:
+    stats = Stats()
+    stats.add(Counters(requests=1), "\x1b]0;title\x07[red]\n\u202e")
+    assert str(stats).splitlines()[1].startswith("  \\x1b]0;title\\x07[red]\\n\\u202e: 1 requests")

@@ -37,36 +37,36 @@ class _Forks:
     """All locks that were made here, and those that the fork that is going on has taken."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
         self.locks: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
         self.taken: list[Any] = []
 
     def know(self, made: Any, is_held_long: bool) -> None:
         """Take care of this one, as long as somebody has it."""
-        with self.lock:
-            self.locks[made] = is_held_long
+        self.locks[made] = is_held_long
 
     def before(self) -> None:
-        """Take all locks, and let no new one be made."""
-        self.lock.acquire()
+        """Take all locks that there are; one that is made meanwhile is made anew in the child, if somebody holds it."""
         until = monotonic() + PATIENCE
-        for held, is_held_long in list(self.locks.items()):
-            if held.acquire(timeout=0.0 if is_held_long else max(0.0, until - monotonic())):
+        for held in self._all():
+            patience = 0.0 if self.locks[held] else max(0.0, until - monotonic())
+            if held.acquire(timeout=patience):
                 self.taken.append(held)
 
     def after_in_parent(self) -> None:
         """Let go of what was taken."""
         self._let_go()
-        self.lock.release()
 
     def after_in_child(self) -> None:
         """Make anew, besides, what is held by threads that are not here."""
         taken = {id(held) for held in self.taken}
-        for held in list(self.locks):
+        for held in self._all():
             if id(held) not in taken:
                 held._at_fork_reinit()  # as Python does with its own
         self._let_go()
-        self.lock = threading.RLock()
+
+    def _all(self) -> list[Any]:
+        references = self.locks.keyrefs()  # in one step, while other threads make locks: they may hold one meanwhile
+        return [held for held in (reference() for reference in references) if held is not None]
 
     def _let_go(self) -> None:
         while self.taken:

@@ -1,11 +1,18 @@
 """What speculation did: counters named as vLLM names them, summed by segment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from ngramspec import forking
+from ngramspec.printing import on_one_line
+
+MAX_SEGMENTS = 1024
+"""Names of segments that are counted each on their own, OTHER among them."""
+
+OTHER = "other"
+"""The name under which segments are counted whose own name has not been used for long."""
 
 
 class Undrafted(StrEnum):
@@ -143,23 +150,56 @@ class Counters:
         )
 
 
+class _Sum(Protocol):
+    def add(self, other: Any, /) -> None: ...
+
+
+Summed = TypeVar("Summed", bound=_Sum)
+
+
+class BySegment(Generic[Summed]):
+    """Sums by segment, in order of first use, of a bounded number of names: no request can make it grow for ever."""
+
+    def __init__(self, new: Callable[[], Summed], max_segments: int = MAX_SEGMENTS) -> None:
+        """new: makes a sum of nothing."""
+        self.sums: dict[str, Summed] = {}
+        self._new = new
+        self._max_segments = max_segments
+        self._used: dict[str, None] = {}  # the least recently used first
+
+    def add(self, counted: Summed, segment: str) -> None:
+        """Add to the sum of `segment`."""
+        self._used.pop(segment, None)
+        self._used[segment] = None
+        self._sum(segment).add(counted)
+        while len(self._used) > self._max_segments:
+            least = next(name for name in self._used if name != OTHER)
+            del self._used[least]
+            self._used.setdefault(OTHER)
+            self._sum(OTHER).add(self.sums.pop(least))
+
+    def _sum(self, segment: str) -> Summed:
+        return self.sums.setdefault(segment, self._new())
+
+
 class Stats:
     """Counters by segment, safe to read and add to from many threads.
 
-    Requests without a segment are counted in the total alone.
+    Requests without a segment are counted in the total alone. Of MAX_SEGMENTS names the least recently used ones are
+    counted together from then on, as OTHER; the sums stay exact.
     """
 
     def __init__(self) -> None:
         self._lock = forking.lock()
         self._total = Counters()
-        self._segments: dict[str, Counters] = {}
+        self._segments: BySegment[Counters] = BySegment(Counters)
 
     def add(self, counters: Counters, segment: str | None = None) -> None:
         """Add one request's counts, to the total and to `segment`."""
         with self._lock:
             self._total.add(counters)
             if segment is not None:
-                self._segments.setdefault(segment, Counters()).add(counters)
+                self._segments.add(counters, segment)
 
     @property
     def total(self) -> Counters:
@@ -171,7 +211,7 @@ class Stats:
     def segments(self) -> Mapping[str, Counters]:
         """The sums by segment, as copies, in order of first use."""
         with self._lock:
-            return {name: _copy(counters) for name, counters in self._segments.items()}
+            return {name: _copy(counters) for name, counters in self._segments.sums.items()}
 
     def __iter__(self) -> Iterator[tuple[str, Counters]]:
         """Segments and their counters."""
@@ -190,7 +230,7 @@ class Stats:
 
     def __str__(self) -> str:
         """The total, then a line per segment."""
-        return "\n".join([str(self.total), *(f"  {name}: {counters}" for name, counters in self)])
+        return "\n".join([str(self.total), *(f"  {on_one_line(name)}: {counters}" for name, counters in self)])
 
 
 def _copy(counters: Counters) -> Counters:

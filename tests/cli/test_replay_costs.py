@@ -103,7 +103,9 @@ def test_a_table_without_a_plain_pass_prices_nothing(saved: Saved) -> None:
 def test_a_table_of_another_shape_is_named(tmp_path: Path, state: Any) -> None:
     path = tmp_path / "forged.costs"
     whole_file.write(path, whole_file.COSTS, {"tables": {"aa": state}})
-    with pytest.raises(CostsError, match=r"must be as save_costs wrote it, got .* in .*forged\.costs"):
+    with pytest.raises(
+        CostsError, match=r"must hold what was saved, got a file made otherwise, .*forged\.costs: table 'aa': "
+    ):
         read_costs(str(path))
 
 

@@ -282,3 +282,5 @@ def test_a_kill_in_mid_write_leaves_the_state_that_was_saved_before(path: Path) 
         process.kill()
     assert 2 == len([*path.parent.iterdir()])  # what was written until then lies beside it
     assert 3 == whole_state(path)
+    drafter.save(path, "words")
+    assert [path] == [*path.parent.iterdir()]  # and is taken away by the next one

@@ -286,3 +286,36 @@ def test_threads_may_open_extend_propose_close_refer_forget_and_save_all_at_once
         words = [SEPARATOR, *range(5), *range(int(name) * 100 + 100, int(name) * 100 + 105), *range(100, 105)]
         assert np.isin(text, words if name == "0" else words[:-5]).all()
         assert text.size == 0 or text[0] == SEPARATOR
+
+
+def test_weights_of_a_forgotten_segment_are_nobodys_while_a_row_still_learns_with_them() -> None:
+    drafter = AdaptiveLookup(max_segments=2)
+    for _ in range(3):
+        play(drafter, [1], [10, 11, 12, 13], "old")
+    row = drafter.open("old")
+    row.extend(tokens_of([1]))
+    theirs = drafter._segments.open("old").weights
+    drafter.forget("old")
+    newcomer = drafter._segments.open("new")
+    assert theirs != newcomer.weights
+    untaught = drafter.survival.lessons(newcomer.weights).tolist()
+    for _ in range(4):  # the row learns on, also once it ends
+        row.propose(4)
+        row.extend(tokens_of([10, 11, 12, 13]))
+    row.close()
+    assert untaught == drafter.survival.lessons(newcomer.weights).tolist()
+    assert untaught != drafter.survival.lessons(theirs).tolist()
+    del row
+    latest = drafter._segments.open("latest")
+    assert theirs == latest.weights  # once nobody has them any more
+    assert untaught == drafter.survival.lessons(latest.weights).tolist()
+
+
+def test_segments_that_come_and_go_take_no_more_memory_than_those_that_are_kept() -> None:
+    drafter = AdaptiveLookup(max_segments=3)
+    for number in range(50):
+        play(drafter, [1], [2, 3], str(number))
+    before = len(drafter.survival._weights)
+    for number in range(50, 500):
+        play(drafter, [1], [2, 3], str(number))
+    assert before == len(drafter.survival._weights)

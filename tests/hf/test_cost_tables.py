@@ -50,7 +50,9 @@ def test_prices_go_with_their_model() -> None:
 @pytest.mark.parametrize("forged", [{"alone": 3}, {"alone": [], "growths": [[0, 3, {"x": [1.0]}]], "rates": []}, []])
 def test_a_table_that_holds_something_else_is_refused(tmp_path: Path, forged: Any) -> None:
     whole_file.write(tmp_path / "costs", whole_file.COSTS, {"tables": {"a model": forged}})
-    with pytest.raises(CostsError, match=r"must hold times and prices as save_costs writes them"):
+    with pytest.raises(
+        CostsError, match=r"must hold what was saved, got a file made otherwise, .*costs: table 'a model': "
+    ):
         Speculator().load_costs(tmp_path / "costs")
 
 

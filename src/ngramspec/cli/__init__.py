@@ -4,6 +4,7 @@ A command's module is imported with this one, so it imports torch, transformers 
 inside its function: `ngramspec --help` answers at once.
 """
 
+import io
 import sys
 import traceback
 import warnings
@@ -18,6 +19,8 @@ from ngramspec.cli.endings import BUG, Commands
 from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
+from ngramspec.cli.terminal import complain
+from ngramspec.printing import printable
 
 app = typer.Typer(
     cls=Commands,
@@ -53,13 +56,15 @@ app.command()(fuzz)
 def main() -> None:
     """Run the command line; what the user can put right ends in one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what an encoding lacks is spelled out, and no reason to end
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception:  # a bug of ours, which must not pass for what exit code 1 says
-        traceback.print_exc()
+        print(printable(traceback.format_exc()), file=sys.stderr)
         sys.exit(BUG)
 
 
 def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
     """What is warned of, without the place in our code."""
-    print(f"ngramspec: {message}", file=sys.stderr)
+    complain(message)

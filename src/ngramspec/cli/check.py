@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from ngramspec.cli.endings import INTERRUPTED
 from ngramspec.cli.loading import load
-from ngramspec.cli.prompts import read_prompts
+from ngramspec.cli.prompts import MAX_BYTES, MaxBytes, read_prompts
 
 if TYPE_CHECKING:
     from ngramspec.testing.equivalence import EquivalenceCheck
@@ -55,6 +55,7 @@ def check(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sampled texts, and of what is drafted wrong.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
     """Hold speculation against plain decoding: greedy and sampled, each prompt alone and in batches.
 
@@ -69,7 +70,7 @@ def check(
     the model cannot be drafted for, or no draft was accepted, or none rolled back. 130: interrupted. 141: nobody read
     the output to its end.
     """
-    given = read_prompts(prompts, by_line=True)
+    given = read_prompts(prompts, max_bytes, by_line=True)
 
     from ngramspec.cli.findings import as_dict, show
     from ngramspec.testing.equivalence import EquivalenceCheck

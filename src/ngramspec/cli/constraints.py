@@ -1,5 +1,6 @@
 """The constraint that an option names: a schema, a regex or a grammar."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ngramspec.errors import GuardError
+from ngramspec.files.reading import Bounds
+from ngramspec.printing import named
 
 if TYPE_CHECKING:
     from ngramspec.guards import Guard
     from ngramspec.guards.source import Backend, Whitespace
+
+
+MAX_BYTES = 1 << 24
+"""Of a schema or a grammar in a file; guards take less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,15 @@ def constraint_source(
     if path is None:
         return None
     settings = {} if whitespace is None else {"whitespace": whitespace}
-    return ConstraintSource(f"{asked[0]} {path}", read_text(path) + "\n", settings)
+    return ConstraintSource(f"{asked[0]} {named(path)}", text_of(path) + "\n", settings)
 
 
-def read_text(path: Path) -> str:
-    """A file of text; raises OSError for one that cannot be read."""
+def text_of(path: Path) -> str:
+    """A file of text; raises OSError for one that cannot be read, GuardError for what no schema or grammar is."""
+    bounds = Bounds("a schema or grammar", GuardError, MAX_BYTES)
+    with bounds.opened(path) as file:
+        content = bounds.content(file, named(path))
     try:
-        return path.read_text("utf-8")
+        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()  # all ends of lines are \n
     except UnicodeDecodeError as error:
-        raise OSError(f"{path} must be a file of UTF-8 text, got {error}: convert it") from error
+        raise OSError(f"{named(path)} must be a file of UTF-8 text, got {error}: convert it") from error

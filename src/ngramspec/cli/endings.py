@@ -11,7 +11,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from ngramspec.cli.terminal import complain
 from ngramspec.errors import NgramspecError
+from ngramspec.printing import named, printable
 
 USER_CAN_MEND = 2
 BUG = 70
@@ -20,6 +22,10 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 NOBODY_READS = 141
 """128 + SIGPIPE: what a program ends with whose reader, such as `head`, has gone."""
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""click's, or that of typer's own copy of it."""
 
 
 class Commands(TyperGroup):
@@ -58,8 +64,11 @@ def _ending() -> Iterator[None]:
         raise typer.Exit(NOBODY_READS) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except _UsageError as error:  # it quotes a name, which the shell may have found in a stranger's folder
+        vars(error)["message"] = printable(error.message)
+        raise
     except (NgramspecError, OSError, ImportError) as error:
-        print(f"ngramspec: {_sentence(error)}", file=sys.stderr)
+        complain(_sentence(error))
         raise typer.Exit(USER_CAN_MEND) from error
 
 
@@ -67,13 +76,18 @@ def _sentence(error: Exception) -> str:
     """What an error says; of the system's own, which are two words and a number, a sentence."""
     if not isinstance(error, OSError) or error.strerror is None or error.filename is None:
         return str(error)
-    return f"{error.filename} must be a file that can be read, got: {error.strerror}{_did_you_mean(error.filename)}"
+    return (
+        f"{named(error.filename)} must be a file that can be read, got: {error.strerror}{_did_you_mean(error.filename)}"
+    )
 
 
 def _did_you_mean(name: object) -> str:
     """The file beside a missing one that is called nearly as it is."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else Path()
-    if path.exists() or not path.parent.is_dir():
+    try:
+        if path.exists() or not path.parent.is_dir():
+            return ""
+        near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
+    except OSError:  # a name that is too long, or a folder that may not be listed, is told already
         return ""
-    near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
-    return f" (did you mean {path.with_name(near[0])}?)" if near else ""
+    return f" (did you mean {named(path.with_name(near[0]))}?)" if near else ""

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.prompts import Prompt, Prompts
 from ngramspec.cli.render import WRONG, show_table
+from ngramspec.cli.terminal import text
 from ngramspec.testing import Difference, Finding, Mode, Report
 
 COLUMNS = ("texts", "tokens", "accepted", "rolled back", "differ", "finding")
@@ -103,4 +103,4 @@ def _name(mode: Mode) -> str:
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
-    console.print(Text(line, style), soft_wrap=True)
+    console.print(text(line, style), soft_wrap=True)

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from ngramspec.cli.render import WRONG
+from ngramspec.cli.terminal import text
 from ngramspec.testing.fuzzing import SHARES, Failure, Result
 
 SMALLEST = 0.05
@@ -86,4 +86,4 @@ def _version(package: str) -> str | None:
 
 
 def _print(console: Console, line: str, style: str = "") -> None:
-    console.print(Text(line, style), soft_wrap=True)
+    console.print(text(line, style), soft_wrap=True)

@@ -1,6 +1,5 @@
 """`ngramspec generate`: text from any causal model, in fewer passes."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,9 +11,12 @@ from rich.progress import Progress
 
 from ngramspec.cli.budgets import MaxDraftTokens, budget_of
 from ngramspec.cli.constraints import constraint_source
-from ngramspec.cli.prompts import Prompt, Prompts, read_prompts
+from ngramspec.cli.prompts import MAX_BYTES, MaxBytes, Prompt, Prompts, read_prompts
+from ngramspec.cli.terminal import for_standard_output, json_line
+from ngramspec.cli.terminal import text as shown_text
 from ngramspec.errors import RefusedError
 from ngramspec.guards.source import Backend, Whitespace
+from ngramspec.printing import printable
 
 
 def generate(
@@ -49,6 +51,7 @@ def generate(
     compare: Annotated[
         bool, typer.Option("--compare", help="Decode plainly too; exit code 1 if the texts differ.")
     ] = False,
+    max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
     """Generate text. It goes to standard output, statistics go to standard error.
 
@@ -62,7 +65,7 @@ def generate(
             f" (plain decoding's distribution, not its text), got --batch {batch}"
         )
     source = constraint_source(schema=schema, regex=regex, grammar=grammar, whitespace=whitespace)
-    prompts = read_prompts(prompt_file)
+    prompts = read_prompts(prompt_file, max_bytes)
 
     import torch
 
@@ -81,7 +84,7 @@ def generate(
         _write(prompts, batch, run.compare if compare else run.decode)
     else:
         run.stream(prompts.rows[0])
-    print(f"{spec.stats}\n{run}\n{prompts.source}", file=sys.stderr)
+    print(printable(f"{spec.stats}\n{run}\n{prompts.source}"), file=sys.stderr)
     if run.num_identical < run.num_compared:
         raise typer.Exit(1)
 
@@ -95,9 +98,9 @@ def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], li
         for start in range(0, len(prompts.rows), batch):
             rows = prompts.rows[start : start + batch]
             for prompt, text in zip(rows, decode(rows), strict=True):
-                line = json.dumps(prompt.answered(text), ensure_ascii=False) if prompts.are_lines else text
+                line = json_line(prompt.answered(text)) if prompts.are_lines else for_standard_output(text)
                 if shown and sys.stdout.isatty():
-                    console.print(line, markup=False, soft_wrap=True)  # above the bar, on the same terminal
+                    console.print(shown_text(line), soft_wrap=True)  # above the bar, on the same terminal
                 else:
                     print(line, flush=True)  # whoever reads a pipe sees each text as it is done
             progress.advance(task, len(rows))

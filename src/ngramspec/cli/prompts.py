@@ -1,14 +1,26 @@
 """Prompts as files give them: one text, or one per line, or a chat per line."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from ngramspec.errors import PromptError, shortened
+from ngramspec.files.reading import Bounds
+from ngramspec.printing import named
 from ngramspec.replay.chats import SURROGATE, Chat, read_chat
+from ngramspec.replay.rows import read_row
 
 SUFFIX = ".jsonl"
+MAX_BYTES = 1 << 26
+"""Of a file of prompts; more are not read, unless asked for."""
+MAX_PROMPTS = 1_000_000
+
+MaxBytes = Annotated[
+    int, typer.Option("--max-bytes", min=1, help="Read no more than so many bytes of prompts, of a file or a pipe.")
+]
 STANDARD_INPUT = "-"
 
 
@@ -42,17 +54,19 @@ class Prompts:
     are_lines: bool
 
 
-def read_prompts(file: str, *, by_line: bool = False) -> Prompts:
+def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False) -> Prompts:
     """Read a `.jsonl` file of `{"prompt": text}` or `{"messages": […]}`, or any other file as one prompt.
 
     `-` is standard input, and JSON lines if its first line is such an object. by_line: read any other file as one
-    prompt per line. Raises PromptError for a file that cannot be read, and for a prompt without text; TraceError for
-    messages that are none.
+    prompt per line. Raises PromptError for a file that cannot be read, for more than `max_bytes` or MAX_PROMPTS, and
+    for a prompt without text; TraceError for messages that are none.
     """
     place = "standard input" if file == STANDARD_INPUT else file
-    text = _text(file)
+    text = _text(file, place, max_bytes)
     is_json = file.endswith(SUFFIX) or (file == STANDARD_INPUT and _begins_with_a_row(text))
     if is_json or by_line:
+        if text.count("\n") > MAX_PROMPTS:
+            raise PromptError(f"{place}: a file of prompts must hold at most {MAX_PROMPTS} lines, got more: split it")
         lines = enumerate(text.split("\n"), start=1)  # a line separator in a prompt is text
         places = [(line.removesuffix("\r"), f"{place}:{number}") for number, line in lines if line.strip()]
         prompts = [_parse(line, at) if is_json else Prompt(line, at) for line, at in places]
@@ -70,31 +84,29 @@ def read_prompts(file: str, *, by_line: bool = False) -> Prompts:
 
 def _begins_with_a_row(text: str) -> bool:
     try:
-        row = json.loads(text.lstrip().partition("\n")[0])
-    except (ValueError, RecursionError):
+        row = read_row(text.lstrip().partition("\n")[0], STANDARD_INPUT, PromptError)
+    except PromptError:
         return False
     return isinstance(row, dict) and not row.keys().isdisjoint(("prompt", "messages"))
 
 
-def _text(file: str) -> str:
+def _text(file: str, place: str, max_bytes: int) -> str:
+    bounds, place = Bounds("a file of prompts", PromptError, max_bytes, "--max-bytes"), named(place)
     if file == STANDARD_INPUT and sys.stdin.isatty():
         print("ngramspec: reading prompts from the keyboard; end with Ctrl-D on a line of its own", file=sys.stderr)
     try:
-        content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
-        return content.decode("utf-8")
+        if file == STANDARD_INPUT:
+            return bounds.content(sys.stdin.buffer, place).decode("utf-8")
+        with bounds.opened(Path(file)) as opened:
+            return bounds.content(opened, place).decode("utf-8")
     except OSError as error:
-        raise PromptError(f"{file}: prompts must be a file to read, got: {error.strerror}") from error
+        raise PromptError(f"{place}: prompts must be a file to read, got: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise PromptError(f"{file}: prompts must be UTF-8, got {error}: convert the file") from error
+        raise PromptError(f"{place}: prompts must be UTF-8, got {error}: convert the file") from error
 
 
 def _parse(line: str, place: str) -> Prompt:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise PromptError(
-            f"{place}: a line must hold one JSON object, got {shortened(line)} ({error}): write one object per line"
-        ) from error
+    row = read_row(line, place, PromptError)
     if isinstance(row, dict) and "messages" in row:
         return Prompt("", place, read_chat(row, place).open())
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):

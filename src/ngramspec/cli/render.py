@@ -8,6 +8,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from ngramspec.printing import printable
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -34,7 +36,7 @@ def _pieces(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> list[str
     pieces = []
     shown = ""
     for end in range(1, len(tokens) + 1):
-        decoded = decode(tokenizer, tokens[:end])
+        decoded = printable(decode(tokenizer, tokens[:end]))
         is_whole = not decoded.endswith("\N{REPLACEMENT CHARACTER}") or end == len(tokens)
         pieces.append(decoded[len(shown) :] if is_whole else "")
         shown = decoded if is_whole else shown
@@ -63,14 +65,9 @@ def difference(console: Console, expected: str, actual: str) -> list[Text]:
     for tag, start, end, other_start, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
-        shown += [(f"{INDENT}expected  ", Text(line)) for line in left[start:end]]
-        shown += [(f"{INDENT}     got  ", Text(line, WRONG)) for line in right[other_start:other_end]]
+        shown += [(f"{INDENT}expected  ", Text(printable(line))) for line in left[start:end]]
+        shown += [(f"{INDENT}     got  ", Text(printable(line), WRONG)) for line in right[other_start:other_end]]
     return [line for label, text in shown for line in indented(console, text, label)]
-
-
-def printable(text: str) -> str:
-    """`text` from data, for a terminal: what is not to be seen, such as escape sequences, is spelled out."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def show_table(console: Console, table: Table) -> None:

@@ -1,23 +1,27 @@
 """`ngramspec replay`: what speculation would do for recorded requests."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
-from rich.text import Text
 
 from ngramspec.cli.prompts import STANDARD_INPUT
-from ngramspec.cli.render import printable, show_table
+from ngramspec.cli.render import show_table
+from ngramspec.cli.terminal import text
 from ngramspec.decoding import FITS, AdaptiveBudget, Budget, FixedBudget, LinearCosts, fitted
 from ngramspec.drafting import AdaptiveLookup, PromptLookup
 from ngramspec.errors import TraceError
+from ngramspec.files.reading import Bounds
+from ngramspec.printing import named, on_one_line, printable
 from ngramspec.replay import (
     PromptAs,
     Report,
@@ -30,6 +34,7 @@ from ngramspec.replay import (
     read_traces,
 )
 from ngramspec.replay import replay as replay_traces
+from ngramspec.replay.traces import MAX_BYTES
 
 COLUMNS = ("requests", "tokens", "passes", "drafted", "accepted", "rate", "tokens\nper pass", "µs per\ntoken")
 
@@ -62,6 +67,9 @@ def replay(
         PromptAs, typer.Option(help="reference: an encoder reads it (T5, BART); nothing: without it, to compare.")
     ] = PromptAs.CONTEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_bytes: Annotated[
+        int, typer.Option(min=1, help="Read no more than so many bytes of each file or pipe, uncompressed.")
+    ] = MAX_BYTES,
 ) -> None:
     """Play recorded requests back through the decode loop, without a model.
 
@@ -75,7 +83,7 @@ def replay(
         raise typer.BadParameter("with --cost a draft is as long as it pays: leave --max-draft-tokens or --cost out")
     costs = None if cost is None else _costs(cost, batch or 1)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
-    rows = _with_progress(traces, loaded, every_answer=every_answer)
+    rows = _with_progress(traces, loaded, every_answer=every_answer, max_bytes=max_bytes)
     if costs is None:
         budget: Budget = FixedBudget() if max_draft_tokens is None else FixedBudget(max_draft_tokens)
         report = replay_traces(rows, PromptLookup(), budget=budget, prompt_as=prompt_as)
@@ -86,13 +94,14 @@ def replay(
         speedup = costs.speedup if isinstance(costs, SavedCosts) else report.total.modelled_speedup(costs)
         modelled = {"modelled_speedup": speedup, "cost": costs.name if isinstance(costs, SavedCosts) else cost}
     if not report.total.counters.requests + report.num_degenerate_loops:
-        raise TraceError(f"a replay needs at least one recorded request, got none in {', '.join(traces)}")
+        raise TraceError(f"a replay needs at least one recorded request, got none in {', '.join(map(named, traces))}")
     if as_json:
         print(json.dumps(report.as_dict() | modelled, indent=2))
         return
     _print(report)
     if modelled:
-        print(f"Modelled speed-up over plain decoding, {batch or 1} at a time, by {modelled['cost']}: {speedup:.3f}.")
+        by = printable(str(modelled["cost"]))
+        print(f"Modelled speed-up over plain decoding, {batch or 1} at a time, by {by}: {speedup:.3f}.")
 
 
 def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
@@ -109,15 +118,23 @@ def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
         ) from error
 
 
-def _with_progress(names: list[str], tokenizer: Tokenizer | None, *, every_answer: bool) -> Iterator[Trace]:
+def _with_progress(
+    names: list[str], tokenizer: Tokenizer | None, *, every_answer: bool, max_bytes: int
+) -> Iterator[Trace]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for name in names:
             if name == STANDARD_INPUT:
                 path, file = Path("standard input"), sys.stdin.buffer
             else:
-                path, file = Path(name), progress.open(name, "rb", description=name)
-            yield from read_traces(path, tokenizer, file, every_answer=every_answer)
+                path, file = Path(name), _opened(Path(name), progress, max_bytes)
+            yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes)
+
+
+def _opened(path: Path, progress: Progress, max_bytes: int) -> BinaryIO:
+    file = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes").opened(path)
+    size = os.fstat(file.fileno()).st_size
+    return progress.wrap_file(file, size, description=escape(named(path)))
 
 
 def _print(report: Report) -> None:
@@ -126,7 +143,7 @@ def _print(report: Report) -> None:
     for column in COLUMNS:
         table.add_column(column, justify="right", vertical="bottom")
     for name, segment in report.segments.items():
-        table.add_row(Text(printable(name)), *_cells(segment))
+        table.add_row(text(on_one_line(name)), *_cells(segment))
     table.add_row("total", *_cells(report.total))
     show_table(console, table)
     if report.num_degenerate_loops:

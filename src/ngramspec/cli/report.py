@@ -9,6 +9,7 @@ from rich.text import Text
 from ngramspec.cli.compare import why_texts_may_differ
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.render import ACCEPTED, WRONG, difference, drafted_text, has_colour, indented, show_table
+from ngramspec.cli.terminal import text
 from ngramspec.cli.trial import ROUNDS, Result
 
 COLUMNS = ("tokens", "passes\nfirst", "\nthen", "tokens\nper\npass", "plain", "with\ndrafts", "ratio", "same\ntext",
@@ -25,7 +26,7 @@ class Report:
     def begin(self, max_draft_tokens: int | None) -> None:
         """Say what is shown, and what the colour means where there is one."""
         drafts = "default settings" if max_draft_tokens is None else f"drafts of up to {max_draft_tokens} tokens"
-        self._print(Text(f"{self._loaded}, greedy, {drafts}"))
+        self._print(text(f"{self._loaded}, greedy, {drafts}"))
         if has_colour(self._console):
             self._print(Text.assemble(("This colour", ACCEPTED), ": drafted from the text so far, and accepted."))
 

@@ -10,6 +10,7 @@ from ngramspec.cli.compare import compare, timed, why_texts_may_differ
 from ngramspec.cli.models import Loaded
 from ngramspec.cli.prompts import Prompt
 from ngramspec.cli.render import decode
+from ngramspec.cli.terminal import for_standard_output
 from ngramspec.guards import Guard
 from ngramspec.hf import Speculator
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 
 WARM_UP_TOKENS = 8
+
+
+class _Shown(TextStreamer):
+    """Prints the text as it is made; on a terminal without its controls."""
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        super().on_finalized_text(for_standard_output(text), stream_end)
 
 
 class Run:
@@ -49,7 +57,7 @@ class Run:
 
     def stream(self, prompt: Prompt) -> None:
         """Print the text as it is made."""
-        streamer = TextStreamer(self._loaded.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        streamer = _Shown(self._loaded.tokenizer, skip_prompt=True, skip_special_tokens=True)
         encoded = self._encode([prompt])
         _, self.seconds = timed(lambda: self._drafted(encoded, streamer=streamer))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ngramspec import forking
+from ngramspec.decoding.cost_state import checked_state
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingTime
 from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
@@ -149,9 +150,9 @@ class MeasuredCosts:
             }
 
     @classmethod
-    def of_state(cls, state: dict[str, Any]) -> "MeasuredCosts":
-        """One that knows what `state` said."""
-        costs = cls()
+    def of_state(cls, state: object) -> "MeasuredCosts":
+        """One that knows what `state` said; raises ValueError for what it cannot have said."""
+        costs, state = cls(), checked_state(state)
         for rows, size, times in state["alone"]:
             plain = costs._plain[rows, size] = PlainTime()
             for seconds in times:

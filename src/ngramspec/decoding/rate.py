@@ -37,7 +37,7 @@ class WidthRate:
     def __init__(self, num_tokens: float = 0.0, passes: list[float] | None = None) -> None:
         """Start with no passes, or with what `state` said."""
         self._tokens = num_tokens
-        self._passes = np.array(passes or [0.0])
+        self._passes = np.array(passes or [0.0], np.float64)
 
     def record(self, columns: int, num_tokens: float) -> None:
         """Take in a pass of so many columns; num_tokens: per row."""

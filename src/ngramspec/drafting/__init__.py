@@ -4,6 +4,7 @@ from ngramspec.drafting.adaptive_lookup import AdaptiveLookup, AdaptiveLookupSes
 from ngramspec.drafting.no_drafts import NoDrafts, NoDraftsSession
 from ngramspec.drafting.prompt_lookup import PromptLookup, PromptLookupSession
 from ngramspec.drafting.references import checked_references
+from ngramspec.drafting.salting import salted
 from ngramspec.drafting.suffix_index import Match, SuffixIndex
 from ngramspec.drafting.types import (
     NO_DRAFT,
@@ -36,4 +37,5 @@ __all__ = [
     "SuffixIndex",
     "TokenArray",
     "checked_references",
+    "salted",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from ngramspec.drafting.chain import Chain
 from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.references import checked_references
+from ngramspec.drafting.salting import salted
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
@@ -18,6 +19,7 @@ from ngramspec.drafting.spelling import SpelledIndex, checked_vocabulary
 from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.survival import Survival, recent_place
 from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray
+from ngramspec.drafting.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
 """All histories together hold at most so many tokens, unless told otherwise."""
@@ -81,28 +83,34 @@ class AdaptiveLookup:
         kept = self._segments.open(segment)
         return AdaptiveLookupSession(self.survival, self._segments, kept, references, self._vocabulary)
 
-    def refer(self, segment: str, references: Sequence[TokenArray]) -> None:
+    def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
 
         references: token ids, each `int32[n]`. They take the place of earlier ones; the same ones again cost nothing,
         none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
+        cache_salt: of the tenant whose rows these are; another one's do not copy from them.
 
         Raises HistoryError where the references of all segments would take more than half of `max_tokens`, or all
         of `max_segments`; TypeError for what is no list of texts of token ids. What was there before then stays.
         """
-        self._segments.refer(segment, checked_references(references))
+        self._segments.refer(_key(segment, cache_salt), checked_references(references))
 
-    def forget(self, segment: str) -> None:
+    def forget(self, segment: str, *, cache_salt: str | None = None) -> None:
         """Drop all that is kept of `segment`: answers, references, weights; nothing happens where nothing is kept.
+
+        cache_salt: of the tenant whose segment it is.
 
         Rows that are in progress still copy from it; what they write is not kept either. Files saved before still
         hold it: save again.
         """
-        self._segments.forget(segment)
+        self._segments.forget(_key(segment, cache_salt))
 
     @property
     def segments(self) -> dict[str, int]:
-        """How many tokens are kept of each segment, references and answers, the least recently used one first."""
+        """How many tokens are kept of each segment, references and answers, the least recently used one first.
+
+        A tenant's is known by a digest of its salt.
+        """
         return self._segments.num_tokens()
 
     def save(self, path: str | PathLike[str], fingerprint: str) -> None:
@@ -111,7 +119,8 @@ class AdaptiveLookup:
         fingerprint: tells the tokenizer whose ids these are from all others. A process that is killed meanwhile
         leaves the earlier file as it was. The file holds what the segments wrote, as token ids.
 
-        Raises OSError where the file cannot be written; the earlier one then stays.
+        Raises OSError where the file cannot be written, and for what is never replaced: devices, pipes, folders, links
+        of others or to files of others. It says which file is in place, as a rule the earlier one.
         """
         save(Path(path), fingerprint, self.survival, self._segments)
 
@@ -124,18 +133,28 @@ class AdaptiveLookup:
         vocabulary: Sequence[bytes] | None = None,
         max_tokens: int = MAX_TOKENS,
         max_segments: int = MAX_SEGMENTS,
+        max_bytes: int = MAX_BYTES,
     ) -> Self:
         """A drafter that goes on where the one that was saved had come to.
 
         vocabulary, max_tokens, max_segments: as for a new one; what is too much is let go of. Weights that an ngramspec
-        with other features has learnt are learnt anew.
+        with other features has learnt are learnt anew. max_bytes: a larger file is refused before it is read.
 
-        Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged or
-        truncated one, and for references that are too many; OSError where the file cannot be read.
+        Whoever can write the file decides what is drafted, and so how fast a text comes; never which text.
+
+        Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged, truncated
+        or forged one, for what is no regular file, and for references that are too many; OSError where the file cannot
+        be read.
         """
         drafter = cls(vocabulary=vocabulary, max_tokens=max_tokens, max_segments=max_segments)
-        load(Path(path), fingerprint, drafter.survival, drafter._segments)
+        load(Path(path), fingerprint, drafter.survival, drafter._segments, max_bytes)
         return drafter
+
+
+def _key(segment: str, cache_salt: str | None) -> str:
+    key = salted(segment, cache_salt)
+    assert key is not None
+    return key
 
 
 class AdaptiveLookupSession:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.drafting.sketch import Sketches
 from ngramspec.drafting.suffix_index import SuffixIndex
@@ -55,21 +56,30 @@ class History:
         if not np.array_equal(text, self.index.text[: self.num_reference_tokens]):
             self._rebuild(text, self.num_reference_tokens)
 
-    def restore(self, text: TokenArray, num_reference_tokens: int, sketches: Sketches) -> None:
-        """Hold what another one held, if need be without its oldest answers."""
+    def restore(
+        self,
+        text: TokenArray,
+        num_reference_tokens: int,
+        grams: npt.NDArray[np.uint64],
+        places: npt.NDArray[np.int32],
+    ) -> None:
+        """Hold what another one held, if need be without its oldest answers; grams, places: see `Sketches.arrays`."""
+        start = num_reference_tokens
+        while text.size > start and text.size - start + grams.size > self._max_tokens:  # before it is indexed
+            newer = _newer_half(text, start)
+            is_kept = places[:, 0] >= newer
+            grams, places = grams[is_kept], places[is_kept] - np.array([newer - start, 0], np.int32)
+            text = np.concatenate((text[:start], text[newer:]))
         self.index = SuffixIndex()
         self.index.extend(text)
-        self.sketches, self.num_reference_tokens = sketches, num_reference_tokens
-        self._make_room(0)
+        self.sketches, self.num_reference_tokens = Sketches.of_arrays(grams, places), start
 
     def forget_older_half(self) -> bool:
         """Let go of the older half of the answers; returns whether there was anything to let go."""
         text, start = self.index.text, self.num_reference_tokens
         if text.size == start:
             return False
-        middle = (start + text.size + 1) // 2
-        begins = np.flatnonzero(text[middle:] == SEPARATOR)  # an answer is kept whole or not at all
-        self._rebuild(text[:start], middle + int(begins[0]) if begins.size else text.size)
+        self._rebuild(text[:start], _newer_half(text, start))
         return True
 
     def _make_room(self, size: int) -> None:
@@ -82,6 +92,13 @@ class History:
         index.extend(np.concatenate((references, self.index.text[start:])))
         self.sketches.move(start, references.size - start)
         self.index, self.num_reference_tokens = index, references.size
+
+
+def _newer_half(text: TokenArray, start: int) -> int:
+    """Where the newer half of the answers begins, which are `text` from `start` on; none is cut."""
+    middle = (start + text.size + 1) // 2
+    begins = np.flatnonzero(text[middle:] == SEPARATOR)
+    return middle + int(begins[0]) if begins.size else text.size
 
 
 def _behind_separators(texts: Sequence[TokenArray]) -> TokenArray:

@@ -1,20 +1,26 @@
 """What outlives a restart: histories, sketches, and what was learnt of survival."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ngramspec.drafting import whole_file
+from ngramspec.drafting.history import SEPARATOR
 from ngramspec.drafting.segments import Segments
-from ngramspec.drafting.sketch import Sketches
-from ngramspec.drafting.survival import LAYOUT, Survival
+from ngramspec.drafting.survival import LAYOUT, Survival, checked_lessons
 from ngramspec.errors import HistoryError, shortened
+from ngramspec.files.checking import checked_int, checked_list, checked_object, checked_text
+from ngramspec.printing import named
+
+Array = npt.NDArray[Any]
 
 
 def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -> None:
     """See `AdaptiveLookup.save`."""
-    arrays: list[npt.NDArray[Any]] = [survival.lessons(), survival.lessons(segments.unnamed.weights)]
+    arrays: list[Array] = [survival.lessons(), survival.lessons(segments.unnamed.weights)]
     listed = []
     for segment, text, num_reference_tokens, sketches in segments.snapshot():
         listed.append({"name": segment.name, "reference_tokens": num_reference_tokens})
@@ -23,23 +29,83 @@ def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -
     whole_file.write(path, whole_file.HISTORY, header, arrays)
 
 
-def load(path: Path, fingerprint: str, survival: Survival, segments: Segments) -> None:
+def load(path: Path, fingerprint: str, survival: Survival, segments: Segments, max_bytes: int) -> None:
     """Fill `survival` and `segments`, which are new; see `AdaptiveLookup.load`."""
-    header, arrays = whole_file.read(path, whole_file.HISTORY)
-    if header["fingerprint"] != fingerprint:
+    header, arrays = whole_file.read(path, whole_file.HISTORY, max_bytes)
+    try:
+        checked_object(header, "its header", ("fingerprint", "survival", "segments"))
+        saved_with = checked_text(header["fingerprint"], "its fingerprint")
+    except ValueError as error:
+        raise whole_file.forged(whole_file.HISTORY, path, error) from error
+    if saved_with != fingerprint:
         raise HistoryError(
-            f"a history serves the tokenizer that it was made with, of fingerprint {shortened(header['fingerprint'])},"
-            f" got {shortened(fingerprint)} for {path}: load it with that tokenizer, or keep another file for this one"
+            f"a history serves the tokenizer that it was made with, of fingerprint {shortened(saved_with)},"
+            f" got {shortened(fingerprint)} for {named(path)}: load it with that tokenizer, or keep another file for"
+            " this one"
         )
+    try:
+        _fill(header, arrays, survival, segments)
+    except HistoryError:  # of references for which there is no room
+        raise
+    except ValueError as error:
+        raise whole_file.forged(whole_file.HISTORY, path, error) from error
+
+
+def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, segments: Segments) -> None:
     # Weights mean nothing to an ngramspec with other features: it learns anew, and has the texts all the same.
     is_known = header["survival"] == LAYOUT
+    read = list(_read(header, arrays, is_known=is_known))
     if is_known:
-        survival.take_over(arrays[0])
-        survival.take_over(arrays[1], segments.unnamed.weights)
-    of_segments = iter(arrays[2:])
-    for listed in header["segments"]:
-        text, grams, places, lessons = (next(of_segments) for _ in range(4))
-        sketches = Sketches.of_arrays(grams, places)
-        segment = segments.restore(listed["name"], text, listed["reference_tokens"], sketches)
+        survival.take_over(checked_lessons(arrays[0]))
+        survival.take_over(checked_lessons(arrays[1], is_of_segment=True), segments.unnamed.weights)
+    for name, num_reference_tokens, text, grams, places, lessons in read:
+        segment = segments.restore(name, text, num_reference_tokens, grams, places)
         if is_known:
             survival.take_over(lessons, segment.weights)
+
+
+def _read(
+    header: dict[str, Any], arrays: Sequence[Array], *, is_known: bool
+) -> Iterator[tuple[str, int, Array, Array, Array, Array]]:
+    """Of each segment: its name, how much of its text is references, the text, its sketches, and what was learnt."""
+    listed = checked_list(header["segments"], "its segments")
+    if len(arrays) != 2 + 4 * len(listed):
+        raise ValueError(f"it must hold {2 + 4 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
+    names = set()
+    for number, segment in enumerate(listed):
+        checked_object(segment, "a segment", ("name", "reference_tokens"))
+        name = checked_text(segment["name"], "the name of a segment")
+        if name in names:
+            raise ValueError(f"each segment must have a name of its own, got {shortened(name)} twice")
+        names.add(name)
+        text, grams, places, lessons = arrays[2 + 4 * number : 6 + 4 * number]
+        num_reference_tokens = checked_int(segment["reference_tokens"], "the size of references", 0, text.size)
+        _check_text(text, num_reference_tokens)
+        _check_sketches(grams, places, text, num_reference_tokens)
+        if is_known:
+            checked_lessons(lessons, is_of_segment=True)
+        yield name, num_reference_tokens, text, grams, places, lessons
+
+
+def _check_text(text: Array, num_reference_tokens: int) -> None:
+    """References and answers are token ids, each text behind a separator."""
+    if text.dtype != np.int32 or text.ndim != 1 or (text < 0).any():
+        raise ValueError(f"the text of a segment must be token ids, int32[n], got {text.dtype}{list(text.shape)}")
+    for start in (0, num_reference_tokens):
+        if start < text.size and text[start] != SEPARATOR:
+            raise ValueError(f"references and answers must begin with a separator, got token {text[start]} at {start}")
+
+
+def _check_sketches(grams: Array, places: Array, text: Array, num_reference_tokens: int) -> None:
+    """Each n-gram leads to where an answer begins, and was had by so many prompts."""
+    if grams.dtype != np.uint64 or places.dtype != np.int32 or grams.ndim != 1 or places.shape != (grams.size, 2):
+        raise ValueError(
+            "sketches must be n-grams uint64[n] and places and counts int32[n, 2], got"
+            f" {grams.dtype}{list(grams.shape)} and {places.dtype}{list(places.shape)}"
+        )
+    if np.unique(grams).size != grams.size:
+        raise ValueError("each n-gram of a sketch must be there once, got one twice")
+    starts, counts = places[:, 0], places[:, 1]
+    is_within = (starts > num_reference_tokens) & (starts < text.size)
+    if not is_within.all() or (text[starts - 1] != SEPARATOR).any() or (counts < 1).any():
+        raise ValueError("an n-gram of a sketch must lead to where an answer begins, and be of at least one prompt")

@@ -1,7 +1,11 @@
 """The histories of all segments: apart from each other, and bounded together."""
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from ngramspec import forking
 from ngramspec.drafting.history import History
@@ -15,9 +19,12 @@ _SHARE = 4
 """No segment's answers take more than one part in so many, or a busy one would push out all others."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Segment:
-    """A kind of traffic. name: None where nothing is kept. weights: where `Survival` has those of the segment."""
+    """A kind of traffic. name: None where nothing is kept. weights: where `Survival` has those of the segment.
+
+    A row holds its segment as long as it may learn, also where that was forgotten: only then others get its weights.
+    """
 
     name: str | None
     weights: int
@@ -98,12 +105,19 @@ class Segments:
                 for history in [segment.history]
             ]
 
-    def restore(self, name: str, text: TokenArray, num_reference_tokens: int, sketches: Sketches) -> Segment:
-        """Take in what `snapshot` said of a segment, as far as there is room."""
+    def restore(
+        self,
+        name: str,
+        text: TokenArray,
+        num_reference_tokens: int,
+        grams: npt.NDArray[np.uint64],
+        places: npt.NDArray[np.int32],
+    ) -> Segment:
+        """Take in what `snapshot` said of a segment, as far as there is room; grams, places: see `Sketches.arrays`."""
         with self._lock:
             self._check_references(name, num_reference_tokens)
             segment = self._use(name)
-            segment.history.restore(text, num_reference_tokens, sketches)
+            segment.history.restore(text, num_reference_tokens, grams, places)
             self._make_room()
             return segment
 
@@ -117,13 +131,17 @@ class Segments:
     def _new(self, name: str) -> Segment:
         if len(self._kept) == self._max_segments:
             self._drop(next(name for name, kept in self._kept.items() if not kept.history.num_reference_tokens))
-        weights = self._free_weights.pop() if self._free_weights else self._survival.add_segment()
-        return Segment(name, weights, History(self._max_tokens // _SHARE))
+        if self._free_weights:
+            weights = self._free_weights.pop()
+            self._survival.forget_segment(weights)
+        else:
+            weights = self._survival.add_segment()
+        segment = Segment(name, weights, History(self._max_tokens // _SHARE))
+        weakref.finalize(segment, self._free_weights.append, weights).atexit = False
+        return segment
 
     def _drop(self, name: str) -> None:
-        weights = self._kept.pop(name).weights
-        self._survival.forget_segment(weights)
-        self._free_weights.append(weights)
+        del self._kept[name]
 
     def _make_room(self) -> None:
         excess = sum(segment.history.size for segment in self._kept.values()) - self._max_tokens

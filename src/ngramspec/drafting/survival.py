@@ -8,8 +8,10 @@ online logistic regression, the way in which context-mixing compressors weigh th
 
 from collections.abc import Sequence
 from math import exp
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.drafting.prior import learnt_weights
 from ngramspec.drafting.types import FloatArray
@@ -66,6 +68,9 @@ _PRIOR = -1.0
 _FIRST_RATE, _TAUGHT_RATE, _RATE_DECAY, _LAST_RATE = 0.3, 0.05, 0.98, 0.015
 """A weight learns fast while it is new, less so where recordings have taught it; it never stops: traffic changes."""
 
+_MOST_WEIGHT = 50.0
+"""Of what is read from a file: all that speak for a token together stay within what `exp` can take."""
+
 _LEAST_ERROR = 0.0003
 """Below this an error teaches nothing, and would only take time. No token can come to seem surer than this allows, and
 a long copy multiplies it: with 0.02, thirty tokens that survived in 80 % of all cases were given 50 %."""
@@ -110,7 +115,7 @@ class Survival:
         return place
 
     def forget_segment(self, place: int) -> None:
-        """Forget what was learnt of the segment at `place`, so that another one may have it."""
+        """Forget what was learnt of the segment at `place`, for another one that gets it."""
         self._put(place, np.array([[0.0], [_FIRST_RATE]]).repeat(_NUM_OWN, 1))
 
     def lessons(self, place: int | None = None) -> FloatArray:
@@ -178,6 +183,21 @@ class Survival:
                 weights[feature] += rate * error
                 if rate > _LAST_RATE:
                     rates[feature] = max(_LAST_RATE, rate * _RATE_DECAY)
+
+
+def checked_lessons(lessons: npt.NDArray[Any], *, is_of_segment: bool = False) -> FloatArray:
+    """What a file says was learnt, `float64[2, n]`, of a segment or of all traffic; ValueError for what cannot be."""
+    size = _NUM_OWN if is_of_segment else _NUM_SHARED
+    if lessons.dtype != np.float64 or lessons.shape != (2, size):
+        raise ValueError(f"lessons must be float64[2, {size}], got {lessons.dtype}{list(lessons.shape)}")
+    weights, rates = lessons
+    if not (np.abs(weights) <= _MOST_WEIGHT).all():  # NaN is not
+        raise ValueError(f"weights must be from -{_MOST_WEIGHT} to {_MOST_WEIGHT}, got another one")
+    if not ((rates >= 0.0) & (rates <= _FIRST_RATE)).all():
+        raise ValueError(f"rates must be from 0 to {_FIRST_RATE}, got another one")
+    if not is_of_segment and lessons[:, _NOT_SPELLED].any():
+        raise ValueError("the weight of nothing that is spelled alike must stay 0, got another one")
+    return lessons
 
 
 def recent_place(share: float) -> int:

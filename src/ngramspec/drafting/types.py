@@ -93,5 +93,8 @@ class Drafter(Protocol):
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         """Start a row of traffic of the kind `segment` (None: of no kind, so nothing is kept of it).
 
+        Of a call with a `cache_salt` it is a key of both (`salting.py`), so that a drafter that keeps histories apart
+        by segment keeps tenants apart.
+
         references: texts `int32[n]` that the row may copy from though they are not its own: an encoder's input.
         """

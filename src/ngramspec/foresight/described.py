@@ -81,12 +81,22 @@ def _is_literal(text: str, kinds: frozenset[str]) -> bool:
     return isinstance(value, int | float) and bool(kinds & {"number", "integer"})
 
 
-@lru_cache(maxsize=4096)
+_MOST_REMEMBERED = 1000
+"""Characters of a description that is remembered; longer ones are rare, and read anew."""
+
+
 def _named_in(text: str) -> tuple[str | None, tuple[str, ...]]:
     """The default that a description names, and its other values."""
+    return _remembered(text) if len(text) <= _MOST_REMEMBERED else _read(text)
+
+
+def _read(text: str) -> tuple[str | None, tuple[str, ...]]:
     default = _DEFAULT.search(text)
     named = tuple(dict.fromkeys(filter(None, _named(text))))[:_MOST_VALUES]
     return (None if default is None else _bare(default[1]) or None), named
+
+
+_remembered = lru_cache(maxsize=4096)(_read)
 
 
 def _named(text: str) -> Iterator[str]:

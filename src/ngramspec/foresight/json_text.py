@@ -42,6 +42,16 @@ class JsonText:
         return place.frame is None and place.at in (At.AFTER, At.SCALAR)
 
 
-@lru_cache(maxsize=256)
+_LONG = 1 << 14
+"""Characters of a schema of which fewer are remembered, for they take memory in proportion."""
+
+
 def _shapes(schema: str) -> Shapes:
+    return (_of_short if len(schema) <= _LONG else _of_long)(schema)
+
+
+def _read(schema: str) -> Shapes:
     return Shapes(json.loads(schema))
+
+
+_of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)

@@ -12,8 +12,8 @@ import torch
 
 from ngramspec import forking
 from ngramspec.decoding import Clock, MeasuredCosts
+from ngramspec.decoding.cost_state import checked_tables
 from ngramspec.drafting import whole_file
-from ngramspec.errors import CostsError, shortened
 from ngramspec.hf.seam import attention_of
 from ngramspec.hf.types import Model
 
@@ -21,6 +21,10 @@ _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 
 _measured: WeakKeyDictionary[Model, dict[Clock, MeasuredCosts]] = WeakKeyDictionary()
 """Of all Speculators: prices belong to model and machine. By clock too, for seconds of two clocks are not the same."""
+
+_MOST_CLOCKS = 16
+"""By so many clocks a model's passes are known at a time; who makes a Speculator with a clock of its own for every call
+must not have it kept for ever."""
 
 _lock = forking.lock()
 
@@ -39,6 +43,8 @@ class CostTables:
             by_clock = _measured.setdefault(model, {})
             costs = by_clock.get(self._clock)
             if costs is None:
+                while len(by_clock) >= _MOST_CLOCKS:
+                    del by_clock[next(iter(by_clock))]
                 saved = self._saved.get(fingerprint(model)) if self._saved else None
                 costs = MeasuredCosts() if saved is None else MeasuredCosts.of_state(saved)
                 by_clock[self._clock] = costs
@@ -54,18 +60,13 @@ class CostTables:
             }
         whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, max_bytes: int) -> None:
         """Start models that have made no pass yet with what `save` wrote."""
-        header, _ = whole_file.read(path, whole_file.COSTS)
+        header, _ = whole_file.read(path, whole_file.COSTS, max_bytes)
         try:
-            tables = dict(header["tables"])
-            for table in tables.values():
-                MeasuredCosts.of_state(table)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise CostsError(
-                f"a saved cost table must hold times and prices as save_costs writes them, got {shortened(error)}"
-                f" in {path}: delete it and begin anew"
-            ) from error
+            tables = checked_tables(header)
+        except ValueError as error:
+            raise whole_file.forged(whole_file.COSTS, path, error) from error
         self._saved |= tables
 
 

@@ -17,8 +17,9 @@ from torch import nn
 from ngramspec import forking
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.guarding import has_guards, with_processors
-from ngramspec.hf.seam import GenerationMixin, arguments_of_generate, prepared_config
-from ngramspec.hf.speculator import Loop, Speculator
+from ngramspec.hf.seam import POSITIONAL, GenerationMixin, arguments_of_generate, prepared_config
+from ngramspec.hf.speculator import MOST_WARNINGS, Loop, Speculator
+from ngramspec.hf.streaming import Stream
 from ngramspec.hf.types import Model
 
 _lock = forking.lock()
@@ -91,10 +92,11 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
     model: a model of transformers, or a module around one (PEFT, `torch.compile`), whose innermost calls count.
     spec: the Speculator, by default a new one. Enabled twice, the last one serves.
 
-    `generate()` takes three arguments more: `segment`, `references` and `speculate`, as `Speculator.__call__` says.
-    A call that a Speculator refuses is served by plain `generate()`, with one NgramspecWarning per reason; one that
-    brings a `custom_generate`, an `assistant_model` or a `prompt_lookup_num_tokens` goes its own way. The setting is
-    the model's: it holds in all threads.
+    `generate()` takes four arguments more: `segment`, `cache_salt`, `references` and `speculate`, as
+    `Speculator.__call__` says. A call that a Speculator refuses is served by plain `generate()`, with one
+    NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
+    `prompt_lookup_num_tokens` goes its own way. A streamer is ended whatever is raised. The setting is the model's: it
+    holds in all threads.
 
     Raises TypeError for what has no `generate()` of transformers, and for a spec that is no Speculator.
     """
@@ -143,34 +145,50 @@ def _put(model: Model, setting: _Setting | None) -> None:
 
 def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     """Stands in for `GenerationMixin.generate`, whose name, signature and documentation it takes on."""
-    plain = functools.partial(_hook.plain, self)
     setting = _settings.get(self)
-    if setting is None:
-        return plain(*args, **kwargs)
+    if setting is None or _given(args, kwargs, "custom_generate") is not None:
+        return _hook.plain(self, *args, **kwargs)
+    streamer = _given(args, kwargs, "streamer")
+    if streamer is None:
+        return _speculating(self, setting, args, kwargs, None)
+    stream = Stream(streamer)
+    try:
+        return _speculating(self, setting, args, kwargs, stream)
+    finally:
+        stream.end()  # whatever was raised, or whoever reads it in another thread would wait for ever
+
+
+def _speculating(
+    model: Model, setting: _Setting, args: tuple[Any, ...], kwargs: dict[str, Any], stream: Stream | None
+) -> Any:
+    """A call of `generate()` of an enabled model; stream: instead of the streamer among its arguments."""
+    plain = functools.partial(_hook.plain, model)
     arguments = arguments_of_generate(args, kwargs)
-    if arguments.get("custom_generate") is not None:
-        return plain(*args, **kwargs)
-    for name in _OURS:
-        kwargs.pop(name, None)
+    if stream is not None:
+        arguments["streamer"] = stream
     plainly = {name: value for name, value in arguments.items() if name not in _OURS}
     # A call that names another way to decode has made its choice: no warning.
     if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
-        return plain(*args, **kwargs)
-    loop = Loop(setting.spec, arguments.pop("streamer", None))
+        return plain(**plainly)
+    arguments.pop("streamer", None)
+    loop = Loop(setting.spec, stream)
     try:
-        return loop.run(self, plain, arguments)
+        return loop.run(model, plain, arguments)
     except (RefusedError, PromptError) as error:
         if loop.has_begun:
             raise
         refusal = str(error)
-    finally:
-        if loop.has_begun:
-            loop.end_stream()
-    _warn_once(setting, type(self).__name__, refusal)
-    return _plainly(self, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(*args, **kwargs)
+    _warn_once(setting, type(model).__name__, refusal)
+    return _plainly(model, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(**plainly)
 
 
-_OURS = ("segment", "references", "speculate")
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
+    """An argument of `generate()`, by position or by name; None where it is not given."""
+    position = POSITIONAL.index(name)
+    return args[position] if len(args) > position else kwargs.get(name)
+
+
+_OURS = ("segment", "references", "speculate", "cache_salt")
 """Arguments that a Speculator takes, and plain `generate()` does not."""
 
 
@@ -184,8 +202,9 @@ def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any])
 def _warn_once(setting: _Setting, name: str, refusal: str) -> None:
     reason = refusal.partition(", got ")[0]  # the rule without the value, which may be another one in every call
     with _lock:
-        is_new = reason not in setting.warned
-        setting.warned.add(reason)
+        is_new = reason not in setting.warned and len(setting.warned) < MOST_WARNINGS
+        if is_new:
+            setting.warned.add(reason)
     if is_new:
         message = f"{name}.generate() decodes this call without drafts: {refusal}"
-        warnings.warn(message, NgramspecWarning, stacklevel=3)
+        warnings.warn(message, NgramspecWarning, stacklevel=4)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ngramspec import forking
 from ngramspec.decoding import AdaptiveBudget, Budget, Clock
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
+from ngramspec.drafting.whole_file import MAX_BYTES
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
 from ngramspec.hf.early import refuse_early
@@ -31,7 +32,7 @@ from ngramspec.hf.seam import (
     StoppingCriteriaList,
     given_cache,
 )
-from ngramspec.hf.segments import segments_of
+from ngramspec.hf.segments import keys_of, segments_of
 from ngramspec.hf.stopping import with_stop_strings
 from ngramspec.hf.strangers import strangers_in
 from ngramspec.hf.streaming import Stream
@@ -40,6 +41,9 @@ from ngramspec.hf.trial import Trial
 from ngramspec.hf.trust import TRUST
 from ngramspec.hf.types import Model
 from ngramspec.stats import Stats
+
+MOST_WARNINGS = 256
+"""Reasons that are told; they are few, unless something that changes with each call is in them."""
 
 
 class Speculator:
@@ -104,6 +108,7 @@ class Speculator:
         segment: str | Sequence[str | None] | None = None,
         references: Sequence[Any] | None = None,
         speculate: bool = True,
+        cache_salt: str | Sequence[str | None] | None = None,
         inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
     ) -> Any:
@@ -113,6 +118,8 @@ class Speculator:
         in later rows of its segment, and in no others; without one nothing is kept.
         references: texts that the answer may copy from though the model does not read them, each a list of token ids.
         speculate: False switches speculation off for this call; nothing is kept of it either.
+        cache_salt: whose rows these are, one for all or a list of one per prompt. Rows of one salt are neither drafted
+        for from what those of another one answered, nor made faster by it.
         inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
         """
         processors, criteria, config = logits_processor, stopping_criteria, generation_config
@@ -125,6 +132,7 @@ class Speculator:
             segment,
             references,
             speculate,
+            cache_salt,
             inputs_tensor,
             **model_kwargs,
         )
@@ -142,35 +150,38 @@ class Speculator:
         streamer: gets the `put` calls of plain decoding, and one `end`, also when decoding raises.
         tokenizer: needed for `stop_strings`, as in plain `generate()`.
         """
-        check_model(model)
-        loop = Loop(self, streamer)
+        stream = None if streamer is None else Stream(streamer)
         try:
+            check_model(model)
             prompt = inputs if inputs is not None else arguments.get("input_ids")
             may_be_text = model.main_input_name == "input_ids" and given_cache(arguments) is None
             if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
                 check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
             generate = model.generate if inputs is None else partial(model.generate, inputs)
-            return loop.run(model, generate, arguments)
+            return Loop(self, stream).run(model, generate, arguments)
         finally:
-            loop.end_stream()
+            if stream is not None:
+                stream.end()
 
     def save_costs(self, path: str | PathLike[str]) -> None:
-        """Put what passes were found to cost into a file, for `load_costs`; raises OSError where it cannot be written.
+        """Put what passes were found to cost into a file, for `load_costs`; raises OSError as `AdaptiveLookup.save`.
 
         That is what all Speculators of this process have measured, for they share it.
         A process that is killed meanwhile leaves the earlier file as it was.
         """
         self._costs.save(Path(path))
 
-    def load_costs(self, path: str | PathLike[str]) -> None:
+    def load_costs(self, path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
         """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
 
         A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
         many threads and the same torch; all others are passed over, and saved again.
 
-        Raises CostsError for what is no such file, or a damaged one; OSError where it cannot be read.
+        max_bytes: a larger file is refused before it is read.
+
+        Raises CostsError for what is no such file, a damaged or a forged one; OSError where it cannot be read.
         """
-        self._costs.load(Path(path))
+        self._costs.load(Path(path), max_bytes)
 
     def _why_undrafted(self, request: Request) -> str | None:
         """Why this call is decoded without drafts, None where they are fine; raises for what is refused."""
@@ -208,6 +219,7 @@ class Speculator:
         request: Request,
         drafters: Sequence[Drafter],
         segments: Sequence[str | None],
+        keys: Sequence[str | None],
         references: Sequence[TokenArray],
         why_plainly: str | None,
         trial: Trial | None,
@@ -216,7 +228,7 @@ class Speculator:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None and trial is None:
             costs = self._costs.of(request.model)
-            output, counts = decode(request, drafters, self.budget, costs, segments, references, self._clock)
+            output, counts = decode(request, drafters, self.budget, costs, keys, references, self._clock)
         else:
             self._warn_once(request.model, why_plainly)
             output, counts = decode_plainly(request, trial)
@@ -231,8 +243,9 @@ class Speculator:
             return
         message = f"{type(model).__name__} {reason}: its text is decoded without drafts"
         with self._lock:
-            is_new = message not in self._warned
-            self._warned.add(message)
+            is_new = message not in self._warned and len(self._warned) < MOST_WARNINGS
+            if is_new:
+                self._warned.add(message)
         if is_new:
             warnings.warn(message, NgramspecWarning, stacklevel=2)
 
@@ -244,10 +257,11 @@ class Loop:
     refused may still go another way.
     """
 
-    def __init__(self, spec: Speculator, streamer: BaseStreamer | None = None) -> None:
+    def __init__(self, spec: Speculator, stream: Stream | None = None) -> None:
+        """stream: whoever makes it ends it."""
         self.has_begun = False
         self._spec = spec
-        self._stream = None if streamer is None else Stream(streamer)
+        self._stream = stream
 
     def run(self, model: Model, generate: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """`generate(**arguments)`, a `generate()` of `model`, with this loop in place of its own.
@@ -270,11 +284,14 @@ class Loop:
         segment: str | Sequence[str | None] | None = None,
         references: Sequence[Any] | None = None,
         speculate: bool = True,
+        cache_salt: str | Sequence[str | None] | None = None,
         inputs_tensor: Tensor | None = None,
         **model_kwargs: Any,
     ) -> Any:
         """The decoding loop, as `generate()` calls it; see `Speculator.__call__`."""
-        segments = segments_of(segment, len(input_ids), generation_config.num_return_sequences or 1)
+        num_returned = generation_config.num_return_sequences or 1
+        segments = segments_of(segment, len(input_ids), num_returned)
+        keys = keys_of(segments, cache_salt, num_returned)
         copied_from = checked_references(() if references is None else references)
         processors, criteria = logits_processor, stopping_criteria
         stream = self._stream
@@ -284,12 +301,7 @@ class Loop:
         request, why_plainly, trial = self._spec._way(request)
         self.has_begun = True
         drafters = self._spec._drafters(segments, speculate=speculate)
-        return self._spec._decode(request, drafters, segments, copied_from, why_plainly, trial)
-
-    def end_stream(self) -> None:
-        """Tell the streamer, if there is one, that nothing follows."""
-        if self._stream is not None:
-            self._stream.end()
+        return self._spec._decode(request, drafters, segments, keys, copied_from, why_plainly, trial)
 
 
 def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:

@@ -5,8 +5,10 @@ import torch
 from ngramspec.hf.seam import BaseStreamer
 
 
-class Stream:
+class Stream(BaseStreamer):
     """Hands tokens to a streamer one column at a time, though rows advance by different amounts.
+
+    It is a streamer itself, for transformers' own loops, whose errors end it too.
 
     Plain `generate()` puts `int64[B]` per position. A column is put once every row has a token there or has ended.
     `end` is called exactly once, also when decoding raises, so that a consumer in another thread never hangs.
@@ -17,9 +19,9 @@ class Stream:
         self._num_put = 0
         self._ended = False
 
-    def put(self, token_ids: torch.Tensor) -> None:
+    def put(self, value: torch.Tensor) -> None:
         """Pass tokens on as they are: the prompt `int64[B, P]`, or what plain decoding emits."""
-        self._streamer.put(token_ids)
+        self._streamer.put(value)
 
     def flush(self, emitted: list[list[int]], finished: list[bool], pad_token: int) -> None:
         """Put the columns that have become complete."""

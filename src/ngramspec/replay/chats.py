@@ -40,13 +40,11 @@ class Chat:
             raise TraceError(
                 f"{self.where}: messages need a tokenizer with a chat template, got one without: name another"
             )
-        from jinja2 import TemplateError
-
         try:
             text = tokenizer.apply_chat_template(
                 self.messages, tools=self.tools, tokenize=False, add_generation_prompt=answering
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        except Exception as error:  # a program of one stranger, which runs over what another one wrote
             raise TraceError(
                 f"{self.where}: messages must be what the tokenizer's chat template takes, got: {error};"
                 " put them right, or leave the row out"

@@ -23,7 +23,7 @@ from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArra
 from ngramspec.drafting.types import Steering
 from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
-from ngramspec.stats import Counters
+from ngramspec.stats import BySegment, Counters
 
 Steer = Callable[[Rows[Matcher], Rows[TokenArray]], Steered]
 """Makes what steers the drafts of a row, of its matchers and the texts `int32[n]` that it may copy from."""
@@ -131,14 +131,19 @@ class Report:
     """
 
     total: SegmentReport = field(default_factory=SegmentReport)
-    segments: dict[str, SegmentReport] = field(default_factory=dict)
     num_degenerate_loops: int = 0
+    _by_segment: BySegment[SegmentReport] = field(default_factory=lambda: BySegment(SegmentReport))
+
+    @property
+    def segments(self) -> dict[str, SegmentReport]:
+        """By segment; of very many the least recently used ones together, as "other"."""
+        return self._by_segment.sums
 
     def add(self, request: SegmentReport, segment: str | None) -> None:
         """Add one request's figures."""
         self.total.add(request)
         if segment is not None:
-            self.segments.setdefault(segment, SegmentReport()).add(request)
+            self._by_segment.add(request, segment)
 
     def as_dict(self) -> dict[str, object]:
         """The object that `ngramspec replay --json` prints."""

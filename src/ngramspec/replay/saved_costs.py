@@ -3,11 +3,16 @@
 from pathlib import Path
 
 from ngramspec.decoding import MeasuredCosts, Shape
+from ngramspec.decoding.cost_state import checked_tables
 from ngramspec.decoding.rate import Rate
 from ngramspec.decoding.trials import Trials
 from ngramspec.drafting import whole_file
 from ngramspec.drafting.types import FloatArray
 from ngramspec.errors import CostsError, shortened
+from ngramspec.printing import named
+
+_SHOWN = 8
+"""Tables that a message lists."""
 
 
 class SavedCosts:
@@ -33,7 +38,7 @@ class SavedCosts:
         self.trials = Trials()
         if measured.prices(self._shape(Shape(1, 1, 1, 0)), 0) is None:
             raise CostsError(
-                f"a table of costs must hold a plain pass that was measured, got none in {name}:"
+                f"a table of costs must hold a plain pass that was measured, got none in {named(name)}:"
                 " save it after a few requests"
             )
 
@@ -88,22 +93,20 @@ def read_costs(name: str, batch: int = 1) -> SavedCosts:
     """
     file, _, table = (name, "", "") if Path(name).exists() else name.partition("#")
     header, _ = whole_file.read(Path(file), whole_file.COSTS)
-    tables = {f"{file}#{key[:8]}": _measured(state, file) for key, state in header["tables"].items()}
+    try:
+        states = checked_tables(header)
+    except ValueError as error:
+        raise whole_file.forged(whole_file.COSTS, Path(file), error) from error
+    tables = {f"{file}#{key[:8]}": MeasuredCosts.of_state(state) for key, state in states.items()}
     found = [full for full in tables if full.startswith(f"{file}#{table}")]
     if len(found) != 1:
-        listed = ", ".join(f"{full} ({_plain_pass(measured)})" for full, measured in tables.items())
+        listed = ", ".join(f"{named(full)} ({_plain_pass(tables[full])})" for full in list(tables)[:_SHOWN])
+        more = f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else ""
         raise CostsError(
             f"a replay goes by one table, got {shortened(name)}, which is {len(found)} of"
-            f" {listed or 'none'}: name the one of your model"
+            f" {listed or 'none'}{more}: name the one of your model"
         )
     return SavedCosts(tables[found[0]], found[0], batch)
-
-
-def _measured(state: object, file: str) -> MeasuredCosts:
-    try:
-        return MeasuredCosts.of_state(state)  # type: ignore[arg-type]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CostsError(f"a table of costs must be as save_costs wrote it, got {error!r} in {file}") from error
 
 
 def _plain_pass(measured: MeasuredCosts) -> str:

@@ -1,21 +1,26 @@
 """Recorded requests, read from JSON lines, gzipped or not, one at a time."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import TraceError, shortened
+from ngramspec.files.reading import Bounds
 from ngramspec.guards import Guard
+from ngramspec.printing import named
 from ngramspec.replay.chats import SURROGATE, read_chat
+from ngramspec.replay.rows import read_row
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
+
+MAX_BYTES = 1 << 30
+"""Of one file, uncompressed; more are not read, unless asked for."""
+
+MAX_LINE_BYTES = 1 << 24
+"""Of one request. As JSON it may take twenty times as much memory."""
 
 _MAX_ID = np.iinfo(np.int32).max
 
@@ -43,6 +48,7 @@ def read_traces(
     file: BinaryIO | None = None,
     *,
     every_answer: bool = False,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[Trace]:
     """Read the requests of one file, row by row; `file` is the open file where the caller has opened it.
 
@@ -51,31 +57,19 @@ def read_traces(
     and perhaps `"tools": […]` as OpenAI's API has them, which takes a tokenizer with a chat template: the assistant's
     last message is the output, and what was said before it the prompt; every_answer: so is each of its messages.
     `"segment": text` and `"meta": {"degenerate_loop": true}` may be added, and what else a row holds is passed over. A
-    row that is none of this raises TraceError.
+    row that is none of this raises TraceError, and so does what is no regular file, a line of more than
+    MAX_LINE_BYTES, and more than `max_bytes` of lines, uncompressed.
     """
-    with file or path.open("rb") as opened:
-        buffered = BufferedReader(opened)  # type: ignore[type-var]
-        is_gzip = buffered.peek(2)[:2] == b"\x1f\x8b"
-        lines = cast(Iterator[bytes], gzip.GzipFile(fileobj=buffered) if is_gzip else buffered)
-        number = 0
-        try:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield from _parse(line, f"{path}:{number}", tokenizer, every_answer)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise TraceError(
-                f"{path}:{number + 1}: a gzipped file must be whole, got {error}; copy or compress it again"
-            ) from error
+    bounds = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes or max_bytes", MAX_LINE_BYTES)
+    name = named(path)
+    with file or bounds.opened(path) as opened:
+        for number, line in enumerate(bounds.lines(opened, name), start=1):
+            if line.strip():
+                yield from _parse(line, f"{name}:{number}", tokenizer, every_answer)
 
 
 def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
-        raise TraceError(
-            f"{where}: a line must hold one JSON object in UTF-8, got {shortened(line)} ({error});"
-            " write one object per line"
-        ) from error
+    row = read_row(line, where, TraceError)
     if not isinstance(row, dict):
         raise TraceError(f"{where}: a line must hold one JSON object, got {shortened(row)}; write one object per line")
     segment, meta = row.get("segment"), row.get("meta")

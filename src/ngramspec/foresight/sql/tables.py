@@ -125,10 +125,20 @@ class Tables:
         return found
 
 
-@lru_cache(maxsize=4096)
+_MOST_REMEMBERED = 1000
+"""Characters of a name that is remembered; longer ones are rare, and read anew."""
+
+
 def stems(name: str) -> tuple[str, ...]:
     """The words of a name, once each, without their endings."""
+    return _remembered(name) if len(name) <= _MOST_REMEMBERED else _stems(name)
+
+
+def _stems(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_stem(word) for word in WORDS.findall(name)))
+
+
+_remembered = lru_cache(maxsize=4096)(_stems)
 
 
 def _stem(word: str) -> str:
