@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ngramspec.errors import GuardError, GuardWarning, shortened
+from ngramspec.files.reading import Bounds
 from ngramspec.guards import library
-from ngramspec.guards.files import read_file
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.markers import Marker
 from ngramspec.guards.vocabulary import Vocabulary
+from ngramspec.printing import named
 
 MAX_MARKER = 1000
 """Characters of a marker, for which each token is looked at in each of its places."""
@@ -59,7 +60,19 @@ def grammar_file_text(path: str | Path, limits: Limits) -> str:
         raise GuardError(
             f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[Path(path).suffix]} with its content"
         )
-    return read_file(Path(path), limits)
+    bounds = Bounds("a grammar's file", GuardError, limits.max_source_bytes, "max_source_bytes of limits=Limits(…)")
+    name = named(path)
+    try:
+        with bounds.opened(Path(path)) as file:
+            return bounds.content(file, name).decode()
+    except OSError as error:
+        raise GuardError(f"a grammar's path must be a file's, got {name!r}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise GuardError(f"a grammar's file must be text in UTF-8, got {name!r}: not so at byte {error.start}") from None
+    except ValueError as error:  # a path with a character of code 0, or half a surrogate pair
+        if isinstance(error, GuardError):
+            raise
+        raise GuardError(f"a grammar's path must be a file's, got {name!r}: no file has such a name") from None
 
 
 def check_grammar(text: object) -> None:
