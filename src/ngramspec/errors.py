@@ -18,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
+from ngramspec.printing import printable
+
 MAX_MESSAGE = 2000
 """Characters of a message: a screen. Of a longer one the beginning and the end are kept."""
 END = 600
@@ -29,8 +31,7 @@ def readable(message: object) -> str:
     text = str(message)
     if len(text) > MAX_MESSAGE:
         text = f"{text[: MAX_MESSAGE - END]} … {text[-END:]}"
-    if not text.isprintable():
-        text = "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+    text = printable(text)
     if len(text) > MAX_MESSAGE:
         text = f"{text[: MAX_MESSAGE - END - 3]} … {text[-END:]}"
     return text

@@ -82,12 +82,12 @@ def test_only_regular_files_are_read_and_no_more_than_the_limit(tmp_path: Path) 
     pipe = tmp_path / "pipe.lark"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero"), tmp_path):
-        with pytest.raises(GuardError, match=r"a grammar's file must be a regular file, got|must be a file's, got .*: Is a directory"):
+        with pytest.raises(GuardError, match=r"must be a regular file, got|must be a file's, got .*: Is a directory"):
             Guard.grammar_file(path, VOCABULARY)
     sparse = tmp_path / "sparse.lark"
     with sparse.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(GuardError, match=r"at most 1000000 bytes, got more, .*sparse.lark: raise max_source_bytes of limits="):
+    with pytest.raises(GuardError, match=r"at most 1000000 bytes, got more, .*: raise max_source_bytes of limits="):
         Guard.grammar_file(sparse, VOCABULARY)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ngramspec.errors import MAX_MESSAGE, GuardError, GuardWarning, NgramspecError, did_you_mean, shortened
 from ngramspec.guards import Guard
+from ngramspec.printing import is_shown
 from tests.guards.vocabularies import BYTES
 
 MAKES: Any = Guard
@@ -63,7 +64,7 @@ SOURCES = (
 
 
 def is_readable(message: str) -> bool:
-    return len(message) <= MAX_MESSAGE and message.replace("\n", "").isprintable()
+    return len(message) <= MAX_MESSAGE and all(map(is_shown, message))
 
 
 @pytest.mark.parametrize("name", CONSTRUCTORS)

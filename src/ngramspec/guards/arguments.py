@@ -68,7 +68,9 @@ def grammar_file_text(path: str | Path, limits: Limits) -> str:
     except OSError as error:
         raise GuardError(f"a grammar's path must be a file's, got {name!r}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise GuardError(f"a grammar's file must be text in UTF-8, got {name!r}: not so at byte {error.start}") from None
+        raise GuardError(
+            f"a grammar's file must be text in UTF-8, got {name!r}: not so at byte {error.start}"
+        ) from None
     except ValueError as error:  # a path with a character of code 0, or half a surrogate pair
         if isinstance(error, GuardError):
             raise

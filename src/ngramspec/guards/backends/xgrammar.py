@@ -22,6 +22,9 @@ from ngramspec.guards.workers.pool import Pool, Told
 if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, TokenizerInfo
 
+NO_MEMORY = "std::bad_alloc"
+"""What xgrammar says where it gets no memory."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -167,4 +170,4 @@ def called(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         return call(*arguments, **options)
     except RuntimeError as error:
         words = str(error).partition("\n")[0]
-        raise (MemoryError() if words == "std::bad_alloc" else BackendError(words)) from error
+        raise (MemoryError() if words == NO_MEMORY else BackendError(words)) from error

@@ -11,7 +11,7 @@ import numpy as np
 from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
 from ngramspec.guards.backends.pace import Pace
-from ngramspec.guards.backends.xgrammar import arguments_of, called, make_tokenizer
+from ngramspec.guards.backends.xgrammar import NO_MEMORY, arguments_of, called, make_tokenizer
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
@@ -45,7 +45,7 @@ def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
     compiled = _compiled(prepared)
     for choose in (min, Random(7).choice):
         _play(compiled, choose, Pace(most_seconds))
-    return str(compiled.serialize_json()).encode(), []
+    return str(called(compiled.serialize_json)).encode(), []
 
 
 def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: Pace) -> None:
@@ -68,6 +68,8 @@ def _compiled(prepared: Source) -> CompiledGrammar:
         raise
     except Exception as error:  # of many kinds: whatever it is, it is said to whoever asked
         words = _SOURCE_PLACE.sub("", str(error).partition("\n")[0])
+        if words == NO_MEMORY:
+            raise MemoryError from error
         raise BackendError(words or type(error).__name__) from error
     return compiled
 
