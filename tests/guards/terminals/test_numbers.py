@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers
@@ -26,7 +26,12 @@ def terminal_of(description: Numbers) -> Terminal | None:
 @given(st.data())
 def test_a_numeral_is_matched_if_and_only_if_its_value_is_as_described(data: st.DataObject) -> None:
     description = data.draw(descriptions())
-    matched = Matched(terminal_of(description))
+    try:
+        matched = Matched(terminal_of(description))
+    except NotSayableError:  # a step and another that must not go into it may be too much for llguidance
+        assert description.multiple_of or description.not_multiple_of
+        assume(False)
+        raise
     for _ in range(20):
         numeral = data.draw(numerals(description))
         expected = description.is_spelled(numeral) and description.hold(Fraction(numeral))

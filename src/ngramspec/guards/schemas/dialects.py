@@ -1,8 +1,7 @@
-r"""Patterns of ECMA-262 in the dialects of the backends: Rust's regex crate, and xgrammar's own.
+"""Patterns of ECMA-262 in xgrammar's dialect, which shares most of their letters and not their meaning.
 
-The dialects share most of their letters and not their meaning: in Rust `[a&&b]` and `[[0-9]a]` are set operations,
-`\a` is a bell, `.` takes carriage returns, `\s` leaves out a byte order mark, and `{` needs an escape. xgrammar takes
-a pattern for all of a string, skips over anchors and lookaround, and does not escape what JSON has to.
+xgrammar takes a pattern for all of a string, skips over anchors and lookaround, does not escape what JSON has to, and
+counts modulo 2^32. (For llguidance patterns are terminals: `terminals/`.)
 """
 
 import re
@@ -20,13 +19,12 @@ LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
 class Dialect:
     """How letters are written, and those that a class leaves out.
 
-    spaces: what `\\s` can stand for. has_nested: whether a class may hold another one.
+    spaces: what `\\s` can stand for.
     """
 
     letter: Callable[[str], str]
     left_out: Callable[[str], str]
-    spaces: str = SPACES
-    has_nested: bool = True
+    spaces: str
 
     def said(self, token: Token) -> str:
         """A token in this dialect; raises PatternError for what it does not have."""
@@ -49,7 +47,7 @@ class Dialect:
 
     def inner(self, text: str) -> str:
         """A set inside of a class."""
-        if text.startswith("[") and not self.has_nested:
+        if text.startswith("["):
             raise PatternError("\\S inside of a class")
         return text
 
@@ -95,55 +93,6 @@ UNSAFE = '"\\'
 """What JSON escapes, and may lie inside of a range."""
 
 
-def _rust_letter(letter: str) -> str:
-    if letter.isalnum() and letter.isascii():
-        return letter
-    if not letter.isprintable() or ord(letter) > 126:
-        return f"\\x{{{ord(letter):X}}}"
-    return f"\\{letter}" if letter in "][(){}.*+?^$|\\-&~#" else letter
-
-
-RUST = Dialect(_rust_letter, _rust_letter)
-
-
-def in_rust(pattern: str) -> str:
-    """`pattern` with the same meaning in the dialect of Rust's regex crate, as llguidance reads it.
-
-    Raises PatternError for what no finite automaton does: looking around, and references back.
-    """
-    tokens = list(tokens_of(pattern))
-    if {Token("letter", "\0"), Token("or", "|")} <= set(tokens):
-        raise PatternError("the letter U+0000 in a choice, which llguidance might join to a class")
-    return "".join(map(_in_rust, tokens))
-
-
-def _in_rust(token: Token) -> str:
-    """llguidance 1.9.1 takes a class with all control characters for one that holds `"` and `\\` as well. So where it
-    does not hold them, U+0000 is left out: what no model writes is lost, and what does not fit is not written."""
-    said = RUST.said(token)
-    if token.kind not in ("set", "class"):
-        return said
-    held = _held(token)
-    return said if held is not None and ("\0" not in held or held == {"\0", *UNSAFE}) else f"[{said}--\\x{{0}}]"
-
-
-def _held(token: Token) -> set[str] | None:
-    """Those of U+0000, `"` and `\\` that a set or a class holds; None where only Unicode's tables know."""
-    known = {"\0", *UNSAFE}
-    atoms = [token] if token.kind == "set" else list(atoms_of(token.value.removeprefix("^")))
-    held: set[str] = set()
-    for index, atom in enumerate(atoms):
-        if atom.kind == "set" and atom.value[0] in "pP":
-            return None
-        if atom.kind == "set":
-            held |= known if atom.value in "DSW" else set()
-        elif atom.kind == "dash" and 0 < index < len(atoms) - 1:
-            held |= {letter for letter in known if atoms[index - 1].value <= letter <= atoms[index + 1].value}
-        else:
-            held |= known & {atom.value}
-    return known - held if token.value.startswith("^") else held
-
-
 def _xgrammar_letter(letter: str) -> str:
     if letter in UNSAFE or letter < " ":
         raise PatternError(f"the letter {letter!r}, which xgrammar does not escape in JSON")
@@ -156,7 +105,7 @@ def _quoted(letter: str) -> str:
     return f"\\{letter}" if letter in "][(){}.*+?^$|\\-/" else letter
 
 
-XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACES if letter >= " "), has_nested=False)
+XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACES if letter >= " "))
 
 
 def in_xgrammar(pattern: str) -> str:
