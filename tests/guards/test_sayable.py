@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from ngramspec.errors import GuardError, UnsupportedError
-from ngramspec.guards import Guard
+from ngramspec.guards import Guard, Limits
 from tests.guards.vocabularies import BYTES
 
 NUMBER, STRING, NULL = {"type": "number"}, {"type": "string"}, {"type": "null"}
+PATIENT = Limits(max_seconds=300)
 OPEN_NAMES = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 # Of each: the schema, valid texts and invalid ones. Keys come in the order in which they are declared.
@@ -151,7 +152,7 @@ def test_a_discriminated_union_may_have_any_number_of_members(number: int) -> No
          "required": ["kind"], "additionalProperties": False}
         for index in range(number)
     ]  # fmt: skip
-    guard = Guard.json_schema({"oneOf": members}, BYTES)
+    guard = Guard.json_schema({"oneOf": members}, BYTES, limits=PATIENT)
     last = number - 1
     assert guard.accepts(f'{{"kind": "k{last}", "x{last}": 1}}')
     assert not guard.accepts(f'{{"kind": "k{last}", "x0": 1}}')
@@ -163,7 +164,7 @@ def test_a_discriminated_union_may_have_any_number_of_members(number: int) -> No
 def test_optional_properties_may_be_many(number: int, rest: dict[str, Any]) -> None:
     names = [f"p{index}" for index in range(number)]
     schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}, **rest}
-    guard = Guard.json_schema(schema, BYTES)
+    guard = Guard.json_schema(schema, BYTES, limits=PATIENT)
     assert guard.accepts(json.dumps(dict.fromkeys(names[:: number // 20], 1)))
     assert not guard.accepts(f'{{"{names[2]}": 1, "{names[1]}": 1}}')
     assert not guard.accepts(f'{{"{names[-1]}": 1, "{names[-1]}": 1}}')
