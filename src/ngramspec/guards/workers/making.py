@@ -56,6 +56,9 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
     except (GuardError, BackendError) as error:
         message = _on_a_screen(str(error)) if isinstance(error, BackendError) else str(error)
         return [json.dumps({"name": type(error).__name__, "message": message}).encode(), b""]
+    except RecursionError:
+        message = f"a {source.kind} must lead less far from one part into the next: nest it less, with fewer references"
+        return [json.dumps({"name": "GuardError", "message": message}).encode(), b""]
     except MemoryError:
         return [json.dumps({"name": "MemoryError", "message": ""}).encode(), b""]
     except Exception:

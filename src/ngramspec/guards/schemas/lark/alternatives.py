@@ -28,6 +28,8 @@ MAX_STEPS = 200_000
 that can be said take at most 2 016."""
 MAX_DEPTH = 4
 """How far into members and items it is looked whether anything fits."""
+MAX_LOOKS = 8
+"""How often one such look leads to another one, by way of what is put together for it."""
 
 
 _EVERYTHING = frozenset(UNITS.values())
@@ -69,6 +71,7 @@ class Alternatives:
         self._active: set[tuple[int, bool, str]] = set()
         self._failed: set[tuple[int, bool, str]] = set()
         self._steps = 0
+        self._num_looks = 0
 
     def goal(self, schema: Schema, is_positive: bool = True) -> Goal:
         """The goal that `schema` is fitted, or is not."""
@@ -101,6 +104,13 @@ class Alternatives:
                 found = self.both(found, self._one(number, is_positive, kind))
             self._of_goal[key] = found
         return self._of_goal[key]
+
+    def known(self, goal: Goal, kind: str) -> list[Shape] | None:
+        """As `of`; None where they depend on what is being looked at, or are too many."""
+        try:
+            return self.of(goal, kind)
+        except (_CircleError, TooManyError):
+            return None
 
     def of_schema(self, schema: Schema, is_positive: bool, kind: str) -> list[Shape]:
         """The alternatives of one schema, or of its opposite."""
@@ -142,9 +152,10 @@ class Alternatives:
 
     def is_empty(self, goal: Goal, depth: int = MAX_DEPTH) -> bool:
         """Whether nothing fits `goal`, as far as that shows not too deep inside."""
-        if goal in self._empty or not depth:
+        if goal in self._empty or not depth or self._num_looks == MAX_LOOKS:
             return self._empty.get(goal, False)
         self._empty[goal] = False  # while it is looked at, for it may lead to itself
+        self._num_looks += 1
         try:
             self._empty[goal] = all(self.is_void(shape, depth - 1) for kind in UNITS for shape in self.of(goal, kind))
         except _CircleError:
@@ -152,6 +163,8 @@ class Alternatives:
             return False
         except TooManyError:  # nobody knows; whoever needs the alternatives themselves is told
             return False
+        finally:
+            self._num_looks -= 1
         return self._empty[goal]
 
     def is_void(self, shape: Shape, depth: int = MAX_DEPTH) -> bool:

@@ -23,8 +23,8 @@ class Numbering:
 
     def of(self, schema: Schema) -> int:
         """The number of `schema`."""
-        if isinstance(schema, bool):
-            return TRUE if schema else FALSE
+        if isinstance(schema, bool) or not schema:  # what asks nothing holds for all
+            return FALSE if schema is False else TRUE
         known = self._known.get(id(schema))
         if known is not None and known[0] is schema:
             return known[1]

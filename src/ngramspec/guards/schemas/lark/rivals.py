@@ -64,7 +64,10 @@ def _values(ways: Alternatives, goal: Goal) -> Tags | None:
         return None
     found: Tags = frozenset()
     for kind in UNITS:
-        for shape in ways.of(goal, kind):
+        shapes = ways.known(goal, kind)
+        if shapes is None:
+            return None
+        for shape in shapes:
             listed = _listed(shape)
             if listed is None:
                 return None
