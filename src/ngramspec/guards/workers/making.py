@@ -55,7 +55,8 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
         made, notes = _made(source, backend, build)
     except (GuardError, BackendError) as error:
         message = _on_a_screen(str(error)) if isinstance(error, BackendError) else str(error)
-        return [json.dumps({"name": type(error).__name__, "message": message}).encode(), b""]
+        kind = next(kind for kind in (BackendError, UnsupportedError, GuardError) if isinstance(error, kind))
+        return [json.dumps({"name": kind.__name__, "message": message}).encode(), b""]
     except RecursionError:
         message = f"a {source.kind} must lead less far from one part into the next: nest it less, with fewer references"
         return [json.dumps({"name": "GuardError", "message": message}).encode(), b""]
