@@ -174,7 +174,7 @@ def test_optional_properties_may_be_many(number: int, rest: dict[str, Any]) -> N
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "different items of an open list": (
         {"properties": {"a": {"type": "array", "items": STRING, "uniqueItems": True}}},
-        "'uniqueItems' at /properties/a/uniqueItems", "list their values in an enum",
+        "'uniqueItems' at /properties/a/uniqueItems", "list the items in an enum",
     ),
     "two members of open names": (
         {"items": {**OPEN_NAMES, "minProperties": 2}}, "'minProperties' at /items/minProperties", "list the names",

@@ -18,7 +18,7 @@ MAX_LISTED = 60
 """Values that are told apart."""
 MAX_COMPARED = 8
 """Items that are compared pair by pair."""
-OPEN_LIST = "whether two items are equal can only be told where the items are listed: list their values in an enum"
+OPEN_LIST = "whether two items are equal can be told of listed ones only"
 
 
 def bodies_of(shape: Items, context: Context) -> Iterator[Body]:

@@ -27,13 +27,31 @@ from ngramspec.guards.schemas.trees import Choice, End, Look, Repeat, Sequence, 
 
 MAX_WAYS = 2_000
 """Pieces that are followed; alternatives with assertions multiply."""
+MAX_ASSERTIONS = 100
+"""Each is followed inside of the one before it."""
 MAX_UNROLLED = 8
 """Repetitions of what holds assertions that are written out."""
 
 
 def language_of(pattern: str) -> Language:
     """The texts in which `pattern` finds a match; raises PatternError for what is not regular, or not said here."""
-    return _Follower().all(tree_of(pattern))
+    tree = tree_of(pattern)
+    if _num_assertions(tree) > MAX_ASSERTIONS:
+        raise PatternError(f"more than {MAX_ASSERTIONS} assertions")
+    return _Follower().all(tree)
+
+
+def _num_assertions(tree: Tree) -> int:
+    match tree:
+        case Look(part):
+            return 1 + _num_assertions(part)
+        case Start() | End():
+            return 1
+        case Sequence(parts) | Choice(parts):
+            return sum(map(_num_assertions, parts))
+        case Repeat(part):
+            return _num_assertions(part)
+    return 0
 
 
 def _has_assertions(tree: Tree) -> bool:
