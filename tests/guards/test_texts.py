@@ -63,7 +63,7 @@ def test_half_a_surrogate_pair_is_no_text(backend: Backend) -> None:
         lambda text: Guard.regex("a", BYTES, backend=backend).between("<", text),
     ]
     for make in makers:
-        with pytest.raises(GuardError, match="must be text, got half a surrogate pair at"):
+        with pytest.raises(GuardError, match="must be text, got half a surrogate pair"):
             make("\ud800")
 
 

@@ -220,7 +220,7 @@ def test_the_folder_of_the_script_and_the_current_one_are_not_on_a_workers_path(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), "relative", str(ROOT)])
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script.py"))
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script.py"), raising=False)
     assert [str(ROOT)] == processes._path()
 
 

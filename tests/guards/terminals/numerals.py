@@ -48,7 +48,15 @@ class Numbers:
             return True
         if self.multiple_of or self.not_multiple_of or self.is_integer is False:
             return False
-        return not any(self.bounds) or NORMALISED.fullmatch(numeral) is not None
+        return self.is_sign_enough(numeral.startswith("-")) or NORMALISED.fullmatch(numeral) is not None
+
+    def is_sign_enough(self, is_negative: bool) -> bool:
+        """Whether no bound asks more of such a number than its sign."""
+        sign = -1 if is_negative else 1
+        lows = [sign * bound for bound in (self.minimum, self.exclusive_minimum) if bound is not None]
+        highs = [sign * bound for bound in (self.maximum, self.exclusive_maximum) if bound is not None]
+        inner, outer = (highs, lows) if is_negative else (lows, highs)
+        return not outer and all(bound <= 0 for bound in inner)
 
 
 def value_of(numeral: str) -> Fraction:

@@ -136,9 +136,9 @@ def _listed(lark: str, schemas: Mapping[str, str]) -> str:
 
 MAX_PIECE = 16
 """Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
-MAX_UNMASKED, LEAST_UNMASKED = 32, 2
-"""Bytes that are read without a mask, and where that has failed. With each mask llguidance may make so many expressions
-anew; without one it comes to refuse what it cannot pay for."""
+UNMASKED = 2
+"""Bytes that are read without a mask where it has failed to read them at once. With each mask it may make so many
+expressions anew; without one it comes to refuse what it cannot pay for."""
 
 LOOK_BYTES = 4
 """By so much each part of a token that is read on trial is longer than the one before."""
@@ -200,7 +200,7 @@ class LLGuidanceMatcher(Matcher):
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
         self._inner = compiled.copy()
-        self._unmasked = MAX_UNMASKED
+        self._is_second_try = False
         self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
 
@@ -223,22 +223,27 @@ class LLGuidanceMatcher(Matcher):
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
-        pushed, renewed, size = 0, 0, 1
+        pushed, masked, size = 0, -1, 1
         while pushed < len(known):
-            if pushed >= renewed:
-                self._pace.mask(self._inner.compute_bitmask)
-                self._check()
-                renewed = pushed + self._unmasked
-            piece = known[pushed : pushed + min(size, self._unmasked)]
+            if self._is_second_try and pushed - masked >= UNMASKED:
+                self._renew()
+                masked = pushed
+            piece = known[pushed : pushed + (min(size, UNMASKED) if self._is_second_try else size)]
             taken = self._pace.step(len(piece), self._inner.try_consume_tokens, piece)
             self._check()
             pushed += taken
-            if taken < len(piece):  # no text goes on so, or the automaton is full; only a mask tells which
-                self._inner.compute_bitmask()
-                self._check()
-                break
+            if taken < len(piece):
+                if masked == pushed:
+                    break  # no text goes on so
+                self._renew()  # or the automaton is full, or all is spent: a mask tells, and gives more
+                masked = pushed
             size = 1 if self._pace.is_watched else min(2 * size, MAX_PIECE)
         return pushed
+
+    def _renew(self) -> None:
+        """A mask, for llguidance then has as much to spend on the text as at its beginning."""
+        self._pace.mask(self._inner.compute_bitmask)
+        self._check()
 
     def _look_at(self, text: bytes) -> None:
         """Read longer and longer parts of a token on trial, so that a slow one is known before it is read at once."""
@@ -262,7 +267,7 @@ class LLGuidanceMatcher(Matcher):
 
     def _restart(self) -> None:
         self._inner = self._compiled.copy()
-        self._unmasked = LEAST_UNMASKED
+        self._is_second_try = True
 
     def _check(self) -> None:
         if self._inner.is_error():

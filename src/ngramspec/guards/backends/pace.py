@@ -15,10 +15,10 @@ from ngramspec.guards.types import BackendError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MASK_SHARE = 10
+MASK_SHARE = 50
 """A mask may take so many times what a token may: other threads go on meanwhile."""
 SLOW_SHARE = 20
-"""A token is slow whose bytes take more than this part of a step's time each."""
+"""A token is slow whose bytes take more than this part of a step's time each, where other threads wait for it."""
 BRISK_SHARE = 400
 """A token is looked at before it is read where the last one took more than this part of a step's time for a byte."""
 SHORT = 16
@@ -30,9 +30,10 @@ MOST_SLOW = 3
 class Pace:
     """Looks at the clock, for one matcher."""
 
-    def __init__(self, most_seconds: float) -> None:
-        """most_seconds: for a token."""
+    def __init__(self, most_seconds: float, slow_share: int = SLOW_SHARE) -> None:
+        """most_seconds: for a token. slow_share: the part of it that each byte of a token may take."""
         self._most_seconds = most_seconds
+        self._slow_share = slow_share
         self._num_slow = 0
         self._byte_seconds = 0.0
         self.is_watched = False
@@ -45,7 +46,7 @@ class Pace:
         answer = call(*arguments, **options)
         seconds = clock() - start
         self._byte_seconds = seconds / num_bytes
-        if seconds <= num_bytes * self._most_seconds / SLOW_SHARE:
+        if seconds <= num_bytes * self._most_seconds / self._slow_share:
             self.is_watched, self._num_slow = False, 0
         elif not self.is_watched:
             self.is_watched = True

@@ -22,6 +22,8 @@ from ngramspec.guards.workers.pool import Pool, Told
 if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, TokenizerInfo
 
+SLOW_SHARE = 1
+"""A byte may take all of a step's time: xgrammar lets other threads go on meanwhile."""
 NO_MEMORY = "std::bad_alloc"
 """What xgrammar says where it gets no memory."""
 
@@ -115,7 +117,7 @@ class XGrammarMatcher(Matcher):
 
         super().__init__(compiled.vocabulary, eos_tokens)
         self._inner = called(GrammarMatcher, compiled.grammar)
-        self._pace = Pace(compiled.limits.max_step_seconds)
+        self._pace = Pace(compiled.limits.max_step_seconds, SLOW_SHARE)
 
     def _mask(self, row: BitmaskArray) -> None:
         if not self._pace.mask(called, self._inner.fill_next_token_bitmask, row[None]):

@@ -11,7 +11,7 @@ import numpy as np
 from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
 from ngramspec.guards.backends.pace import Pace
-from ngramspec.guards.backends.xgrammar import NO_MEMORY, arguments_of, called, make_tokenizer
+from ngramspec.guards.backends.xgrammar import NO_MEMORY, SLOW_SHARE, arguments_of, called, make_tokenizer
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
@@ -21,8 +21,8 @@ from ngramspec.guards.workers.making import answered, asked
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
 """The time, and the place in xgrammar's own source, before what it has to say."""
 
-PLAY_SECONDS = 0.05
-"""For a text that is read on trial, on this thread's clock."""
+PLAY_SECONDS, PLAY_TOKENS = 0.5, 64
+"""For a text that is read on trial: at most so long, on this thread's clock, and at most so many tokens."""
 
 _compilers: list[GrammarCompiler] = []
 
@@ -44,7 +44,7 @@ def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
         check_gbnf(prepared.text)
     compiled = _compiled(prepared)
     for choose in (min, Random(7).choice):
-        _play(compiled, choose, Pace(most_seconds))
+        _play(compiled, choose, Pace(most_seconds, SLOW_SHARE))
     return str(called(compiled.serialize_json)).encode(), []
 
 
@@ -53,7 +53,9 @@ def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: P
     matcher = called(GrammarMatcher, compiled)
     row = np.zeros((1, -(-compiled.tokenizer_info.vocab_size // 32)), np.int32)
     until = thread_time() + PLAY_SECONDS
-    while thread_time() < until:
+    for _ in range(PLAY_TOKENS):
+        if thread_time() > until:
+            return
         is_bound = pace.mask(called, matcher.fill_next_token_bitmask, row)
         allowed = np.flatnonzero(unpacked(row[0])[: compiled.tokenizer_info.vocab_size]).tolist() if is_bound else [0]
         if not allowed or not pace.step(1, called, matcher.accept_token, choose(allowed)):

@@ -10,6 +10,7 @@ counted. Of powers of 2 and 5 only the last digits are: what was read before k d
 of the divisor without its factors 2^k and 5^k.
 """
 
+from collections.abc import Sequence
 from math import gcd
 
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
@@ -41,7 +42,7 @@ def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_mu
         return found if is_multiple else Terminal(f"~{found}", found.helpers)
     asked = MOST_DIGITS if num_digits is None else min(num_digits, MOST_DIGITS)
     counted = asked
-    while (1 + has_point) * num_counted(divisor, counted) > MAX_COUNTED:
+    while (1 + has_point) * num_counted(divisor, counted, is_multiple) > MAX_COUNTED:
         counted -= 1
     if counted < min(asked, LEAST_DIGITS):
         raise NotSayableError(f"the remainders of {divisor} are too many, to tell them apart over {asked} digits")
@@ -72,14 +73,28 @@ def num_last_digits(divisor: int) -> int:
     return length
 
 
-def num_counted(divisor: int, num_digits: int) -> int:
+def num_counted(divisor: int, num_digits: int, is_multiple: bool = True) -> int:
     """How many terminals it takes to count so many digits."""
-    return sum(_num_remainders(divisor, left) for left in range(num_digits + 1))
+    return sum(len(_remainders(divisor, left, is_multiple)) for left in range(num_digits + 1))
 
 
 def _num_remainders(divisor: int, left: int) -> int:
     """How many remainders differ, where so many digits are still to come, and no fewer."""
     return divisor // gcd(divisor, 10**left)
+
+
+def _remainders(divisor: int, left: int, is_multiple: bool) -> Sequence[int]:
+    """Those of them after which so many digits can make a multiple, or can make none.
+
+    Digits of the value x make one of the remainder r if r · 10^left + x is a multiple, so x is one of the common
+    divisor of both, and r is -x divided by 10^left.
+    """
+    most = _num_remainders(divisor, left)
+    common = divisor // most
+    if not is_multiple or 10**left // common >= most:
+        return range(most)
+    inverse = pow(10**left // common, -1, most)
+    return [-value * inverse % most for value in range(10**left // common)]
 
 
 def _name(place: str, divisor: int, is_multiple: bool, left: int, remainder: int) -> str:
@@ -97,7 +112,7 @@ def _nodes(
     """
     found = dict(pointed or {})
     for left in range(num_digits + 1):
-        for remainder in range(_num_remainders(divisor, left)):
+        for remainder in _remainders(divisor, left, is_multiple):
             can_end = (left == 0 or gcd(divisor, 10) == 1) and (remainder == 0) == is_multiple
             ways = [ENDS[place]] if can_end else []
             digits: dict[str, str] = {}
