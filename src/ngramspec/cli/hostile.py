@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from ngramspec.cli.render import WRONG, printable
+from ngramspec.cli.render import WRONG
+from ngramspec.printing import printable
 from ngramspec.testing.hostile import Campaign, Outcome, Result
 
 
