@@ -198,7 +198,7 @@ def test_the_table_of_schemas_is_one_command(tmp_path: Path) -> None:
     rows = [
         {"id": "right", "schema": {"type": "integer"}, "valid": [1], "invalid": ["1"]},
         {"id": "respelled", "schema": ordered, "valid": [{"b": [{"x": 1.0}], "a": 1.0}], "invalid": [{"c": 1}]},
-        {"id": "refused", "schema": {"contains": {"const": 1}}, "valid": [[1]], "invalid": [[2]]},
+        {"id": "refused", "schema": {"uniqueItems": True}, "valid": [[1]], "invalid": [[2, 2]]},
         {"id": "mislabelled", "schema": {"type": "integer"}, "valid": ["1"], "invalid": [1]},
     ]
     path = tmp_path / "rows.jsonl"

@@ -136,6 +136,7 @@ def test_a_lock_may_be_made_while_another_one_is_held_and_a_fork_waits_for_that(
                 with forking.lock():
                     made[0] += 1
                 half_done[0] = False
+            time.sleep(0.001)  # a lock is not fair: without it the fork may wait in vain
 
     thread = threading.Thread(target=make)
     thread.start()

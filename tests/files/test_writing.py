@@ -6,8 +6,8 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -199,11 +199,8 @@ def test_many_writers_of_one_file_leave_one_file(path: Path) -> None:
         for _ in range(30):
             replace(path, [b"%d" % number] * 1000)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        assert [None] * 4 == list(threads.map(write, range(4)))
     assert [path.name] == names(path)
     assert path.read_bytes() in {b"%d" % number * 1000 for number in range(4)}
 

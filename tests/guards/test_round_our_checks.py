@@ -121,3 +121,22 @@ def test_a_token_by_its_number_is_one_of_the_vocabularys_and_an_end_of_sequence_
 def test_a_list_of_grammars_is_no_grammar() -> None:
     with pytest.raises(GuardError, match=r"a grammar must have rules, .*: call Guard.json_schema"):
         Guard.grammar('{"grammars": [{"json_schema": {"uniqueItems": true}}]}', BYTES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'root ::= Regex # x\n ("a+")\n',
+        "root ::= Token # c\n\n (65)\n",
+        'root ::= "a" (= "b")\n',
+        'root ::= "a" ( # x\n ! "b")\n',
+    ],
+)
+def test_what_xgrammar_has_beyond_grammars_is_refused_whatever_stands_between(text: str) -> None:
+    with pytest.raises(UnsupportedError, match=r"got .* in line 1, and .*: write rules of texts, sets and names"):
+        Guard.grammar(text, BYTES, backend="xgrammar")
+
+
+def test_signs_inside_of_texts_and_sets_are_no_looking_ahead() -> None:
+    guard = Guard.grammar('root ::= [(=]+ "(=" # (= x\n', BYTES, backend="xgrammar")
+    assert guard.accepts("(=((=")

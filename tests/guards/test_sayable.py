@@ -219,3 +219,28 @@ def test_whitespace_is_as_it_was_asked_for(whitespace: Any, right: list[str], wr
     guard = Guard.json_schema(schema, BYTES, whitespace=whitespace)
     assert [True] * len(right) == [guard.accepts(text) for text in right]
     assert [False] * len(wrong) == [guard.accepts(text) for text in wrong]
+
+
+def test_items_that_all_differ_are_asked_for_only_as_far_as_there_are_values() -> None:
+    few = {"type": "array", "uniqueItems": True, "items": {"enum": [1, 2]}, "minItems": 3}
+    with pytest.raises(GuardError, match="a schema must leave something to generate"):
+        Guard.json_schema(few, BYTES)
+    schema = {"type": "object", "properties": {"x": few, "y": {"type": "integer"}}, "additionalProperties": False}
+    guard = Guard.json_schema(schema, BYTES)
+    assert [True, True, False] == [guard.accepts(text) for text in ("{}", '{"y":1}', '{"x":[1,2,1]}')]
+    assert len('{"') == guard.legal_head('{"x":[1,2')
+
+
+def test_items_of_several_kinds_that_may_use_up_a_later_one_s_values_are_refused_by_name() -> None:
+    prefix = {"type": "array", "uniqueItems": True, "prefixItems": [{"enum": [1, 2]}, {"const": 1}], "minItems": 2}
+    with pytest.raises(UnsupportedError, match=r"'uniqueItems' at /uniqueItems .*no value is left"):
+        Guard.json_schema({**prefix, "items": {"enum": [1, 2]}}, BYTES)
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32, 2**63, 10**30])
+def test_more_than_any_text_has_is_no_bound(number: int) -> None:
+    schema = {"type": "object", "properties": {"s": {"type": "string", "maxLength": number}}, "maxProperties": number}
+    assert Guard.json_schema(schema, BYTES).accepts('{"s":"abc"}')
+    assert Guard.json_schema({"type": "array", "maxItems": number}, BYTES).accepts("[1]")
+    with pytest.raises(UnsupportedError, match=r"'minLength' at /minLength \(no text is as long"):
+        Guard.json_schema({"type": "string", "minLength": number}, BYTES)

@@ -15,7 +15,7 @@ import pytest
 import ngramspec
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Limits
-from ngramspec.guards.backends import llguidance
+from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.backends.llguidance import options_of
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
@@ -28,6 +28,7 @@ from tests.guards.vocabularies import BYTES
 SLOW = "(" * 1_000_000
 """llguidance takes far more than ten seconds for this regex."""
 ROOT = Path(ngramspec.__file__).parents[1]
+POOLS: dict[Backend, Pool] = {"llguidance": llguidance._POOL, "xgrammar": xgrammar._POOL}
 
 
 def asked(pool: Pool, pattern: str, limits: Limits = Limits()) -> str:  # noqa: B008 (frozen)
@@ -236,7 +237,7 @@ def test_a_worker_ends_with_its_parent_whatever_ends_that(work: str, tmp_path: P
     code = f"""
 import os, signal, threading, time
 from ngramspec.guards import Guard, Vocabulary
-from ngramspec.guards.backends import llguidance
+from ngramspec.guards.backends import llguidance, xgrammar
 V = Vocabulary([bytes([byte]) for byte in range(256)])
 Guard.regex("b", V)
 print(llguidance._POOL._all[0]._process.pid, flush=True)
@@ -294,3 +295,16 @@ def test_no_more_than_so_many_workers_run_at_once(pool: Pool) -> None:
         counts = list(threads.map(lambda index: (asked(pool, f"a{index}"), len(pool._all))[1], range(40)))
     assert max(counts) <= pool.most
     assert 1.0 == pools.FAIR_SECONDS
+
+
+@pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
+def test_a_worker_that_dies_while_nobody_asks_is_started_again_and_leaves_no_descriptor(backend: Backend) -> None:
+    Guard.regex("before", BYTES, backend=backend)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(2):
+        for process in POOLS[backend]._idle:
+            assert process._process is not None
+            process._process.kill()
+            process._process.wait()
+        assert Guard.regex(f"after{number}", BYTES, backend=backend).accepts(f"after{number}")
+    assert before == len(os.listdir("/proc/self/fd"))

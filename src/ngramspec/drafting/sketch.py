@@ -21,6 +21,9 @@ _SIZE = 256
 _SAMPLED = np.uint64(8)
 """Of a short prompt every so-manyth n-gram does."""
 
+_MOST = 2**31 - 1
+"""Prompts that are counted."""
+
 
 class Sketches:
     """For n-grams of prompts, where the answer of the latest prompt with it begins, and how many prompts had it."""
@@ -36,7 +39,7 @@ class Sketches:
     def add(self, grams: Sequence[int], place: int) -> None:
         """Note that the answer to the prompt of which `sketch` made `grams` begins at `place`."""
         for gram in grams:
-            self._places[gram] = place, self._places.get(gram, (0, 0))[1] + 1
+            self._places[gram] = place, min(self._places.get(gram, (0, 0))[1] + 1, _MOST)
 
     def most_similar(self, grams: Sequence[int]) -> int:
         """The place noted for the prompt that shares most with these; -1 where none shares anything."""

@@ -53,8 +53,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
     try:
         with open(beside, "xb", opener=_private) as file:
             identity.append(_identity(os.fstat(file.fileno())))
-            _lock(file)
-            if not _is_at(beside, identity):
+            if not _is_locked(file) or not _is_at(beside, identity):
                 return False
             file.writelines(parts)
             file.flush()
@@ -120,11 +119,16 @@ _private = partial(os.open, mode=0o600)
 """Opens a new file. No function of ours: an interrupt in it could come when nobody else knows the descriptor yet."""
 
 
-def _lock(file: BinaryIO) -> None:
-    """Tell others that this file is being written, where the file system can."""
+def _is_locked(file: BinaryIO) -> bool:
+    """Tell others that this file is being written, where the file system can; False where one of them was first."""
     if fcntl is not None:
-        with suppress(OSError):
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # whoever has it is about to take the file away
+            return False
+        except OSError:  # nothing is locked here, and nothing is taken away
+            return True
+    return True
 
 
 def _clear(target: Path) -> None:

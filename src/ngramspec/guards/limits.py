@@ -7,6 +7,10 @@ MIN_STACK_BYTES, MAX_STACK_BYTES = 256 << 10, 1 << 30
 """Of a thread: what Python needs by itself, and what a process can well spare."""
 
 
+MOST = 1 << 62
+"""Of any limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What may be spent on one source. An error that comes of a limit names its field.
@@ -37,7 +41,7 @@ class Limits:
         for field in fields(self):
             value = getattr(self, field.name)
             is_number = isinstance(value, Real if field.type is float else int) and not isinstance(value, bool)
-            if not (is_number and 0 < value < float("inf")):
+            if not (is_number and 0 < value <= MOST):
                 kind = "number" if field.type is float else "whole number"
                 raise ValueError(f"{field.name} must be a positive {kind}, got {value!r}")
         if not MIN_STACK_BYTES <= self.max_stack_bytes <= MAX_STACK_BYTES:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 MASK_SHARE = 50
 """A mask may take so many times what a token may: other threads go on meanwhile."""
-SLOW_SHARE = 20
+SLOW_SHARE = 5
 """A token is slow whose bytes take more than this part of a step's time each, where other threads wait for it."""
 BRISK_SHARE = 400
 """A token is looked at before it is read where the last one took more than this part of a step's time for a byte."""
@@ -53,7 +53,7 @@ class Pace:
         else:
             self._num_slow += 1
             if seconds > self._most_seconds or self._num_slow == MOST_SLOW:
-                raise self._too_slow(f"{1000 * seconds / num_bytes:.1f} ms for a byte")
+                raise self._too_slow(f"{1000 * seconds / num_bytes:.1f} ms for each of {num_bytes} bytes")
         return answer
 
     def needs_look(self, num_bytes: int) -> bool:

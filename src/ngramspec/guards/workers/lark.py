@@ -30,7 +30,10 @@ _SETTINGS = {
 _EVERYWHERE = ("stop", "stop_capture", "temperature")
 
 _OWN = ("TagDispatch", "TokenTagDispatch", "Token", "ExcludeToken", "Regex", "Substring", "JSONSchema", "Lark")
-_CALLS = re.compile(r'"(?:[^"\\\n]|\\.)*"|\[(?:[^]\\\n]|\\.)*\]|#[^\n]*|\b({})\s*\('.format("|".join(_OWN)))
+_BLANK = r"(?:\s|#[^\n]*\n)*+"
+_CALLS = re.compile(
+    rf'"(?:[^"\\\n]|\\.)*"|\[(?:[^]\\\n]|\\.)*\]|#[^\n]*|\b({"|".join(_OWN)}){_BLANK}\(|\({_BLANK}(=|!)'
+)
 
 
 @dataclass(slots=True)
@@ -80,9 +83,12 @@ def read_lark(text: str, backend: Backend) -> Lark:
 def check_gbnf(text: str) -> None:
     """Raise UnsupportedError for what xgrammar's GBNF has beyond grammars, and no check of ours reads."""
     for match in _CALLS.finditer(text):
+        place, instead = match.start(), "write rules of texts, sets and names"
         if match[1] is not None:
             reason = "it is xgrammar's own, and none of our checks reads it"
-            raise _refused(text, match.start(), f"{match[1]}(…)", reason, "write rules of texts, sets and names")
+            raise _refused(text, place, f"{match[1]}(…)", reason, instead)
+        if match[2] is not None:
+            raise _refused(text, place, f"looking ahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:

@@ -21,6 +21,8 @@ from ngramspec.guards.workers.making import answered, asked
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
 """The time, and the place in xgrammar's own source, before what it has to say."""
 
+MAX_MADE = 32 << 20
+"""Bytes that a compiled grammar takes as text; whoever reads it needs some fifteen times as many for a moment."""
 PLAY_SECONDS, PLAY_TOKENS = 0.5, 64
 """For a text that is read on trial: at most so long, on this thread's clock, and at most so many tokens."""
 
@@ -45,7 +47,10 @@ def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
     compiled = _compiled(prepared)
     for choose in (min, Random(7).choice):
         _play(compiled, choose, Pace(most_seconds, SLOW_SHARE))
-    return str(called(compiled.serialize_json)).encode(), []
+    made = str(called(compiled.serialize_json)).encode()
+    if len(made) > MAX_MADE:
+        raise BackendError(f"its compiled form must take at most {MAX_MADE} bytes, got {len(made)}: make it smaller")
+    return made, []
 
 
 def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: Pace) -> None:

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from time import monotonic
 from types import ModuleType
@@ -42,6 +43,7 @@ class Process:
         """The fingerprint of the vocabulary that it was told last."""
         self.asked_at: float | None = None
         self.end_reason: str | None = None
+        self.is_closed = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def is_alive(self) -> bool:
@@ -49,7 +51,26 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it. Raises BackendError where it does not come up, in time."""
+        """Start it. Raises BackendError where it does not come up, in time.
+
+        A thread of its own starts it: an interrupt within `Popen` would leave a process that nobody knows.
+        """
+        self.known = self.end_reason = None
+        raised: list[BackendError] = []
+
+        def begin() -> None:
+            try:
+                self._begin()
+            except BackendError as error:
+                raised.append(error)
+
+        beginner = threading.Thread(target=begin, daemon=True)
+        beginner.start()
+        beginner.join()
+        if raised:
+            raise raised[0]
+
+    def _begin(self) -> None:
         command = [sys.executable, "-I", "-S", "-c", _CODE, self.room, _package_folder(), *_path()]
         try:
             self._process = subprocess.Popen(
@@ -65,11 +86,20 @@ class Process:
         for pipe in self._pipes():
             os.set_blocking(pipe, False)
         weakref.finalize(self, _end, self._process, os.getpid())  # at the latest when the interpreter ends
+        if self.is_closed:  # whoever wanted it was interrupted
+            _end(self._process, os.getpid())
+            return
         try:
             self._receive(monotonic() + START_SECONDS)
         except EndedError as error:
             reason = self.end_reason or "it ended"
             raise BackendError(f"a process to compile in must start, got of {sys.executable!r}: {reason}") from error
+
+    def renew(self) -> None:
+        """Start it, or start it again where it has ended while nobody asked; as `start`."""
+        self.close()  # its pipes may still be open here
+        self.is_closed = False
+        self.start()
 
     def ask(self, parts: list[bytes], seconds: float) -> list[bytes]:
         """Its answer to `parts`. Raises EndedError where it ends, or is ended, before it has answered."""
@@ -84,7 +114,8 @@ class Process:
             self._process.kill()
 
     def close(self) -> None:
-        """End it, take its pipes down, and wait for it."""
+        """End it, take its pipes down, and wait for it; also if it is only about to start."""
+        self.is_closed = True
         if self._process is not None:
             _end(self._process, os.getpid())
 
@@ -149,9 +180,9 @@ class Process:
 
 
 def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
-    if os.getpid() != owner or process.returncode is not None:
+    if os.getpid() != owner:
         return
-    process.kill()
+    process.kill()  # does nothing where it has ended
     with process:  # closes its pipes, and waits for it
         pass
 
@@ -164,17 +195,20 @@ def _package_folder() -> str:
 def _path() -> list[str]:
     """Where our modules come from, without the current folder and the script's."""
     main = getattr(sys.modules.get("__main__"), "__file__", None)
-    strange = {os.path.realpath(os.getcwd())} if _has_folder() else set()
+    strange = {*_AT_FIRST, *_current_folder()}
     if main is not None:
         strange.add(os.path.realpath(os.path.dirname(main)))
     absolute = [entry for entry in sys.path if isinstance(entry, str) and os.path.isabs(entry)]
     return [entry for entry in absolute if os.path.realpath(entry) not in strange]
 
 
-def _has_folder() -> bool:
-    """Whether there is a current folder: it may have been removed."""
+def _current_folder() -> list[str]:
+    """The current folder; none where it has been removed."""
     try:
-        os.getcwd()
+        return [os.path.realpath(os.getcwd())]
     except OSError:
-        return False
-    return True
+        return []
+
+
+_AT_FIRST = _current_folder()
+"""The current folder when this was loaded: what was put on the path as "." or by -m is there, whatever came after."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ngramspec.errors import MAX_MESSAGE, NgramspecError
 from ngramspec.guards import Guard, Vocabulary
+from ngramspec.printing import is_shown
 from ngramspec.testing.hostile import files
 from ngramspec.testing.hostile.corpus import CORPUS, source
 from ngramspec.testing.hostile.inputs import Input
@@ -61,7 +62,7 @@ def ask(each: Input, text: str) -> str:
 def _judged(message: str) -> str:
     if len(message) > MAX_MESSAGE:
         return f"a message of {len(message)} characters"
-    if not message.replace("\n", "").isprintable():
+    if not all(map(is_shown, message)):
         return f"control characters in a message: {message[:200]!r}"
     return "refused"
 

@@ -18,6 +18,7 @@ MAX_LISTED = 60
 """Values that are told apart."""
 MAX_COMPARED = 8
 """Items that are compared pair by pair."""
+UNLIKE = "with items of several kinds it may come to one for which no value is left"
 OPEN_LIST = "whether two items are equal can be told of listed ones only"
 
 
@@ -36,7 +37,13 @@ def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
         context.refuse(*shape.asked, OPEN_LIST)
         yield from arrays.bodies_of(free, context)
     elif shape.unique:
-        yield from _without_equal(shape, values, context)
+        allowed = [_allowed(shape, index, values, context) for index in range(min(shape.least, len(values) + 1))]
+        if _lasts(allowed):
+            yield from _without_equal(shape, values, context)
+        elif len(set(allowed)) > 1:
+            assert shape.asked is not None
+            context.refuse(*shape.asked, UNLIKE)
+            yield from arrays.bodies_of(free, context)
     else:
         for value in values:
             twice = Items(contains=frozenset([Contains(_only(value, context), least=2)]), least=2)
@@ -87,6 +94,21 @@ def _without_equal(shape: Items, values: list[Any], context: Context) -> Iterato
     for bit, (value, item) in enumerate(zip(values, items, strict=True)):
         if shape.most != 0 and _fits(value, shape.item(0), context):
             yield OPEN_ARRAY, item, Counting(rest, 1 << bit), CLOSE_ARRAY
+
+
+def _allowed(shape: Items, index: int, values: list[Any], context: Context) -> frozenset[int]:
+    """Which of the values may come at `index`."""
+    return frozenset(bit for bit, value in enumerate(values) if _fits(value, shape.item(index), context))
+
+
+def _lasts(allowed: list[frozenset[int]]) -> bool:
+    """Whether a value is left for each item that must come, whatever came before it.
+
+    False also where there may be; where all items allow the same values, there is none.
+    """
+    return all(
+        len(own) > sum(not own.isdisjoint(other) for other in allowed[:index]) for index, own in enumerate(allowed)
+    )
 
 
 def _places(shape: Items, value: Any, context: Context) -> Iterator[str]:

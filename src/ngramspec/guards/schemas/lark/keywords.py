@@ -21,6 +21,10 @@ from ngramspec.guards.schemas.lark.shapes import (
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.values import key_of, type_of
 
+MOST = ("maxLength", "maxItems", "maxProperties", "maxContains")
+ENDLESS = 1 << 31
+"""Characters, items or members that no text has; llguidance does not count so far."""
+
 Demand = tuple[list[Shape], list[Shape]]
 """Shapes of which one must hold, and shapes of which one holds where none of those does."""
 
@@ -30,6 +34,7 @@ ToGoal = Callable[[Schema, bool], Goal]
 
 def demands(node: Node, kind: str, goal: ToGoal) -> Iterator[Demand]:
     """What `node` asks of values of type `kind` directly: all keywords but those that combine schemas."""
+    node = node.with_({}, without=tuple(keyword for keyword in MOST if node.get(keyword, 0) >= ENDLESS))
     if "type" in node:
         yield from _of_type(node["type"], kind)
     if kind in ("null", "boolean", "number", "string"):

@@ -75,12 +75,18 @@ def num_last_digits(divisor: int) -> int:
 
 def num_counted(divisor: int, num_digits: int, is_multiple: bool = True) -> int:
     """How many terminals it takes to count so many digits."""
-    return sum(len(_remainders(divisor, left, is_multiple)) for left in range(num_digits + 1))
+    return sum(_num_live(divisor, left, is_multiple) for left in range(num_digits + 1))
 
 
 def _num_remainders(divisor: int, left: int) -> int:
     """How many remainders differ, where so many digits are still to come, and no fewer."""
     return divisor // gcd(divisor, 10**left)
+
+
+def _num_live(divisor: int, left: int, is_multiple: bool) -> int:
+    """How many of them `_remainders` has."""
+    most = _num_remainders(divisor, left)
+    return min(most, 10**left * most // divisor) if is_multiple else most
 
 
 def _remainders(divisor: int, left: int, is_multiple: bool) -> Sequence[int]:
@@ -91,10 +97,11 @@ def _remainders(divisor: int, left: int, is_multiple: bool) -> Sequence[int]:
     """
     most = _num_remainders(divisor, left)
     common = divisor // most
-    if not is_multiple or 10**left // common >= most:
+    number = _num_live(divisor, left, is_multiple)
+    if number == most:
         return range(most)
     inverse = pow(10**left // common, -1, most)
-    return [-value * inverse % most for value in range(10**left // common)]
+    return [-value * inverse % most for value in range(number)]
 
 
 def _name(place: str, divisor: int, is_multiple: bool, left: int, remainder: int) -> str:
