@@ -72,7 +72,7 @@ def test_an_interrupt_at_any_line_tells_which_file_is_there_and_leaves_nothing_e
         finally:
             sys.settrace(None)
         assert [path.name] == names(path), lines
-        assert before == descriptors(), lines
+        assert descriptors() <= before, lines
     assert at > 40
     # Before anything was done, and after all was, there is nothing to say.
     assert {(content, note) for content, said in IN_PLACE.items() for note in ("", f"{path}: {said}")} == seen

@@ -55,12 +55,12 @@ def test_quick_steps_go_on_for_ever_and_a_slow_one_alone_is_forgiven(clock: Cloc
 def test_slow_steps_in_a_row_are_too_many_and_so_is_one_much_slower(clock: Clock) -> None:
     pace = Pace(0.02)
     for _ in range(3):
-        pace.step(1, clock.takes(0.0011))
+        pace.step(1, clock.takes(0.0041))
     with pytest.raises(
-        BackendError, match=r"too many ways to be read, 1.1 ms for a byte with max_step_seconds=0.02: make"
+        BackendError, match=r"too many ways to be read, 4.1 ms for each of 1 bytes with max_step_seconds=0.02: make"
     ):
-        pace.step(1, clock.takes(0.0011))
-    pace.step(1, clock.takes(0.0011))
+        pace.step(1, clock.takes(0.0041))
+    pace.step(1, clock.takes(0.0041))
     with pytest.raises(BackendError, match="limits=Limits"):
         pace.step(1, clock.takes(0.021))
     with pytest.raises(BackendError, match="1001 ms for a mask"):
