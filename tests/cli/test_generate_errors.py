@@ -113,7 +113,9 @@ def test_a_batch_of_samples_cannot_be_compared(run: Command, model: Path, write:
     ("options", "message"),
     [
         (["--temperature", "0.5"], "--temperature and --top-p are for sampling: add --sample, or leave them out"),
-        (["--sample", "--temperature", "0"], "--temperature must be > 0, got 0.0: leave --sample out for greedy"),
+        (["--sample", "--temperature", "0"], "--temperature must be > 0 and finite, got 0.0: leave --sample out"),
+        (["--sample", "--temperature", "nan"], "--temperature must be > 0 and finite, got nan"),
+        (["--sample", "--seed", "9" * 40], "Invalid value for '--seed'"),
         (["--sample", "--top-p", "1.5"], "--top-p must be > 0 and <= 1, got 1.5"),
         (["--batch", "0"], "Invalid value for '--batch'"),
         (["--max-new-tokens", "0"], "Invalid value for '--max-new-tokens'"),

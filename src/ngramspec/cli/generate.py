@@ -1,5 +1,6 @@
 """`ngramspec generate`: text from any causal model, in fewer passes."""
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.progress import Progress
 
 from ngramspec.cli.budgets import MaxDraftTokens, budget_of
 from ngramspec.cli.constraints import constraint_source
+from ngramspec.cli.models import MAX_SEED
 from ngramspec.cli.prompts import MAX_BYTES, MaxBytes, Prompt, Prompts, read_prompts
 from ngramspec.cli.terminal import for_standard_output, json_line
 from ngramspec.cli.terminal import text as shown_text
@@ -47,7 +49,7 @@ def generate(
     sample: Annotated[bool, typer.Option("--sample", help="Sample instead of the greedy choice.")] = False,
     temperature: Annotated[float | None, typer.Option(help="With --sample; the model's own by default.")] = None,
     top_p: Annotated[float | None, typer.Option(help="With --sample; the model's own by default.")] = None,
-    seed: Annotated[int, typer.Option(help="With --sample: the same seed, the same text.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="With --sample: the same seed, the same text.")] = 0,
     compare: Annotated[
         bool, typer.Option("--compare", help="Decode plainly too; exit code 1 if the texts differ.")
     ] = False,
@@ -107,9 +109,9 @@ def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], li
 
 
 def _settings(*, sample: bool, temperature: float | None, top_p: float | None) -> dict[str, Any]:
-    if temperature is not None and temperature <= 0:
+    if temperature is not None and not 0 < temperature < math.inf:
         raise typer.BadParameter(
-            f"--temperature must be > 0, got {temperature}: leave --sample out for greedy decoding"
+            f"--temperature must be > 0 and finite, got {temperature}: leave --sample out for greedy decoding"
         )
     if top_p is not None and not 0 < top_p <= 1:
         raise typer.BadParameter(f"--top-p must be > 0 and <= 1, got {top_p}")

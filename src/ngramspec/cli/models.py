@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ngramspec.cli.prompts import Prompt
     from ngramspec.hf import Speculator
 
+MAX_SEED = 2**63 - 1
+"""The largest seed that torch and numpy take alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
