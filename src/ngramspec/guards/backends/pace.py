@@ -19,6 +19,8 @@ MASK_SHARE = 50
 """A mask may take so many times what a token may: other threads go on meanwhile."""
 SLOW_SHARE = 5
 """A token is slow whose bytes take more than this part of a step's time each, where other threads wait for it."""
+MOST_SHARE = 0.5
+"""So is one that takes more than this part of it in all, however many bytes it has: the next one may take more."""
 BRISK_SHARE = 400
 """A token is looked at before it is read where the last one took more than this part of a step's time for a byte."""
 SHORT = 16
@@ -46,7 +48,7 @@ class Pace:
         answer = call(*arguments, **options)
         seconds = clock() - start
         self._byte_seconds = seconds / num_bytes
-        if seconds <= num_bytes * self._most_seconds / self._slow_share:
+        if seconds <= self._most_seconds * min(num_bytes / self._slow_share, MOST_SHARE):
             self.is_watched, self._num_slow = False, 0
         elif not self.is_watched:
             self.is_watched = True
