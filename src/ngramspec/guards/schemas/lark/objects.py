@@ -1,7 +1,8 @@
 """Objects as rules: the declared names in their order, each at most once, and after them all other names.
 
 A chain of rules says what may come from a declared name on: `first` has at least one member, `tail` a comma and such a
-one, or nothing. So after a member two branches wait, and after a comma two for each name that is left. `first` chooses
+one, or the end of the object. The end is in each of them: were it after them, all rules of the chain would be complete
+after each member, and each member dearer than the one before. So after a member two branches wait, and after a comma two for each name that is left. `first` chooses
 along a tree of small height, for llguidance compares each branch that waits with each other one.
 """
 
@@ -55,7 +56,7 @@ class _Chain:
         self._say(start)
         if self._may_end(0, start):
             yield OPEN_OBJECT, CLOSE_OBJECT
-        yield OPEN_OBJECT, self._first[0][start], CLOSE_OBJECT
+        yield OPEN_OBJECT, self._first[0][start]
 
     def _say(self, start: State) -> None:
         """The rules `first` of all names and states, from the last name on."""
@@ -98,7 +99,7 @@ class _Chain:
             yield name, context.colon, context.value(goal), self._tail(index + 1, after)
 
     def _tail(self, index: int, state: State) -> Rule:
-        bodies: list[Body] = [()] if self._may_end(index, state) else []
+        bodies: list[Body] = [(CLOSE_OBJECT,)] if self._may_end(index, state) else []
         return self._context.grammar.rule([*bodies, (self._context.comma, self._first[index][state])])
 
     def _members(self, index: int, state: State) -> Iterator[tuple[Goal, State]]:
@@ -122,7 +123,7 @@ class _Chain:
         return count >= self._least and not demands and not self._required.intersection(self._names[index:])
 
     def _others(self, state: State) -> Rule:
-        """At least one member of another name, and as many as there may be."""
+        """At least one member of another name, as many as there may be, and the end."""
         count, demands = state
         if demands:
             return self._meeting(demands)
@@ -132,15 +133,15 @@ class _Chain:
         grammar = self._context.grammar
         member = self._any_of(frozenset())
         if more is None:
-            return grammar.loop(member, self._context.comma)
+            return grammar.rule([(grammar.loop(member, self._context.comma), CLOSE_OBJECT)])
         another = grammar.rule([(self._context.comma, member)])
-        return grammar.rule([(member, Repeated(another, 0, more - 1))])
+        return grammar.rule([(member, Repeated(another, 0, more - 1), CLOSE_OBJECT)])
 
     def _member(self, region: Region, more: Goal = ANYTHING) -> Body:
         return region.name, self._context.colon, self._context.value(region.goal | more)
 
     def _meeting(self, demands: frozenset[int], closed: frozenset[int] = frozenset()) -> Rule:
-        """At least one member, and among them those that meet `demands`; closed: regions that no more may come of.
+        """At least one member, among them those that meet `demands`, and the end; closed: regions that are full.
 
         The last member of its region meets a demand, for one of the same name after it would count instead.
         """
@@ -163,7 +164,7 @@ class _Chain:
         grammar, comma = self._context.grammar, self._context.comma
         if demands:
             return grammar.rule([(comma, self._meeting(demands, closed))])
-        return grammar.rule([(), (comma, grammar.loop(self._any_of(closed), comma))])
+        return grammar.rule([(CLOSE_OBJECT,), (comma, grammar.loop(self._any_of(closed), comma), CLOSE_OBJECT)])
 
     def _any_of(self, closed: frozenset[int]) -> Rule:
         """A member of a region that is not closed."""
