@@ -329,6 +329,7 @@ def test_any_prices_rise_with_the_width_and_hopes_are_no_dearer(
 
 
 @given(PASSES)
+@example([(1, 1, 10, 3.0), (1, 1, 10, 3.0), (2, 1, 10, 1.0)])
 def test_any_costs_are_the_same_once_they_were_saved(passes: list[tuple[int, int, int, float]]) -> None:
     costs = MeasuredCosts()
     for columns, rows, context, seconds in passes:

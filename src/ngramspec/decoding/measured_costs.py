@@ -153,10 +153,7 @@ class MeasuredCosts:
     def of_state(cls, state: object) -> "MeasuredCosts":
         """One that knows what `state` said; raises ValueError for what it cannot have said."""
         costs, state = cls(), checked_state(state)
-        for rows, size, times in state["alone"]:
-            plain = costs._plain[rows, size] = PlainTime()
-            for seconds in times:
-                plain.record(seconds, 0)
+        costs._plain = {(rows, size): PlainTime.of_state(times) for rows, size, times in state["alone"]}
         costs._growths = {(rows, size): Growth.of_state(prices) for rows, size, prices in state["growths"]}
         costs._rates = {size: WidthRate(tokens, passes) for size, tokens, passes in state["rates"]}
         return costs

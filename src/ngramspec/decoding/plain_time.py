@@ -1,6 +1,7 @@
 """What a pass without drafts takes."""
 
 from collections import deque
+from collections.abc import Iterable
 from statistics import median_low
 
 from ngramspec.decoding.growth import NUM_ENOUGH, NUM_KEPT
@@ -55,3 +56,11 @@ class PlainTime:
     def state(self) -> list[float]:
         """The times."""
         return list(self._times)
+
+    @classmethod
+    def of_state(cls, times: Iterable[float]) -> "PlainTime":
+        """One that knows the times that `state` said; there is at least one."""
+        plain = cls()
+        plain._times.extend(times)
+        plain.seconds = median_low(plain._times)
+        return plain
