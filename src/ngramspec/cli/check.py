@@ -54,7 +54,9 @@ def check(
         Precision | None,
         typer.Option(help="The precision to compute in, by default the one saved; float64 leaves rounding no say."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the sampled texts, and of what is drafted wrong.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Of the sampled texts, and of what is drafted wrong.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
