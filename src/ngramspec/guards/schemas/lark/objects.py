@@ -2,8 +2,9 @@
 
 A chain of rules says what may come from a declared name on: `first` has at least one member, `tail` a comma and such a
 one, or the end of the object. The end is in each of them: were it after them, all rules of the chain would be complete
-after each member, and each member dearer than the one before. So after a member two branches wait, and after a comma two for each name that is left. `first` chooses
-along a tree of small height, for llguidance compares each branch that waits with each other one.
+after each member, and each member dearer than the one before. So after a member two branches wait, and after a comma
+two for each name that is left. `first` chooses along a tree of small height, for llguidance compares each branch that
+waits with each other one.
 """
 
 from __future__ import annotations
