@@ -40,7 +40,7 @@ class Pool:
             self._take(seat)
             (process,) = seat
             if not process.is_alive():
-                process.renew()
+                process.start()
             head = [b"", b""] if told is None or told.fingerprint == process.known else [b"told", told.parts()]
             bounds = f"{limits.max_seconds} {limits.max_memory_bytes} {limits.max_stack_bytes}".encode()
             answer = process.ask([*head, *parts, bounds], limits.max_seconds)

@@ -51,11 +51,13 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it. Raises BackendError where it does not come up, in time.
+        """Start it, also where it has ended while nobody asked. Raises BackendError where it does not come up in time.
 
         A thread of its own starts it: an interrupt within `Popen` would leave a process that nobody knows.
         """
+        self.close()  # the pipes of one that has ended may still be open here
         self.known = self.end_reason = None
+        self.is_closed = False
         raised: list[BackendError] = []
 
         def begin() -> None:
@@ -94,12 +96,6 @@ class Process:
         except EndedError as error:
             reason = self.end_reason or "it ended"
             raise BackendError(f"a process to compile in must start, got of {sys.executable!r}: {reason}") from error
-
-    def renew(self) -> None:
-        """Start it, or start it again where it has ended while nobody asked; as `start`."""
-        self.close()  # its pipes may still be open here
-        self.is_closed = False
-        self.start()
 
     def ask(self, parts: list[bytes], seconds: float) -> list[bytes]:
         """Its answer to `parts`. Raises EndedError where it ends, or is ended, before it has answered."""
