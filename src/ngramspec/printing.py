@@ -1,11 +1,17 @@
 """Text of strangers (models, recordings, schemas, file names) as a terminal, a log or a message may show it."""
 
 import os
+import re
 from typing import Final
 from unicodedata import category
 
-_KEPT: Final = frozenset("\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
-"""Line ends and tabs; and what scripts and emoji are spelled with, which moves no cursor and turns no direction."""
+_JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""What scripts and emoji are spelled with, which moves no cursor and turns no direction."""
+
+_KEPT: Final = frozenset(f"\n\t{_JOINERS}")
+
+_JOINING_NOTHING: Final = re.compile(rf"(?<![^\s{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\s{_JOINERS}])")
+"""A joiner that does not stand between two characters. What measures text for a terminal fails on some of these."""
 
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Controls, formats (the bidirectional ones are among them), halves of characters, private and unassigned ones, and
@@ -21,10 +27,14 @@ def is_shown(character: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """`text` with every control, such as what begins an escape sequence, spelled out as Python would write it."""
+    """`text` with every control, such as what begins an escape sequence, spelled out as Python would write it.
+
+    So is a joiner that joins nothing.
+    """
     if text.isprintable():
         return text
-    return "".join(character if is_shown(character) else _spelled(character) for character in text)
+    shown = "".join(character if is_shown(character) else _spelled(character) for character in text)
+    return _JOINING_NOTHING.sub(lambda found: _spelled(found.group()), shown)
 
 
 def on_one_line(text: str) -> str:

@@ -25,7 +25,7 @@ HOSTILE = "\x1b\x9b\x9d\x07\x08\r\x7f\x00\u202e\u2066\u2028\ud800\ue000\ufeff\u2
 texts = st.lists(
     st.sampled_from(
         [*HOSTILE, "\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "[red]", "[/]", "[/red]", "[link=x]", "[@click]", ":tada:",
-         "a", "é", "語", "\u3000", "\u200d", "\n", "\t", " "]
+         "a", "é", "語", "\u3000", "\u200d", "\u200c", "\ufe0f", "\u0301", "❤", "\n", "\t", " "]
     ),
     min_size=1,
     max_size=8,
@@ -69,12 +69,19 @@ def check_that_it_is_shown(*sent: str) -> None:
 
 @given(texts)
 @example(HOSTILE)
+@example("\u200d")
 def test_what_is_printable_is_shown_and_nothing_is_lost(text: str) -> None:
     check_that_it_is_shown(printable(text), on_one_line(text), named(text.replace("\0", "")))
     assert "\n" not in on_one_line(text)
     if "\\" not in text:
         spelled = printable(text).encode("raw_unicode_escape", "surrogatepass").decode("unicode_escape")
         assert text == spelled
+
+
+def test_a_joiner_is_kept_between_characters_and_spelled_elsewhere() -> None:
+    heart = "❤️\u200d🔥"
+    assert heart == printable(heart)
+    assert "\\u200da\\u200c b\\u200d\\u200dc\\u200d" == printable("\u200da\u200c b\u200d\u200dc\u200d")
 
 
 @given(texts)
@@ -86,6 +93,8 @@ def test_a_line_of_json_is_shown_and_says_the_same(text: str) -> None:
 
 
 @given(st.lists(texts, min_size=1, max_size=3))
+@example(["\u200d"])
+@example(["\ufe0f", "\u200d\u200d語語"])
 @settings(max_examples=30, deadline=None)
 def test_replay_shows_names_of_segments(tmp_path_factory: pytest.TempPathFactory, names: Sequence[str]) -> None:
     path = tmp_path_factory.mktemp("replay") / "rows.jsonl"
