@@ -19,10 +19,10 @@ from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.backends.llguidance import options_of
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
-from ngramspec.guards.workers import pool as pools
-from ngramspec.guards.workers import process as processes
+from ngramspec.guards.workers import fork_server
 from ngramspec.guards.workers.making import question, read_answer
-from ngramspec.guards.workers.pool import Pool
+from ngramspec.guards.workers.pool import TURNS, Pool
+from ngramspec.guards.workers.process import Process
 from tests.guards.vocabularies import BYTES
 
 SLOW = "(" * 1_000_000
@@ -42,7 +42,7 @@ def pool() -> Iterator[Pool]:
     made = Pool("llguidance", most=2)
     yield made
     made.close()
-    assert [] == made._all
+    assert ([], [], None) == (made._idle, made._working, made._server)
 
 
 def chain(start: str, rule: str, length: int) -> str:
@@ -115,35 +115,34 @@ def test_a_limit_is_a_positive_number(name: str, value: float) -> None:
 
 def test_one_worker_answers_one_source_after_another(pool: Pool) -> None:
     first = asked(pool, "a+")
-    (worker,) = pool._all
+    (worker,) = pool._idle
     assert first != asked(pool, "b+")
-    assert [worker] == pool._all
+    assert [worker] == pool._idle
 
 
 def test_a_worker_that_dies_between_two_sources_is_replaced(pool: Pool) -> None:
     expected = asked(pool, "a")
-    (worker,) = pool._all
-    assert worker._process is not None
-    os.kill(worker._process.pid, signal.SIGKILL)
-    worker._process.wait()
+    (worker,) = pool._idle
+    kill(worker)
     assert expected == asked(pool, "a")
+    assert [worker] == pool._idle
 
 
 def test_a_worker_that_dies_at_work_is_an_error_and_the_next_source_compiles(pool: Pool) -> None:
     asked(pool, "a")
-    (worker,) = pool._all
-    assert worker._process is not None
-    killer = threading.Timer(0.3, os.kill, (worker._process.pid, signal.SIGKILL))
+    (worker,) = pool._idle
+    assert worker.id is not None
+    killer = threading.Timer(0.3, os.kill, (worker.id, signal.SIGKILL))
     killer.start()
-    with pytest.raises(BackendError, match="the process that compiles it ended"):
+    with pytest.raises(BackendError, match=r"the process that compiles it ended \(SIGKILL\)"):
         asked(pool, SLOW)
     assert asked(pool, "a")
-    assert -signal.SIGKILL == worker._process.returncode  # waited for: no zombie
+    assert not Path(f"/proc/{worker.id}").exists()  # waited for: no zombie
 
 
 def test_an_interrupt_ends_the_work_and_the_next_source_compiles(pool: Pool) -> None:
     asked(pool, "a")
-    (worker,) = pool._all
+    (worker,) = pool._idle
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         asked(pool, SLOW)
@@ -151,21 +150,38 @@ def test_an_interrupt_ends_the_work_and_the_next_source_compiles(pool: Pool) -> 
     assert asked(pool, "a")
 
 
+def hostile_beside(pool: Pool, count: int, work: Callable[[], None]) -> list[str]:
+    """Do `work` while `count` threads have their hostile source made, none of them at its end; what each was told."""
+    with ThreadPoolExecutor(count) as threads:
+        hostile = [threads.submit(asked, pool, SLOW, Limits(max_seconds=60)) for _ in range(count)]
+        while not pool._lines[1]:
+            time.sleep(0.01)
+        work()
+        while not all(each.done() for each in hostile):  # what goes on now is of no interest
+            for working in list(pool._working):
+                if working.process is not None:
+                    working.process.end("others")
+            time.sleep(0.01)
+    return [str(each.exception()) for each in hostile]
+
+
 def test_honest_sources_do_not_wait_behind_hostile_ones(pool: Pool) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        hostile = [threads.submit(asked, pool, SLOW, Limits(max_seconds=60)) for _ in range(4)]
-        while len(pool._all) < pool.most:
-            time.sleep(0.01)
+    def work() -> None:
         assert asked(pool, "a") != asked(pool, "b")
-        assert not all(work.done() for work in hostile)
-        while not all(work.done() for work in hostile):  # who goes on now is of no interest
-            for worker in list(pool._all):
-                if worker.asked_at is not None:
-                    worker.end("others")
-            time.sleep(0.01)
-    for work in hostile:
-        with pytest.raises(BackendError, match="it takes more than 1 s, and all workers were busy while others waited"):
-            work.result()
+        assert len(pool._lines[1]) >= 4, "the hostile ones have lost their place to nobody"
+
+    told = hostile_beside(pool, 6, work)
+    for message in told:
+        assert message.startswith("it takes more than 2 s, and all workers were busy while others waited")
+
+
+def test_who_needs_more_than_a_first_turn_is_made_anew_beside_hostile_ones(pool: Pool) -> None:
+    longer = "|".join(f"(a{i}|b{i}){{0,{i}}}" for i in range(40, 120))
+    asked(pool, "warm")
+    start = time.monotonic()
+    asked(pool, longer)
+    assert TURNS[0] < time.monotonic() - start < TURNS[1], "it must need more than one turn for the test to mean anything"
+    hostile_beside(pool, 2, lambda: asked(pool, longer) and None)
 
 
 def test_many_threads_get_what_each_asked_for(pool: Pool) -> None:
@@ -176,7 +192,7 @@ def test_many_threads_get_what_each_asked_for(pool: Pool) -> None:
 
 
 def test_a_worker_that_does_not_come_up_in_time_is_an_error(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "START_SECONDS", 0.0)
+    monkeypatch.setattr(fork_server, "START_SECONDS", 0.0)
     with pytest.raises(BackendError, match=r"a process to compile in must start, got of .*: late"):
         asked(pool, "a")
     monkeypatch.undo()
@@ -222,7 +238,7 @@ def test_the_folder_of_the_script_and_the_current_one_are_not_on_a_workers_path(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), "relative", str(ROOT)])
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "script.py"), raising=False)
-    assert [str(ROOT)] == processes._path()
+    assert [str(ROOT)] == fork_server._path()
 
 
 def is_there(process: int) -> bool:
@@ -240,7 +256,7 @@ from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.backends import llguidance, xgrammar
 V = Vocabulary([bytes([byte]) for byte in range(256)])
 Guard.regex("b", V)
-print(llguidance._POOL._all[0]._process.pid, flush=True)
+print(llguidance._POOL._idle[0].id, llguidance._POOL._server._process.pid, flush=True)
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
 Guard.regex({work[:1]!r} * {len(work)}, V)
 time.sleep(60)
@@ -249,16 +265,16 @@ time.sleep(60)
     folder.mkdir()
     done = run(code, folder)
     assert -signal.SIGKILL == done.returncode
-    worker = int(done.stdout)
+    processes = list(map(int, done.stdout.split()))
     until = time.monotonic() + 30
-    while is_there(worker) and time.monotonic() < until:
+    while any(map(is_there, processes)) and time.monotonic() < until:
         time.sleep(0.01)
-    assert not is_there(worker)
+    assert [False, False] == list(map(is_there, processes))
 
 
 def test_the_child_of_a_busy_process_makes_guards_with_workers_of_its_own() -> None:
     Guard.regex("first", BYTES)
-    (*_, worker) = llguidance._POOL._all
+    (*_, worker) = llguidance._POOL._idle
     is_over = threading.Event()
 
     def work() -> None:
@@ -291,20 +307,42 @@ def in_a_child(check: Callable[[], bool]) -> int:
 
 
 def test_no_more_than_so_many_workers_run_at_once(pool: Pool) -> None:
+    most = 0
+
+    def work(index: int) -> None:
+        nonlocal most
+        asked(pool, f"a{index}")
+        most = max(most, len(pool._working) + len(pool._idle))
+
     with ThreadPoolExecutor(8) as threads:
-        counts = list(threads.map(lambda index: (asked(pool, f"a{index}"), len(pool._all))[1], range(40)))
-    assert max(counts) <= pool.most
-    assert 1.0 == pools.FAIR_SECONDS
+        list(threads.map(work, range(40)))
+    assert 1 <= most <= 2
+
+
+def test_a_server_that_dies_is_replaced_and_its_workers_with_it(pool: Pool) -> None:
+    expected = asked(pool, "a")
+    server = pool._server
+    assert server is not None
+    server._process.kill()
+    server._process.wait()
+    assert expected == asked(pool, "a")
+    assert server is not pool._server
 
 
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
-def test_a_worker_that_dies_while_nobody_asks_is_started_again_and_leaves_no_descriptor(backend: Backend) -> None:
+def test_a_worker_that_dies_while_nobody_asks_is_forked_again_and_leaves_no_descriptor(backend: Backend) -> None:
     Guard.regex("before", BYTES, backend=backend)
     before = len(os.listdir("/proc/self/fd"))
     for number in range(2):
-        for process in POOLS[backend]._idle:
-            assert process._process is not None
-            process._process.kill()
-            process._process.wait()
+        for worker in POOLS[backend]._idle:
+            kill(worker)
         assert Guard.regex(f"after{number}", BYTES, backend=backend).accepts(f"after{number}")
     assert before == len(os.listdir("/proc/self/fd"))
+
+
+def kill(worker: Process) -> None:
+    """Kill it, and wait until that is seen."""
+    assert worker.id is not None
+    os.kill(worker.id, signal.SIGKILL)
+    while worker.is_alive():
+        time.sleep(0.001)

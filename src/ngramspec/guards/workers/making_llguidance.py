@@ -14,7 +14,7 @@ _TOKENIZER = make_tokenizer(_BYTES)
 
 def answer(parts: list[bytes]) -> list[bytes]:
     """The grammar's text for `parts`, once it has been seen to compile."""
-    source, options = asked(parts[2:])
+    source, options = asked(parts)
 
     def build(prepared: Source) -> tuple[bytes, list[str]]:
         grammar, on_trial = grammars_of(prepared)

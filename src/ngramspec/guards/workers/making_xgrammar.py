@@ -29,12 +29,14 @@ PLAY_SECONDS, PLAY_TOKENS = 0.5, 64
 _compilers: list[GrammarCompiler] = []
 
 
+def learn(told: bytes) -> None:
+    """Compile for this vocabulary from now on."""
+    _compilers[:] = [GrammarCompiler(make_tokenizer(_texts(told)), cache_enabled=False)]
+
+
 def answer(parts: list[bytes]) -> list[bytes]:
-    """The compiled grammar for `parts`, serialized; they begin with a vocabulary where another one is to be known."""
-    is_told, told, *asking = parts
-    if is_told:
-        _compilers[:] = [GrammarCompiler(make_tokenizer(_texts(told)), cache_enabled=False)]
-    source, options = asked(asking)
+    """The compiled grammar for `parts`, serialized."""
+    source, options = asked(parts)
     most_seconds = options["max_step_microseconds"] / 1e6
     return answered(source, "xgrammar", partial(_build, most_seconds))
 

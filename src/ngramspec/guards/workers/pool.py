@@ -1,110 +1,160 @@
-"""The workers of one backend: as many as are needed at once, and none kept for long from others who wait."""
+"""The workers of one backend: who asks for little is not kept waiting by who asks for much.
+
+Every source has a short turn first. Who needs more goes on where it is cheap; where others wait, it gives way, and is
+made anew at the end of a second line, with a longer turn. Each line has seats of its own, so neither can starve the
+other. This is a feedback queue (Corbató et al., 1962) of two levels; to end a worker and fork another takes
+milliseconds.
+"""
 
 import os
 import threading
 import weakref
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 
 from ngramspec.guards.limits import Limits, raised
 from ngramspec.guards.types import BackendError
+from ngramspec.guards.workers.fork_server import ForkServer
 from ngramspec.guards.workers.process import EndedError, Process
 
-FAIR_SECONDS = 1.0
-"""What anybody may take while others wait. The one who has gone longest beyond it is ended for them."""
+TURNS = (0.2, 2.0)
+"""Seconds that a source has in the first line, and in the second, while others wait there: from when its worker is
+ready. Who has gone longest beyond it is ended for them."""
+
+
+class _Asked:
+    """One source, as it waits and as it is at work; line: 0 for its first turn, then 1."""
+
+    def __init__(self) -> None:
+        self.line = 0
+        self.process: Process | None = None
 
 
 class Pool:
-    """Workers that are started when they are needed, and asked by one thread at a time each."""
+    """Workers that are forked when they are needed, and asked by one thread at a time each."""
 
     def __init__(self, room: str, most: int) -> None:
-        """room: the backend that they compile for. most: workers at once."""
+        """room: the backend that they compile for. most: workers at once, where there are half as many cores."""
         self.room = room
-        self.most = most
+        self.seats = max(1, min(most // 2, os.cpu_count() or 1))
+        """Of each line."""
         self._forget()
         _pools.add(self)
 
     def _forget(self) -> None:
         self._changed = threading.Condition()
-        self._all: list[Process] = []
+        self._server: ForkServer | None = None
         self._idle: list[Process] = []
-        self._num_waiting = 0
+        self._working: list[_Asked] = []
+        self._lines: tuple[list[_Asked], list[_Asked]] = ([], [])
 
     def ask(self, parts: list[bytes], limits: Limits, told: "Told | None" = None) -> list[bytes]:
         """A worker's answer to `parts`; told: a vocabulary that it has to know.
 
         Raises BackendError where there is none: it took too long, or too much, or the worker crashed over it.
         """
-        seat: list[Process] = []
-        try:
-            self._take(seat)
-            (process,) = seat
-            if not process.is_alive():
-                process.start()
-            head = [b"", b""] if told is None or told.fingerprint == process.known else [b"told", told.parts()]
-            bounds = f"{limits.max_seconds} {limits.max_memory_bytes} {limits.max_stack_bytes}".encode()
-            answer = process.ask([*head, *parts, bounds], limits.max_seconds)
-            process.known = told.fingerprint if told is not None else None
-        except EndedError as error:
-            self._drop(*seat)
-            raise BackendError(_why(seat[0], limits)) from error
-        except BaseException:  # interrupted: its answer would come to whoever asks next
-            self._drop(*seat)
-            raise
-        self._give_back(process, is_worn=answer[0] == b"worn")
-        return answer[1:]
+        asked = _Asked()
+        while True:
+            try:
+                self._begin(asked)
+                answer = self._answer(asked, parts, limits, told)
+            except EndedError as error:
+                process, death = self._drop(asked)
+                if process.end_reason != "others" or asked.line == 1:
+                    raise BackendError(_why(process.end_reason, death, limits)) from error
+                asked.line = 1
+            except BaseException:  # interrupted: its answer would come to whoever asks next
+                self._drop(asked)
+                raise
+            else:
+                self._give_back(asked, is_worn=answer[0] == b"worn")
+                return answer[1:]
 
     def close(self) -> None:
-        """End the workers that nobody uses."""
+        """End the workers that nobody uses, and the server that forks them."""
         with self._changed:
             idle, self._idle = self._idle, []
-            self._all = [process for process in self._all if process not in idle]
+            server, self._server = self._server, None
         for process in idle:
             process.close()
+        if server is not None:
+            server.close()
 
-    def _take(self, seat: list[Process]) -> None:
-        """Put a worker into `seat`: so whoever is interrupted knows whether there is one to let go of."""
+    def _answer(self, asked: _Asked, parts: list[bytes], limits: Limits, told: "Told | None") -> list[bytes]:
+        process = asked.process
+        assert process is not None
+        if not process.is_alive():
+            process.start(self._alive_server)
+        if told is not None and process.known != told.fingerprint:
+            process.tell(told.parts(), told.fingerprint)
+        bounds = f"{limits.max_seconds} {limits.max_memory_bytes} {limits.max_stack_bytes}".encode()
+        return process.ask([*parts, bounds], limits.max_seconds)
+
+    def _alive_server(self) -> ForkServer:
         with self._changed:
-            self._num_waiting += 1
+            if self._server is None or not self._server.is_alive():
+                if self._server is not None:
+                    self._server.close()
+                self._server = ForkServer(self.room)
+            return self._server
+
+    def _begin(self, asked: _Asked) -> None:
+        """Wait in line for a seat, and take a worker for it."""
+        with self._changed:
+            line = self._lines[asked.line]
+            line.append(asked)
             try:
-                while not self._idle and len(self._all) >= self.most:
-                    self._changed.wait(self._until_fair())
+                while line[0] is not asked or self._num_seated(asked.line) >= self.seats:
+                    self._changed.wait(self._end_turns(asked.line) if line[0] is asked else None)
+                asked.process = self._idle[-1] if self._idle else Process()
+                asked.process.asked_at = None
+                self._working.append(asked)
+                del self._idle[-1:]
             finally:
-                self._num_waiting -= 1
-            if not self._idle:
-                self._idle.append(Process(self.room))
-                self._all.append(self._idle[-1])
-            self._idle[-1].asked_at = None
-            seat.append(self._idle[-1])
-            self._idle.pop()
+                line.remove(asked)
+                self._changed.notify_all()  # the next one is the first in line now
 
-    def _until_fair(self) -> float:
-        """End who has gone beyond what is fair, one for each who waits; returns the seconds to look again in."""
-        running = [process for process in self._all if process.asked_at is not None]
-        num_ended = sum(process.end_reason is not None for process in running)
-        going = sorted((process for process in running if process.end_reason is None), key=_since)
-        now = monotonic()
-        for process in going[: max(0, self._num_waiting - num_ended)]:
-            if now - _since(process) >= FAIR_SECONDS:
-                process.end("others")
-        left = [FAIR_SECONDS - (now - _since(process)) for process in going if process.end_reason is None]
-        return min([FAIR_SECONDS, *(max(0.01, seconds) for seconds in left)])
+    def _num_seated(self, line: int) -> int:
+        return sum(other.line == line for other in self._working)
 
-    def _give_back(self, process: Process, is_worn: bool) -> None:
+    def _end_turns(self, line: int) -> float:
+        """Let those whose turn is over give way, one for each who waits in `line`; the seconds to look again in."""
+        now, turn = monotonic(), TURNS[line]
+        seated = [asked for asked in self._working if asked.line == line]
+        going = sorted((asked for asked in seated if not _is_ended(asked)), key=_since)
+        num_wanted = max(0, len(self._lines[line]) - (len(seated) - len(going)))
+        for asked in going[:num_wanted]:
+            if now - _since(asked) < turn:
+                continue
+            if line == 0 and not self._lines[1] and self._num_seated(1) < self.seats:
+                asked.line = 1  # it goes on, in a seat of the second line
+                return 0.0
+            assert asked.process is not None
+            asked.process.end("others")
+        return min([turn, *(left for asked in going if (left := turn - (now - _since(asked))) > 0)])
+
+    def _give_back(self, asked: _Asked, is_worn: bool) -> None:
+        process = asked.process
+        assert process is not None
         with self._changed:
             process.asked_at = None
             if not is_worn and process.end_reason is None:
+                self._working.remove(asked)
                 self._idle.append(process)
-                self._changed.notify()
+                self._changed.notify_all()
                 return
-        self._drop(process)  # it has kept memory of its work, or was ended as it answered
+        self._drop(asked)  # it has kept memory of its work, or was ended as it answered
 
-    def _drop(self, *seat: Process) -> None:
-        for process in seat:
-            process.close()
+    def _drop(self, asked: _Asked) -> tuple[Process, str | None]:
+        """End its worker, if it has one, and free its seat; returns the worker, and of what signal it died."""
+        process = asked.process or Process()
+        death = process.close()
         with self._changed:
-            self._all = [process for process in self._all if process not in seat]
-            self._changed.notify()
+            asked.process = None
+            self._working = [other for other in self._working if other is not asked]
+            self._changed.notify_all()
+        return process, death
 
 
 class Told:
@@ -116,19 +166,24 @@ class Told:
         self.parts = parts
 
 
-def _since(process: Process) -> float:
-    return process.asked_at or 0.0
+def _since(asked: _Asked) -> float:
+    """Since when it has been at work; what has not begun comes last."""
+    since = None if asked.process is None else asked.process.asked_at
+    return inf if since is None else since
 
 
-def _why(process: Process, limits: Limits) -> str:
-    if process.end_reason == "late":
+def _is_ended(asked: _Asked) -> bool:
+    return asked.process is not None and asked.process.end_reason is not None
+
+
+def _why(reason: str | None, death: str | None, limits: Limits) -> str:
+    if reason == "late":
         return f"it takes more than max_seconds={limits.max_seconds:g}: {raised('max_seconds')}"
-    if process.end_reason == "others":
+    if reason == "others":
         return (
-            f"it takes more than {FAIR_SECONDS:g} s, and all workers were busy while others waited: make it simpler,"
+            f"it takes more than {TURNS[1]:g} s, and all workers were busy while others waited: make it simpler,"
             " or try again later"
         )
-    death = process.death
     if death in ("SIGSEGV", "SIGBUS"):
         return (
             f"it is nested too deeply, or its chain of rules is too long, for max_stack_bytes={limits.max_stack_bytes}"
@@ -147,8 +202,11 @@ _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
 
 def _forget_all() -> None:
     for pool in _pools:
-        for process in pool._all:
-            process.forget()
+        for process in (*pool._idle, *(asked.process for asked in pool._working)):
+            if process is not None:
+                process.forget()
+        if pool._server is not None:
+            pool._server.forget()
         pool._forget()
 
 

@@ -2,32 +2,13 @@
 
 import os
 import select
-import signal
-import subprocess
-import sys
-import threading
 import weakref
+from collections.abc import Callable
 from time import monotonic
-from types import ModuleType
 
 from ngramspec.guards.types import BackendError
+from ngramspec.guards.workers.fork_server import START_SECONDS, ForkServer, apart, signal_name
 from ngramspec.guards.workers.frames import packed, received
-
-START_SECONDS = 60.0
-"""For a worker to say that it is ready; xgrammar's loads torch."""
-
-_CODE = """
-import sys, importlib.util as u
-room, folder, *path = sys.argv[1:]
-sys.path += path
-spec = u.spec_from_file_location("ngramspec", folder + "/__init__.py", submodule_search_locations=[folder])
-sys.modules["ngramspec"] = module = u.module_from_spec(spec)
-spec.loader.exec_module(module)
-from ngramspec.guards.workers import serving
-serving.serve(room)
-"""
-"""What a worker runs. It begins with Python's own modules alone on its path (-I -S), so that no file of the current
-folder, or beside the script, can take their place; then comes what its parent imports from."""
 
 
 class EndedError(Exception):
@@ -35,108 +16,73 @@ class EndedError(Exception):
 
 
 class Process:
-    """A worker, for one thread at a time; room: the backend that it compiles for."""
+    """A worker, for one thread at a time: a fork of its server."""
 
-    def __init__(self, room: str) -> None:
-        self.room = room
+    def __init__(self) -> None:
         self.known: str | None = None
         """The fingerprint of the vocabulary that it was told last."""
         self.asked_at: float | None = None
+        """Since when it has been at work; None while it is not, or only about to begin."""
         self.end_reason: str | None = None
-        self.is_closed = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._forked: _Forked | None = None
+
+    @property
+    def id(self) -> int | None:
+        """Of the process; None before it has started."""
+        return None if self._forked is None else self._forked.id
 
     def is_alive(self) -> bool:
         """Whether it can be asked."""
-        return self._process is not None and self._process.poll() is None
+        return self._forked is not None and self._forked.is_alive()
 
-    def start(self) -> None:
-        """Start it, also where it has ended while nobody asked. Raises BackendError where it does not come up in time.
+    def start(self, server: Callable[[], ForkServer]) -> None:
+        """Have it forked, also where it has ended. Raises BackendError where it does not come up in time.
 
-        A thread of its own starts it: an interrupt within `Popen` would leave a process that nobody knows.
+        A thread of its own does it: an interrupt in the middle would leave a process that nobody knows.
         """
-        self.close()  # the pipes of one that has ended may still be open here
+        self.close()
         self.known = self.end_reason = None
-        self.is_closed = False
-        raised: list[BackendError] = []
+        apart(lambda: self._start(server()))
 
-        def begin() -> None:
-            try:
-                self._begin()
-            except BackendError as error:
-                raised.append(error)
+    def _start(self, server: ForkServer) -> None:
+        self._forked = _Forked(server)
 
-        beginner = threading.Thread(target=begin, daemon=True)
-        beginner.start()
-        beginner.join()
-        if raised:
-            raise raised[0]
-
-    def _begin(self) -> None:
-        command = [sys.executable, "-I", "-S", "-c", _CODE, self.room, _package_folder(), *_path()]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-            )
-        except (OSError, TypeError) as error:
-            raise BackendError(f"a process to compile in must start, got {error} of {sys.executable!r}") from error
-        for pipe in self._pipes():
-            os.set_blocking(pipe, False)
-        weakref.finalize(self, _end, self._process, os.getpid())  # at the latest when the interpreter ends
-        if self.is_closed:  # whoever wanted it was interrupted
-            _end(self._process, os.getpid())
-            return
-        try:
-            self._receive(monotonic() + START_SECONDS)
-        except EndedError as error:
-            reason = self.end_reason or "it ended"
-            raise BackendError(f"a process to compile in must start, got of {sys.executable!r}: {reason}") from error
+    def tell(self, vocabulary: bytes, fingerprint: str) -> None:
+        """Have it know a vocabulary, which is none of a stranger's. Raises EndedError."""
+        if self.known != fingerprint:
+            self._talk([b"told", vocabulary], monotonic() + START_SECONDS)
+            self.known = fingerprint
 
     def ask(self, parts: list[bytes], seconds: float) -> list[bytes]:
         """Its answer to `parts`. Raises EndedError where it ends, or is ended, before it has answered."""
         self.asked_at = monotonic()
-        self._send(packed(parts), self.asked_at + seconds)
-        return self._receive(self.asked_at + seconds)
+        return self._talk([b"", *parts], self.asked_at + seconds)
 
     def end(self, reason: str) -> None:
         """End it, from any thread; whoever waits for its answer is told why."""
         self.end_reason = self.end_reason or reason
-        if self._process is not None:
-            self._process.kill()
+        if self._forked is not None:
+            self._forked.server.kill(self._forked.number)
 
-    def close(self) -> None:
-        """End it, take its pipes down, and wait for it; also if it is only about to start."""
-        self.is_closed = True
-        if self._process is not None:
-            _end(self._process, os.getpid())
+    def close(self) -> str | None:
+        """End it, take its pipes down, and wait for it; returns the name of the signal that it died of, if any."""
+        return None if self._forked is None else self._forked.close()
 
     def forget(self) -> None:
         """In the child of a fork: the worker is the parent's. Close our ends of its pipes, and leave it alone."""
-        if self._process is not None:
-            self._process.returncode = 0  # so that nobody waits for it here
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
+        if self._forked is not None:
+            self._forked.forget()
 
-    @property
-    def death(self) -> str | None:
-        """The signal that ended it, by name; None where none has."""
-        code = self._process.wait() if self._process is not None else 0
-        return signal.Signals(-code).name if code < 0 else None
-
-    def _pipes(self) -> tuple[int, int]:
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None or process.stdin.closed:
+    def _talk(self, parts: list[bytes], until: float) -> list[bytes]:
+        if self._forked is None:
             raise EndedError
-        return process.stdin.fileno(), process.stdout.fileno()
+        try:
+            self._send(self._forked.source, packed(parts), until)
+            return received(lambda length: self._read(length, until))
+        except (EOFError, BrokenPipeError) as error:
+            raise EndedError from error
 
-    def _send(self, message: bytes, until: float) -> None:
-        pipe, _ = self._pipes()
+    def _send(self, pipe: int, message: bytes, until: float) -> None:
         left = memoryview(message)
         while left:
             self._wait(pipe, select.POLLOUT, until)
@@ -144,26 +90,17 @@ class Process:
                 left = left[os.write(pipe, left) :]
             except BlockingIOError:
                 continue
-            except BrokenPipeError as error:
-                raise EndedError from error
 
-    def _receive(self, until: float) -> list[bytes]:
-        _, pipe = self._pipes()
-
-        def read(length: int) -> bytes:
-            found = bytearray()
-            while len(found) < length:
-                self._wait(pipe, select.POLLIN, until)
-                piece = os.read(pipe, min(length - len(found), 1 << 20))
-                if not piece:
-                    raise EOFError
-                found += piece
-            return bytes(found)
-
-        try:
-            return received(read)
-        except EOFError as error:
-            raise EndedError from error
+    def _read(self, length: int, until: float) -> bytes:
+        assert self._forked is not None
+        found = bytearray()
+        while len(found) < length:
+            self._wait(self._forked.answers, select.POLLIN, until)
+            piece = os.read(self._forked.answers, min(length - len(found), 1 << 20))
+            if not piece:
+                raise EOFError
+            found += piece
+        return bytes(found)
 
     def _wait(self, pipe: int, event: int, until: float) -> None:
         poll = select.poll()
@@ -175,36 +112,46 @@ class Process:
         raise EndedError
 
 
-def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
-    if os.getpid() != owner:
-        return
-    process.kill()  # does nothing where it has ended
-    with process:  # closes its pipes, and waits for it
-        pass
+class _Forked:
+    """A process that is there, and our ends of its pipes, both of which do not block."""
+
+    def __init__(self, server: ForkServer) -> None:
+        """Raises BackendError where it cannot be."""
+        self.server = server
+        source, self.source = os.pipe()
+        self.answers, answers = os.pipe()
+        os.set_blocking(self.source, False)
+        os.set_blocking(self.answers, False)
+        self._close_pipes = weakref.finalize(self, _close, self.source, self.answers, os.getpid())
+        try:
+            self.number, self.id = server.fork(source, answers)
+        except BackendError:
+            self._close_pipes()
+            raise
+        finally:
+            os.close(source)
+            os.close(answers)
+
+    def is_alive(self) -> bool:
+        poll = select.poll()
+        poll.register(self.answers, 0)  # a hang-up is reported without being asked for
+        return self._close_pipes.alive and self.server.is_alive() and not poll.poll(0)
+
+    def close(self) -> str | None:
+        if not self._close_pipes.alive:
+            return None
+        self._close_pipes()
+        codes: list[int] = []
+        apart(lambda: codes.append(self.server.reap(self.number)))
+        return signal_name(*codes)
+
+    def forget(self) -> None:
+        if self._close_pipes.detach() is not None:
+            os.close(self.source)
+            os.close(self.answers)
 
 
-def _package_folder() -> str:
-    package: ModuleType = sys.modules["ngramspec"]
-    return os.path.abspath(os.path.dirname(str(package.__file__)))
-
-
-def _path() -> list[str]:
-    """Where our modules come from, without the current folder and the script's."""
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    strange = {*_AT_FIRST, *_current_folder()}
-    if main is not None:
-        strange.add(os.path.realpath(os.path.dirname(main)))
-    absolute = [entry for entry in sys.path if isinstance(entry, str) and os.path.isabs(entry)]
-    return [entry for entry in absolute if os.path.realpath(entry) not in strange]
-
-
-def _current_folder() -> list[str]:
-    """The current folder; none where it has been removed."""
-    try:
-        return [os.path.realpath(os.getcwd())]
-    except OSError:
-        return []
-
-
-_AT_FIRST = _current_folder()
-"""The current folder when this was loaded: what was put on the path as "." or by -m is there, whatever came after."""
+def _close(source: int, answers: int, owner: int) -> None:
+    if os.getpid() == owner:
+        os.close(source)
+        os.close(answers)

@@ -1,14 +1,18 @@
-"""A worker process: it answers one source after another until its parent closes the pipe, or ends in whatever way."""
+"""A process that forks workers; each answers one source after another until its pipe closes, in whatever way."""
 
 import fcntl
+import gc
 import os
 import resource
 import select
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
+from ngramspec.guards.workers.fork_server import COMMAND, FORK, REAP, REPLY
 from ngramspec.guards.workers.frames import packed, received
 
 GRACE_SECONDS = 2.0
@@ -22,24 +26,62 @@ LONG_SECONDS = 0.25
 Answer = Callable[[list[bytes]], list[bytes]]
 
 
-def serve(room: str) -> None:
-    """Answer what comes on standard input for the backend `room`, on standard output, until it closes."""
-    answer = _answering(room)
-    pipe = os.dup(1)
-    os.dup2(2, 1)  # whatever else is printed is no answer
+def serve_forks(room: str) -> None:
+    """Fork a worker for the backend `room` whenever standard input, a socket, asks for one, until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it is meant for the parent, which ends workers itself
+    backend = _loaded(room)
     _limit("RLIMIT_CORE", 0)
     _, own_bytes = _used_bytes()
-    _write(pipe, [b"ready"])
+    gc.collect()
+    gc.freeze()  # or else each worker would copy what it only looks through for garbage
+    control, workers = socket.socket(fileno=os.dup(0)), dict[int, int]()
+    while True:
+        message, pipes, *_ = socket.recv_fds(control, COMMAND.size, 2)
+        if not message:
+            return
+        command, number = COMMAND.unpack(message)
+        if command == FORK:
+            workers[number] = os.fork()
+            if workers[number] == 0:
+                control.close()
+                _become_worker(*pipes)
+                _serve(backend, own_bytes)
+                return
+            for pipe in pipes:
+                os.close(pipe)
+            control.sendall(REPLY.pack(workers[number]))
+            continue
+        if number in workers:
+            os.kill(workers[number], signal.SIGKILL)  # it has not been waited for, so its id is its own
+        if command == REAP:
+            control.sendall(REPLY.pack(os.waitpid(workers.pop(number), 0)[1]))
+
+
+def _become_worker(source: int, answers: int) -> None:
+    """Let standard input and output be those pipes."""
+    for pipe, place in ((source, 0), (answers, 1)):
+        os.dup2(pipe, place)
+        os.close(pipe)
+
+
+def _serve(backend: Any, own_bytes: int) -> None:
+    """Answer what comes on standard input, on standard output, until it closes; own_bytes: of memory, to begin with."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)  # whatever else is printed is no answer
     while True:
         try:
-            parts = received(_read)
+            kind, *parts = received(_read)
         except EOFError:
             return
+        if kind == b"told":
+            backend.learn(*parts)
+            _write(pipe, [])
+            continue
         limits = Bounds(parts.pop())
         space, _ = _used_bytes()
         _limit("RLIMIT_AS", space + limits.memory_bytes if space else None)
         signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
-        answered = _in_a_thread(answer, parts, limits.stack_bytes)
+        answered = _in_a_thread(backend.answer, parts, limits.stack_bytes)
         signal.setitimer(signal.ITIMER_REAL, 0)
         _limit("RLIMIT_AS", None)
         _, used_bytes = _used_bytes()
@@ -57,12 +99,15 @@ class Bounds:
         self.stack_bytes = int(stack_bytes)
 
 
-def _answering(room: str) -> Answer:
+def _loaded(room: str) -> Any:
+    """The module with what a backend does: `answer`, and `learn` where it compiles for a vocabulary."""
     if room == "xgrammar":
-        from ngramspec.guards.workers.making_xgrammar import answer
-    else:
-        from ngramspec.guards.workers.making_llguidance import answer
-    return answer
+        from ngramspec.guards.workers import making_xgrammar
+
+        return making_xgrammar
+    from ngramspec.guards.workers import making_llguidance
+
+    return making_llguidance
 
 
 def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[bytes]:
