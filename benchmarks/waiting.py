@@ -4,7 +4,7 @@
 
 So many hostile threads begin at once, and each hands over its next source when its last one was refused. Meanwhile one
 thread compiles a new small schema every 50 ms, as requests would, and one a new schema of 600 properties, which takes
-close to a second by itself. Printed are the seconds from call to guard; of who still waits at the end, those until then.
+close to a second by itself. Printed are the seconds from call to guard; at the end, those until then of who waits.
 """
 
 import argparse

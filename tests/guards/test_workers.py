@@ -1,5 +1,6 @@
 """What strangers have written is read in workers, which end in time, and leave the process that asks as it was."""
 
+import json
 import os
 import signal
 import subprocess
@@ -20,8 +21,9 @@ from ngramspec.guards.backends.llguidance import options_of
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.workers import fork_server
+from ngramspec.guards.workers import pool as pools
 from ngramspec.guards.workers.making import question, read_answer
-from ngramspec.guards.workers.pool import TURNS, Pool
+from ngramspec.guards.workers.pool import Pool
 from ngramspec.guards.workers.process import Process
 from tests.guards.vocabularies import BYTES
 
@@ -31,9 +33,9 @@ ROOT = Path(ngramspec.__file__).parents[1]
 POOLS: dict[Backend, Pool] = {"llguidance": llguidance._POOL, "xgrammar": xgrammar._POOL}
 
 
-def asked(pool: Pool, pattern: str, limits: Limits = Limits()) -> str:  # noqa: B008 (frozen)
-    """What a worker makes of a regex."""
-    answer = pool.ask(question(Source(Kind.REGEX, pattern), options_of(limits)), limits)
+def asked(pool: Pool, text: str, limits: Limits = Limits(), kind: Kind = Kind.REGEX) -> str:  # noqa: B008 (frozen)
+    """What a worker makes of a source."""
+    answer = pool.ask(question(Source(kind, text), options_of(limits)), limits)
     return read_answer(answer)[0].decode()
 
 
@@ -175,13 +177,22 @@ def test_honest_sources_do_not_wait_behind_hostile_ones(pool: Pool) -> None:
         assert message.startswith("it takes more than 2 s, and all workers were busy while others waited")
 
 
-def test_who_needs_more_than_a_first_turn_is_made_anew_beside_hostile_ones(pool: Pool) -> None:
-    longer = "|".join(f"(a{i}|b{i}){{0,{i}}}" for i in range(40, 120))
-    asked(pool, "warm")
-    start = time.monotonic()
-    asked(pool, longer)
-    assert TURNS[0] < time.monotonic() - start < TURNS[1], "it must need more than one turn for the test to mean anything"
-    hostile_beside(pool, 2, lambda: asked(pool, longer) and None)
+def test_who_gives_way_to_others_is_made_anew_and_comes_through(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [json.dumps({"properties": {f"{name}{i}": {} for i in range(300)}}) for name in "abc"]
+    expected = [asked(pool, source, kind=Kind.JSON_SCHEMA) for source in sources]
+    ended: list[str] = []
+    end = Process.end
+
+    def note(process: Process, reason: str) -> None:
+        ended.append(reason)
+        end(process, reason)
+
+    monkeypatch.setattr(Process, "end", note)
+    monkeypatch.setattr(pools, "TURNS", (0.02, 60.0))
+    with ThreadPoolExecutor(3) as threads:
+        work = [threads.submit(asked, pool, source, kind=Kind.JSON_SCHEMA) for source in sources]
+        assert expected == [each.result() for each in work]
+    assert {"others"} == set(ended)
 
 
 def test_many_threads_get_what_each_asked_for(pool: Pool) -> None:

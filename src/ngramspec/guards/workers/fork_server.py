@@ -54,7 +54,7 @@ class ForkServer:
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
@@ -95,7 +95,7 @@ class ForkServer:
             return  # the server has gone; the worker ends once its pipes are closed
 
     def reap(self, worker: int) -> int:
-        """Wait for a worker, killed if need be, once; returns its exit code, below 0 for a signal, as `Popen` has it."""
+        """End a worker, once, and wait for it; returns its exit code, below 0 for a signal, as `Popen` has it."""
         try:
             return os.waitstatus_to_exitcode(self._ask(REAP, worker, []))
         except OSError:

@@ -1,8 +1,8 @@
 """The workers of one backend: who asks for little is not kept waiting by who asks for much.
 
-Every source has a short turn first. Who needs more goes on where it is cheap; where others wait, it gives way, and is
-made anew at the end of a second line, with a longer turn. Each line has seats of its own, so neither can starve the
-other. This is a feedback queue (Corbató et al., 1962) of two levels; to end a worker and fork another takes
+Every source has a short turn first. Who needs more goes on where a seat of the second line is free, or else gives way
+to others, and is made anew at the end of that line, with a longer turn. Each line has seats of its own, so neither can
+starve the other. This is a feedback queue (Corbató et al., 1962) of two levels; to end a worker and fork another takes
 milliseconds.
 """
 
@@ -119,20 +119,25 @@ class Pool:
         return sum(other.line == line for other in self._working)
 
     def _end_turns(self, line: int) -> float:
-        """Let those whose turn is over give way, one for each who waits in `line`; the seconds to look again in."""
-        now, turn = monotonic(), TURNS[line]
-        seated = [asked for asked in self._working if asked.line == line]
-        going = sorted((asked for asked in seated if not _is_ended(asked)), key=_since)
-        num_wanted = max(0, len(self._lines[line]) - (len(seated) - len(going)))
-        for asked in going[:num_wanted]:
-            if now - _since(asked) < turn:
-                continue
-            if line == 0 and not self._lines[1] and self._num_seated(1) < self.seats:
-                asked.line = 1  # it goes on, in a seat of the second line
-                return 0.0
-            assert asked.process is not None
-            asked.process.end("others")
-        return min([turn, *(left for asked in going if (left := turn - (now - _since(asked))) > 0)])
+        """Let those whose turn is over give way, for the first in `line`; the seconds to look again in.
+
+        In the first line, one for each who waits there, or all, as soon as anybody waits in the second one, so that
+        those who have a seat there have the cores. The first in the second line sees to both.
+        """
+        left = []
+        for each in range(line + 1):
+            seated = [asked for asked in self._working if asked.line == each]
+            going = sorted((asked for asked in seated if not _is_ended(asked)), key=_since)
+            num_wanted = len(self._lines[each]) - (len(seated) - len(going))
+            over = [asked for asked in going if _left(asked) <= 0]
+            for asked in over if each == 0 and self._lines[1] else over[: max(0, num_wanted)]:
+                if each == 0 and not self._lines[1] and self._num_seated(1) < self.seats:
+                    asked.line = 1  # it goes on, in a seat of the second line
+                    return 0.0
+                assert asked.process is not None
+                asked.process.end("others")
+            left += [_left(asked) for asked in going if asked not in over]
+        return min([TURNS[0], *left])
 
     def _give_back(self, asked: _Asked, is_worn: bool) -> None:
         process = asked.process
@@ -170,6 +175,11 @@ def _since(asked: _Asked) -> float:
     """Since when it has been at work; what has not begun comes last."""
     since = None if asked.process is None else asked.process.asked_at
     return inf if since is None else since
+
+
+def _left(asked: _Asked) -> float:
+    """Of its turn, in seconds."""
+    return TURNS[asked.line] - (monotonic() - _since(asked))
 
 
 def _is_ended(asked: _Asked) -> bool:

@@ -28,7 +28,7 @@ Answer = Callable[[list[bytes]], list[bytes]]
 
 def serve_forks(room: str) -> None:
     """Fork a worker for the backend `room` whenever standard input, a socket, asks for one, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal it is meant for the parent, which ends workers itself
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's terminal means the parent
     backend = _loaded(room)
     _limit("RLIMIT_CORE", 0)
     _, own_bytes = _used_bytes()
