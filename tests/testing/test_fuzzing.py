@@ -1,5 +1,6 @@
 """The fuzz finds what is planted, makes it small, and tries what it says it tries."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,3 +117,42 @@ def test_a_matcher_that_lookahead_moves_is_found(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Matcher, "_undo", wrong)
     with pytest.raises((DefectError, GuardError)):
         play(Scene(DATE, Tokens(), (Writer("2026-11"),)))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "smallest"),
+    [
+        ("exclusiveMinimum", r'\{"exclusiveMinimum":-?[\d.]+\}'),
+        ("oneOf", r'\{"oneOf":\[.{,30}\]\}'),
+    ],
+)
+def test_a_keyword_that_guards_leave_out_is_found_and_made_small(
+    keyword: str, smallest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Guard.json_schema
+
+    def loose(schema: str, *arguments: Any, **more: Any) -> Guard:
+        return right(schema.replace(f'"{keyword}":', f'"x-{keyword}":'), *arguments, **more)
+
+    monkeypatch.setattr(Guard, "json_schema", loose)
+    failure, *_ = Campaign(60, seed=5, backends=("llguidance",)).run().failures
+    assert "agreement" == failure.kind
+    assert re.fullmatch(f"schema '?{smallest}'?", failure.constraint)
+    with pytest.raises(DefectError, match=r"agreement: llguidance: .*jsonschema"):
+        eval(failure.example, {"judge": judge, "Constraint": Constraint})
+
+
+def test_that_no_value_fits_is_a_defect_where_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Guard.json_schema
+
+    def narrow(schema: str, *arguments: Any, **more: Any) -> Guard:
+        return right("false" if "minItems" in schema else schema, *arguments, **more)
+
+    monkeypatch.setattr(Guard, "json_schema", narrow)
+    failure, *_ = Campaign(60, seed=5, backends=("llguidance",)).run().failures
+    assert '"minItems":' in failure.constraint
+    assert len(failure.constraint) < 60
+    with pytest.raises(
+        DefectError, match=r"agreement: llguidance: .*one that no value fits, and to jsonschema .* fits"
+    ):
+        eval(failure.example, {"judge": judge, "Constraint": Constraint})

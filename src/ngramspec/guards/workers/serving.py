@@ -20,7 +20,7 @@ GRACE_SECONDS = 2.0
 WORN_SHARE = 4
 """A worker that has kept more than this part of the memory that a source may take is replaced."""
 
-LONG_SECONDS = 0.25
+LONG_SECONDS = 0.05
 """Work that takes longer than that lets whatever is shorter go first."""
 
 Answer = Callable[[list[bytes]], list[bytes]]

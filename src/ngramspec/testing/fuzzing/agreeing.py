@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from ngramspec.errors import GuardError
 from ngramspec.guards import Guard
 from ngramspec.guards.source import Backend
 from ngramspec.testing.constraints import Constraint
-from ngramspec.testing.fuzzing.checks import DefectError, check_agreement, check_backends
+from ngramspec.testing.fuzzing.checks import DefectError, check_agreement, check_backends, check_refusal
 from ngramspec.testing.fuzzing.tally import Tally
 from ngramspec.testing.tokens import Tokens
 
@@ -27,5 +28,11 @@ def agree(constraint: Constraint, guards: Mapping[Backend, Guard], text: str, ta
 
 def judge(constraint: Constraint, text: str, backends: tuple[Backend, ...] = BACKENDS) -> None:
     """`agree` about one text, as a failure prints it; GuardError says that a backend does not take the constraint."""
-    vocabulary = Tokens().vocabulary()
-    agree(constraint, {name: constraint.guard(vocabulary, backend=name) for name in backends}, text, Tally())
+    vocabulary, guards = Tokens().vocabulary(), dict[Backend, Guard]()
+    for name in backends:
+        try:
+            guards[name] = constraint.guard(vocabulary, backend=name)
+        except GuardError as error:
+            check_refusal(constraint, name, error)
+            raise
+    agree(constraint, guards, text, Tally())

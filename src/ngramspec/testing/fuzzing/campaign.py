@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, reject, seed, settings
 from hypothesis import strategies as st
 from hypothesis.reporting import with_reporter
 
@@ -13,7 +13,8 @@ from ngramspec.errors import GuardError
 from ngramspec.guards.source import Backend
 from ngramspec.testing.constraints import Constraint
 from ngramspec.testing.fuzzing.agreeing import BACKENDS, agree
-from ngramspec.testing.fuzzing.checks import DefectError
+from ngramspec.testing.fuzzing.checks import DefectError, check_refusal
+from ngramspec.testing.fuzzing.combining import CombinedError, judge_combined
 from ngramspec.testing.fuzzing.drawing import DRAFTERS, Stage, scenes, stages
 from ngramspec.testing.fuzzing.playing import play
 from ngramspec.testing.fuzzing.scene import Scene, Writer, vocabulary_of
@@ -23,6 +24,8 @@ from ngramspec.testing.tokens import Tokens
 
 CHUNK = 300
 """Cases of generated constraints until Hypothesis starts anew: what it remembers of them takes time and room."""
+COMBINED = 3
+"""Schemas of any keywords that are held against `jsonschema` for each scene of generated constraints."""
 SOUGHT = 6
 """Texts of a constraint that comes without any."""
 STAGES, CASES_PER_STAGE = 4, 50
@@ -154,6 +157,16 @@ class _Part:
         except DefectError as error:
             assert self._scene is not None
             self._result.failures.append(failure(error, self._scene.constraint, self._scene))
+        if self._subject is None:
+            self._judge_combined()
+
+    def _judge_combined(self) -> None:
+        """In a small part of the time that the scenes take."""
+        count, result = COMBINED * -(-self._quota // DRAFTERS), self._result
+        try:
+            judge_combined(count, self._number, self._campaign.backends, result.tally)
+        except CombinedError as found:
+            result.failures.append(failure(found.error, found.constraint))
 
     def _play(self, data: Any) -> None:
         campaign, subject = self._campaign, self._subject
@@ -170,6 +183,8 @@ class _Part:
             raise
         if not self._has_failed:
             self._result.tally.add(tally)
+        if subject is None and not tally.cases:
+            reject()  # refused: another one is drawn in its place
 
     def _tried(self, scene: Scene, texts: Sequence[str], backends: Sequence[Backend]) -> Tally:
         try:
@@ -177,6 +192,7 @@ class _Part:
             names = dict.fromkeys((scene.backend, backends[0]))
             guards = {name: scene.constraint.guard(scene.vocabulary, backend=name) for name in names}
         except GuardError as error:
+            check_refusal(scene.constraint, scene.backend, error)
             return Tally(refused=Counter([f"{scene.backend}: {type(error).__name__}"]))
         for text in texts:
             agree(scene.constraint, guards, text, tally)

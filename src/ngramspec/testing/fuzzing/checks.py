@@ -12,6 +12,9 @@ from ngramspec.guards.types import num_words
 from ngramspec.testing.constraints import Constraint
 from ngramspec.testing.fuzzing.known import SURROGATES, has_surrogates, known_difference
 
+NOTHING = "one that no value fits"
+"""Words of the error of a guard under which nothing can be written."""
+
 DefectKind = Literal["identity", "validity", "matcher", "agreement"]
 
 
@@ -56,6 +59,16 @@ def check_fits(constraint: Constraint, guard: Guard, backend: Backend, written: 
             "validity", f"{backend}: {guard!r} wrote {shortened(text, 300)}, which does not fit {constraint}"
         )
     return known
+
+
+def check_refusal(constraint: Constraint, backend: Backend, error: GuardError) -> None:
+    """A guard may be refused for many reasons; that no value fits is none where one is known."""
+    if NOTHING not in str(error) or not constraint.valid:
+        return
+    text = constraint.valid[0]
+    defect = DefectError("agreement", f"{backend}: {error}, and to jsonschema {shortened(text, 300)} fits {constraint}")
+    defect.example = f"judge({constraint!r}, {text!r}, {(backend,)!r})"
+    raise defect from error
 
 
 def check_agreement(constraint: Constraint, guard: Guard, backend: Backend, text: str) -> str | None:

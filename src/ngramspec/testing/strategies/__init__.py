@@ -14,7 +14,13 @@ try:
 except ImportError as error:
     raise ImportError("ngramspec.testing.strategies needs hypothesis: pip install 'ngramspec[fuzz]'") from error
 
-from ngramspec.testing.strategies.combined import combined_schema, json_value, spellings
+from ngramspec.testing.strategies.combined import (
+    combined_constraint,
+    combined_schema,
+    combined_schemas,
+    json_value,
+    spellings,
+)
 from ngramspec.testing.strategies.grammars import grammars
 from ngramspec.testing.strategies.mutants import constraints, mutants
 from ngramspec.testing.strategies.regexes import regexes
@@ -23,6 +29,6 @@ from ngramspec.testing.strategies.slips import slips
 from ngramspec.testing.strategies.vocabularies import tokens, vocabularies
 
 __all__ = [
-    "combined_schema", "constraints", "grammars", "json_schemas", "json_value", "mutants", "regexes", "slips",
-    "spellings", "tokens", "vocabularies",
+    "combined_constraint", "combined_schema", "combined_schemas", "constraints", "grammars", "json_schemas",
+    "json_value", "mutants", "regexes", "slips", "spellings", "tokens", "vocabularies",
 ]  # fmt: skip

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+from hypothesis import strategies as st
+
+from ngramspec.testing.constraints import Constraint, dumped, fits
+
 NAMES = ("a", "b", "ab", "c", "é", 'q"', "\na")
 PATTERNS = ("^a", "b$", "^[ab]*$", "c", "^(?!ab)")
 TYPES = ("null", "boolean", "object", "array", "number", "string", "integer")
@@ -16,6 +20,7 @@ SCALARS = (None, True, False, 0, 1, 2, 3, -1, 0.5, 2.5, 1e-3, 2**53 + 1, "", "a"
 BOUNDS = (-1, 0, 1, 2, 0.5, 1.5, 0.001, 2**53)
 REFERENCES = ("#/$defs/one", "#/$defs/two", "#/$defs/three")
 MAX_SPELLINGS = 5000
+NUM_TEXTS = 12
 
 
 def combined_schema(chance: Random) -> dict[str, Any]:
@@ -26,6 +31,20 @@ def combined_schema(chance: Random) -> dict[str, Any]:
         "three": {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/three"}, {"type": "integer"}]}},
     }
     return {**_keywords(chance, 3), "$defs": definitions}
+
+
+def combined_schemas() -> st.SearchStrategy[Constraint]:
+    """Such schemas, each with compact JSON that fits and that does not, by `jsonschema`."""
+    return st.integers(0, (1 << 32) - 1).map(lambda seed: combined_constraint(Random(seed)))
+
+
+def combined_constraint(chance: Random) -> Constraint:
+    """One of them."""
+    source = dumped(combined_schema(chance))
+    texts = dict.fromkeys(dumped(json_value(chance)) for _ in range(NUM_TEXTS))
+    verdicts = {text: fits(source, text) for text in texts}
+    valid, invalid = (tuple(text for text, fit in verdicts.items() if fit is said) for said in (True, False))
+    return Constraint("schema", source, valid=valid, invalid=invalid)
 
 
 def json_value(chance: Random, depth: int = 2) -> Any:

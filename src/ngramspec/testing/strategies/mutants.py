@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from ngramspec.testing.constraints import Constraint
+from ngramspec.testing.strategies.combined import combined_schemas
 from ngramspec.testing.strategies.grammars import grammars
 from ngramspec.testing.strategies.regexes import regexes
 from ngramspec.testing.strategies.schemas import json_schemas
 
 
 def constraints() -> st.SearchStrategy[Constraint]:
-    """JSON schemas, regexes and Lark grammars, with texts."""
-    return st.one_of(regexes(), grammars(), json_schemas())
+    """JSON schemas, usual ones and those of any keywords, regexes and Lark grammars, with texts."""
+    return st.one_of(regexes(), grammars(), json_schemas(), combined_schemas())
 
 
 @st.composite
