@@ -20,12 +20,14 @@ from ngramspec.testing.fuzzing import (
     Failure,
     Scene,
     Slip,
+    Tally,
     Tokens,
     Writer,
     judge,
     play,
     playing,
 )
+from ngramspec.testing.fuzzing.combining import CombinedError, judge_combined
 
 DATE = Constraint("regex", r"[0-9]{4}-[0-9]{2}", valid=("2026-11",))
 
@@ -135,23 +137,25 @@ def test_a_keyword_that_guards_leave_out_is_found_and_made_small(
         return right(schema.replace(f'"{keyword}":', f'"x-{keyword}":'), *arguments, **more)
 
     monkeypatch.setattr(Guard, "json_schema", loose)
-    failure, *_ = Campaign(60, seed=5, backends=("llguidance",)).run().failures
-    assert "agreement" == failure.kind
-    assert re.fullmatch(f"schema '?{smallest}'?", failure.constraint)
+    with pytest.raises(CombinedError, match=r"agreement: llguidance: .*jsonschema") as found:
+        judge_combined(100, 5, ("llguidance",), Tally())
+    assert re.fullmatch(smallest, found.value.constraint.source)
     with pytest.raises(DefectError, match=r"agreement: llguidance: .*jsonschema"):
-        eval(failure.example, {"judge": judge, "Constraint": Constraint})
+        eval(found.value.error.example, {"judge": judge, "Constraint": Constraint})
 
 
-def test_that_no_value_fits_is_a_defect_where_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_campaign_tries_schemas_of_any_keywords_and_that_no_value_fits_is_a_defect_where_one_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     right = Guard.json_schema
 
     def narrow(schema: str, *arguments: Any, **more: Any) -> Guard:
-        return right("false" if "minItems" in schema else schema, *arguments, **more)
+        return right("false" if '"dependentRequired"' in schema else schema, *arguments, **more)
 
     monkeypatch.setattr(Guard, "json_schema", narrow)
-    failure, *_ = Campaign(60, seed=5, backends=("llguidance",)).run().failures
-    assert '"minItems":' in failure.constraint
-    assert len(failure.constraint) < 60
+    failure, *_ = Campaign(100, seed=5, backends=("llguidance",)).run().failures
+    assert '"dependentRequired":' in failure.constraint
+    assert len(failure.constraint) < 120
     with pytest.raises(
         DefectError, match=r"agreement: llguidance: .*one that no value fits, and to jsonschema .* fits"
     ):

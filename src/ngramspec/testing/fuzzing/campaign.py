@@ -24,7 +24,7 @@ from ngramspec.testing.tokens import Tokens
 
 CHUNK = 300
 """Cases of generated constraints until Hypothesis starts anew: what it remembers of them takes time and room."""
-COMBINED = 3
+COMBINED = 1
 """Schemas of any keywords that are held against `jsonschema` for each scene of generated constraints."""
 SOUGHT = 6
 """Texts of a constraint that comes without any."""
