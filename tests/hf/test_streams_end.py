@@ -173,9 +173,7 @@ def test_every_streamer_of_a_call_that_raises_ends_once_however_it_is_given(
     assert [int(any(each is other for other in expected)) for each in given] == [each.num_ends for each in given]
 
 
-def test_a_streamer_under_a_name_of_the_models_own_is_left_to_it(
-    enabled: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_streamer_under_a_name_of_the_models_own_is_left_to_it(enabled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some models take a second one, for sound."""
     monkeypatch.setattr(enabled, "_validate_model_kwargs", lambda kwargs: None)
     text, sound = Ends(), Ends()
