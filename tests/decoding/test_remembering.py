@@ -23,9 +23,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["unit", "size"],
     "$defs": {"size": {"type": "integer", "description": "Defaults to 5432"}},
 }
-PROMPT = (
-    b"CREATE TABLE singer (singer_id int, country text);\nCREATE TABLE concert (id int, singer_id int);\n"
-)
+PROMPT = b"CREATE TABLE singer (singer_id int, country text);\nCREATE TABLE concert (id int, singer_id int);\n"
 TEXTS = {"schema": b'{"unit": "metric", "size": 5432}', "regex": b"SELECT singer.country FROM singer JOIN concert ON "}
 
 

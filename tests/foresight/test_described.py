@@ -46,7 +46,7 @@ def test_what_is_declared_comes_before_what_is_described() -> None:
 
 
 def test_what_is_no_default_example_or_description_suggests_nothing() -> None:
-    shape = {"default": {}, "examples": "no list", "example": None, "description": ["no text"]}
+    shape: dict[str, Any] = {"default": {}, "examples": "no list", "example": None, "description": ["no text"]}
     assert Suggested() == suggested(shape, Descriptions())
 
 

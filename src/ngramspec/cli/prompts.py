@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,8 +57,8 @@ def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False
     """Read a `.jsonl` file of `{"prompt": text}` or `{"messages": […]}`, or any other file as one prompt.
 
     `-` is standard input, and JSON lines if its first line is such an object. by_line: read any other file as one
-    prompt per line. Raises PromptError for a file that cannot be read, for more than `max_bytes` or MAX_PROMPTS, and
-    for a prompt without text; TraceError for messages that are none.
+    prompt per line. Raises OSError for a file that cannot be read; PromptError for more than `max_bytes` or
+    MAX_PROMPTS, and for a prompt without text; TraceError for messages that are none.
     """
     place = "standard input" if file == STANDARD_INPUT else file
     text = _text(file, place, max_bytes)
@@ -97,10 +96,8 @@ def _text(file: str, place: str, max_bytes: int) -> str:
     try:
         if file == STANDARD_INPUT:
             return bounds.content(sys.stdin.buffer, place).decode("utf-8")
-        with bounds.opened(Path(file)) as opened:
+        with bounds.opened(file) as opened:
             return bounds.content(opened, place).decode("utf-8")
-    except OSError as error:
-        raise PromptError(f"{place}: prompts must be a file to read, got: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise PromptError(f"{place}: prompts must be UTF-8, got {error}: convert the file") from error
 

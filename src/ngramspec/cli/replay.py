@@ -94,7 +94,10 @@ def replay(
         speedup = costs.speedup if isinstance(costs, SavedCosts) else report.total.modelled_speedup(costs)
         modelled = {"modelled_speedup": speedup, "cost": costs.name if isinstance(costs, SavedCosts) else cost}
     if not report.total.counters.requests + report.num_degenerate_loops:
-        raise TraceError(f"a replay needs at least one recorded request, got none in {', '.join(map(named, traces))}")
+        names = ", ".join(map(named, traces))
+        raise TraceError(
+            f"a replay needs at least one recorded request, got none in {names}: name a file that has some"
+        )
     if as_json:
         print(json.dumps(report.as_dict() | modelled, indent=2))
         return
@@ -109,6 +112,8 @@ def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
     if name in FITS:
         return fitted(name, batch)
     try:
+        if not name.partition("#")[0]:
+            raise FileNotFoundError  # to Path it is the folder that this runs in
         return read_costs(name, batch)
     except FileNotFoundError as error:
         near = get_close_matches(name, FITS, n=1)
@@ -127,11 +132,11 @@ def _with_progress(
             if name == STANDARD_INPUT:
                 path, file = Path("standard input"), sys.stdin.buffer
             else:
-                path, file = Path(name), _opened(Path(name), progress, max_bytes)
+                path, file = Path(name), _opened(name, progress, max_bytes)
             yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes)
 
 
-def _opened(path: Path, progress: Progress, max_bytes: int) -> BinaryIO:
+def _opened(path: str, progress: Progress, max_bytes: int) -> BinaryIO:
     file = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes").opened(path)
     size = os.fstat(file.fileno()).st_size
     return progress.wrap_file(file, size, description=escape(named(path)))
