@@ -2,10 +2,11 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
+from ngramspec.cli.terminal import complain
 from ngramspec.errors import PromptError, shortened
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
@@ -91,15 +92,20 @@ def _begins_with_a_row(text: str) -> bool:
 
 def _text(file: str, place: str, max_bytes: int) -> str:
     bounds, place = Bounds("a file of prompts", PromptError, max_bytes, "--max-bytes"), named(place)
-    if file == STANDARD_INPUT and sys.stdin.isatty():
-        print("ngramspec: reading prompts from the keyboard; end with Ctrl-D on a line of its own", file=sys.stderr)
     try:
         if file == STANDARD_INPUT:
-            return bounds.content(sys.stdin.buffer, place).decode("utf-8")
+            return bounds.content(standard_input("prompts"), place).decode("utf-8")
         with bounds.opened(file) as opened:
             return bounds.content(opened, place).decode("utf-8")
     except UnicodeDecodeError as error:
         raise PromptError(f"{place}: prompts must be UTF-8, got {error}: convert the file") from error
+
+
+def standard_input(what: str) -> BinaryIO:
+    """Standard input; whoever sits at its keyboard is told what is awaited."""
+    if sys.stdin.isatty():
+        complain(f"reading {what} from the keyboard; end with Ctrl-D on a line of its own")
+    return sys.stdin.buffer
 
 
 def _parse(line: str, place: str) -> Prompt:

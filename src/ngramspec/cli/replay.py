@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from ngramspec.cli.prompts import STANDARD_INPUT
+from ngramspec.cli.prompts import STANDARD_INPUT, standard_input
 from ngramspec.cli.render import show_table
 from ngramspec.cli.terminal import text
 from ngramspec.decoding import FITS, AdaptiveBudget, Budget, FixedBudget, LinearCosts, fitted
@@ -130,7 +129,7 @@ def _with_progress(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for name in names:
             if name == STANDARD_INPUT:
-                path, file = Path("standard input"), sys.stdin.buffer
+                path, file = Path("standard input"), standard_input("recordings")
             else:
                 path, file = Path(name), _opened(name, progress, max_bytes)
             yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes)

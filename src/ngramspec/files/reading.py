@@ -71,6 +71,8 @@ class Bounds:
     def lines(self, file: BinaryIO, name: str) -> Iterator[bytes]:
         """The lines of `file`, gzipped or not, one at a time; raises `error` with the number of the line."""
         first = file.read(len(GZIP))
+        if len(first) < len(GZIP):  # that was the end; a keyboard that is asked once more wants another Ctrl-D
+            file = io.BytesIO()
         rest = cast(BinaryIO, _Prefixed(first, file))
         lines = cast(BinaryIO, gzip.GzipFile(fileobj=rest)) if first == GZIP else rest
         most_lines = _FEW_LINES + self.most_bytes // _SHORT_LINE
