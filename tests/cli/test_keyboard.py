@@ -9,7 +9,6 @@ import signal
 import struct
 import sys
 import termios
-from pathlib import Path
 
 import pytest
 
@@ -45,12 +44,6 @@ def typed(arguments: list[str], *, after: bytes, keys: bytes) -> tuple[int, str]
     return os.waitstatus_to_exitcode(status), shown.decode()
 
 
-def rows(path: Path, number: int) -> Path:
-    row = {"prompt_ids": [*range(40)], "output_ids": [*range(10, 40)], "segment": "a kind of traffic"}
-    path.write_text(f"{json.dumps(row)}\n" * number)
-    return path
-
-
 ROW = json.dumps({"prompt_ids": [1, 2], "output_ids": [1, 2]}).encode()
 
 
@@ -63,11 +56,3 @@ ROW = json.dumps({"prompt_ids": [1, 2], "output_ids": [1, 2]}).encode()
 def test_one_ctrl_d_ends_what_is_typed_and_ctrl_c_the_command(keys: bytes, code: int, said: str) -> None:
     ended, shown = typed(["replay", "-"], after=b"Ctrl-D", keys=keys)
     assert (code, True) == (ended, said in " ".join(shown.split())), shown
-
-
-def test_ctrl_c_in_the_middle_leaves_a_terminal_with_its_cursor(tmp_path: Path) -> None:
-    path = str(rows(tmp_path / "rows.jsonl", 20_000))
-    code, shown = typed(["replay", path], after="━".encode(), keys=b"\x03")
-    assert 130 == code
-    assert "Traceback" not in shown
-    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
