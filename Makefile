@@ -8,6 +8,11 @@ BIN := $(VENV)/bin
 NEWEST := build/newest
 OLDEST := build/oldest
 LATEST := build/latest
+# What a new release of a dependency would break, told by tests that use its names and its answers.
+CANARY := \
+	$(addprefix tests/hf/test_,$(addsuffix .py,seam drafted identity adopting enable processors criteria continuing \
+	outputs streaming guards model_facts peft)) \
+	$(addprefix tests/guards/test_,$(addsuffix .py,processor vocabulary xgrammar_bounds failures json_schema gbnf))
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
@@ -31,7 +36,7 @@ canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip
 		"$$(echo build/dist/*.whl)[test]"
 	$(LATEST)/bin/pip install --quiet --upgrade --no-deps --requirement .ci/xgrammar.in
 	$(LATEST)/bin/pip install --quiet --force-reinstall --no-deps build/dist/*.whl
-	$(TEST_ENV) $(LATEST)/bin/python -m pytest tests/hf tests/guards -n auto -m 'not gpu and not pinned'
+	$(TEST_ENV) $(LATEST)/bin/python -m pytest $(CANARY) -n auto -m 'not gpu and not pinned'
 	env -u PYTHONPATH $(LATEST)/bin/ngramspec demo
 
 wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel

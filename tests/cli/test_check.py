@@ -149,7 +149,10 @@ def test_unusable_prompts_end_in_exit_code_2(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prompts", "nowhere.txt"], "nowhere.txt: prompts must be a file to read, got: No such file or directory\n"),
+        (
+            ["--prompts", "nowhere.txt"],
+            "nowhere.txt must be a file that can be read, got: No such file or directory: name",
+        ),
         ([], "Missing option '--prompts'"),
         (["--prompts", "p.txt", "--dtype", "int8"], "Invalid value for '--dtype'"),
         (["--prompts", "p.txt", "--batch", "0"], "Invalid value for '--batch'"),

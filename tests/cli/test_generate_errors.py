@@ -55,7 +55,7 @@ def test_an_unusable_prompt_is_named_by_its_place(
 def test_a_missing_file_is_named(run: Command, tmp_path: Path) -> None:
     outcome = run("generate", "--prompt-file", tmp_path / "nowhere.txt")
     assert outcome.code == 2
-    assert "nowhere.txt: prompts must be a file to read, got: No such file or directory\n" in outcome.errors
+    assert "nowhere.txt must be a file that can be read, got: No such file or directory: name" in outcome.errors
 
 
 def test_a_file_that_is_not_text_is_named(run: Command, tmp_path: Path) -> None:

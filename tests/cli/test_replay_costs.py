@@ -135,7 +135,10 @@ def test_recordings_without_a_request_are_an_error(run: Command, tmp_path: Path,
     outcome = run("replay", path)
     assert outcome.code == 2
     assert outcome.output == ""
-    assert outcome.errors == f"ngramspec: a replay needs at least one recorded request, got none in {path}\n"
+    assert (
+        outcome.errors
+        == f"ngramspec: a replay needs at least one recorded request, got none in {path}: name a file that has some\n"
+    )
 
 
 def test_names_of_segments_reach_the_screen_as_text(run: Command, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ngramspec.foresight.described import Suggested, spellings, suggested
+from ngramspec.foresight.described import Descriptions, Suggested, spellings, suggested
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,9 @@ from ngramspec.foresight.described import Suggested, spellings, suggested
     ],
 )
 def test_what_a_description_names(description: str, expected: Any) -> None:
-    assert ((expected,) if isinstance(expected, str) else expected) == suggested({"description": description}).named
+    assert ((expected,) if isinstance(expected, str) else expected) == suggested(
+        {"description": description}, Descriptions()
+    ).named
 
 
 @pytest.mark.parametrize(
@@ -35,16 +37,17 @@ def test_what_a_description_names(description: str, expected: Any) -> None:
     ],
 )
 def test_the_default_that_a_description_names(description: str, expected: str | None) -> None:
-    assert expected == suggested({"description": description}).default
+    assert expected == suggested({"description": description}, Descriptions()).default
 
 
 def test_what_is_declared_comes_before_what_is_described() -> None:
     shape = {"default": 7, "examples": [1, [2]], "example": 3, "description": "Default is 5"}
-    assert Suggested(7, (1, 3)) == suggested(shape)
+    assert Suggested(7, (1, 3)) == suggested(shape, Descriptions())
 
 
 def test_what_is_no_default_example_or_description_suggests_nothing() -> None:
-    assert Suggested() == suggested({"default": {}, "examples": "no list", "example": None, "description": ["no text"]})
+    shape: dict[str, Any] = {"default": {}, "examples": "no list", "example": None, "description": ["no text"]}
+    assert Suggested() == suggested(shape, Descriptions())
 
 
 @pytest.mark.parametrize(

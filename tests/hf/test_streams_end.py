@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import TextIteratorStreamer
 from transformers.generation.streamers import BaseStreamer
 
@@ -119,6 +121,64 @@ def test_a_streamer_given_by_position_ends_too(enabled: Any) -> None:
     enabled.generate(PROMPT["input_ids"], *[None] * 6, streamer, max_new_tokens=4)
     assert 2 == streamer.num_ends
     assert streamer.num_puts > 1
+
+
+def test_a_streamer_given_by_position_and_by_name_ends_once(enabled: Any) -> None:
+    by_position, by_name = Ends(), Ends()
+    with pytest.raises(TypeError, match="got multiple values for argument 'streamer'"):
+        enabled.generate(PROMPT["input_ids"], *[None] * 7, streamer=by_name)
+    assert 1 == by_name.num_ends
+    with pytest.raises(TypeError, match="got multiple values for argument 'streamer'"):
+        enabled.generate(PROMPT["input_ids"], *[None] * 6, by_position, streamer=by_name)
+    assert (1, 2) == (by_position.num_ends, by_name.num_ends)
+    with pytest.raises(TypeError, match="got multiple values for argument 'streamer'"):
+        enabled.generate(PROMPT["input_ids"], *[None] * 6, by_name, streamer=by_name)
+    assert 3 == by_name.num_ends
+
+
+NAMES = ["streamer", "streamers", "generation_config", "assistant_model", "negative_prompt_ids", "attention_mask"]
+
+
+@given(
+    positions=st.sets(st.sampled_from([*range(1, 10), 11]), max_size=3),  # at 10 is a loop of the caller's own
+    num_positions=st.integers(0, 12),
+    names=st.sets(st.sampled_from(NAMES), max_size=2),
+    is_one=st.booleans(),
+    failing=st.sampled_from([None, *FAILING]),
+)
+@settings(max_examples=200, deadline=None)
+def test_every_streamer_of_a_call_that_raises_ends_once_however_it_is_given(
+    positions: set[int], num_positions: int, names: set[str], is_one: bool, failing: str | None
+) -> None:
+    """At any position and by any name, the same one or several; as the right argument or as another."""
+    one = Ends()
+    call: Call = {"max_new_tokens": 4, "eos_token_id": EOS} | (PROMPT if failing is None else FAILING[failing]())
+    places: list[Any] = [None] * num_positions
+    for position in positions & set(range(num_positions)):
+        places[position] = one if is_one else Ends()
+    if places:
+        places[0] = call.pop("input_ids")
+    call |= {name: one if is_one else Ends() for name in names}
+    given = {id(each): each for each in (*places, *call.values()) if isinstance(each, Ends)}.values()
+    right = [each for each in (*places[7:8], call.get("streamer")) if each is not None]
+    model = tiny("llama")
+    with ngramspec.enable(model):
+        try:
+            model.generate(*places, **call)
+        except (Exception, KeyboardInterrupt):
+            expected = list(given)
+        else:
+            assert failing is None
+            expected = right
+    assert [int(any(each is other for other in expected)) for each in given] == [each.num_ends for each in given]
+
+
+def test_a_streamer_under_a_name_of_the_models_own_is_left_to_it(enabled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some models take a second one, for sound."""
+    monkeypatch.setattr(enabled, "_validate_model_kwargs", lambda kwargs: None)
+    text, sound = Ends(), Ends()
+    enabled.generate(**PROMPT, max_new_tokens=4, streamer=text, audio_streamer=sound)
+    assert (1, 0) == (text.num_ends, sound.num_ends)
 
 
 def test_a_stream_of_what_is_no_model_ends() -> None:

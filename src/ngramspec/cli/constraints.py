@@ -42,7 +42,7 @@ class ConstraintSource:
 
 
 def constraint_source(
-    *, schema: Path | None, regex: str | None, grammar: Path | None, whitespace: "Whitespace | None"
+    *, schema: str | None, regex: str | None, grammar: str | None, whitespace: "Whitespace | None"
 ) -> ConstraintSource | None:
     """What is asked for, None where nothing is; raises OSError for a file that cannot be read."""
     given = {"--schema": schema, "--regex": regex, "--grammar": grammar}
@@ -53,14 +53,14 @@ def constraint_source(
         raise typer.BadParameter("--whitespace is between the tokens of JSON: add --schema, or leave it out")
     if regex is not None:
         return ConstraintSource("--regex", regex, {})
-    path = schema or grammar
+    path = grammar if schema is None else schema
     if path is None:
         return None
     settings = {} if whitespace is None else {"whitespace": whitespace}
     return ConstraintSource(f"{asked[0]} {named(path)}", text_of(path) + "\n", settings)
 
 
-def text_of(path: Path) -> str:
+def text_of(path: str | Path) -> str:
     """A file of text; raises OSError for one that cannot be read, GuardError for what no schema or grammar is."""
     bounds = Bounds("a schema or grammar", GuardError, MAX_BYTES)
     with bounds.opened(path) as file:

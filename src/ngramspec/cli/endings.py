@@ -1,5 +1,6 @@
 """How every command ends: by its own code, in one line on standard error, or where nobody reads on."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -72,22 +73,35 @@ def _ending() -> Iterator[None]:
         raise typer.Exit(USER_CAN_MEND) from error
 
 
+_WAYS_OUT = {
+    errno.ENOENT: "name one that is there",
+    errno.ENOTDIR: "name one that lies in a folder",
+    errno.EISDIR: "name a file in it",
+    errno.EACCES: "name one that you may read",
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.ELOOP: "name a file, or a link that ends at one",
+}
+"""What to do instead, by what the system says."""
+
+
 def _sentence(error: Exception) -> str:
     """What an error says; of the system's own, which are two words and a number, a sentence."""
     if not isinstance(error, OSError) or error.strerror is None or error.filename is None:
         return str(error)
-    return (
-        f"{named(error.filename)} must be a file that can be read, got: {error.strerror}{_did_you_mean(error.filename)}"
-    )
+    if not error.filename:
+        return "a file must have a name, got '': name one"
+    way_out = _WAYS_OUT.get(error.errno or 0, "name another, or a copy of what it holds")
+    near = _did_you_mean(error.filename) if error.errno == errno.ENOENT else ""
+    return f"{named(error.filename)} must be a file that can be read, got: {error.strerror}: {way_out}{near}"
 
 
 def _did_you_mean(name: object) -> str:
     """The file beside a missing one that is called nearly as it is."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else Path()
     try:
-        if path.exists() or not path.parent.is_dir():
+        if not path.parent.is_dir():
             return ""
-        near = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
+        near = get_close_matches(path.name, [other.name for other in path.parent.iterdir() if other.exists()], n=1)
     except OSError:  # a name that is too long, or a folder that may not be listed, is told already
         return ""
     return f" (did you mean {named(path.with_name(near[0]))}?)" if near else ""

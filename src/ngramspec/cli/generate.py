@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,9 +34,9 @@ def generate(
     segment: Annotated[
         str | None, typer.Option(help="The kind of traffic: later prompts are drafted for from earlier answers.")
     ] = None,
-    schema: Annotated[Path | None, typer.Option(help="Write JSON that fits the JSON schema in this file.")] = None,
+    schema: Annotated[str | None, typer.Option(help="Write JSON that fits the JSON schema in this file.")] = None,
     regex: Annotated[str | None, typer.Option(help="Write text that matches this regex.")] = None,
-    grammar: Annotated[Path | None, typer.Option(help="Write text of the grammar in this file, Lark or GBNF.")] = None,
+    grammar: Annotated[str | None, typer.Option(help="Write text of the grammar in this file, Lark or GBNF.")] = None,
     backend: Annotated[
         Backend, typer.Option(help="With --schema, --regex or --grammar: what reads it.")
     ] = "llguidance",

@@ -2,11 +2,11 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
+from ngramspec.cli.terminal import complain
 from ngramspec.errors import PromptError, shortened
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
@@ -58,8 +58,8 @@ def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False
     """Read a `.jsonl` file of `{"prompt": text}` or `{"messages": […]}`, or any other file as one prompt.
 
     `-` is standard input, and JSON lines if its first line is such an object. by_line: read any other file as one
-    prompt per line. Raises PromptError for a file that cannot be read, for more than `max_bytes` or MAX_PROMPTS, and
-    for a prompt without text; TraceError for messages that are none.
+    prompt per line. Raises OSError for a file that cannot be read; PromptError for more than `max_bytes` or
+    MAX_PROMPTS, and for a prompt without text; TraceError for messages that are none.
     """
     place = "standard input" if file == STANDARD_INPUT else file
     text = _text(file, place, max_bytes)
@@ -92,17 +92,20 @@ def _begins_with_a_row(text: str) -> bool:
 
 def _text(file: str, place: str, max_bytes: int) -> str:
     bounds, place = Bounds("a file of prompts", PromptError, max_bytes, "--max-bytes"), named(place)
-    if file == STANDARD_INPUT and sys.stdin.isatty():
-        print("ngramspec: reading prompts from the keyboard; end with Ctrl-D on a line of its own", file=sys.stderr)
     try:
         if file == STANDARD_INPUT:
-            return bounds.content(sys.stdin.buffer, place).decode("utf-8")
-        with bounds.opened(Path(file)) as opened:
+            return bounds.content(standard_input("prompts"), place).decode("utf-8")
+        with bounds.opened(file) as opened:
             return bounds.content(opened, place).decode("utf-8")
-    except OSError as error:
-        raise PromptError(f"{place}: prompts must be a file to read, got: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise PromptError(f"{place}: prompts must be UTF-8, got {error}: convert the file") from error
+
+
+def standard_input(what: str) -> BinaryIO:
+    """Standard input; whoever sits at its keyboard is told what is awaited."""
+    if sys.stdin.isatty():
+        complain(f"reading {what} from the keyboard; end with Ctrl-D on a line of its own")
+    return sys.stdin.buffer
 
 
 def _parse(line: str, place: str) -> Prompt:

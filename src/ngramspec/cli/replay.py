@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from ngramspec.cli.prompts import STANDARD_INPUT
+from ngramspec.cli.prompts import STANDARD_INPUT, standard_input
 from ngramspec.cli.render import show_table
 from ngramspec.cli.terminal import text
 from ngramspec.decoding import FITS, AdaptiveBudget, Budget, FixedBudget, LinearCosts, fitted
@@ -94,7 +93,10 @@ def replay(
         speedup = costs.speedup if isinstance(costs, SavedCosts) else report.total.modelled_speedup(costs)
         modelled = {"modelled_speedup": speedup, "cost": costs.name if isinstance(costs, SavedCosts) else cost}
     if not report.total.counters.requests + report.num_degenerate_loops:
-        raise TraceError(f"a replay needs at least one recorded request, got none in {', '.join(map(named, traces))}")
+        names = ", ".join(map(named, traces))
+        raise TraceError(
+            f"a replay needs at least one recorded request, got none in {names}: name a file that has some"
+        )
     if as_json:
         print(json.dumps(report.as_dict() | modelled, indent=2))
         return
@@ -109,6 +111,8 @@ def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
     if name in FITS:
         return fitted(name, batch)
     try:
+        if not name.partition("#")[0]:
+            raise FileNotFoundError  # to Path it is the folder that this runs in
         return read_costs(name, batch)
     except FileNotFoundError as error:
         near = get_close_matches(name, FITS, n=1)
@@ -125,13 +129,13 @@ def _with_progress(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for name in names:
             if name == STANDARD_INPUT:
-                path, file = Path("standard input"), sys.stdin.buffer
+                path, file = Path("standard input"), standard_input("recordings")
             else:
-                path, file = Path(name), _opened(Path(name), progress, max_bytes)
+                path, file = Path(name), _opened(name, progress, max_bytes)
             yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes)
 
 
-def _opened(path: Path, progress: Progress, max_bytes: int) -> BinaryIO:
+def _opened(path: str, progress: Progress, max_bytes: int) -> BinaryIO:
     file = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes").opened(path)
     size = os.fstat(file.fileno()).st_size
     return progress.wrap_file(file, size, description=escape(named(path)))

@@ -146,7 +146,8 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
         return vocabulary.decode(tokens.tolist()).decode(errors="replace")
 
     is_json = source.kind is Kind.JSON_SCHEMA
-    kind = JsonText(source.text, text, _STYLES[source.whitespace]) if is_json else KeyedText(text)
+    style = _STYLES[source.whitespace]
+    kind = JsonText(source.text, text, style, source.salt) if is_json else KeyedText(text)
     return Foresight(kind, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
 
 

@@ -7,13 +7,14 @@ in its place between the question and the reading.
 
 import errno
 import gzip
+import io
 import os
 import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ngramspec.printing import named
 
@@ -46,10 +47,10 @@ class Bounds:
     raised_by: str = ""
     most_line_bytes: int = 0
 
-    def opened(self, path: Path) -> BinaryIO:
+    def opened(self, path: str | Path) -> BinaryIO:
         """The file, open at its beginning; raises `error` for what is no regular file, OSError where there is none."""
         self._check_kind(os.stat(path), path)  # a pipe that is opened for a moment can end whoever writes it
-        file = open(path, "rb", opener=_opened)  # noqa: SIM115
+        file = io.BufferedReader(_Named(path, opener=_opened))
         try:
             found = os.fstat(file.fileno())
             self._check_kind(found, path)
@@ -70,6 +71,8 @@ class Bounds:
     def lines(self, file: BinaryIO, name: str) -> Iterator[bytes]:
         """The lines of `file`, gzipped or not, one at a time; raises `error` with the number of the line."""
         first = file.read(len(GZIP))
+        if len(first) < len(GZIP):  # that was the end; a keyboard that is asked once more wants another Ctrl-D
+            file = io.BytesIO()
         rest = cast(BinaryIO, _Prefixed(first, file))
         lines = cast(BinaryIO, gzip.GzipFile(fileobj=rest)) if first == GZIP else rest
         most_lines = _FEW_LINES + self.most_bytes // _SHORT_LINE
@@ -97,7 +100,7 @@ class Bounds:
                 f"{name}:{number + 1}: a gzipped file must be whole, got {error}; copy or compress it again"
             ) from error
 
-    def _check_kind(self, found: os.stat_result, path: Path) -> None:
+    def _check_kind(self, found: os.stat_result, path: str | Path) -> None:
         kind = stat.S_IFMT(found.st_mode)
         if kind == stat.S_IFDIR:
             raise IsADirectoryError(errno.EISDIR, "Is a directory", os.fspath(path))
@@ -110,6 +113,16 @@ class Bounds:
     def _too_long(self, name: str) -> Exception:
         remedy = f"raise {self.raised_by}" if self.raised_by else "take less"
         return self.error(f"{self.what} must take at most {self.most_bytes} bytes, got more, {name}: {remedy}")
+
+
+class _Named(io.FileIO):
+    """A file that says its name where it cannot be read, as one does that cannot be opened."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.name) from error
 
 
 def _opened(path: str, flags: int) -> int:

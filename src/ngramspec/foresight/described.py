@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ngramspec.foresight.shapes import Shape, written
@@ -38,9 +37,23 @@ class Suggested(NamedTuple):
         return any(isinstance(value, str) and _PAIR.fullmatch(value) for value in (*self.examples, *self.named))
 
 
-def suggested(shape: Shape) -> Suggested:
+class Descriptions:
+    """What the descriptions of one schema name. Each is read once, and nobody with another schema is told of it."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[str | None, tuple[str, ...]]] = {}
+
+    def named_in(self, text: str) -> tuple[str | None, tuple[str, ...]]:
+        """The default that a description names, and its other values."""
+        found = self._read.get(text)
+        if found is None:
+            found = self._read[text] = _named_in(text)
+        return found
+
+
+def suggested(shape: Shape, descriptions: Descriptions) -> Suggested:
     """What `shape` says of its values. Those of a description are texts, also where they are written as numbers."""
-    default, named = _named_in(description(shape))
+    default, named = descriptions.named_in(description(shape))
     listed = shape.get("examples")
     examples = (*(listed[:_MOST_VALUES] if isinstance(listed, list) else ()), shape.get("example"))
     given = shape.get("default")
@@ -81,22 +94,10 @@ def _is_literal(text: str, kinds: frozenset[str]) -> bool:
     return isinstance(value, int | float) and bool(kinds & {"number", "integer"})
 
 
-_MOST_REMEMBERED = 1000
-"""Characters of a description that is remembered; longer ones are rare, and read anew."""
-
-
 def _named_in(text: str) -> tuple[str | None, tuple[str, ...]]:
-    """The default that a description names, and its other values."""
-    return _remembered(text) if len(text) <= _MOST_REMEMBERED else _read(text)
-
-
-def _read(text: str) -> tuple[str | None, tuple[str, ...]]:
     default = _DEFAULT.search(text)
     named = tuple(dict.fromkeys(filter(None, _named(text))))[:_MOST_VALUES]
     return (None if default is None else _bare(default[1]) or None), named
-
-
-_remembered = lru_cache(maxsize=4096)(_read)
 
 
 def _named(text: str) -> Iterator[str]:

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from ngramspec.foresight.cursor import At, Cursor, read, start
+from ngramspec.foresight.described import Descriptions
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.prediction import foresee
 from ngramspec.foresight.shapes import Shapes
@@ -15,15 +17,18 @@ from ngramspec.foresight.values import Values
 class JsonText:
     """A `Text` that fits a schema."""
 
-    def __init__(self, schema: str, prompt: Callable[[], str], style: Style = PLAIN) -> None:
-        """schema: as JSON. prompt: the row's, asked for when it is needed. style: what is known of its blanks."""
-        self._shapes = _shapes(schema)
+    def __init__(self, schema: str, prompt: Callable[[], str], style: Style = PLAIN, salt: str = "") -> None:
+        """schema: as JSON. prompt: the row's, asked for when it is needed. style: what is known of its blanks.
+
+        salt: what is remembered of the schema under another one is not found.
+        """
+        self._shapes, self._descriptions = _remembered(schema, salt)
         self._style = style
         self._prompt = prompt
 
     @cached_property
     def _values(self) -> Values:
-        return Values(self._prompt())
+        return Values(self._prompt(), self._descriptions)
 
     def start(self) -> Cursor:
         """See `Text`."""
@@ -46,12 +51,19 @@ _LONG = 1 << 14
 """Characters of a schema of which fewer are remembered, for they take memory in proportion."""
 
 
-def _shapes(schema: str) -> Shapes:
-    return (_of_short if len(schema) <= _LONG else _of_long)(schema)
+class _Remembered(NamedTuple):
+    """What is remembered of a schema."""
+
+    shapes: Shapes
+    descriptions: Descriptions
 
 
-def _read(schema: str) -> Shapes:
-    return Shapes(json.loads(schema))
+def _remembered(schema: str, salt: str) -> _Remembered:
+    return (_of_short if len(schema) <= _LONG else _of_long)(schema, salt)
+
+
+def _read(schema: str, salt: str) -> _Remembered:
+    return _Remembered(Shapes(json.loads(schema)), Descriptions())
 
 
 _of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)

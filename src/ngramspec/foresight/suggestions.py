@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ngramspec.foresight.described import description, spellings, suggested
+from ngramspec.foresight.described import Descriptions, description, spellings, suggested
 from ngramspec.foresight.shapes import Shape, types
 
 _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
@@ -29,9 +29,9 @@ class Suggestion(NamedTuple):
 class Suggestions:
     """What schemas suggest, beside one question."""
 
-    def __init__(self, question: str) -> None:
-        """question: in small letters."""
-        self._question = question
+    def __init__(self, question: str, descriptions: Descriptions) -> None:
+        """question: in small letters. descriptions: of the schemas."""
+        self._question, self._descriptions = question, descriptions
         self._known: dict[tuple[int, ...], Suggestion] = {}
 
     def of(self, shapes: Sequence[Shape]) -> Suggestion:
@@ -47,7 +47,7 @@ class Suggestions:
         named: dict[str, None] = {}
         is_pair = is_date = is_time = False
         for shape in shapes:
-            kinds, about = frozenset(types(shape)), suggested(shape)
+            kinds, about = frozenset(types(shape)), suggested(shape, self._descriptions)
             default = () if about.default is None else (about.default,)
             given |= dict.fromkeys(text for value in (*default, *about.examples) for text in spellings(value, kinds))
             named |= dict.fromkeys(text for value in about.named for text in spellings(value, kinds))

@@ -7,6 +7,7 @@ from itertools import islice
 
 from ngramspec.foresight.cursor import At, Cursor, Frame
 from ngramspec.foresight.dates import dates
+from ngramspec.foresight.described import Descriptions
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.listed import WORDS, Listed
 from ngramspec.foresight.question import question, without_schemas
@@ -37,12 +38,13 @@ _MOST_VALUE = 200
 class Values:
     """Guesses at values from one prompt."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, descriptions: Descriptions | None = None) -> None:
+        """descriptions: of the schema whose values are asked for, where it is known."""
         self._prompt = prompt[-_MOST_PROMPT:]
         self._told = without_schemas(self._prompt)
         self._tail = question(self._told)
         in_small = self._tail.lower()
-        self._suggestions, self._listed = Suggestions(in_small), Listed(in_small)
+        self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
         self._lists: dict[str, list[str]] = {}
         self._keyed_to: dict[tuple[str, frozenset[str]], Piece | None] = {}

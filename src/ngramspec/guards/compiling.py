@@ -1,4 +1,4 @@
-"""From source to compiled grammar, once for each content, vocabulary, backend, limits and salt."""
+"""From source to compiled grammar, once for each content, vocabulary, backend and limits, and for each salt."""
 
 import os
 import threading
@@ -25,7 +25,7 @@ MAX_KEPT_BYTES = 256 << 20
 _Compile = Callable[[Source, Vocabulary, Limits], tuple[Compiled, Notes, int]]
 _COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
 
-_Key = tuple[str, Source, str, str, frozenset[int], Limits, str]
+_Key = tuple[str, Source, str, str, frozenset[int], Limits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +74,16 @@ class Kept:
 _kept = Kept()
 
 
-def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits, salt: str) -> Made:
+def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits) -> Made:
     """The compiled grammar; compiled once, also when several threads ask for it together.
 
-    salt: what was compiled with one is not found with another.
     Raises GuardError for what the backend cannot compile, or not within the limits, and UnsupportedError for what it
     would not enforce.
     """
     if backend not in get_args(Backend):
         meant = did_you_mean(backend, get_args(Backend))
         raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}{meant}")
-    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding, limits, salt)
+    key = (backend, source, vocabulary.fingerprint, vocabulary.cutting, vocabulary.padding, limits)
     made = None
     while made is None:
         made = _found_or_made(key, source, vocabulary, limits)

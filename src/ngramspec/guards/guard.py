@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, SupportsIndex, get_args
 
@@ -257,7 +258,8 @@ class Guard(_InAList):
     ) -> "tuple[Guard, Notes]":
         check_characters(f"a {source.kind}", source.text)
         check_settings(limits, cache_salt)
-        made = compiled(source, Vocabulary.of(tokenizer), backend, limits, cache_salt)
+        source = replace(source, salt=cache_salt)
+        made = compiled(source, Vocabulary.of(tokenizer), backend, limits)
         for message in made.notes.left_out:  # each time, for whoever asks now may not be the one who was told
             warnings.warn(f"{backend} leaves out of the {source.kind}: {message}", GuardWarning, stacklevel=3)
         return cls(made.compiled, description, source, limits=limits), made.notes

@@ -29,12 +29,14 @@ class Source:
     """A text, and what is asked of whoever compiles it; two that are equal give the same guard.
 
     lenient: what the backend cannot enforce is left out, with a warning. whitespace, lenient: for JSON schemas.
+    salt: the tenant's; what is made or remembered of a source is not found under another one.
     """
 
     kind: Kind
     text: str
     whitespace: Whitespace = "flexible"
     lenient: bool = False
+    salt: str = ""
 
 
 def is_gbnf(text: str) -> bool:

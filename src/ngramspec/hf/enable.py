@@ -8,6 +8,7 @@ import functools
 import warnings
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ from torch import nn
 from ngramspec import forking
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.guarding import has_guards, with_processors
-from ngramspec.hf.seam import POSITIONAL, GenerationMixin, arguments_of_generate, prepared_config
+from ngramspec.hf.seam import POSITIONAL, BaseStreamer, GenerationMixin, arguments_of_generate, prepared_config
 from ngramspec.hf.speculator import MOST_WARNINGS, Loop, Speculator
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.types import Model
@@ -146,16 +147,18 @@ def _put(model: Model, setting: _Setting | None) -> None:
 def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     """Stands in for `GenerationMixin.generate`, whose name, signature and documentation it takes on."""
     setting = _settings.get(self)
-    if setting is None or _given(args, kwargs, "custom_generate") is not None:
+    if setting is None or _given(args, kwargs, "custom_generate"):
         return _hook.plain(self, *args, **kwargs)
-    streamer = _given(args, kwargs, "streamer")
-    if streamer is None:
-        return _speculating(self, setting, args, kwargs, None)
-    stream = Stream(streamer)
-    try:
-        return _speculating(self, setting, args, kwargs, stream)
-    finally:
-        stream.end()  # whatever was raised, or whoever reads it in another thread would wait for ever
+    streams = [Stream(streamer) for streamer in _distinct(_given(args, kwargs, "streamer"))]
+    with ExitStack() as ends:  # whatever is raised, or whoever reads one in another thread would wait for ever
+        for stream in streams:
+            ends.callback(stream.end)
+        try:
+            return _speculating(self, setting, args, kwargs, streams[0] if streams else None)
+        except BaseException:
+            for streamer in _misplaced(args, kwargs):
+                ends.callback(streamer.end)
+            raise
 
 
 def _speculating(
@@ -182,10 +185,22 @@ def _speculating(
     return _plainly(model, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(**plainly)
 
 
-def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
-    """An argument of `generate()`, by position or by name; None where it is not given."""
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> list[Any]:
+    """What is given for an argument of `generate()`, by position and by name; a call with both is refused later."""
     position = POSITIONAL.index(name)
-    return args[position] if len(args) > position else kwargs.get(name)
+    return [value for value in (*args[position : position + 1], kwargs.get(name)) if value is not None]
+
+
+def _misplaced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[BaseStreamer]:
+    """Streamers that a call gives for something else: at a wrong position, or by a name that is misspelled."""
+    right = _given(args, kwargs, "streamer")
+    given = _distinct([value for value in (*args, *kwargs.values()) if isinstance(value, BaseStreamer)])
+    return [streamer for streamer in given if all(streamer is not each for each in right)]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    """Each object once, however it compares."""
+    return list({id(value): value for value in values}.values())
 
 
 _OURS = ("segment", "references", "speculate", "cache_salt")

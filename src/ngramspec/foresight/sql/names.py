@@ -6,7 +6,7 @@ from itertools import product
 from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.sql.question import Question
 from ngramspec.foresight.sql.statement import ONE_SIDE, Source, Statement, bare
-from ngramspec.foresight.sql.tables import Column, Table, Tables, stems
+from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _SURELY = 0.9
 """A name of whose words the question has so much is meant."""
@@ -97,9 +97,18 @@ class Names:
         found = self._pairs.get(key)
         if found is None:
             pairs = product(one.columns[:_MOST_COMPARED], other.columns[:_MOST_COMPARED])
-            rated = ((left, right, _likeness(one, left, other, right)) for left, right in pairs)
+            rated = ((left, right, self._likeness(one, left, other, right)) for left, right in pairs)
             found = self._pairs[key] = max(rated, key=lambda pair: pair[2])
         return found
+
+    def _likeness(self, one: Table, left: Column, other: Table, right: Column) -> float:
+        """How likely columns of two tables are to say the same: 0.0 to 1.0, and more where they have one name."""
+        if left.name.lower() == right.name.lower():
+            return 2.0 if left.name.lower().endswith("id") else 1.5
+        stems = self._tables.stems
+        words, others = set(stems(left.name)), set(stems(right.name))
+        shared = words & others | words & set(stems(other.name)) | others & set(stems(one.name))
+        return len(shared) / len(words | others) if words and others else 0.0
 
     def selects_more(self, at: Statement) -> bool:
         """Whether a column that was not selected is mentioned close behind the last one."""
@@ -118,12 +127,3 @@ def _begins(name: str, at: Statement) -> bool:
 
 def _shares_column(one: Table | None, other: Table) -> bool:
     return one is not None and not one.by_name.keys().isdisjoint(other.by_name)
-
-
-def _likeness(one: Table, left: Column, other: Table, right: Column) -> float:
-    """How likely columns of two tables are to say the same: 0.0 to 1.0, and more where they have one name."""
-    if left.name.lower() == right.name.lower():
-        return 2.0 if left.name.lower().endswith("id") else 1.5
-    words, others = set(stems(left.name)), set(stems(right.name))
-    shared = words & others | words & set(stems(other.name)) | others & set(stems(one.name))
-    return len(shared) / len(words | others) if words and others else 0.0

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 from ngramspec.foresight.listed import WORDS
@@ -80,6 +80,7 @@ class Tables:
         self.all = tuple(found.values())
         self.question = ("".join(rest) + prompt[end:])[-_MOST_QUESTION:]
         self._mentions: dict[str, Mention] = {}
+        self._stems: dict[str, tuple[str, ...]] = {}
 
     def named(self, name: str) -> Table | None:
         """The table of that name, in capitals or not."""
@@ -95,12 +96,19 @@ class Tables:
         """Where the question mentions `name`. A word that many names have says little of each."""
         found = self._mentions.get(name)
         if found is None:
-            weights = {word: 1 / max(1, self._uses[word]) for word in stems(name)}
+            weights = {word: 1 / max(1, self._uses[word]) for word in self.stems(name)}
             heard = {word: weight for word, weight in weights.items() if word in self._places}
             surest = self._places[max(heard, key=lambda word: heard[word])] if heard else [-1]
             first = next((place for place in surest if place >= self._asked_from), surest[0] - _FAR)
             share = sum(heard.values()) / sum(weights.values()) if heard else 0.0
             found = self._mentions[name] = Mention(share, first, surest[-1])
+        return found
+
+    def stems(self, name: str) -> tuple[str, ...]:
+        """The words of a name, once each, without their endings."""
+        found = self._stems.get(name)
+        if found is None:
+            found = self._stems[name] = tuple(dict.fromkeys(_stem(word) for word in WORDS.findall(name)))
         return found
 
     @cached_property
@@ -115,7 +123,7 @@ class Tables:
     @cached_property
     def _uses(self) -> Counter[str]:
         names = {table.name for table in self.all} | {column.name for table in self.all for column in table.columns}
-        return Counter(word for name in names for word in stems(name))
+        return Counter(word for name in names for word in self.stems(name))
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:
@@ -123,22 +131,6 @@ class Tables:
         for place, word in enumerate(self._words):
             found.setdefault(_stem(word), []).append(place)
         return found
-
-
-_MOST_REMEMBERED = 1000
-"""Characters of a name that is remembered; longer ones are rare, and read anew."""
-
-
-def stems(name: str) -> tuple[str, ...]:
-    """The words of a name, once each, without their endings."""
-    return _remembered(name) if len(name) <= _MOST_REMEMBERED else _stems(name)
-
-
-def _stems(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_stem(word) for word in WORDS.findall(name)))
-
-
-_remembered = lru_cache(maxsize=4096)(_stems)
 
 
 def _stem(word: str) -> str:

@@ -3,5 +3,6 @@
 from ngramspec.guards.schemas.asked import is_type, open_classes, schema_text
 from ngramspec.guards.schemas.keywords import slips
 from ngramspec.guards.schemas.preparing import prepared, prepared_regex, why_unreadable
+from ngramspec.guards.schemas.remembering import forget
 
-__all__ = ["is_type", "open_classes", "prepared", "prepared_regex", "schema_text", "slips", "why_unreadable"]
+__all__ = ["forget", "is_type", "open_classes", "prepared", "prepared_regex", "schema_text", "slips", "why_unreadable"]

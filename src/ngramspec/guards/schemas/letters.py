@@ -8,10 +8,10 @@ of their spellings correspond, and so do their complements.
 import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of
 from ngramspec.guards.schemas.properties import has_property, known
+from ngramspec.guards.schemas.remembering import within_a_source
 
 Ranges = tuple[tuple[int, int], ...]
 """From first to last, in order, none touching the next."""
@@ -115,7 +115,7 @@ def _code(code: int) -> str:
     return chr(code) if chr(code).isalnum() or chr(code) in " !%,:;<=>@_`\"'" else f"\\x{code:02X}"
 
 
-@lru_cache(maxsize=1024)
+@within_a_source
 def spelled(letters: Letters) -> str:
     """A regex of Rust's crate for the spellings of one character; raises PatternError where the set is empty."""
     ways = [letters.plain] if letters.plain else []

@@ -8,7 +8,7 @@ from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards.arguments import check_characters
-from ngramspec.guards.schemas import prepared, prepared_regex, schema_text, slips, why_unreadable
+from ngramspec.guards.schemas import forget, prepared, prepared_regex, schema_text, slips, why_unreadable
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
 
@@ -64,6 +64,8 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
         return [json.dumps({"name": "MemoryError", "message": ""}).encode(), b""]
     except Exception:
         return [json.dumps({"name": "RuntimeError", "message": traceback.format_exc(limit=-3)}).encode(), b""]
+    finally:
+        forget()
     return [json.dumps(asdict(notes)).encode(), made]
 
 

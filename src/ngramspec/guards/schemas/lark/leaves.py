@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
+from ngramspec.guards.schemas.remembering import within_a_source
 from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers, strings
 from ngramspec.guards.schemas.terminals.decimals import digits_of
 from ngramspec.guards.schemas.terminals.probing import is_possible
@@ -74,7 +74,7 @@ def of_texts(shape: Texts) -> Terminal | None:
     return Terminal(f"{found} & ~({excluded})", found.helpers)
 
 
-@lru_cache(maxsize=1024)
+@within_a_source
 def _of_all(shape: Texts) -> Terminal | None:
     return strings.terminal(
         patterns=_named("pattern", shape.passed),
@@ -129,7 +129,7 @@ def _passes(test: Test, text: str) -> bool:
     return passed
 
 
-@lru_cache(maxsize=1024)
+@within_a_source
 def _matcher(shape: Texts) -> "LLMatcher | None":
     """A matcher of one terminal alone, byte by byte; None where nothing matches."""
     from llguidance import LLMatcher, LLTokenizer
