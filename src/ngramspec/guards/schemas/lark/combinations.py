@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 def narrowed(ways: Alternatives, node: Node, kind: str, shapes: Sequence[Shape]) -> list[Shape]:
     """Those of `shapes` where all that `node` combines holds as well."""
-    found = list(shapes)
-    for schema in _all(ways, node, kind):
-        found = ways.both(found, ways.of_schema(schema, True, kind)) if found else []
-    for schemas in _any(node, kind):
-        found = ways.both(found, _united(ways, schemas, kind)) if found else []
-    if "not" in node and found:
-        found = ways.both(found, ways.of_schema(node["not"], False, kind))
-    if "if" in node and found:
-        found = ways.both(found, _conditional(ways, node, kind, True))
+    found = ways.all_of(shapes, _conjuncts(ways, node, kind))
     return _exactly_one(ways, node["oneOf"], kind, found) if "oneOf" in node and found else found
+
+
+def _conjuncts(ways: Alternatives, node: Node, kind: str) -> Iterator[list[Shape]]:
+    """Lists of shapes of each of which `node` asks for one, by all keywords that combine schemas but `oneOf`."""
+    for schema in _all(ways, node, kind):
+        yield ways.of_schema(schema, True, kind)
+    for schemas in _any(node, kind):
+        yield _united(ways, schemas, kind)
+    if "not" in node:
+        yield ways.of_schema(node["not"], False, kind)
+    if "if" in node:
+        yield _conditional(ways, node, kind, True)
 
 
 def opposites(ways: Alternatives, node: Node, kind: str) -> list[Shape]:
@@ -88,10 +92,7 @@ def _united(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Sh
 
 
 def _none(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Shape]:
-    found: list[Shape] = [UNITS[kind]]
-    for schema in schemas:
-        found = ways.both(found, ways.of_schema(schema, False, kind)) if found else []
-    return found
+    return ways.all_of([UNITS[kind]], (ways.of_schema(schema, False, kind) for schema in schemas))
 
 
 def _conditional(ways: Alternatives, node: Node, kind: str, is_positive: bool) -> list[Shape]:

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 from typing import get_args
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas.lark import equality, keywords, leaves, objects
+from ngramspec.guards.schemas.lark import digits, equality, keywords, leaves, objects
 from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
-from ngramspec.guards.schemas.lark.context import Context, TooLargeError
+from ngramspec.guards.schemas.lark.context import Context, Signs, TooLargeError
 from ngramspec.guards.schemas.lark.evaluated import Keyword, NotKnownError, closing
 from ngramspec.guards.schemas.lark.grammar import Body, Grammar, Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.terminals import NotSayableError, Terminal
-from ngramspec.guards.source import SEPARATORS, Whitespace
+from ngramspec.guards.source import Whitespace
 
 KINDS = {
     "multipleOf": ("number",), "minimum": ("number",), "maximum": ("number",), "exclusiveMinimum": ("number",),
@@ -48,7 +48,6 @@ def grammar_of(
 
 class _Compiler:
     def __init__(self, definitions: dict[str, Schema], whitespace: Whitespace, reason: Reason, refuse: Refuse) -> None:
-        self._whitespace = whitespace
         self._reason = reason
         self._refuse = refuse
         self._refused: set[tuple[int, str]] = set()
@@ -57,12 +56,10 @@ class _Compiler:
         self._grammar = Grammar()
         self._resolve = definitions.__getitem__
         self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._has_surely_none, self._closing)
-        comma, colon = SEPARATORS.get(whitespace, (",", ":"))
         self._context = Context(
             self._grammar,
             self._ways,
-            comma=Token(json.dumps(comma)),
-            colon=Token(json.dumps(colon)),
+            Signs.of(whitespace),
             value=self._value,
             refuse=self._refused_once,
             has_none=self._has_none,
@@ -76,8 +73,7 @@ class _Compiler:
         while self._waiting:
             goal = self._waiting.pop()
             self._grammar.close(self._rules[goal], self._bodies(goal))
-        head = r"%ignore /[ \n\r\t]+/" if self._whitespace == "flexible" else ""
-        text = self._grammar.text(rule, head)
+        text = self._grammar.text(rule)
         if text is None:
             raise GuardError("a schema must leave something to generate, got one that no value fits")
         return text
@@ -103,13 +99,17 @@ class _Compiler:
             case Constants():
                 yield from ((Token(json.dumps(json.dumps(value))),) for value in shape.values)
             case Numbers():
-                yield from ((self._grammar.token(terminal),) for terminal in leaves.of_numbers(shape))
+                yield from (body for part in leaves.around(shape) for body in self._numbers(part))
             case Texts():
                 yield from ((self._grammar.token(terminal),) for terminal in self._strings(shape))
             case Items():
                 yield from equality.bodies_of(shape, self._context)
             case Members():
                 yield from objects.bodies_of(shape, self._context)
+
+    def _numbers(self, shape: Numbers) -> list[Body]:
+        found = digits.bodies_of(shape, self._grammar)
+        return [(self._grammar.token(terminal),) for terminal in leaves.of_numbers(shape)] if found is None else found
 
     def _demands(self, node: Node, kind: str) -> list[keywords.Demand]:
         left_out = self._left_out(node)

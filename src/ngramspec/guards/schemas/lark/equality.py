@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from ngramspec.guards.schemas.lark import arrays
-from ngramspec.guards.schemas.lark.context import CLOSE_ARRAY, OPEN_ARRAY, Context
+from ngramspec.guards.schemas.lark.context import Context
 from ngramspec.guards.schemas.lark.grammar import Body, Branch, Counting
 from ngramspec.guards.schemas.lark.listing import exactly, listed
 from ngramspec.guards.schemas.lark.shapes import Contains, Goal, Items
@@ -84,16 +84,16 @@ def _without_equal(shape: Items, values: list[Any], context: Context) -> Iterato
     items = [context.value(_only(value, context)) for value in values]
     places = [list(_places(shape, value, context)) for value in values]
     more = [
-        Branch((context.comma, item), f"and(bit_clear({bit}), {place})", f"set_bit({bit})")
+        Branch((context.signs.comma, item), f"and(bit_clear({bit}), {place})", f"set_bit({bit})")
         for bit, (item, where) in enumerate(zip(items, places, strict=True))
         for place in where
     ]
     rest = context.grammar.counting([Branch((), f"bit_count_ge(_, {shape.least})"), *more])
     if not shape.least:
-        yield OPEN_ARRAY, CLOSE_ARRAY
+        yield context.signs.open_array, context.signs.close_array
     for bit, (value, item) in enumerate(zip(values, items, strict=True)):
         if shape.most != 0 and _fits(value, shape.item(0), context):
-            yield OPEN_ARRAY, item, Counting(rest, 1 << bit), CLOSE_ARRAY
+            yield context.signs.open_array, item, Counting(rest, 1 << bit), context.signs.close_array
 
 
 def _allowed(shape: Items, index: int, values: list[Any], context: Context) -> frozenset[int]:

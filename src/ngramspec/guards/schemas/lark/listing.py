@@ -57,7 +57,7 @@ def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Itera
         names.is_others and names.listed <= set(shape.required) and not names.patterns and ways.is_empty(goal)
         for names, goal in shape.rules
     )
-    if not is_closed or shape.some or shape.least > len(shape.required) or len(shape.required) > most:
+    if not is_closed or shape.some or shape.clauses or shape.least > len(shape.required) or len(shape.required) > most:
         return None
     goals: dict[str, Goal] = dict.fromkeys(shape.required, ANYTHING)
     for names, goal in shape.rules:

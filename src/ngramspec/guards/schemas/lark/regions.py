@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from ngramspec.guards.schemas.lark import leaves
 from ngramspec.guards.schemas.lark.context import Context, TooLargeError
@@ -31,6 +32,8 @@ def declared_names(shape: Members, context: Context) -> Iterator[str]:
     names = [names for names, _ in shape.rules]
     found = dict.fromkeys(name for some in names if not some.is_others for name in sorted(some.listed))
     found |= dict.fromkeys(shape.required)
+    for option in chain.from_iterable(shape.clauses):
+        found |= dict.fromkeys((*option.required, *(names.only for names, _ in option.rules if names.only is not None)))
     more = [*names, *(names for names, _ in sorted(shape.some, key=repr))]
     found |= dict.fromkeys(name for some in more for name in sorted(some.listed))
     for goal in (goal for some in more for goal in some.goals):
