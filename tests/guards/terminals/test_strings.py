@@ -72,7 +72,7 @@ ANY = st.characters(exclude_categories=["Cs"])
 def test_each_text_has_one_spelling(text: str) -> None:
     assert quoted(text) in Matched(strings.terminal())
     assert quoted(text) in Matched(strings.literal(text))
-    assert quoted(text) not in Matched(strings.terminal(not_texts=[text]))
+    assert quoted(text) not in Matched(leaves.of_texts(Texts(excluded=frozenset([text]))))
     assert quoted(text) not in Matched(strings.terminal(not_patterns=["^[^]*$"]))
 
 
@@ -86,17 +86,16 @@ def test_each_text_has_one_spelling(text: str) -> None:
 def test_no_other_spelling_is_one_of_any_text_or_of_any_other(spelling: str) -> None:
     described: list[dict[str, Any]] = [
         {},
-        {"not_texts": ["b"]},
         {"not_patterns": ["^b$"]},
         {"max_length": 9},
         {"patterns": ["^[^]*$"]},
     ]
-    assert [False] * 5 == [spelling in Matched(strings.terminal(**each)) for each in described]
+    assert [False] * 4 == [spelling in Matched(strings.terminal(**each)) for each in described]
 
 
 @pytest.mark.parametrize("raw", [b'"\xff"', b'"\xed\xa0\x80"', b'"\xc0\xaf"', b'"\xf4\x90\x80\x80"', b'"\xe2\x82"'])
 def test_a_complement_stays_inside_utf_8(raw: bytes) -> None:
-    matched = Matched(strings.terminal(not_patterns=["^a"], not_texts=["b"]))
+    matched = Matched(strings.terminal(not_patterns=["^a"]))
     assert not matched.has(raw)
 
 
@@ -138,7 +137,7 @@ def test_patterns_of_real_schemas(pattern: str, matched: list[str], others: list
     "described",
     [
         {"patterns": ["^a", "^b"]},
-        {"patterns": ["^a$"], "not_texts": ["a"]},
+        {"patterns": ["^a$"], "not_patterns": ["^a"]},
         {"patterns": ["^a{3}$"], "max_length": 2},
         {"patterns": ["[]"]},
         {"not_patterns": [""]},

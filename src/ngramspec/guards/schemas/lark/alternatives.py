@@ -42,6 +42,10 @@ _EVERYTHING = frozenset(UNITS.values())
 class TooManyError(Exception):
     """The alternatives of a schema are more than can be put together."""
 
+    def __init__(self) -> None:
+        super().__init__(f"written out it would be more than {MAX_ALTERNATIVES} alternatives")
+        self.instead = "write fewer anyOf, oneOf, if and not that hold beside one another, or that differ in a const"
+
 
 class _CircleError(Exception):
     """What is looked at depends on itself."""

@@ -76,7 +76,8 @@ class _Counter:
             for goal, after in self._steps(state):
                 number += 1
                 if number > MAX_STEPS:
-                    raise TooLargeError
+                    reason = f"counting the items would take more than {MAX_STEPS} steps"
+                    raise TooLargeError(reason, "take smaller bounds, or fewer contains beside one another")
                 yield state, goal, after
                 if after not in seen:
                     seen.add(after)

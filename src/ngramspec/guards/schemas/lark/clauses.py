@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ngramspec.errors import shortened
 from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.numbering import FALSE
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Clause, Goal, Members
@@ -63,7 +64,8 @@ class Clauses:
         for number in asked:
             cases = [more for case in cases for more in self._split(number, name, index, case)]
             if len(cases) > MAX_CASES:
-                raise TooLargeError
+                reason = f"conditions on {shortened(name)} would be more than {MAX_CASES} cases"
+                raise TooLargeError(reason, "ask for one const or enum of it in each, so that no two hold together")
         for found, open_ in cases:
             yield found, self._unsettled(open_, index)
 

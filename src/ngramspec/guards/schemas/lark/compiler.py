@@ -21,16 +21,15 @@ KINDS = {
     "unevaluatedProperties": ("object",), "unevaluatedItems": ("array",),
 }  # fmt: skip
 """The types of values that a keyword asks something of, where not of all."""
-COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "enum", "const")
+COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "dependentRequired", "enum", "const")
 INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
 UNEVALUATED: dict[str, Keyword] = {name: name for name in get_args(Keyword)}
-TOO_MANY = "written out it would be more alternatives than can be kept apart; tags that differ keep them few"
 
 MAX_CHECKED = 200
 """Descriptions of strings of which it is looked up whether there are any, each in a millisecond or more."""
 
-Refuse = Callable[[Node, str, str], None]
-"""Note that a keyword of a schema is not enforced, and why."""
+Refuse = Callable[[Node, str, str, str | None], None]
+"""Note that a keyword of a schema is not enforced, why, and what could be written instead."""
 Reason = Callable[[Node, str], str | None]
 """Why a keyword of a schema cannot be enforced at all; None where it can."""
 
@@ -88,10 +87,10 @@ class _Compiler:
     def _bodies(self, goal: Goal) -> list[Body]:
         try:
             return [body for kind in UNITS for shape in self._ways.of(goal, kind) for body in self._of_shape(shape)]
-        except (TooManyError, TooLargeError):
-            self._refuse_goal(goal, COMBINING + INSIDE, TOO_MANY)
+        except (TooManyError, TooLargeError) as error:
+            self._refuse_goal(goal, COMBINING + INSIDE, str(error), error.instead)
         except NotSayableError as error:
-            self._refuse_goal(goal, INSIDE + COMBINING, str(error))
+            self._refuse_goal(goal, INSIDE + COMBINING, str(error), None)
         return [(self._value(ANYTHING),)]
 
     def _of_shape(self, shape: Shape) -> Iterator[Body]:
@@ -141,16 +140,16 @@ class _Compiler:
         """What `keyword` asks for; anything where it is left out."""
         return True if keyword in self._left_out(node) else closing(node, keyword, self._resolve)
 
-    def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str) -> None:
+    def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str, instead: str | None) -> None:
         node = self._ways.node(goal)
         assert node is not None
         keyword = next((keyword for keyword in order if keyword in node), next(iter(node)))
-        self._refused_once(node, keyword, reason)
+        self._refused_once(node, keyword, reason, instead)
 
-    def _refused_once(self, node: Node, keyword: str, reason: str) -> None:
+    def _refused_once(self, node: Node, keyword: str, reason: str, instead: str | None = None) -> None:
         if (id(node), keyword) not in self._refused:
             self._refused.add((id(node), keyword))
-            self._refuse(node, keyword, reason)
+            self._refuse(node, keyword, reason, instead)
 
     def _strings(self, shape: Texts) -> Iterator[Terminal]:
         if shape.values is not None:
@@ -160,14 +159,18 @@ class _Compiler:
         if found is not None:
             yield found
 
-    def _has_none(self, shape: Texts) -> bool:
+    def _has_none(self, described: Texts) -> bool:
         """Whether no string is as described. Formats alone are known to have some, and so have lengths."""
+        shape = leaves.simplified(described)
+        if shape is None:
+            return True
         tests = shape.passed | shape.failed
         if not tests or (len(tests) == 1 and shape == Texts(passed=tests) and min(tests)[0] == "format"):
             return False
         if shape not in self._checked:
             if len(self._checked) >= MAX_CHECKED:
-                raise TooLargeError
+                reason = f"more than {MAX_CHECKED} combinations of patterns would be tried"
+                raise TooLargeError(reason, "write fewer patterns beside one another, or such as begin or end differently")
             self._checked[shape] = leaves.is_empty(shape)
         return self._checked[shape]
 

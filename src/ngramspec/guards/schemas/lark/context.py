@@ -20,7 +20,11 @@ BLANKS = r"[ \n\r\t]*"
 
 
 class TooLargeError(Exception):
-    """The rules of a schema would be more than can be kept."""
+    """The rules of a schema would be more than can be kept: why, and what could be written instead."""
+
+    def __init__(self, reason: str, instead: str) -> None:
+        super().__init__(reason)
+        self.instead = instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,12 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """value: the rule for the values that fit a goal. refuse: note that a keyword of a schema is not enforced, and why.
-    has_none: whether no string is as described."""
+    """value: the rule for the values that fit a goal. refuse: note that a keyword of a schema is not enforced,
+    why, and what could be written instead. has_none: whether no string is as described."""
 
     grammar: Grammar
     ways: Alternatives
     signs: Signs
     value: Callable[[Goal], Rule]
-    refuse: Callable[[Node, str, str], None]
+    refuse: Callable[[Node, str, str, str | None], None]
     has_none: Callable[[Texts], bool]

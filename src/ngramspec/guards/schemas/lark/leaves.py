@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
@@ -58,6 +59,19 @@ def around(shape: Numbers) -> Iterator[Numbers]:
         rest = None if rest is None else rest.both(Numbers(low=(value, True)))
     if rest is not None:
         yield rest
+
+
+@lru_cache(maxsize=4096)
+def simplified(shape: Texts) -> Texts | None:
+    """The same without tests that fail anyway, for no text passes them and those that it must pass; None for nothing.
+
+    Raises NotSayableError.
+    """
+    passed = sorted(shape.passed)
+    if any(strings.are_apart(*pair) for pair in combinations(passed, 2)):
+        return None
+    failed = (test for test in shape.failed if not any(strings.are_apart(test, other) for other in passed))
+    return replace(shape, failed=frozenset(failed))
 
 
 def of_texts(shape: Texts) -> Terminal | None:

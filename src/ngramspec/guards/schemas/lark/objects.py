@@ -22,11 +22,15 @@ from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names
 MAX_NAMES = 4_000
 """Declared names that may come at one position: llguidance compares them with one another at each key."""
 MAX_STATES = 50_000
-"""Declared names, times members that are counted, times sets of demands and clauses that are still open."""
+"""Declared names, times members that are counted, times sets of demands that are still open."""
+MAX_OPEN_STATES = 10_000
+"""The same, where sets of clauses are still open."""
 WIDTH = 8
 """Members, or rules for many of them, that are chosen from side by side."""
 REPEATED = "a name that is not listed may come twice, so two members need not be two properties: list the names"
 TWO_DEMANDS = "two members with names that are not listed would be asked for, which may be one name twice: list them"
+
+NEIGHBOURS = "declare names that depend on one another next to one another in properties"
 
 State = tuple[int, frozenset[int], Open]
 """Members so far, as far as they are counted; which demands on some member, and which clauses, are still open."""
@@ -64,8 +68,6 @@ class _Chain:
     def _say(self, start: State) -> None:
         """The rules `first` of all names and states, from the last name on."""
         states = self._states(start)
-        if len(self._names) > MAX_NAMES or sum(map(len, states)) > MAX_STATES:
-            raise TooLargeError
         grammar = self._context.grammar
         self._first = [{} for _ in states]
         self._first[-1] = {state: self._others(state) for state in states[-1]}
@@ -90,13 +92,18 @@ class _Chain:
 
     def _states(self, start: State) -> list[set[State]]:
         """The states in which each name, and after the last one the others, may come."""
+        if len(self._names) > MAX_NAMES:
+            raise TooLargeError(f"an object has more than {MAX_NAMES} names", "declare fewer, or say them by patterns")
         states = [{start}]
+        number, most = 1, MAX_OPEN_STATES if self._clauses.start else MAX_STATES
         for index in range(len(self._names)):
             reached = {after for state in states[-1] for _, after in self._members(index, state)}
             skipped = {after for state in states[-1] if (after := self._without(index, state)) is not None}
             states.append(reached | skipped)
-            if len(states[-1]) > MAX_STATES:
-                raise TooLargeError
+            number += len(states[-1])
+            if number > most:
+                reason = f"what is left to come after each name would be more than {most} cases"
+                raise TooLargeError(reason, NEIGHBOURS)
         return states
 
     def _without(self, index: int, state: State) -> State | None:
@@ -203,7 +210,7 @@ class _Chain:
         least = shape.least if shape.least > len(self._required) else 0
         if least > len(self._required) + 1 and self._regions:
             assert shape.asked is not None
-            self._context.refuse(*shape.asked, REPEATED)
+            self._context.refuse(*shape.asked, REPEATED, None)
             least = len(self._required) + 1
         is_moot = shape.most is not None and not self._regions and shape.most >= len(self._names)
         return least, None if is_moot else shape.most
@@ -213,7 +220,7 @@ class _Chain:
         crowded = [region for region in self._regions if len(region.meets) > 1]
         if crowded or (self._most is not None and any(region.meets for region in self._regions)):
             assert shape.wanted is not None
-            self._context.refuse(*shape.wanted, TWO_DEMANDS)
+            self._context.refuse(*shape.wanted, TWO_DEMANDS, None)
             self._some = []
 
 

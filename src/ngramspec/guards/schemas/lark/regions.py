@@ -11,7 +11,7 @@ from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Test, Texts
 
-MAX_REGIONS = 64
+MAX_REGIONS = 200
 """Regions that names may be cut into."""
 
 Part = str | Goal
@@ -102,7 +102,8 @@ def _cut(parts: Sequence[Part], context: Context) -> list[tuple[Texts, frozenset
             cut += [*((piece, held | {part}) for piece in inside), *((piece, held) for piece in outside)]
         pieces = cut
         if len(pieces) > MAX_REGIONS:
-            raise TooLargeError
+            reason = f"names would be of more than {MAX_REGIONS} kinds, by the patterns that they fit"
+            raise TooLargeError(reason, "take patterns that begin or end differently, so that no name fits two")
     return pieces
 
 
@@ -114,7 +115,8 @@ def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Te
     else:
         ways = context.ways.of(part if is_held else context.ways.opposite(part), "string")
     pieces = (texts.both(way) for way in ways if isinstance(way, Texts))
-    return [piece for piece in pieces if piece is not None and not (_is_tight(piece) and context.has_none(piece))]
+    left = [leaves.simplified(piece) for piece in pieces if piece is not None]
+    return [piece for piece in left if piece is not None and not (_is_tight(piece) and context.has_none(piece))]
 
 
 def _is_tight(texts: Texts) -> bool:
