@@ -9,6 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ngramspec.guards.schemas.lark import leaves
+from ngramspec.guards.schemas.lark.shapes import Test, Texts
 from ngramspec.guards.schemas.terminals import NotSayableError, strings
 from tests.guards.terminals.ecma import Pattern, patterns, texts
 from tests.guards.terminals.spelling import Matched, quoted
@@ -51,10 +53,13 @@ def test_patterns_lengths_and_listed_texts_hold_together(
     left_out: list[str],
     tried: list[str],
 ) -> None:
-    matched = terminal(
-        patterns=[pattern.ecma for pattern in found], not_patterns=[pattern.ecma for pattern in missing],
-        min_length=shortest, max_length=longest, not_texts=left_out,
-    )  # fmt: skip
+    passed: frozenset[Test] = frozenset(("pattern", pattern.ecma) for pattern in found)
+    failed: frozenset[Test] = frozenset(("pattern", pattern.ecma) for pattern in missing)
+    try:
+        matched = Matched(leaves.of_texts(Texts(None, frozenset(left_out), passed, failed, shortest, longest)))
+    except NotSayableError:
+        assume(False)
+        raise
     for text in (*tried, *left_out):
         expected = (
             all(finds(pattern, text) for pattern in found)
@@ -218,3 +223,28 @@ def test_a_spelling_is_what_json_reads() -> None:
     text = "".join(map(chr, range(0x100)))
     assert text == json.loads(quoted(text))
     assert quoted(text) in Matched(strings.literal(text))
+
+
+@settings(max_examples=200)
+@given(patterns(1), patterns(1), st.lists(texts, min_size=10, max_size=20))
+def test_patterns_that_are_apart_have_no_text_in_common(one: Pattern, other: Pattern, tried: list[str]) -> None:
+    try:
+        apart = strings.are_apart(("pattern", one.ecma), ("pattern", other.ecma))
+    except NotSayableError:
+        assume(False)
+        raise
+    if apart:
+        assert not any(finds(one, text) and finds(other, text) for text in tried)
+        assert strings.terminal(patterns=[one.ecma, other.ecma]) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("^a", "^b", True), ("^x-", "^[a-w]", True), ("_id$", "_at$", True), ("^[a-z]+$", "^[0-9]", True), ("^ab?c", "^b", True),
+        ("^(a|b)x", "^(c|d)x", True), ("^.a", "^.b", True), (".a$", "b$", True), ("^a{3}b", "^aaac", True),
+        ("^a", "b$", False), ("^a", "^ab", False), ("a", "^b", False), ("^a?b", "^a", False), ("^(a|b)", "^b", False),
+    ],
+)  # fmt: skip
+def test_letters_at_either_end_tell_patterns_apart(one: str, other: str, apart: bool) -> None:
+    assert apart == strings.are_apart(("pattern", one), ("pattern", other))

@@ -78,13 +78,13 @@ def _any(node: Node, kind: str) -> Iterator[list[Schema]]:
 
 
 def _dependencies(node: Node) -> Iterator[list[Schema]]:
-    """What depends on a property is: the property is not there, or all that depends on it holds."""
+    """What depends on a property is: all that depends on it holds, or the property is not there."""
     for name, needed in node.get("dependentRequired", {}).items():
         names = list(dict.fromkeys([*needed, name]))  # what it needs, before it
-        yield [Node({"properties": {name: False}}, node.place), Node({"required": names}, node.place)]
+        yield [Node({"required": names}, node.place), Node({"properties": {name: False}}, node.place)]
     for name, schema in node.get("dependentSchemas", {}).items():
         absent = Node({"properties": {name: False}}, node.place)
-        yield [absent, Node({"required": [name], "allOf": [schema]}, node.place)]
+        yield [Node({"required": [name], "allOf": [schema]}, node.place), absent]
 
 
 def _united(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Shape]:
@@ -99,10 +99,10 @@ def _conditional(ways: Alternatives, node: Node, kind: str, is_positive: bool) -
     """`if` C `then` T `else` E: C and T, or not C and E; the opposite has the opposites of T and E."""
     condition, then, otherwise = node["if"], node.get("then", True), node.get("else", True)
     holds = ways.of_schema(then, is_positive, kind)
-    if otherwise is not True or not is_positive:  # else T alone will do, wherever C does not hold
-        holds = ways.both(ways.of_schema(condition, True, kind), holds)
-    fails = ways.of_schema(otherwise, is_positive, kind)
-    return ways.united(kind, [*holds, *ways.both(ways.of_schema(condition, False, kind), fails)])
+    fails = ways.both(ways.of_schema(condition, False, kind), ways.of_schema(otherwise, is_positive, kind))
+    if otherwise is True and is_positive:  # T alone will do, wherever C does not hold; names of C come first
+        return ways.united(kind, [*fails, *holds])
+    return ways.united(kind, [*ways.both(ways.of_schema(condition, True, kind), holds), *fails])
 
 
 def _exactly_one(ways: Alternatives, schemas: Sequence[Schema], kind: str, shapes: Sequence[Shape]) -> list[Shape]:
