@@ -37,8 +37,10 @@ def test_conditions_over_one_key_may_be_many(number: int, required: bool) -> Non
     guard, valid = Guard.json_schema(schema, BYTES), Draft202012Validator(schema)
     names = [f"x{index}" for index in range(number)]
     values: list[dict[str, Any]] = [
-        {}, {"kind": "other"}, {"kind": "k3"}, {"kind": "k3", "x3": 1}, {"kind": "k3", "x3": "1"}, {"kind": "k3", "x4": 1},
-        {"kind": "k4", "x3": None, "x4": 1}, {"kind": 4}, {"x3": 5}, dict.fromkeys(names, 1), {**dict.fromkeys(names, 1), "y": 2},
+        {}, {"kind": "other"}, {"kind": "k3"}, {"kind": "k3", "x3": 1}, {"kind": "k3", "x3": "1"},
+        {"kind": "k3", "x4": 1},
+        {"kind": "k4", "x3": None, "x4": 1}, {"kind": 4}, {"x3": 5}, dict.fromkeys(names, 1),
+        {**dict.fromkeys(names, 1), "y": 2},
         {"kind": "other", "x3": "1"}, dict.fromkeys(names[1:], 1),
     ]  # fmt: skip
     assert [valid.is_valid(value) for value in values] == [guard.accepts(json.dumps(value)) for value in values]
@@ -50,7 +52,9 @@ PAIRS: dict[str, dict[str, Any]] = {
     "dependentSchemas": {
         "dependentSchemas": {f"a{index}": {"properties": {f"b{index}": INTEGER}} for index in range(30)}
     },
-    "one of two": {"allOf": [{"anyOf": [{"required": [f"a{index}"]}, {"required": [f"b{index}"]}]} for index in range(12)]},
+    "one of two": {
+        "allOf": [{"anyOf": [{"required": [f"a{index}"]}, {"required": [f"b{index}"]}]} for index in range(12)]
+    },
     "exactly one of two": {
         "allOf": [{"oneOf": [{"required": [f"a{index}"]}, {"required": [f"b{index}"]}]} for index in range(12)]
     },
@@ -73,7 +77,10 @@ def test_pairs_of_names_may_be_many(name: str) -> None:
     for _ in range(60):
         mostly = chance.choice(["", "a", "b", "ba"])
         pairs = [
-            [f"{letter}{index}" for letter in (mostly if chance.random() < 0.95 else chance.choice(["", "a", "b", "ba"]))]
+            [
+                f"{letter}{index}"
+                for letter in (mostly if chance.random() < 0.95 else chance.choice(["", "a", "b", "ba"]))
+            ]
             for index in range(12)
         ]
         value = {key: chance.choice([1, 1, 1, 1, "x"]) for pair in pairs for key in pair}
@@ -99,7 +106,15 @@ def _part(chance: Random) -> dict[str, Any]:
     if chance.random() < 0.6:
         found["required"] = chance.sample(NAMES, chance.randint(1, 2))
     if chance.random() < 0.7 or not found:
-        asked: list[Any] = [{"const": 0}, {"const": "x"}, {"enum": [0, "x"]}, INTEGER, False, {"minimum": 1}, {"not": {"const": 0}}]
+        asked: list[Any] = [
+            {"const": 0},
+            {"const": "x"},
+            {"enum": [0, "x"]},
+            INTEGER,
+            False,
+            {"minimum": 1},
+            {"not": {"const": 0}},
+        ]
         found["properties"] = {name: chance.choice(asked) for name in chance.sample(NAMES, chance.randint(1, 2))}
     return found
 
@@ -117,6 +132,7 @@ def _condition(chance: Random) -> dict[str, Any]:
     )()  # type: ignore[no-any-return]
 
 
+NOTHING = [].__contains__
 VALUES = [
     dict(zip(names, values, strict=True))
     for length in range(4)
@@ -133,7 +149,11 @@ def test_any_conditions_by_name_are_enforced(seed: int) -> None:
     if chance.random() < 0.5:
         schema["properties"] = {name: {} for name in chance.sample(NAMES, 3)}
     if chance.random() < 0.3:
-        schema |= {"minProperties": chance.randint(0, 2), "maxProperties": chance.randint(2, 3), "additionalProperties": False}
+        schema |= {
+            "minProperties": chance.randint(0, 2),
+            "maxProperties": chance.randint(2, 3),
+            "additionalProperties": False,
+        }
         schema["properties"] = {name: {} for name in NAMES}
     valid = Draft202012Validator(schema)
     try:
@@ -141,9 +161,9 @@ def test_any_conditions_by_name_are_enforced(seed: int) -> None:
     except UnsupportedError:
         reject()
     except GuardError as error:
-        assert "must leave something to generate" in str(error)
-        assert not any(map(valid.is_valid, VALUES))
-        return
+        if "must leave something to generate" not in str(error):
+            raise
+        accepts = NOTHING
     for value in VALUES:
         orders = ({name: value[name] for name in order} for order in permutations(value))
         assert valid.is_valid(value) == any(accepts(json.dumps(each)) for each in orders), (schema, value)

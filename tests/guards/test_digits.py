@@ -52,7 +52,9 @@ def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds
     near = [0, *schema.values()]
     for _ in range(20):
         start = data.draw(st.sampled_from([value for value in near if isinstance(value, int)]))
-        value = (start // step + data.draw(st.integers(-3, 3))) * step + data.draw(st.sampled_from([0, 0, 0, 1, 10, -step // 2]))
+        value = (start // step + data.draw(st.integers(-3, 3))) * step + data.draw(
+            st.sampled_from([0, 0, 0, 1, 10, -step // 2])
+        )
         expected = value % step == 0 and low <= value <= high and value > above
         if "not" in schema:
             expected = expected and value % schema["not"]["multipleOf"] != 0

@@ -241,7 +241,8 @@ def test_patterns_that_are_apart_have_no_text_in_common(one: Pattern, other: Pat
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
     [
-        ("^a", "^b", True), ("^x-", "^[a-w]", True), ("_id$", "_at$", True), ("^[a-z]+$", "^[0-9]", True), ("^ab?c", "^b", True),
+        ("^a", "^b", True), ("^x-", "^[a-w]", True), ("_id$", "_at$", True), ("^[a-z]+$", "^[0-9]", True),
+        ("^ab?c", "^b", True),
         ("^(a|b)x", "^(c|d)x", True), ("^.a", "^.b", True), (".a$", "b$", True), ("^a{3}b", "^aaac", True),
         ("^a", "b$", False), ("^a", "^ab", False), ("a", "^b", False), ("^a?b", "^a", False), ("^(a|b)", "^b", False),
     ],

@@ -40,7 +40,9 @@ def reason(node: Node, keyword: str) -> str | None:
 def _say_steps(node: Node) -> None:
     """Raise NotSayableError where the multiples between the bounds of `node` cannot be said."""
     asked = {keyword: node[keyword] for keyword in ("type", "multipleOf", *BOUNDS) if keyword in node}
-    shapes = [shape for wanted, _ in demands(Node(asked, node.place), "number", lambda *_: ANYTHING) for shape in wanted]
+    shapes = [
+        shape for wanted, _ in demands(Node(asked, node.place), "number", lambda *_: ANYTHING) for shape in wanted
+    ]
     shape = all_of(shapes)
     if isinstance(shape, Numbers) and digits.bodies_of(shape, Grammar()) is None:
         list(leaves.of_numbers(shape))

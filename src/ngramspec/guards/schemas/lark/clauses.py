@@ -1,9 +1,9 @@
 """Clauses of objects, followed name by name: of several options one must hold, and names decide which still may.
 
-Written out, ten clauses of two options are a thousand objects, and most of them differ in names that come much later. So
-a clause is a set of options that may still hold, and what comes takes options away: a name that is missing those that
-require it, a value those that ask for another one. Where two options ask different things of one value, each thing
-holds or does not, and what no value fits is left out: of n constants n + 1 cases are left, not 2^n.
+Written out, ten clauses of two options are a thousand objects, and most of them differ in names that come much later.
+So a clause is a set of options that may still hold, and what comes takes options away: a missing name those that
+require it, a value those that ask for another one. Where options ask different things of one value, each thing holds or
+does not, and what no value fits is left out: of n constants n + 1 cases are left, not 2^n.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ class Clauses:
         """An option that asks the same of what comes after `index`: the first one that was met."""
         if (option, index) not in self._known:
             required = frozenset(name for name in self._options[option].required if self._position[name] > index)
-            goals = frozenset((name, goal) for name, goal in self._goals[option].items() if self._position[name] > index)
+            goals = frozenset(
+                (name, goal) for name, goal in self._goals[option].items() if self._position[name] > index
+            )
             self._known[option, index] = self._numbers.setdefault((index, required, goals), option)
         return self._known[option, index]
 

@@ -170,7 +170,9 @@ class _Compiler:
         if shape not in self._checked:
             if len(self._checked) >= MAX_CHECKED:
                 reason = f"more than {MAX_CHECKED} combinations of patterns would be tried"
-                raise TooLargeError(reason, "write fewer patterns beside one another, or such as begin or end differently")
+                raise TooLargeError(
+                    reason, "write fewer patterns beside one another, or such as begin or end differently"
+                )
             self._checked[shape] = leaves.is_empty(shape)
         return self._checked[shape]
 

@@ -39,7 +39,7 @@ class Signs:
     close_array: Token
 
     @classmethod
-    def of(cls, whitespace: Whitespace) -> "Signs":
+    def of(cls, whitespace: Whitespace) -> Signs:
         """As they are written in JSON with `whitespace`.
 
         Whitespace that is free belongs to the sign beside it, so that there is none inside of values whose digits are
@@ -48,9 +48,11 @@ class Signs:
         if whitespace != "flexible":
             comma, colon = SEPARATORS[whitespace]
             return cls(*(Token(json.dumps(sign)) for sign in (comma, colon, *"{}[]")))
-        return cls(*(Token(f"/{sign}/") for sign in (
-            rf"{BLANKS},{BLANKS}", rf"{BLANKS}:{BLANKS}", rf"\{{{BLANKS}", rf"{BLANKS}\}}", rf"\[{BLANKS}", rf"{BLANKS}\]",
-        )))  # fmt: skip
+        after = [rf"\{sign}{BLANKS}" for sign in "{["]
+        before = [rf"{BLANKS}\{sign}" for sign in "}]"]
+        around = [f"{BLANKS}{sign}{BLANKS}" for sign in ",:"]
+        signs = (*around, after[0], before[0], after[1], before[1])
+        return cls(*(Token(f"/{sign}/") for sign in signs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,9 @@ class _Automaton:
             reached = self._compared(compared, digit)
             if reached is not None:
                 pairs = zip(before, self._divisors, strict=True)
-                rule = self._rule(tuple((10 * left + int(digit)) % divisor for left, divisor in pairs), reached, grammar)
+                rule = self._rule(
+                    tuple((10 * left + int(digit)) % divisor for left, divisor in pairs), reached, grammar
+                )
                 after[rule] = after.get(rule, "") + digit
         yield from ((Token(f"/[{said}]/"), rule) for rule, said in after.items())
 

@@ -21,7 +21,10 @@ MAX_COMPARED = 8
 UNLIKE = "with items of several kinds it may come to one for which no value is left"
 OPEN_LIST = f"whether two items are equal can be told of up to {MAX_LISTED} values only"
 COUNTED = "beside contains, items are kept apart where they all fit the same, and one contains says of them how many"
-FEWER = f"allow at most {MAX_LISTED} values, by enum or by bounds of integers, or look for repetitions in what was generated"
+FEWER = (
+    f"allow at most {MAX_LISTED} values, by enum or by bounds of integers,"
+    " or look for repetitions in what was generated"
+)
 ALIKE = "let all items fit the same, or look for repetitions in what was generated"
 ONE_COUNT = "leave prefixItems and all but one contains out, or look for repetitions in what was generated"
 

@@ -188,7 +188,12 @@ class _Chain:
         grammar, comma = self._context.grammar, self._context.signs.comma
         if demands:
             return grammar.rule([(comma, self._meeting(demands, closed))])
-        return grammar.rule([(self._context.signs.close_object,), (comma, grammar.loop(self._any_of(closed), comma), self._context.signs.close_object)])
+        return grammar.rule(
+            [
+                (self._context.signs.close_object,),
+                (comma, grammar.loop(self._any_of(closed), comma), self._context.signs.close_object),
+            ]
+        )
 
     def _any_of(self, closed: frozenset[int]) -> Rule:
         """A member of a region that is not closed."""

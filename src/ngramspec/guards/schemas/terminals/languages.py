@@ -70,15 +70,12 @@ def joined(*parts: Language) -> Language:
         if part == NOTHING:
             return NOTHING
         for one in part.parts if isinstance(part, Joined) else (part,):
-            if found and found[-1] == ALL and one != ALL:
-                one = _as_few(one)
-            elif one == ALL:
+            if one == ALL:
                 while found and (few := _as_few(found[-1])) != found[-1]:
                     found[-1:] = [] if few == EMPTY else [few]
-                if found and found[-1] == ALL:
-                    continue
-            if one != EMPTY:
-                found.append(one)
+            following = _as_few(one) if found and found[-1] == ALL else one
+            if following != EMPTY and not (found and found[-1] == ALL == following):
+                found.append(following)
     return found[0] if len(found) == 1 else Joined(tuple(found))
 
 
