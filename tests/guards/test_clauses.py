@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ngramspec.errors import GuardError, UnsupportedError
-from ngramspec.guards import Guard
+from ngramspec.guards import Guard, Limits
 from tests.guards.vocabularies import BYTES
 
+PATIENT = Limits(max_seconds=300)
 INTEGER = {"type": "integer"}
 
 
@@ -34,7 +35,7 @@ def tagged(number: int, *, required: bool) -> dict[str, Any]:
 @pytest.mark.parametrize("required", [False, True])
 def test_conditions_over_one_key_may_be_many(number: int, required: bool) -> None:
     schema = tagged(number, required=required)
-    guard, valid = Guard.json_schema(schema, BYTES), Draft202012Validator(schema)
+    guard, valid = Guard.json_schema(schema, BYTES, limits=PATIENT), Draft202012Validator(schema)
     names = [f"x{index}" for index in range(number)]
     values: list[dict[str, Any]] = [
         {}, {"kind": "other"}, {"kind": "k3"}, {"kind": "k3", "x3": 1}, {"kind": "k3", "x3": "1"},
@@ -71,7 +72,7 @@ PAIRS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", PAIRS)
 def test_pairs_of_names_may_be_many(name: str) -> None:
     schema = {"type": "object", **PAIRS[name]}
-    guard, valid = Guard.json_schema(schema, BYTES), Draft202012Validator(schema)
+    guard, valid = Guard.json_schema(schema, BYTES, limits=PATIENT), Draft202012Validator(schema)
     chance = Random(5)
     found = []
     for _ in range(60):
@@ -157,7 +158,7 @@ def test_any_conditions_by_name_are_enforced(seed: int) -> None:
         schema["properties"] = {name: {} for name in NAMES}
     valid = Draft202012Validator(schema)
     try:
-        accepts = Guard.json_schema(schema, BYTES).accepts
+        accepts = Guard.json_schema(schema, BYTES, limits=PATIENT).accepts
     except UnsupportedError:
         reject()
     except GuardError as error:
@@ -174,6 +175,6 @@ def test_names_that_depend_on_one_another_are_to_be_declared_next_to_one_another
     pairs = {"dependentRequired": {one: [other] for one, other in zip(*names, strict=True)}}
     apart = {"properties": {name: {} for name in (*names[0], *names[1])}, **pairs}
     with pytest.raises(UnsupportedError, match=r"'dependentRequired' at /dependentRequired .* next to one another"):
-        Guard.json_schema(apart, BYTES)
+        Guard.json_schema(apart, BYTES, limits=PATIENT)
     beside = {"properties": {name: {} for pair in zip(*names, strict=True) for name in pair}, **pairs}
-    assert Guard.json_schema(beside, BYTES).accepts('{"a1":0,"b1":0}')
+    assert Guard.json_schema(beside, BYTES, limits=PATIENT).accepts('{"a1":0,"b1":0}')

@@ -8,10 +8,11 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from ngramspec.errors import UnsupportedError
-from ngramspec.guards import Guard
+from ngramspec.guards import Guard, Limits
 from ngramspec.guards.schemas.lark.digits import Remainders
 from tests.guards.vocabularies import BYTES
 
+PATIENT = Limits(max_seconds=300)
 STEPS = [11, 27, 32, 49, 96, 512, 997, 1024, 2048, 3600, 6144, 14336, 43200, 86400, 604800]
 
 
@@ -46,7 +47,7 @@ def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds
     above = schema.get("exclusiveMinimum", -(10**12))
     # Some number always fits: others beside it are asked about.
     try:
-        guard = Guard.json_schema({"anyOf": [schema, {"const": 0.5}]}, BYTES)
+        guard = Guard.json_schema({"anyOf": [schema, {"const": 0.5}]}, BYTES, limits=PATIENT)
     except UnsupportedError:  # many remainders beside long bounds, or beside those of another step
         reject()
     near = [0, *schema.values()]
@@ -66,13 +67,13 @@ def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds
 
 @pytest.mark.parametrize("step", STEPS)
 def test_any_number_of_digits_is_read(step: int) -> None:
-    guard = Guard.json_schema({"type": "integer", "multipleOf": step}, BYTES)
+    guard = Guard.json_schema({"type": "integer", "multipleOf": step}, BYTES, limits=PATIENT)
     numbers = [step * 10**40, -step * (10**40 + 7), step, 0, step * 10**40 + 1, 10**40 * step - step // 2]
     assert [number % step == 0 for number in numbers] == [guard.accepts(str(number)) for number in numbers]
 
 
 def test_a_step_of_a_whole_number_may_be_a_fraction() -> None:
-    guard = Guard.json_schema({"type": "integer", "multipleOf": 72.5}, BYTES)
+    guard = Guard.json_schema({"type": "integer", "multipleOf": 72.5}, BYTES, limits=PATIENT)
     numbers = range(-600, 600)
     assert [(number / Fraction("72.5")).denominator == 1 for number in numbers] == [
         guard.accepts(str(number)) for number in numbers
@@ -80,13 +81,15 @@ def test_a_step_of_a_whole_number_may_be_a_fraction() -> None:
 
 
 def test_there_is_no_whitespace_between_digits() -> None:
-    guard = Guard.json_schema({"type": "array", "items": {"type": "integer", "multipleOf": 97}}, BYTES)
+    guard = Guard.json_schema({"type": "array", "items": {"type": "integer", "multipleOf": 97}}, BYTES, limits=PATIENT)
     assert [True, True, False, False] == list(map(guard.accepts, ("[97,194]", "[ 97 , 194 ]", "[9 7]", "[- 97]")))
 
 
 @pytest.mark.parametrize("step", [1_000_003, 2**30])
 def test_a_step_with_too_many_remainders_is_refused_unless_its_multiples_are_few(step: int) -> None:
     with pytest.raises(UnsupportedError, match=r"'multipleOf' at /multipleOf \(the remainders of \d+ are too many"):
-        Guard.json_schema({"type": "integer", "multipleOf": step}, BYTES)
-    few = Guard.json_schema({"type": "integer", "multipleOf": step, "minimum": 0, "maximum": 9 * step}, BYTES)
+        Guard.json_schema({"type": "integer", "multipleOf": step}, BYTES, limits=PATIENT)
+    few = Guard.json_schema(
+        {"type": "integer", "multipleOf": step, "minimum": 0, "maximum": 9 * step}, BYTES, limits=PATIENT
+    )
     assert [True, False] == [few.accepts(str(number)) for number in (7 * step, 7 * step + 1)]

@@ -7,9 +7,11 @@ two remainders are one state where the same digits do (Myhill 1957, Nerode 1958)
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, floor, gcd, lcm
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_STATES = 1_200
 """States of an automaton. llguidance needs a millisecond for each, and its stack ends at some 1 500 in a circle."""
+MAX_BOUNDED_STATES = 4_000
+"""The same beside an upper bound, where they go in no circle."""
 MAX_DIGITS = 40
 """Digits of a bound that are compared."""
 Remaining = tuple[int, ...]
@@ -48,16 +52,26 @@ def bodies_of(shape: Numbers, grammar: Grammar) -> list[Body] | None:
     if low is not None and high is not None and high - low < MAX_LISTED * step:
         return None
     found: list[Body] = []
+    ends: list[Body] = [(), (FRACTION,)] if shape.whole is None else [()]
     rules: dict[tuple[int, int | None], Rule] = {}
     for sign, bound, most in (("-", _negated(high), _negated(low)), ("", low, high)):
-        least = max(bound or 0, 0)
         if most is not None and most < 0:
             continue
-        if (least, most) not in rules:
-            automaton = _Automaton(step, others, least, most, has_fraction=shape.whole is None)
-            rules[least, most] = automaton.rule(grammar)
-        found.append((Token('"-"'), rules[least, most]) if sign else (rules[least, most],))
+        if (bound is None or bound <= 0) and not others:
+            found.append((Token(f'"{sign}0"'), grammar.rule(ends)))
+        bounds = max(bound or 0, 0), most
+        if bounds not in rules:
+            rules[bounds] = _rule_of(_automaton((step, *others), *bounds), ends, grammar)
+        found.append((Token('"-"'), rules[bounds]) if sign else (rules[bounds],))
     return found
+
+
+def _rule_of(states: tuple[_State, ...], ends: list[Body], grammar: Grammar) -> Rule:
+    rules = [grammar.open() for _ in states]
+    for rule, state in zip(rules, states, strict=True):
+        after = [(Token(f"/[{digits}]/"), rules[number]) for digits, number in state.after]
+        grammar.close(rule, [*(ends if state.is_whole else []), *after])
+    return rules[0]
 
 
 def _step_of(shape: Numbers) -> int | None:
@@ -105,83 +119,94 @@ class Remainders:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """How the digits so far compare with as many of a bound: -1, 0 or 1. length: how many there are."""
+    """How the digits so far compare with the bounds.
 
-    length: int = 0
-    to_least: int = 0
-    to_most: int = 0
+    low, high: how many of a bound's first digits they are; None where they differ, or there is no bound. needed, room:
+    how many digits must come at least, and may come at most, where they differ.
+    """
+
+    low: int | None
+    high: int | None
+    needed: int = 0
+    room: int | None = None
 
 
-class _Automaton:
-    def __init__(self, step: int, others: list[int], least: int, most: int | None, *, has_fraction: bool) -> None:
-        self._divisors = (step, *others)
-        self._remainders = list(map(Remainders, self._divisors))
-        self._has_zero = least == 0 and not others
-        # Of the multiples without a zero before them, none is less than the step but zero itself.
-        self._least = str(least) if least > step else ""
-        self._most = None if most is None else str(most)
-        if max(len(self._least), len(self._most or "")) > MAX_DIGITS:
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Whether the digits so far are a number that fits, and states by the digits that lead there."""
+
+    is_whole: bool
+    after: tuple[tuple[str, int], ...]
+
+
+@lru_cache(maxsize=64)
+def _automaton(divisors: tuple[int, ...], least: int, most: int | None) -> tuple[_State, ...]:
+    """The states of the digits of the positive multiples of the first divisor, and of no other one, from the start on.
+
+    Raises NotSayableError where they are too many.
+    """
+    return tuple(_Explorer(divisors, least, most).states())
+
+
+class _Explorer:
+    def __init__(self, divisors: tuple[int, ...], least: int, most: int | None) -> None:
+        self._divisors = divisors
+        self._remainders = list(map(Remainders, divisors))
+        # A multiple that does not begin with a zero is none less than the divisor.
+        self._least = str(least) if least > divisors[0] else ""
+        self._most = "" if most is None else str(most)
+        if max(len(self._least), len(self._most)) > MAX_DIGITS:
             raise NotSayableError(f"a bound beside steps has at most {MAX_DIGITS} digits")
-        self._ends: list[Body] = [(), (FRACTION,)] if has_fraction else [()]
-        self._rules: dict[object, Rule] = {}
-        self._waiting: list[tuple[Rule, Remaining, _Compared]] = []
+        self._numbers: dict[object, int] = {}
+        self._waiting: deque[tuple[Remaining, _Compared]] = deque()
 
-    def rule(self, grammar: Grammar) -> Rule:
-        """The digits, without a sign."""
-        start: Remaining = (0,) * len(self._divisors)
-        zero: list[Body] = [(Token('"0"'), grammar.rule(self._ends))] if self._has_zero else []
-        found = grammar.rule([*zero, *self._bodies(start, _Compared(), "123456789", grammar)])
+    def states(self) -> Iterator[_State]:
+        """In the order in which they are reached."""
+        start = _Compared(0 if self._least else None, 0 if self._most else None)
+        yield _State(is_whole=False, after=self._after((0,) * len(self._divisors), start, "123456789"))
         while self._waiting:
-            rule, remaining, compared = self._waiting.pop()
+            remaining, compared = self._waiting.popleft()
             is_whole = remaining[0] == 0 and all(remaining[1:]) and self._may_end(compared)
-            bodies = self._bodies(remaining, compared, "0123456789", grammar)
-            grammar.close(rule, [*(self._ends if is_whole else []), *bodies])
-        return found
+            yield _State(is_whole, self._after(remaining, compared, "0123456789"))
 
-    def _bodies(self, before: Remaining, compared: _Compared, digits: str, grammar: Grammar) -> Iterator[Body]:
-        """Each of `digits`, as far as it may come, and what may come after it."""
-        after: dict[Rule, str] = {}
+    def _after(self, before: Remaining, compared: _Compared, digits: str) -> tuple[tuple[str, int], ...]:
+        """Each of `digits`, as far as it may come, and the state after it."""
+        found: dict[int, str] = {}
         for digit in digits:
             reached = self._compared(compared, digit)
             if reached is not None:
                 pairs = zip(before, self._divisors, strict=True)
-                rule = self._rule(
-                    tuple((10 * left + int(digit)) % divisor for left, divisor in pairs), reached, grammar
-                )
-                after[rule] = after.get(rule, "") + digit
-        yield from ((Token(f"/[{said}]/"), rule) for rule, said in after.items())
+                number = self._number(tuple((10 * left + int(digit)) % divisor for left, divisor in pairs), reached)
+                found[number] = found.get(number, "") + digit
+        return tuple((said, number) for number, said in found.items())
 
-    def _rule(self, remaining: Remaining, compared: _Compared, grammar: Grammar) -> Rule:
-        """What may come after digits with these remainders."""
+    def _number(self, remaining: Remaining, compared: _Compared) -> int:
+        """The number of the state with these remainders; the start has 0."""
         pairs = zip(self._remainders, remaining, strict=True)
         state = (*(remainders.state_of(left) for remainders, left in pairs), compared)
-        if state not in self._rules:
-            if len(self._rules) == MAX_STATES:
+        if state not in self._numbers:
+            most = MAX_BOUNDED_STATES if self._most else MAX_STATES
+            if len(self._numbers) == most:
                 said = " and ".join(map(str, self._divisors))
-                raise NotSayableError(f"the remainders of {said} are too many, more than {MAX_STATES} with the bounds")
-            self._rules[state] = grammar.open()
-            self._waiting.append((self._rules[state], remaining, compared))
-        return self._rules[state]
+                reason = f"the remainders of {said} are too many, more than {most} states with the bounds"
+                raise NotSayableError(f"{reason}; bounds that leave at most {MAX_LISTED} multiples can be said")
+            self._numbers[state] = len(self._numbers) + 1
+            self._waiting.append((remaining, compared))
+        return self._numbers[state]
 
     def _compared(self, before: _Compared, digit: str) -> _Compared | None:
         """After one more digit; None where it is too large whatever comes."""
-        length = before.length + 1
-        to_least, to_most = before.to_least, before.to_most
-        if length > len(self._least):
-            to_least = 1
-        elif to_least == 0:
-            to_least = (digit > self._least[length - 1]) - (digit < self._least[length - 1])
-        if self._most is None:
-            return _Compared(min(length, len(self._least) + 1), to_least)
-        if length > len(self._most):
-            return None
-        if to_most == 0:
-            to_most = (digit > self._most[length - 1]) - (digit < self._most[length - 1])
-        return _Compared(length, to_least, to_most)
+        low, needed = before.low, max(before.needed - 1, 0)
+        if low is not None:
+            left = len(self._least) - low - 1
+            own = self._least[low : low + 1]
+            low, needed = (low + 1, 0) if digit == own else (None, max(left + (digit < own), 0))
+        high, room = before.high, None if before.room is None else before.room - 1
+        if high is not None:
+            left = len(self._most) - high - 1
+            own = self._most[high : high + 1]
+            high, room = (high + 1, None) if digit == own else (None, left - (digit > own))
+        return None if room is not None and room < 0 else _Compared(low, high, needed, room)
 
     def _may_end(self, compared: _Compared) -> bool:
-        is_enough = compared.length > len(self._least) or (
-            compared.length == len(self._least) and compared.to_least >= 0
-        )
-        is_few = self._most is None or compared.length < len(self._most) or compared.to_most <= 0
-        return is_enough and is_few
+        return compared.low == len(self._least) if compared.low is not None else not compared.needed
