@@ -39,6 +39,7 @@ class Clauses:
         self._clauses = frozenset(frozenset(next(numbers) for _ in clause) for clause in clauses)
         self._numbers: dict[object, int] = {}
         self._known: dict[tuple[int, int], int] = {}
+        self._asked: dict[tuple[int, str], frozenset[int]] = {}
 
     @property
     def start(self) -> Open:
@@ -62,7 +63,7 @@ class Clauses:
         asked = sorted({number for option in self._mentioning(name, before) for number, _ in self._goals[option][name]})
         cases = [(goal, before)]
         for number in asked:
-            cases = [more for case in cases for more in self._split(number, name, index, case)]
+            cases = [more for case in cases for more in self._split(number, name, case)]
             if len(cases) > MAX_CASES:
                 reason = f"conditions on {shortened(name)} would be more than {MAX_CASES} cases"
                 raise TooLargeError(reason, "ask for one const or enum of it in each, so that no two hold together")
@@ -81,14 +82,11 @@ class Clauses:
         """The options that ask something of the value of `name`."""
         return (option for options in before for option in options if name in self._goals[option])
 
-    def _split(self, number: int, name: str, index: int, case: tuple[Goal, Open]) -> Iterator[tuple[Goal, Open]]:
+    def _split(self, number: int, name: str, case: tuple[Goal, Open]) -> Iterator[tuple[Goal, Open]]:
         """The case where the schema with `number` fits the value as well, and the one where it does not."""
         goal, before = case
-        touched = {
-            options
-            for options in before
-            if any(number == other for option in options for other, _ in self._goals[option].get(name, ()))
-        }
+        asking = self._asking(number, name)
+        touched = {options for options in before if not asking.isdisjoint(options)}
         if not touched:
             yield case
             return
@@ -101,6 +99,14 @@ class Clauses:
             found = goal if number == FALSE else self._context.ways.grown(goal, number, fits)
             if all(left) and not self._context.ways.is_empty(found):
                 yield found, before - touched | left
+
+    def _asking(self, number: int, name: str) -> frozenset[int]:
+        """The options by which the schema with `number` must, or must not, fit the value of `name`."""
+        if (number, name) not in self._asked:
+            asked = {(number, True), (number, False)}
+            options = (option for option, goals in enumerate(self._goals) if not asked.isdisjoint(goals.get(name, ())))
+            self._asked[number, name] = frozenset(options)
+        return self._asked[number, name]
 
     def _unsettled(self, before: Open, index: int) -> Open:
         """The clauses of which no option holds whatever comes after `index`."""

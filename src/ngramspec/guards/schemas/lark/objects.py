@@ -56,6 +56,7 @@ class _Chain:
         self._check_demands(shape)
         self._clauses = Clauses(shape.clauses, self._names, context)
         self._first: list[dict[State, Rule]] = []
+        self._known: dict[tuple[int, State], list[tuple[Goal, State]]] = {}
         self._meetings: dict[tuple[frozenset[int], frozenset[int]], Rule] = {}
 
     def bodies(self) -> Iterator[Body]:
@@ -123,8 +124,13 @@ class _Chain:
         bodies: list[Body] = [(self._context.signs.close_object,)] if self._may_end(index, state) else []
         return self._context.grammar.rule([*bodies, (self._context.signs.comma, self._first[index][state])])
 
-    def _members(self, index: int, state: State) -> Iterator[tuple[Goal, State]]:
+    def _members(self, index: int, state: State) -> list[tuple[Goal, State]]:
         """What the value of a declared name may be, and the state after it."""
+        if (index, state) not in self._known:
+            self._known[index, state] = list(self._found(index, state))
+        return self._known[index, state]
+
+    def _found(self, index: int, state: State) -> Iterator[tuple[Goal, State]]:
         count, demands, open_ = state
         if self._most is not None and count >= self._most:
             return
