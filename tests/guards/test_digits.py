@@ -32,7 +32,7 @@ def test_two_remainders_are_one_state_if_and_only_if_the_same_digits_make_multip
     assert len(states) == len(set().union(*states.values()))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds(data: st.DataObject) -> None:
     step = data.draw(st.sampled_from([11, 27, 32, 96, 512, 2048, 3600, 86400]) | st.integers(8, 200))
@@ -51,7 +51,7 @@ def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds
     except UnsupportedError:  # many remainders beside long bounds, or beside those of another step
         reject()
     near = [0, *schema.values()]
-    for _ in range(20):
+    for _ in range(5):
         start = data.draw(st.sampled_from([value for value in near if isinstance(value, int)]))
         value = (start // step + data.draw(st.integers(-3, 3))) * step + data.draw(
             st.sampled_from([0, 0, 0, 1, 10, -step // 2])
@@ -74,7 +74,7 @@ def test_any_number_of_digits_is_read(step: int) -> None:
 
 def test_a_step_of_a_whole_number_may_be_a_fraction() -> None:
     guard = Guard.json_schema({"type": "integer", "multipleOf": 72.5}, BYTES, limits=PATIENT)
-    numbers = range(-600, 600)
+    numbers = range(-580, 600, 29)
     assert [(number / Fraction("72.5")).denominator == 1 for number in numbers] == [
         guard.accepts(str(number)) for number in numbers
     ]
