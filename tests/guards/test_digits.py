@@ -32,10 +32,10 @@ def test_two_remainders_are_one_state_if_and_only_if_the_same_digits_make_multip
     assert len(states) == len(set().union(*states.values()))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds(data: st.DataObject) -> None:
-    step = data.draw(st.sampled_from([11, 27, 32, 96, 512, 2048, 3600, 86400]) | st.integers(8, 200))
+    step = data.draw(st.sampled_from([11, 27, 32, 96, 3600]) | st.integers(8, 60))
     bound = st.integers(-(10**7), 10**7) | st.integers(-9, 9).map(lambda count: count * step)
     schema: dict[str, Any] = {"type": data.draw(st.sampled_from(["integer", "number"])), "multipleOf": step}
     for keyword in data.draw(st.sets(st.sampled_from(["minimum", "exclusiveMinimum", "maximum"]), max_size=2)):
