@@ -1,6 +1,5 @@
 """Multiples of large steps, digit by digit: a numeral is accepted if and only if it is a multiple, in its bounds."""
 
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from ngramspec.guards.schemas.lark.digits import Remainders
 from tests.guards.vocabularies import BYTES
 
 PATIENT = Limits(max_seconds=300)
-STEPS = [11, 27, 32, 49, 96, 512, 997, 1024, 2048, 3600, 6144, 14336, 43200, 86400, 604800]
+STEPS = [997, 2048, 6144, 14336, 43200, 86400, 604800]
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 7, 12, 96, 97, 360, 512, 864])
@@ -35,7 +34,7 @@ def test_two_remainders_are_one_state_if_and_only_if_the_same_digits_make_multip
 @settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds(data: st.DataObject) -> None:
-    step = data.draw(st.sampled_from([11, 27, 32, 96, 3600]) | st.integers(8, 60))
+    step = data.draw(st.sampled_from([2048, 43200, 86400]))
     bound = st.integers(-(10**7), 10**7) | st.integers(-9, 9).map(lambda count: count * step)
     schema: dict[str, Any] = {"type": data.draw(st.sampled_from(["integer", "number"])), "multipleOf": step}
     for keyword in data.draw(st.sets(st.sampled_from(["minimum", "exclusiveMinimum", "maximum"]), max_size=2)):
@@ -45,9 +44,8 @@ def test_a_numeral_is_accepted_if_and_only_if_it_is_a_multiple_within_the_bounds
         schema["not"] = {"multipleOf": other}
     low, high = schema.get("minimum", -(10**12)), schema.get("maximum", 10**12)
     above = schema.get("exclusiveMinimum", -(10**12))
-    # Some number always fits: others beside it are asked about.
     try:
-        guard = Guard.json_schema({"anyOf": [schema, {"const": 0.5}]}, BYTES, limits=PATIENT)
+        guard = Guard.json_schema({"anyOf": [schema, {"const": "x"}]}, BYTES, limits=PATIENT)  # some value always fits
     except UnsupportedError:  # many remainders beside long bounds, or beside those of another step
         reject()
     near = [0, *schema.values()]
@@ -72,17 +70,26 @@ def test_any_number_of_digits_is_read(step: int) -> None:
     assert [number % step == 0 for number in numbers] == [guard.accepts(str(number)) for number in numbers]
 
 
-def test_a_step_of_a_whole_number_may_be_a_fraction() -> None:
-    guard = Guard.json_schema({"type": "integer", "multipleOf": 72.5}, BYTES, limits=PATIENT)
-    numbers = range(-580, 600, 29)
-    assert [(number / Fraction("72.5")).denominator == 1 for number in numbers] == [
-        guard.accepts(str(number)) for number in numbers
-    ]
+def test_other_numbers_at_the_same_position_are_refused_by_name_and_elsewhere_they_may_be() -> None:
+    step = {"type": "integer", "multipleOf": 86400}
+    for schema in (
+        {"anyOf": [step, {"const": 8.5}]},
+        {"anyOf": [{"items": step}, {"items": {"const": 8.5}}], "type": "array"},
+    ):
+        with pytest.raises(UnsupportedError, match="digits are read one by one"):
+            Guard.json_schema(schema, BYTES, limits=PATIENT)
+    guard = Guard.json_schema({"properties": {"a": step, "b": {"const": 8.5}}, "type": "object"}, BYTES, limits=PATIENT)
+    texts = ['{"a":86400,"b":8.5}', '{"a":8.5}', '{"b":86400}']
+    assert [True, False, False] == list(map(guard.accepts, texts))
 
 
 def test_there_is_no_whitespace_between_digits() -> None:
-    guard = Guard.json_schema({"type": "array", "items": {"type": "integer", "multipleOf": 97}}, BYTES, limits=PATIENT)
-    assert [True, True, False, False] == list(map(guard.accepts, ("[97,194]", "[ 97 , 194 ]", "[9 7]", "[- 97]")))
+    guard = Guard.json_schema(
+        {"type": "array", "items": {"type": "integer", "multipleOf": 2048}}, BYTES, limits=PATIENT
+    )
+    assert [True, True, False, False] == list(
+        map(guard.accepts, ("[2048,4096]", "[ 2048 , 4096 ]", "[20 48]", "[- 2048]"))
+    )
 
 
 @pytest.mark.parametrize("step", [1_000_003, 2**30])

@@ -44,8 +44,13 @@ def _say_steps(node: Node) -> None:
         shape for wanted, _ in demands(Node(asked, node.place), "number", lambda *_: ANYTHING) for shape in wanted
     ]
     shape = all_of(shapes)
-    if isinstance(shape, Numbers) and digits.bodies_of(shape, Grammar()) is None:
+    if not isinstance(shape, Numbers):
+        return
+    try:
         list(leaves.of_numbers(shape))
+    except NotSayableError:
+        if digits.bodies_of(shape, Grammar()) is None:
+            raise
 
 
 def said(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:

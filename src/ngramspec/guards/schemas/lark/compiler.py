@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import get_args
+from typing import cast, get_args
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.lark import digits, equality, keywords, leaves, objects
@@ -24,6 +24,9 @@ KINDS = {
 COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "dependentRequired", "enum", "const")
 INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
 UNEVALUATED: dict[str, Keyword] = {name: name for name in get_args(Keyword)}
+
+BRANCHING = "the digits are read one by one, and other numbers may come at the same position"
+ALONE = "take it out of what has alternatives, or give it bounds that leave at most 200 multiples"
 
 MAX_CHECKED = 200
 """Descriptions of strings of which it is looked up whether there are any, each in a millisecond or more."""
@@ -66,16 +69,25 @@ class _Compiler:
         self._checked: dict[Texts, bool] = {}
         self._rules: dict[Goal, Rule] = {}
         self._waiting: list[Goal] = []
+        self._by_digits: list[Goal] = []
+        self._is_branching = False
 
     def text(self, root: Schema) -> str:
         rule = self._value(self._ways.goal(root))
-        while self._waiting:
-            goal = self._waiting.pop()
-            self._grammar.close(self._rules[goal], self._bodies(goal))
+        self._say_all()
+        for goal in self._by_digits if self._is_branching else ():
+            self._refuse_goal(goal, INSIDE + COMBINING, BRANCHING, ALONE)
+            self._grammar.close(self._rules[goal], [(self._value(ANYTHING),)])
+        self._say_all()
         text = self._grammar.text(rule)
         if text is None:
             raise GuardError("a schema must leave something to generate, got one that no value fits")
         return text
+
+    def _say_all(self) -> None:
+        while self._waiting:
+            goal = self._waiting.pop()
+            self._grammar.close(self._rules[goal], self._bodies(goal))
 
     def _value(self, goal: Goal) -> Rule:
         """The rule for the values that fit `goal`; what it says is found out later, for it may lead to itself."""
@@ -86,19 +98,26 @@ class _Compiler:
 
     def _bodies(self, goal: Goal) -> list[Body]:
         try:
-            return [body for kind in UNITS for shape in self._ways.of(goal, kind) for body in self._of_shape(shape)]
+            return [body for kind in UNITS for body in self._of_kind(goal, kind)]
         except (TooManyError, TooLargeError) as error:
             self._refuse_goal(goal, COMBINING + INSIDE, str(error), error.instead)
         except NotSayableError as error:
             self._refuse_goal(goal, INSIDE + COMBINING, str(error), None)
         return [(self._value(ANYTHING),)]
 
+    def _of_kind(self, goal: Goal, kind: str) -> Iterator[Body]:
+        if kind == "number":
+            yield from self._numbers(goal)
+            return
+        shapes = self._ways.of(goal, kind)
+        self._is_branching |= kind in ("array", "object") and (len(shapes) > 1 or any(map(_is_branching, shapes)))
+        for shape in shapes:
+            yield from self._of_shape(shape)
+
     def _of_shape(self, shape: Shape) -> Iterator[Body]:
         match shape:
             case Constants():
                 yield from ((Token(json.dumps(json.dumps(value))),) for value in shape.values)
-            case Numbers():
-                yield from (body for part in leaves.around(shape) for body in self._numbers(part))
             case Texts():
                 yield from ((self._grammar.token(terminal),) for terminal in self._strings(shape))
             case Items():
@@ -106,9 +125,19 @@ class _Compiler:
             case Members():
                 yield from objects.bodies_of(shape, self._context)
 
-    def _numbers(self, shape: Numbers) -> list[Body]:
-        found = digits.bodies_of(shape, self._grammar)
-        return [(self._grammar.token(terminal),) for terminal in leaves.of_numbers(shape)] if found is None else found
+    def _numbers(self, goal: Goal) -> Iterator[Body]:
+        """The numerals that fit `goal`: all as terminals, or else all digit by digit."""
+        parts = [part for shape in self._ways.of(goal, "number") for part in leaves.around(cast(Numbers, shape))]
+        try:
+            yield from [(self._grammar.token(found),) for part in parts for found in leaves.of_numbers(part)]
+        except NotSayableError:
+            by_digits = [digits.bodies_of(part, self._grammar) for part in parts]
+            if None in by_digits:
+                if all(found is None for found in by_digits):
+                    raise
+                raise NotSayableError(f"of a step {BRANCHING}") from None
+            self._by_digits.append(goal)
+            yield from (body for bodies in by_digits for body in bodies or ())
 
     def _demands(self, node: Node, kind: str) -> list[keywords.Demand]:
         left_out = self._left_out(node)
@@ -182,3 +211,10 @@ class _Compiler:
             return self._has_none(shape)
         except (TooLargeError, NotSayableError):
             return False
+
+
+def _is_branching(shape: Shape) -> bool:
+    """Whether values of several goals may come at one position of an array or object."""
+    if isinstance(shape, Items):
+        return bool(shape.contains) or shape.unique is not None
+    return isinstance(shape, Members) and bool(shape.some or shape.clauses)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.grammar import Body, Rule, Token
 from ngramspec.guards.schemas.terminals import NotSayableError
-from ngramspec.guards.schemas.terminals.multiples import is_large
 from ngramspec.guards.schemas.terminals.numbers import MAX_LISTED, common
 
 if TYPE_CHECKING:
@@ -36,21 +35,17 @@ FRACTION = Token(r"/\.0+/")
 
 
 def bodies_of(shape: Numbers, grammar: Grammar) -> list[Body] | None:
-    """The numerals of `shape`, in any number of digits and without exponents; None where terminals say it better.
+    """The numerals of `shape`, in any number of digits and without exponents; None where no whole step says it.
 
-    That is where no whole number must go into all of them, or none that is large, or they are few. Raises
-    NotSayableError where it takes too many states.
+    Each digit is a token of its own. So no other numerals may come at the same position: a token of several digits
+    would be read for the first ones. Raises NotSayableError where it takes too many states.
     """
     step = _step_of(shape)
     if step is None:
         return None
     others = sorted({other.numerator for other in shape.between})
-    if not any(map(is_large, (step, *others))):
-        return None
     low = None if shape.low is None else _first(shape.low, step)
     high = None if shape.high is None else -_first((-shape.high[0], shape.high[1]), step)
-    if low is not None and high is not None and high - low < MAX_LISTED * step:
-        return None
     found: list[Body] = []
     ends: list[Body] = [(), (FRACTION,)] if shape.whole is None else [()]
     rules: dict[tuple[int, int | None], Rule] = {}

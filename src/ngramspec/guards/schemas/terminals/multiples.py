@@ -11,7 +11,6 @@ from math import gcd
 
 from ngramspec.guards.schemas.terminals.remainders import (
     MAX_COUNTED,
-    MAX_ELIMINATED,
     by_last_digits,
     by_remainder,
     num_counted,
@@ -46,12 +45,6 @@ def others(step: Fraction, num_digits: int | None) -> Terminal:
     num_all = None if num_digits is None else num_digits + places
     found = by_remainder(rest, num_all, has_point=places > 0, is_multiple=False)
     return Terminal(f"~{ending} | {found}", {**ending.helpers, **found.helpers})
-
-
-def is_large(step: int) -> bool:
-    """Whether a whole step takes more than an automaton of a few states and some endings that are listed."""
-    rest = _without_tens(step)
-    return rest > MAX_ELIMINATED or _num_endings(step // rest) > MAX_ENDINGS
 
 
 def _without_tens(number: int) -> int:
