@@ -1,9 +1,13 @@
 """What a schema may ask of llguidance's guards: valid and invalid instances of each keyword, and of many members."""
 
 import json
+from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards import Guard, Limits
@@ -65,6 +69,28 @@ CASES: dict[str, tuple[Any, list[str], list[str]]] = {
         {"type": "array", "prefixItems": [{"type": "boolean"}, {"type": "boolean"}], "items": False,
          "uniqueItems": True},
         ["[true, false]", "[true]", "[]"], ["[true, true]", "[true, false, true]"],
+    ),
+    "different whole numbers between two bounds": (
+        {"type": "array", "items": {"type": "integer", "minimum": -2, "exclusiveMaximum": 20}, "uniqueItems": True},
+        ["[]", "[-2, 19, 0]", json.dumps(list(range(-2, 20)))], ["[20]", "[1, 2, 1]", "[-3]"],
+    ),
+    "different items, so many of them of a kind": (
+        {"type": "array", "items": {"enum": ["a", "b", 1, 2, 3]}, "contains": STRING, "maxContains": 1,
+         "uniqueItems": True, "minItems": 2, "maxItems": 3},
+        ['["a", 1]', '[1, 2, "b"]'], ["[1, 2, 3]", '["a", "b"]', '["a"]', '["a", 1, 1]', '["a", 1, 2, 3]'],
+    ),
+    "twenty patterns of names": (
+        {"type": "object", "patternProperties": {f"^{letter}_": {"minimum": index} for index, letter in
+                                                  enumerate("abcdefghijklmnopqrst")}},
+        ['{"a_": 0, "t_x": 19, "b": 0}', '{"t_": "x"}'], ['{"t_": 18}', '{"a_": 0, "b_1": 0}'],
+    ),
+    "a password": (
+        {**STRING, "pattern": r"^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])(?=.*[^a-zA-Z0-9])(?!.*\s).{8,15}$"},
+        ['"aB3-aB3-"', '"x9Yééééééé"'], ['"aB3-aB3"', '"aB3 aB3-"', '"aB3aB3aB3"', '"aB3-aB3-aB3-aB3-"'],
+    ),
+    "a password of many, looked ahead at": (
+        {**STRING, "pattern": "^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?=.*[!@#$%^&*])(?=.{8,64})"},
+        ['"aB3!aB3!"'], ['"aB3!aB3"', '"aB3aB3aB3"'],
     ),
     "two equal items": (
         {"type": "array", "items": {"enum": ["a", "b"]}, "not": {"uniqueItems": True}},
@@ -174,7 +200,11 @@ def test_optional_properties_may_be_many(number: int, rest: dict[str, Any]) -> N
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "different items of an open list": (
         {"properties": {"a": {"type": "array", "items": STRING, "uniqueItems": True}}},
-        "'uniqueItems' at /properties/a/uniqueItems", "list the items in an enum",
+        "'uniqueItems' at /properties/a/uniqueItems", "allow at most 60 values, by enum or by bounds of integers",
+    ),
+    "different items of too long a list": (
+        {"type": "array", "items": {"enum": list(range(61))}, "uniqueItems": True},
+        "'uniqueItems' at /uniqueItems", "allow at most 60 values",
     ),
     "two members of open names": (
         {"items": {**OPEN_NAMES, "minProperties": 2}}, "'minProperties' at /items/minProperties", "list the names",
@@ -244,3 +274,27 @@ def test_more_than_any_text_has_is_no_bound(number: int) -> None:
     assert Guard.json_schema({"type": "array", "maxItems": number}, BYTES).accepts("[1]")
     with pytest.raises(UnsupportedError, match=r"'minLength' at /minLength \(no text is as long"):
         Guard.json_schema({"type": "string", "minLength": number}, BYTES)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_different_items_of_which_so_many_fit_are_those_that_jsonschema_finds_valid(data: st.DataObject) -> None:
+    values = data.draw(st.lists(st.sampled_from(["a", "b", 1, 2, None]), min_size=1, unique=True))
+    number = st.integers(0, 3)
+    schema: dict[str, Any] = {"type": "array", "items": {"enum": values}, "uniqueItems": True, "contains": STRING}
+    for keyword in ("minItems", "maxItems", "minContains", "maxContains"):
+        bound = data.draw(st.none() | number)
+        schema |= {} if bound is None else {keyword: bound}
+    valid = Draft202012Validator(schema)
+    arrays = [list(some) for length in range(6) for some in permutations(values, length)]
+    expected = [some for some in arrays if valid.is_valid(some)]
+    if not expected:
+        with pytest.raises(GuardError, match="must leave something to generate"):
+            Guard.json_schema(schema, BYTES)
+        return
+    guard = Guard.json_schema(schema, BYTES)
+    assert expected == [some for some in arrays if guard.accepts(json.dumps(some))]
+    for some in arrays:  # what may be written can be completed
+        head = "[" + ",".join(map(json.dumps, some))
+        if guard.legal_head(head) == len(head):
+            assert some in [whole[: len(some)] for whole in expected]

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ngramspec.guards.schemas.lark import leaves
+from ngramspec.guards.schemas.lark.shapes import Test, Texts
 from ngramspec.guards.schemas.terminals import NotSayableError, strings
 from tests.guards.terminals.ecma import Pattern, patterns, texts
 from tests.guards.terminals.spelling import Matched, quoted
@@ -51,10 +53,13 @@ def test_patterns_lengths_and_listed_texts_hold_together(
     left_out: list[str],
     tried: list[str],
 ) -> None:
-    matched = terminal(
-        patterns=[pattern.ecma for pattern in found], not_patterns=[pattern.ecma for pattern in missing],
-        min_length=shortest, max_length=longest, not_texts=left_out,
-    )  # fmt: skip
+    passed: frozenset[Test] = frozenset(("pattern", pattern.ecma) for pattern in found)
+    failed: frozenset[Test] = frozenset(("pattern", pattern.ecma) for pattern in missing)
+    try:
+        matched = Matched(leaves.of_texts(Texts(None, frozenset(left_out), passed, failed, shortest, longest)))
+    except NotSayableError:
+        assume(False)
+        raise
     for text in (*tried, *left_out):
         expected = (
             all(finds(pattern, text) for pattern in found)
@@ -72,7 +77,7 @@ ANY = st.characters(exclude_categories=["Cs"])
 def test_each_text_has_one_spelling(text: str) -> None:
     assert quoted(text) in Matched(strings.terminal())
     assert quoted(text) in Matched(strings.literal(text))
-    assert quoted(text) not in Matched(strings.terminal(not_texts=[text]))
+    assert quoted(text) not in Matched(leaves.of_texts(Texts(excluded=frozenset([text]))))
     assert quoted(text) not in Matched(strings.terminal(not_patterns=["^[^]*$"]))
 
 
@@ -86,17 +91,16 @@ def test_each_text_has_one_spelling(text: str) -> None:
 def test_no_other_spelling_is_one_of_any_text_or_of_any_other(spelling: str) -> None:
     described: list[dict[str, Any]] = [
         {},
-        {"not_texts": ["b"]},
         {"not_patterns": ["^b$"]},
         {"max_length": 9},
         {"patterns": ["^[^]*$"]},
     ]
-    assert [False] * 5 == [spelling in Matched(strings.terminal(**each)) for each in described]
+    assert [False] * 4 == [spelling in Matched(strings.terminal(**each)) for each in described]
 
 
 @pytest.mark.parametrize("raw", [b'"\xff"', b'"\xed\xa0\x80"', b'"\xc0\xaf"', b'"\xf4\x90\x80\x80"', b'"\xe2\x82"'])
 def test_a_complement_stays_inside_utf_8(raw: bytes) -> None:
-    matched = Matched(strings.terminal(not_patterns=["^a"], not_texts=["b"]))
+    matched = Matched(strings.terminal(not_patterns=["^a"]))
     assert not matched.has(raw)
 
 
@@ -138,7 +142,7 @@ def test_patterns_of_real_schemas(pattern: str, matched: list[str], others: list
     "described",
     [
         {"patterns": ["^a", "^b"]},
-        {"patterns": ["^a$"], "not_texts": ["a"]},
+        {"patterns": ["^a$"], "not_patterns": ["^a"]},
         {"patterns": ["^a{3}$"], "max_length": 2},
         {"patterns": ["[]"]},
         {"not_patterns": [""]},
@@ -219,3 +223,29 @@ def test_a_spelling_is_what_json_reads() -> None:
     text = "".join(map(chr, range(0x100)))
     assert text == json.loads(quoted(text))
     assert quoted(text) in Matched(strings.literal(text))
+
+
+@settings(max_examples=200)
+@given(patterns(1), patterns(1), st.lists(texts, min_size=10, max_size=20))
+def test_patterns_that_are_apart_have_no_text_in_common(one: Pattern, other: Pattern, tried: list[str]) -> None:
+    try:
+        apart = strings.are_apart(("pattern", one.ecma), ("pattern", other.ecma))
+    except NotSayableError:
+        assume(False)
+        raise
+    if apart:
+        assert not any(finds(one, text) and finds(other, text) for text in tried)
+        assert strings.terminal(patterns=[one.ecma, other.ecma]) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("^a", "^b", True), ("^x-", "^[a-w]", True), ("_id$", "_at$", True), ("^[a-z]+$", "^[0-9]", True),
+        ("^ab?c", "^b", True),
+        ("^(a|b)x", "^(c|d)x", True), ("^.a", "^.b", True), (".a$", "b$", True), ("^a{3}b", "^aaac", True),
+        ("^a", "b$", False), ("^a", "^ab", False), ("a", "^b", False), ("^a?b", "^a", False), ("^(a|b)", "^b", False),
+    ],
+)  # fmt: skip
+def test_letters_at_either_end_tell_patterns_apart(one: str, other: str, apart: bool) -> None:
+    assert apart == strings.are_apart(("pattern", one), ("pattern", other))

@@ -1,7 +1,9 @@
 """What llguidance enforces of a schema in normal form: all that a Lark grammar can say."""
 
-from ngramspec.guards.schemas.lark import grammar_of
-from ngramspec.guards.schemas.lark.keywords import ENDLESS
+from ngramspec.guards.schemas.lark import digits, grammar_of, leaves
+from ngramspec.guards.schemas.lark.grammar import Grammar
+from ngramspec.guards.schemas.lark.keywords import ENDLESS, demands
+from ngramspec.guards.schemas.lark.shapes import ANYTHING, Numbers, all_of
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.terminals import NotSayableError, numbers, strings
@@ -22,7 +24,7 @@ def reason(node: Node, keyword: str) -> str | None:
         if keyword in BOUNDS:
             numbers.exact(node[keyword])
         elif keyword == "multipleOf":
-            numbers.terminal(multiple_of=[node[keyword]])
+            _say_steps(node)
         elif keyword == "pattern":
             strings.terminal(patterns=[node["pattern"]])
         elif keyword == "format":
@@ -33,6 +35,22 @@ def reason(node: Node, keyword: str) -> str | None:
     except NotSayableError as error:
         return str(error)
     return None
+
+
+def _say_steps(node: Node) -> None:
+    """Raise NotSayableError where the multiples between the bounds of `node` cannot be said."""
+    asked = {keyword: node[keyword] for keyword in ("type", "multipleOf", *BOUNDS) if keyword in node}
+    shapes = [
+        shape for wanted, _ in demands(Node(asked, node.place), "number", lambda *_: ANYTHING) for shape in wanted
+    ]
+    shape = all_of(shapes)
+    if not isinstance(shape, Numbers):
+        return
+    try:
+        list(leaves.of_numbers(shape))
+    except NotSayableError:
+        if digits.bodies_of(shape, Grammar()) is None:
+            raise
 
 
 def said(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:

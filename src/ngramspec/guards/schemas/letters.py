@@ -72,6 +72,13 @@ class Letters:
         return self.is_negated or sum(last - first + 1 for first, last in self.ranges) > LAST // 2
 
     @property
+    def all_ranges(self) -> tuple[Ranges, Ranges]:
+        """What is in it and what is not, where it has no properties."""
+        assert not self.properties
+        others = all_but(self.ranges)
+        return (others, self.ranges) if self.is_negated else (self.ranges, others)
+
+    @property
     def plain(self) -> str:
         """A class of Rust's regex crate for those that are spelled as themselves; empty for none."""
         if self.properties:

@@ -34,15 +34,19 @@ INSTEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A keyword that a backend does not enforce, where it is, and why."""
+    """A keyword that a backend does not enforce, where it is, and why; instead: what could be written there.
+
+    Without it, what could be written instead of any such keyword.
+    """
 
     keyword: str
     place: str
     reason: str
+    instead: str | None = None
 
     def __str__(self) -> str:
         """As errors and warnings say it: with what could be written instead, where that is known."""
-        instead = INSTEAD.get(self.keyword)
+        instead = self.instead or INSTEAD.get(self.keyword)
         return f"{self.keyword!r} at {self.place} ({self.reason})" + ("" if instead is None else f": {instead}")
 
 
@@ -66,9 +70,9 @@ class Refuser:
                 node = without(node, keyword)
         return node
 
-    def refuse(self, node: Node, keyword: str, reason: str) -> None:
+    def refuse(self, node: Node, keyword: str, reason: str, instead: str | None = None) -> None:
         """Note that `keyword` is not enforced."""
-        self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason))
+        self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason, instead))
 
     def check(self) -> None:
         """Raise UnsupportedError for what was refused."""

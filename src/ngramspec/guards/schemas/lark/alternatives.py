@@ -1,6 +1,7 @@
 """Schemas as alternatives: for each type, shapes of which one holds if and only if the value fits."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from ngramspec.guards.schemas.lark import combinations
 from ngramspec.guards.schemas.lark.evaluated import Keyword
@@ -11,6 +12,7 @@ from ngramspec.guards.schemas.lark.shapes import (
     ANYTHING,
     NOTHING,
     UNITS,
+    Clause,
     Goal,
     Items,
     Members,
@@ -23,6 +25,8 @@ from ngramspec.guards.schemas.node import Node, Schema
 
 MAX_ALTERNATIVES = 1000
 """Shapes that one schema may become, for values of one type."""
+MAX_WRITTEN = 64
+"""Objects of which one is meant that are written out, where they can be clauses instead."""
 MAX_STEPS = 200_000
 """Rules in pairs of shapes that are put together for a whole schema, some microseconds each. Of 397 real schemas those
 that can be said take at most 2 016."""
@@ -37,6 +41,10 @@ _EVERYTHING = frozenset(UNITS.values())
 
 class TooManyError(Exception):
     """The alternatives of a schema are more than can be put together."""
+
+    def __init__(self) -> None:
+        super().__init__(f"written out it would be more than {MAX_ALTERNATIVES} alternatives")
+        self.instead = "write fewer anyOf, oneOf, if and not that hold beside one another, or that differ in a const"
 
 
 class _CircleError(Exception):
@@ -67,6 +75,7 @@ class Alternatives:
         self._numbering = Numbering()
         self._found: dict[tuple[int, bool, str], list[Shape]] = {}
         self._of_goal: dict[tuple[Goal, str], list[Shape]] = {}
+        self._grown: dict[Goal, tuple[Goal, list[tuple[int, bool]]]] = {}
         self._empty: dict[Goal, bool] = {}
         self._active: set[tuple[int, bool, str]] = set()
         self._failed: set[tuple[int, bool, str]] = set()
@@ -79,6 +88,14 @@ class Alternatives:
         if number in (FALSE, TRUE):
             return ANYTHING if (number == TRUE) is is_positive else NOTHING
         return frozenset([(number, is_positive)])
+
+    def grown(self, goal: Goal, number: int, is_positive: bool) -> Goal:
+        """`goal`, and one schema more that is fitted, or is not; what is known of `goal` serves to find it out."""
+        part = (number, is_positive)
+        found = goal | {part}
+        if part not in goal:
+            self._grown[found] = (goal, [part])
+        return found
 
     def opposite(self, goal: Goal) -> Goal:
         """The goal of all that does not fit `goal`, which is of one schema."""
@@ -99,8 +116,10 @@ class Alternatives:
         """
         key = (goal, kind)
         if key not in self._of_goal:
-            found: list[Shape] = [UNITS[kind]]
-            for number, is_positive in sorted(goal):
+            before, parts = self._grown.get(goal, (goal, sorted(goal)))
+            known = self._of_goal.get((before, kind))
+            found: list[Shape] = [UNITS[kind]] if known is None else known
+            for number, is_positive in sorted(goal) if known is None else parts:
                 found = self.both(found, self._one(number, is_positive, kind))
             self._of_goal[key] = found
         return self._of_goal[key]
@@ -183,8 +202,37 @@ class Alternatives:
                 goals[name] = goals.get(name, ANYTHING) | goal
         return any(self.is_empty(goal, depth) for goal in goals.values())
 
-    def both(self, ones: Sequence[Shape], others: Sequence[Shape]) -> list[Shape]:
-        """The alternatives where one of `ones` and one of `others` holds."""
+    def all_of(self, shapes: Sequence[Shape], conjuncts: Iterable[Sequence[Shape]]) -> list[Shape]:
+        """The alternatives where one of `shapes` holds, and one of each of `conjuncts`.
+
+        Those of objects that would be many together are left apart, as clauses.
+        """
+        clauses: list[Clause] = []
+        apart = list(shapes)
+        found: list[Shape] | None = apart
+        for shapes_ in conjuncts if apart else ():
+            clause = tuple(shape for shape in shapes_ if isinstance(shape, Members) and shape.is_by_name)
+            if 1 < len(clause) == len(shapes_):
+                clauses.append(clause)
+            else:
+                apart = self.both(apart, shapes_)
+            if found is not None:
+                found = self._few(found, shapes_) if clauses else apart
+            if not apart or found == []:
+                return []
+        if found is not None:
+            return found
+        return [replace(shape, clauses=(*shape.clauses, *clauses)) for shape in apart if isinstance(shape, Members)]
+
+    def _few(self, ones: Sequence[Shape], others: Sequence[Shape]) -> list[Shape] | None:
+        """The alternatives where one of `ones` and one of `others` holds; None where they are many."""
+        try:
+            return self.both(ones, others, MAX_WRITTEN)
+        except TooManyError:
+            return None
+
+    def both(self, ones: Sequence[Shape], others: Sequence[Shape], most: int = MAX_ALTERNATIVES) -> list[Shape]:
+        """The alternatives where one of `ones` and one of `others` holds. Raises TooManyError beyond `most`."""
         for some, rest in ((ones, others), (others, ones)):
             if len(some) == 1 and some[0] in _EVERYTHING:
                 return list(rest)
@@ -198,7 +246,7 @@ class Alternatives:
                 for checked in () if shape is None else self._checked(shape):
                     if not self.is_void(checked):
                         found[checked] = None
-                        if len(found) > MAX_ALTERNATIVES:
+                        if len(found) > most:
                             raise TooManyError
         return list(found)
 
@@ -227,4 +275,6 @@ class Alternatives:
 
 
 def _size(shape: Shape) -> int:
-    return 1 + len(shape.rules) if isinstance(shape, Members) else 1
+    if not isinstance(shape, Members):
+        return 1
+    return 1 + len(shape.rules) + sum(map(len, shape.clauses))

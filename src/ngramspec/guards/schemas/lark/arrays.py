@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from ngramspec.guards.schemas.lark.context import CLOSE_ARRAY, OPEN_ARRAY, Context, TooLargeError
+from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule
 from ngramspec.guards.schemas.lark.shapes import Contains, Goal, Items
 
@@ -25,19 +25,19 @@ def _by_position(shape: Items, context: Context) -> Iterator[Body]:
     grammar = context.grammar
     length = len(shape.prefix) if shape.most is None else min(len(shape.prefix), shape.most)
     left = None if shape.most is None else shape.most - length
-    another = grammar.rule([(context.comma, context.value(shape.rest))])
+    another = grammar.rule([(context.signs.comma, context.value(shape.rest))])
     tail: Body = () if left == 0 else (Repeated(another, max(shape.least - length, 0), left),)
     if not shape.least:
-        yield OPEN_ARRAY, CLOSE_ARRAY
+        yield context.signs.open_array, context.signs.close_array
     if not length and left != 0:
         least = max(shape.least - 1, 0)
         rest = Repeated(another, least, None if left is None else left - 1)
-        yield OPEN_ARRAY, context.value(shape.rest), rest, CLOSE_ARRAY
+        yield context.signs.open_array, context.value(shape.rest), rest, context.signs.close_array
     for index in reversed(range(1, length)):
         ways: list[Body] = [()] if index >= shape.least else []
-        tail = (grammar.rule([*ways, (context.comma, context.value(shape.prefix[index]), *tail)]),)
+        tail = (grammar.rule([*ways, (context.signs.comma, context.value(shape.prefix[index]), *tail)]),)
     if length:
-        yield OPEN_ARRAY, context.value(shape.prefix[0]), *tail, CLOSE_ARRAY
+        yield context.signs.open_array, context.value(shape.prefix[0]), *tail, context.signs.close_array
 
 
 class _Counter:
@@ -54,7 +54,7 @@ class _Counter:
     def bodies(self) -> Iterator[Body]:
         start: State = (0, (0,) * len(self._contains))
         if self._may_end(start):
-            yield OPEN_ARRAY, CLOSE_ARRAY
+            yield self._context.signs.open_array, self._context.signs.close_array
         steps = list(self._walk(start))
         self._ends = {after: self._context.grammar.open() for _, _, after in steps}
         ways: dict[State, list[Body]] = {state: [] for state in self._ends}
@@ -63,11 +63,11 @@ class _Counter:
             if before == start:
                 ways[after].append((item,))
             if before in self._ends:
-                ways[after].append((self._ends[before], self._context.comma, item))
+                ways[after].append((self._ends[before], self._context.signs.comma, item))
         for state, bodies in ways.items():
             self._context.grammar.close(self._ends[state], bodies)
             if self._may_end(state):
-                yield OPEN_ARRAY, self._ends[state], CLOSE_ARRAY
+                yield self._context.signs.open_array, self._ends[state], self._context.signs.close_array
 
     def _walk(self, start: State) -> Iterator[tuple[State, Goal, State]]:
         waiting, seen, number = [start], {start}, 0
@@ -76,7 +76,8 @@ class _Counter:
             for goal, after in self._steps(state):
                 number += 1
                 if number > MAX_STEPS:
-                    raise TooLargeError
+                    reason = f"counting the items would take more than {MAX_STEPS} steps"
+                    raise TooLargeError(reason, "take smaller bounds, or fewer contains beside one another")
                 yield state, goal, after
                 if after not in seen:
                     seen.add(after)

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 def narrowed(ways: Alternatives, node: Node, kind: str, shapes: Sequence[Shape]) -> list[Shape]:
     """Those of `shapes` where all that `node` combines holds as well."""
-    found = list(shapes)
-    for schema in _all(ways, node, kind):
-        found = ways.both(found, ways.of_schema(schema, True, kind)) if found else []
-    for schemas in _any(node, kind):
-        found = ways.both(found, _united(ways, schemas, kind)) if found else []
-    if "not" in node and found:
-        found = ways.both(found, ways.of_schema(node["not"], False, kind))
-    if "if" in node and found:
-        found = ways.both(found, _conditional(ways, node, kind, True))
+    found = ways.all_of(shapes, _conjuncts(ways, node, kind))
     return _exactly_one(ways, node["oneOf"], kind, found) if "oneOf" in node and found else found
+
+
+def _conjuncts(ways: Alternatives, node: Node, kind: str) -> Iterator[list[Shape]]:
+    """Lists of shapes of each of which `node` asks for one, by all keywords that combine schemas but `oneOf`."""
+    for schema in _all(ways, node, kind):
+        yield ways.of_schema(schema, True, kind)
+    for schemas in _any(node, kind):
+        yield _united(ways, schemas, kind)
+    if "not" in node:
+        yield ways.of_schema(node["not"], False, kind)
+    if "if" in node:
+        yield _conditional(ways, node, kind, True)
 
 
 def opposites(ways: Alternatives, node: Node, kind: str) -> list[Shape]:
@@ -74,13 +78,13 @@ def _any(node: Node, kind: str) -> Iterator[list[Schema]]:
 
 
 def _dependencies(node: Node) -> Iterator[list[Schema]]:
-    """What depends on a property is: the property is not there, or all that depends on it holds."""
+    """What depends on a property is: all that depends on it holds, or the property is not there."""
     for name, needed in node.get("dependentRequired", {}).items():
         names = list(dict.fromkeys([*needed, name]))  # what it needs, before it
-        yield [Node({"properties": {name: False}}, node.place), Node({"required": names}, node.place)]
+        yield [Node({"required": names}, node.place), Node({"properties": {name: False}}, node.place)]
     for name, schema in node.get("dependentSchemas", {}).items():
         absent = Node({"properties": {name: False}}, node.place)
-        yield [absent, Node({"required": [name], "allOf": [schema]}, node.place)]
+        yield [Node({"required": [name], "allOf": [schema]}, node.place), absent]
 
 
 def _united(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Shape]:
@@ -88,20 +92,17 @@ def _united(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Sh
 
 
 def _none(ways: Alternatives, schemas: Sequence[Schema], kind: str) -> list[Shape]:
-    found: list[Shape] = [UNITS[kind]]
-    for schema in schemas:
-        found = ways.both(found, ways.of_schema(schema, False, kind)) if found else []
-    return found
+    return ways.all_of([UNITS[kind]], (ways.of_schema(schema, False, kind) for schema in schemas))
 
 
 def _conditional(ways: Alternatives, node: Node, kind: str, is_positive: bool) -> list[Shape]:
     """`if` C `then` T `else` E: C and T, or not C and E; the opposite has the opposites of T and E."""
     condition, then, otherwise = node["if"], node.get("then", True), node.get("else", True)
     holds = ways.of_schema(then, is_positive, kind)
-    if otherwise is not True or not is_positive:  # else T alone will do, wherever C does not hold
-        holds = ways.both(ways.of_schema(condition, True, kind), holds)
-    fails = ways.of_schema(otherwise, is_positive, kind)
-    return ways.united(kind, [*holds, *ways.both(ways.of_schema(condition, False, kind), fails)])
+    fails = ways.both(ways.of_schema(condition, False, kind), ways.of_schema(otherwise, is_positive, kind))
+    if otherwise is True and is_positive:  # T alone will do, wherever C does not hold; names of C come first
+        return ways.united(kind, [*fails, *holds])
+    return ways.united(kind, [*ways.both(ways.of_schema(condition, True, kind), holds), *fails])
 
 
 def _exactly_one(ways: Alternatives, schemas: Sequence[Schema], kind: str, shapes: Sequence[Shape]) -> list[Shape]:

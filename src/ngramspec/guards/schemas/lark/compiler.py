@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import get_args
+from typing import cast, get_args
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.schemas.lark import equality, keywords, leaves, objects
+from ngramspec.guards.schemas.lark import digits, equality, keywords, leaves, objects
 from ngramspec.guards.schemas.lark.alternatives import Alternatives, TooManyError
-from ngramspec.guards.schemas.lark.context import Context, TooLargeError
+from ngramspec.guards.schemas.lark.context import Context, Signs, TooLargeError
 from ngramspec.guards.schemas.lark.evaluated import Keyword, NotKnownError, closing
 from ngramspec.guards.schemas.lark.grammar import Body, Grammar, Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.terminals import NotSayableError, Terminal
-from ngramspec.guards.source import SEPARATORS, Whitespace
+from ngramspec.guards.source import Whitespace
 
 KINDS = {
     "multipleOf": ("number",), "minimum": ("number",), "maximum": ("number",), "exclusiveMinimum": ("number",),
@@ -21,16 +21,18 @@ KINDS = {
     "unevaluatedProperties": ("object",), "unevaluatedItems": ("array",),
 }  # fmt: skip
 """The types of values that a keyword asks something of, where not of all."""
-COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "enum", "const")
+COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "dependentRequired", "enum", "const")
 INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
 UNEVALUATED: dict[str, Keyword] = {name: name for name in get_args(Keyword)}
-TOO_MANY = "written out it would be more alternatives than can be kept apart; tags that differ keep them few"
+
+BRANCHING = "the digits are read one by one, and other numbers may come at the same position"
+ALONE = "take it out of what has alternatives, or give it bounds that leave at most 200 multiples"
 
 MAX_CHECKED = 200
 """Descriptions of strings of which it is looked up whether there are any, each in a millisecond or more."""
 
-Refuse = Callable[[Node, str, str], None]
-"""Note that a keyword of a schema is not enforced, and why."""
+Refuse = Callable[[Node, str, str, str | None], None]
+"""Note that a keyword of a schema is not enforced, why, and what could be written instead."""
 Reason = Callable[[Node, str], str | None]
 """Why a keyword of a schema cannot be enforced at all; None where it can."""
 
@@ -48,7 +50,6 @@ def grammar_of(
 
 class _Compiler:
     def __init__(self, definitions: dict[str, Schema], whitespace: Whitespace, reason: Reason, refuse: Refuse) -> None:
-        self._whitespace = whitespace
         self._reason = reason
         self._refuse = refuse
         self._refused: set[tuple[int, str]] = set()
@@ -57,12 +58,10 @@ class _Compiler:
         self._grammar = Grammar()
         self._resolve = definitions.__getitem__
         self._ways = Alternatives(self._resolve, self._demands, leaves.holds, self._has_surely_none, self._closing)
-        comma, colon = SEPARATORS.get(whitespace, (",", ":"))
         self._context = Context(
             self._grammar,
             self._ways,
-            comma=Token(json.dumps(comma)),
-            colon=Token(json.dumps(colon)),
+            Signs.of(whitespace),
             value=self._value,
             refuse=self._refused_once,
             has_none=self._has_none,
@@ -70,17 +69,25 @@ class _Compiler:
         self._checked: dict[Texts, bool] = {}
         self._rules: dict[Goal, Rule] = {}
         self._waiting: list[Goal] = []
+        self._by_digits: list[Goal] = []
+        self._is_branching = False
 
     def text(self, root: Schema) -> str:
         rule = self._value(self._ways.goal(root))
-        while self._waiting:
-            goal = self._waiting.pop()
-            self._grammar.close(self._rules[goal], self._bodies(goal))
-        head = r"%ignore /[ \n\r\t]+/" if self._whitespace == "flexible" else ""
-        text = self._grammar.text(rule, head)
+        self._say_all()
+        for goal in self._by_digits if self._is_branching else ():
+            self._refuse_goal(goal, INSIDE + COMBINING, BRANCHING, ALONE)
+            self._grammar.close(self._rules[goal], [(self._value(ANYTHING),)])
+        self._say_all()
+        text = self._grammar.text(rule)
         if text is None:
             raise GuardError("a schema must leave something to generate, got one that no value fits")
         return text
+
+    def _say_all(self) -> None:
+        while self._waiting:
+            goal = self._waiting.pop()
+            self._grammar.close(self._rules[goal], self._bodies(goal))
 
     def _value(self, goal: Goal) -> Rule:
         """The rule for the values that fit `goal`; what it says is found out later, for it may lead to itself."""
@@ -91,25 +98,46 @@ class _Compiler:
 
     def _bodies(self, goal: Goal) -> list[Body]:
         try:
-            return [body for kind in UNITS for shape in self._ways.of(goal, kind) for body in self._of_shape(shape)]
-        except (TooManyError, TooLargeError):
-            self._refuse_goal(goal, COMBINING + INSIDE, TOO_MANY)
+            return [body for kind in UNITS for body in self._of_kind(goal, kind)]
+        except (TooManyError, TooLargeError) as error:
+            self._refuse_goal(goal, COMBINING + INSIDE, str(error), error.instead)
         except NotSayableError as error:
-            self._refuse_goal(goal, INSIDE + COMBINING, str(error))
+            self._refuse_goal(goal, INSIDE + COMBINING, str(error), None)
         return [(self._value(ANYTHING),)]
+
+    def _of_kind(self, goal: Goal, kind: str) -> Iterator[Body]:
+        if kind == "number":
+            yield from self._numbers(goal)
+            return
+        shapes = self._ways.of(goal, kind)
+        self._is_branching |= kind in ("array", "object") and (len(shapes) > 1 or any(map(_is_branching, shapes)))
+        for shape in shapes:
+            yield from self._of_shape(shape)
 
     def _of_shape(self, shape: Shape) -> Iterator[Body]:
         match shape:
             case Constants():
                 yield from ((Token(json.dumps(json.dumps(value))),) for value in shape.values)
-            case Numbers():
-                yield from ((self._grammar.token(terminal),) for terminal in leaves.of_numbers(shape))
             case Texts():
                 yield from ((self._grammar.token(terminal),) for terminal in self._strings(shape))
             case Items():
                 yield from equality.bodies_of(shape, self._context)
             case Members():
                 yield from objects.bodies_of(shape, self._context)
+
+    def _numbers(self, goal: Goal) -> Iterator[Body]:
+        """The numerals that fit `goal`: all as terminals, or else all digit by digit."""
+        parts = [part for shape in self._ways.of(goal, "number") for part in leaves.around(cast(Numbers, shape))]
+        try:
+            yield from [(self._grammar.token(found),) for part in parts for found in leaves.of_numbers(part)]
+        except NotSayableError:
+            by_digits = [digits.bodies_of(part, self._grammar) for part in parts]
+            if None in by_digits:
+                if all(found is None for found in by_digits):
+                    raise
+                raise NotSayableError(f"of a step {BRANCHING}") from None
+            self._by_digits.append(goal)
+            yield from (body for bodies in by_digits for body in bodies or ())
 
     def _demands(self, node: Node, kind: str) -> list[keywords.Demand]:
         left_out = self._left_out(node)
@@ -141,16 +169,16 @@ class _Compiler:
         """What `keyword` asks for; anything where it is left out."""
         return True if keyword in self._left_out(node) else closing(node, keyword, self._resolve)
 
-    def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str) -> None:
+    def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str, instead: str | None) -> None:
         node = self._ways.node(goal)
         assert node is not None
         keyword = next((keyword for keyword in order if keyword in node), next(iter(node)))
-        self._refused_once(node, keyword, reason)
+        self._refused_once(node, keyword, reason, instead)
 
-    def _refused_once(self, node: Node, keyword: str, reason: str) -> None:
+    def _refused_once(self, node: Node, keyword: str, reason: str, instead: str | None = None) -> None:
         if (id(node), keyword) not in self._refused:
             self._refused.add((id(node), keyword))
-            self._refuse(node, keyword, reason)
+            self._refuse(node, keyword, reason, instead)
 
     def _strings(self, shape: Texts) -> Iterator[Terminal]:
         if shape.values is not None:
@@ -160,14 +188,20 @@ class _Compiler:
         if found is not None:
             yield found
 
-    def _has_none(self, shape: Texts) -> bool:
+    def _has_none(self, described: Texts) -> bool:
         """Whether no string is as described. Formats alone are known to have some, and so have lengths."""
+        shape = leaves.simplified(described)
+        if shape is None:
+            return True
         tests = shape.passed | shape.failed
         if not tests or (len(tests) == 1 and shape == Texts(passed=tests) and min(tests)[0] == "format"):
             return False
         if shape not in self._checked:
             if len(self._checked) >= MAX_CHECKED:
-                raise TooLargeError
+                reason = f"more than {MAX_CHECKED} combinations of patterns would be tried"
+                raise TooLargeError(
+                    reason, "write fewer patterns beside one another, or such as begin or end differently"
+                )
             self._checked[shape] = leaves.is_empty(shape)
         return self._checked[shape]
 
@@ -177,3 +211,10 @@ class _Compiler:
             return self._has_none(shape)
         except (TooLargeError, NotSayableError):
             return False
+
+
+def _is_branching(shape: Shape) -> bool:
+    """Whether values of several goals may come at one position of an array or object."""
+    if isinstance(shape, Items):
+        return bool(shape.contains) or shape.unique is not None
+    return isinstance(shape, Members) and bool(shape.some or shape.clauses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,26 +10,59 @@ from typing import TYPE_CHECKING
 from ngramspec.guards.schemas.lark.grammar import Grammar, Rule, Token
 from ngramspec.guards.schemas.lark.shapes import Goal, Texts
 from ngramspec.guards.schemas.node import Node
+from ngramspec.guards.source import SEPARATORS, Whitespace
 
 if TYPE_CHECKING:
     from ngramspec.guards.schemas.lark.alternatives import Alternatives
 
-OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = (Token(f'"{sign}"') for sign in "{}[]")
+
+BLANKS = r"[ \n\r\t]*"
 
 
 class TooLargeError(Exception):
-    """The rules of a schema would be more than can be kept."""
+    """The rules of a schema would be more than can be kept: why, and what could be written instead."""
+
+    def __init__(self, reason: str, instead: str) -> None:
+        super().__init__(reason)
+        self.instead = instead
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The signs of JSON between values, with the whitespace around them."""
+
+    comma: Token
+    colon: Token
+    open_object: Token
+    close_object: Token
+    open_array: Token
+    close_array: Token
+
+    @classmethod
+    def of(cls, whitespace: Whitespace) -> Signs:
+        """As they are written in JSON with `whitespace`.
+
+        Whitespace that is free belongs to the sign beside it, so that there is none inside of values whose digits are
+        terminals of their own; a Lark grammar's `%ignore` would allow it there.
+        """
+        if whitespace != "flexible":
+            comma, colon = SEPARATORS[whitespace]
+            return cls(*(Token(json.dumps(sign)) for sign in (comma, colon, *"{}[]")))
+        after = [rf"\{sign}{BLANKS}" for sign in "{["]
+        before = [rf"{BLANKS}\{sign}" for sign in "}]"]
+        around = [f"{BLANKS}{sign}{BLANKS}" for sign in ",:"]
+        signs = (*around, after[0], before[0], after[1], before[1])
+        return cls(*(Token(f"/{sign}/") for sign in signs))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """comma, colon: as they are written here. value: the rule for the values that fit a goal. refuse: note that a
-    keyword of a schema is not enforced, and why. has_none: whether no string is as described."""
+    """value: the rule for the values that fit a goal. refuse: note that a keyword of a schema is not enforced,
+    why, and what could be written instead. has_none: whether no string is as described."""
 
     grammar: Grammar
     ways: Alternatives
-    comma: Token
-    colon: Token
+    signs: Signs
     value: Callable[[Goal], Rule]
-    refuse: Callable[[Node, str, str], None]
+    refuse: Callable[[Node, str, str, str | None], None]
     has_none: Callable[[Texts], bool]

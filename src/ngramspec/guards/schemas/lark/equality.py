@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from ngramspec.guards.schemas.lark import arrays
-from ngramspec.guards.schemas.lark.context import CLOSE_ARRAY, OPEN_ARRAY, Context
+from ngramspec.guards.schemas.lark.context import Context
 from ngramspec.guards.schemas.lark.grammar import Body, Branch, Counting
 from ngramspec.guards.schemas.lark.listing import exactly, listed
 from ngramspec.guards.schemas.lark.shapes import Contains, Goal, Items
@@ -19,7 +19,14 @@ MAX_LISTED = 60
 MAX_COMPARED = 8
 """Items that are compared pair by pair."""
 UNLIKE = "with items of several kinds it may come to one for which no value is left"
-OPEN_LIST = "whether two items are equal can be told of listed ones only"
+OPEN_LIST = f"whether two items are equal can be told of up to {MAX_LISTED} values only"
+COUNTED = "beside contains, items are kept apart where they all fit the same, and one contains says of them how many"
+FEWER = (
+    f"allow at most {MAX_LISTED} values, by enum or by bounds of integers,"
+    " or look for repetitions in what was generated"
+)
+ALIKE = "let all items fit the same, or look for repetitions in what was generated"
+ONE_COUNT = "leave prefixItems and all but one contains out, or look for repetitions in what was generated"
 
 
 def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
@@ -32,24 +39,32 @@ def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
         yield from arrays.bodies_of(free, context)
         return
     values = _values(shape, context)
-    if values is None or (shape.unique and shape.contains):
-        assert shape.asked is not None
-        context.refuse(*shape.asked, OPEN_LIST)
-        yield from arrays.bodies_of(free, context)
+    if values is None:
+        yield from _refused(free, shape, OPEN_LIST, FEWER, context)
+    elif shape.unique and shape.contains:
+        if shape.prefix or len(shape.contains) > 1 or min(shape.contains, key=repr).start:
+            yield from _refused(free, shape, COUNTED, ONE_COUNT, context)
+        else:
+            yield from _without_equal_but_so_many(shape, values, context)
     elif shape.unique:
         allowed = [_allowed(shape, index, values, context) for index in range(min(shape.least, len(values) + 1))]
         if _lasts(allowed):
             yield from _without_equal(shape, values, context)
         elif len(set(allowed)) > 1:
-            assert shape.asked is not None
-            context.refuse(*shape.asked, UNLIKE)
-            yield from arrays.bodies_of(free, context)
+            yield from _refused(free, shape, UNLIKE, ALIKE, context)
     else:
         for value in values:
             twice = Items(contains=frozenset([Contains(_only(value, context), least=2)]), least=2)
             both = free.both(twice)
             if both is not None:
                 yield from arrays.bodies_of(both, context)
+
+
+def _refused(free: Items, shape: Items, reason: str, instead: str, context: Context) -> Iterator[Body]:
+    """The arrays of `shape` with items that may be equal; that these are not asked to differ is noted."""
+    assert shape.asked is not None
+    context.refuse(*shape.asked, reason, instead)
+    yield from arrays.bodies_of(free, context)
 
 
 def _surely_differ(shape: Items, context: Context) -> bool:
@@ -84,16 +99,52 @@ def _without_equal(shape: Items, values: list[Any], context: Context) -> Iterato
     items = [context.value(_only(value, context)) for value in values]
     places = [list(_places(shape, value, context)) for value in values]
     more = [
-        Branch((context.comma, item), f"and(bit_clear({bit}), {place})", f"set_bit({bit})")
+        Branch((context.signs.comma, item), f"and(bit_clear({bit}), {place})", f"set_bit({bit})")
         for bit, (item, where) in enumerate(zip(items, places, strict=True))
         for place in where
     ]
     rest = context.grammar.counting([Branch((), f"bit_count_ge(_, {shape.least})"), *more])
     if not shape.least:
-        yield OPEN_ARRAY, CLOSE_ARRAY
+        yield context.signs.open_array, context.signs.close_array
     for bit, (value, item) in enumerate(zip(values, items, strict=True)):
         if shape.most != 0 and _fits(value, shape.item(0), context):
-            yield OPEN_ARRAY, item, Counting(rest, 1 << bit), CLOSE_ARRAY
+            yield context.signs.open_array, item, Counting(rest, 1 << bit), context.signs.close_array
+
+
+def _without_equal_but_so_many(shape: Items, values: list[Any], context: Context) -> Iterator[Body]:
+    """As `_without_equal`, with a bound on how many of the values fit what `contains` says; their bits are the first.
+
+    There are at most so many of the others that those that must fit find room after them; then some items can always
+    come until all is there.
+    """
+    (counted,) = shape.contains
+    fitting = [value for value in values if _fits(value, counted.goal, context)]
+    others = [value for value in values if not _fits(value, counted.goal, context)]
+    length = min(len(values), MAX_LISTED if shape.most is None else shape.most)
+    most = len(fitting) if counted.most is None else min(len(fitting), counted.most)
+    num_others = min(len(others), length - counted.least)
+    if counted.least > most or num_others < 0 or shape.least > most + num_others:
+        return
+    items = [context.value(_only(value, context)) for value in (*fitting, *others)]
+    split, end = len(fitting), len(values)
+    parts = [(0, split, most)] * split + [(split, end, num_others)] * len(others)
+    rest_branches = [
+        Branch(
+            (context.signs.comma, item),
+            f"and(bit_clear({bit}), and(bit_count_lt(_, {length}), bit_count_lt([{first}:{last}], {bound})))",
+            f"set_bit({bit})",
+        )
+        for bit, (item, (first, last, bound)) in enumerate(zip(items, parts, strict=True))
+    ]
+    is_whole = f"bit_count_ge(_, {shape.least})"
+    if counted.least:
+        is_whole = f"and({is_whole}, bit_count_ge([0:{split}], {counted.least}))"
+    rest = context.grammar.counting([Branch((), is_whole), *rest_branches])
+    if not shape.least and not counted.least:
+        yield context.signs.open_array, context.signs.close_array
+    for bit, (item, (_, _, bound)) in enumerate(zip(items, parts, strict=True)):
+        if bound and length:
+            yield context.signs.open_array, item, Counting(rest, 1 << bit), context.signs.close_array
 
 
 def _allowed(shape: Items, index: int, values: list[Any], context: Context) -> frozenset[int]:

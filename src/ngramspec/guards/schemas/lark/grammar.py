@@ -100,18 +100,18 @@ class Grammar:
         self._counting.add(len(self._bodies) - 1)
         return Rule(len(self._bodies) - 1)
 
-    def text(self, root: Rule, head: str) -> str | None:
-        """The grammar in Lark, after `head`; None where there is nothing to say."""
+    def text(self, root: Rule) -> str | None:
+        """The grammar in Lark; None where there is nothing to say."""
         productive = self._productive()
         if root.number not in productive:
             return None
         used = self._in_order(root.number, productive)
-        lines = [head, f"start: {_name(root)}"]
+        lines = [f"start: {_name(root)}"]
         if len(used) > STEP:
             # llguidance reads a rule inside of the one that names it first, and 3,000 of them overflow its stack. So
             # some are named before, each not much deeper than the one before it, after a terminal that never comes.
             named = " | ".join(f"r{number}" for number in used[::STEP] if number not in self._counting)
-            lines = [head, f"start: read | {_name(root)}", f"read: READ ({named})", r"READ: /[^\s\S]/"]
+            lines = [f"start: read | {_name(root)}", f"read: READ ({named})", r"READ: /[^\s\S]/"]
         lines += [self._line(number, productive) for number in reversed(used)]
         texts = {name: text for text, name in self._tokens.items()}
         tokens = {

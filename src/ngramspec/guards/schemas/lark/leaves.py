@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
@@ -20,23 +21,22 @@ MAX_PLAIN = Fraction(10**21)
 
 
 def of_numbers(shape: Numbers) -> Iterator[Terminal]:
-    """Terminals that match the numbers of `shape` together; raises NotSayableError."""
+    """Terminals that match the numbers of `shape` together, of which none is excluded; raises NotSayableError."""
     if shape.values is not None:
         for value in sorted(shape.values):
             yield _listed(value)
         return
-    for part in _around(shape):
-        found = numbers.terminal(
-            is_integer=part.whole,
-            minimum=None if part.low is None or part.low[1] else part.low[0],
-            exclusive_minimum=part.low[0] if part.low is not None and part.low[1] else None,
-            maximum=None if part.high is None or part.high[1] else part.high[0],
-            exclusive_maximum=part.high[0] if part.high is not None and part.high[1] else None,
-            multiple_of=sorted(part.steps),
-            not_multiple_of=sorted(part.between),
-        )
-        if found is not None:
-            yield found
+    found = numbers.terminal(
+        is_integer=shape.whole,
+        minimum=None if shape.low is None or shape.low[1] else shape.low[0],
+        exclusive_minimum=shape.low[0] if shape.low is not None and shape.low[1] else None,
+        maximum=None if shape.high is None or shape.high[1] else shape.high[0],
+        exclusive_maximum=shape.high[0] if shape.high is not None and shape.high[1] else None,
+        multiple_of=sorted(shape.steps),
+        not_multiple_of=sorted(shape.between),
+    )
+    if found is not None:
+        yield found
 
 
 def _listed(value: Fraction) -> Terminal:
@@ -49,7 +49,7 @@ def _listed(value: Fraction) -> Terminal:
     return Terminal(f'"{"-" if value < 0 else ""}{whole}{"." if fraction else ""}{fraction}"')
 
 
-def _around(shape: Numbers) -> Iterator[Numbers]:
+def around(shape: Numbers) -> Iterator[Numbers]:
     """The ranges between the numbers that are excluded."""
     rest: Numbers | None = replace(shape, excluded=frozenset())
     for value in sorted(shape.excluded):
@@ -59,6 +59,19 @@ def _around(shape: Numbers) -> Iterator[Numbers]:
         rest = None if rest is None else rest.both(Numbers(low=(value, True)))
     if rest is not None:
         yield rest
+
+
+@within_a_source
+def simplified(shape: Texts) -> Texts | None:
+    """The same without tests that fail anyway, for no text passes them and those that it must pass; None for nothing.
+
+    Raises NotSayableError.
+    """
+    passed = sorted(shape.passed)
+    if any(strings.are_apart(*pair) for pair in combinations(passed, 2)):
+        return None
+    failed = (test for test in shape.failed if not any(strings.are_apart(test, other) for other in passed))
+    return replace(shape, failed=frozenset(failed))
 
 
 def of_texts(shape: Texts) -> Terminal | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import product
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
 from ngramspec.guards.schemas.node import Node
+from ngramspec.guards.schemas.terminals.numbers import common
 from ngramspec.guards.schemas.values import key_of
 
 if TYPE_CHECKING:
@@ -37,10 +40,24 @@ def _of_shape(ways: Alternatives, shape: Shape, most: int, depth: int) -> Iterat
     if isinstance(shape, Constants | Texts):
         return None if shape.values is None else iter(shape.values)
     if isinstance(shape, Numbers):
-        return None if shape.values is None else iter(sorted(shape.values))
+        return _numbers(shape, most)
     if isinstance(shape, Items):
         return _arrays(ways, shape, most, depth)
     return _objects(ways, shape, most, depth)
+
+
+def _numbers(shape: Numbers, most: int) -> Iterator[Fraction] | None:
+    """Those that are listed, or at steps between two bounds."""
+    if shape.values is not None:
+        return iter(sorted(shape.values))
+    steps = [*shape.steps, *([Fraction(1)] if shape.whole else [])]
+    if shape.low is None or shape.high is None or not steps:
+        return None
+    step = common(steps)
+    first, last = ceil(shape.low[0] / step), floor(shape.high[0] / step)
+    if last - first > most + len(shape.excluded) + 1:
+        return None
+    return (count * step for count in range(first, last + 1) if shape.holds(count * step))
 
 
 def _arrays(ways: Alternatives, shape: Items, most: int, depth: int) -> Iterator[list[Any]] | None:
@@ -57,7 +74,7 @@ def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Itera
         names.is_others and names.listed <= set(shape.required) and not names.patterns and ways.is_empty(goal)
         for names, goal in shape.rules
     )
-    if not is_closed or shape.some or shape.least > len(shape.required) or len(shape.required) > most:
+    if not is_closed or shape.some or shape.clauses or shape.least > len(shape.required) or len(shape.required) > most:
         return None
     goals: dict[str, Goal] = dict.fromkeys(shape.required, ANYTHING)
     for names, goal in shape.rules:

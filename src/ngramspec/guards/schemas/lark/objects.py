@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, combinations
 
-from ngramspec.guards.schemas.lark.context import CLOSE_OBJECT, OPEN_OBJECT, Context, TooLargeError
+from ngramspec.guards.schemas.lark.clauses import Clauses, Open
+from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule
 from ngramspec.guards.schemas.lark.leaves import quoted
 from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in, regions_of
@@ -22,13 +23,17 @@ MAX_NAMES = 4_000
 """Declared names that may come at one position: llguidance compares them with one another at each key."""
 MAX_STATES = 50_000
 """Declared names, times members that are counted, times sets of demands that are still open."""
+MAX_OPEN_STATES = 10_000
+"""The same, where sets of clauses are still open."""
 WIDTH = 8
 """Members, or rules for many of them, that are chosen from side by side."""
 REPEATED = "a name that is not listed may come twice, so two members need not be two properties: list the names"
 TWO_DEMANDS = "two members with names that are not listed would be asked for, which may be one name twice: list them"
 
-State = tuple[int, frozenset[int]]
-"""Members so far, as far as they are counted, and which demands on some member are still open."""
+NEIGHBOURS = "declare names that depend on one another next to one another in properties"
+
+State = tuple[int, frozenset[int], Open]
+"""Members so far, as far as they are counted; which demands on some member, and which clauses, are still open."""
 
 Choice = tuple[tuple[int, tuple[Body, ...]], ...]
 """Bodies of which one is chosen: those of one member, or, of a greater height, a rule for many."""
@@ -49,29 +54,32 @@ class _Chain:
         self._regions = regions_of(shape, self._names, context)
         self._least, self._most = self._bounds(shape)
         self._check_demands(shape)
+        self._clauses = Clauses(shape.clauses, self._names, context)
         self._first: list[dict[State, Rule]] = []
+        self._known: dict[tuple[int, State], list[tuple[Goal, State]]] = {}
         self._meetings: dict[tuple[frozenset[int], frozenset[int]], Rule] = {}
 
     def bodies(self) -> Iterator[Body]:
-        start: State = (0, frozenset(range(len(self._some))))
+        start: State = (0, frozenset(range(len(self._some))), self._clauses.start)
         self._say(start)
         if self._may_end(0, start):
-            yield OPEN_OBJECT, CLOSE_OBJECT
-        yield OPEN_OBJECT, self._first[0][start]
+            yield self._context.signs.open_object, self._context.signs.close_object
+        yield self._context.signs.open_object, self._first[0][start]
 
     def _say(self, start: State) -> None:
         """The rules `first` of all names and states, from the last name on."""
         states = self._states(start)
-        if len(self._names) > MAX_NAMES or sum(map(len, states)) > MAX_STATES:
-            raise TooLargeError
         grammar = self._context.grammar
         self._first = [{} for _ in states]
         self._first[-1] = {state: self._others(state) for state in states[-1]}
         choices: dict[State, Choice] = {state: ((-1, ((rule,),)),) for state, rule in self._first[-1].items()}
         for index in reversed(range(len(self._names))):
-            is_required = self._names[index] in self._required
             members = {state: tuple(self._from(index, state)) for state in states[index]}
-            choices = {state: self._more(own, () if is_required else choices[state]) for state, own in members.items()}
+            without = {state: self._without(index, state) for state in states[index]}
+            choices = {
+                state: self._more(own, () if left is None else choices[left])
+                for (state, own), left in zip(members.items(), without.values(), strict=True)
+            }
             bodies = {state: [body for _, some in choice for body in some] for state, choice in choices.items()}
             self._first[index] = {state: grammar.rule(some) for state, some in bodies.items()}
 
@@ -85,27 +93,45 @@ class _Chain:
 
     def _states(self, start: State) -> list[set[State]]:
         """The states in which each name, and after the last one the others, may come."""
+        if len(self._names) > MAX_NAMES:
+            raise TooLargeError(f"an object has more than {MAX_NAMES} names", "declare fewer, or say them by patterns")
         states = [{start}]
+        number, most = 1, MAX_OPEN_STATES if self._clauses.start else MAX_STATES
         for index in range(len(self._names)):
             reached = {after for state in states[-1] for _, after in self._members(index, state)}
-            skipped = set() if self._names[index] in self._required else states[-1]
+            skipped = {after for state in states[-1] if (after := self._without(index, state)) is not None}
             states.append(reached | skipped)
+            number += len(states[-1])
+            if number > most:
+                reason = f"what is left to come after each name would be more than {most} cases"
+                raise TooLargeError(reason, NEIGHBOURS)
         return states
+
+    def _without(self, index: int, state: State) -> State | None:
+        """The state after a declared name that is missing; None where it must be there."""
+        count, demands, open_ = state
+        left = None if self._names[index] in self._required else self._clauses.without(index, open_)
+        return None if left is None else (count, demands, left)
 
     def _from(self, index: int, state: State) -> Iterator[Body]:
         """A member with a declared name, and what may come after it."""
         context = self._context
         name = context.grammar.token(quoted(self._names[index]))
         for goal, after in self._members(index, state):
-            yield name, context.colon, context.value(goal), self._tail(index + 1, after)
+            yield name, context.signs.colon, context.value(goal), self._tail(index + 1, after)
 
     def _tail(self, index: int, state: State) -> Rule:
-        bodies: list[Body] = [(CLOSE_OBJECT,)] if self._may_end(index, state) else []
-        return self._context.grammar.rule([*bodies, (self._context.comma, self._first[index][state])])
+        bodies: list[Body] = [(self._context.signs.close_object,)] if self._may_end(index, state) else []
+        return self._context.grammar.rule([*bodies, (self._context.signs.comma, self._first[index][state])])
 
-    def _members(self, index: int, state: State) -> Iterator[tuple[Goal, State]]:
+    def _members(self, index: int, state: State) -> list[tuple[Goal, State]]:
         """What the value of a declared name may be, and the state after it."""
-        count, demands = state
+        if (index, state) not in self._known:
+            self._known[index, state] = list(self._found(index, state))
+        return self._known[index, state]
+
+    def _found(self, index: int, state: State) -> Iterator[tuple[Goal, State]]:
+        count, demands, open_ = state
         if self._most is not None and count >= self._most:
             return
         possible = [
@@ -114,18 +140,21 @@ class _Chain:
         for met in _subsets(possible):
             goal = self._goals[index].union(*(self._some[demand][1] for demand in met))
             if not self._context.ways.is_empty(goal):
-                yield goal, (self._counted(count), demands - met)
+                for found, left in self._clauses.with_(index, open_, goal):
+                    yield found, (self._counted(count), demands - met, left)
 
     def _counted(self, count: int) -> int:
         return count + 1 if self._most is not None else min(count + 1, self._least)
 
     def _may_end(self, index: int, state: State) -> bool:
-        count, demands = state
-        return count >= self._least and not demands and not self._required.intersection(self._names[index:])
+        count, demands, open_ = state
+        if count < self._least or demands or self._required.intersection(self._names[index:]):
+            return False
+        return self._clauses.may_end(index, open_)
 
     def _others(self, state: State) -> Rule:
         """At least one member of another name, as many as there may be, and the end."""
-        count, demands = state
+        count, demands, _ = state  # no clause is open after the last name
         if demands:
             return self._meeting(demands)
         more = None if self._most is None else self._most - count
@@ -134,12 +163,12 @@ class _Chain:
         grammar = self._context.grammar
         member = self._any_of(frozenset())
         if more is None:
-            return grammar.rule([(grammar.loop(member, self._context.comma), CLOSE_OBJECT)])
-        another = grammar.rule([(self._context.comma, member)])
-        return grammar.rule([(member, Repeated(another, 0, more - 1), CLOSE_OBJECT)])
+            return grammar.rule([(grammar.loop(member, self._context.signs.comma), self._context.signs.close_object)])
+        another = grammar.rule([(self._context.signs.comma, member)])
+        return grammar.rule([(member, Repeated(another, 0, more - 1), self._context.signs.close_object)])
 
     def _member(self, region: Region, more: Goal = ANYTHING) -> Body:
-        return region.name, self._context.colon, self._context.value(region.goal | more)
+        return region.name, self._context.signs.colon, self._context.value(region.goal | more)
 
     def _meeting(self, demands: frozenset[int], closed: frozenset[int] = frozenset()) -> Rule:
         """At least one member, among them those that meet `demands`, and the end; closed: regions that are full.
@@ -151,7 +180,7 @@ class _Chain:
         return self._meetings[demands, closed]
 
     def _met(self, demands: frozenset[int], closed: frozenset[int]) -> Iterator[Body]:
-        grammar, comma = self._context.grammar, self._context.comma
+        grammar, comma = self._context.grammar, self._context.signs.comma
         others = grammar.loop(self._any_of(closed), comma)
         for index, region in enumerate(self._regions):
             for met in _subsets(sorted(demands & region.meets)) if index not in closed else ():
@@ -162,10 +191,15 @@ class _Chain:
                     yield others, comma, *last, rest
 
     def _after(self, demands: frozenset[int], closed: frozenset[int]) -> Rule:
-        grammar, comma = self._context.grammar, self._context.comma
+        grammar, comma = self._context.grammar, self._context.signs.comma
         if demands:
             return grammar.rule([(comma, self._meeting(demands, closed))])
-        return grammar.rule([(CLOSE_OBJECT,), (comma, grammar.loop(self._any_of(closed), comma), CLOSE_OBJECT)])
+        return grammar.rule(
+            [
+                (self._context.signs.close_object,),
+                (comma, grammar.loop(self._any_of(closed), comma), self._context.signs.close_object),
+            ]
+        )
 
     def _any_of(self, closed: frozenset[int]) -> Rule:
         """A member of a region that is not closed."""
@@ -187,7 +221,7 @@ class _Chain:
         least = shape.least if shape.least > len(self._required) else 0
         if least > len(self._required) + 1 and self._regions:
             assert shape.asked is not None
-            self._context.refuse(*shape.asked, REPEATED)
+            self._context.refuse(*shape.asked, REPEATED, None)
             least = len(self._required) + 1
         is_moot = shape.most is not None and not self._regions and shape.most >= len(self._names)
         return least, None if is_moot else shape.most
@@ -197,7 +231,7 @@ class _Chain:
         crowded = [region for region in self._regions if len(region.meets) > 1]
         if crowded or (self._most is not None and any(region.meets for region in self._regions)):
             assert shape.wanted is not None
-            self._context.refuse(*shape.wanted, TWO_DEMANDS)
+            self._context.refuse(*shape.wanted, TWO_DEMANDS, None)
             self._some = []
 
 

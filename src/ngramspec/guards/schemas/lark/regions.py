@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from ngramspec.guards.schemas.lark import leaves
 from ngramspec.guards.schemas.lark.context import Context, TooLargeError
 from ngramspec.guards.schemas.lark.grammar import Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Test, Texts
 
-MAX_REGIONS = 64
+MAX_REGIONS = 200
 """Regions that names may be cut into."""
 
 Part = str | Goal
@@ -31,6 +32,8 @@ def declared_names(shape: Members, context: Context) -> Iterator[str]:
     names = [names for names, _ in shape.rules]
     found = dict.fromkeys(name for some in names if not some.is_others for name in sorted(some.listed))
     found |= dict.fromkeys(shape.required)
+    for option in chain.from_iterable(shape.clauses):
+        found |= dict.fromkeys((*option.required, *(names.only for names, _ in option.rules if names.only is not None)))
     more = [*names, *(names for names, _ in sorted(shape.some, key=repr))]
     found |= dict.fromkeys(name for some in more for name in sorted(some.listed))
     for goal in (goal for some in more for goal in some.goals):
@@ -99,7 +102,8 @@ def _cut(parts: Sequence[Part], context: Context) -> list[tuple[Texts, frozenset
             cut += [*((piece, held | {part}) for piece in inside), *((piece, held) for piece in outside)]
         pieces = cut
         if len(pieces) > MAX_REGIONS:
-            raise TooLargeError
+            reason = f"names would be of more than {MAX_REGIONS} kinds, by the patterns that they fit"
+            raise TooLargeError(reason, "take patterns that begin or end differently, so that no name fits two")
     return pieces
 
 
@@ -111,7 +115,8 @@ def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Te
     else:
         ways = context.ways.of(part if is_held else context.ways.opposite(part), "string")
     pieces = (texts.both(way) for way in ways if isinstance(way, Texts))
-    return [piece for piece in pieces if piece is not None and not (_is_tight(piece) and context.has_none(piece))]
+    left = [leaves.simplified(piece) for piece in pieces if piece is not None]
+    return [piece for piece in left if piece is not None and not (_is_tight(piece) and context.has_none(piece))]
 
 
 def _is_tight(texts: Texts) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ngramspec.guards.schemas.node import Node
 
@@ -191,11 +191,17 @@ class Names:
         return set() if self.patterns or self.goals else names - self.listed
 
 
+Clause: TypeAlias = "tuple[Members, ...]"
+"""Objects of which one is meant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Members:
     """Objects. rules: what the values must fit whose names are in a set. some: sets and goals that some member fits.
 
-    Rules come in the order in which names are declared. asked, wanted: who asks for `least`, and for `some`.
+    Rules come in the order in which names are declared. clauses: objects of which one is meant, for each; they are
+    followed name by name (`objects.py`), where written out they would be too many. asked, wanted: who asks for `least`,
+    and for `some`.
     """
 
     rules: tuple[tuple[Names, Goal], ...] = ()
@@ -203,6 +209,7 @@ class Members:
     some: frozenset[tuple[Names, Goal]] = frozenset()
     least: int = 0
     most: int | None = None
+    clauses: "tuple[Clause, ...]" = ()
     asked: Asked | None = field(default=None, compare=False)
     wanted: Asked | None = field(default=None, compare=False)
 
@@ -220,7 +227,14 @@ class Members:
         rules = tuple(dict.fromkeys((*self.rules, *other.rules)))
         some = self.some | other.some
         asked, wanted = self.asked or other.asked, self.wanted or other.wanted
-        return Members(rules, required, some, least, most, asked, wanted)
+        clauses = tuple(dict.fromkeys((*self.clauses, *other.clauses)))
+        return Members(rules, required, some, least, most, clauses, asked, wanted)
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether all that is asked is of properties with listed names, so that it can be an option of a clause."""
+        is_listed = all(names.only is not None for names, _ in self.rules)
+        return is_listed and not (self.some or self.least or self.clauses) and self.most is None
 
 
 Shape = Constants | Numbers | Texts | Items | Members

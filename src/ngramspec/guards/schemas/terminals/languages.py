@@ -6,7 +6,7 @@ intersections and complements.
 
 from dataclasses import dataclass
 
-from ngramspec.guards.schemas.letters import ANY_LETTER, Letters
+from ngramspec.guards.schemas.letters import ANY_LETTER, Letters, common
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,26 @@ ALL = Repeated(ANY_LETTER, 0, None)
 
 
 def joined(*parts: Language) -> Language:
-    """One after the other."""
+    """One after the other. Beside any text, what is repeated need not be so more often than it must."""
     found: list[Language] = []
     for part in parts:
         if part == NOTHING:
             return NOTHING
-        inner = part.parts if isinstance(part, Joined) else (part,)
-        if found and inner and found[-1] == ALL == inner[0]:
-            inner = inner[1:]
-        found += inner
+        for one in part.parts if isinstance(part, Joined) else (part,):
+            if one == ALL:
+                while found and (few := _as_few(found[-1])) != found[-1]:
+                    found[-1:] = [] if few == EMPTY else [few]
+            following = _as_few(one) if found and found[-1] == ALL else one
+            if following != EMPTY and not (found and found[-1] == ALL == following):
+                found.append(following)
     return found[0] if len(found) == 1 else Joined(tuple(found))
+
+
+def _as_few(part: Language) -> Language:
+    """What is repeated as seldom as it must be, which is the same beside any text."""
+    if part == ALL or not isinstance(part, Repeated) or part.most == part.least:
+        return part
+    return repeated(part.part, part.least, part.least)
 
 
 def either(*options: Language) -> Language:
@@ -116,7 +126,25 @@ def other(part: Language) -> Language:
         return NOTHING
     if part == NOTHING:
         return ALL
-    return part.part if isinstance(part, Other) else Other(part)
+    match part:
+        case Other(inner):
+            return inner
+        case Joined((Repeated(Letters() as before, 0, None), Letters() as found, rest)) if rest == ALL:
+            return _never(before, found) or Other(part)
+    return Other(part)
+
+
+def _never(before: Letters, found: Letters) -> Language | None:
+    """The texts where no letter of `found` comes after only such as are in `before`; None for classes by property.
+
+    The letters that are in neither end the part of a text that matters.
+    """
+    if before.properties or found.properties:
+        return None
+    others = found.all_ranges[1]
+    free, ends = (Letters(common(ranges, others)) for ranges in before.all_ranges)
+    head = EMPTY if free.is_empty else repeated(free, 0, None)
+    return head if ends.is_empty else joined(head, repeated(joined(ends, ALL), 0, 1))
 
 
 def has_empty(language: Language) -> bool:

@@ -47,13 +47,18 @@ def others(step: Fraction, num_digits: int | None) -> Terminal:
     return Terminal(f"~{ending} | {found}", {**ending.helpers, **found.helpers})
 
 
+def _without_tens(number: int) -> int:
+    """A number without its factors 2 and 5."""
+    for prime in (2, 5):
+        while number % prime == 0:
+            number //= prime
+    return number
+
+
 def _parts(step: Fraction, num_digits: int | None) -> tuple[Terminal, int, int]:
     """What a step asks of the last digits, by what the rest must be divisible, and its digits after the point."""
     coefficient, places = _scaled(step)
-    rest = coefficient
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
+    rest = _without_tens(coefficient)
     power = coefficient // rest
     if places or _num_endings(power) <= MAX_ENDINGS:
         return Terminal(f"/{_by_ending(power, places, step)}/"), rest, places

@@ -58,7 +58,7 @@ def terminal(
         only = [allowed.low] if _fits(allowed.low, steps, forbidden) else []
         return _listed(only, write, has_exponents=not steps and not forbidden)
     if steps:
-        step = _common(steps)
+        step = common(steps)
         if any((step / other).denominator == 1 for other in forbidden):
             return None
         count = allowed.num_multiples(step)
@@ -172,9 +172,10 @@ def _fits(value: Fraction, steps: list[Fraction], forbidden: list[Fraction]) -> 
     )
 
 
-def _common(steps: list[Fraction]) -> Fraction:
+def common(steps: Iterable[Fraction]) -> Fraction:
     """The least number that all steps go into."""
-    return Fraction(lcm(*(step.numerator for step in steps)), gcd(*(step.denominator for step in steps)))
+    listed = list(steps)
+    return Fraction(lcm(*(step.numerator for step in listed)), gcd(*(step.denominator for step in listed)))
 
 
 def _listed(

@@ -6,6 +6,8 @@ from functools import cache
 from ngramspec.guards.schemas.formats import ALL_PATTERNS, LENGTHS
 from ngramspec.guards.schemas.letters import ANY_LETTER, Letters
 from ngramspec.guards.schemas.patterns import PatternError
+from ngramspec.guards.schemas.remembering import within_a_source
+from ngramspec.guards.schemas.terminals import apart
 from ngramspec.guards.schemas.terminals.languages import (
     ALL,
     EMPTY,
@@ -40,14 +42,12 @@ def terminal(
     min_length: int = 0,
     max_length: int | None = None,
     texts: Iterable[str] | None = None,
-    not_texts: Iterable[str] = (),
 ) -> Terminal | None:
     """All JSON strings, with their quotes, whose text is as described; None where there is none.
 
     patterns: of ECMA-262, each of which finds a match in the text; not_patterns: none of which does. formats: names
     (`formats.py`) that the text is of, all of them; not_formats: none of which it is of. Lengths count code points.
-    texts: the only ones that may be, not_texts: those that may not be. A name of an object is a text too: all names
-    but those declared are `terminal(not_texts=declared)`.
+    texts: the only ones that may be.
 
     A character is spelled in one way (`schemas/letters.py`): so each text has one spelling.
 
@@ -57,7 +57,7 @@ def terminal(
     try:
         found = language(
             patterns=patterns, not_patterns=not_patterns, formats=formats, not_formats=not_formats,
-            min_length=min_length, max_length=max_length, texts=texts, not_texts=not_texts,
+            min_length=min_length, max_length=max_length, texts=texts,
         )  # fmt: skip
         terminal = Terminal(f'"\\"" {lark(found)} "\\""')
     except PatternError as error:
@@ -92,6 +92,15 @@ def literal(text: str) -> Terminal:
     return found
 
 
+def are_apart(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether surely no text is of both, each ("pattern", …) or ("format", …). Raises NotSayableError."""
+    try:
+        languages = [_of_format(said) if kind == "format" else _found(said) for kind, said in (one, other)]
+    except PatternError as error:
+        raise NotSayableError(str(error)) from error
+    return apart.are_apart(*languages)
+
+
 def language(
     *,
     patterns: Iterable[str],
@@ -101,7 +110,6 @@ def language(
     min_length: int,
     max_length: int | None,
     texts: Iterable[str] | None,
-    not_texts: Iterable[str],
 ) -> Language:
     """The texts that `terminal` describes."""
     parts = [_found(pattern) for pattern in patterns]
@@ -110,9 +118,6 @@ def language(
     parts += [other(_of_format(name)) for name in not_formats]
     if texts is not None:
         parts.append(either(*map(one_text, texts)))
-    left_out = [one_text(text) for text in not_texts]
-    if left_out:
-        parts.append(other(either(*left_out)))
     if max_length is not None and min_length > max_length:
         return NOTHING
     shortest = max(map(least_length, parts), default=0)
@@ -124,6 +129,7 @@ def language(
     return both(*parts) if parts else ALL
 
 
+@within_a_source
 def _found(pattern: str) -> Language:
     try:
         return language_of(pattern)
