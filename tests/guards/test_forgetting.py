@@ -39,7 +39,7 @@ def work(schema: Any) -> tuple[Counter[str], list[bytes]]:
     source = Source(Kind.JSON_SCHEMA, json.dumps(schema))
     sys.setprofile(count)
     try:
-        answered = answer([b"", b"", *question(source, options_of(Limits()))])
+        answered = answer(question(source, options_of(Limits())))
     finally:
         sys.setprofile(None)
     assert calls
