@@ -16,7 +16,7 @@ from torch import nn
 
 from ngramspec import forking
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
-from ngramspec.hf.guarding import has_guards, with_processors
+from ngramspec.hf.guarded import has_guards, with_processors
 from ngramspec.hf.seam import POSITIONAL, GenerationMixin, arguments_of_generate, prepared_config
 from ngramspec.hf.speculator import MOST_WARNINGS, Loop, Speculator
 from ngramspec.hf.streaming import Stream

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import Plan, Sequence, Shape, Verdict
+from ngramspec.decoding import Plan, Reading, Row, Shape
 from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.attention import folded
 from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
 from ngramspec.hf.cache import RaggedCache
-from ngramspec.hf.choosing import Candidate, Chooser, has_poison
+from ngramspec.hf.choosing import PassLogits, RowLogits, begin, choices_of, has_poison
 from ngramspec.hf.request import Request
-from ngramspec.hf.rows import Row, rows_of
+from ngramspec.hf.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.support import windows_of
 
@@ -22,58 +22,58 @@ from ngramspec.hf.support import windows_of
 class RaggedTarget:
     """Checks the drafts of all rows in one pass, each row at its own place: no row waits for another."""
 
-    def __init__(self, request: Request, chooser: Chooser | None) -> None:
-        """Start with what the request's cache holds; `chooser` reads the verdicts, and is not needed to read alone."""
+    def __init__(self, request: Request) -> None:
+        """Start with what the request's cache holds."""
         model = request.model
         self._model = model
         self._windows = windows_of(model)
-        self._chooser = chooser
         self._cache = RaggedCache(len(self._windows), request.most_slots)
         request.cache.copy_to(self._cache)
         # Where weights are brought in one by one (accelerate's offloading), the model itself lies nowhere.
         self._device = request.input_ids.device if model.device.type == "meta" else model.device
         self._prompt_mask = None if request.mask is None else request.mask.to(self._device, torch.bool)
-        self._held: list[Row] = []
+        self._held: list[ModelRow] = []
         self._keeps_rows = request.keeps_cache or request.has_strangers
         self._is_eager = attention_of(model) == "eager"
         self._keeps_logits = takes_logits_to_keep(model)
 
-    def shape(self, sequences: Rows[Sequence]) -> Shape:
+    def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
-        sizes = [row.pending.size for row in sequences]
-        context = max(row.num_cached for row in rows_of(sequences))
-        return Shape(max(len(self._held), len(sizes)), max(sizes), sum(sizes), context)
+        sizes = [row.pending.size for row in rows]
+        return Shape(self._num_read(len(rows)), max(sizes), sum(sizes), max(row.num_cached for row in rows))
 
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+    def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows; see `decoding.Target`."""
-        rows = rows_of([plan.sequence for plan in plans])
-        assert self._chooser is not None
-        self._chooser.begin(rows, plans)
-        self._hold(rows)
-        candidates = self._read(rows, [plan.draft for plan in plans])
-        if has_poison(candidates):
-            self._cache.wipe({place: row.num_cached for place, row in enumerate(self._held)})
-            candidates = self._read(rows, [Draft(NO_DRAFT)] * len(rows))
-        return self._chooser.choose(candidates)
+        rows = model_rows([plan.row for plan in plans])
+        begin(plans)
+        shares = self.read_logits(rows, [plan.draft for plan in plans])
+        if has_poison(shares):
+            self._cache.wipe({line: row.num_cached for line, row in enumerate(self._held)})
+            shares = self.read_logits(rows, [Draft(NO_DRAFT)] * len(rows))
+        widths = [row.pending.size + share.draft.size for row, share in zip(rows, shares, strict=True)]
+        context = max(row.num_cached for row in rows)
+        return Reading(Shape(len(self._held), max(widths), sum(widths), context), choices_of(shares))
 
-    def read(self, rows: Rows[Row], drafts: Rows[Draft]) -> list[Candidate]:
-        """Read the pending tokens and the drafts of all rows in one pass, and judge nothing."""
-        self._hold(list(rows))
-        return self._read(list(rows), drafts)
+    def keep(self, rows: Rows[Row]) -> list[int]:
+        """See `decoding.Target`: the last token chosen is always read anew, even where its key is known."""
+        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
 
-    def _read(self, rows: list[Row], drafts: Rows[Draft]) -> list[Candidate]:
-        logits = self._forward(self._block(rows, drafts))
-        places = {row.index: place for place, row in enumerate(self._held)}
-        return [
-            Candidate(row.index, draft.tokens, logits, places[row.index], logits.shape[1] - 1 - draft.tokens.size)
-            for row, draft in zip(rows, drafts, strict=True)
-        ]
-
-    def in_reach(self, rows: Rows[Row]) -> Rows[Row]:
+    def ready(self, rows: Rows[ModelRow]) -> Rows[ModelRow]:
         """The live rows that the next pass can move on: all of them."""
         return rows
 
-    def finish(self, rows: Rows[Row], num_slots: int) -> Any:
+    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
+        """Read the pending tokens and the drafts of all rows in one pass, and choose nothing."""
+        self._hold(rows)
+        logits = PassLogits(self._forward(self._block(rows, drafts)))
+        lines = {row: line for line, row in enumerate(self._held)}
+        width = logits.logits.shape[1]
+        return [
+            RowLogits(row, draft.tokens, logits, lines[row], width - 1 - draft.tokens.size)
+            for row, draft in zip(rows, drafts, strict=True)
+        ]
+
+    def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
         """Read the padding behind rows that ended early; returns the cache, with `num_slots` keys per row."""
         for row in rows:
             row.pad_to(num_slots)
@@ -81,27 +81,35 @@ class RaggedTarget:
             self._forward(make_block([row.block_row(Draft(NO_DRAFT)) for row in rows]))
         return self._cache
 
-    def _hold(self, rows: list[Row]) -> None:
-        """Drop finished rows from the cache once they are half of it: each row is moved a bounded number of times."""
+    def _num_read(self, num_rows: int) -> int:
+        """Rows that a pass over `num_rows` live ones reads: those that have ended are dropped once they are half of it.
+
+        So each row is moved a bounded number of times.
+        """
+        if not self._held or (not self._keeps_rows and 2 * num_rows <= len(self._held)):
+            return num_rows
+        return len(self._held)
+
+    def _hold(self, rows: Rows[ModelRow]) -> None:
         if not self._held:
-            self._held = rows
-        elif not self._keeps_rows and 2 * len(rows) <= len(self._held):
-            live = {row.index for row in rows}
-            keep = [place for place, row in enumerate(self._held) if row.index in live]
+            self._held = list(rows)
+        elif self._num_read(len(rows)) < len(self._held):
+            live = set(rows)
+            keep = [line for line, row in enumerate(self._held) if row in live]
             self._cache.select(keep)
             if self._prompt_mask is not None:
                 kept = self._prompt_mask[torch.tensor(keep, device=self._prompt_mask.device)]
                 self._prompt_mask = None if bool(kept.all()) else kept
-            self._held = [self._held[place] for place in keep]
+            self._held = [self._held[line] for line in keep]
 
-    def _block(self, rows: list[Row], drafts: Rows[Draft]) -> Block:
+    def _block(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> Block:
         """The rectangle of this pass; of rows that have finished, but are still held, what is left to read of them."""
-        live = {row.index: row.block_row(draft) for row, draft in zip(rows, drafts, strict=True)}
+        live = {row: row.block_row(draft) for row, draft in zip(rows, drafts, strict=True)}
         width = max(row.width for row in live.values())
         slots = max(row.num_cached + row.pending.size for row in rows)
-        return make_block([live.get(row.index) or self._ended(row, width, slots) for row in self._held])
+        return make_block([live.get(row) or self._ended(row, width, slots) for row in self._held])
 
-    def _ended(self, row: Row, width: int, slots: int) -> BlockRow:
+    def _ended(self, row: ModelRow, width: int, slots: int) -> BlockRow:
         """The share of a row that has ended: fill, or where the cache is kept the padding that plain decoding reads.
 
         As many columns as there are anyway: padding that is left for the end takes a pass of its own, as wide as the

@@ -18,10 +18,11 @@ from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, ch
 from ngramspec.drafting.whole_file import MAX_BYTES
 from ngramspec.errors import NgramspecWarning
 from ngramspec.hf.cost_tables import CostTables
+from ngramspec.hf.decode import decode, decode_plainly
 from ngramspec.hf.early import refuse_early
-from ngramspec.hf.guarding import check_vocabularies
-from ngramspec.hf.loop import decode, decode_plainly
+from ngramspec.hf.guarded import check_vocabularies
 from ngramspec.hf.mistypes import check_model, check_parts
+from ngramspec.hf.opening import RowSource
 from ngramspec.hf.output import Output
 from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
 from ngramspec.hf.request import Request
@@ -40,7 +41,7 @@ from ngramspec.hf.support import why_undrafted, why_undrafted_at
 from ngramspec.hf.trial import Trial
 from ngramspec.hf.trust import TRUST
 from ngramspec.hf.types import Model
-from ngramspec.stats import Stats
+from ngramspec.stats import Counters, Stats
 
 MOST_WARNINGS = 256
 """Reasons that are told; they are few, unless something that changes with each call is in them."""
@@ -210,32 +211,29 @@ class Speculator:
         reason, width = found
         return replace(request, tried_width=width), reason or None, None
 
-    def _drafters(self, segments: Sequence[str | None], *, speculate: bool) -> list[Drafter]:
-        """Who drafts for each row."""
-        return [self.drafter if speculate and segment not in self._undrafted else NoDrafts() for segment in segments]
-
-    def _decode(
+    def _sources(
         self,
-        request: Request,
-        drafters: Sequence[Drafter],
         segments: Sequence[str | None],
         keys: Sequence[str | None],
         references: Sequence[TokenArray],
-        why_plainly: str | None,
-        trial: Trial | None,
-    ) -> Output:
+        *,
+        speculate: bool,
+    ) -> list[RowSource]:
+        """Where the drafts of each row come from."""
+        drafters = [self.drafter if speculate and name not in self._undrafted else NoDrafts() for name in segments]
+        return [RowSource(drafter, key, references) for drafter, key in zip(drafters, keys, strict=True)]
+
+    def _decode(
+        self, request: Request, sources: Sequence[RowSource], why_plainly: str | None, trial: Trial | None
+    ) -> tuple[Output, list[Counters]]:
         if request.stream is not None:
             request.stream.put(request.input_ids.cpu())
         if why_plainly is None and trial is None:
-            costs = self._costs.of(request.model)
-            output, counts = decode(request, drafters, self.budget, costs, keys, references, self._clock)
-        else:
-            self._warn_once(request.model, why_plainly)
-            output, counts = decode_plainly(request, trial)
-            self._warn_once(request.model, None if trial is None else TRUST.note(trial))
-        for counters, segment in zip(counts, segments, strict=True):
-            self.stats.add(counters, segment)
-        return output
+            return decode(request, sources, self.budget, self._costs.of(request.model), self._clock)
+        self._warn_once(request.model, why_plainly)
+        output, counts = decode_plainly(request, trial)
+        self._warn_once(request.model, None if trial is None else TRUST.note(trial))
+        return output, counts
 
     def _warn_once(self, model: Model, reason: str | None) -> None:
         """Warn of a model that is not drafted for, once per reason; None is no reason."""
@@ -300,8 +298,11 @@ class Loop:
         )
         request, why_plainly, trial = self._spec._way(request)
         self.has_begun = True
-        drafters = self._spec._drafters(segments, speculate=speculate)
-        return self._spec._decode(request, drafters, segments, keys, copied_from, why_plainly, trial)
+        sources = self._spec._sources(segments, keys, copied_from, speculate=speculate)
+        output, counts = self._spec._decode(request, sources, why_plainly, trial)
+        for counters, name in zip(counts, segments, strict=True):
+            self._spec.stats.add(counters, name)
+        return output
 
 
 def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:

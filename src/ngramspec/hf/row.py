@@ -1,4 +1,4 @@
-"""A row of a `generate()` call: a sequence that knows its places in a cache and its position ids."""
+"""A row of a `generate()` call, which knows its slots in a cache, its position ids, and how its tokens are chosen."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence as Rows
@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ngramspec.decoding import Sequence, Verdict
-from ngramspec.drafting.types import Draft, TokenArray
+from ngramspec.decoding import Row
+from ngramspec.drafting.types import Draft
 from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.hf.block import BlockRow, IntArray
-from ngramspec.hf.guarding import Guards
+from ngramspec.hf.masks import RowMasks
+from ngramspec.hf.sampling import Picker
+from ngramspec.hf.stopping import Stops
 from ngramspec.stats import Undrafted
+
+NO_LIMIT = 1 << 62
 
 _is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
 
@@ -32,19 +36,18 @@ def unsteered() -> Iterator[None]:
         _is_steered.reset(token)
 
 
-@dataclass(slots=True)
-class Row(Sequence):
+@dataclass(slots=True, eq=False)
+class ModelRow(Row):
     """A row of a `generate()` call.
 
-    index: its place in the batch. pad_token: what it is fed once it has finished.
+    index: its number in the batch. pad_token: what it is fed once it has ended.
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
     max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
-    most_drafted: tokens of the longest draft.
-    vocabulary: token ids that the model knows.
-    texts: `int32[n]` each, what it may copy from: references, an encoder's text, its own prompt.
-    num_cached: tokens, padding included, whose keys lie in the cache.
-    guards: those of the call, whose matchers the chooser moves on. guides: matchers made after a stranger's
-        constraint, which masks itself; they only keep drafts within it, and one that loses the text is dropped.
+    most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
+    stops: when it ends. picker: chooses its tokens.
+    masks: those of its guards. guides: matchers made after a stranger's constraint, which masks itself; they only keep
+        drafts within it, and one that loses the text is dropped.
+    error: what it ended with, where its guard could not go on.
     """
 
     index: int = field(kw_only=True)
@@ -52,11 +55,12 @@ class Row(Sequence):
     positions: IntArray = field(kw_only=True)
     max_position: int = field(kw_only=True)
     vocabulary: int = field(kw_only=True)
-    most_drafted: int = 1 << 62
-    texts: Rows[TokenArray] = ()
-    num_cached: int = 0
-    guards: Guards = field(default_factory=Guards)
+    stops: Stops = field(kw_only=True)
+    picker: Picker = field(kw_only=True)
+    most_drafted: int = NO_LIMIT
+    masks: RowMasks = field(default_factory=RowMasks)
     guides: list[Matcher] = field(default_factory=list)
+    error: GuardError | None = None
 
     @property
     def shift(self) -> int:
@@ -66,13 +70,13 @@ class Row(Sequence):
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
         positions = self.max_position - (self.num_cached + self.pending.size + self.shift)
-        return Sequence.room(self, min(max_tokens, positions, self.most_drafted))
+        return Row.room(self, min(max_tokens, positions, self.most_drafted))
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft from the text; a finished row, which only a stranger's processor keeps in the batch, drafts padding."""
-        if self.finished:
+        """Draft from the text; a row that has ended, which only a stranger's processor keeps in, drafts padding."""
+        if self.ended:
             return Draft(np.full(self.room(max_tokens), self.pad_token, np.int32))
-        draft = Sequence.propose(self, max_tokens, min_survival)
+        draft = Row.propose(self, max_tokens, min_survival)
         # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
@@ -82,19 +86,25 @@ class Row(Sequence):
 
     def matchers(self) -> list[Matcher]:
         """The grammars that hold for the row, and those that only keep its drafts within a stranger's constraint."""
-        return [*self.guards.matchers(self.index), *self.guides] if _is_steered.get() else []
+        return [*self.masks.matchers, *self.guides] if _is_steered.get() else []
 
-    def commit(self, draft: Draft, verdict: Verdict, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        """Move on; the padding that follows a finished row counts for nothing."""
-        # The last token chosen is always read in the next pass, even where it was drafted and its key is known.
-        self.num_cached += self.pending.size + verdict.tokens.size - 1
-        if self.finished:
-            self.remaining -= verdict.tokens.size
-            self.pending = np.asarray(verdict.tokens[-1:], np.int32)
-            return
-        tokens = verdict.tokens.tolist()
+    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
+        """Let matchers follow first; where a backend cannot, the row ends."""
+        tokens = self.emitted[self.num_followed :]
         self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
-        Sequence.commit(self, draft, verdict, undrafted)
+        try:
+            self.masks.advance(tokens)
+        except GuardError as error:
+            self.fail(error)
+        Row.follow(self, draft, num_cached, undrafted)
+
+    def fail(self, error: GuardError) -> None:
+        """End the row, whose guard cannot go on."""
+        text = self.masks.matchers[0].vocabulary.decode(self.emitted)
+        error.row, error.tokens, error.text = self.index, list(self.emitted), text.decode(errors="replace")
+        self.error = error
+        self.ended = True
+        self.masks.drop()
 
     def pad_to(self, num_slots: int) -> None:
         """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""
@@ -120,11 +130,11 @@ def _follows(matcher: Matcher, tokens: list[int]) -> bool:
     return True
 
 
-def rows_of(sequences: Rows[Sequence]) -> list[Row]:
-    """`sequences`, as what they must be; raises TypeError where one is of another kind."""
-    rows = []
-    for sequence in sequences:
-        if not isinstance(sequence, Row):
-            raise TypeError(f"a model verifies plans of Row, got {type(sequence).__name__}")
-        rows.append(sequence)
-    return rows
+def model_rows(rows: Rows[Row]) -> list[ModelRow]:
+    """`rows`, as what they must be; raises TypeError where one is of another kind."""
+    checked = []
+    for row in rows:
+        if not isinstance(row, ModelRow):
+            raise TypeError(f"a model reads rows of ModelRow, got {type(row).__name__}")
+        checked.append(row)
+    return checked
