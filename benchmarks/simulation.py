@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.traces import parser, trace_paths
-from ngramspec.decoding import AdaptiveBudget, Choices, MeasuredCosts, Plan, Reading, Row, Shape, step
+from ngramspec.decoding import AdaptiveBudget, Choices, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import AdaptiveLookup, TokenArray
 from ngramspec.replay import ReplayTarget, Trace, load_tokenizer, read_traces
 
@@ -76,7 +76,7 @@ class _Request(Row):
     context: int
 
 
-class _Target:
+class _Target(Target):
     """A machine that reads out what was recorded. spent: seconds without disturbances. now: with them."""
 
     def __init__(self, machine: Machine, noise: random.Random) -> None:
@@ -95,9 +95,6 @@ class _Target:
         plain = self.shape([plan.row for plan in plans])
         shape = plain._replace(columns=1 + max(sizes), tokens=len(plans) + sum(sizes))
         return Reading(shape, [choices for plan in plans for choices in self._recorded(plan)])
-
-    def keep(self, rows: Rows[Row]) -> list[int]:
-        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
 
     @staticmethod
     def _recorded(plan: Plan) -> Rows[Choices]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence as Rows
 
-from ngramspec.decoding import Plan, Reading, Row, Shape
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.drafting import TokenArray
 
 
@@ -22,7 +22,7 @@ class Scripted:
         return row.ended
 
 
-class ScriptedTarget:
+class ScriptedTarget(Target):
     """Goes by a script for each row; keeps a token less of what was accepted where `forgets` says so.
 
     lengths: of the drafts of each pass.

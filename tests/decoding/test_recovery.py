@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulation import MACHINES, Machine
-from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Reading, Row, Shape, step
+from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import Draft, TokenArray
 from tests.decoding.scripted import Scripted
 
@@ -27,7 +27,7 @@ PROBABILITY = 0.97
 DRAFTING = 1e-5
 
 
-class Service:
+class Service(Target):
     """One row that goes on and on, on a machine with true prices; each of its tokens is foreseen with PROBABILITY."""
 
     def __init__(self, machine: Machine, costs: MeasuredCosts | None = None, seed: int = 0) -> None:
@@ -82,9 +82,6 @@ class Service:
         chosen = [1] * accepted + [0]
         choices = Scripted(self.row, plans[0].draft.tokens, [*chosen, -1])  # more would follow: it goes on
         return Reading(Shape(1, 1 + size, 1 + size, 1000), [choices])
-
-    def keep(self, rows: Rows[Row]) -> list[int]:
-        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
 
 
 def speed(service: Service, passes: int) -> float:

@@ -14,7 +14,7 @@ from transformers import GenerationConfig
 from transformers.generation.logits_process import LogitsProcessor
 from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria, StoppingCriteriaList
 
-from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, Shape, step
+from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.hf.call import Call, Processors
 from ngramspec.hf.choosing import PassLogits, RowLogits, choices_of
@@ -74,7 +74,7 @@ class TableSession:
         pass
 
 
-class TableTarget:
+class TableTarget(Target):
     """A language model that is a table, read by the real choosers."""
 
     def __init__(self, table: Table) -> None:
@@ -96,9 +96,6 @@ class TableTarget:
                 block[line, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
             shares.append(RowLogits(plan.row, draft, logits, line, start))
         return Reading(self.shape([plan.row for plan in plans]), choices_of(shares))
-
-    def keep(self, rows: Sequence[Row]) -> list[int]:
-        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
 
 
 class CountsCalls(LogitsProcessor):

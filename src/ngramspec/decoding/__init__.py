@@ -3,6 +3,7 @@
 from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
 from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.engine import Engine
 from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
 from ngramspec.decoding.measured_costs import MeasuredCosts
 from ngramspec.decoding.row import Row, Together, num_agreeing
@@ -15,6 +16,7 @@ __all__ = [
     "Choices",
     "Clock",
     "Costs",
+    "Engine",
     "FixedBudget",
     "LinearCosts",
     "MeasuredCosts",

@@ -111,6 +111,12 @@ class Row:
         self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted, undrafted)
         self.ended = self.ended or self.remaining <= 0
         if self.ended:
+            self.close()
+
+    def close(self) -> None:
+        """End the row: nothing is drafted for it any more."""
+        self.ended = True
+        if not self._is_closed:
             self._is_closed = True
             self.session.close()
 

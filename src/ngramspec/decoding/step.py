@@ -1,10 +1,11 @@
 """The loop: plan, read, commit. It knows no framework; a target may be a model or a recording."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ngramspec.decoding.budget import Budget, sure_of_all
 from ngramspec.decoding.commit import Choices, commit
@@ -40,17 +41,30 @@ class Reading(NamedTuple):
     choices: Rows[Choices]
 
 
-class Target(Protocol):
+class Target(ABC):
     """Reads drafts in one pass, and chooses a token at each position until its choice leaves the draft."""
 
+    @abstractmethod
     def shape(self, rows: Rows[Row]) -> Shape:
         """What makes the next pass over these rows dear, before anything is drafted."""
 
+    @abstractmethod
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows."""
 
     def keep(self, rows: Rows[Row]) -> list[int]:
-        """The choices are committed: how many tokens of each row the cache now holds, at the most all but the last."""
+        """The choices are committed: how many tokens of each row the cache now holds.
+
+        At the most all but the last one, which is read anew even where it was drafted and its key is known.
+        """
+        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
+
+    def ready(self, rows: Rows[Row]) -> Rows[Row]:
+        """Those of the live `rows` that the next pass can move on: all."""
+        return rows
+
+    def leave(self, row: Row) -> None:  # noqa: B027 (a target that holds nothing has nothing to let go)
+        """The row has ended, or was removed: nothing of it is read any more."""
 
 
 def plan(

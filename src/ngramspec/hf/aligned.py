@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import Plan, Reading, Row, Shape
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.cache import RaggedCache
 from ngramspec.hf.choosing import PassLogits, RowLogits, begin, choices_of, has_poison
@@ -32,7 +32,7 @@ ROOM = 256
 """Columns by which the text grows."""
 
 
-class AlignedTarget:
+class AlignedTarget(Target):
     """Checks drafts with inputs, masks and positions that the model prepares itself."""
 
     def __init__(self, request: Request, rows: Rows[ModelRow], outputs: Any = None) -> None:
@@ -74,11 +74,7 @@ class AlignedTarget:
         ends = [row.num_cached + 1 + share.draft.size for row, share in zip(rows, shares, strict=True)]
         return Reading(self._shape(rows, ends), choices_of(shares))
 
-    def keep(self, rows: Rows[Row]) -> list[int]:
-        """See `decoding.Target`: the last token chosen is always read anew, even where its key is known."""
-        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
-
-    def ready(self, rows: Rows[ModelRow]) -> Rows[ModelRow]:
+    def ready(self, rows: Rows[Row]) -> Rows[Row]:
         """The live rows that the next pass can move on."""
         start = min(row.num_cached for row in rows)
         return [row for row in rows if row.num_cached <= start + REACH]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ngramspec.decoding import Budget, Clock, Costs, step
+from ngramspec.decoding import Budget, Clock, Costs, Engine
 from ngramspec.hf import seam
 from ngramspec.hf.aligned import AlignedTarget
 from ngramspec.hf.guarded import with_processors
@@ -34,9 +34,11 @@ def decode(
     with MaskThreads() as threads:
         call = open_call(request, sources, threads)
         is_ragged = why_aligned(request.model, request.given_inputs) is None
-        target = RaggedTarget(request) if is_ragged else AlignedTarget(request, call.rows)
-        while live := [row for row in call.rows if not row.ended]:
-            step(target, call.rows if call.in_step else target.ready(live), budget, costs, clock)
+        target = RaggedTarget.of(request, call.rows) if is_ragged else AlignedTarget(request, call.rows)
+        engine = Engine(budget, costs, clock)
+        engine.add(call.rows, target)
+        while engine.rows:
+            engine.step()
             call.flush()
     call.raise_failed()
     sequences = call.text.batch()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, TokenArray
@@ -48,8 +49,13 @@ class RowChoice:
     guides: list[Matcher] = field(default_factory=list)
 
 
-def open_call(request: Request, sources: Sequence[RowSource], threads: MaskThreads) -> Call:
-    """The call with a row per prompt; sources: of each row's drafts. threads: fill the masks of its guards."""
+def open_call(
+    request: Request, sources: Sequence[RowSource], threads: MaskThreads, generator: torch.Generator | None = None
+) -> Call:
+    """The call with a row per prompt; sources: of each row's drafts. threads: fill the masks of its guards.
+
+    generator: of the draws of a single row, by default the process's.
+    """
     ids, stops = request.input_ids, request.stops
     do_sample = bool(request.config.do_sample)
     num_returned = request.config.num_return_sequences or 1
@@ -67,7 +73,7 @@ def open_call(request: Request, sources: Sequence[RowSource], threads: MaskThrea
     guards = [own for own in matchers if own is not None]
     choices = [
         RowChoice(picker, RowMasks([own[index] for own in guards]), guides_of(request, index))
-        for index, picker in enumerate(pickers(len(ids), ids.device, do_sample=do_sample))
+        for index, picker in enumerate(pickers(len(ids), ids.device, generator, do_sample=do_sample))
     ]
     open_rows(request, call, sources, choices)
     return call

@@ -111,15 +111,16 @@ class ModelRow(Row):
         missing = num_slots - self.num_cached
         self.pending = np.append(self.pending, np.full(missing, self.pad_token, np.int32))[:missing]
 
-    def block_row(self, draft: Draft) -> BlockRow:
-        """The row's share of a forward pass."""
-        last = self.num_cached + self.pending.size - 1 + self.shift
-        if self.pending.size == 1 and self.num_cached >= self.positions.size:
-            return BlockRow(self.num_cached, self.pending, draft.tokens, last)
-        places = self.num_cached + np.arange(self.pending.size)
-        in_prompt = self.positions[np.minimum(places, self.positions.size - 1)]
-        positions = np.where(places < self.positions.size, in_prompt, places + self.shift)
-        return BlockRow(self.num_cached, self.pending, draft.tokens, last, positions)
+    def block_row(self, draft: Draft, most_read: int | None = None) -> BlockRow:
+        """The row's share of a forward pass; most_read: so many of the pending tokens, by default all."""
+        read = self.pending[:most_read]
+        last = self.num_cached + read.size - 1 + self.shift
+        if read.size == 1 and self.num_cached >= self.positions.size:
+            return BlockRow(self.num_cached, read, draft.tokens, last)
+        slots = self.num_cached + np.arange(read.size)
+        in_prompt = self.positions[np.minimum(slots, self.positions.size - 1)]
+        positions = np.where(slots < self.positions.size, in_prompt, slots + self.shift)
+        return BlockRow(self.num_cached, read, draft.tokens, last, positions)
 
 
 def _follows(matcher: Matcher, tokens: list[int]) -> bool:

@@ -23,15 +23,17 @@ class Picker:
         return int(torch.multinomial(probabilities, num_samples=1, generator=self._generator))
 
 
-def pickers(num_rows: int, device: torch.device, *, do_sample: bool) -> list[Picker]:
+def pickers(
+    num_rows: int, device: torch.device, generator: torch.Generator | None = None, *, do_sample: bool
+) -> list[Picker]:
     """One for each row of a call.
 
-    Alone, a row draws from the default generator, exactly as plain `generate()` does: same seed, same text, same final
-    state. In a batch each row has a generator of its own, seeded once from the default one: what the others accept
-    then cannot change its text.
+    Alone, a row draws from `generator`, by default the process's, exactly as plain `generate()` does: same seed, same
+    text, same final state. In a batch each row has a generator of its own, seeded once from the default one: what the
+    others accept then cannot change its text.
     """
     if not do_sample or num_rows == 1:
-        return [Picker(do_sample=do_sample) for _ in range(num_rows)]
+        return [Picker(do_sample=do_sample, generator=generator) for _ in range(num_rows)]
     seeds = row_seeds(num_rows)
     return [Picker(do_sample=True, generator=torch.Generator(device).manual_seed(seed)) for seed in seeds]
 

@@ -112,7 +112,7 @@ class Trial:
             choice = RowChoice(Picker(do_sample=False))
             open_rows(request, call, [RowSource(NoDrafts())] * num_rows, [choice] * num_rows)
             if why_aligned(request.model, request.given_inputs) is None:
-                self._target = RaggedTarget(request)
+                self._target = RaggedTarget.of(request, call.rows)
             else:
                 self._target = AlignedTarget(request, call.rows, outputs=output)
             self._rows = call.rows

@@ -9,13 +9,14 @@ from enum import StrEnum
 from ngramspec.decoding import (
     Budget,
     Costs,
+    Engine,
     FixedBudget,
     LinearCosts,
     Plan,
     Reading,
     Row,
     Shape,
-    step,
+    Target,
 )
 from ngramspec.decoding.steering import RowSteering, Steered, steered
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
@@ -36,7 +37,7 @@ class PromptAs(StrEnum):
     NOTHING = "nothing"
 
 
-class ReplayTarget:
+class ReplayTarget(Target):
     """A target that chooses what was recorded: one request, `output` `int32[n]`.
 
     Greedy decoding is lossless, so a draft is accepted exactly where it agrees with the recording.
@@ -54,10 +55,6 @@ class ReplayTarget:
         """The recorded tokens along each draft, and the one after it."""
         shape = self._shape([1 + plan.draft.tokens.size for plan in plans], [plan.row for plan in plans])
         return Reading(shape, [_Recorded(plan, self._output[-plan.row.remaining :]) for plan in plans])
-
-    def keep(self, rows: Rows[Row]) -> list[int]:
-        """All but the last token."""
-        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
 
     def _shape(self, widths: Rows[int], rows: Rows[Row]) -> Shape:
         emitted = self._output.size - min(row.remaining for row in rows)
@@ -236,8 +233,10 @@ def _replay_one(
         num_followed=1,
     )
     target = ReplayTarget(trace.output, trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0)
-    while not row.ended:
-        step(target, [row], budget, costs)
+    engine = Engine(budget, costs)
+    engine.add([row], target)
+    while engine.rows:
+        engine.step()
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
 
 
