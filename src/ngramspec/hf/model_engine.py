@@ -17,7 +17,6 @@ from ngramspec.hf.calling import replace_stop_strings, sources_of
 from ngramspec.hf.early import refuse_early
 from ngramspec.hf.masks import MaskThreads
 from ngramspec.hf.opening import open_call
-from ngramspec.hf.output import Output, output_of
 from ngramspec.hf.pool import LinePool
 from ngramspec.hf.request import Request
 from ngramspec.hf.row import ModelRow
@@ -55,10 +54,10 @@ class Answer:
         """Whether nothing follows."""
         return self.row.ended
 
-    def result(self) -> Output:
-        """What `generate()` returns; raises GuardError where a guard could not go on."""
+    def result(self) -> Tensor:
+        """What `generate()` returns, `int64[1, P + emitted]`; raises GuardError where a guard could not go on."""
         self._call.raise_failed()
-        return output_of(self._request, self._call.text.batch(), self._call.record)
+        return self._call.text.batch()
 
 
 class ModelEngine:
