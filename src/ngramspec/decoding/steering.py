@@ -7,6 +7,7 @@ like any other. The masks decide, and the text never depends on it.
 
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
+from functools import cache
 from typing import Protocol, cast
 
 import numpy as np
@@ -14,12 +15,9 @@ import numpy as np
 from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, TokenArray
 from ngramspec.drafting.types import Steering as DraftSteering
 from ngramspec.errors import GuardError
-from ngramspec.foresight import COMPACT, CONTINUED, LONGEST, PLAIN, Evidence, Foresight, JsonText, KeyedText, whole
+from ngramspec.foresight import CONTINUED, LONGEST, Evidence, Foresight, Grammar, text_of, whole
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Kind, Source
-
-_STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
-"""How a JSON text is spaced, by the whitespace of its guard; where nothing is known, one blank is foreseen."""
 
 _MOST_TOKENS = 20_000
 """Of the texts that values are looked for in, so many tokens at the end."""
@@ -138,16 +136,19 @@ class Steering:
         return self._forced[self._place], evidence
 
 
-def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight:
+def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight | None:
+    """None where no kind of text suits the grammar."""
     vocabulary = matcher.vocabulary
 
-    def text() -> str:
+    @cache
+    def prompt() -> str:
         tokens = np.concatenate([each[-_MOST_TOKENS:] for each in texts])[-_MOST_TOKENS:] if texts else NO_DRAFT
         return vocabulary.decode(tokens.tolist()).decode(errors="replace")
 
-    is_json = source.kind is Kind.JSON_SCHEMA
-    kind = JsonText(source.text, text, _STYLES[source.whitespace]) if is_json else KeyedText(text)
-    return Foresight(kind, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
+    text = text_of(Grammar(source.kind, source.text, source.whitespace), prompt)
+    if text is None:
+        return None
+    return Foresight(text, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
 
 
 def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: DraftSteering) -> Draft:

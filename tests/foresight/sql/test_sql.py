@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.foresight import KeyedText
+from ngramspec.foresight import SqlText
 from ngramspec.foresight.sql.statement import Statement
 from ngramspec.foresight.sql.tables import Column, Mention, Table, Tables
 
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS public.concert (concert_id int, singer_id int, "stadi
 
 
 def foreseen(question: str, text: str = "") -> str:
-    kind = KeyedText(lambda: f"{TABLES}\n-- {question}\n")
+    kind = SqlText(lambda: f"{TABLES}\n-- {question}\n")
     return "".join(piece.text for piece in islice(kind.foresee(kind.read(kind.start(), text)), 40))
 
 
@@ -53,7 +53,7 @@ def test_a_statement_goes_on_as_the_question_asks(question: str, text: str, expe
 
 
 def test_without_tables_no_statement_is_foreseen() -> None:
-    kind = KeyedText(lambda: "Which orders has ACME?")
+    kind = SqlText(lambda: "Which orders has ACME?")
     assert [] == list(kind.foresee(""))
     assert [] == list(kind.foresee("SELECT "))
 
@@ -108,7 +108,7 @@ def test_a_name_is_mentioned_by_its_words_and_the_rarest_counts_most() -> None:
 def test_a_statement_knows_what_stands_for_which_table() -> None:
     text = "SELECT a.name, COUNT(*) AS n FROM singer AS a JOIN concert b ON a.singer_id = b.singer_id WHERE b.yea"
     at = Statement(text, Tables(TABLES))
-    assert ["a", "b"] == [source.prefix for source in at.query.sources]
+    assert ["a", "b"] == [relation.prefix for relation in at.query.relations]
     assert ("where", "yea", ".") == (at.query.clause, at.begun, at.last())
     assert {"COUNT"} == at.calls
     assert ["n"] == at.query.labels
@@ -116,5 +116,5 @@ def test_a_statement_knows_what_stands_for_which_table() -> None:
     assert at.undefined is None
     inner = Statement("SELECT name FROM singer WHERE singer_id IN (SELECT ", Tables(TABLES))
     assert inner.is_in_subquery
-    assert [] == inner.query.sources
+    assert [] == inner.query.relations
     assert ["singer"] == [table.name for table in inner.outer_tables]
