@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.kinds import Grammar, Kind, register
+from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
 from ngramspec.foresight.prompt import Prompt
 
 _TAIL = 120
@@ -51,7 +51,7 @@ class KeyedText:
 
 
 def _suits(grammar: Grammar) -> bool:
-    return grammar.language != "JSON schema"
+    return grammar.language != JSON_SCHEMA
 
 
 def _begin(grammar: Grammar, prompt: Callable[[], str]) -> KeyedText:

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from ngramspec.errors import shortened
 from ngramspec.foresight.evidence import NUM_CODES, Evidence, Piece
 
+JSON_SCHEMA = "JSON schema"
+"""The language of `guards.source.Kind.JSON_SCHEMA`; whatever is in another one is no JSON for sure."""
+
 
 class Grammar(NamedTuple):
     """What a guard is compiled from, as `guards.source.Source` has it: text in a language, and how JSON is spaced."""

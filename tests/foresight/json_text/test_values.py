@@ -1,6 +1,7 @@
 """A value is looked for in the prompt: by its name, its type, its form."""
 
 import json
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None
     ],
 )
 def test_where_the_name_its_words_or_a_value_of_the_type_stand(
-    prompt: str, name: str, schema: Any, expected: tuple[str, Evidence] | None
+    prompt: str, name: str, schema: Any, expected: tuple[str, IntEnum] | None
 ) -> None:
     assert expected == guess(prompt, name, schema)
 
@@ -78,7 +79,7 @@ def test_what_was_said_is_not_said_again_and_what_was_numbered_is_numbered_on() 
         ("Rome", JsonEvidence.UNKNOWN),
     ],
 )
-def test_a_value_ends_where_it_ends_in_the_prompt(content: str, evidence: Evidence) -> None:
+def test_a_value_ends_where_it_ends_in_the_prompt(content: str, evidence: JsonEvidence) -> None:
     assert evidence == Values("to New York, please").end_of(content)
 
 

@@ -11,7 +11,7 @@ from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.style import COMPACT, PLAIN, Style
 from ngramspec.foresight.json_text.values import Values
-from ngramspec.foresight.kinds import Grammar, Kind, register
+from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
 
 _STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
 """How a text is spaced, by the whitespace of its grammar; where nothing is known, one blank is foreseen."""
@@ -63,7 +63,7 @@ _of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)
 
 
 def _suits(grammar: Grammar) -> bool:
-    return grammar.language == "JSON schema"
+    return grammar.language == JSON_SCHEMA
 
 
 def _begin(grammar: Grammar, prompt: Callable[[], str]) -> JsonText:

@@ -56,8 +56,10 @@ class Statements:
         if last == "!":
             return Piece("=", SqlEvidence.CLAUSE)
         if last == "as":
-            alias = at.undefined or f"T{len(at.query.relations)}"
-            return None if clause == "select" else _spelled(at, alias, SqlEvidence.CLAUSE)
+            num_relations = len(at.query.relations)
+            alias = at.undefined or (f"T{num_relations}" if num_relations else "")
+            is_known = clause != "select" and alias
+            return _spelled(at, alias, SqlEvidence.CLAUSE) if is_known else None
         if clause in ("from", "join"):
             return self._names.table(at)
         if clause == "on":

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.keyed_text import KeyedText
-from ngramspec.foresight.kinds import Grammar, Kind, register
+from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
 from ngramspec.foresight.sql.evidence import SqlEvidence
 from ngramspec.foresight.sql.statements import Statements
 from ngramspec.foresight.sql.tables import Tables
@@ -34,7 +34,7 @@ class SqlText(KeyedText):
 
 
 def _suits(grammar: Grammar) -> bool:
-    return grammar.language != "JSON schema" and _SELECT.search(grammar.text.lower()) is not None
+    return grammar.language != JSON_SCHEMA and _SELECT.search(grammar.text.lower()) is not None
 
 
 def _begin(grammar: Grammar, prompt: Callable[[], str]) -> SqlText:
