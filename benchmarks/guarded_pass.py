@@ -34,14 +34,14 @@ from rich.progress import track
 from rich.table import Table
 from transformers import LlamaConfig
 
-from benchmarks.guarded import schema_prompt
 from benchmarks.recorded import SHAPES
-from benchmarks.traces import json_lines
 from ngramspec import FixedBudget, Guard, GuardError, Speculator, Vocabulary
 from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, Draft, DraftSession, Steering, TokenArray
 from ngramspec.replay import Trace, load_tokenizer
 from ngramspec.testing.forwards import timed_forwards
 from ngramspec.testing.replay_model import ReplayModel
+from training.guarded import schema_prompt
+from training.json_lines import json_lines
 
 BACKENDS = ("llguidance", "xgrammar")
 FEWEST, MOST = 40, 160

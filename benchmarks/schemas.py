@@ -25,10 +25,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.traces import json_lines
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards import Guard, Limits, Matcher, Vocabulary
 from ngramspec.guards.source import Backend
+from training.json_lines import json_lines
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
 BYTES = Vocabulary([bytes([byte]) for byte in range(256)])

@@ -23,7 +23,7 @@ from ngramspec.guards.backends import llguidance
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.stats import Counters
 from tests.hf.comparing import Comparison, compare
-from tests.hf.drafters import AdversarialDrafter, RandomDrafter
+from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
 from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 from tests.hf.tokenizers import character_tokenizer
@@ -160,7 +160,7 @@ def test_any_guarded_text_equals_plain() -> None:
     assert 0 < counters.num_accepted_tokens < counters.num_draft_tokens
 
 
-@pytest.mark.parametrize("drafter", [RandomDrafter(NUM_TOKENS), AdversarialDrafter(NUM_TOKENS, EOS)], ids=type)
+@pytest.mark.parametrize("drafter", [RandomDrafter(NUM_TOKENS), PatternDrafter(NUM_TOKENS, EOS)], ids=type)
 @pytest.mark.parametrize("is_steered", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 @in_all_ways

@@ -18,7 +18,7 @@ from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.drafters import OracleSession
-from tests.hf.drafters import AdversarialDrafter, RandomDrafter
+from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, tiny
 
 
@@ -109,7 +109,7 @@ def test_no_drafter_changes_the_text(family: str, kind: str) -> None:
         if kind == "random":
             drafter = RandomDrafter(VOCABULARY, seed)
         elif kind == "adversarial":
-            drafter = AdversarialDrafter(VOCABULARY, EOS, PAD)
+            drafter = PatternDrafter(VOCABULARY, EOS, PAD)
         spec = Speculator(drafter)
         assert_same(emitted_by_plain(model, case), spec, model, case)
         counters.add(spec.stats.total)
@@ -237,7 +237,7 @@ def test_drafts_never_cross_the_last_position_that_the_model_knows(family: str) 
     length = MAX_POSITIONS - 6
     case = Case([[2, 3] * (length // 2)], "left", 200, [EOS, *range(2, VOCABULARY)])
     plain = emitted_by_plain(model, case)  # ends at once: any token ends it
-    spec = Speculator(AdversarialDrafter(VOCABULARY, EOS), FixedBudget(60))
+    spec = Speculator(PatternDrafter(VOCABULARY, EOS), FixedBudget(60))
     assert_same(plain, spec, model, case)
 
 
