@@ -28,7 +28,7 @@ class _NoCopy(Copy):
 
 
 class WithoutCopies(AdaptiveLookup):
-    """Nothing goes on behind a token that differed; matches alone."""
+    """Nothing goes on after a token that differed; matches alone."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
@@ -131,7 +131,7 @@ class Ablation:
 
 ABLATIONS = (
     Ablation(Rule("no history", "own text alone", lambda: AdaptiveLookup(max_tokens=1))),
-    Ablation(Rule("no copies", "none goes on behind a mismatch", WithoutCopies)),
+    Ablation(Rule("no copies", "none goes on after a mismatch", WithoutCopies)),
     Ablation(Rule("no likeness", "none starts at a similar prompt's answer", WithoutLikeness)),
     Ablation(Rule("no new lookups", "within a draft", LookingUpOnce)),
     Ablation(Rule("longest alone", "instead of the surest of all", LongestAlone)),

@@ -3,7 +3,7 @@
     python -m benchmarks.guarded_pass SCHEMAS... [--instances 6] [--rounds 3] [--drafted 0 4 10] [--batch 1 4]
 
 SCHEMAS are files of JSON lines, gzipped or not, with a `schema` and its `valid` instances. The model has the shape of
-SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`), behind prompts that show the
+SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`), after prompts that show the
 schema. A guarded and an unguarded pass read the same tokens and accept the same; all masks along a draft are filled:
 
     llguidance, xgrammar    drafts are what will be said, so many tokens at a time: the time is that of the masks

@@ -3,7 +3,7 @@
     python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json] [--parts PARTS...]
 
 1. `function_calls`, each under the schema of the tools that its prompt names.
-2. `schemas`: instances of schemas, written without blanks, behind a prompt that shows the schema; by class.
+2. `schemas`: instances of schemas, written without blanks, after a prompt that shows the schema; by class.
 3. `sql`: answers in SQL under the grammar of SELECT statements, by recording.
 4. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
 5. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).

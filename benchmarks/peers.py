@@ -30,7 +30,7 @@ class _EarliestMatchSession:
     def __init__(self, lengths: range) -> None:
         self._lengths = lengths
         self._text: list[int] = []
-        self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position behind it
+        self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position after it
 
     def extend(self, tokens: TokenArray) -> None:
         # The end of the text is no place to copy from, so an n-gram is entered when a token follows it.

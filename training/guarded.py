@@ -62,7 +62,7 @@ def statements(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guard
 
 
 def instances(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guarded]:
-    """The first valid instance of each schema, without blanks, behind a prompt that shows the schema; by class."""
+    """The first valid instance of each schema, without blanks, after a prompt that shows the schema; by class."""
     found: dict[str, Guarded] = {}
     for path in paths:
         for row in json_lines(path):
