@@ -87,7 +87,7 @@ class LongestAlone(_Chained):
 
 
 class WithoutAgreement(Survival):
-    """Whether the place before the match goes on the same is not looked at.
+    """Whether the position before the match goes on the same is not looked at.
 
     It knows nothing at first, for the prior was learnt with agreement.
     """
@@ -100,7 +100,7 @@ class WithoutAgreement(Survival):
         super().__init__(knows_nothing=True)
 
     def weigh(self, key: int, recent: int, segment: int, ahead: int) -> tuple[float, Features]:
-        """As if no other place read like the match."""
+        """As if no other position read like the match."""
         return super().weigh(key & ~self._OF_MATCHES, recent, segment, ahead)
 
 

@@ -81,7 +81,7 @@ def _read(paths: Sequence[Path], tokenizer_name: str) -> list[Trace]:
     tokenizer = load_tokenizer(tokenizer_name)
     traces = [trace for path in paths for trace in read_traces(path, tokenizer)]
     traces = [trace for trace in traces if trace.output.size > 20 and not trace.degenerate_loop]
-    return [traces[place] for place in np.random.default_rng(0).permutation(len(traces))]
+    return [traces[index] for index in np.random.default_rng(0).permutation(len(traces))]
 
 
 def _calls(drafter: AdaptiveLookup, timed: Sequence[Trace], context: TokenArray, survival: float) -> list[Call]:

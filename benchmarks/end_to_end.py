@@ -170,7 +170,7 @@ def _jobs(
     for batch, segment in itertools.product(batches, segments):
         requests = [index for index, trace in enumerate(traces) if trace.segment == segment]
         size = -(-len(requests) // batch) * batch
-        filled = [requests[place % len(requests)] for place in range(size)]
+        filled = [requests[index % len(requests)] for index in range(size)]
         yield from ((segment, tuple(filled[start : start + batch])) for start in range(0, size, batch))
 
 

@@ -48,7 +48,7 @@ FEWEST, MOST = 40, 160
 """Tokens of an instance."""
 
 Times = dict[tuple[int, int], list[float]]
-"""Seconds of each pass, by the first request of its batch and its place there; one for each round."""
+"""Seconds of each pass, by the first request of its batch and its number there; one for each round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +285,11 @@ class Bench:
 
 
 def _medians(times: Times) -> dict[tuple[int, int], float]:
-    return {place: median(seconds) for place, seconds in times.items()}
+    return {at: median(seconds) for at, seconds in times.items()}
 
 
 def _ratio(times: Times, plain: dict[tuple[int, int], float]) -> float:
-    return median(median(seconds) / plain[place] for place, seconds in times.items())
+    return median(median(seconds) / plain[at] for at, seconds in times.items())
 
 
 def _row(batch: int, drafted: int | None, plain: dict[tuple[int, int], float]) -> dict[str, Any]:

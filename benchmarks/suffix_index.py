@@ -101,8 +101,8 @@ def _measure(text: TokenArray, length: int, rescans: dict[str, Rescan | None]) -
         position += emitted.size
     for name, rescan in rescans.items():
         if rescan is not None:
-            places = range(length, length + NUM_EMITTED, NUM_EMITTED // RESCANS)
-            calls[name] = [_seconds(rescan(text[end - length : end])) for end in places]
+            ends = range(length, length + NUM_EMITTED, NUM_EMITTED // RESCANS)
+            calls[name] = [_seconds(rescan(text[end - length : end])) for end in ends]
     return calls
 
 
@@ -170,7 +170,7 @@ def _kmp_rescan() -> Rescan | None:
 
 
 def kmp_earliest_longest(text: TokenArray, min_match: int, max_match: int) -> int:
-    """Position after the earliest place of the longest match, or -1; one pass over the text from its end."""
+    """Position after the earliest position of the longest match, or -1; one pass over the text from its end."""
     reversed_text = text[::-1]
     border = np.zeros(max_match, np.int32)  # of the first tokens: the longest proper prefix that is a suffix as well
     longest, position, matched = 0, 0, 0
