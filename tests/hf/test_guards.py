@@ -194,6 +194,7 @@ def test_rows_of_a_batch_have_guards_of_their_own(guards: list[str | None], batc
     guard = Guard.per_row([None if kind is None else guard_of(kind) for kind in chosen])
     prompts = padded_prompts(batch, seed=4, vocabulary=NUM_TOKENS)
     comparison = guarded(writer(), prompts, guard, do_sample=do_sample)
+    assert 0 < comparison.spec.stats.total.num_accepted_tokens
     free = compare(writer(), prompts, lambda: {"max_new_tokens": 45, "eos_token_id": EOS, "do_sample": do_sample})
     emitted = comparison.speculative[:, comparison.prompt_length :]
     for row, kind in enumerate(chosen):
@@ -307,6 +308,7 @@ def test_two_guards_hold_together(batch: int, do_sample: bool) -> None:
         lambda: {**arguments, "logits_processor": [digits.processor(EOS), zeros.processor(EOS)]},
         drafted=lambda: {**arguments, "logits_processor": [digits, zeros]},
     )
+    assert 0 < comparison.spec.stats.total.num_accepted_tokens
     assert all(set(text) <= {"0"} for text in texts(comparison))
 
 
@@ -338,7 +340,9 @@ def test_scores_under_a_guard_are_those_of_plain_decoding(batch: int) -> None:
     more = {"return_dict_in_generate": True, "output_scores": True, "max_new_tokens": 20, "eos_token_id": EOS}
     guard = guard_of("json")
     plain = writer().generate(**prompts, **more, logits_processor=[guard.processor(EOS)])
-    drafted = writer().generate(**prompts, **more, logits_processor=[guard], custom_generate=Speculator())
+    spec = Speculator(budget=FixedBudget(10))
+    drafted = writer().generate(**prompts, **more, logits_processor=[guard], custom_generate=spec)
+    assert 0 < spec.stats.total.num_accepted_tokens
     assert plain.sequences.tolist() == drafted.sequences.tolist()
     for expected, actual in zip(plain.scores, drafted.scores, strict=True):
         assert torch.equal(expected == -torch.inf, actual == -torch.inf)
@@ -351,6 +355,7 @@ def test_an_encoder_decoder_model_is_guarded(family: str, batch: int) -> None:
     vocabulary = Vocabulary([b"", b"", *(bytes([97 + index]) for index in range(10))], special=[0], eos_tokens=[EOS])
     guard = Guard.regex(r"[a-e]{5}([f-h][ij])*", vocabulary)
     comparison = guarded(tiny_seq2seq(family), sources(batch), guard, max_new_tokens=24)
+    assert 0 < comparison.spec.stats.total.num_accepted_tokens
     for row in comparison.speculative[:, 1:].tolist():
         end = row.index(EOS) if EOS in row else len(row)
         text = vocabulary.decode(row[:end]).decode()

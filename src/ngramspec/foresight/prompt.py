@@ -37,13 +37,13 @@ Form = Literal["number", "integer", "quoted", "capital"]
 class Prompt:
     """Values of one prompt, as JSON has them. Types are those of JSON.
 
-    text: the prompt's end. told: without schemas, in which names have no values. tail: the question at its end.
+    text: the prompt's end. tail: the question at its end, without schemas.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text[-_MOST_PROMPT:]
-        self.told = without_schemas(self.text)
-        self.tail = question(self.told)
+        self._told = without_schemas(self.text)  # in which names have types, and no values
+        self.tail = question(self._told)
         self._written: dict[Form, list[str]] = {}
         self._keyed: dict[tuple[str, frozenset[str]], Piece | None] = {}
 
@@ -59,8 +59,8 @@ class Prompt:
         if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
             return None
         pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
-        for match in reversed(list(re.finditer(pattern, self.told))):
-            value = _value_in(self.told[match.end() : match.end() + _MOST_VALUE], types, is_line=bool(match[1]))
+        for match in reversed(list(re.finditer(pattern, self._told))):
+            value = _value_in(self._told[match.end() : match.end() + _MOST_VALUE], types, is_line=bool(match[1]))
             if value is not None:
                 return Piece(value, Evidence.KEYED)
         return None
