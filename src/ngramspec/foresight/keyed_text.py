@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
+from ngramspec.foresight.kinds import JSON_SCHEMA, Kind, register
 from ngramspec.foresight.prompt import Prompt
 
 _TAIL = 120
@@ -50,12 +50,4 @@ class KeyedText:
         return False
 
 
-def _suits(grammar: Grammar) -> bool:
-    return grammar.language != JSON_SCHEMA
-
-
-def _begin(grammar: Grammar, prompt: Callable[[], str]) -> KeyedText:
-    return KeyedText(prompt)
-
-
-register(Kind("key=value", _suits, _begin))
+register(Kind("key=value", lambda grammar: grammar.language != JSON_SCHEMA, lambda _, prompt: KeyedText(prompt)))

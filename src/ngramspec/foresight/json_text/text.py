@@ -62,12 +62,8 @@ def _read(schema: str) -> Shapes:
 _of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)
 
 
-def _suits(grammar: Grammar) -> bool:
-    return grammar.language == JSON_SCHEMA
-
-
 def _begin(grammar: Grammar, prompt: Callable[[], str]) -> JsonText:
     return JsonText(grammar.text, prompt, _STYLES[grammar.whitespace])
 
 
-register(Kind("JSON", _suits, _begin, JsonEvidence))
+register(Kind("JSON", lambda grammar: grammar.language == JSON_SCHEMA, _begin, JsonEvidence))

@@ -1,7 +1,7 @@
 """SELECT statements, under a grammar that has them, where the prompt declares tables."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
@@ -37,8 +37,4 @@ def _suits(grammar: Grammar) -> bool:
     return grammar.language != JSON_SCHEMA and _SELECT.search(grammar.text.lower()) is not None
 
 
-def _begin(grammar: Grammar, prompt: Callable[[], str]) -> SqlText:
-    return SqlText(prompt)
-
-
-register(Kind("SQL", _suits, _begin, SqlEvidence))
+register(Kind("SQL", _suits, lambda _, prompt: SqlText(prompt), SqlEvidence))

@@ -160,12 +160,6 @@ def _is_letter(case: Case) -> bool:
     return has_class and any(unicodedata.category(letter) in UNALIKE for letter in case.text if letter != "_")
 
 
-def _is_newline(case: Case) -> bool:
-    """To xgrammar `.` takes newlines too."""
-    plain = case.text.replace("\n", "a")
-    return case.backend == "xgrammar" and plain != case.text and case.constraint.verdict(plain) is case.is_accepted
-
-
 def _is_ascii(case: Case) -> bool:
     r"""To xgrammar `\d` and `\w` are ASCII's."""
     has_class = re.search(r"\\[dws]", case.constraint.source, re.IGNORECASE) is not None
@@ -201,7 +195,6 @@ KNOWN = (
     Known("xgrammar: -0 is no integer", _is_minus_zero),
     Known("xgrammar: many digits after a point", _is_precise),
     Known(r"\d and \w of letters beyond the common ones", _is_letter, "regex"),
-    Known("xgrammar: . takes newlines", _is_newline, "regex"),
     Known(r"xgrammar: \d and \w are of ASCII", _is_ascii, "regex"),
 )
 
