@@ -28,7 +28,7 @@ class _NoCopy(Copy):
 
 
 class WithoutCopies(AdaptiveLookup):
-    """Nothing goes on behind a token that differed; matches alone."""
+    """Nothing goes on after a token that differed; matches alone."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
@@ -87,7 +87,7 @@ class LongestAlone(_Chained):
 
 
 class WithoutAgreement(Survival):
-    """Whether the place before the match goes on the same is not looked at.
+    """Whether the position before the match goes on the same is not looked at.
 
     It knows nothing at first, for the prior was learnt with agreement.
     """
@@ -100,7 +100,7 @@ class WithoutAgreement(Survival):
         super().__init__(knows_nothing=True)
 
     def weigh(self, key: int, recent: int, segment: int, ahead: int) -> tuple[float, Features]:
-        """As if no other place read like the match."""
+        """As if no other position read like the match."""
         return super().weigh(key & ~self._OF_MATCHES, recent, segment, ahead)
 
 
@@ -131,7 +131,7 @@ class Ablation:
 
 ABLATIONS = (
     Ablation(Rule("no history", "own text alone", lambda: AdaptiveLookup(max_tokens=1))),
-    Ablation(Rule("no copies", "none goes on behind a mismatch", WithoutCopies)),
+    Ablation(Rule("no copies", "none goes on after a mismatch", WithoutCopies)),
     Ablation(Rule("no likeness", "none starts at a similar prompt's answer", WithoutLikeness)),
     Ablation(Rule("no new lookups", "within a draft", LookingUpOnce)),
     Ablation(Rule("longest alone", "instead of the surest of all", LongestAlone)),

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.guarded import function_calls, instances, statements
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.drafting import AdaptiveLookup, prior
 from ngramspec.drafting.survival import Survival
 from ngramspec.replay import Trace, load_tokenizer, read_traces, replay
+from training.guarded import function_calls, instances, statements
 
 HOME = Path(prior.__file__).with_name(prior.FILE)
 NUM_SAMPLES = 60

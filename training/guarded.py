@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.function_calls import call_schema
-from benchmarks.traces import json_lines
 from ngramspec import Guard, GuardError
 from ngramspec.guards import Vocabulary
 from ngramspec.guards.source import Whitespace
 from ngramspec.replay import Trace
+from training.function_calls import call_schema
+from training.json_lines import json_lines
 
 CALLS = ("bfcl_calls", "nestful_calls")
 SQL = "_sql"
@@ -62,7 +62,7 @@ def statements(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guard
 
 
 def instances(paths: Sequence[Path], vocabulary: Vocabulary) -> dict[str, Guarded]:
-    """The first valid instance of each schema, without blanks, behind a prompt that shows the schema; by class."""
+    """The first valid instance of each schema, without blanks, after a prompt that shows the schema; by class."""
     found: dict[str, Guarded] = {}
     for path in paths:
         for row in json_lines(path):

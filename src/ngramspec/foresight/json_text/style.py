@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """The blanks behind a colon, behind a comma, and behind a bracket, as far as they are known.
+    """The blanks after a colon, after a comma, and after a bracket, as far as they are known.
 
     indent: of each level, where brackets are followed by a new line; else None.
     """
@@ -14,18 +14,18 @@ class Style(NamedTuple):
     open: str | None = None
     indent: str | None = None
 
-    def behind_colon(self) -> str:
+    def after_colon(self) -> str:
         """What comes between a colon and a value."""
         return " " if self.colon is None else self.colon
 
-    def behind_comma(self, depth: int) -> str:
+    def after_comma(self, depth: int) -> str:
         """What comes between a comma and what follows it, within `depth` brackets."""
         if self.indent is not None:
             return "\n" + self.indent * depth
-        return self.behind_colon() if self.comma is None else self.comma
+        return self.after_colon() if self.comma is None else self.comma
 
-    def behind_open(self, depth: int) -> str:
-        """What comes behind a bracket that opens the level `depth`."""
+    def after_open(self, depth: int) -> str:
+        """What comes after a bracket that opens the level `depth`."""
         return "\n" + self.indent * depth if self.indent is not None else self.open or ""
 
     def before_close(self, depth: int) -> str:

@@ -2,22 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.sql.evidence import SqlEvidence
 from ngramspec.foresight.sql.names import Names
 from ngramspec.foresight.sql.question import CALLED, Question
 from ngramspec.foresight.sql.statement import COMPARISONS, ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Tables
-
-IS_SQL = re.compile(r"(?is)\s*(?:(?:select|with)\b.*)?")
-"""Texts that are foreseen."""
 
 _NUMBERED = re.compile(r"[Tt]\d")
 _TIGHT = (",", ")", "")
 """No blank stands before these."""
 
 
-class Sql:
+class Statements:
     """Foresees SELECT statements over the tables of one prompt."""
 
     def __init__(self, tables: Tables) -> None:
@@ -25,7 +24,7 @@ class Sql:
         self._names = Names(tables, self._question)
 
     def foresee(self, text: str) -> Iterator[Piece]:
-        """What may come behind `text`, which begins where the statement does."""
+        """What may come after `text`, which begins where the statement does."""
         while True:
             found = self._next(Statement(text, self._tables))
             if found is None or not found.text:
@@ -34,31 +33,33 @@ class Sql:
             text += found.text
 
     def _next(self, at: Statement) -> Piece | None:
-        if at.is_behind_operand:
+        if at.is_after_operand:
             keywords = self._joint(at)
             if at.begun and (keywords == at.begun or not keywords.startswith(at.begun)):
-                return self._behind_begun(at) if at.query.clause in ("from", "join") else None  # it is an alias
-            return _spaced(at, keywords, Evidence.CLAUSE)
+                return self._after_begun(at) if at.query.clause in ("from", "join") else None  # it is an alias
+            return _spaced(at, keywords, SqlEvidence.CLAUSE)
         found = self._operand(at)
         if at.begun and (found is None or len(found.text) <= len(at.begun)):
             is_known = at.column(at.begun) or at.begun in at.query.labels or at.query.clause in ("from", "join")
-            return self._behind_begun(at) if is_known else None
+            return self._after_begun(at) if is_known else None
         return None if found is None else _spaced(at, found.text, found.evidence)
 
-    def _behind_begun(self, at: Statement) -> Piece:
+    def _after_begun(self, at: Statement) -> Piece:
         keywords = self._joint(Statement(f"{at.text} ", self._tables))
-        return Piece(keywords if keywords in _TIGHT else f" {keywords}", Evidence.CLAUSE)
+        return Piece(keywords if keywords in _TIGHT else f" {keywords}", SqlEvidence.CLAUSE)
 
     def _operand(self, at: Statement) -> Piece | None:
         """A name, a call, or a value."""
         clause, last = at.query.clause, at.last()
         if not last:
-            return _spelled(at, "SELECT", Evidence.CLAUSE)
+            return _spelled(at, "SELECT", SqlEvidence.CLAUSE)
         if last == "!":
-            return Piece("=", Evidence.CLAUSE)
+            return Piece("=", SqlEvidence.CLAUSE)
         if last == "as":
-            alias = at.undefined or f"T{len(at.query.sources)}"
-            return None if clause == "select" else _spelled(at, alias, Evidence.CLAUSE)
+            num_relations = len(at.query.relations)
+            alias = at.undefined or (f"T{num_relations}" if num_relations else "")
+            is_known = clause != "select" and alias
+            return _spelled(at, alias, SqlEvidence.CLAUSE) if is_known else None
         if clause in ("from", "join"):
             return self._names.table(at)
         if clause == "on":
@@ -70,17 +71,17 @@ class Sql:
     def _call(self, at: Statement) -> Piece | None:
         """A call that the question asks for."""
         if self._question.is_distinct and at.last() in ("select", "(") and at.query.clause == "select":
-            return _spelled(at, "DISTINCT", Evidence.CALL)
+            return _spelled(at, "DISTINCT", SqlEvidence.CALL)
         if at.is_in_call:
-            return Piece("*", Evidence.CLAUSE) if at.last(2) == "count" and not at.begun else None
+            return Piece("*", SqlEvidence.CLAUSE) if at.last(2) == "count" and not at.begun else None
         if at.begun.lower() in CALLED:
-            return Piece(_opened(at.begun), Evidence.CALL)
+            return Piece(_opened(at.begun), SqlEvidence.CALL)
         if at.query.clause == "select":
             name = self._not_called(at)
             return None if name is None else _called(at, name)
         if at.query.clause == "order" and "group" in at.query.columns and not at.begun:
             labels = at.query.labels
-            return Piece(labels[-1], Evidence.COLUMN) if labels else _called(at, "COUNT")
+            return Piece(labels[-1], SqlEvidence.COLUMN) if labels else _called(at, "COUNT")
         return None
 
     def _not_called(self, at: Statement) -> str | None:
@@ -93,20 +94,20 @@ class Sql:
         is_text = at.begun[:1] == quote if at.begun else is_alike or (column is not None and column.is_text)
         begun = at.begun[1:] if is_text else at.begun
         anything = "%" if begun[:1] == "%" or (is_alike and not begun) else ""
-        value = self._question.values.plain(at.last(2), begun.removeprefix(anything), is_text=is_text)
+        value = self._question.prompt.plain(at.last(2), begun.removeprefix(anything), is_text=is_text)
         if value is None:
             return None
         return Piece(f"{quote}{anything}{value.text}{anything}{quote}" if is_text else value.text, value.evidence)
 
     def _joint(self, at: Statement) -> str:
-        """The keywords or the sign behind an operand; "" where nobody can say."""
+        """The keywords or the sign after an operand; "" where nobody can say."""
         match at.query.clause:
             case _ if at.is_in_call:
                 keywords = ")"
             case "select":
-                keywords = self._behind_selected(at)
+                keywords = self._after_selected(at)
             case "from" | "join":
-                keywords = self._behind_source(at)
+                keywords = self._after_relation(at)
             case "on" if at.num_since("on") <= ONE_SIDE:
                 keywords = "="
             case "where" if at.last() == ")":
@@ -114,26 +115,26 @@ class Sql:
             case "where" | "having" if at.last(2) not in COMPARISONS:
                 keywords = self._comparison()
             case "order":
-                keywords = self._behind_order(at)
+                keywords = self._after_order(at)
             case _:
                 keywords = self._next_clause(at)
         return keywords.lower() if at.is_lower else keywords
 
-    def _behind_selected(self, at: Statement) -> str:
+    def _after_selected(self, at: Statement) -> str:
         if at.last() == ")" and at.query.labels:
             return "AS"
         return "," if self._not_called(at) or self._names.selects_more(at) else "FROM"
 
-    def _behind_source(self, at: Statement) -> str:
-        source = at.query.sources[-1] if at.query.sources else None
-        if source is not None and source.alias is None:
-            if any(_NUMBERED.fullmatch(name) for name in (at.undefined, at.query.sources[0].alias) if name):
+    def _after_relation(self, at: Statement) -> str:
+        relation = at.query.relations[-1] if at.query.relations else None
+        if relation is not None and relation.alias is None:
+            if any(_NUMBERED.fullmatch(name) for name in (at.undefined, at.query.relations[0].alias) if name):
                 return "AS"
             if at.undefined is not None:
                 return at.undefined
         if at.query.clause == "join":
             return "ON"
-        is_named = source is not None and source.alias is not None
+        is_named = relation is not None and relation.alias is not None
         return "JOIN" if is_named or at.undefined else self._next_clause(at)
 
     def _comparison(self) -> str:
@@ -151,21 +152,21 @@ class Sql:
             return "GROUP BY"
         return "ORDER BY" if asked.is_sorted and "order" not in said else ""
 
-    def _behind_order(self, at: Statement) -> str:
+    def _after_order(self, at: Statement) -> str:
         asked = self._question
         if asked.is_descending and at.last() not in ("asc", "desc"):
             return "DESC"
         return f"LIMIT {asked.limit}" if asked.is_cut else ""
 
 
-def _spaced(at: Statement, text: str, evidence: Evidence) -> Piece:
+def _spaced(at: Statement, text: str, evidence: IntEnum) -> Piece:
     """What is left of `text`, with the blank before it."""
     is_tight = at.has_blank or at.begun or text in _TIGHT or at.last() in ("(", ".", "!", "")
     return Piece(("" if is_tight else " ") + text[len(at.begun) :], evidence)
 
 
 def _called(at: Statement, name: str) -> Piece | None:
-    return _spelled(at, _opened(name.lower() if at.has_lower_calls else name), Evidence.CALL)
+    return _spelled(at, _opened(name.lower() if at.has_lower_calls else name), SqlEvidence.CALL)
 
 
 def _opened(name: str) -> str:
@@ -173,6 +174,6 @@ def _opened(name: str) -> str:
     return name + ("(*)" if name.lower() == "count" else "(")
 
 
-def _spelled(at: Statement, text: str, evidence: Evidence) -> Piece | None:
+def _spelled(at: Statement, text: str, evidence: IntEnum) -> Piece | None:
     written = text.lower() if at.is_lower else text
     return Piece(written, evidence) if written.startswith(at.begun) else None

@@ -1,9 +1,8 @@
-"""What a JSON schema says of a place in a text: which names may come next, which values, of what type.
+"""What a JSON schema says of a position in a text: which names may come next, which values, of what type.
 
 This is for foresight alone: what it says is tried and checked by others, so what it does not understand it leaves out.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -12,13 +11,13 @@ Shape = Mapping[str, Any]
 """A schema without references or alternatives at its top."""
 
 _MOST = 64
-"""Alternatives at a place beyond these are left out."""
+"""Alternatives at a position beyond these are left out."""
 
 
 class Shapes:
-    """A schema, and questions about the places in a text that it describes.
+    """A schema, and questions about the positions in a text that it describes.
 
-    A place is described by several shapes, each of which it might have: the alternatives of `anyOf` and `oneOf`.
+    A position has several shapes where it might have one of several: the alternatives of `anyOf` and `oneOf`.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -84,30 +83,30 @@ class Shapes:
             values += self.of(found)
         return tuple(objects), _distinct(values)
 
-    def item(self, shapes: Sequence[Shape], place: int) -> tuple[Shape, ...]:
+    def item(self, shapes: Sequence[Shape], index: int) -> tuple[Shape, ...]:
         """The shapes of an item of the arrays `shapes`."""
         values: list[Shape] = []
         for shape in shapes:
             first = shape.get("prefixItems") or ()
-            values += self.of(first[place] if place < len(first) else shape.get("items", True))
+            values += self.of(first[index] if index < len(first) else shape.get("items", True))
         return _distinct(values)
 
 
 def objects(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     """Those that an object may have."""
-    return tuple(shape for shape in shapes if "object" in types(shape))
+    return tuple(shape for shape in shapes if "object" in types_of(shape))
 
 
 def arrays(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     """Those that an array may have."""
-    return tuple(shape for shape in shapes if "array" in types(shape))
+    return tuple(shape for shape in shapes if "array" in types_of(shape))
 
 
 ANY = ("object", "array", "string", "number", "boolean", "null")
 """The types of JSON."""
 
 
-def types(shape: Shape) -> tuple[str, ...]:
+def types_of(shape: Shape) -> tuple[str, ...]:
     """The types of JSON that a value of `shape` may have."""
     named = shape.get("type")
     if named is not None:
@@ -135,7 +134,7 @@ def fixed(shapes: Sequence[Shape]) -> list[Any]:
             found.append(shape["const"])
         elif "enum" in shape:
             found += shape["enum"]
-        elif types(shape) == ("null",):
+        elif types_of(shape) == ("null",):
             found.append(None)
         else:
             return []
@@ -160,8 +159,3 @@ def _merged(first: Shape, second: Shape) -> dict[str, Any]:
     if "required" in first and "required" in second:
         made["required"] = [*first["required"], *second["required"]]
     return made
-
-
-def written(value: Any) -> str:
-    """A value as JSON has it, on one line."""
-    return json.dumps(value, ensure_ascii=False)

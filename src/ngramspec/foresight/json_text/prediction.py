@@ -1,26 +1,29 @@
 """What a JSON text will probably say next: punctuation and names by the schema, values by the prompt."""
 
 from collections.abc import Iterator
+from enum import IntEnum
 from math import inf
 
-from ngramspec.foresight.cursor import At, Cursor, Frame, read
 from ngramspec.foresight.evidence import Evidence, Piece
-from ngramspec.foresight.shapes import ANY, Shape, Shapes, names, types, written
-from ngramspec.foresight.values import Values
+from ngramspec.foresight.json_text.cursor import At, Cursor, Scope, read
+from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, names, types_of
+from ngramspec.foresight.json_text.values import Values
+from ngramspec.foresight.prompt import written
 
 _WORDS = ("true", "false", "null")
-_OF_A_LIST = (Evidence.LISTED, Evidence.DEFAULT)
-_DOUBTFUL = frozenset([Evidence.CLOSING, Evidence.BOUNDARY, Evidence.BLANK, Evidence.UNKNOWN])
-_BEHIND_DOUBT = 24
-"""Characters that are foreseen behind what is doubtful."""
+_OF_A_LIST = (JsonEvidence.LISTED, JsonEvidence.DEFAULT)
+_DOUBTFUL = frozenset([JsonEvidence.CLOSING, JsonEvidence.BOUNDARY, JsonEvidence.BLANK, JsonEvidence.UNKNOWN])
+_AFTER_DOUBT = 24
+"""Characters that are foreseen after what is doubtful."""
 
 _OPENING = {"object": "{", "array": "[", "string": '"'}
 
 
 def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
-    """What may come behind `cursor`; nothing where nobody can say.
+    """What may come at `cursor`; nothing where nobody can say.
 
-    Behind a guess that is seldom right only a little is foreseen: it would be made in vain.
+    After a guess that is seldom right only a little is foreseen: it would be made in vain.
     """
     left: float = inf
     while left > 0:
@@ -31,7 +34,7 @@ def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
         for piece in found:
             cursor = read(cursor, piece.text, shapes)
             left -= len(piece.text)
-            left = min(left, _BEHIND_DOUBT) if piece.evidence in _DOUBTFUL else left
+            left = min(left, _AFTER_DOUBT) if piece.evidence in _DOUBTFUL else left
 
 
 def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
@@ -49,7 +52,7 @@ def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
         case At.SCALAR:
             return _rest_of_scalar(cursor, values)
         case At.AFTER:
-            return _behind_value(cursor)
+            return _after_value(cursor)
     return []
 
 
@@ -59,22 +62,22 @@ def _left(expected: str, gap: str) -> str:
 
 
 def _gap_before_value(cursor: Cursor) -> str:
-    frame, style = cursor.frame, cursor.style
-    if frame is None:
+    scope, style = cursor.scope, cursor.style
+    if scope is None:
         return ""
-    expected = style.behind_colon() if frame.is_object else style.behind_comma(frame.depth)
+    expected = style.after_colon() if scope.is_object else style.after_comma(scope.depth)
     return _left(expected, cursor.gap)
 
 
 def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) -> list[Piece]:
-    kinds = {kind for shape in shapes for kind in types(shape)}
+    types = {each for shape in shapes for each in types_of(shape)}
     guess = values.guess(cursor, shapes)
     if guess is not None:
-        return _guessed(guess, gap, is_text=kinds == {"string"} or guess.evidence in _OF_A_LIST)
+        return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)
     opening = _OPENING.get(_first_type(shapes), "")
-    if len(kinds) == 1:
+    if len(types) == 1:
         return [Piece(gap + opening, Evidence.SURE)]
-    return [Piece(gap, Evidence.SURE), Piece(opening, Evidence.TYPE)]
+    return [Piece(gap, Evidence.SURE), Piece(opening, JsonEvidence.TYPE)]
 
 
 def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
@@ -83,7 +86,7 @@ def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
         return [Piece(gap + guess.text, guess.evidence)]
     if not guess.text.startswith('"'):
         return [Piece(gap, Evidence.SURE), guess]
-    begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', Evidence.TYPE)]
+    begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', JsonEvidence.TYPE)]
     if not guess.text.endswith('"'):  # more follows, which nobody knows
         return [*begin, Piece(guess.text[1:], guess.evidence)]
     return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
@@ -91,40 +94,40 @@ def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
 
 def _first_type(shapes: tuple[Shape, ...]) -> str:
     """The one that a value most probably has: a text where the schema says nothing, and null last."""
-    found = [kind for shape in shapes for kind in (("string",) if types(shape) == ANY else types(shape))]
-    return next((kind for kind in found if kind != "null"), "null")
+    found = [each for shape in shapes for each in (("string",) if types_of(shape) == ANY else types_of(shape))]
+    return next((each for each in found if each != "null"), "null")
 
 
 def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    """Behind an opening bracket, or a comma of an object."""
-    frame, style = cursor.frame, cursor.style
-    assert frame is not None
+    """After an opening bracket, or a comma of an object."""
+    scope, style = cursor.scope, cursor.style
+    assert scope is not None
     if cursor.at is At.COMMA:
-        gap = _left(style.behind_comma(frame.depth), cursor.gap)
-        name, evidence = next_name(frame, must=True)
+        gap = _left(style.after_comma(scope.depth), cursor.gap)
+        name, evidence = next_name(scope, must=True)
         return [] if name is None else [Piece(f'{gap}"', Evidence.SURE), Piece(f"{written(name)[1:]}:", evidence)]
-    if frame.is_object:
-        name, evidence = next_name(frame)
+    if scope.is_object:
+        name, evidence = next_name(scope)
         if name is None:
             return [Piece("}", evidence)]
-        return [Piece(f"{_left(style.behind_open(frame.depth), cursor.gap)}{written(name)}:", evidence)]
-    gap = _left(style.behind_open(frame.depth), cursor.gap)
-    return _value(cursor, gap, shapes.item(frame.shapes, 0), values)
+        return [Piece(f"{_left(style.after_open(scope.depth), cursor.gap)}{written(name)}:", evidence)]
+    gap = _left(style.after_open(scope.depth), cursor.gap)
+    return _value(cursor, gap, shapes.item(scope.shapes, 0), values)
 
 
 def _rest_of_name(cursor: Cursor) -> list[Piece]:
-    frame, begun = cursor.frame, cursor.content
-    assert frame is not None
-    if not frame.shapes:
+    scope, begun = cursor.scope, cursor.content
+    assert scope is not None
+    if not scope.shapes:
         return []
-    likeliest, evidence = next_name(frame, must=True)
+    likeliest, evidence = next_name(scope, must=True)
     fitting = [
-        name for name in names(frame.shapes[0]) if name not in frame.names and written(name)[1:].startswith(begun)
+        name for name in names(scope.shapes[0]) if name not in scope.names and written(name)[1:].startswith(begun)
     ]
     if not fitting:
         return []
     if begun:
-        evidence = Evidence.SURE if len(fitting) == 1 else Evidence.ORDER
+        evidence = Evidence.SURE if len(fitting) == 1 else JsonEvidence.ORDER
     name = likeliest if likeliest in fitting else fitting[0]
     return [Piece(written(name)[1 + len(begun) :] + ":", evidence)]
 
@@ -149,37 +152,37 @@ def _rest_of_scalar(cursor: Cursor, values: Values) -> list[Piece]:
             return [Piece(word[len(cursor.content) :], Evidence.SURE)]
     if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
         return []
-    return _behind_value(cursor, values.end_of(cursor.content))
+    return _after_value(cursor, values.end_of(cursor.content))
 
 
-def _behind_value(cursor: Cursor, end: Evidence = Evidence.SURE) -> list[Piece]:
-    frame, style = cursor.frame, cursor.style
-    if frame is None:
+def _after_value(cursor: Cursor, end: IntEnum = Evidence.SURE) -> list[Piece]:
+    scope, style = cursor.scope, cursor.style
+    if scope is None:
         return []
-    if not frame.is_object and frame.place + 1 < max((shape.get("minItems", 0) for shape in frame.shapes), default=0):
-        return [Piece(",", end)]
-    if not frame.is_object:
-        evidence = Evidence.LAST
-        return [Piece(_left(style.before_close(frame.depth), cursor.gap) + "]", max(end, evidence))]
-    name, evidence = next_name(frame)
+    if not scope.is_object:
+        fewest = max((shape.get("minItems", 0) for shape in scope.shapes), default=0)
+        if scope.num_before + 1 < fewest:
+            return [Piece(",", end)]
+        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, JsonEvidence.LAST))]
+    name, evidence = next_name(scope)
     if name is None:
-        return [Piece(_left(style.before_close(frame.depth), cursor.gap) + "}", max(end, evidence))]
-    return [Piece(f",{style.behind_comma(frame.depth)}{written(name)}:", max(end, evidence))]
+        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "}", max(end, evidence))]
+    return [Piece(f",{style.after_comma(scope.depth)}{written(name)}:", max(end, evidence))]
 
 
-def next_name(frame: Frame, *, must: bool = False) -> tuple[str | None, Evidence]:
+def next_name(scope: Scope, *, must: bool = False) -> tuple[str | None, IntEnum]:
     """The name that comes next in an object, None where it ends; must: it does not end."""
-    if not frame.shapes:
-        return None, Evidence.CLOSING
-    shape = frame.shapes[0]
+    if not scope.shapes:
+        return None, JsonEvidence.CLOSING
+    shape = scope.shapes[0]
     declared = names(shape)
-    last = declared.index(frame.names[-1]) + 1 if frame.names and frame.names[-1] in declared else 0
-    said = set(frame.names)
+    last = declared.index(scope.names[-1]) + 1 if scope.names and scope.names[-1] in declared else 0
+    said = set(scope.names)
     left = [name for name in declared[last:] if name not in said]
     required = set(shape.get("required", ()))
     needed = next((name for name in left if name in required), None)
     if needed is not None:
-        return needed, Evidence.SURE if needed == left[0] else Evidence.ORDER
+        return needed, Evidence.SURE if needed == left[0] else JsonEvidence.ORDER
     if left and (must or not required):
-        return left[0], Evidence.OPTION
-    return None, Evidence.CLOSING if left or shape.get("additionalProperties", True) is not False else Evidence.SURE
+        return left[0], JsonEvidence.OPTION
+    return None, JsonEvidence.CLOSING if left or shape.get("additionalProperties", True) is not False else Evidence.SURE

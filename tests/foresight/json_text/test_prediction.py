@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.foresight.cursor import At, read, start
 from ngramspec.foresight.evidence import Evidence
-from ngramspec.foresight.prediction import foresee
-from ngramspec.foresight.shapes import ANY, Shapes
-from ngramspec.foresight.style import COMPACT, Style
-from ngramspec.foresight.values import Values
+from ngramspec.foresight.json_text.cursor import At, read, start
+from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.prediction import foresee
+from ngramspec.foresight.json_text.shapes import ANY, Shapes
+from ngramspec.foresight.json_text.style import COMPACT, Style
+from ngramspec.foresight.json_text.values import Values
 from ngramspec.testing import Constraint
 from ngramspec.testing.strategies import json_schemas
-from tests.foresight.test_cursor import SPACED
+from tests.foresight.json_text.test_cursor import SPACED
 
 INVOICE = {
     "type": "object",
@@ -121,7 +122,7 @@ def test_of_several_types_a_value_begins_as_the_first_that_is_not_null(kinds: li
     shapes = Shapes({"type": "object", "properties": {"value": {"type": kinds}}})
     cursor = read(start(shapes, Style()), '{"value": ', shapes)
     first = next(iter(foresee(cursor, shapes, Values(""))), None)
-    assert (None if not expected else (expected, Evidence.TYPE)) == first
+    assert (None if not expected else (expected, JsonEvidence.TYPE)) == first
 
 
 def test_a_value_of_which_only_the_beginning_is_known_is_not_closed() -> None:

@@ -1,12 +1,13 @@
 """SQL over tables that the prompt declares: which names and keywords are foreseen, and that any text is read."""
 
+import re
 from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.foresight import KeyedText
+from ngramspec.foresight import SqlText
 from ngramspec.foresight.sql.statement import Statement
 from ngramspec.foresight.sql.tables import Column, Mention, Table, Tables
 
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS public.concert (concert_id int, singer_id int, "stadi
 
 
 def foreseen(question: str, text: str = "") -> str:
-    kind = KeyedText(lambda: f"{TABLES}\n-- {question}\n")
+    kind = SqlText(lambda: f"{TABLES}\n-- {question}\n")
     return "".join(piece.text for piece in islice(kind.foresee(kind.read(kind.start(), text)), 40))
 
 
@@ -53,7 +54,7 @@ def test_a_statement_goes_on_as_the_question_asks(question: str, text: str, expe
 
 
 def test_without_tables_no_statement_is_foreseen() -> None:
-    kind = KeyedText(lambda: "Which orders has ACME?")
+    kind = SqlText(lambda: "Which orders has ACME?")
     assert [] == list(kind.foresee(""))
     assert [] == list(kind.foresee("SELECT "))
 
@@ -64,16 +65,70 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@given(st.lists(PIECES), st.text("maxing TheNot'5\n", max_size=40))
-def test_any_statement_is_read(pieces: list[str], question: str) -> None:
+ASKED = st.lists(
+    st.sampled_from(
+        ["how many", "older than 5", "each", "not", "average", "most", "'an'", "start with", "singers", "\n"]
+    )
+).map(" ".join)
+
+SAID = {"singer", "singer_id", "name", "country", "age", "concert", "concert_id", "stadium", "year"}
+SAID |= {"select", "distinct", "from", "as", "join", "on", "where", "not", "in", "like", "group", "order", "by", "desc"}
+SAID |= {"limit", "count", "avg", "max", "min", "sum", "1"} | {f"t{number}" for number in range(1, 30)}
+"""All words that may be foreseen, beside those of the statement and of its question."""
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
+@given(st.lists(PIECES), ASKED)
+def test_any_statement_goes_on_with_names_of_the_prompt_words_of_sql_and_values_of_the_question(
+    pieces: list[str], question: str
+) -> None:
+    assert foreseen(question, "SELECT name")
     text = "SELECT " + " ".join(pieces)
-    assert all(foreseen(question, text[:length]) is not None for length in range(0, len(text), 3))
+    for length in range(0, len(text), 3):
+        whole = text[:length] + foreseen(question, text[:length])
+        assert words_of(whole) - words_of(text[:length]) <= SAID | words_of(question)
 
 
-@given(st.text("create table(),;\n x_.\"'", max_size=200))
-def test_any_prompt_is_read(prompt: str) -> None:
-    tables = Tables("create table a (b int)\n" + prompt)
-    assert all(table.columns for table in tables.all)
+DECLARED = st.sampled_from(
+    [
+        "create table ",
+        "# ",
+        "a",
+        "b",
+        "x_y",
+        "key",
+        "(",
+        ")",
+        "()",
+        ",",
+        ", ",
+        ";",
+        "\n",
+        " int",
+        ".",
+        '"',
+        "'",
+        "--",
+        "é",
+    ]
+)
+
+
+@given(st.lists(DECLARED, max_size=40).map("".join))
+def test_any_prompt_keeps_its_first_table_and_has_every_name_that_is_found_in_it(after: str) -> None:
+    prompt = f"create table a (b int);\n{after}"
+    tables = Tables(prompt)
+    assert "a" == tables.all[0].name.lower()
+    for table in tables.all:
+        assert table is tables.named(table.name.upper())
+        assert table.columns
+        assert {table.name, *(column.name for column in table.columns)} <= set(re.findall(r"\w+", prompt))
+    assert tables.question.startswith(";\n")
+    rest = iter(prompt)
+    assert all(character in rest for character in tables.question)  # what is left of the prompt, in its order
 
 
 NAME = st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda name: name not in ("key", "check", "index", "table"))
@@ -108,7 +163,7 @@ def test_a_name_is_mentioned_by_its_words_and_the_rarest_counts_most() -> None:
 def test_a_statement_knows_what_stands_for_which_table() -> None:
     text = "SELECT a.name, COUNT(*) AS n FROM singer AS a JOIN concert b ON a.singer_id = b.singer_id WHERE b.yea"
     at = Statement(text, Tables(TABLES))
-    assert ["a", "b"] == [source.prefix for source in at.query.sources]
+    assert ["a", "b"] == [relation.prefix for relation in at.query.relations]
     assert ("where", "yea", ".") == (at.query.clause, at.begun, at.last())
     assert {"COUNT"} == at.calls
     assert ["n"] == at.query.labels
@@ -116,5 +171,5 @@ def test_a_statement_knows_what_stands_for_which_table() -> None:
     assert at.undefined is None
     inner = Statement("SELECT name FROM singer WHERE singer_id IN (SELECT ", Tables(TABLES))
     assert inner.is_in_subquery
-    assert [] == inner.query.sources
+    assert [] == inner.query.relations
     assert ["singer"] == [table.name for table in inner.outer_tables]

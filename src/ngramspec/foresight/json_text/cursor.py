@@ -1,4 +1,4 @@
-"""Where in a JSON text a row is: what is open, what was said, and how it is spaced."""
+"""How far a JSON text was read: what is open, what was said, and how it is spaced."""
 
 import json
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from ngramspec.foresight.shapes import Shape, Shapes, allows, arrays, objects
-from ngramspec.foresight.style import PLAIN, Style
+from ngramspec.foresight.json_text.shapes import Shape, Shapes, allows, arrays, objects
+from ngramspec.foresight.json_text.style import PLAIN, Style
 
 
 class At(Enum):
@@ -36,19 +36,19 @@ class At(Enum):
 _MOST_SAID = 63
 
 
-class Frame(NamedTuple):
+class Scope(NamedTuple):
     """An object or array that is open.
 
-    shapes: those that it may have. names: of the members until now, the last one perhaps without its value. place: of
-    the item that is read or comes next.
+    shapes: those that it may have. names: of the members until now, the last one perhaps without its value.
+    num_before: items before the one that is read or comes next.
     """
 
-    parent: "Frame | None"
+    parent: "Scope | None"
     depth: int
     is_object: bool
     shapes: tuple[Shape, ...]
     names: tuple[str, ...] = ()
-    place: int = 0
+    num_before: int = 0
 
 
 class Said(NamedTuple):
@@ -60,13 +60,13 @@ class Said(NamedTuple):
 
 @dataclass(slots=True)
 class Cursor:
-    """A place in a JSON text. To read on makes another one.
+    """A position in a JSON text. To read on makes another one.
 
     shapes: of the value that is read or comes next. gap: blanks at the end of the text. content: what was read of a
     name, string or scalar, as it is written. said: the latest strings and scalars.
     """
 
-    frame: Frame | None
+    scope: Scope | None
     at: At
     shapes: tuple[Shape, ...]
     gap: str = ""
@@ -77,15 +77,15 @@ class Cursor:
     @property
     def depth(self) -> int:
         """How many brackets are open."""
-        return 0 if self.frame is None else self.frame.depth
+        return 0 if self.scope is None else self.scope.depth
 
     @property
     def name(self) -> str | None:
         """Of the member whose value is read or comes next, or whose array it is an item of."""
-        frame = self.frame
-        while frame is not None and not (frame.is_object and frame.names):
-            frame = frame.parent
-        return None if frame is None else frame.names[-1]
+        scope = self.scope
+        while scope is not None and not (scope.is_object and scope.names):
+            scope = scope.parent
+        return None if scope is None else scope.names[-1]
 
 
 def start(shapes: Shapes, style: Style) -> Cursor:
@@ -94,23 +94,23 @@ def start(shapes: Shapes, style: Style) -> Cursor:
 
 
 def read(cursor: Cursor, text: str, shapes: Shapes) -> Cursor:
-    """The place behind `text`."""
+    """The cursor after `text`."""
     cursor = Cursor(
-        cursor.frame, cursor.at, cursor.shapes, cursor.gap, cursor.content, cursor.style, cursor.said
+        cursor.scope, cursor.at, cursor.shapes, cursor.gap, cursor.content, cursor.style, cursor.said
     )  # the steps below change this one
-    place, end = 0, len(text)
-    while place < end:
+    position, end = 0, len(text)
+    while position < end:
         at = cursor.at
         if at is At.NAME or at is At.STRING:
-            quote = text.find('"', place)
-            if quote != place:
-                run = text[place:quote] if quote >= 0 else text[place:]
+            quote = text.find('"', position)
+            if quote != position:
+                run = text[position:quote] if quote >= 0 else text[position:]
                 cursor.content += run
-                place += len(run)
+                position += len(run)
                 if quote < 0:
                     break
-        _STEPS[at](cursor, text[place], shapes)
-        place += 1
+        _STEPS[at](cursor, text[position], shapes)
+        position += 1
     return cursor
 
 
@@ -125,7 +125,7 @@ def _value(cursor: Cursor, character: str, shapes: Shapes) -> None:
     elif character in "{[":
         is_object = character == "{"
         fitting = objects(cursor.shapes) if is_object else arrays(cursor.shapes)
-        cursor.frame = Frame(cursor.frame, cursor.depth + 1, is_object, fitting)
+        cursor.scope = Scope(cursor.scope, cursor.depth + 1, is_object, fitting)
         cursor.at = At.OPEN
     elif character in "-0123456789tfn":
         cursor.at, cursor.content = At.SCALAR, character
@@ -134,16 +134,16 @@ def _value(cursor: Cursor, character: str, shapes: Shapes) -> None:
 
 
 def _open(cursor: Cursor, character: str, shapes: Shapes) -> None:
-    frame = cursor.frame
-    assert frame is not None
+    scope = cursor.scope
+    assert scope is not None
     if character in _BLANKS:
         cursor.gap += character
-    elif character == ("}" if frame.is_object else "]"):
+    elif character == ("}" if scope.is_object else "]"):
         _close(cursor)
-    elif frame.is_object:
+    elif scope.is_object:
         _comma(cursor, character, shapes)
     else:
-        cursor.shapes = shapes.item(frame.shapes, 0)
+        cursor.shapes = shapes.item(scope.shapes, 0)
         _value(cursor, character, shapes)
 
 
@@ -161,11 +161,11 @@ def _name(cursor: Cursor, character: str, shapes: Shapes) -> None:
     if _is_escaped(cursor.content):  # `read` has gone on to the next quote
         cursor.content += character
         return
-    frame = cursor.frame
+    scope = cursor.scope
     name = _unescaped(cursor.content)
-    assert frame is not None
-    kept, values = shapes.member(frame.shapes, name)
-    cursor.frame = Frame(frame.parent, frame.depth, frame.is_object, kept, (*frame.names, name), frame.place)
+    assert scope is not None
+    kept, values = shapes.member(scope.shapes, name)
+    cursor.scope = Scope(scope.parent, scope.depth, scope.is_object, kept, (*scope.names, name), scope.num_before)
     cursor.at, cursor.shapes, cursor.content = At.COLON, values, ""
 
 
@@ -195,21 +195,21 @@ def _scalar(cursor: Cursor, character: str, shapes: Shapes) -> None:
 
 
 def _after(cursor: Cursor, character: str, shapes: Shapes) -> None:
-    frame = cursor.frame
+    scope = cursor.scope
     if character in _BLANKS:
         cursor.gap += character
-    elif frame is None:
+    elif scope is None:
         cursor.at = At.LOST
-    elif character == ("}" if frame.is_object else "]"):
+    elif character == ("}" if scope.is_object else "]"):
         _close(cursor)
     elif character != ",":
         cursor.at = At.LOST
-    elif frame.is_object:
+    elif scope.is_object:
         cursor.at, cursor.gap = At.COMMA, ""
     else:
-        place = frame.place + 1
-        cursor.frame = Frame(frame.parent, frame.depth, frame.is_object, frame.shapes, frame.names, place)
-        cursor.at, cursor.gap, cursor.shapes = At.VALUE, "", shapes.item(frame.shapes, place)
+        num_before = scope.num_before + 1
+        cursor.scope = Scope(scope.parent, scope.depth, scope.is_object, scope.shapes, scope.names, num_before)
+        cursor.at, cursor.gap, cursor.shapes = At.VALUE, "", shapes.item(scope.shapes, num_before)
 
 
 def _lost(cursor: Cursor, character: str, shapes: Shapes) -> None:
@@ -232,37 +232,37 @@ _BLANKS = " \t\n\r"
 
 def _end(cursor: Cursor, value: Any, shapes: Shapes) -> None:
     """A string or scalar is whole: of the object's shapes those are left that may have it."""
-    frame = cursor.frame
-    if frame is not None and frame.is_object and len(frame.shapes) > 1:
-        name = frame.names[-1]
+    scope = cursor.scope
+    if scope is not None and scope.is_object and len(scope.shapes) > 1:
+        name = scope.names[-1]
         fitting = tuple(
-            shape for shape in frame.shapes if any(allows(each, value) for each in shapes.member([shape], name)[1])
+            shape for shape in scope.shapes if any(allows(each, value) for each in shapes.member([shape], name)[1])
         )
-        cursor.frame = frame._replace(shapes=fitting or frame.shapes)
+        cursor.scope = scope._replace(shapes=fitting or scope.shapes)
     written = f'"{cursor.content}"' if cursor.at is At.STRING else cursor.content
     cursor.said = (*cursor.said[-_MOST_SAID:], Said(cursor.name, written))
     cursor.at, cursor.gap, cursor.content = At.AFTER, "", ""
 
 
 def _close(cursor: Cursor) -> None:
-    assert cursor.frame is not None
-    cursor.frame, cursor.at, cursor.gap, cursor.content = cursor.frame.parent, At.AFTER, "", ""
+    assert cursor.scope is not None
+    cursor.scope, cursor.at, cursor.gap, cursor.content = cursor.scope.parent, At.AFTER, "", ""
 
 
 def _learn_spacing(cursor: Cursor) -> None:
     """Something follows the blanks: what do they say of the style?"""
-    gap, frame, style = cursor.gap, cursor.frame, cursor.style
-    if frame is None:
+    gap, scope, style = cursor.gap, cursor.scope, cursor.style
+    if scope is None:
         return
     if cursor.at is At.OPEN:
         if "\n" in gap:
             width = len(gap) - gap.rindex("\n") - 1
-            indent = gap[-1:] * (width // frame.depth) if width else ""
+            indent = gap[-1:] * (width // scope.depth) if width else ""
             if indent != style.indent:
                 cursor.style = style._replace(indent=indent)
         elif style.open != gap or style.indent is not None:
             cursor.style = style._replace(open=gap, indent=None)
-    elif cursor.at is At.COMMA or (not frame.is_object and frame.place):
+    elif cursor.at is At.COMMA or (not scope.is_object and scope.num_before):
         if style.comma != gap and "\n" not in gap:
             cursor.style = style._replace(comma=gap)
     elif style.colon != gap:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ngramspec.foresight.shapes import Shape, written
+from ngramspec.foresight.json_text.shapes import Shape
+from ngramspec.foresight.prompt import written
 
 _MOST_DESCRIBED, _MOST_VALUES = 1000, 32
 """Of a description its first characters are read, and of a shape its first values kept."""
@@ -53,17 +54,17 @@ def description(shape: Shape) -> str:
     return text[:_MOST_DESCRIBED] if isinstance(text, str) else ""
 
 
-def spellings(value: Any, kinds: frozenset[str]) -> Iterator[str]:
-    """As JSON has it, a value of one of the types `kinds`; nothing where it is of none."""
+def spellings(value: Any, types: frozenset[str]) -> Iterator[str]:
+    """As JSON has it, a value of one of the types `types`; nothing where it is of none."""
     if isinstance(value, str):
-        if "string" in kinds:
+        if "string" in types:
             yield written(value)
-        elif _is_literal(value, kinds):
+        elif _is_literal(value, types):
             yield value.lower()
     elif isinstance(value, bool):
-        if "boolean" in kinds:
+        if "boolean" in types:
             yield written(value)
-    elif kinds & {"number", "integer"}:
+    elif types & {"number", "integer"}:
         yield written(value)
 
 
@@ -71,14 +72,14 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _is_literal(text: str, kinds: frozenset[str]) -> bool:
+def _is_literal(text: str, types: frozenset[str]) -> bool:
     try:
         value = json.loads(text.lower())
     except ValueError:
         return False
     if isinstance(value, bool):
-        return "boolean" in kinds
-    return isinstance(value, int | float) and bool(kinds & {"number", "integer"})
+        return "boolean" in types
+    return isinstance(value, int | float) and bool(types & {"number", "integer"})
 
 
 _MOST_REMEMBERED = 1000

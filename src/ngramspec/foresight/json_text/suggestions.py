@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ngramspec.foresight.described import description, spellings, suggested
-from ngramspec.foresight.shapes import Shape, types
+from ngramspec.foresight.json_text.described import description, spellings, suggested
+from ngramspec.foresight.json_text.shapes import Shape, types_of
 
 _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
 
@@ -47,22 +47,22 @@ class Suggestions:
         named: dict[str, None] = {}
         is_pair = is_date = is_time = False
         for shape in shapes:
-            kinds, about = frozenset(types(shape)), suggested(shape)
+            types, about = frozenset(types_of(shape)), suggested(shape)
             default = () if about.default is None else (about.default,)
-            given |= dict.fromkeys(text for value in (*default, *about.examples) for text in spellings(value, kinds))
-            named |= dict.fromkeys(text for value in about.named for text in spellings(value, kinds))
+            given |= dict.fromkeys(text for value in (*default, *about.examples) for text in spellings(value, types))
+            named |= dict.fromkeys(text for value in about.named for text in spellings(value, types))
             is_pair |= about.is_pair
             date, form = _DATE.search(description(shape)), shape.get("format")
             is_date |= date is not None or form in ("date", "date-time")
             is_time |= (date is not None and date[1] is not None) or form == "date-time"
         every = tuple(given | named)
-        places = {text: self._place(text.strip('"').lower()) for text in every}
-        asked = sorted((text for text in every if places[text] >= 0), key=lambda text: -places[text])
+        positions = {text: self._position(text.strip('"').lower()) for text in every}
+        asked = sorted((text for text in every if positions[text] >= 0), key=lambda text: -positions[text])
         return Suggestion(tuple(asked), next(iter(given), None), every, is_pair, is_date, is_time)
 
-    def _place(self, text: str) -> int:
+    def _position(self, text: str) -> int:
         """Where the question has `text` as words of its own, for the last time; -1 where it does not."""
         if len(text) < 2 or text not in self._question:
             return -1
-        places = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", self._question)
-        return max((place.start() for place in places), default=-1)
+        positions = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", self._question)
+        return max((found.start() for found in positions), default=-1)

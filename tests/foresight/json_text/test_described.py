@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ngramspec.foresight.described import Suggested, spellings, suggested
+from ngramspec.foresight.json_text.described import Suggested, spellings, suggested
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.foresight.cursor import At, read, start
-from ngramspec.foresight.shapes import Shapes
-from ngramspec.foresight.style import COMPACT, Style
+from ngramspec.foresight.json_text.cursor import At, read, start
+from ngramspec.foresight.json_text.shapes import Shapes
+from ngramspec.foresight.json_text.style import COMPACT, Style
 
 ANY = Shapes(True)
 VALUES = st.recursive(
@@ -44,7 +44,7 @@ def leaves(value: Any, name: str | None = None) -> Iterator[tuple[str | None, An
 def test_any_text_is_read_to_its_end_however_it_is_cut(value: Any, spaced: dict[str, Any], cuts: list[int]) -> None:
     text = json.dumps([value], **spaced)
     at_once = cursor = read(start(ANY, Style()), text, ANY)
-    assert (None, At.AFTER) == (at_once.frame, at_once.at)
+    assert (None, At.AFTER) == (at_once.scope, at_once.at)
     cursor = start(ANY, Style())
     for begin, end in pairwise(sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})):
         cursor = read(cursor, text[begin:end], ANY)
@@ -113,6 +113,6 @@ def test_of_several_shapes_those_are_left_that_may_have_the_values_that_came() -
     cursor = read(start(shapes, Style()), '{"kind": "', shapes)
     assert ["shirt", "book"] == [shape["const"] for shape in cursor.shapes]
     cursor = read(cursor, 'book", ', shapes)
-    assert cursor.frame is not None
-    assert [["kind", "pages"]] == [list(shape["properties"]) for shape in cursor.frame.shapes]
+    assert cursor.scope is not None
+    assert [["kind", "pages"]] == [list(shape["properties"]) for shape in cursor.scope.shapes]
     assert ({"type": "integer"},) == read(cursor, '"pages": ', shapes).shapes

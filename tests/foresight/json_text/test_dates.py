@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.foresight.dates import dates
+from ngramspec.foresight.json_text.dates import dates
 
 FORMS = ("%Y-%m-%d", "%Y.%m.%d", "%Y/%m/%d", "%B %d, %Y", "%b %d %Y", "%d %B %Y", "%dth of %B, %Y", "%b. %dth, %Y")
 
