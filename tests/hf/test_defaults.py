@@ -40,7 +40,7 @@ class TestDefaults:
     def test_the_clock_is_the_machines(self) -> None:
         defaults = Speculator.__init__.__kwdefaults__
         assert defaults is not None
-        assert time.perf_counter is defaults["clock"] is Speculator()._clock
+        assert time.perf_counter is defaults["clock"] is Speculator().clock
 
     @pytest.mark.parametrize("way", ["custom_generate", "spec.generate", "enable"])
     @pytest.mark.parametrize("case", demo_inputs(), ids=lambda case: case.name)
