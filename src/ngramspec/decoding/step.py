@@ -12,7 +12,7 @@ from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.row import Row, Together
 from ngramspec.decoding.undrafted import why_undrafted
-from ngramspec.drafting.types import NO_DRAFT, Draft
+from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
 
 Clock = Callable[[], float]
@@ -78,10 +78,8 @@ def plan(
     may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
     least = budget.min_survival(shape, costs) if any(may_draft) else 1.0
     start = clock()
-    drafts = [
-        row.propose(budget.max_draft_tokens, least) if may else Draft(NO_DRAFT)
-        for row, may in zip(rows, may_draft, strict=True)
-    ]
+    # A row that may not draft yet is asked all the same: sessions learn from what they would have said.
+    drafts = [row.propose(budget.max_draft_tokens * may, least) for row, may in zip(rows, may_draft, strict=True)]
     costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
     plans = []
