@@ -11,12 +11,12 @@ import numpy as np
 from benchmarks.rules import OTHER_LOOKUPS, OURS, Rule
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
 from ngramspec.drafting.adaptive_lookup import MAX_SEGMENTS, MAX_TOKENS
-from ngramspec.drafting.chain import Chain
-from ngramspec.drafting.copies import Copy
-from ngramspec.drafting.pointers import Pointer
+from ngramspec.drafting.core.chain import Chain
+from ngramspec.drafting.core.copies import Copy
+from ngramspec.drafting.core.pointers import Pointer
 from ngramspec.drafting.segments import Segment, Segments
-from ngramspec.drafting.suffix_index import Match, SuffixIndex
-from ngramspec.drafting.survival import SHIFTS, Features, Lesson, Survival
+from ngramspec.drafting.core.suffix_index import Match, SuffixIndex
+from ngramspec.drafting.core.survival import SHIFTS, Features, Lesson, Survival
 
 
 class _NoCopy(Copy):

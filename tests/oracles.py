@@ -7,20 +7,20 @@ import numpy as np
 from ngramspec.drafting import NO_DRAFT, Draft, Match, TokenArray
 
 
-def longest_match(text: list[int], max_match: int, max_candidates: int) -> Match:
+def longest_match(text: list[int], max_match: int, max_compared: int) -> Match:
     """`SuffixIndex.latest_longest_match`, by two loops over the text."""
-    return longest_match_of(text, text, max_match, max_candidates)
+    return longest_match_of(text, text, max_match, max_compared)
 
 
-def longest_match_of(tail: list[int], text: list[int], max_match: int, max_candidates: int) -> Match:
-    """`SuffixIndex.find`, by two loops: the places in `text`, each followed by a token, against the end of `tail`."""
-    best, num_places = Match(0, 0), 0
+def longest_match_of(tail: list[int], text: list[int], max_match: int, max_compared: int) -> Match:
+    """`SuffixIndex.find`, by two loops: the positions in `text`, each followed by a token, against the end of `tail`."""
+    best, num_occurrences = Match(0, 0), 0
     for start in range(len(text) - 1, 0, -1):
         length = 0
         while length < min(start, len(tail)) and text[start - 1 - length] == tail[-1 - length]:
             length += 1
-        num_places += length >= 4
-        if length >= 4 and num_places > max_candidates:
+        num_occurrences += length >= 4
+        if length >= 4 and num_occurrences > max_compared:
             continue
         if min(length, max_match) > best.length:
             best = Match(min(length, max_match), start)
@@ -28,13 +28,13 @@ def longest_match_of(tail: list[int], text: list[int], max_match: int, max_candi
 
 
 def agreement(text: list[int], start: int, length: int) -> int:
-    """The kind of a match (`Pointer.offer`): reads all places before `start` that share its last four, two or one."""
+    """The kind of a match (`Pointer.offer`): reads all positions before `start` that share its last four, two or one."""
     order = 4 if length > 3 else 2 if length > 1 else 1
     shared = text[start - order : start]
-    places = [place for place in range(start - 1, order - 1, -1) if text[place - order : place] == shared]
-    if not places:
+    earlier = [end for end in range(start - 1, order - 1, -1) if text[end - order : end] == shared]
+    if not earlier:
         return 0
-    same = [text[place] == text[start] for place in places]
+    same = [text[end] == text[start] for end in earlier]
     if not same[0]:
         return 1
     return 3 if same[1:2] == [True] else 2
@@ -64,14 +64,14 @@ class OracleLookupSession:
         self.text += tokens.tolist()
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Copy from behind the match, out of the copy itself where the text ends."""
-        match = longest_match(self.text, max_match=64, max_candidates=256)
+        """Copy from after the match, out of the copy itself where the text ends."""
+        match = longest_match(self.text, max_match=64, max_compared=256)
         if not match.length or max_tokens <= 0:
             return Draft(NO_DRAFT)
         copied = list(self.text)
         for position in range(match.start, match.start + max_tokens):
             copied.append(copied[position])
-        return Draft(np.array(copied[len(self.text) :], np.int32), match.length)
+        return Draft(np.array(copied[len(self.text) :], np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing."""

@@ -30,7 +30,7 @@ class Diary:
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         self.notes.append(("propose", max_tokens))
-        return Draft(ids(*self.draft), match_length=3)
+        return Draft(ids(*self.draft))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         self.notes.append(("observe", num_accepted))
@@ -56,7 +56,6 @@ def test_any_draft_leaves_room_for_the_targets_own_token(draft: list[int], max_t
     room = min(max_tokens, remaining - 1)
     assert [("propose", room)] == diary.notes
     assert draft[:room] == proposed.tokens.tolist()
-    assert 3 == proposed.match_length
 
 
 def test_the_drafter_hears_of_acceptance_before_it_sees_the_tokens() -> None:

@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.drafting import AdaptiveLookup, prior
-from ngramspec.drafting.survival import Survival
+from ngramspec.drafting.core.survival import Survival
 from ngramspec.replay import Trace, replay
 from tests.drafting.test_suffix_index import tokens_of
 
 
 def test_the_file_holds_a_weight_for_each_kind_of_match() -> None:
     nothing = Survival(knows_nothing=True)
-    assert len(nothing.shared_weights) == len(prior.learnt_weights()) == len(Survival().shared_weights)
-    assert {0.0} == set(nothing.shared_weights)
-    assert any(Survival().shared_weights)
+    assert len(nothing.weights) == len(prior.learnt_weights()) == len(Survival().weights)
+    assert {0.0} == set(nothing.weights)
+    assert any(Survival().weights)
 
 
 @given(st.lists(st.none() | st.integers(-900, 900).map(lambda number: number / 100), max_size=50))
@@ -38,7 +38,7 @@ def test_a_long_match_is_trusted_from_the_first_token_on_and_a_chance_one_is_not
 
 def test_lessons_go_on_from_there() -> None:
     drafter = AdaptiveLookup()
-    before = drafter.survival.shared_weights
+    before = drafter.survival.weights
     replay([Trace(tokens_of([1, 2, 3] * 9), tokens_of([1, 2, 4] * 9), None, False)], drafter)
-    assert before != drafter.survival.shared_weights
-    assert before == AdaptiveLookup().survival.shared_weights
+    assert before != drafter.survival.weights
+    assert before == AdaptiveLookup().survival.weights

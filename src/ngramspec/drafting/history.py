@@ -6,11 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec.drafting.sketch import Sketches
-from ngramspec.drafting.suffix_index import SuffixIndex
+from ngramspec.drafting.core import SEPARATOR, SuffixIndex
 from ngramspec.drafting.types import NO_DRAFT, TokenArray
-
-SEPARATOR = np.iinfo(np.int32).max
-"""Stands before each text. No vocabulary has this id, so it is never drafted, but that an answer begins is known."""
 
 
 class History:
