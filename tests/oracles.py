@@ -13,7 +13,7 @@ def longest_match(text: list[int], max_match: int, max_compared: int) -> Match:
 
 
 def longest_match_of(tail: list[int], text: list[int], max_match: int, max_compared: int) -> Match:
-    """`SuffixIndex.find`, by two loops: the positions in `text`, each followed by a token, against the end of `tail`."""
+    """`SuffixIndex.find`, by two loops: what each token of `text` follows, against the end of `tail`."""
     best, num_occurrences = Match(0, 0), 0
     for start in range(len(text) - 1, 0, -1):
         length = 0
@@ -28,7 +28,7 @@ def longest_match_of(tail: list[int], text: list[int], max_match: int, max_compa
 
 
 def agreement(text: list[int], start: int, length: int) -> int:
-    """The kind of a match (`Pointer.offer`): reads all positions before `start` that share its last four, two or one."""
+    """The kind of a match (`Pointer.offer`): of all earlier positions that share its last four tokens, two or one."""
     order = 4 if length > 3 else 2 if length > 1 else 1
     shared = text[start - order : start]
     earlier = [end for end in range(start - 1, order - 1, -1) if text[end - order : end] == shared]
@@ -51,6 +51,51 @@ def spelled_match(pieces: list[bytes], least: int, most: int) -> Match:
         if length >= max(least, best.length):
             best = Match(length, start)
     return best
+
+
+def named_features(states: Sequence[int], offered: Sequence[int]) -> tuple[object, ...]:
+    """`features` of a packed key, by name; and last the longest match that offers the token, in buckets from 1."""
+    alone = [(source, states[source], offered[source]) for source in range(5)]
+    pair = ("pair", states[0] // 4, states[1] // 4, offered[0], offered[1])
+    return (*alone, pair, max(states[source] // 4 if offered[source] else 0 for source in range(4)))
+
+
+class OracleSurvival:
+    """`Survival` that knows nothing, with a dictionary from the name of a feature to its weight and its rate."""
+
+    def __init__(self) -> None:
+        self.weights: dict[object, float] = {}
+        self.rates: dict[object, float] = {}
+
+    def features(
+        self,
+        states: Sequence[int],
+        offered: Sequence[int],
+        share_foreseen: float,
+        position: int,
+        foreseen: tuple[int, bool] | None,
+    ) -> list[object]:
+        """The names of all that speaks for a token."""
+        *found, longest = named_features(states, offered)
+        found.append(("recent", min(7, int(share_foreseen * 8)), longest))
+        found.append(("ahead", len(f"{min(position, 48):b}") if position else 0))
+        if foreseen is not None:
+            found.append(("foreseen", *foreseen, longest != 0))
+        return [name for name in found if name != (4, 0, 0)]  # that nothing is spelled alike says nothing
+
+    def probability(self, names: Sequence[object]) -> float:
+        """Of a token for which these speak."""
+        return float(1 / (1 + np.exp(1 - sum(self.weights.get(name, 0.0) for name in names))))
+
+    def learn(self, lessons: Sequence[tuple[int, int, float, Sequence[object]]], right: Sequence[int]) -> None:
+        """Move every weight that spoke by its rate times the error, and slow it down."""
+        for position, token, probability, names in lessons:
+            if position < len(right):
+                error = float(token == right[position]) - probability
+                for name in names if abs(error) >= 0.0003 else []:
+                    rate = self.rates.get(name, 0.3)
+                    self.weights[name] = self.weights.get(name, 0.0) + rate * error
+                    self.rates[name] = max(0.015, rate * 0.98)
 
 
 class OracleLookupSession:

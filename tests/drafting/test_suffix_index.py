@@ -102,7 +102,7 @@ def test_a_text_in_bulk_answers_like_the_same_text_token_by_token(seed: int, alp
 
 
 def recurring(num_occurrences: int) -> list[int]:
-    """A long match that lies `num_occurrences` occurrences of its last four tokens back; those since then share only these.
+    """A long match, `num_occurrences` of its last four tokens back; those since then share only these four.
 
     The tokens 0 0 0 0 after a 9 are the long match; after other tokens they are not.
     """

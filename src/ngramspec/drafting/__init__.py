@@ -1,11 +1,11 @@
 """What might come next: drafts looked up in the text itself."""
 
 from ngramspec.drafting.adaptive_lookup import AdaptiveLookup, AdaptiveLookupSession
+from ngramspec.drafting.core import Match, SuffixIndex
 from ngramspec.drafting.no_drafts import NoDrafts, NoDraftsSession
 from ngramspec.drafting.prompt_lookup import PromptLookup, PromptLookupSession
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.salting import salted
-from ngramspec.drafting.core import Match, SuffixIndex
 from ngramspec.drafting.types import (
     NO_DRAFT,
     NO_SURVIVAL,

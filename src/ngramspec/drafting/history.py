@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.sketch import Sketches
 from ngramspec.drafting.core import SEPARATOR, SuffixIndex
+from ngramspec.drafting.sketch import Sketches
 from ngramspec.drafting.types import NO_DRAFT, TokenArray
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec import forking
+from ngramspec.drafting.core import SuffixIndex
 from ngramspec.drafting.history import History
 from ngramspec.drafting.sketch import Sketches
-from ngramspec.drafting.core import SuffixIndex
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import HistoryError
 

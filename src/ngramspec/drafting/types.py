@@ -109,9 +109,7 @@ class BatchDrafter(Drafter, Protocol):
         """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session."""
 
 
-def propose_all(
-    sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0
-) -> list[Draft]:
+def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
     """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
 
     Those that were opened by a `BatchDrafter` are proposed for together, all others one after another: so rows of

@@ -54,7 +54,7 @@ class Chain:
         and of the other tokens that were offered at their positions.
     """
 
-    __slots__ = ("_own", "_past", "_pointers", "_spelled", "_survival", "from_grammar", "choices", "lessons", "survivals")
+    __slots__ = ("_own", "_past", "_pointers", "_spelled", "_survival", "choices", "lessons", "survivals")
 
     def __init__(self, own: Source, past: Source, survival: Survival, spelled: SpelledIndex | None = None) -> None:
         """Draft from these two texts; spelled: of the own text."""
@@ -70,12 +70,7 @@ class Chain:
         self.lessons: list[Lesson] = []
 
     def draft(
-        self,
-        answer: Sequence[int],
-        recent: int,
-        max_tokens: int,
-        min_survival: float,
-        steering: Steering = UNSTEERED,
+        self, answer: Sequence[int], recent: int, max_tokens: int, min_survival: float, steering: Steering = UNSTEERED
     ) -> None:
         """Draft after the row's text, within what `steering` allows, and with what it foresees as one more source.
 
@@ -91,10 +86,10 @@ class Chain:
                 if longest.length >= LONGEST or survival < _FAINT or len(pointers) == 1:
                     self._copy_on(longest, survival, recent, max_tokens, min_survival)
                     return
-            found = self._surest(pointers, recent, steering)
-            if found is None:
+            surest = self._surest(pointers, recent, steering)
+            if surest is None:
                 return
-            probability, token = found
+            probability, token, is_foreseen = surest
             choices.append(token)
             survival *= probability
             if len(survivals) == max_tokens or survival < min_survival:
@@ -105,13 +100,17 @@ class Chain:
                 if pointer.token == token:
                     pointer.advance()
                     kept.append(pointer)
-                elif (LOOK == 1 or LOOK == 2 and self.from_grammar or LOOK == 3 and not is_blind) and survival >= FAINT and pointer.token >= 0 and self._look_up(pointer, answer):
+                elif is_foreseen and survival >= _FAINT and pointer.token >= 0 and self._look_up(pointer, answer):
                     kept.append(pointer)
             pointers = kept
 
-    def _surest(self, pointers: Sequence[Pointer], recent: int, steering: Steering) -> tuple[float, int] | None:
-        """How probable the next token is, and the token: of those offered the surest that can be pushed."""
-        choices, offers, states = self.choices, {}, 0
+    def _surest(self, pointers: Sequence[Pointer], recent: int, steering: Steering) -> tuple[float, int, bool] | None:
+        """Of the tokens that are offered the surest that can be pushed; how probable it is, and whether it is foreseen.
+
+        Returns (probability, token, is foreseen), or None where no token can come.
+        """
+        choices, states = self.choices, 0
+        offers: dict[int, int] = {}
         for pointer in pointers:
             state = pointer.offer(choices)
             if state:
@@ -120,36 +119,34 @@ class Chain:
         foreseen = steering.foreseen()
         if foreseen is not None:
             offers.setdefault(foreseen[0], 0)
-        weighed = self._weighed(offers, states, recent, foreseen)
-        if len(weighed) > 1:
-            weighed.sort(key=_PROBABILITY, reverse=True)
-        for found in weighed:
-            if steering.push(found[1]):
-                self.from_grammar = foreseen is not None and found[1] == foreseen[0]
-                return found
+        for probability, token in self._weighed(offers, states, recent, foreseen):
+            if steering.push(token):
+                return probability, token, foreseen is not None and token == foreseen[0]
         if foreseen is not None:  # it was refused, and may have hidden what must come
             forced = steering.forced()
             if forced is not None and forced[0] not in offers and steering.push(forced[0]):
-                self.from_grammar = True
-                return self._weighed({forced[0]: 0}, states, recent, forced)[0]
+                [(probability, token)] = self._weighed({forced[0]: 0}, states, recent, forced)
+                return probability, token, True
         return None
 
     def _weighed(
         self, offers: dict[int, int], states: int, recent: int, foreseen: tuple[int, int] | None
     ) -> list[tuple[float, int]]:
-        """How probable each of the tokens in `offers` is at the next position, and the token; lessons for later.
+        """How probable each of the tokens in `offers` is at the next position, the surest first; lessons for later.
 
         offers: by token the bits of the sources that offer it. states: of all sources.
         """
         drafted, weigh, lessons = len(self.choices), self._survival.weigh, self.lessons
         ahead = AHEAD[drafted if drafted < FURTHEST else FURTHEST]
-        weighed, index = [], NOT_FORESEEN
+        weighed, evidence = [], NOT_FORESEEN
         for token, offered in offers.items():
             if foreseen is not None:
-                index = foreseen_index(foreseen[1], token == foreseen[0])
-            probability, features = weigh(states | offered, recent, ahead, index)
+                evidence = foreseen_index(foreseen[1], token == foreseen[0])
+            probability, features = weigh(states | offered, recent, ahead, evidence)
             lessons.append((drafted, token, probability, features))
             weighed.append((probability, token))
+        if len(weighed) > 1:
+            weighed.sort(key=_PROBABILITY, reverse=True)
         return weighed
 
     def _begin(self, answer: Sequence[int]) -> list[Pointer]:
@@ -214,11 +211,6 @@ class Chain:
             survivals.append(survival)
             drafted += 1
             pointer.advance()
-
-
-import os
-LOOK = int(os.environ.get("LOOK", "1"))
-FAINT = float(os.environ.get("FAINT", "0.1"))
 
 
 def _add(pointer: Pointer, match: Pointer | None, pointers: list[Pointer]) -> None:

@@ -44,7 +44,7 @@ def features(key: int) -> Features:
     states, offered = unpack(key)
     own, past = states[OWN], states[PAST]
     # Of what is spelled alike bytes agree, not tokens.
-    longest = max(state * offers for state, offers in zip(states[:SPELLED], offered[:SPELLED], strict=True)) >> KIND_BITS
+    longest = max(states[source] * offered[source] for source in range(SPELLED)) >> KIND_BITS
     alone = [
         _PER_SOURCE * source + (state << 1 | offers)
         for source, (state, offers) in enumerate(zip(states, offered, strict=True))

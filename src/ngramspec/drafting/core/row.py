@@ -19,8 +19,8 @@ _STEP = 0.1
 class Row:
     """Drafts for one row, and learns from what is committed.
 
-    index: over the row's references, prompt and answer. history: of its segment. answer: the tokens committed since the prompt, after a
-    SEPARATOR, so that a history in which answers begin with one knows how they begin.
+    index: over the row's references, prompt and answer. history: over what its segment keeps. answer: the tokens
+    committed since the prompt, after a SEPARATOR: so is each answer in the history, which thereby knows how they begin.
     """
 
     def __init__(

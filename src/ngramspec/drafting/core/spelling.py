@@ -1,8 +1,8 @@
 """Text that is the same but cut into other tokens: where was the end of this text spelled before?
 
 A prompt's ` foo` and an output's `"foo` share no token, but their last bytes. Compared is at the ends of tokens alone:
-what follows there is cut as the earlier text was, which needs no tokenizer. Occurrences are found as zlib's deflate finds
-them (Gailly and Adler 1995).
+what follows there is cut as the earlier text was, which needs no tokenizer. Occurrences are found as zlib's deflate
+finds them (Gailly and Adler 1995).
 """
 
 from array import array

@@ -1,7 +1,7 @@
 """Where did the end of this text occur before? Answered without a rescan, however long the text.
 
-Matches of one to four tokens are looked up exactly. The earlier occurrences of the last four tokens form a chain, latest
-first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
+Matches of one to four tokens are looked up exactly. The earlier occurrences of the last four tokens form a chain,
+latest first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
 """
 
 from collections.abc import Sequence
