@@ -109,9 +109,11 @@ def test_any_draft_is_allowed_token_by_token_and_says_how_sure_it_is(
     assert len(chain.choices) - length in (0, 1)
     if grammar is not None:
         assert chain.choices == grammar.pushed
-    offered = [{token: found for at, token, found, _ in chain.lessons if at == place} for place in range(length + 1)]
-    sure = [offered[place][token] for place, token in enumerate(chain.choices)]
-    assert chain.survivals == pytest.approx([prod(sure[: place + 1]) for place in range(length)])
+    offered = [
+        {token: found for at, token, found, _ in chain.lessons if at == position} for position in range(length + 1)
+    ]
+    sure = [offered[position][token] for position, token in enumerate(chain.choices)]
+    assert chain.survivals == pytest.approx([prod(sure[: position + 1]) for position in range(length)])
     refused = frozenset() if grammar is None else grammar.refused
     for token, found in zip(chain.choices, offered, strict=False):
         allowed = {each: probability for each, probability in found.items() if each not in refused}

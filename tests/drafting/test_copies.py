@@ -1,4 +1,4 @@
-"""A copy in progress goes on behind what differs, and is given up where too much does."""
+"""A copy in progress goes on after what differs, and is given up where too much does."""
 
 import numpy as np
 

@@ -23,6 +23,7 @@ from ngramspec.drafting.core.key import (
     NUM_BUCKETS,
     NUM_KINDS,
     NUM_SOURCES,
+    OWN,
     SHIFTS,
     SPELLED,
     STATE_BITS,
@@ -53,6 +54,7 @@ def test_any_key_is_unpacked_as_it_was_packed(offer: tuple[Sequence[int], Sequen
 
 
 def test_no_two_parts_of_a_key_share_a_bit_and_every_state_fits_its_bits() -> None:
+    assert (5, 29) == (SHIFTS[SPELLED], SHIFTS[OWN])
     masks = [1 << source for source in range(NUM_SOURCES)]
     masks += [(1 << STATE_BITS) - 1 << shift for shift in SHIFTS]
     assert sum(masks) == (1 << NUM_SOURCES * (1 + STATE_BITS)) - 1

@@ -121,4 +121,4 @@ def test_no_answer_and_no_sketch_beyond_the_limit_is_built_when_a_larger_history
     history = small._segments._kept["a"].history
     assert 0 < history.size <= 1000
     text = history.index.text
-    assert [SEPARATOR] == list({int(text[place - 1]) for place, _ in history.sketches._places.values()})
+    assert [SEPARATOR] == list({int(text[start - 1]) for start, _ in history.sketches._positions.values()})

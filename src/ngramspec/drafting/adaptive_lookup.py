@@ -28,10 +28,10 @@ class AdaptiveLookup:
     """Drafts token by token what the surest of several matches says.
 
     Looked up are the row's own text (references, prompt, output) and, where a segment is named, what earlier rows of
-    that segment answered; and copies in progress go on behind tokens that differed. A copy from history begins at the
-    answer to the most similar prompt. How sure each is, alone and beside the others, is learnt (`survival.py`).
+    that segment answered; and copies in progress go on after tokens that differed. A copy from history begins at the
+    answer to the most similar prompt. How sure each is, alone and beside the others, is learnt (`core/survival.py`).
 
-    The idea of a history is suffix decoding's (Oliaro et al. 2024), that of going on behind a mismatch lpaq's match
+    The idea of a history is suffix decoding's (Oliaro et al. 2024), that of going on after a mismatch lpaq's match
     model's (Mahoney 2007).
 
     A segment's history is bounded together with all others', never read by another one, and none is kept until a
@@ -87,7 +87,7 @@ class AdaptiveLookup:
     def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
 
-        references: token ids, each `int32[n]`. They take the place of earlier ones; the same ones again cost nothing,
+        references: token ids, each `int32[n]`. They replace earlier ones; the same ones again cost nothing,
         none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
         cache_salt: of the tenant whose rows these are; another one's do not copy from them.
 

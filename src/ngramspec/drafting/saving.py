@@ -61,8 +61,8 @@ def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, s
     read = list(_read(listed, arrays[1:]))
     if is_known:
         survival.take_over(checked_lessons(arrays[0]))
-    for name, num_reference_tokens, text, grams, places in read:
-        segments.restore(name, text, num_reference_tokens, grams, places)
+    for name, num_reference_tokens, text, grams, positions in read:
+        segments.restore(name, text, num_reference_tokens, grams, positions)
 
 
 def _without_weights_of_segments(arrays: Sequence[Array]) -> list[Array]:
@@ -79,15 +79,15 @@ def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str,
         if name in names:
             raise ValueError(f"each segment must have a name of its own, got {shortened(name)} twice")
         names.add(name)
-        text, grams, places = arrays[3 * number : 3 * number + 3]
+        text, grams, positions = arrays[3 * number : 3 * number + 3]
         num_reference_tokens = checked_int(segment["reference_tokens"], "the size of references", 0, text.size)
         _check_text(text, num_reference_tokens)
-        _check_sketches(grams, places, text, num_reference_tokens)
-        yield name, num_reference_tokens, text, grams, places
+        _check_sketches(grams, positions, text, num_reference_tokens)
+        yield name, num_reference_tokens, text, grams, positions
 
 
 def _check_text(text: Array, num_reference_tokens: int) -> None:
-    """References and answers are token ids, each text behind a separator."""
+    """References and answers are token ids, each text after a separator."""
     if text.dtype != np.int32 or text.ndim != 1 or (text < 0).any():
         raise ValueError(f"the text of a segment must be token ids, int32[n], got {text.dtype}{list(text.shape)}")
     for start in (0, num_reference_tokens):
@@ -95,16 +95,16 @@ def _check_text(text: Array, num_reference_tokens: int) -> None:
             raise ValueError(f"references and answers must begin with a separator, got token {text[start]} at {start}")
 
 
-def _check_sketches(grams: Array, places: Array, text: Array, num_reference_tokens: int) -> None:
+def _check_sketches(grams: Array, positions: Array, text: Array, num_reference_tokens: int) -> None:
     """Each n-gram leads to where an answer begins, and was had by so many prompts."""
-    if grams.dtype != np.uint64 or places.dtype != np.int32 or grams.ndim != 1 or places.shape != (grams.size, 2):
+    if grams.dtype != np.uint64 or positions.dtype != np.int32 or grams.ndim != 1 or positions.shape != (grams.size, 2):
         raise ValueError(
-            "sketches must be n-grams uint64[n] and places and counts int32[n, 2], got"
-            f" {grams.dtype}{list(grams.shape)} and {places.dtype}{list(places.shape)}"
+            "sketches must be n-grams uint64[n] and positions and counts int32[n, 2], got"
+            f" {grams.dtype}{list(grams.shape)} and {positions.dtype}{list(positions.shape)}"
         )
     if np.unique(grams).size != grams.size:
         raise ValueError("each n-gram of a sketch must be there once, got one twice")
-    starts, counts = places[:, 0], places[:, 1]
+    starts, counts = positions[:, 0], positions[:, 1]
     is_within = (starts > num_reference_tokens) & (starts < text.size)
     if not is_within.all() or (text[starts - 1] != SEPARATOR).any() or (counts < 1).any():
         raise ValueError("an n-gram of a sketch must lead to where an answer begins, and be of at least one prompt")

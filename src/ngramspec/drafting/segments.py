@@ -103,13 +103,13 @@ class Segments:
         text: TokenArray,
         num_reference_tokens: int,
         grams: npt.NDArray[np.uint64],
-        places: npt.NDArray[np.int32],
+        positions: npt.NDArray[np.int32],
     ) -> Segment:
-        """Take in what `snapshot` said of a segment, as far as there is room; grams, places: see `Sketches.arrays`."""
+        """Take in what `snapshot` said of a segment, as far as there is room; the sketch: see `Sketches.arrays`."""
         with self._lock:
             self._check_references(name, num_reference_tokens)
             segment = self._use(name)
-            segment.history.restore(text, num_reference_tokens, grams, places)
+            segment.history.restore(text, num_reference_tokens, grams, positions)
             self._make_room()
             return segment
 

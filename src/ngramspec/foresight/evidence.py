@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Evidence(IntEnum):
-    """Kinds of evidence; how much each is worth is learnt (`drafting/survival.py`), where its number is its place.
+    """Kinds of evidence; how much each is worth is learnt (`drafting/core/survival.py`), by its number.
 
     Of two that speak for one token, the higher number is the less sure one.
     """

@@ -1,4 +1,4 @@
-"""All of drafting that is hot, behind one door: a compiled core would take its place with these names and no others.
+"""All of drafting that is hot, behind one door: a compiled core would offer these names and no others.
 
     index = SuffixIndex()                            # a text to copy from; rows may read it while it grows
     survival = Survival()                            # what is learnt of drafts, shared by all rows

@@ -4,7 +4,7 @@
     bits 5 to 34    the state of each source, six bits each: source 4 has bits 5 to 10, source 0 bits 29 to 34
 
 A state is 0 where a source offers nothing. Otherwise its upper four bits are the bucket of its match's length, counted
-from 1, and its lower two the kind of the match. Pointers shift states into place, the chain joins them by `|`, and
+from 1, and its lower two the kind of the match. Pointers shift the states, the chain joins them by `|`, and
 `features.py` takes them apart again: here alone is it said which bits are whose.
 """
 
