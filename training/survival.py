@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.guarded import function_calls, instances, statements
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.drafting import AdaptiveLookup, prior
-from ngramspec.drafting.core.survival import Survival
+from ngramspec.drafting.core import Survival
 from ngramspec.replay import Trace, load_tokenizer, read_traces, replay
 
 HOME = Path(prior.__file__).with_name(prior.FILE)

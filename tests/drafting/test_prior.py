@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.drafting import AdaptiveLookup, prior
-from ngramspec.drafting.core.survival import Survival
+from ngramspec.drafting.core import Survival
 from tests.drafting.test_suffix_index import tokens_of
 
 

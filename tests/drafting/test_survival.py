@@ -13,12 +13,12 @@ from ngramspec.drafting.core.survival import LEAST_ERROR, Survival
 from tests.drafting.test_key import offers
 from tests.oracles import OracleSurvival
 
-FORESEEN = st.none() | st.tuples(st.integers(0, 63), st.booleans())
+FORESEEN = st.none() | st.tuples(st.sampled_from([0, 1, 63]), st.booleans())
 WEIGHED = st.tuples(offers(), st.integers(0, 60), FORESEEN)
 """A token that is weighed: its offer, the position in the draft, and what is foreseen there."""
 
 ROUNDS = st.lists(
-    st.tuples(st.floats(0, 1), st.lists(WEIGHED, max_size=4), st.lists(st.integers(0, 3), max_size=61)), max_size=6
+    st.tuples(st.floats(0, 1), st.lists(WEIGHED, max_size=6), st.lists(st.integers(0, 3), max_size=61)), max_size=8
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
 from ngramspec.drafting.core.features import AHEAD, FURTHEST, NOT_FORESEEN, foreseen_index
-from ngramspec.drafting.core.key import LONGEST
+from ngramspec.drafting.core.key import LONGEST, OWN, PAST
 from ngramspec.drafting.core.pointers import Pointer
 from ngramspec.drafting.core.sources import Source
 from ngramspec.drafting.core.spelling import SpelledIndex
@@ -20,9 +20,6 @@ _PLAIN = 4
 
 _FAINT = 0.1
 """Below this survival the draft goes on with one source alone: further ones would cost more than they bring."""
-
-_OWN, _PAST = 0, 1
-"""Numbers of the pointers that are matches."""
 
 _LENGTH = attrgetter("length")
 _PROBABILITY = itemgetter(0)
@@ -182,9 +179,9 @@ class Chain:
 
     def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
         """Look a match up anew, for it said otherwise; returns whether there is one."""
-        if pointer.number == _OWN:
+        if pointer.number == OWN:
             index, before = self._own.index, self._own.index.text[-MAX_FOUND:].tolist()
-        elif pointer.number == _PAST:
+        elif pointer.number == PAST:
             index, before = self._past.index, list(answer[-MAX_FOUND:])
         else:
             return False
