@@ -135,6 +135,13 @@ def test_where_two_sources_differ_the_surer_one_is_followed_and_both_are_lessons
     assert 8 == other.choices[0]
 
 
+def test_blindly_a_source_that_said_otherwise_leaves_the_draft() -> None:
+    chain = drafted([6, 5, 1, 2, 3, 4, 5, 6, 8, 8], answer=[4, 5, 6], history=[2, 6, 9, 7, 8, 5, 5], most=3)
+    assert {8, 9} == {token for position, token, *_ in chain.lessons if position == 0}
+    assert [8, 8] == chain.choices[:2]
+    assert {8} == {token for position, token, *_ in chain.lessons if position == 1}
+
+
 def test_a_copy_at_its_matchs_position_is_merged_into_it() -> None:
     chain = drafted([1, 2, 3, 4, 5, 6, 7, 8], answer=[1, 2, 3, 4, 5], most=2)
     match, _, copy, _, _ = chain._pointers
