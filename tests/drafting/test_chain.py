@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ngramspec.drafting import SuffixIndex
 from ngramspec.drafting.core.chain import _FAINT, UNSTEERED, Chain
-from ngramspec.drafting.core.features import recent_index
+from ngramspec.drafting.core.features import _PER_SOURCE, recent_index
 from ngramspec.drafting.core.sources import Source
 from ngramspec.drafting.core.spelling import SpelledIndex
 from ngramspec.drafting.core.survival import Survival
@@ -123,6 +123,24 @@ def test_any_draft_is_allowed_token_by_token_and_says_how_sure_it_is(
         assert max(allowed.values()) == allowed[token]
     if len(chain.choices) > length and length < most:
         assert prod(sure) < least
+
+
+@given(text=SHORT, answer=SHORT, history=SHORT, grammar=st.none() | GRAMMARS)
+@settings(max_examples=300, deadline=None)
+def test_at_any_position_each_source_is_heard_for_every_token_and_speaks_for_one(
+    text: list[int], answer: list[int], history: list[int], grammar: Grammar | None
+) -> None:
+    chain = drafted(text, answer[:5], history, steering=UNSTEERED if grammar is None else grammar, is_spelled=True)
+    heard: dict[int, list[tuple[int, ...]]] = {}
+    for position, token, _, found in chain.lessons:
+        if grammar is None or token not in {forced for forced, _ in grammar.forcing.values()}:  # it is said afterwards
+            heard.setdefault(position, []).append(tuple(feature % _PER_SOURCE for feature in found[-7:-2]))
+    for found in heard.values():
+        for offers in zip(*found, strict=True):  # of one source, for each token
+            [state] = {offer >> 1 for offer in offers}
+            assert (state > 0) >= sum(offer & 1 for offer in offers)
+    if grammar is None:
+        assert all(any(offer & 1 for offer in offers) for found in heard.values() for offers in found)
 
 
 def test_where_two_sources_differ_the_surer_one_is_followed_and_both_are_lessons() -> None:
