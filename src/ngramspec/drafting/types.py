@@ -112,8 +112,8 @@ class BatchDrafter(Drafter, Protocol):
 def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
     """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
 
-    Those that were opened by a `BatchDrafter` are proposed for together, all others one after another: so rows of
-    several drafters may decode together, and a drafter of three methods will do.
+    Sessions that a `BatchDrafter` opened are proposed for together, all others one after another: so rows of several
+    drafters may decode together, and a drafter needs no more than `open`.
 
     Raises ValueError where a `BatchDrafter` does not return a draft for each session.
     """
