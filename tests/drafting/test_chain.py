@@ -132,9 +132,9 @@ def test_at_any_position_each_source_is_heard_for_every_token_and_speaks_for_one
 ) -> None:
     chain = drafted(text, answer[:5], history, steering=UNSTEERED if grammar is None else grammar, is_spelled=True)
     heard: dict[int, list[tuple[int, ...]]] = {}
-    for position, token, _, found in chain.lessons:
+    for position, token, _, features in chain.lessons:
         if grammar is None or token not in {forced for forced, _ in grammar.forcing.values()}:  # it is said afterwards
-            heard.setdefault(position, []).append(tuple(feature % _PER_SOURCE for feature in found[-7:-2]))
+            heard.setdefault(position, []).append(tuple(feature % _PER_SOURCE for feature in features[-7:-2]))
     for found in heard.values():
         for offers in zip(*found, strict=True):  # of one source, for each token
             [state] = {offer >> 1 for offer in offers}
