@@ -45,7 +45,7 @@ class _EarliestMatchSession:
         for length in self._lengths:
             start = self._earliest.get(tuple(self._text[-length:])) if length <= len(self._text) else None
             if start is not None:
-                return Draft(np.array(self._text[start : start + max_tokens], np.int32), length)
+                return Draft(np.array(self._text[start : start + max_tokens], np.int32))
         return Draft(NO_DRAFT)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:

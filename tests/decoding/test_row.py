@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import Row, num_agreeing
+from ngramspec.decoding.proposing import propose
 from ngramspec.drafting import Draft, TokenArray
 
 token_lists = st.lists(st.integers(0, 1), max_size=12)
@@ -59,7 +60,7 @@ def test_the_agreeing_tokens_are_the_common_head(draft: list[int], chosen: list[
 @given(draft=token_lists, max_tokens=st.integers(0, 12), remaining=st.integers(1, 12))
 def test_any_draft_leaves_room_for_the_targets_own_token(draft: list[int], max_tokens: int, remaining: int) -> None:
     diary = Diary(draft)
-    proposed = row(diary, remaining).propose(max_tokens)
+    (proposed,) = propose([row(diary, remaining)], [max_tokens])
     room = min(max_tokens, remaining - 1)
     assert [("propose", room)] == diary.notes
     assert draft[:room] == proposed.tokens.tolist()

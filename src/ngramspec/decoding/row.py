@@ -69,15 +69,18 @@ class Row:
         """How many of `max_tokens` drafted tokens could be accepted: the target's own token needs room too."""
         return max(0, min(max_tokens, self.remaining - 1))
 
-    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft at most `max_tokens`, and no more than could be accepted.
+    def led_draft(self, room: int, min_survival: float) -> Draft | None:
+        """A draft of at most `room` tokens that keeps to the row's grammars; None for a row that has none.
 
-        A drafter that returns more than it was asked for is cut, whoever wrote it.
+        See `proposing.py`, which asks for the drafts of all rows.
         """
-        room = self.room(max_tokens)
         if self.steering is not None and (matchers := self.matchers()):
-            return self.steering.draft(self.session, matchers, room, min_survival).head(room)
-        return self.session.propose(room, min_survival).head(room)
+            return self.steering.draft(self.session, matchers, room, min_survival)
+        return None
+
+    def known(self, draft: Draft) -> Draft:
+        """The head of `draft` that the target can read: all of it."""
+        return draft
 
     def matchers(self) -> Rows[Matcher]:
         """The grammars that its drafts keep to."""

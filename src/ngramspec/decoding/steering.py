@@ -171,4 +171,4 @@ def _filled(draft: Draft, max_tokens: int, steering: Steering) -> Draft:
             break
         tokens.append(found[0])
         survival.append(survival[-1] if survival else 1.0)
-    return Draft(np.array(tokens, np.int32), draft.match_length, np.array(survival))
+    return Draft(np.array(tokens, np.int32), np.array(survival))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ngramspec.decoding.budget import Budget, sure_of_all
 from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.proposing import propose
 from ngramspec.decoding.row import Row, Together
 from ngramspec.decoding.undrafted import why_undrafted
 from ngramspec.drafting.types import Draft
@@ -79,7 +80,7 @@ def plan(
     least = budget.min_survival(shape, costs) if any(may_draft) else 1.0
     start = clock()
     # A row that may not draft yet is asked all the same: sessions learn from what they would have said.
-    drafts = [row.propose(budget.max_draft_tokens * may, least) for row, may in zip(rows, may_draft, strict=True)]
+    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], least)
     costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
     plans = []

@@ -13,8 +13,8 @@ CONTINUED = NUM_CODES
 class Evidence(IntEnum):
     """Codes for texts of any kind; a kind may register codes of its own (`kinds.py`).
 
-    How much each is worth is learnt (`drafting/survival.py`), so a code keeps its number. Of two that speak for one
-    token, the higher number is the less sure one.
+    How much each is worth is learnt (`drafting/core/survival.py`), so a code keeps its number. Of two that speak for
+    one token, the higher number is the less sure one.
     """
 
     SURE = 0

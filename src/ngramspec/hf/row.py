@@ -72,16 +72,18 @@ class ModelRow(Row):
         positions = self.max_position - (self.num_cached + self.pending.size + self.shift)
         return Row.room(self, min(max_tokens, positions, self.most_drafted))
 
-    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft from the text; a row that has ended, which only a stranger's processor keeps in, drafts padding."""
+    def led_draft(self, room: int, min_survival: float) -> Draft | None:
+        """As `Row.led_draft`; a row that has ended, which only a stranger's processor keeps in, drafts padding."""
         if self.ended:
-            return Draft(np.full(self.room(max_tokens), self.pad_token, np.int32))
-        draft = Row.propose(self, max_tokens, min_survival)
-        # An id that the model does not know would kill the process on a GPU; whoever drafted it is cut off there.
+            return Draft(np.full(room, self.pad_token, np.int32))
+        return Row.led_draft(self, room, min_survival)
+
+    def known(self, draft: Draft) -> Draft:
+        """The head of `draft` whose ids the model knows: another one would kill the process on a GPU."""
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
             unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
-            draft = draft.head(int(unknown.argmax()))
+            return draft.head(int(unknown.argmax()))
         return draft
 
     def matchers(self) -> list[Matcher]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ngramspec.drafting.copies import Copy
-from ngramspec.drafting.suffix_index import Match, SuffixIndex
+from ngramspec.drafting.core.copies import Copy
+from ngramspec.drafting.core.suffix_index import Match, SuffixIndex
 
 UNKNOWN = -1
 """The length of a match that must be looked up."""

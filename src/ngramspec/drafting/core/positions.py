@@ -1,4 +1,4 @@
-"""From keys to the places where they were seen last, compact and quick to build for keys that come in bulk."""
+"""From keys to the positions where they were seen last, compact and quick to build for keys that come in bulk."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +17,23 @@ _MASK = (1 << 64) - 1
 2^64 - 1."""
 
 _NO_HASHES: HashArray = np.empty(0, np.uint64)
-_NO_PLACES: TokenArray = np.empty(0, np.int32)
+_NO_POSITIONS: TokenArray = np.empty(0, np.int32)
 
 
-class Places:
-    """From keys to places: sorted hashes of what came in bulk, and a dictionary of what came since.
+class Positions:
+    """From keys to positions: sorted hashes of what came in bulk, and a dictionary of what came since.
 
     The arrays take 16 to 20 bytes per key where a dictionary takes about a hundred, and to sort is faster than to
-    insert. The upper bits of a hash say where in them it is, so a lookup touches three lines of memory, however many
+    insert. The upper bits of a hash say where among them it is, so a lookup touches three lines of memory, however many
     keys there are.
 
     recent: what came since; it outranks the arrays.
     """
 
-    __slots__ = ("_hashes", "_places", "_shift", "_starts", "recent")
+    __slots__ = ("_hashes", "_positions", "_shift", "_starts", "recent")
 
-    def __init__(self, hashes: HashArray = _NO_HASHES, places: TokenArray = _NO_PLACES) -> None:
-        """Start with keys of these `hashes`, sorted and distinct, and the place of each."""
+    def __init__(self, hashes: HashArray = _NO_HASHES, positions: TokenArray = _NO_POSITIONS) -> None:
+        """Start with keys of these `hashes`, sorted and distinct, and the position of each."""
         self.recent: dict[int, int] = {}
         num_bits = hashes.size.bit_length()
         self._shift = 64 - num_bits
@@ -42,31 +42,31 @@ class Places:
         starts = (np.cumsum(counts) - counts).astype(np.int32)
         self._starts: memoryview[int] = starts.data
         self._hashes: memoryview[int] = np.append(hashes, np.uint64(_MASK)).data  # a search ends there at the latest
-        self._places: memoryview[int] = places.data
+        self._positions: memoryview[int] = positions.data
 
     def get(self, key: int) -> int | None:
-        """The place of `key`, or None."""
-        place = self.recent.get(key)
-        if place is not None:
-            return place
+        """The position of `key`, or None."""
+        position = self.recent.get(key)
+        if position is not None:
+            return position
         searched = key * _SPREAD & _MASK
         hashes, index = self._hashes, self._starts[searched >> self._shift]
         found = hashes[index]
         while found < searched:
             index += 1
             found = hashes[index]
-        return self._places[index] if found == searched else None
+        return self._positions[index] if found == searched else None
 
 
 def grouped(keys: KeyArray, first: int) -> tuple[HashArray, TokenArray, npt.NDArray[np.bool_]]:
-    """By hash: the keys of the places `first`, `first + 1` …, their places, and where among them a new key begins."""
+    """By hash: the keys of positions `first`, `first + 1` …, these positions, and where among them a new key begins."""
     hashes = keys.astype(np.uint64) * np.uint64(_SPREAD)
     order = np.argsort(hashes, kind="stable")
     hashes = hashes[order]
     return hashes, (order + first).astype(np.int32), np.append(True, hashes[1:] != hashes[:-1])
 
 
-def latest(hashes: HashArray, places: TokenArray, begins: npt.NDArray[np.bool_]) -> tuple[HashArray, TokenArray]:
-    """Of keys that `grouped` put in order: each key once, and the last of its places."""
+def latest(hashes: HashArray, positions: TokenArray, begins: npt.NDArray[np.bool_]) -> tuple[HashArray, TokenArray]:
+    """Of keys that `grouped` put in order: each key once, and the last of its positions."""
     ends = np.append(begins[1:], True)
-    return hashes[ends], places[ends]
+    return hashes[ends], positions[ends]

@@ -1,7 +1,7 @@
 """Where did the end of this text occur before? Answered without a rescan, however long the text.
 
-Matches of one to four tokens are looked up exactly. The earlier places of the last four tokens form a chain, latest
-first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
+Matches of one to four tokens are looked up exactly. The earlier occurrences of the last four tokens form a chain,
+latest first, and a longer match is found by walking it, as zlib's deflate does (Gailly and Adler 1995).
 """
 
 from collections.abc import Sequence
@@ -10,27 +10,31 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.places import Places, grouped, latest
+from ngramspec.drafting.core.positions import Positions, grouped, latest
 from ngramspec.drafting.types import TokenArray
 
 MAX_MATCH = 64
-"""Agreement is counted up to this many tokens; among the places that agree in as many or more, the latest wins."""
+"""Agreement is counted up to this many tokens; among the occurrences that agree in as many or more, the latest wins."""
 
-MAX_CANDIDATES = 256
-"""At most this many places, the latest ones, are compared beyond their four tokens."""
+MAX_COMPARED = 256
+"""At most this many occurrences, the latest ones, are compared beyond their four tokens."""
 
 MAX_FOUND = 32
-"""As MAX_CANDIDATES, for `SuffixIndex.find`, which is called several times per draft."""
+"""As MAX_COMPARED, for `SuffixIndex.find`, which is called several times per draft."""
+
+SEPARATOR = np.iinfo(np.int32).max
+"""Stands before each text of a history. No vocabulary has this id, so it is never drafted, but that an answer begins is
+known."""
 
 BULK = 256
 """From this many tokens on, if they are at least a quarter of the text before them, `extend` is vectorised."""
 
 
 class Match(NamedTuple):
-    """An earlier place that reads like the end of the text.
+    """An earlier occurrence of the end of the text.
 
-    length: tokens that agree, 1 to MAX_MATCH; 0 where there is no such place.
-    start: the position behind that place, where a continuation is copied from.
+    length: tokens that agree, 1 to MAX_MATCH; 0 where there is none.
+    start: the position after it, where a continuation is copied from.
     """
 
     length: int
@@ -41,35 +45,31 @@ NO_MATCH = Match(0, 0)
 
 
 class SuffixIndex:
-    """A growing text, and the places where its end occurred before.
+    """A growing text, and the positions where its end occurred before.
 
     The answer is a function of the text, not of how it was cut into `extend` calls: the latest longest match. It is
-    exact while the last four tokens occurred at most MAX_CANDIDATES times before; beyond that it is exact among the
-    latest MAX_CANDIDATES of these places. Hence no text makes a lookup compare more than MAX_CANDIDATES places of
+    exact while the last four tokens occurred at most MAX_COMPARED times before; beyond that it is exact among the
+    latest MAX_COMPARED of these occurrences. Hence no text makes a lookup compare more than MAX_COMPARED times
     MAX_MATCH tokens. Token ids may be any int32 >= 0.
-
-    num_lookups, num_candidates: lookups made, and the places that they compared beyond four tokens.
     """
 
     def __init__(self) -> None:
         """Start with no text."""
-        self.num_lookups = 0
-        self.num_candidates = 0
         self._size = 0
-        # From an n-gram to the position of its last token, at its latest place. Keys are exact, not hashed: two numbers
-        # of 31 bits make one, and a pair of tokens is named by the position where it was first seen, so that a pair
-        # and a token make a triple, and two pairs make four tokens. The end of the text itself is no place to copy
-        # from, so a position is indexed only when a token follows it.
-        self._latest_token = Places()
-        self._pair_names = Places()
-        self._latest_triple = Places()
-        self._latest_four = Places()
-        # What the last lookup found of the end of the text, a position: the place of its token, the name of its pair,
-        # and the place of its four tokens. That position is the first to be indexed when the text goes on, and need
-        # not be looked up again.
+        # From an n-gram to the position of its last token, at its latest occurrence. Keys are exact, not hashed: two
+        # numbers of 31 bits make one, and a pair of tokens is named by the position where it was first seen, so that a
+        # pair and a token make a triple, and two pairs make four tokens. Nothing can be copied from after the end of
+        # the text itself, so a position is indexed only when a token follows it.
+        self._latest_token = Positions()
+        self._pair_names = Positions()
+        self._latest_triple = Positions()
+        self._latest_four = Positions()
+        # What the last lookup found of the end of the text, a position: where its token was, the name of its pair, and
+        # where its four tokens were. That position is the first to be indexed when the text goes on, and need not be
+        # looked up again.
         self._known: tuple[int, int | None, int | None, int | None] = (-1, None, None, None)
         # Columns by position: the text, the name of the pair that ends there, and where the token, the pair and the
-        # four tokens that end there ended before; and by name: the latest place of the pair. Arrays for bulk, views
+        # four tokens that end there ended before; and by name: the latest position of the pair. Arrays for bulk, views
         # for single numbers.
         self._columns = np.empty((6, 0), np.int32)
         self._reserve(256)
@@ -103,13 +103,13 @@ class SuffixIndex:
 
     @property
     def tokens(self) -> "memoryview[int]":
-        """The text and room behind it, for reading single tokens quickly; good until the next `extend`."""
+        """The text and room after it, for reading single tokens quickly; good until the next `extend`."""
         return self._text_view
 
     def find(self, tail: Sequence[int]) -> Match:
         """As `latest_longest_match`, for another text whose last tokens are `tail`; agreement ends where it begins.
 
-        Of the places with its last four tokens the latest MAX_FOUND are compared.
+        Of the occurrences of its last four tokens the latest MAX_FOUND are compared.
         """
         known = len(tail)
         if not known:
@@ -118,91 +118,88 @@ class SuffixIndex:
         names = self._pair_names
         pair = names.get(tail[-2] << 31 | token) if known > 1 else None
         if pair is None:
-            place = self._latest_token.get(token)
-            return NO_MATCH if place is None else Match(1, place + 1)
+            earlier = self._latest_token.get(token)
+            return NO_MATCH if earlier is None else Match(1, earlier + 1)
         before = names.get(tail[-3] << 31 | tail[-2]) if known > 2 else None
-        place = None if before is None else self._latest_triple.get(before << 31 | token)
-        if place is None:
+        earlier = None if before is None else self._latest_triple.get(before << 31 | token)
+        if earlier is None:
             return Match(2, self._latest_pair_view[pair] + 1)
         before = names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
         four = None if before is None else self._latest_four.get(before << 31 | pair)
-        return Match(3, place + 1) if four is None else self._longest(four, tail)
+        return Match(3, earlier + 1) if four is None else self._longest(four, tail)
 
     def earlier(self, length: int) -> "memoryview[int]":
-        """By the position of a token: that of the place before it which reads the same, or -1; good until the next
-        `extend`.
+        """By the position of a token: that of the occurrence before it, or -1; good until the next `extend`.
 
-        length: the same are so many tokens that end there: four of four or more, two of two or three, one of one.
+        length: of so many tokens that end there: four of four or more, two of two or three, one of one.
         """
         if length > 3:
             return self._previous_four_view
         return self._previous_pair_view if length > 1 else self._previous_token_view
 
-    def _longest(self, place: int, tail: Sequence[int]) -> Match:
+    def _longest(self, earlier: int, tail: Sequence[int]) -> Match:
         text, previous = self._text_view, self._previous_four_view
-        known, length, found = min(len(tail), MAX_FOUND), 4, place
+        known, length, found = min(len(tail), MAX_FOUND), 4, earlier
         for _ in range(MAX_FOUND):
-            if place < length or length == known:
+            if earlier < length or length == known:
                 break
-            if text[place - length] == tail[-1 - length]:
-                agreeing, limit = 4, min(known, place + 1)
-                while agreeing < limit and text[place - agreeing] == tail[-1 - agreeing]:
+            if text[earlier - length] == tail[-1 - length]:
+                agreeing, limit = 4, min(known, earlier + 1)
+                while agreeing < limit and text[earlier - agreeing] == tail[-1 - agreeing]:
                     agreeing += 1
                 if agreeing > length:
-                    length, found = agreeing, place
-            place = previous[place]
+                    length, found = agreeing, earlier
+            earlier = previous[earlier]
         return Match(length, found + 1)
 
-    def latest_longest_match(self, max_candidates: int | None = None) -> Match:
-        """The latest of the places that agree with the end of the text over the most tokens; it may overlap the end.
+    def latest_longest_match(self, max_compared: int | None = None) -> Match:
+        """The latest of the earlier occurrences that agree over the most tokens; it may overlap the end of the text.
 
-        max_candidates: instead of MAX_CANDIDATES.
+        max_compared: instead of MAX_COMPARED.
         """
-        self.num_lookups += 1
         last = self._size - 1
         if last < 1:
             return NO_MATCH
         token = self._text_view[last]
-        place = self._latest_token.get(token)
-        self._known = last, place, None, None
-        if place is None:
+        earlier = self._latest_token.get(token)
+        self._known = last, earlier, None, None
+        if earlier is None:
             return NO_MATCH
-        seen = place
+        seen = earlier
         pair = self._pair_names.get(self._text_view[last - 1] << 31 | token)
         if pair is None:
-            return Match(1, place + 1)
+            return Match(1, earlier + 1)
         self._known = last, seen, pair, None
-        place = self._latest_triple.get(self._pair_at_view[last - 1] << 31 | token) if last > 1 else None
-        if place is None:
+        earlier = self._latest_triple.get(self._pair_at_view[last - 1] << 31 | token) if last > 1 else None
+        if earlier is None:
             return Match(2, self._latest_pair_view[pair] + 1)
         four = self._latest_four.get(self._pair_at_view[last - 2] << 31 | pair) if last > 2 else None
         self._known = last, seen, pair, four
-        return Match(3, place + 1) if four is None else self._walk(four, last, max_candidates or MAX_CANDIDATES)
+        return Match(3, earlier + 1) if four is None else self._walk(four, last, max_compared or MAX_COMPARED)
 
-    def _walk(self, place: int, last: int, max_candidates: int) -> Match:
+    def _walk(self, earlier: int, last: int, max_compared: int) -> Match:
         text, previous = self._text_view, self._previous_four_view
-        length, found = 4, place
-        for _ in range(max_candidates):
-            if place < length:  # too near the beginning to beat the best so far, and so is what comes before
+        length, found = 4, earlier
+        for _ in range(max_compared):
+            if earlier < length:  # too near the beginning to beat the best so far, and so are all before it
                 break
-            self.num_candidates += 1
-            # Only a place that also agrees just before the best agreement can beat it: one comparison for most.
-            if text[place - length] == text[last - length]:
-                agreeing = self._num_agreeing(place, last)
+            # Only one that also agrees just before the best agreement can beat it: one comparison for most.
+            if text[earlier - length] == text[last - length]:
+                agreeing = self._num_agreeing(earlier, last)
                 if agreeing > length:
-                    length, found = agreeing, place
+                    length, found = agreeing, earlier
                 if length == MAX_MATCH:
                     break
-            place = previous[place]
+            earlier = previous[earlier]
         return Match(length, found + 1)
 
-    def _num_agreeing(self, place: int, last: int) -> int:
-        text, limit = self._text_view, min(MAX_MATCH, place + 1)
+    def _num_agreeing(self, earlier: int, last: int) -> int:
+        text, limit = self._text_view, min(MAX_MATCH, earlier + 1)
         # Within a long copy all agree, which is seen at once.
-        if self._text[place + 1 - limit : place + 1].tobytes() == self._text[last + 1 - limit : last + 1].tobytes():
+        if self._text[earlier + 1 - limit : earlier + 1].tobytes() == self._text[last + 1 - limit : last + 1].tobytes():
             return limit
         length = 4
-        while length < limit and text[place - length] == text[last - length]:
+        while length < limit and text[earlier - length] == text[last - length]:
             length += 1
         return length
 
@@ -241,23 +238,23 @@ class SuffixIndex:
     def _index_anew(self, end: int) -> None:
         """Index all positions before `end`, vectorised: as a fifth of them at least are new, this is no rescan."""
         text = self._text[:end].astype(np.int64)
-        keys, places, begins = grouped(text, 0)
-        self._latest_token = Places(*latest(keys, places, begins))
-        self._previous_token[places] = _before(places, begins)
+        keys, positions, begins = grouped(text, 0)
+        self._latest_token = Positions(*latest(keys, positions, begins))
+        self._previous_token[positions] = _before(positions, begins)
 
-        keys, places, begins = grouped(text[:-1] << 31 | text[1:], 1)
-        names = places[begins]
-        self._pair_names = Places(keys[begins], names)
-        self._pair_at[places] = names[np.cumsum(begins) - 1]
-        self._latest_pair[names] = latest(keys, places, begins)[1]
-        self._previous_pair[places] = _before(places, begins)
+        keys, positions, begins = grouped(text[:-1] << 31 | text[1:], 1)
+        names = positions[begins]
+        self._pair_names = Positions(keys[begins], names)
+        self._pair_at[positions] = names[np.cumsum(begins) - 1]
+        self._latest_pair[names] = latest(keys, positions, begins)[1]
+        self._previous_pair[positions] = _before(positions, begins)
 
         pair_at = self._pair_at[:end].astype(np.int64)
-        self._latest_triple = Places(*latest(*grouped(pair_at[1:-1] << 31 | text[2:], 2)))
+        self._latest_triple = Positions(*latest(*grouped(pair_at[1:-1] << 31 | text[2:], 2)))
 
-        keys, places, begins = grouped(pair_at[1:-2] << 31 | pair_at[3:], 3)
-        self._latest_four = Places(*latest(keys, places, begins))
-        self._previous_four[places] = _before(places, begins)
+        keys, positions, begins = grouped(pair_at[1:-2] << 31 | pair_at[3:], 3)
+        self._latest_four = Positions(*latest(keys, positions, begins))
+        self._previous_four[positions] = _before(positions, begins)
 
     def _reserve(self, capacity: int) -> None:
         columns = np.full((6, capacity), -1, np.int32)
@@ -271,8 +268,8 @@ class SuffixIndex:
         self._previous_token_view, self._previous_pair_view, self._previous_four_view = views[3:]
 
 
-def _before(places: TokenArray, begins: npt.NDArray[np.bool_]) -> TokenArray:
-    """Of places that `grouped` put in order: the place before each with the same key, or -1."""
-    before = np.roll(places, 1)
+def _before(positions: TokenArray, begins: npt.NDArray[np.bool_]) -> TokenArray:
+    """Of positions that `grouped` put in order: the one before each with the same key, or -1."""
+    before = np.roll(positions, 1)
     before[begins] = -1
     return before

@@ -1,9 +1,9 @@
-"""A copy in progress: it goes on behind a token that differed, as edits and templates do."""
+"""A copy in progress: it goes on after a token that differed, as edits and templates do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ngramspec.drafting.suffix_index import Match
+from ngramspec.drafting.core.suffix_index import Match
 
 _REACH = 8
 """So many tokens further on the copy looks for a token that differed: some were left out."""
