@@ -6,17 +6,17 @@ Private parts of a session are replaced here, and nowhere else: nobody who draft
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from benchmarks.rules import OTHER_LOOKUPS, OURS, Rule
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
 from ngramspec.drafting.adaptive_lookup import MAX_SEGMENTS, MAX_TOKENS
-from ngramspec.drafting.chain import Chain
-from ngramspec.drafting.copies import Copy
-from ngramspec.drafting.pointers import Pointer
+from ngramspec.drafting.core.chain import Chain
+from ngramspec.drafting.core.copies import Copy
+from ngramspec.drafting.core.features import NOT_FORESEEN, Features
+from ngramspec.drafting.core.key import NUM_KINDS, NUM_SOURCES, pack
+from ngramspec.drafting.core.pointers import Pointer
+from ngramspec.drafting.core.suffix_index import Match, SuffixIndex
+from ngramspec.drafting.core.survival import Lesson, Survival
 from ngramspec.drafting.segments import Segment, Segments
-from ngramspec.drafting.suffix_index import Match, SuffixIndex
-from ngramspec.drafting.survival import SHIFTS, Features, Lesson, Survival
 
 
 class _NoCopy(Copy):
@@ -28,12 +28,12 @@ class _NoCopy(Copy):
 
 
 class WithoutCopies(AdaptiveLookup):
-    """Nothing goes on behind a token that differed; matches alone."""
+    """Nothing goes on after a token that differed; matches alone."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
         session = super().open(segment, references)
-        session._own.copy, session._past.copy = _NoCopy(), _NoCopy()
+        session.row._own.copy, session.row._past.copy = _NoCopy(), _NoCopy()
         return session
 
 
@@ -48,30 +48,7 @@ class WithoutLikeness(AdaptiveLookup):
     def __init__(self) -> None:
         """Begin without a history."""
         super().__init__()
-        self._segments = _WithoutLikeness(self.survival, MAX_TOKENS, MAX_SEGMENTS)
-
-
-class _LookingUpOnce(Chain):
-    def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
-        return False
-
-
-class _Chained(AdaptiveLookup):
-    """Drafts with another chain."""
-
-    chain: type[Chain]
-
-    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
-        """Start a row."""
-        session = super().open(segment, references)
-        session._chain = self.chain(session._own, session._past, self.survival, session._segment.weights)
-        return session
-
-
-class LookingUpOnce(_Chained):
-    """A match that said something else leaves the draft, and is not looked up anew."""
-
-    chain = _LookingUpOnce
+        self._segments = _WithoutLikeness(MAX_TOKENS, MAX_SEGMENTS)
 
 
 class _LongestAlone(Chain):
@@ -80,44 +57,39 @@ class _LongestAlone(Chain):
         return [max(pointers, key=lambda pointer: pointer.length)] if pointers else []
 
 
-class LongestAlone(_Chained):
+class LongestAlone(AdaptiveLookup):
     """The source that agrees over the most tokens is followed, whatever the others say; the row's own first."""
 
-    chain = _LongestAlone
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        row = session.row
+        row._chain = _LongestAlone(row._own, row._past, self.survival)
+        return session
 
 
 class WithoutAgreement(Survival):
-    """Whether the place before the match goes on the same is not looked at.
+    """Whether the occurrence before the match goes on the same is not looked at.
 
     It knows nothing at first, for the prior was learnt with agreement.
     """
 
-    _OF_MATCHES = 3 << SHIFTS[0] | 3 << SHIFTS[1]
+    _OF_MATCHES = pack((NUM_KINDS - 1, NUM_KINDS - 1, 0, 0, 0), (0,) * NUM_SOURCES)
     """The kinds of the two matches in a key, which say how they agree; those of copies say something else."""
 
     def __init__(self) -> None:
         """Know nothing."""
         super().__init__(knows_nothing=True)
 
-    def weigh(self, key: int, recent: int, segment: int, ahead: int) -> tuple[float, Features]:
-        """As if no other place read like the match."""
-        return super().weigh(key & ~self._OF_MATCHES, recent, segment, ahead)
-
-
-class WithoutSegments(Survival):
-    """All kinds of traffic have the same weights."""
-
-    def add_segment(self) -> int:
-        """Weights of nothing, at a rate of nothing."""
-        place = super().add_segment()
-        self.take_over(np.zeros_like(self.lessons(place)), place)
-        return place
+    def weigh(self, key: int, recent: int, ahead: int, foreseen: int = NOT_FORESEEN) -> tuple[float, Features]:
+        """As if nothing earlier read like the match."""
+        return super().weigh(key & ~self._OF_MATCHES, recent, ahead, foreseen)
 
 
 class Frozen(Survival):
     """The prior, and nothing else."""
 
-    def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int, segment: int) -> None:
+    def learn(self, lessons: Sequence[Lesson], right: Sequence[int], recent: int) -> None:
         """Learn nothing."""
 
 
@@ -131,11 +103,9 @@ class Ablation:
 
 ABLATIONS = (
     Ablation(Rule("no history", "own text alone", lambda: AdaptiveLookup(max_tokens=1))),
-    Ablation(Rule("no copies", "none goes on behind a mismatch", WithoutCopies)),
+    Ablation(Rule("no copies", "none goes on after a mismatch", WithoutCopies)),
     Ablation(Rule("no likeness", "none starts at a similar prompt's answer", WithoutLikeness)),
-    Ablation(Rule("no new lookups", "within a draft", LookingUpOnce)),
     Ablation(Rule("longest alone", "instead of the surest of all", LongestAlone)),
-    Ablation(Rule("no segment weights", "one survival for all traffic", lambda: AdaptiveLookup(WithoutSegments()))),
     Ablation(Rule("no learning", "the prior as it is", lambda: AdaptiveLookup(Frozen()))),
     Ablation(Rule("no prior", "begin with nothing", lambda: AdaptiveLookup(Survival(knows_nothing=True)))),
     Ablation(Rule("no agreement", "and no prior", lambda: AdaptiveLookup(WithoutAgreement())), than="no prior"),

@@ -73,7 +73,7 @@ def _print(ours: Result, others: Sequence[Result], ablations: Sequence[Ablation]
     console = wide_console()
     report = ours.reports[BATCHES[0]]
     console.print(
-        f"{report.total.counters.requests} requests, {report.total.counters.tokens} tokens behind the first,"
+        f"{report.total.counters.requests} requests, {report.total.counters.tokens} tokens after the first,"
         f" {len(report.segments)} segments; {report.num_degenerate_loops} repetition loops left out."
     )
     console.print(rules_table(ours, others))

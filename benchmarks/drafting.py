@@ -2,7 +2,7 @@
 
     python -m benchmarks.drafting [TRACES...] [--rows 128] [--rounds 3] [--contexts 1024 131072] [--json]
 
-A drafter first serves the requests of its history, one segment for all. Then it serves others behind a context of
+A drafter first serves the requests of its history, one segment for all. Then it serves others after a context of
 recorded text, drafting as long as a token survives with a probability of 0.01, as a GPU allows with one request, and
 of 0.4, as with 128. A drafter is made anew for every round, so that all rounds make the same calls: a call's time is
 the median of its rounds, and what is printed is the sum, per emitted token. A step of many rows is `propose` for each
@@ -81,7 +81,7 @@ def _read(paths: Sequence[Path], tokenizer_name: str) -> list[Trace]:
     tokenizer = load_tokenizer(tokenizer_name)
     traces = [trace for path in paths for trace in read_traces(path, tokenizer)]
     traces = [trace for trace in traces if trace.output.size > 20 and not trace.degenerate_loop]
-    return [traces[place] for place in np.random.default_rng(0).permutation(len(traces))]
+    return [traces[index] for index in np.random.default_rng(0).permutation(len(traces))]
 
 
 def _calls(drafter: AdaptiveLookup, timed: Sequence[Trace], context: TokenArray, survival: float) -> list[Call]:

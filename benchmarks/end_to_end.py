@@ -109,8 +109,8 @@ class Bench:
             "ngramspec": spec.stats.total.target_passes - passes_before,
             "transformers": len(forwards.ends),
         }
-        is_behind_prompts = len(requests) > 1 and not self._reads_prompts
-        return Run(end - (forwards.ends[0] if is_behind_prompts else start), tokens, passes[way])
+        is_after_prompts = len(requests) > 1 and not self._reads_prompts
+        return Run(end - (forwards.ends[0] if is_after_prompts else start), tokens, passes[way])
 
 
 def main() -> None:
@@ -170,7 +170,7 @@ def _jobs(
     for batch, segment in itertools.product(batches, segments):
         requests = [index for index, trace in enumerate(traces) if trace.segment == segment]
         size = -(-len(requests) // batch) * batch
-        filled = [requests[place % len(requests)] for place in range(size)]
+        filled = [requests[index % len(requests)] for index in range(size)]
         yield from ((segment, tuple(filled[start : start + batch])) for start in range(0, size, batch))
 
 
@@ -216,7 +216,7 @@ def _print(rows: list[dict[str, Any]], traces: list[Trace], arguments: Any) -> N
     if not console.is_terminal:
         console.width = 150
     clock = "CPU time" if arguments.cpu_time else "wall time"
-    calls = "whole calls" if arguments.whole else "decoding behind the prompt"
+    calls = "whole calls" if arguments.whole else "decoding after the prompt"
     console.print(
         f"{len(traces)} requests, prompts of {fmean(trace.prompt.size for trace in traces):.0f} tokens and outputs of"
         f" {fmean(trace.output.size for trace in traces):.0f} on average; {arguments.shape}, {arguments.dtype},"

@@ -9,7 +9,7 @@ is measured as it comes, and at its best: forced tokens switched on, and a schem
 and no others.
 
 A token is one that was emitted, the end of sequence included; a pass is a run of the model that emits some, the one
-that reads the prompt included. onnxruntime-genai runs the model once more behind most drafts, to take them back; those
+that reads the prompt included. onnxruntime-genai runs the model once more after most drafts, to take them back; those
 runs are in `tokens_per_run` alone. Each way's time is the median over the rounds, which take turns.
 """
 

@@ -69,7 +69,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Seconds and forward passes behind the prefill, of all rows together; tokens per target pass and row, overall."""
+    """Seconds and forward passes after the prefill, of all rows together; tokens per target pass and row, overall."""
 
     seconds: float
     steps: int

@@ -3,7 +3,7 @@
     python -m benchmarks.guarded_pass SCHEMAS... [--instances 6] [--rounds 3] [--drafted 0 4 10] [--batch 1 4]
 
 SCHEMAS are files of JSON lines, gzipped or not, with a `schema` and its `valid` instances. The model has the shape of
-SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`), behind prompts that show the
+SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.replay_model`), after prompts that show the
 schema. A guarded and an unguarded pass read the same tokens and accept the same; all masks along a draft are filled:
 
     llguidance, xgrammar    drafts are what will be said, so many tokens at a time: the time is that of the masks
@@ -34,21 +34,21 @@ from rich.progress import track
 from rich.table import Table
 from transformers import LlamaConfig
 
-from benchmarks.guarded import schema_prompt
 from benchmarks.recorded import SHAPES
-from benchmarks.traces import json_lines
 from ngramspec import FixedBudget, Guard, GuardError, Speculator, Vocabulary
 from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, Draft, DraftSession, Steering, TokenArray
 from ngramspec.replay import Trace, load_tokenizer
 from ngramspec.testing.forwards import timed_forwards
 from ngramspec.testing.replay_model import ReplayModel
+from training.guarded import schema_prompt
+from training.json_lines import json_lines
 
 BACKENDS = ("llguidance", "xgrammar")
 FEWEST, MOST = 40, 160
 """Tokens of an instance."""
 
 Times = dict[tuple[int, int], list[float]]
-"""Seconds of each pass, by the first request of its batch and its place there; one for each round."""
+"""Seconds of each pass, by the first request of its batch and its number there; one for each round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +285,11 @@ class Bench:
 
 
 def _medians(times: Times) -> dict[tuple[int, int], float]:
-    return {place: median(seconds) for place, seconds in times.items()}
+    return {at: median(seconds) for at, seconds in times.items()}
 
 
 def _ratio(times: Times, plain: dict[tuple[int, int], float]) -> float:
-    return median(median(seconds) / plain[place] for place, seconds in times.items())
+    return median(median(seconds) / plain[at] for at, seconds in times.items())
 
 
 def _row(batch: int, drafted: int | None, plain: dict[tuple[int, int], float]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json] [--parts PARTS...]
 
 1. `function_calls`, each under the schema of the tools that its prompt names.
-2. `schemas`: instances of schemas, written without blanks, behind a prompt that shows the schema; by class.
+2. `schemas`: instances of schemas, written without blanks, after a prompt that shows the schema; by class.
 3. `sql`: answers in SQL under the grammar of SELECT statements, by recording.
 4. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
 5. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
@@ -36,7 +36,6 @@ from rich.table import Table
 
 from benchmarks.extraction import extraction
 from benchmarks.extraction import table as extraction_table
-from benchmarks.guarded import Guarded, function_calls, instances, statements
 from benchmarks.guarded_pass import FEWEST, MOST, Bench
 from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.traces import trace_paths
@@ -45,6 +44,7 @@ from ngramspec.decoding.steering import RowSteering, Steered
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import Report, Trace, load_tokenizer, replay
+from training.guarded import Guarded, function_calls, instances, statements
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
 PARTS = ("function_calls", "schemas", "sql", "extraction", "guarded_pass")

@@ -49,7 +49,7 @@ def main() -> None:
     arguments = command_line.parse_args()
     tokenizer = load_tokenizer(arguments.tokenizer)
     found = [row for path in trace_paths(command_line, arguments.traces) for row in read_traces(path, tokenizer)]
-    rows = [found[place] for place in np.random.default_rng(SEED).permutation(len(found))]
+    rows = [found[index] for index in np.random.default_rng(SEED).permutation(len(found))]
     progress = Console(stderr=True)
     histories = [_history(rows, bound) for bound in track(BOUNDS, "Histories", console=progress, transient=True)]
     unnamed = [replace(row, segment=None) for row in rows]

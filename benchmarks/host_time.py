@@ -2,7 +2,7 @@
 
     python -m benchmarks.host_time [--batches 1 8 32] [--drafts 0 1 5 10 24] [--rounds 5] [--profile]
 
-CPU time of decoding outside `model(...)`, behind prefill, divided by the number of passes. The model is one small layer
+CPU time of decoding outside `model(...)`, after prefill, divided by the number of passes. The model is one small layer
 over 64 tokens and the texts are short, so that argmax and mask, a device's work, are next to nothing; the drafter is
 the real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
 which every draft is accepted. Plain decoding and all draft lengths take turns; medians over the rounds.

@@ -10,10 +10,10 @@ from ngramspec.drafting import NO_DRAFT, Draft, DraftSession, TokenArray
 
 
 class EarliestMatch:
-    """The earliest place of the longest match of `min_match` to `max_match` tokens.
+    """The earliest position of the longest match of `min_match` to `max_match` tokens.
 
     transformers' prompt lookup (generation/candidate_generator.py) with 1 to 2 tokens by default, vLLM's ngram
-    (v1/spec_decode/ngram_proposer.py) with 5 to 5: both copy what follows that place, as far as the text goes. They
+    (v1/spec_decode/ngram_proposer.py) with 5 to 5: both copy what follows that position, as far as the text goes. They
     rescan the text for it, this keeps a dictionary: the same drafts, and a time that says nothing about theirs.
     """
 
@@ -30,7 +30,7 @@ class _EarliestMatchSession:
     def __init__(self, lengths: range) -> None:
         self._lengths = lengths
         self._text: list[int] = []
-        self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position behind it
+        self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position after it
 
     def extend(self, tokens: TokenArray) -> None:
         # The end of the text is no place to copy from, so an n-gram is entered when a token follows it.
@@ -45,7 +45,7 @@ class _EarliestMatchSession:
         for length in self._lengths:
             start = self._earliest.get(tuple(self._text[-length:])) if length <= len(self._text) else None
             if start is not None:
-                return Draft(np.array(self._text[start : start + max_tokens], np.int32), length)
+                return Draft(np.array(self._text[start : start + max_tokens], np.int32))
         return Draft(NO_DRAFT)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:

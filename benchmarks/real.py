@@ -198,7 +198,7 @@ def _finding(plain: Run, output: Tensor) -> str:
         if left == right:
             continue
         position = next(
-            (place for place, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
+            (index for index, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
             min(len(left), len(right)),
         )
         order = [row, *(index for index in range(len(mine)) if index != row)]

@@ -86,8 +86,8 @@ def deciles(checked: Sequence[Checked]) -> list[Decile]:
     accepted = position < np.repeat([draft.num_accepted for draft in checked], sizes)
     tenth = np.minimum((survival * NUM_DECILES).astype(int), NUM_DECILES - 1)
     found = []
-    for place in range(NUM_DECILES):
-        chosen = tenth == place
+    for index in range(NUM_DECILES):
+        chosen = tenth == index
         if chosen.any():
             low, high = _interval(accepted[chosen], request[chosen])
             predicted, observed = float(survival[chosen].mean()), float(accepted[chosen].mean())

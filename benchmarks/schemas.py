@@ -25,10 +25,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.traces import json_lines
 from ngramspec.errors import GuardError, GuardWarning
 from ngramspec.guards import Guard, Limits, Matcher, Vocabulary
 from ngramspec.guards.source import Backend
+from training.json_lines import json_lines
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas"
 BYTES = Vocabulary([bytes([byte]) for byte in range(256)])
@@ -167,14 +167,14 @@ class _Speller:
         return "".join([*pieces, "]"])
 
     def _object(self, items: dict[str, Any]) -> str:
-        """Of the keys that may come, each time one that cannot come behind another one, unless that holds for both."""
+        """Of the keys that may come, each time one that cannot come after another one, unless that holds for both."""
         pieces = ["{"]
         length = self._push("{")
         left = dict(items)
         while left and length:
             comma = ", " if len(left) < len(items) else ""
-            behind = {name: self._behind(comma, name, left) for name in left}
-            possible = {name: others for name, others in behind.items() if others is not None}
+            after = {name: self._after(comma, name, left) for name in left}
+            possible = {name: others for name, others in after.items() if others is not None}
             first = next(
                 (
                     name
@@ -201,8 +201,8 @@ class _Speller:
             return 0
         return before + length
 
-    def _behind(self, comma: str, name: str, left: dict[str, Any]) -> set[str] | None:
-        """The keys that may come right behind `name`; None where it cannot come itself."""
+    def _after(self, comma: str, name: str, left: dict[str, Any]) -> set[str] | None:
+        """The keys that may come right after `name`; None where it cannot come itself."""
         length = self._pair(f"{comma}{text_of(name)}: ", left[name])
         if not length:
             return None

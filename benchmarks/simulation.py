@@ -23,8 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.traces import parser, trace_paths
-from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Shape, Verdict, step
-from ngramspec.decoding import Sequence as Row
+from ngramspec.decoding import AdaptiveBudget, Choices, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import AdaptiveLookup, TokenArray
 from ngramspec.replay import ReplayTarget, Trace, load_tokenizer, read_traces
 
@@ -71,36 +70,36 @@ MACHINES = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Request(Row):
     output: TokenArray
     context: int
 
 
-class _Target:
+class _Target(Target):
     """A machine that reads out what was recorded. spent: seconds without disturbances. now: with them."""
 
     def __init__(self, machine: Machine, noise: random.Random) -> None:
         self.spent = self.now = 0.0
         self._machine, self._noise = machine, noise
 
-    def shape(self, sequences: Rows[Row]) -> Shape:
-        longest = max(row.context for row in sequences if isinstance(row, _Request))
-        return Shape(len(sequences), 1, len(sequences), longest)
+    def shape(self, rows: Rows[Row]) -> Shape:
+        longest = max(row.context + len(row.emitted) for row in rows if isinstance(row, _Request))
+        return Shape(len(rows), 1, len(rows), longest)
 
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
-        seconds = self._machine.seconds(len(plans), 1 + max(plan.draft.tokens.size for plan in plans))
+    def read(self, plans: Rows[Plan]) -> Reading:
+        sizes = [plan.draft.tokens.size for plan in plans]
+        seconds = self._machine.seconds(len(plans), 1 + max(sizes))
         self.spent += seconds
         self.now += seconds * self._noise.lognormvariate(0, 0.07) * (3 if self._noise.random() < 0.02 else 1)
-        return [self._verdict(plan) for plan in plans]
+        plain = self.shape([plan.row for plan in plans])
+        shape = plain._replace(columns=1 + max(sizes), tokens=len(plans) + sum(sizes))
+        return Reading(shape, [choices for plan in plans for choices in self._recorded(plan)])
 
     @staticmethod
-    def _verdict(plan: Plan) -> Verdict:
-        row = plan.sequence
-        assert isinstance(row, _Request)
-        [verdict] = ReplayTarget(row.output).verify([plan])
-        row.context += verdict.tokens.size
-        return verdict
+    def _recorded(plan: Plan) -> Rows[Choices]:
+        assert isinstance(plan.row, _Request)
+        return ReplayTarget(plan.row.output).read([plan]).choices
 
 
 class Simulation:
@@ -131,7 +130,7 @@ class Simulation:
 
     def _decoded(self, rows: list[_Request]) -> float:
         target = _Target(self._machine, self._noise)
-        while live := [row for row in rows if not row.finished]:
+        while live := [row for row in rows if not row.ended]:
             step(target, live, self._budget, self._costs, lambda: target.now)
         return target.spent
 

@@ -101,8 +101,8 @@ def _measure(text: TokenArray, length: int, rescans: dict[str, Rescan | None]) -
         position += emitted.size
     for name, rescan in rescans.items():
         if rescan is not None:
-            places = range(length, length + NUM_EMITTED, NUM_EMITTED // RESCANS)
-            calls[name] = [_seconds(rescan(text[end - length : end])) for end in places]
+            ends = range(length, length + NUM_EMITTED, NUM_EMITTED // RESCANS)
+            calls[name] = [_seconds(rescan(text[end - length : end])) for end in ends]
     return calls
 
 
@@ -129,7 +129,7 @@ def _summarise(samples: list[dict[str, list[float]]]) -> dict[str, float]:
 def _memory(text: TokenArray) -> dict[str, float]:
     """Bytes per token of the index; the worst is a text in which no token comes twice."""
     distinct = np.arange(2**31 - 1 - text.size, 2**31 - 1).astype(np.int32)
-    # One by one, to the length just behind a doubling of the dictionaries, where they are emptiest.
+    # One by one, to the length just after a doubling of the dictionaries, where they are emptiest.
     emitted = list(np.arange(87_400, dtype=np.int32)[:, None])
     return {
         "bytes_per_token": _bytes_per_token([text]),
@@ -170,7 +170,7 @@ def _kmp_rescan() -> Rescan | None:
 
 
 def kmp_earliest_longest(text: TokenArray, min_match: int, max_match: int) -> int:
-    """Position behind the earliest place of the longest match, or -1; one pass over the text from its end."""
+    """Position after the earliest position of the longest match, or -1; one pass over the text from its end."""
     reversed_text = text[::-1]
     border = np.zeros(max_match, np.int32)  # of the first tokens: the longest proper prefix that is a suffix as well
     longest, position, matched = 0, 0, 0

@@ -1,11 +1,7 @@
 """Which recorded requests a benchmark reads: the same arguments for each."""
 
 import argparse
-import gzip
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 DEFAULT_TRACES = Path(__file__).parents[2] / "shared" / "traces"
 
@@ -25,9 +21,3 @@ def trace_paths(made: argparse.ArgumentParser, given: list[Path]) -> list[Path]:
     if not paths:
         made.error(f"no traces in {DEFAULT_TRACES}: pass JSON lines of prompts and outputs")
     return paths
-
-
-def json_lines(path: Path) -> Iterator[Any]:
-    """The rows of a file of JSON lines, gzipped or not."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)

@@ -56,7 +56,7 @@ def test_imports_point_downward_only() -> None:
     assert [] == wrong
 
 
-@pytest.mark.parametrize("room", ["drafting", "guards", "decoding", "replay", "stats", "errors"])
+@pytest.mark.parametrize("room", ["drafting", "guards", "foresight", "decoding", "replay", "stats", "errors"])
 def test_the_floors_below_hf_and_replay_import_no_torch_on_their_own(room: str) -> None:
     paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
     for path in paths:

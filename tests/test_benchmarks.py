@@ -1,6 +1,7 @@
 """The peers' rules in the benchmarks are the peers' rules."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,39 @@ from ngramspec.drafting import DraftSession
 from ngramspec.pico import PICO_PATH
 from ngramspec.replay import Trace
 from tests.drafting.test_suffix_index import texts, tokens_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_command_is_listed_with_a_line_and_quoted_by_the_docs() -> None:
+    listed = subprocess.run([sys.executable, "-m", "benchmarks"], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = dict(line.removeprefix("python -m benchmarks.").split(maxsplit=1) for line in listed.stdout.splitlines())
+    assert [*lines] == sorted(path.stem for path in commands_with_main())
+    assert all(line.endswith((".", "?")) for line in lines.values())
+    docs = "".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
+    quoted = set(re.findall(r"python -m benchmarks\.(\w+)", docs))
+    assert quoted == set(lines)
+
+
+def test_every_other_file_is_used_by_a_command() -> None:
+    used: set[str] = set()
+    left = [path.stem for path in commands_with_main()]
+    while left:
+        name = left.pop()
+        used.add(name)
+        text = (ROOT / "benchmarks" / f"{name}.py").read_text()
+        imported = {*re.findall(r"from benchmarks\.(\w+)", text), *re.findall(r"from benchmarks import (\w+)", text)}
+        left += imported - used
+    assert used == {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__main__"}
+
+
+def commands_with_main() -> list[Path]:
+    paths = [path for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "__main__"]
+    return [path for path in paths if '__name__ == "__main__"' in path.read_text()]
+
+
+def test_training_does_not_need_the_benchmarks_which_need_it() -> None:
+    assert [] == [path.name for path in (ROOT / "training").glob("*.py") if "benchmarks" in path.read_text()]
 
 
 @given(text=texts().filter(bool))
@@ -247,16 +281,6 @@ def test_what_a_history_brings_is_one_command(tmp_path: Path) -> None:
     assert [0, 40, 40, 40] == [row["kept"] for row in printed["histories"]]
     of = printed["references"]
     assert 1.0 == of["none"] < min(of["of_the_call"], of["of_the_segment"])
-
-
-def test_the_table_of_mixtures_is_one_command() -> None:
-    command = [sys.executable, "-m", "benchmarks.mixtures", "--layers", "1", "--rounds", "3", "--json"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
-    printed = json.loads(done.stdout)
-    assert ["dense", "mixtral, 2 of 8", "qwen3-moe, 8 of 128"] == [row["model"] for row in printed]
-    for row in printed:  # what passes cost depends on the machine, and not that wider ones are no cheaper
-        assert sorted(row["prices"].values()) == list(row["prices"].values())
-        assert all(0 <= length <= 15 for length in row["drafted"].values())
 
 
 def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.guarded import function_calls, instances, statements
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.drafting import AdaptiveLookup, prior
-from ngramspec.drafting.survival import Survival
+from ngramspec.drafting.core import Survival
 from ngramspec.replay import Trace, load_tokenizer, read_traces, replay
+from training.guarded import function_calls, instances, statements
 
 HOME = Path(prior.__file__).with_name(prior.FILE)
 NUM_SAMPLES = 60
@@ -53,7 +53,7 @@ def _means(traces: Sequence[Trace], drafter: AdaptiveLookup) -> list[float]:
     seen = []
     for start in range(0, len(traces), size):
         _play(traces[start : start + size], drafter)
-        seen.append(drafter.survival.shared_weights)
+        seen.append(drafter.survival.weights)
     means: list[float] = np.mean(seen, axis=0).tolist()
     return means
 

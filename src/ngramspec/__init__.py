@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ngramspec.drafting.prompt_lookup import PromptLookup
     from ngramspec.guards import Guard, Limits, Vocabulary
     from ngramspec.hf.enable import disable, enable
+    from ngramspec.hf.model_engine import ModelEngine
     from ngramspec.hf.speculator import Speculator
     from ngramspec.pico import load_pico
 
@@ -42,6 +43,7 @@ __all__ = [
     "GuardWarning",
     "HistoryError",
     "Limits",
+    "ModelEngine",
     "NgramspecError",
     "NgramspecWarning",
     "PromptError",
@@ -62,6 +64,7 @@ _HOMES = {
     "FixedBudget": "ngramspec.decoding.budget",
     "Guard": "ngramspec.guards",
     "Limits": "ngramspec.guards",
+    "ModelEngine": "ngramspec.hf.model_engine",
     "PromptLookup": "ngramspec.drafting.prompt_lookup",
     "Speculator": "ngramspec.hf.speculator",
     "Vocabulary": "ngramspec.guards",

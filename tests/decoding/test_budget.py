@@ -13,13 +13,12 @@ from ngramspec.decoding import (
     AdaptiveBudget,
     Costs,
     FixedBudget,
-    InStepBudget,
     LinearCosts,
     MeasuredCosts,
     Shape,
     fitted,
 )
-from ngramspec.decoding.budget import LEAD, LEAD_SHARE, MOST_GUESSED, SURE
+from ngramspec.decoding.budget import LEAD, LEAD_SHARE, MOST_GUESSED, SURE, sure_of_all
 from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
@@ -257,12 +256,9 @@ def test_a_pass_that_costs_nothing_is_refused() -> None:
 def test_rows_in_step_draft_what_all_of_them_are_sure_of() -> None:
     costs = measured(2, [1.0, 1.5])
     sure, unsure = [0.95], [0.3]
-    budget = InStepBudget(AdaptiveBudget())
     lengths = [
-        budget.allot(drafted(*survivals), [100, 100], alone(2), costs)
+        AdaptiveBudget().allot(sure_of_all(drafted(*survivals)), [100, 100], alone(2), costs)
         for survivals in ([sure, sure], [sure, unsure], [sure, []])
     ]
     assert [[1, 1], [0, 0], [0, 0]] == lengths
     assert [1, 1] == allotted(drafted(sure, unsure), costs)  # where each row goes on by itself
-    assert FixedBudget(3).max_draft_tokens == InStepBudget(FixedBudget(3)).max_draft_tokens
-    assert 0.0 == InStepBudget(FixedBudget(3)).min_survival(alone(2), costs)

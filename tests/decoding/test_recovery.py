@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulation import MACHINES, Machine
-from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Sequence, Shape, Verdict, step
+from ngramspec.decoding import AdaptiveBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import Draft, TokenArray
+from tests.decoding.scripted import Scripted
 
 GPU = Machine("GPU", {1: 7.1}, {1: {1: 1, 97: 1.2}})
 DEAR = Machine("dear", {1: 30}, {1: {1: 1, 97: 97}})
@@ -26,13 +27,13 @@ PROBABILITY = 0.97
 DRAFTING = 1e-5
 
 
-class Service:
+class Service(Target):
     """One row that goes on and on, on a machine with true prices; each of its tokens is foreseen with PROBABILITY."""
 
     def __init__(self, machine: Machine, costs: MeasuredCosts | None = None, seed: int = 0) -> None:
         self.machine = machine
         self.budget, self.costs = AdaptiveBudget(), costs or MeasuredCosts()
-        self.row = Sequence(self, np.zeros(1, np.int32), remaining=10**9)
+        self.row = Row(self, np.zeros(1, np.int32), remaining=10**9)
         self.seconds = self.tokens = 0.0
         self.widths: list[int] = []
         self.drafting_delay = self.delay = 0.0
@@ -67,10 +68,10 @@ class Service:
     def close(self) -> None: ...
 
     # A target.
-    def shape(self, sequences: Rows[Sequence]) -> Shape:
+    def shape(self, rows: Rows[Row]) -> Shape:
         return Shape(1, 1, 1, 1000)
 
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+    def read(self, plans: Rows[Plan]) -> Reading:
         size = plans[0].draft.tokens.size
         seconds = self.machine.seconds(1, 1 + size)
         misses = np.flatnonzero(self._random.random(size) > PROBABILITY)
@@ -78,7 +79,9 @@ class Service:
         self.seconds, self.tokens = self.seconds + seconds, self.tokens + accepted + 1
         self.widths.append(1 + size)
         self._now += seconds + self.delay
-        return [Verdict(np.append(np.ones(accepted, np.int32), 0).astype(np.int32), finished=False)]
+        chosen = [1] * accepted + [0]
+        choices = Scripted(self.row, plans[0].draft.tokens, [*chosen, -1])  # more would follow: it goes on
+        return Reading(Shape(1, 1 + size, 1 + size, 1000), [choices])
 
 
 def speed(service: Service, passes: int) -> float:

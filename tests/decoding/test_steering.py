@@ -54,7 +54,7 @@ def masks(matcher: Matcher) -> bytes:
 def drafted(
     drafter: Drafter, matchers: Sequence[Matcher], prompt: bytes, pieces: Sequence[bytes], most: int, end: int | None
 ) -> bytes:
-    """The draft behind `pieces`, which came one by one."""
+    """The draft after `pieces`, which came one by one."""
     session, steering = drafter.open(), RowSteering(matchers, [tokens_of(prompt)], end)
     session.extend(tokens_of(prompt))
     for piece in pieces:
@@ -97,7 +97,7 @@ def test_what_the_schema_says_is_drafted_and_the_end_too(name: str) -> None:
     assert matcher.ended
 
 
-def test_a_value_is_drafted_from_where_its_name_stands_in_the_prompt_and_the_draft_goes_on_behind_it() -> None:
+def test_a_value_is_drafted_from_where_its_name_stands_in_the_prompt_and_the_draft_goes_on_after_it() -> None:
     matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
     found = drafted(AdaptiveLookup(), [matcher], PROMPT, [b'{"invoice_number": '], 60, None)
     assert TEXT[len(b'{"invoice_number": ') :].startswith(found)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Plan, Sequence, Shape, Verdict, plan, step
+from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Row, Shape, plan, step
 from ngramspec.drafting import Draft, TokenArray
+from ngramspec.stats import Undrafted
+from tests.decoding.scripted import ScriptedTarget
 
 ALONE = Shape(rows=1, columns=1, tokens=1, context=0)
 
@@ -35,50 +37,30 @@ class AnyDrafts:
         pass
 
 
-class Script:
-    """A target that reads from a script per row, token by token, as a model would choose."""
-
-    def __init__(self, scripts: dict[int, list[int]]) -> None:
-        self.scripts = scripts
-        self.shapes: list[tuple[int, ...]] = []
-
-    def shape(self, sequences: Rows[Sequence]) -> Shape:
-        return Shape(len(sequences), 1, len(sequences), 0)
-
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
-        self.shapes.append(tuple(row.draft.tokens.size for row in plans))
-        return [self._read(row) for row in plans]
-
-    def _read(self, row: Plan) -> Verdict:
-        script = self.scripts[id(row.sequence)]
-        tokens: list[int] = []
-        for drafted in [*row.draft.tokens.tolist(), None]:
-            tokens.append(script.pop(0))
-            if tokens[-1] != drafted or not script:
-                break
-        return Verdict(np.array(tokens, np.int32), finished=not script)
-
-
 @given(
     scripts=st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=40), min_size=1, max_size=4),
     max_draft_tokens=st.integers(0, 6),
     seed=st.integers(0, 1000),
+    forgets=st.integers(0, 3),
 )
 @settings(deadline=None)
 def test_any_drafts_leave_every_row_the_text_of_its_target(
-    scripts: list[list[int]], max_draft_tokens: int, seed: int
+    scripts: list[list[int]], max_draft_tokens: int, seed: int, forgets: int
 ) -> None:
     sessions = [AnyDrafts(seed + number, alphabet=2) for number in range(len(scripts))]
     rows = [
-        Sequence(session, np.empty(0, np.int32), remaining=len(script))
+        Row(session, np.array([9], np.int32), remaining=len(script))
         for session, script in zip(sessions, scripts, strict=True)
     ]
-    target = Script({id(row): list(script) for row, script in zip(rows, scripts, strict=True)})
-    while live := [row for row in rows if not row.finished]:
+    target = ScriptedTarget({row: list(script) for row, script in zip(rows, scripts, strict=True)}, forgets)
+    while live := [row for row in rows if not row.ended]:
         step(target, live, FixedBudget(max_draft_tokens), MeasuredCosts())
-    assert scripts == [session.text for session in sessions]
+        for row in live:  # what the cache lacks is pending, all of it
+            text = [9, *row.emitted]
+            assert text[row.num_cached :] == row.pending.tolist()
+    assert scripts == [session.text for session in sessions] == [row.emitted for row in rows]
     assert [len(script) for script in scripts] == [row.counters.tokens for row in rows]
-    assert max(map(max, target.shapes)) <= max_draft_tokens
+    assert max(map(max, target.lengths)) <= max_draft_tokens
     for row in rows:
         counters = row.counters
         assert counters.target_passes <= counters.tokens <= counters.target_passes + counters.num_accepted_tokens
@@ -108,7 +90,7 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
 
         def close(self) -> None: ...
 
-    rows = [Sequence(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
+    rows = [Row(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
     costs, times = MeasuredCosts(), iter((1.0, 6.0))
     planned = plan(rows, Falling(), ALONE, costs, lambda: next(times))
     assert [3, 0] == [each.draft.tokens.size for each in planned]
@@ -116,20 +98,38 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
 
 
 def test_a_target_must_answer_for_every_row() -> None:
-    class Forgetful:
-        def shape(self, sequences: Rows[Sequence]) -> Shape:
-            return ALONE
-
-        def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+    class Forgetful(ScriptedTarget):
+        def keep(self, rows: Rows[Row]) -> list[int]:
             return []
 
+    row = Row(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)
     with pytest.raises(ValueError, match="shorter"):
-        step(
-            Forgetful(),
-            [Sequence(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)],
-            FixedBudget(),
-            MeasuredCosts(),
-        )
+        step(Forgetful({row: [1, 1]}), [row], FixedBudget(), MeasuredCosts())
+
+
+def test_costs_are_those_of_the_shape_that_was_read() -> None:
+    class Noting(MeasuredCosts):
+        def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
+            noted.append((shape, num_tokens))
+
+    class Drops(ScriptedTarget):
+        def shape(self, rows: Rows[Row]) -> Shape:
+            return Shape(8, 1, 8, 0)
+
+    noted: list[tuple[Shape, int]] = []
+    row = Row(AnyDrafts(0, 2), np.array([9], np.int32), remaining=9)
+    step(Drops({row: [1] * 9}), [row], FixedBudget(0), Noting())
+    assert [(Shape(1, 1, 1, 0), 1)] == noted
+
+
+def test_a_row_that_may_not_draft_with_its_prompt_drafts_after_it() -> None:
+    rows = [Row(AnyDrafts(seed, 1), np.array([9, 9], np.int32), 9, drafts_with_prompt=False) for seed in range(2)]
+    target = ScriptedTarget({row: [0] * 9 for row in rows})
+    for _ in range(3):
+        step(target, [row for row in rows if not row.ended], FixedBudget(4), MeasuredCosts())
+    assert (0, 0) == target.lengths[0]
+    assert max(target.lengths[1]) > 0
+    assert all(1 == row.counters.num_undrafted_per_reason[Undrafted.PROMPT] for row in rows)
 
 
 def test_a_fixed_budget_is_the_same_for_every_row_and_never_negative() -> None:

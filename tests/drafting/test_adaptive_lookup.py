@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, Draft
-from ngramspec.drafting.history import SEPARATOR
+from ngramspec.drafting.core import SEPARATOR
 from tests.drafting.test_suffix_index import texts, tokens_of
 
 
@@ -121,7 +121,7 @@ def test_a_row_that_is_not_over_is_in_no_history() -> None:
     assert [] == first_draft(drafter.open("a"), [2], [10], 8)
 
 
-def test_a_copy_goes_on_behind_a_token_that_differs() -> None:
+def test_a_copy_goes_on_after_a_token_that_differs() -> None:
     source = list(range(20, 60))
     session = AdaptiveLookup().open()
     session.extend(tokens_of(source))

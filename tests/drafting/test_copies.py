@@ -1,9 +1,9 @@
-"""A copy in progress goes on behind what differs, and is given up where too much does."""
+"""A copy in progress goes on after what differs, and is given up where too much does."""
 
 import numpy as np
 
-from ngramspec.drafting.copies import Copy
-from ngramspec.drafting.suffix_index import Match
+from ngramspec.drafting.core.copies import Copy
+from ngramspec.drafting.core.suffix_index import Match
 
 SOURCE = np.arange(100, dtype=np.int32).data
 

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting.history import SEPARATOR, History
+from ngramspec.drafting.core import SEPARATOR
+from ngramspec.drafting.history import History
 from ngramspec.drafting.sketch import sketch
 from ngramspec.drafting.types import TokenArray
 from tests.drafting.test_suffix_index import tokens_of

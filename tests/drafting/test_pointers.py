@@ -4,10 +4,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting.history import SEPARATOR
-from ngramspec.drafting.pointers import Pointer
-from ngramspec.drafting.suffix_index import BULK
-from ngramspec.drafting.survival import LONGEST, SHIFTS
+from ngramspec.drafting.core import SEPARATOR
+from ngramspec.drafting.core.key import LONGEST, SHIFTS
+from ngramspec.drafting.core.pointers import Pointer
+from ngramspec.drafting.core.suffix_index import BULK
 from tests.drafting.test_suffix_index import index_of, index_of_pieces, texts
 from tests.oracles import agreement
 
@@ -38,7 +38,7 @@ def test_a_match_speaks_for_the_copy_that_joined_it_as_long_as_there_is_text(
         assert [token] * 3 == [pointer.token for pointer in (joined, *apart)]
         for pointer in (joined, *apart):
             pointer.advance()
-    joined.offer([7])  # behind the text the match alone goes on, with what was drafted
+    joined.offer([7])  # after the text the match alone goes on, with what was drafted
     assert (7, 1) == (joined.token, joined.speaking)
 
 

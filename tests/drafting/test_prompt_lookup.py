@@ -26,7 +26,6 @@ def test_a_draft_is_the_oracles_copy_and_never_longer_than_asked(text: list[int]
     oracle.extend(tokens_of(text))
     expected, actual = oracle.propose(max_tokens), session.propose(max_tokens)
     assert expected.tokens.tolist() == actual.tokens.tolist()
-    assert expected.match_length == actual.match_length
     assert actual.tokens.dtype == np.int32
     assert actual.tokens.size <= max(0, max_tokens)
 

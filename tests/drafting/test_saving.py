@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import AdaptiveLookup, saving
+from ngramspec.drafting import AdaptiveLookup, saving, whole_file
 from ngramspec.drafting.sketch import sketch
 from ngramspec.errors import HistoryError, NgramspecError
 from tests.drafting.test_adaptive_lookup import first_draft, play
 from tests.drafting.test_segments import rows
 from tests.drafting.test_suffix_index import tokens_of
+from tests.files.forging import parts_of, written
 
 
 @pytest.fixture
@@ -74,20 +75,6 @@ def test_history_sketches_references_and_weights_are_kept(path: Path) -> None:
     start = drafter._segments.similar(segment, index, third)
     assert [20, 21, 22, 23, 24] == index.text[start : start + 5].tolist()  # the answer to the prompt most like it
     assert taught().survival.lessons().tolist() == drafter.survival.lessons().tolist()
-
-
-def test_segments_are_numbered_by_name_and_not_by_where_their_weights_were(path: Path) -> None:
-    drafter = taught()
-    drafter.open("first")
-    drafter.forget("guide")
-    for name in ("later", "last"):
-        for _ in range(5):
-            play(drafter, [1], [10, 11, 12, 13], name)
-    drafter.save(path, "words")
-    restarted = AdaptiveLookup.load(path, "words")
-    for name, segment in drafter._segments._kept.items():
-        weights = restarted._segments._kept[name].weights
-        assert drafter.survival.lessons(segment.weights).tolist() == restarted.survival.lessons(weights).tolist()
 
 
 def test_any_name_of_a_segment_is_kept(path: Path) -> None:
@@ -184,6 +171,18 @@ def test_weights_for_other_features_are_learnt_anew_and_the_texts_kept(
         taught().save(path, "words")
     drafter = AdaptiveLookup.load(path, "words")
     assert {"guide": 4, "invoices": 25} == drafter.segments
+    assert AdaptiveLookup().survival.lessons().tolist() == drafter.survival.lessons().tolist()
+
+
+def test_a_history_of_the_time_when_segments_had_weights_of_their_own_keeps_its_texts(path: Path) -> None:
+    taught().save(path, "words")
+    header, (lessons, *kept) = parts_of(path)
+    own = np.zeros((2, 13))
+    header["survival"] = [6, lessons.shape[1], own.shape[1]]
+    arrays = [lessons, own, *(array for start in range(0, len(kept), 3) for array in (*kept[start : start + 3], own))]
+    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, arrays)), "words")
+    assert {"guide": 4, "invoices": 25} == drafter.segments
+    assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
     assert AdaptiveLookup().survival.lessons().tolist() == drafter.survival.lessons().tolist()
 
 

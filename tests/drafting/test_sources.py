@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting.sources import UNKNOWN, Source
-from ngramspec.drafting.suffix_index import MAX_FOUND, SuffixIndex
+from ngramspec.drafting.core.sources import UNKNOWN, Source
+from ngramspec.drafting.core.suffix_index import MAX_FOUND, SuffixIndex
 from tests.drafting.test_suffix_index import index_of, texts, tokens_of
 from tests.oracles import longest_match, longest_match_of
 
@@ -20,7 +20,7 @@ def test_in_the_rows_own_text(text: list[int], cuts: list[int]) -> None:
         source.follow(text[start:end], start)
         if source.length == UNKNOWN:
             source.take(source.index.latest_longest_match(MAX_FOUND))
-        # Only among the latest places, and up to a length, is it the latest.
+        # Only among the latest occurrences, and up to a length, is it the latest.
         expected = longest_match(text[:end], 1000, 1000)
         assert source.length == expected.length or source.length >= 4
         assert text[source.start - source.length : source.start] == text[end - source.length : end]

@@ -1,4 +1,4 @@
-"""Places that are spelled alike are held against a search byte by byte; what is drafted from them, by example."""
+"""Positions that are spelled alike are held against a search byte by byte; what is drafted from them, by example."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import AdaptiveLookup, SuffixIndex, spelling
-from ngramspec.drafting.spelling import LEAST_BYTES, MAX_BYTES, MAX_SPELLED, SpelledIndex
-from ngramspec.drafting.survival import _NOT_SPELLED
+from ngramspec.drafting import AdaptiveLookup, SuffixIndex
+from ngramspec.drafting.core import spelling
+from ngramspec.drafting.core.features import NOT_SPELLED
+from ngramspec.drafting.core.spelling import LEAST_BYTES, MAX_BYTES, MAX_SPELLED, SpelledIndex
 from tests.drafting.test_suffix_index import index_of, tokens_of
 from tests.oracles import spelled_match
 
@@ -32,7 +33,7 @@ def test_any_text_asked_for_anywhere_gives_the_oracles_answer(text: list[int], c
             assert spelled_match(pieces, LEAST_BYTES, MAX_BYTES) == spelled.find()
 
 
-def test_of_many_places_only_the_latest_are_compared() -> None:
+def test_of_many_occurrences_only_the_latest_are_compared() -> None:
     vocabulary = [b"xyz", b"-"]
     for many, expected in ((MAX_SPELLED - 1, (4, 2)), (MAX_SPELLED, (3, MAX_SPELLED + 2))):
         text = [1, 0, *[0] * many, 1, 0]
@@ -58,15 +59,15 @@ def test_references_are_searched_by_their_bytes_too() -> None:
 
 def test_that_nothing_is_spelled_alike_never_speaks_for_or_against_a_token() -> None:
     drafter = AdaptiveLookup()
-    before = drafter.survival.shared_weights
+    before = drafter.survival.weights
     session = drafter.open()
     session.extend(tokens_of([1, 2, 3, 4] * 4))
     for token in (1, 2, 9, 3, 4):
         session.propose(4)
         session.extend(tokens_of([token]))
-    after = drafter.survival.shared_weights
+    after = drafter.survival.weights
     assert before != after
-    assert 0.0 == before[_NOT_SPELLED] == after[_NOT_SPELLED]
+    assert 0.0 == before[NOT_SPELLED] == after[NOT_SPELLED]
 
 
 @pytest.mark.parametrize("vocabulary", [["a", "b"], [b"a", None], 7])

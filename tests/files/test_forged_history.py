@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec import AdaptiveLookup, HistoryError
-from ngramspec.drafting.history import SEPARATOR
-from ngramspec.drafting.survival import LAYOUT
+from ngramspec.drafting.core import LAYOUT, SEPARATOR
 from tests.drafting.test_adaptive_lookup import play
 from tests.drafting.test_saving import taught
 from tests.files.forging import HISTORY, Parts, forge, forged, parts_of, written
@@ -98,7 +97,7 @@ def test_every_part_of_a_history_is_checked_where_it_refers_to_another(tmp_path:
 
     names = [segment["name"] for segment in real[0]["segments"]]
     assert real[0]["survival"] == LAYOUT
-    first = 2 + 4 * names.index("long prompts")
+    first = 1 + 3 * names.index("long prompts")
     assert "the text of a segment must be token ids" in changed(first, 3, -5)
     assert "references and answers must begin with a separator" in changed(first, 0, 5)
     assert "each n-gram of a sketch must be there once" in changed(first + 1, slice(None), 7)
@@ -107,7 +106,7 @@ def test_every_part_of_a_history_is_checked_where_it_refers_to_another(tmp_path:
     assert "must lead to where an answer begins" in changed(first + 2, (0, 0), -1)
     assert "be of at least one prompt" in changed(first + 2, (0, 1), 0)
     assert "weights must be from -50.0 to 50.0" in changed(0, (0, 7), np.nan)
-    assert "weights must be from -50.0 to 50.0" in changed(first + 3, (0, 0), -800)
+    assert "weights must be from -50.0 to 50.0" in changed(0, (0, 0), -800)
     assert "rates must be from 0 to 0.3" in changed(0, (1, 7), -1)
 
 
@@ -122,4 +121,4 @@ def test_no_answer_and_no_sketch_beyond_the_limit_is_built_when_a_larger_history
     history = small._segments._kept["a"].history
     assert 0 < history.size <= 1000
     text = history.index.text
-    assert [SEPARATOR] == list({int(text[place - 1]) for place, _ in history.sketches._places.values()})
+    assert [SEPARATOR] == list({int(text[start - 1]) for start, _ in history.sketches._positions.values()})

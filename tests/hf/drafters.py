@@ -47,7 +47,7 @@ class _RandomSession(_Session):
         return Draft(self.rng.integers(0, self.vocabulary, length).astype(np.int32))
 
 
-class AdversarialDrafter:
+class PatternDrafter:
     """Drafts what might hurt: end of sequence in mid-draft, one token over and over, the vocabulary's edges, padding.
 
     eos_token: drafted in the middle and at both ends. pad_token: drafted as if the row had ended.
@@ -65,10 +65,10 @@ class AdversarialDrafter:
         ]
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
-        return _AdversarialSession(self.patterns)
+        return _PatternSession(self.patterns)
 
 
-class _AdversarialSession(_Session):
+class _PatternSession(_Session):
     def __init__(self, patterns: list[list[int]]) -> None:
         super().__init__(np.random.default_rng(0))
         self.patterns = patterns

@@ -18,7 +18,7 @@ import ngramspec
 from ngramspec import NgramspecError, PromptError, Speculator
 from ngramspec.drafting import TokenArray
 from ngramspec.testing import OracleDrafter
-from tests.hf.drafters import AdversarialDrafter, RandomDrafter
+from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.test_refusals import counted_passes
 
@@ -259,7 +259,7 @@ class Interrupts(LogitsProcessor, StoppingCriteria, BaseStreamer):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
 def test_after_an_interrupt_model_and_speculator_are_usable_and_exact(family: str, error: type[BaseException]) -> None:
-    model, spec = tiny(family), Speculator(AdversarialDrafter(VOCABULARY, EOS, PAD))
+    model, spec = tiny(family), Speculator(PatternDrafter(VOCABULARY, EOS, PAD))
     names: list[Callable[[Any], dict[str, Any]]] = [
         lambda made: {"logits_processor": [made]},
         lambda made: {"stopping_criteria": [made]},

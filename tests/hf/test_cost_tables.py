@@ -33,14 +33,14 @@ def restarted_process() -> Speculator:
 
 def test_all_speculators_of_a_process_share_what_passes_of_a_model_cost() -> None:
     spec = measured("llama")
-    assert spec._costs.of(tiny("llama")) is Speculator()._costs.of(tiny("llama"))
-    assert spec._costs.of(tiny("llama")) is not Speculator()._costs.of(tiny("gpt2"))
-    assert restarted_process()._costs.of(tiny("llama")).prices(SHAPE, 0) is None
+    assert spec.costs.of(tiny("llama")) is Speculator().costs.of(tiny("llama"))
+    assert spec.costs.of(tiny("llama")) is not Speculator().costs.of(tiny("gpt2"))
+    assert restarted_process().costs.of(tiny("llama")).prices(SHAPE, 0) is None
 
 
 def test_prices_go_with_their_model() -> None:
     model = copy.deepcopy(tiny("llama"))
-    costs = weakref.ref(Speculator()._costs.of(model))
+    costs = weakref.ref(Speculator().costs.of(model))
     assert costs() is not None
     del model
     gc.collect()
@@ -61,11 +61,11 @@ def test_a_saved_table_is_used_for_the_model_that_it_was_measured_with(tmp_path:
     spec.save_costs(tmp_path / "costs")
     restarted = restarted_process()
     restarted.load_costs(tmp_path / "costs")
-    costs = restarted._costs.of(tiny("llama"))
-    assert spec._costs.of(tiny("llama")).prices(SHAPE, 0) == costs.prices(SHAPE, 0) is not None
+    costs = restarted.costs.of(tiny("llama"))
+    assert spec.costs.of(tiny("llama")).prices(SHAPE, 0) == costs.prices(SHAPE, 0) is not None
     rate = costs.rate(SHAPE)  # the time of drafting is not saved: it is another drafter's as soon
-    assert 0 < rate == pytest.approx(spec._costs.of(tiny("llama")).rate(SHAPE), rel=0.01)
-    assert restarted._costs.of(tiny("gpt2")).prices(SHAPE, 0) is None
+    assert 0 < rate == pytest.approx(spec.costs.of(tiny("llama")).rate(SHAPE), rel=0.01)
+    assert restarted.costs.of(tiny("gpt2")).prices(SHAPE, 0) is None
 
 
 def test_a_table_for_other_threads_is_passed_over(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_table_for_other_threads_is_passed_over(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
-        assert restarted._costs.of(tiny("llama")).prices(SHAPE, 0) is None
+        assert restarted.costs.of(tiny("llama")).prices(SHAPE, 0) is None
     finally:
         torch.set_num_threads(threads)
 
@@ -87,7 +87,7 @@ def test_a_table_that_nobody_used_is_saved_again(tmp_path: Path) -> None:
     second.save_costs(tmp_path / "costs")
     third = restarted_process()
     third.load_costs(tmp_path / "costs")
-    assert all(third._costs.of(tiny(family)).prices(SHAPE, 0) is not None for family in ("llama", "gpt2"))
+    assert all(third.costs.of(tiny(family)).prices(SHAPE, 0) is not None for family in ("llama", "gpt2"))
 
 
 def test_what_is_no_table_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -100,4 +100,4 @@ def test_what_is_no_table_is_refused_and_nothing_is_lost(tmp_path: Path) -> None
         spec.load_costs(tmp_path / "cut")
     with pytest.raises(CostsError, match=r"a saved cost table begins with 'ngramspec cost table ', got .*history"):
         spec.load_costs(tmp_path / "history")
-    assert spec._costs.of(tiny("llama")).prices(SHAPE, 0) is not None
+    assert spec.costs.of(tiny("llama")).prices(SHAPE, 0) is not None

@@ -1,6 +1,5 @@
 """The rule of verification changes no distribution: shown by enumerating every path, in exact fractions."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import product
@@ -12,19 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from transformers import GenerationConfig
-from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
+from transformers.generation.logits_process import LogitsProcessor
 from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria, StoppingCriteriaList
 
-from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Shape, Verdict, step
-from ngramspec.decoding import Sequence as Decoded
+from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import Draft, TokenArray
-from ngramspec.hf.call import Call
-from ngramspec.hf.choosing import AtOnce, Candidate, Chooser, InStep, RowByRow
+from ngramspec.hf.call import Call, Processors
+from ngramspec.hf.choosing import PassLogits, RowLogits, choices_of
 from ngramspec.hf.record import Record
-from ngramspec.hf.rows import Row
+from ngramspec.hf.row import ModelRow
 from ngramspec.hf.sampling import Picker
 from ngramspec.hf.stopping import Stops
-from ngramspec.hf.text import Text
 
 VOCABULARY = 3
 END = 2
@@ -41,19 +38,19 @@ Table = dict[Tokens, tuple[int, ...]]
 class Tape(Picker):
     """Chooses from a tape of tokens, one per call, and multiplies up how likely that was."""
 
-    def __init__(self, tapes: Sequence[Tokens], table: Table) -> None:
-        super().__init__(do_sample=True, num_rows=1, device=torch.device("cpu"))
-        self.tapes = [list(tape) for tape in tapes]
-        self.texts: list[Tokens] = [()] * len(tapes)
+    def __init__(self, tape: Tokens, table: Table) -> None:
+        super().__init__(do_sample=True)
+        self.tape = list(tape)
+        self.text: Tokens = ()
         self.probability = Fraction(1)
         self.table = table
 
-    def pick(self, scores: Tensor, row: int) -> int:
-        weights = self.table[self.texts[row]]
+    def pick(self, scores: Tensor) -> int:
+        weights = self.table[self.text]
         assert scores[0].tolist() == list(weights), "the scores are not those of the row's own text"
-        token = self.tapes[row].pop(0)
+        token = self.tape.pop(0)
         self.probability *= Fraction(weights[token], sum(weights))
-        self.texts[row] += (token,)
+        self.text += (token,)
         return token
 
 
@@ -77,33 +74,28 @@ class TableSession:
         pass
 
 
-class TableTarget:
-    """A language model that is a table, behind the real choosers."""
+class TableTarget(Target):
+    """A language model that is a table, read by the real choosers."""
 
-    def __init__(self, table: Table, chooser: Chooser) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
-        self.chooser = chooser
-        self.texts: dict[int, Tokens] = defaultdict(tuple)
 
-    def shape(self, sequences: Sequence[Decoded]) -> Shape:
-        return Shape(len(sequences), 1, len(sequences), 0)
+    def shape(self, rows: Sequence[Row]) -> Shape:
+        return Shape(len(rows), 1, len(rows), 0)
 
-    def verify(self, plans: Sequence[Plan]) -> list[Verdict]:
-        candidates = []
+    def read(self, plans: Sequence[Plan]) -> Reading:
         block = torch.ones(len(plans), 1 + max(plan.draft.tokens.size for plan in plans), VOCABULARY)
-        for place, plan in enumerate(plans):
-            assert isinstance(plan.sequence, Row)
-            row, draft = plan.sequence.index, plan.draft.tokens
+        logits, shares = PassLogits(block), []
+        for line, plan in enumerate(plans):
+            assert isinstance(plan.row, ModelRow)
+            draft = plan.draft.tokens
             start = block.shape[1] - 1 - draft.size
             for length in range(draft.size + 1):
-                text = self.texts[row] + tuple(draft[:length].tolist())
-                # Behind an end of sequence nothing is ever read, so any weights do.
-                block[place, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
-            candidates.append(Candidate(row, draft, block, place, start))
-        verdicts = self.chooser.choose(candidates)
-        for candidate, verdict in zip(candidates, verdicts, strict=True):
-            self.texts[candidate.row] += tuple(verdict.tokens.tolist())
-        return verdicts
+                text = tuple(plan.row.emitted) + tuple(draft[:length].tolist())
+                # After an end of sequence nothing is ever read, so any weights do.
+                block[line, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
+            shares.append(RowLogits(plan.row, draft, logits, line, start))
+        return Reading(self.shape([plan.row for plan in plans]), choices_of(shares))
 
 
 class CountsCalls(LogitsProcessor):
@@ -117,37 +109,53 @@ class CountsCalls(LogitsProcessor):
         return scores
 
 
-def decode(
-    tapes: Sequence[Tokens], table: Table, drafts: dict[Tokens, Tokens], chooser_type: type[RowByRow | InStep], k: int
-) -> tuple[list[Tokens], Fraction, int]:
-    """Run the real loop along one path; returns the texts, the path's probability and the accepted tokens."""
-    prompt = torch.tensor([PROMPT] * len(tapes))
-    criteria = StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)])
-    text = Text(prompt, 1 + NUM_TOKENS, PAD, None)
-    picker = Tape(tapes, table)
-    counts = CountsCalls()
-    stops = Stops(criteria, 1 + NUM_TOKENS)
-    chooser = chooser_type(Call(text, LogitsProcessorList([counts]), picker, stops, NO_RECORD))
-    rows = [
-        Row(
+ORDERS = ("row by row", "in step")
+
+
+def opened(
+    pickers: Sequence[Picker], drafts: dict[Tokens, Tokens], processors: Sequence[LogitsProcessor], order: str
+) -> Call:
+    """A call of rows that choose in `order`."""
+    prompt = torch.tensor([PROMPT] * len(pickers))
+    stops = Stops(StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)]), 1 + NUM_TOKENS)
+    is_guard = [False] * len(processors)
+    call = Call(prompt, Processors(processors, is_guard), stops, NO_RECORD, do_sample=True, pad_token=PAD)
+    call.in_step, call.is_greedy_at_once = order == "in step", order == "at once"
+    for index, picker in enumerate(pickers):
+        row = ModelRow(
             TableSession(drafts),
             np.array(PROMPT, np.int32),
             NUM_TOKENS,
+            call=call,
             index=index,
             pad_token=PAD,
             positions=np.arange(1),
             max_position=99,
             vocabulary=VOCABULARY,
+            stops=stops,
+            picker=picker,
         )
-        for index in range(len(tapes))
-    ]
-    target = TableTarget(table, chooser)
-    while not all(row.finished for row in rows):
-        live = rows if isinstance(chooser, InStep) else [row for row in rows if not row.finished]
-        step(target, live, FixedBudget(k), MeasuredCosts())
-    if isinstance(chooser, InStep):
-        assert counts.lengths == list(range(1, 1 + max(map(len, picker.texts))))
-    return picker.texts, picker.probability, sum(row.counters.num_accepted_tokens for row in rows)
+        call.rows.append(row)
+    return call
+
+
+def decode(
+    tapes: Sequence[Tokens], table: Table, drafts: dict[Tokens, Tokens], order: str, k: int
+) -> tuple[list[Tokens], Fraction, int]:
+    """Run the real loop along one path; returns the texts, the path's probability and the accepted tokens."""
+    pickers = [Tape(tape, table) for tape in tapes]
+    counts = CountsCalls()
+    call = opened(pickers, drafts, [counts], order)
+    target = TableTarget(table)
+    while live := [row for row in call.rows if not row.ended]:
+        step(target, call.rows if call.in_step else live, FixedBudget(k), MeasuredCosts())
+    texts = [picker.text for picker in pickers]
+    if call.in_step:
+        assert counts.lengths == list(range(1, 1 + max(map(len, texts))))
+    probability = Fraction(1)
+    for picker in pickers:
+        probability *= picker.probability
+    return texts, probability, sum(row.counters.num_accepted_tokens for row in call.rows)
 
 
 def texts_of_length(length: int) -> Iterator[Tokens]:
@@ -179,31 +187,31 @@ draft_tables = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("chooser_type", [RowByRow, InStep])
+@pytest.mark.parametrize("order", ORDERS)
 @given(table=tables, drafts=draft_tables)
 @settings(max_examples=15, deadline=None)
 def test_the_law_of_the_text_is_that_of_plain_decoding_whatever_is_drafted(
-    chooser_type: type[RowByRow | InStep], table: Table, drafts: dict[Tokens, Tokens]
+    order: str, table: Table, drafts: dict[Tokens, Tokens]
 ) -> None:
     expected = plain_law(table)
     law: Law = {}
     for text in expected:
-        (emitted,), probability, _ = decode([text], table, drafts, chooser_type, k=3)
+        (emitted,), probability, _ = decode([text], table, drafts, order, k=3)
         law[emitted] = law.get(emitted, Fraction(0)) + probability
     assert expected == law
     assert sum(law.values()) == 1
 
 
-@pytest.mark.parametrize("chooser_type", [RowByRow, InStep])
+@pytest.mark.parametrize("order", ORDERS)
 @given(table=tables, drafts=draft_tables, data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_rows_of_a_batch_are_independent_and_each_has_the_law_of_plain_decoding(
-    chooser_type: type[RowByRow | InStep], table: Table, drafts: dict[Tokens, Tokens], data: st.DataObject
+    order: str, table: Table, drafts: dict[Tokens, Tokens], data: st.DataObject
 ) -> None:
     law = plain_law(table)
     firsts = data.draw(st.lists(st.sampled_from(sorted(law)), min_size=4, max_size=4, unique=True))
     for first, second in product(firsts, sorted(law)[::3]):
-        texts, probability, _ = decode([first, second], table, drafts, chooser_type, k=3)
+        texts, probability, _ = decode([first, second], table, drafts, order, k=3)
         assert texts == [first, second]
         assert probability == law[first] * law[second]
 
@@ -211,7 +219,7 @@ def test_rows_of_a_batch_are_independent_and_each_has_the_law_of_plain_decoding(
 def test_the_enumeration_accepts_and_rejects() -> None:
     table: Table = dict.fromkeys(open_texts, (1, 2, 3))
     drafts: dict[Tokens, Tokens] = dict.fromkeys(open_texts, (1, 1, 2))
-    accepted = {text: decode([text], table, drafts, RowByRow, k=3)[2] for text in plain_law(table)}
+    accepted = {text: decode([text], table, drafts, "row by row", k=3)[2] for text in plain_law(table)}
     assert accepted[(1, 1, 2)] == 3
     assert accepted[(1, 0, 0, 0)] == 1
     assert accepted[(0, 0, 0, 0)] == 0
@@ -223,25 +231,11 @@ def test_greedy_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Toke
     text: Tokens = ()
     while len(text) < NUM_TOKENS and END not in text:
         text += (max(range(VOCABULARY), key=lambda token: table[text][token]),)
-    prompt = torch.tensor([PROMPT])
-    picker = Picker(do_sample=False, num_rows=1, device=prompt.device)
     emitted = []
-    for chooser_type in (AtOnce, RowByRow, InStep):
-        criteria = StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)])
-        start = Text(prompt, 1 + NUM_TOKENS, PAD, None)
-        call = Call(start, LogitsProcessorList(), picker, Stops(criteria, 1 + NUM_TOKENS), NO_RECORD)
-        row = Row(
-            TableSession(drafts),
-            np.array(PROMPT, np.int32),
-            NUM_TOKENS,
-            index=0,
-            pad_token=PAD,
-            positions=np.arange(1),
-            max_position=99,
-            vocabulary=VOCABULARY,
-        )
-        target = TableTarget(table, chooser_type(call))
-        while not row.finished:
-            step(target, [row], FixedBudget(3), MeasuredCosts())
-        emitted.append(tuple(call.text.emitted[0]))
+    for order in ("at once", *ORDERS):
+        call = opened([Picker(do_sample=False)], drafts, [], order)
+        (row,) = call.rows
+        while not row.ended:
+            step(TableTarget(table), [row], FixedBudget(3), MeasuredCosts())
+        emitted.append(tuple(row.emitted))
     assert [text] * 3 == emitted

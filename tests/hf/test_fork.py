@@ -26,7 +26,7 @@ def test_children_of_a_process_that_decodes_and_is_watched_decode_the_same_text(
         while not is_over.is_set():
             list(spec.stats)
             spec.drafter.segments  # type: ignore[attr-defined]  # noqa: B018
-            spec._costs.of(model).state()
+            spec.costs.of(model).state()
             with ngramspec.enable(other):
                 pass
 

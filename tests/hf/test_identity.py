@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ngramspec.decoding import FixedBudget
-from ngramspec.drafting import Draft, Drafter, DraftSession, PromptLookup, TokenArray
+from ngramspec.drafting import Draft, Drafter, PromptLookup, TokenArray
 from ngramspec.hf import Speculator
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
-from tests.hf.drafters import AdversarialDrafter, RandomDrafter
+from ngramspec.testing.drafters import OracleSession
+from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, tiny
 
 
@@ -80,6 +81,12 @@ def assert_accepted_and_rolled_back(counters: Counters) -> None:
     assert counters.target_passes <= counters.tokens
 
 
+def assert_went_on_after_rollbacks(counters: Counters) -> None:
+    """Nor when rows end with the draft that was rejected: what it left in the cache is then never read."""
+    assert_accepted_and_rolled_back(counters)
+    assert counters.num_drafts > 2 * counters.requests
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_speculation_equals_plain_decoding_with_a_useful_drafter(family: str) -> None:
     model, counters = tiny(family), Counters()
@@ -108,7 +115,7 @@ def test_no_drafter_changes_the_text(family: str, kind: str) -> None:
         if kind == "random":
             drafter = RandomDrafter(VOCABULARY, seed)
         elif kind == "adversarial":
-            drafter = AdversarialDrafter(VOCABULARY, EOS, PAD)
+            drafter = PatternDrafter(VOCABULARY, EOS, PAD)
         spec = Speculator(drafter)
         assert_same(emitted_by_plain(model, case), spec, model, case)
         counters.add(spec.stats.total)
@@ -122,23 +129,28 @@ def test_no_drafter_changes_the_text(family: str, kind: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_identity_holds_while_drafts_are_accepted_and_rolled_back(family: str, attention: str, side: str) -> None:
     model = tiny(family, attention)
-    case = Case([[2, 3, 4, 2, 3], [4, 4], [2, 3, 2, 3, 2, 3, 2]], side, 40, [EOS])
-    plain = emitted_by_plain(model, case)
-    spec = Speculator(useful_drafter(plain, case), FixedBudget(10))
-    assert_same(plain, spec, model, case)
-    assert_accepted_and_rolled_back(spec.stats.total)
-    emitted = plain[:, 7:].tolist()
-    ends = [row.index(EOS) + 1 if EOS in row else len(row) for row in emitted]
-    assert sum(ends) == spec.stats.total.tokens
+    counters = Counters()
+    for eos_tokens in ([EOS], []):
+        case = Case([[2, 3, 4, 2, 3], [4, 4], [2, 3, 2, 3, 2, 3, 2]], side, 40, eos_tokens)
+        plain = emitted_by_plain(model, case)
+        spec = Speculator(useful_drafter(plain, case), FixedBudget(10))
+        assert_same(plain, spec, model, case)
+        emitted = plain[:, 7:].tolist()
+        ends = [row.index(EOS) + 1 if eos_tokens and EOS in row else len(row) for row in emitted]
+        assert sum(ends) == spec.stats.total.tokens
+        counters.add(spec.stats.total)
+    assert_went_on_after_rollbacks(counters)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_eager_attention_in_float32_equals_plain_decoding_with_left_padding(family: str) -> None:
     model = tiny(family, "eager").float()
     try:
-        case = Case([[2, 3, 4, 2, 3], [4, 4], [2, 3, 2, 3, 2, 3, 2]], "left", 40, [EOS])
+        case = Case([[2, 3, 4, 2, 3], [4, 4], [2, 3, 2, 3, 2, 3, 2]], "left", 40, [])
         plain = emitted_by_plain(model, case)
-        assert_same(plain, Speculator(useful_drafter(plain, case)), model, case)
+        spec = Speculator(useful_drafter(plain, case), FixedBudget(10))
+        assert_same(plain, spec, model, case)
+        assert_went_on_after_rollbacks(spec.stats.total)
     finally:
         model.double()
 
@@ -169,11 +181,12 @@ def test_finished_rows_leave_the_forward_pass_once_they_are_half_of_it() -> None
     emitted = plain[:, 8:].tolist()
     lengths = sorted(row.index(EOS) if EOS in row else 60 for row in emitted)
     assert lengths[3] < lengths[-1] - 5, "the case must leave a long tail"
-    widths = _CountsWidth(model)
+    widths, spec = _CountsWidth(model), Speculator(useful_drafter(plain, case), FixedBudget(10))
     try:
-        assert_same(plain, Speculator(useful_drafter(plain, case)), model, case)
+        assert_same(plain, spec, model, case)
     finally:
         widths.remove()
+    assert_went_on_after_rollbacks(spec.stats.total)
     assert 8 == widths.shapes[0][0]
     assert 4 >= widths.shapes[-1][0]
 
@@ -200,28 +213,31 @@ def test_num_return_sequences_draws_each_sequence_by_itself() -> None:
         spec = Speculator(PromptLookup(), FixedBudget(budget))
         outputs.append(model.generate(**arguments, do_sample=True, custom_generate=spec).tolist())
         assert 6 == spec.stats.total.requests
+    assert_went_on_after_rollbacks(spec.stats.total)
     assert outputs[0] == outputs[1]
     assert 6 == len({tuple(row) for row in outputs[0]})
 
 
 def test_position_ids_given_by_the_caller_are_kept() -> None:
     model = tiny("llama")
-    case = Case([[2, 3, 4, 2], [3, 3, 2, 2]], "left", 25, [EOS])
+    case = Case([[2, 3, 4, 2], [3, 3, 2, 2]], "left", 40, [])
     arguments = {**case.arguments(), "position_ids": torch.tensor([[5, 6, 7, 8], [0, 2, 4, 6]])}
     plain = model.generate(**arguments)
     assert plain.tolist() != model.generate(**case.arguments()).tolist()
-    spec = Speculator(useful_drafter(plain, case))
+    spec = Speculator(useful_drafter(plain, case), FixedBudget(10))
     assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
+    assert_went_on_after_rollbacks(spec.stats.total)
 
 
 def test_holes_in_the_mask_are_read_as_plain_decoding_reads_them() -> None:
     model = tiny("llama")
     ids = torch.tensor([[2, 3, 4, 2, 3, 4], [2, 2, 3, 3, 4, 4]])
     mask = torch.tensor([[1, 0, 0, 1, 1, 1], [0, 1, 1, 0, 1, 0]])
-    arguments = {"input_ids": ids, "attention_mask": mask, "max_new_tokens": 20, "eos_token_id": EOS}
+    arguments = {"input_ids": ids, "attention_mask": mask, "max_new_tokens": 40}
     plain = model.generate(**arguments)
-    spec = Speculator(OracleDrafter.of_output(plain, 6, VOCABULARY))
+    spec = Speculator(OracleDrafter.of_output(plain, 6, VOCABULARY), FixedBudget(10))
     assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
+    assert_went_on_after_rollbacks(spec.stats.total)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -230,33 +246,36 @@ def test_drafts_never_cross_the_last_position_that_the_model_knows(family: str) 
     length = MAX_POSITIONS - 6
     case = Case([[2, 3] * (length // 2)], "left", 200, [EOS, *range(2, VOCABULARY)])
     plain = emitted_by_plain(model, case)  # ends at once: any token ends it
-    spec = Speculator(AdversarialDrafter(VOCABULARY, EOS), FixedBudget(60))
+    spec = Speculator(PatternDrafter(VOCABULARY, EOS), FixedBudget(60))
     assert_same(plain, spec, model, case)
 
 
-class _Lawless:
-    """Drafts more than it is asked for, and ids that no model knows."""
+class _Lawless(OracleDrafter):
+    """Drafts more than it is asked for: the right token, a wrong one, and ids that no model knows."""
 
-    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
-        return self
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> OracleSession:
+        session = super().open(segment, references)
+        return _LawlessSession(self, session._emitted, session._rng)
 
-    def extend(self, tokens: TokenArray) -> None:
-        pass
 
+class _LawlessSession(OracleSession):
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        return Draft(np.array([2, 3, VOCABULARY, -1, 2**31 - 1] * 20, np.int32))
+        right = self._emitted[self._position : self._position + 1]
+        wrong = [2 if right != [2] else 3]
+        return Draft(np.array([*right, *wrong, VOCABULARY, -1, 2**31 - 1] * 20, np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         assert draft.tokens.size <= 2
-
-    def close(self) -> None:
-        pass
+        super().observe(draft, num_accepted)
 
 
 def test_a_drafter_that_breaks_its_contract_is_cut_and_changes_nothing() -> None:
     model = tiny("gpt2")
     case = Case([[2, 3, 4], [4, 4]], "left", 25, [EOS])
-    assert_same(emitted_by_plain(model, case), Speculator(_Lawless()), model, case)
+    plain = emitted_by_plain(model, case)
+    spec = Speculator(_Lawless.of_output(plain, 3, VOCABULARY), FixedBudget(10))
+    assert_same(plain, spec, model, case)
+    assert_went_on_after_rollbacks(spec.stats.total)
 
 
 @pytest.mark.parametrize("max_draft", [0, 1, 10])
@@ -272,4 +291,6 @@ def test_one_speculator_serves_many_calls_and_models_and_counts_by_segment(max_d
     assert [2] * 4 == [counters.requests for counters in segments.values()]
     assert [50] * 4 == [counters.tokens for counters in segments.values()]
     assert spec.stats.total.tokens == 200
+    if max_draft:
+        assert_went_on_after_rollbacks(spec.stats.total)
     assert (spec.stats.total.num_draft_tokens == 0) == (max_draft == 0)

@@ -109,7 +109,7 @@ def test_what_passes_cost_is_learnt_by_model() -> None:
     first, second = tiny("llama"), tiny("gpt2")
     for model in (first, second):
         model.generate(**padded_prompts(1), **CALL, custom_generate=spec, speculate=False)
-    costs = [spec._costs.of(model) for model in (first, second)]
+    costs = [spec.costs.of(model) for model in (first, second)]
     assert costs[0] is not costs[1]
     assert all(each.prices(Shape(1, 1, 1, 16), 0) is not None for each in costs)
     assert 2 == spec.stats.total.requests

@@ -48,7 +48,7 @@ def test_what_a_segment_wrote_does_not_go_along_with_a_copy(copied: Callable[[Sp
     other = copied(spec)
     assert isinstance(other.drafter, AdaptiveLookup)
     assert {} == other.drafter.segments
-    assert spec.drafter.survival.shared_weights == other.drafter.survival.shared_weights
+    assert spec.drafter.survival.weights == other.drafter.survival.weights
 
 
 def test_a_speculator_can_be_copied_while_it_is_used() -> None:

@@ -143,6 +143,6 @@ def test_what_passes_cost_is_shared_and_says_nothing_of_a_text() -> None:
     for seed in (0, 1):
         spec = Speculator(AdaptiveLookup(), FixedBudget(0), clock=itertools.count(0.0, 0.25).__next__)
         tiny("llama").generate(**padded_prompts(1, seed=seed), **CALL, cache_salt="x", custom_generate=spec)
-        states.append(spec._costs.of(tiny("llama")).state())
+        states.append(spec.costs.of(tiny("llama")).state())
     assert states[0] == states[1]
     assert np.isfinite([seconds for _, _, times in states[0]["alone"] for seconds in times]).all()

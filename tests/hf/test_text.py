@@ -1,5 +1,7 @@
 """The text of a call holds what was emitted, whenever it is asked for."""
 
+from dataclasses import dataclass, field
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,11 @@ from hypothesis import strategies as st
 from ngramspec.hf.text import ROOM, Text
 
 PAD = 99
+
+
+@dataclass
+class Emitted:
+    emitted: list[int] = field(default_factory=list)
 
 
 @given(
@@ -18,13 +25,14 @@ def test_any_number_of_tokens_may_be_emitted_between_two_looks(
     chunks: list[tuple[int, int, bool]], max_length: int
 ) -> None:
     prompt = [[1, 2], [3, 4]]
-    text = Text(torch.tensor(prompt), max_length, PAD, None)
+    rows = [Emitted(), Emitted()]
+    text = Text(torch.tensor(prompt), rows, max_length, PAD)
     expected = [list(row) for row in prompt]
     for row, number, is_read in chunks:
         for token in range(number):
-            text.append(row, token)
+            rows[row].emitted.append(token)
             expected[row].append(token)
         if is_read:
             assert [expected[row]] == text.row(row).tolist()
     longest = max(map(len, expected))
-    assert [row + [PAD] * (longest - len(row)) for row in expected] == text.output().tolist()
+    assert [row + [PAD] * (longest - len(row)) for row in expected] == text.batch().tolist()

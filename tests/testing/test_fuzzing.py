@@ -10,8 +10,8 @@ from ngramspec import Guard, GuardError, Speculator
 from ngramspec.drafting.types import TokenArray
 from ngramspec.guards import Matcher
 from ngramspec.guards.types import BitmaskArray, set_bits
-from ngramspec.hf import guarding
-from ngramspec.hf.guarding import Filled
+from ngramspec.hf import masks
+from ngramspec.hf.masks import Filled
 from ngramspec.testing.fuzzing import (
     SHARES,
     Campaign,
@@ -73,14 +73,14 @@ def test_a_lost_token_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_masks_of_the_wrong_position_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = guarding._fill
+    right = masks._fill
 
     def wrong(matcher: Matcher, draft: TokenArray) -> Filled:
         filled = right(matcher, draft)
         filled.bits[1:] = filled.bits[:-1].copy()
         return filled
 
-    monkeypatch.setattr(guarding, "_fill", wrong)
+    monkeypatch.setattr(masks, "_fill", wrong)
     failure, _ = first_failure(Campaign(100, given=(DATE,), backends=("llguidance",)))
     assert "identity" == failure.kind
 

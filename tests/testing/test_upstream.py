@@ -21,7 +21,8 @@ from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.backends.llguidance import tokenizer_of
 from ngramspec.guards.schemas.terminals import numbers
 from ngramspec.guards.source import Backend
-from ngramspec.testing.fuzzing.known import KNOWN
+from ngramspec.testing.constraints import Constraint, ConstraintKind
+from ngramspec.testing.fuzzing.known import KNOWN, known_difference
 
 BYTES = [bytes([byte]) for byte in range(256)]
 ALL_BYTES = Vocabulary([*BYTES, b"<end>"], eos_tokens=[256])
@@ -88,6 +89,7 @@ SCHEMAS = [
 ]
 """A known difference, who shows it, a schema, a text, and whether it is accepted."""
 
+
 MENDED = [
     (llguidance_accepts, NAMED, r'{"\u0061":"1"}', True),
     (llguidance_accepts, r'{"type":"string","pattern":"^[^\"]$"}', r'"\""', True),
@@ -101,7 +103,6 @@ REMARKS = [
 """As above, but only the test suite of JSON Schema says otherwise: `jsonschema` too reads a remark."""
 
 REGEXES = [
-    ("xgrammar: . takes newlines", xgrammar_matches, "a.b", "a\nb", True),
     (r"xgrammar: \d and \w are of ASCII", xgrammar_matches, r"\d", "\u0661", False),
     (r"xgrammar: \d and \w are of ASCII", xgrammar_matches, r"\w", "é", False),
     (r"\d and \w of letters beyond the common ones", llguidance_matches, r"\w", "\u05ad", True),
@@ -135,6 +136,20 @@ def test_guards_are_right_where_a_backend_is_not(accepts: Accepts, source: str, 
     backend: Backend = "llguidance" if accepts is llguidance_accepts else "xgrammar"
     guard = Guard.json_schema(source, ALL_BYTES, backend=backend)
     assert guard.accepts(text) is not accepted
+
+
+@pytest.mark.parametrize(("kind", "row"), [*(("schema", row) for row in SCHEMAS), *(("regex", row) for row in REGEXES)])
+def test_a_difference_that_a_guard_shows_is_explained_by_its_own_rule(
+    kind: ConstraintKind, row: tuple[str, Accepts, str, str, bool]
+) -> None:
+    name, accepts, source, text, _ = row
+    backend: Backend = "llguidance" if accepts in (llguidance_accepts, llguidance_matches) else "xgrammar"
+    constraint = Constraint(kind, source)
+    guard = constraint.guard(ALL_BYTES, backend=backend)
+    accepted, verdict = guard.accepts(text), constraint.verdict(text)
+    explained = known_difference(constraint, guard, backend, text, is_accepted=accepted)
+    assert accepted != verdict
+    assert name == explained
 
 
 GONE_ROUND: list[tuple[dict[str, Any], str, bool]] = [
@@ -188,6 +203,11 @@ def test_xgrammar_rounds_bounds_of_numbers_beyond_2_to_the_53() -> None:
 def test_llguidance_finds_no_multiples_of_large_numbers() -> None:
     assert not llguidance_accepts('{"type":"integer","multipleOf":1000000000}', "0"), "upstream has mended it"
     assert llguidance_accepts('{"type":"integer","multipleOf":100000000}', "0")
+
+
+def test_xgrammar_lets_the_dot_take_newlines_and_guards_do_not() -> None:
+    assert xgrammar_matches("a.b", "a\nb"), "upstream has mended it"
+    assert not Guard.regex("a.b", ALL_BYTES, backend="xgrammar").accepts("a\nb")
 
 
 def test_xgrammar_skips_over_an_anchor_inside() -> None:

@@ -1,28 +1,32 @@
 """The decode loop, knowing no framework: rows, plans, one step, the budget of draft tokens and what passes cost."""
 
-from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget, InStepBudget, PromptBudget
+from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
+from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.engine import Engine
 from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
 from ngramspec.decoding.measured_costs import MeasuredCosts
-from ngramspec.decoding.sequence import Sequence, Verdict, num_agreeing
-from ngramspec.decoding.step import Clock, Plan, Target, plan, step
+from ngramspec.decoding.row import Row, Together, num_agreeing
+from ngramspec.decoding.step import Clock, Plan, Reading, Target, plan, step
 
 __all__ = [
     "FITS",
     "AdaptiveBudget",
     "Budget",
+    "Choices",
     "Clock",
     "Costs",
+    "Engine",
     "FixedBudget",
-    "InStepBudget",
     "LinearCosts",
     "MeasuredCosts",
     "Plan",
-    "PromptBudget",
-    "Sequence",
+    "Reading",
+    "Row",
     "Shape",
     "Target",
-    "Verdict",
+    "Together",
+    "commit",
     "fitted",
     "num_agreeing",
     "plan",

@@ -76,13 +76,6 @@ class FixedBudget:
         return [self.max_draft_tokens] * len(drafts)
 
 
-class PromptBudget(FixedBudget):
-    """No drafts, in a pass that reads prompts which would come out of line by them."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-
-
 class AdaptiveBudget:
     """The lengths that maximise expected tokens minus what the pass's time is worth.
 
@@ -170,27 +163,14 @@ def _most_guessed(shape: Shape) -> int:
     return min(MOST_GUESSED, int(shape.columns * GUESSED_SHARE))
 
 
-class InStepBudget:
-    """A budget for passes that end, for all rows, where the first row leaves its draft.
+def sure_of_all(drafts: Rows[Draft]) -> list[Draft]:
+    """Drafts of rows that move in step, as far as all of them go, each with the survival of all together.
 
-    A drafted token then counts only if all rows accept theirs: each row has the survival of all of them together.
+    A pass ends for all where the first row leaves its draft, so a token counts only if all rows accept theirs.
     """
-
-    def __init__(self, budget: Budget) -> None:
-        """budget: decides, by that survival."""
-        self.max_draft_tokens = budget.max_draft_tokens
-        self._budget = budget
-
-    def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return what the budget says."""
-        return self._budget.min_survival(shape, costs)
-
-    def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return the best lengths, the same for all rows."""
-        length = min(draft.tokens.size for draft in drafts)
-        together = np.prod([draft.survival[:length] for draft in drafts], axis=0)
-        shared = [Draft(draft.tokens[:length], survival=together) for draft in drafts]
-        return self._budget.allot(shared, remaining, shape, costs)
+    length = min(draft.tokens.size for draft in drafts)
+    together = np.prod([draft.survival[:length] for draft in drafts], axis=0)
+    return [Draft(draft.tokens[:length], survival=together) for draft in drafts]
 
 
 def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:

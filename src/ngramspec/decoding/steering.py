@@ -7,19 +7,16 @@ like any other. The masks decide, and the text never depends on it.
 
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
+from functools import cache
 from typing import Protocol, cast
 
 import numpy as np
 
-from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, TokenArray
-from ngramspec.drafting.types import Steering as DraftSteering
+from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, Steering, TokenArray
 from ngramspec.errors import GuardError
-from ngramspec.foresight import COMPACT, CONTINUED, LONGEST, PLAIN, Evidence, Foresight, JsonText, KeyedText, whole
+from ngramspec.foresight import CONTINUED, LONGEST, Evidence, Foresight, Grammar, text_of, whole
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Kind, Source
-
-_STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
-"""How a JSON text is spaced, by the whitespace of its guard; where nothing is known, one blank is foreseen."""
 
 _MOST_TOKENS = 20_000
 """Of the texts that values are looked for in, so many tokens at the end."""
@@ -44,12 +41,12 @@ class RowSteering:
         end_token: the one that will probably end the row, None where none does.
         """
         self._end_token = end_token
-        self._led: Matcher | None = None
+        self._lead: Matcher | None = None
         self._foresight: Foresight | None = None
         known = [(matcher, matcher.source) for matcher in matchers if matcher.source is not None]
         if known:  # of several grammars a schema says most
             matcher, source = min(known, key=lambda pair: pair[1].kind is not Kind.JSON_SCHEMA)
-            self._led, self._foresight = matcher, _foresight(matcher, source, texts)
+            self._lead, self._foresight = matcher, _foresight(matcher, source, texts)
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """See `Steered`. Nothing is drafted where a backend fails: if it fails again when it masks, the row ends."""
@@ -61,58 +58,58 @@ class RowSteering:
     def _draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         with ExitStack() as opened:
             lookaheads = [opened.enter_context(matcher.lookahead()) for matcher in matchers]
-            led = next((place for place, matcher in enumerate(matchers) if matcher is self._led), 0)
-            foresight = self._foresight if matchers[led] is self._led else None
-            steering = Steering(lookaheads, led, matchers[led].vocabulary, foresight, self._end_token)
+            lead = next((index for index, matcher in enumerate(matchers) if matcher is self._lead), 0)
+            foresight = self._foresight if matchers[lead] is self._lead else None
+            conversation = Conversation(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
             try:
-                return steered(session, max_tokens, min_survival, steering)
+                return steered(session, max_tokens, min_survival, conversation)
             finally:
-                steering.end()
+                conversation.end()
 
     def commit(self, tokens: TokenArray) -> None:
         """See `Steered`."""
-        if self._foresight is not None and self._led is not None and not self._led.ended:
-            self._foresight.commit(tokens.tolist(), self._led.num_guarded)
+        if self._foresight is not None and self._lead is not None and not self._lead.ended:
+            self._foresight.commit(tokens.tolist(), self._lead.num_guarded)
 
 
-class Steering:
-    """The grammar's part in one draft."""
+class Conversation:
+    """The `Steering` of one draft: what its grammars say at each position."""
 
     def __init__(
         self,
         lookaheads: Rows[Lookahead],
-        led: int,
+        lead: int,
         vocabulary: Vocabulary,
         foresight: Foresight | None,
         end_token: int | None,
     ) -> None:
-        """lookaheads: of all grammars. led: the place among them of the one that leads, whose text is foreseen.
+        """lookaheads: of all grammars. lead: the index of the one whose text is foreseen.
 
         vocabulary: its tokens. end_token: the one that will probably end the row.
         """
         self._end_token = end_token
-        self._lookaheads, self._lead = lookaheads, lookaheads[led]
+        self._lookaheads, self._lead = lookaheads, lookaheads[lead]
         self._vocabulary, self._foresight = vocabulary, foresight
         self._forced: list[int] = []
-        self._place = 0
+        self._num_followed = 0
 
     def push(self, token: int) -> bool:
         """Go on by `token` where all grammars allow it; returns whether they do."""
-        for place, lookahead in enumerate(self._lookaheads):
+        for index, lookahead in enumerate(self._lookaheads):
             if not lookahead.push(token):
-                for earlier in self._lookaheads[:place]:
+                for earlier in self._lookaheads[:index]:
                     earlier.pop()
                 return False
-        if self._forced[self._place : self._place + 1] == [token]:
-            self._place += 1
+        if self._forced[self._num_followed : self._num_followed + 1] == [token]:
+            self._num_followed += 1
         else:
-            self._forced, self._place = [], 0
+            self._forced, self._num_followed = [], 0
         if self._foresight is not None:
             self._foresight.push(token, self._lead.num_guarded)
         return True
 
     def foreseen(self) -> tuple[int, int] | None:
-        """The token that is foreseen behind what was pushed, and what speaks for it: by the schema, else forced."""
+        """The token that is foreseen after what was pushed, and what speaks for it: by the schema, else forced."""
         if self._foresight is not None:
             found = self._foresight.foreseen()
             if found is not None:
@@ -128,38 +125,40 @@ class Steering:
 
     def forced(self) -> tuple[int, int] | None:
         """The token that the grammar forces there, cut as the tokenizer cuts all that is forced."""
-        if self._place >= len(self._forced):
-            text, self._place = self._lead.forced(), 0
+        if self._num_followed >= len(self._forced):
+            text, self._num_followed = self._lead.forced(), 0
             head, _ = whole(text[:LONGEST])
             self._forced = self._vocabulary.encode(head) if head else []
-        if self._place >= len(self._forced):
+        if self._num_followed >= len(self._forced):
             return None
-        evidence = Evidence.FORCED if self._place == 0 else CONTINUED + Evidence.FORCED
-        return self._forced[self._place], evidence
+        evidence = Evidence.FORCED if self._num_followed == 0 else CONTINUED + Evidence.FORCED
+        return self._forced[self._num_followed], evidence
 
 
-def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight:
+def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight | None:
+    """None where no kind of text suits the grammar."""
     vocabulary = matcher.vocabulary
 
-    def text() -> str:
+    @cache
+    def prompt() -> str:
         tokens = np.concatenate([each[-_MOST_TOKENS:] for each in texts])[-_MOST_TOKENS:] if texts else NO_DRAFT
         return vocabulary.decode(tokens.tolist()).decode(errors="replace")
 
-    is_json = source.kind is Kind.JSON_SCHEMA
-    style = _STYLES[source.whitespace]
-    kind = JsonText(source.text, text, style, source.salt) if is_json else KeyedText(text)
-    return Foresight(kind, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
+    text = text_of(Grammar(source.kind, source.text, source.whitespace, source.salt), prompt)
+    if text is None:
+        return None
+    return Foresight(text, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
 
 
-def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: DraftSteering) -> Draft:
+def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
     """A draft of `session` within what `steering` allows: made in conversation, or else blindly, and filled up."""
     if hasattr(session, "steer"):  # not `isinstance`, which takes as long as a token of the draft
         return cast(SteerableSession, session).steer(max_tokens, min_survival, steering)
     return _filled(session.propose(max_tokens, min_survival), max_tokens, steering)
 
 
-def _filled(draft: Draft, max_tokens: int, steering: DraftSteering) -> Draft:
-    """The legal head of a draft that was made blindly, and behind it what the grammar leaves no choice about."""
+def _filled(draft: Draft, max_tokens: int, steering: Steering) -> Draft:
+    """The legal head of a draft that was made blindly, and after it what the grammar leaves no choice about."""
     tokens, survival = [], []
     for token, probability in zip(draft.tokens.tolist(), draft.survival.tolist(), strict=True):
         if not steering.push(token):
@@ -172,4 +171,4 @@ def _filled(draft: Draft, max_tokens: int, steering: DraftSteering) -> Draft:
             break
         tokens.append(found[0])
         survival.append(survival[-1] if survival else 1.0)
-    return Draft(np.array(tokens, np.int32), draft.match_length, np.array(survival))
+    return Draft(np.array(tokens, np.int32), np.array(survival))

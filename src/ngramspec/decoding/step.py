@@ -1,14 +1,17 @@
-"""The loop: plan, verify, commit. It knows no framework; a target may be a model or a recording."""
+"""The loop: plan, read, commit. It knows no framework; a target may be a model or a recording."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
-from ngramspec.decoding.budget import Budget
+from ngramspec.decoding.budget import Budget, sure_of_all
+from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
-from ngramspec.decoding.sequence import Sequence, Verdict
+from ngramspec.decoding.proposing import propose
+from ngramspec.decoding.row import Row, Together
 from ngramspec.decoding.undrafted import why_undrafted
 from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
@@ -19,74 +22,114 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One row's share of a pass: read `sequence.pending`, then check `draft`.
+    """One row's share of a pass: read `row.pending`, then check `draft`.
 
     undrafted: why the draft is empty; says nothing where it is not.
     """
 
-    sequence: Sequence
+    row: Row
     draft: Draft
     undrafted: Undrafted = Undrafted.NO_MATCH
 
 
-class Target(Protocol):
-    """Checks drafts. Greedy or sampling, it chooses a token at each position until its choice leaves the draft."""
+class Reading(NamedTuple):
+    """What a forward pass has read.
 
-    def shape(self, sequences: Rows[Sequence]) -> Shape:
+    shape: of the pass, drafts included, as it was made. choices: of all its rows, those that move together in one.
+    """
+
+    shape: Shape
+    choices: Rows[Choices]
+
+
+class Target(ABC):
+    """Reads drafts in one pass, and chooses a token at each position until its choice leaves the draft."""
+
+    @abstractmethod
+    def shape(self, rows: Rows[Row]) -> Shape:
         """What makes the next pass over these rows dear, before anything is drafted."""
 
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
-        """Read and check all rows in one pass; returns one verdict per plan, in order."""
+    @abstractmethod
+    def read(self, plans: Rows[Plan]) -> Reading:
+        """One forward pass over all rows."""
+
+    def keep(self, rows: Rows[Row]) -> list[int]:
+        """The choices are committed: how many tokens of each row the cache now holds.
+
+        At the most all but the last one, which is read anew even where it was drafted and its key is known.
+        """
+        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
+
+    def ready(self, rows: Rows[Row]) -> Rows[Row]:
+        """Those of the live `rows` that the next pass can move on: all."""
+        return rows
+
+    def leave(self, row: Row) -> None:  # noqa: B027 (a target that holds nothing has nothing to let go)
+        """The row has ended, or was removed: nothing of it is read any more."""
 
 
 def plan(
-    sequences: Rows[Sequence],
+    rows: Rows[Row],
     budget: Budget,
     shape: Shape,
     costs: Costs,
     clock: Clock = time.perf_counter,
 ) -> list[Plan]:
     """Draft for every row, each within its allotment; shape: the pass without drafts."""
-    least = budget.min_survival(shape, costs)
+    may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
+    least = budget.min_survival(shape, costs) if any(may_draft) else 1.0
     start = clock()
-    drafts = [sequence.propose(budget.max_draft_tokens, least) for sequence in sequences]
+    # A row that may not draft yet is asked all the same: sessions learn from what they would have said.
+    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], least)
     costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
-    lengths = budget.allot(drafts, [sequence.remaining for sequence in sequences], shape, costs)
+    lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
     plans = []
-    for sequence, draft, length in zip(sequences, drafts, lengths, strict=True):
+    for row, draft, length in zip(rows, drafts, lengths, strict=True):
         if length and draft.tokens.size:
-            plans.append(Plan(sequence, draft.head(length)))
+            plans.append(Plan(row, draft.head(length)))
         else:
-            reason = why_undrafted(sequence, draft, drafts, budget, shape, costs)
-            plans.append(Plan(sequence, draft.head(0), reason))
+            of_call = [other for other, its in zip(drafts, rows, strict=True) if its.call is row.call]
+            plans.append(Plan(row, draft.head(0), why_undrafted(row, draft, of_call, budget, shape, costs)))
     return plans
 
 
 def step(
     target: Target,
-    sequences: Rows[Sequence],
+    rows: Rows[Row],
     budget: Budget,
     costs: Costs,
     clock: Clock = time.perf_counter,
 ) -> None:
-    """Advance every row by one target pass, each by its own number of tokens.
-
-    An n-gram draft is a point mass, so rejection sampling (Leviathan et al. 2023) collapses to one rule: the target
-    chooses, and its choices count for as long as they equal the draft. No draft probabilities are needed.
-    """
-    shape = target.shape(sequences)
-    plans = plan(sequences, budget, shape, costs, clock)
+    """Advance every row by one target pass, each by its own number of tokens."""
+    is_prompt = any(row.pending.size > 1 for row in rows)
+    plans = plan(rows, budget, target.shape(rows), costs, clock)
     start = clock()
-    verdicts = target.verify(plans)
+    reading = target.read(plans)
+    for choices in reading.choices:
+        commit(choices)
+    kept = target.keep(rows)
     seconds = clock() - start
-    if all(sequence.pending.size == 1 for sequence in sequences):  # to read a prompt is another matter
-        costs.record(_drafted(shape, plans), seconds, sum(verdict.tokens.size for verdict in verdicts))
+    if is_prompt:  # to read a prompt is another matter
+        costs.record_prompt(reading.shape, seconds)
     else:
-        costs.record_prompt(_drafted(shape, plans), seconds)
-    for row, verdict in zip(plans, verdicts, strict=True):
-        row.sequence.commit(row.draft, verdict, row.undrafted)
+        costs.record(reading.shape, seconds, sum(len(row.committed) for row in rows))
+    for each, num_cached in zip(plans, kept, strict=True):
+        each.row.follow(each.draft, num_cached, each.undrafted)
 
 
-def _drafted(shape: Shape, plans: Rows[Plan]) -> Shape:
-    sizes = [row.draft.tokens.size for row in plans]
-    return shape._replace(columns=shape.columns + max(sizes), tokens=shape.tokens + sum(sizes))
+def _allotted(rows: Rows[Row], drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> list[int]:
+    """Tokens to check of each draft; of rows in step as many for all, for which all must be sure."""
+    in_step: dict[Together, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.call.in_step:
+            in_step.setdefault(row.call, []).append(index)
+    offered = list(drafts)
+    for indices in in_step.values():
+        for index, draft in zip(indices, sure_of_all([drafts[index] for index in indices]), strict=True):
+            offered[index] = draft
+    lengths = budget.allot(offered, [row.remaining for row in rows], shape, costs)
+    for indices in in_step.values():
+        shortest = min(min(lengths[index], offered[index].tokens.size) for index in indices)
+        for index in indices:
+            lengths[index] = shortest
+    return lengths

@@ -1,14 +1,15 @@
 """What might come next: drafts looked up in the text itself."""
 
 from ngramspec.drafting.adaptive_lookup import AdaptiveLookup, AdaptiveLookupSession
+from ngramspec.drafting.core import Match, SuffixIndex
 from ngramspec.drafting.no_drafts import NoDrafts, NoDraftsSession
 from ngramspec.drafting.prompt_lookup import PromptLookup, PromptLookupSession
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.salting import salted
-from ngramspec.drafting.suffix_index import Match, SuffixIndex
 from ngramspec.drafting.types import (
     NO_DRAFT,
     NO_SURVIVAL,
+    BatchDrafter,
     Draft,
     Drafter,
     DraftSession,
@@ -16,6 +17,7 @@ from ngramspec.drafting.types import (
     SteerableSession,
     Steering,
     TokenArray,
+    propose_all,
 )
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "NO_SURVIVAL",
     "AdaptiveLookup",
     "AdaptiveLookupSession",
+    "BatchDrafter",
     "Draft",
     "DraftSession",
     "Drafter",
@@ -37,5 +40,6 @@ __all__ = [
     "SuffixIndex",
     "TokenArray",
     "checked_references",
+    "propose_all",
     "salted",
 ]

@@ -7,18 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from ngramspec.drafting.chain import Chain
-from ngramspec.drafting.history import SEPARATOR
+from ngramspec.drafting import core
+from ngramspec.drafting.core import Row, Survival, checked_vocabulary
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.salting import salted
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
-from ngramspec.drafting.sources import Source
-from ngramspec.drafting.spelling import SpelledIndex, checked_vocabulary
-from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import Survival, recent_place
-from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray
+from ngramspec.drafting.types import Draft, Steering, TokenArray
 from ngramspec.drafting.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
@@ -32,10 +28,10 @@ class AdaptiveLookup:
     """Drafts token by token what the surest of several matches says.
 
     Looked up are the row's own text (references, prompt, output) and, where a segment is named, what earlier rows of
-    that segment answered; and copies in progress go on behind tokens that differed. A copy from history begins at the
-    answer to the most similar prompt. How sure each is, alone and beside the others, is learnt (`survival.py`).
+    that segment answered; and copies in progress go on after tokens that differed. A copy from history begins at the
+    answer to the most similar prompt. How sure each is, alone and beside the others, is learnt (`core/survival.py`).
 
-    The idea of a history is suffix decoding's (Oliaro et al. 2024), that of going on behind a mismatch lpaq's match
+    The idea of a history is suffix decoding's (Oliaro et al. 2024), that of going on after a mismatch lpaq's match
     model's (Mahoney 2007).
 
     A segment's history is bounded together with all others', never read by another one, and none is kept until a
@@ -63,7 +59,7 @@ class AdaptiveLookup:
         self.survival = Survival() if survival is None else survival
         self._vocabulary = None if vocabulary is None else checked_vocabulary(vocabulary)
         self._limits = max_tokens, max_segments
-        self._segments = Segments(self.survival, max_tokens, max_segments)
+        self._segments = Segments(max_tokens, max_segments)
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take along: settings, and what was learnt of all traffic; no segment, and no text."""
@@ -80,13 +76,18 @@ class AdaptiveLookup:
 
         references: texts `int32[n]` that this row may copy from.
         """
-        kept = self._segments.open(segment)
-        return AdaptiveLookupSession(self.survival, self._segments, kept, references, self._vocabulary)
+        return AdaptiveLookupSession(self, self._segments.open(segment), references)
+
+    def propose_all(
+        self, sessions: Sequence["AdaptiveLookupSession"], max_tokens: Sequence[int], min_survival: float = 0.0
+    ) -> list[Draft]:
+        """Draft for all of `sessions`, which this drafter has opened, as `propose` of each would."""
+        return core.propose_all([session.row for session in sessions], max_tokens, min_survival)
 
     def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
 
-        references: token ids, each `int32[n]`. They take the place of earlier ones; the same ones again cost nothing,
+        references: token ids, each `int32[n]`. They replace earlier ones; the same ones again cost nothing,
         none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
         cache_salt: of the tenant whose rows these are; another one's do not copy from them.
 
@@ -96,7 +97,7 @@ class AdaptiveLookup:
         self._segments.refer(_key(segment, cache_salt), checked_references(references))
 
     def forget(self, segment: str, *, cache_salt: str | None = None) -> None:
-        """Drop all that is kept of `segment`: answers, references, weights; nothing happens where nothing is kept.
+        """Drop all that is kept of `segment`: answers and references; nothing happens where nothing is kept.
 
         cache_salt: of the tenant whose segment it is.
 
@@ -158,85 +159,39 @@ def _key(segment: str, cache_salt: str | None) -> str:
 
 
 class AdaptiveLookupSession:
-    """One row: its text, its place in the history, and the choices of its last draft."""
+    """One row, and what its segment will keep of it.
 
-    def __init__(
-        self,
-        survival: Survival,
-        segments: Segments,
-        segment: Segment,
-        references: Sequence[TokenArray],
-        vocabulary: Sequence[bytes] | None,
-    ) -> None:
+    drafter: the one that opened it. row: of the core.
+    """
+
+    def __init__(self, drafter: AdaptiveLookup, segment: Segment, references: Sequence[TokenArray]) -> None:
         """Start with the references `int32[n]`, read before the prompt."""
-        self.index = SuffixIndex()
-        for reference in references:
-            self.index.extend(reference)
-        self._survival = survival
-        self._segments, self._segment = segments, segment
-        self._own = Source(self.index)
-        self._past = Source(segment.history.index)
-        spelled = None if vocabulary is None else SpelledIndex(self.index, vocabulary)
-        self._chain = Chain(self._own, self._past, survival, segment.weights, spelled)
+        self.drafter = drafter
+        self.row = Row(drafter.survival, segment.history.index, references, drafter._vocabulary)
+        self._segment = segment
         self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
-        self._answer = [SEPARATOR]
-        self._recent = 0.5
-        self._recent_place = 0
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
         if self._grams is None:
             self._begin(tokens)
-            return
-        committed = tokens.tolist()
-        self._learn(committed)
-        size = len(self.index)
-        self.index.extend(tokens)
-        self._own.follow(committed, size)
-        self._past.follow(committed, len(self._past.index))
-        self._answer += committed
+        else:
+            self.row.extend(tokens)
 
     def _begin(self, prompt: TokenArray) -> None:
-        self.index.extend(prompt)
-        self._grams = []
+        self._grams, similar = [], -1
         if self._segment.name is not None:
             self._grams = sketch(prompt)
-            self._past.copy.start = self._segments.similar(self._segment, self._past.index, self._grams)
-
-    def _learn(self, committed: list[int]) -> None:
-        num_right = 0
-        for drafted, token in zip(self._chain.choices, committed, strict=False):
-            if drafted != token:
-                self._recent -= 0.1 * self._recent
-                break
-            self._recent += 0.1 * (1 - self._recent)
-            num_right += 1
-        self._survival.learn(self._chain.lessons, committed[: num_right + 1], self._recent_place, self._segment.weights)
-        self._chain.forget()
+            similar = self.drafter._segments.similar(self._segment, self.row.history, self._grams)
+        self.row.begin(prompt, similar)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Draft up to `max_tokens` tokens, as long as they survive with a probability of `min_survival`."""
-        self._recent_place = recent_place(self._recent)
-        if max_tokens > 0:
-            self._chain.draft(self._answer, self._recent_place, max_tokens, min_survival)
-        return self._drafted(max_tokens)
+        return self.row.propose(max_tokens, min_survival)
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         """As `propose`, in conversation with a grammar: at each position the surest that it allows."""
-        self._recent_place = recent_place(self._recent)
-        if max_tokens > 0:
-            self._chain.steer(self._answer, self._recent_place, max_tokens, min_survival, steering)
-        return self._drafted(max_tokens)
-
-    def _drafted(self, max_tokens: int) -> Draft:
-        chain = self._chain
-        if max_tokens <= 0:
-            chain.forget()
-            return Draft(NO_DRAFT)
-        survivals = np.array(chain.survivals)
-        tokens = np.array(chain.choices[: survivals.size], np.int32)
-        is_unsure = survivals.size < min(len(chain.choices), max_tokens)
-        return Draft(tokens, chain.match_length, survivals, is_unsure)
+        return self.row.propose(max_tokens, min_survival, steering)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing here: the committed tokens say more."""
@@ -244,4 +199,5 @@ class AdaptiveLookupSession:
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
         if self._grams is not None:
-            self._segments.keep(self._segment, self._grams, np.array(self._answer[1:], np.int32))
+            answer = np.array(self.row.answer[1:], np.int32)
+            self.drafter._segments.keep(self._segment, self._grams, answer)

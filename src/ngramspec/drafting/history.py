@@ -5,18 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ngramspec.drafting.core import SEPARATOR, SuffixIndex
 from ngramspec.drafting.sketch import Sketches
-from ngramspec.drafting.suffix_index import SuffixIndex
 from ngramspec.drafting.types import NO_DRAFT, TokenArray
-
-SEPARATOR = np.iinfo(np.int32).max
-"""Stands before each text. No vocabulary has this id, so it is never drafted, but that an answer begins is known."""
 
 
 class History:
-    """One text: the references, which stay, and behind them the answers, in the order in which their rows ended.
+    """One text: the references, which stay, and after them the answers, in the order in which their rows ended.
 
-    index: that text, each reference and each answer behind a SEPARATOR. When something is forgotten, or referred to, a
+    index: that text, each reference and each answer after a SEPARATOR. When something is forgotten, or referred to, a
         new index takes its place: rows in progress keep the one that they began with.
     num_reference_tokens: how much of it the references take, separators included.
 
@@ -48,11 +45,11 @@ class History:
         answer = answer[-room:]
         self._make_room(answer.size + 1 + len(grams))
         self.sketches.add(grams, len(self.index) + 1)
-        self.index.extend(_behind_separators([answer]))
+        self.index.extend(_after_separators([answer]))
 
     def refer(self, references: Sequence[TokenArray]) -> None:
-        """Put `references`, each `int32[n]`, in the place of the earlier ones."""
-        text = _behind_separators(references)
+        """Put `references`, each `int32[n]`, instead of the earlier ones."""
+        text = _after_separators(references)
         if not np.array_equal(text, self.index.text[: self.num_reference_tokens]):
             self._rebuild(text, self.num_reference_tokens)
 
@@ -61,18 +58,18 @@ class History:
         text: TokenArray,
         num_reference_tokens: int,
         grams: npt.NDArray[np.uint64],
-        places: npt.NDArray[np.int32],
+        positions: npt.NDArray[np.int32],
     ) -> None:
-        """Hold what another one held, if need be without its oldest answers; grams, places: see `Sketches.arrays`."""
+        """Hold what another one held, if need be without its oldest answers; the sketch: see `Sketches.arrays`."""
         start = num_reference_tokens
         while text.size > start and text.size - start + grams.size > self._max_tokens:  # before it is indexed
             newer = _newer_half(text, start)
-            is_kept = places[:, 0] >= newer
-            grams, places = grams[is_kept], places[is_kept] - np.array([newer - start, 0], np.int32)
+            is_kept = positions[:, 0] >= newer
+            grams, positions = grams[is_kept], positions[is_kept] - np.array([newer - start, 0], np.int32)
             text = np.concatenate((text[:start], text[newer:]))
         self.index = SuffixIndex()
         self.index.extend(text)
-        self.sketches, self.num_reference_tokens = Sketches.of_arrays(grams, places), start
+        self.sketches, self.num_reference_tokens = Sketches.of_arrays(grams, positions), start
 
     def forget_older_half(self) -> bool:
         """Let go of the older half of the answers; returns whether there was anything to let go."""
@@ -101,6 +98,6 @@ def _newer_half(text: TokenArray, start: int) -> int:
     return middle + int(begins[0]) if begins.size else text.size
 
 
-def _behind_separators(texts: Sequence[TokenArray]) -> TokenArray:
+def _after_separators(texts: Sequence[TokenArray]) -> TokenArray:
     separator = np.array([SEPARATOR], np.int32)
     return np.concatenate([NO_DRAFT, *(part for text in texts for part in (separator, text))])

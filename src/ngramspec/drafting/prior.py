@@ -1,6 +1,6 @@
 """What is known of matches before the first lesson of one's own: weights learnt from recorded traffic.
 
-They are numbers per kind of match (`survival.py`), not texts; `training/survival.py` makes them.
+They are numbers per kind of match (`core/features.py`), not texts; `training/survival.py` makes them.
 """
 
 import json
@@ -13,7 +13,7 @@ FILE = "prior.json"
 
 @cache
 def learnt_weights() -> tuple[float | None, ...]:
-    """The weights, in the order of `survival.py`; None for what never occurred in the recordings."""
+    """The weights, in the order of `core/features.py`; None for what never occurred in the recordings."""
     text = (files("ngramspec.drafting") / FILE).read_text(encoding="utf-8")
     return tuple(None if weight is None else weight / 100 for weight in json.loads(text))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ngramspec.drafting.suffix_index import SuffixIndex
+from ngramspec.drafting.core import SuffixIndex
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 
 
@@ -34,7 +34,7 @@ class PromptLookupSession:
         self.index.extend(tokens)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Copy up to `max_tokens` tokens from behind the match; nothing where nothing matches."""
+        """Copy up to `max_tokens` tokens from after the match; nothing where nothing matches."""
         if max_tokens <= 0:
             return Draft(NO_DRAFT)
         match = self.index.latest_longest_match()
@@ -44,7 +44,7 @@ class PromptLookupSession:
         if tokens.size < max_tokens:
             # The copy reaches the end of the text, so it goes on with what it has copied, as in LZ77: a period.
             tokens = np.resize(tokens, max_tokens)
-        return Draft(tokens, match.length)
+        return Draft(tokens)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Learn nothing: the text is all that this drafter knows."""

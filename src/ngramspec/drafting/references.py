@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ngramspec.drafting.history import SEPARATOR
+from ngramspec.drafting.core import SEPARATOR
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import shortened
 

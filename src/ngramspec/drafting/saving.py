@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec.drafting import whole_file
-from ngramspec.drafting.history import SEPARATOR
+from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_lessons
 from ngramspec.drafting.segments import Segments
-from ngramspec.drafting.survival import LAYOUT, Survival, checked_lessons
 from ngramspec.errors import HistoryError, shortened
 from ngramspec.files.checking import checked_int, checked_list, checked_object, checked_text
 from ngramspec.printing import named
@@ -20,11 +19,11 @@ Array = npt.NDArray[Any]
 
 def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -> None:
     """See `AdaptiveLookup.save`."""
-    arrays: list[Array] = [survival.lessons(), survival.lessons(segments.unnamed.weights)]
+    arrays: list[Array] = [survival.lessons()]
     listed = []
     for segment, text, num_reference_tokens, sketches in segments.snapshot():
         listed.append({"name": segment.name, "reference_tokens": num_reference_tokens})
-        arrays += [text, *sketches.arrays(), survival.lessons(segment.weights)]
+        arrays += [text, *sketches.arrays()]
     header = {"fingerprint": fingerprint, "survival": LAYOUT, "segments": listed}
     whole_file.write(path, whole_file.HISTORY, header, arrays)
 
@@ -54,23 +53,25 @@ def load(path: Path, fingerprint: str, survival: Survival, segments: Segments, m
 def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, segments: Segments) -> None:
     # Weights mean nothing to an ngramspec with other features: it learns anew, and has the texts all the same.
     is_known = header["survival"] == LAYOUT
-    read = list(_read(header, arrays, is_known=is_known))
+    listed = checked_list(header["segments"], "its segments")
+    if not is_known and len(arrays) == 2 + 4 * len(listed):
+        arrays = _without_weights_of_segments(arrays)
+    if len(arrays) != 1 + 3 * len(listed):
+        raise ValueError(f"it must hold {1 + 3 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
+    read = list(_read(listed, arrays[1:]))
     if is_known:
         survival.take_over(checked_lessons(arrays[0]))
-        survival.take_over(checked_lessons(arrays[1], is_of_segment=True), segments.unnamed.weights)
-    for name, num_reference_tokens, text, grams, places, lessons in read:
-        segment = segments.restore(name, text, num_reference_tokens, grams, places)
-        if is_known:
-            survival.take_over(lessons, segment.weights)
+    for name, num_reference_tokens, text, grams, positions in read:
+        segments.restore(name, text, num_reference_tokens, grams, positions)
 
 
-def _read(
-    header: dict[str, Any], arrays: Sequence[Array], *, is_known: bool
-) -> Iterator[tuple[str, int, Array, Array, Array, Array]]:
-    """Of each segment: its name, how much of its text is references, the text, its sketches, and what was learnt."""
-    listed = checked_list(header["segments"], "its segments")
-    if len(arrays) != 2 + 4 * len(listed):
-        raise ValueError(f"it must hold {2 + 4 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
+def _without_weights_of_segments(arrays: Sequence[Array]) -> list[Array]:
+    """Those of a file that was saved while segments had weights of their own (features of layouts up to 6)."""
+    return [arrays[0], *(array for number, array in enumerate(arrays[2:]) if number % 4 < 3)]
+
+
+def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str, int, Array, Array, Array]]:
+    """Of each segment: its name, how much of its text is references, the text, and its sketches."""
     names = set()
     for number, segment in enumerate(listed):
         checked_object(segment, "a segment", ("name", "reference_tokens"))
@@ -78,17 +79,15 @@ def _read(
         if name in names:
             raise ValueError(f"each segment must have a name of its own, got {shortened(name)} twice")
         names.add(name)
-        text, grams, places, lessons = arrays[2 + 4 * number : 6 + 4 * number]
+        text, grams, positions = arrays[3 * number : 3 * number + 3]
         num_reference_tokens = checked_int(segment["reference_tokens"], "the size of references", 0, text.size)
         _check_text(text, num_reference_tokens)
-        _check_sketches(grams, places, text, num_reference_tokens)
-        if is_known:
-            checked_lessons(lessons, is_of_segment=True)
-        yield name, num_reference_tokens, text, grams, places, lessons
+        _check_sketches(grams, positions, text, num_reference_tokens)
+        yield name, num_reference_tokens, text, grams, positions
 
 
 def _check_text(text: Array, num_reference_tokens: int) -> None:
-    """References and answers are token ids, each text behind a separator."""
+    """References and answers are token ids, each text after a separator."""
     if text.dtype != np.int32 or text.ndim != 1 or (text < 0).any():
         raise ValueError(f"the text of a segment must be token ids, int32[n], got {text.dtype}{list(text.shape)}")
     for start in (0, num_reference_tokens):
@@ -96,16 +95,16 @@ def _check_text(text: Array, num_reference_tokens: int) -> None:
             raise ValueError(f"references and answers must begin with a separator, got token {text[start]} at {start}")
 
 
-def _check_sketches(grams: Array, places: Array, text: Array, num_reference_tokens: int) -> None:
+def _check_sketches(grams: Array, positions: Array, text: Array, num_reference_tokens: int) -> None:
     """Each n-gram leads to where an answer begins, and was had by so many prompts."""
-    if grams.dtype != np.uint64 or places.dtype != np.int32 or grams.ndim != 1 or places.shape != (grams.size, 2):
+    if grams.dtype != np.uint64 or positions.dtype != np.int32 or grams.ndim != 1 or positions.shape != (grams.size, 2):
         raise ValueError(
-            "sketches must be n-grams uint64[n] and places and counts int32[n, 2], got"
-            f" {grams.dtype}{list(grams.shape)} and {places.dtype}{list(places.shape)}"
+            "sketches must be n-grams uint64[n] and positions and counts int32[n, 2], got"
+            f" {grams.dtype}{list(grams.shape)} and {positions.dtype}{list(positions.shape)}"
         )
     if np.unique(grams).size != grams.size:
         raise ValueError("each n-gram of a sketch must be there once, got one twice")
-    starts, counts = places[:, 0], places[:, 1]
+    starts, counts = positions[:, 0], positions[:, 1]
     is_within = (starts > num_reference_tokens) & (starts < text.size)
     if not is_within.all() or (text[starts - 1] != SEPARATOR).any() or (counts < 1).any():
         raise ValueError("an n-gram of a sketch must lead to where an answer begins, and be of at least one prompt")

@@ -1,6 +1,5 @@
 """The histories of all segments: apart from each other, and bounded together."""
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec import forking
+from ngramspec.drafting.core import SuffixIndex
 from ngramspec.drafting.history import History
 from ngramspec.drafting.sketch import Sketches
-from ngramspec.drafting.suffix_index import SuffixIndex
-from ngramspec.drafting.survival import Survival
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import HistoryError
 
@@ -19,15 +17,11 @@ _SHARE = 4
 """No segment's answers take more than one part in so many, or a busy one would push out all others."""
 
 
-@dataclass(eq=False, slots=True, weakref_slot=True)
+@dataclass(eq=False, slots=True)
 class Segment:
-    """A kind of traffic. name: None where nothing is kept. weights: where `Survival` has those of the segment.
-
-    A row holds its segment as long as it may learn, also where that was forgotten: only then others get its weights.
-    """
+    """A kind of traffic. name: None where nothing is kept."""
 
     name: str | None
-    weights: int
     history: History
 
 
@@ -41,18 +35,16 @@ class Segments:
     unnamed: what rows without a segment belong to.
     """
 
-    def __init__(self, survival: Survival, max_tokens: int, max_segments: int) -> None:
+    def __init__(self, max_tokens: int, max_segments: int) -> None:
         """Begin without any segment."""
         for name, value in (("max_tokens", max_tokens), ("max_segments", max_segments)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(
                     f"{name} must be a whole number >= 1, got {value!r}: rows without a segment keep no history"
                 )
-        self.unnamed = Segment(None, survival.add_segment(), History(0))
-        self._survival = survival
+        self.unnamed = Segment(None, History(0))
         self._max_tokens, self._max_segments = max_tokens, max_segments
         self._kept: dict[str, Segment] = {}
-        self._free_weights: list[int] = []
         self._lock = forking.lock()
 
     def open(self, name: str | None) -> Segment:
@@ -111,13 +103,13 @@ class Segments:
         text: TokenArray,
         num_reference_tokens: int,
         grams: npt.NDArray[np.uint64],
-        places: npt.NDArray[np.int32],
+        positions: npt.NDArray[np.int32],
     ) -> Segment:
-        """Take in what `snapshot` said of a segment, as far as there is room; grams, places: see `Sketches.arrays`."""
+        """Take in what `snapshot` said of a segment, as far as there is room; the sketch: see `Sketches.arrays`."""
         with self._lock:
             self._check_references(name, num_reference_tokens)
             segment = self._use(name)
-            segment.history.restore(text, num_reference_tokens, grams, places)
+            segment.history.restore(text, num_reference_tokens, grams, positions)
             self._make_room()
             return segment
 
@@ -131,14 +123,7 @@ class Segments:
     def _new(self, name: str) -> Segment:
         if len(self._kept) == self._max_segments:
             self._drop(next(name for name, kept in self._kept.items() if not kept.history.num_reference_tokens))
-        if self._free_weights:
-            weights = self._free_weights.pop()
-            self._survival.forget_segment(weights)
-        else:
-            weights = self._survival.add_segment()
-        segment = Segment(name, weights, History(self._max_tokens // _SHARE))
-        weakref.finalize(segment, self._free_weights.append, weights).atexit = False
-        return segment
+        return Segment(name, History(self._max_tokens // _SHARE))
 
     def _drop(self, name: str) -> None:
         del self._kept[name]

@@ -28,46 +28,48 @@ _MOST = 2**31 - 1
 class Sketches:
     """For n-grams of prompts, where the answer of the latest prompt with it begins, and how many prompts had it."""
 
-    def __init__(self, places: dict[int, tuple[int, int]] | None = None) -> None:
-        """places: from an n-gram to where that answer begins, and how many prompts had it; none by default."""
-        self._places: dict[int, tuple[int, int]] = {} if places is None else places
+    def __init__(self, positions: dict[int, tuple[int, int]] | None = None) -> None:
+        """positions: from an n-gram to where that answer begins, and how many prompts had it; none by default."""
+        self._positions: dict[int, tuple[int, int]] = {} if positions is None else positions
 
     def __len__(self) -> int:
         """N-grams known."""
-        return len(self._places)
+        return len(self._positions)
 
-    def add(self, grams: Sequence[int], place: int) -> None:
-        """Note that the answer to the prompt of which `sketch` made `grams` begins at `place`."""
+    def add(self, grams: Sequence[int], position: int) -> None:
+        """Note that the answer to the prompt of which `sketch` made `grams` begins at `position`."""
         for gram in grams:
-            self._places[gram] = place, min(self._places.get(gram, (0, 0))[1] + 1, _MOST)
+            self._positions[gram] = position, min(self._positions.get(gram, (0, 0))[1] + 1, _MOST)
 
     def most_similar(self, grams: Sequence[int]) -> int:
-        """The place noted for the prompt that shares most with these; -1 where none shares anything."""
+        """The position noted for the prompt that shares most with these; -1 where none shares anything."""
         votes: Counter[int] = Counter()
         for gram in grams:
-            place, count = self._places.get(gram, (-1, 1))
-            votes[place] += 1 / count  # type: ignore[assignment]
+            position, count = self._positions.get(gram, (-1, 1))
+            votes[position] += 1 / count  # type: ignore[assignment]
         del votes[-1]
-        return max(votes, key=lambda place: (votes[place], place), default=-1)
+        return max(votes, key=lambda position: (votes[position], position), default=-1)
 
     def move(self, oldest: int, by: int) -> None:
-        """Drop the places before `oldest`, and add `by` to the others."""
-        self._places = {gram: (place + by, count) for gram, (place, count) in self._places.items() if place >= oldest}
+        """Drop the positions before `oldest`, and add `by` to the others."""
+        self._positions = {
+            gram: (position + by, count) for gram, (position, count) in self._positions.items() if position >= oldest
+        }
 
     def copy(self) -> "Sketches":
         """Another one that knows the same."""
-        return Sketches(self._places.copy())
+        return Sketches(self._positions.copy())
 
     def arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-        """All that is known: n-grams `uint64[n]`, and their places and counts `int32[n, 2]`."""
-        size = len(self._places)
-        places = np.array(list(self._places.values()), np.int32).reshape(size, 2)
-        return np.fromiter(self._places, np.uint64, size), places
+        """All that is known: n-grams `uint64[n]`, and their positions and counts `int32[n, 2]`."""
+        size = len(self._positions)
+        positions = np.array(list(self._positions.values()), np.int32).reshape(size, 2)
+        return np.fromiter(self._positions, np.uint64, size), positions
 
     @staticmethod
-    def of_arrays(grams: npt.NDArray[np.uint64], places: npt.NDArray[np.int32]) -> "Sketches":
+    def of_arrays(grams: npt.NDArray[np.uint64], positions: npt.NDArray[np.int32]) -> "Sketches":
         """The one that `arrays` was asked of."""
-        return Sketches(dict(zip(grams.tolist(), map(tuple, places.tolist()), strict=True)))
+        return Sketches(dict(zip(grams.tolist(), map(tuple, positions.tolist()), strict=True)))
 
 
 def sketch(prompt: TokenArray) -> list[int]:

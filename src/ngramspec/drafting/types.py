@@ -1,8 +1,8 @@
-"""What every drafter gives and takes: token arrays, drafts, and the two protocols."""
+"""What every drafter gives and takes: token arrays, drafts, and the protocols."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,10 @@ class Draft:
     tokens: `int32[K]`, at most as many as were asked for; empty is a normal answer.
     survival: `float64[K]`, for each token the probability that it is accepted together with all before it: in [0, 1],
         and never rising. A drafter that does not know gives ones, and has all that it drafts checked.
-    match_length: how many tokens of the context's tail stood before the place that `tokens` were copied from; 0
-        when nothing matched, or when the drafter does not match text.
     is_unsure: more would have been drafted, had less sure tokens been asked for.
     """
 
     tokens: TokenArray
-    match_length: int = 0
     survival: FloatArray = field(default_factory=lambda: NO_SURVIVAL)
     is_unsure: bool = False
 
@@ -45,7 +42,7 @@ class Draft:
         """The first `length` tokens."""
         if length >= self.tokens.size:
             return self
-        return Draft(self.tokens[:length], self.match_length, self.survival[:length], self.is_unsure)
+        return Draft(self.tokens[:length], self.survival[:length], self.is_unsure)
 
 
 class DraftSession(Protocol):
@@ -64,14 +61,14 @@ class DraftSession(Protocol):
         """Learn that the target accepted the first `num_accepted` tokens of `draft`; called before `extend`."""
 
     def close(self) -> None:
-        """The row is over; nothing is called behind this."""
+        """The row is over; nothing is called after this."""
 
 
 class Steering(Protocol):
     """What a row's grammar says while a draft is made, position by position."""
 
     def foreseen(self) -> tuple[int, int] | None:
-        """The token that is foreseen behind what was pushed, and the kind of evidence for it, from 0 to 63; or None."""
+        """The token that is foreseen after what was pushed, and the kind of evidence for it, from 0 to 63; or None."""
 
     def forced(self) -> tuple[int, int] | None:
         """The token that must come there, as `foreseen` has it; None where there is a choice."""
@@ -98,3 +95,43 @@ class Drafter(Protocol):
 
         references: texts `int32[n]` that the row may copy from though they are not its own: an encoder's input.
         """
+
+
+class BatchDrafter(Drafter, Protocol):
+    """A drafter that proposes for many of its rows at once: one call of compiled code, one pass of a small model.
+
+    Each session that it opens says so by an attribute `drafter`, which is this one.
+    """
+
+    def propose_all(
+        self, sessions: Sequence[Any], max_tokens: Sequence[int], min_survival: float = 0.0
+    ) -> Sequence[Draft]:
+        """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session."""
+
+
+def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
+    """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
+
+    Sessions that a `BatchDrafter` opened are proposed for together, all others one after another: so rows of several
+    drafters may decode together, and a drafter needs no more than `open`.
+
+    Raises ValueError where a `BatchDrafter` does not return a draft for each session.
+    """
+    drafts: dict[int, Draft] = {}
+    together: dict[int, list[int]] = {}
+    for row, session in enumerate(sessions):
+        drafter = getattr(session, "drafter", None)
+        if hasattr(drafter, "propose_all"):
+            together.setdefault(id(drafter), []).append(row)
+        else:
+            drafts[row] = session.propose(max_tokens[row], min_survival)
+    for rows in together.values():
+        drafter = sessions[rows[0]].drafter  # type: ignore[attr-defined]
+        found = drafter.propose_all([sessions[row] for row in rows], [max_tokens[row] for row in rows], min_survival)
+        if len(found) != len(rows):
+            raise ValueError(
+                f"propose_all must return a draft for each of {len(rows)} sessions, got {len(found)} from"
+                f" {type(drafter).__name__}: return empty drafts where there is nothing to propose"
+            )
+        drafts.update(zip(rows, found, strict=True))
+    return [drafts[row] for row in range(len(sessions))]

@@ -17,7 +17,7 @@ from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
 
 _VERSION = b"1"
-"""Of how the file is laid out: a line of its kind and _VERSION, one of the SHA-256 of all behind it, one of JSON (the
+"""Of how the file is laid out: a line of its kind and _VERSION, one of the SHA-256 of all after it, one of JSON (the
 header, and the type and shape of each array), and the arrays, byte after byte."""
 
 

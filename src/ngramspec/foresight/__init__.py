@@ -1,10 +1,30 @@
-"""What a text under a guard will probably say next: a guess for the drafter, which nobody relies on."""
+"""What a text under a guard will probably say next: a guess for the drafter, which nobody relies on.
 
-from ngramspec.foresight.evidence import CONTINUED, Evidence
+Each kind of text is a module or a package that registers itself when it is imported (`kinds.py`). SQL comes after
+`key=value`, whose grammars it takes where they have SELECT.
+"""
+
+from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece
 from ngramspec.foresight.foresight import Foresight, whole
 from ngramspec.foresight.json_text import JsonText
 from ngramspec.foresight.keyed_text import KeyedText
+from ngramspec.foresight.kinds import Grammar, Kind, Text, register, text_of
 from ngramspec.foresight.run import LONGEST
-from ngramspec.foresight.style import COMPACT, PLAIN
+from ngramspec.foresight.sql import SqlText
 
-__all__ = ["COMPACT", "CONTINUED", "LONGEST", "PLAIN", "Evidence", "Foresight", "JsonText", "KeyedText", "whole"]
+__all__ = [
+    "CONTINUED",
+    "LONGEST",
+    "Evidence",
+    "Foresight",
+    "Grammar",
+    "JsonText",
+    "KeyedText",
+    "Kind",
+    "Piece",
+    "SqlText",
+    "Text",
+    "register",
+    "text_of",
+    "whole",
+]

@@ -1,12 +1,12 @@
-"""Text of a regex or a grammar: values that stand behind their names, as in `key=value`, and SQL."""
+"""Text of a regex or a grammar: values that come after their names, as in `key=value`."""
 
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.sql import IS_SQL, Sql, Tables
-from ngramspec.foresight.values import Values
+from ngramspec.foresight.kinds import JSON_SCHEMA, Kind, register
+from ngramspec.foresight.prompt import Prompt
 
 _TAIL = 120
 """Characters at the end of the text in which a name and its value are looked for."""
@@ -25,38 +25,29 @@ class KeyedText:
         self._asked = prompt
 
     @cached_property
-    def _prompt(self) -> str:
-        return self._asked()
-
-    @cached_property
-    def _values(self) -> Values:
-        return Values(self._prompt)
-
-    @cached_property
-    def _sql(self) -> Sql | None:
-        tables = Tables(self._prompt)
-        return Sql(tables) if tables.all else None
+    def _prompt(self) -> Prompt:
+        return Prompt(self._asked())
 
     def start(self) -> str:
-        """See `Text`; a place is the end of the text until there."""
+        """See `Text`; a cursor is the end of the text until there."""
         return ""
 
-    def read(self, place: str, text: str) -> str:
+    def read(self, cursor: str, text: str) -> str:
         """See `Text`."""
-        return (place + text)[-_MOST:]
+        return (cursor + text)[-_MOST:]
 
-    def foresee(self, place: str) -> Iterator[Piece]:
+    def foresee(self, cursor: str) -> Iterator[Piece]:
         """See `Text`: the rest of a value, and the quote that ends it."""
-        if IS_SQL.fullmatch(place) and self._sql is not None:
-            yield from self._sql.foresee(place)
-            return
-        found = _AT_VALUE.search(place[-_TAIL:])
+        found = _AT_VALUE.search(cursor[-_TAIL:])
         if found is not None:
             name, quote, begun = found.groups()
-            value = self._values.plain(name.rpartition(".")[2], begun, is_text=bool(quote))
+            value = self._prompt.plain(name.rpartition(".")[2], begun, is_text=bool(quote))
             if value is not None:
                 yield Piece(value.text[len(begun) :] + quote, value.evidence)
 
-    def is_whole(self, place: str) -> bool:
+    def is_whole(self, cursor: str) -> bool:
         """See `Text`: nobody can say."""
         return False
+
+
+register(Kind("key=value", lambda grammar: grammar.language != JSON_SCHEMA, lambda _, prompt: KeyedText(prompt)))

@@ -29,7 +29,7 @@ def without_schemas(prompt: str) -> str:
     if _PROPERTIES not in prompt:
         return prompt
     kept: list[str] = []
-    place, start = 0, -1
+    begin, start = 0, -1
     for _ in range(_MOST_OPENED):
         start = prompt.find("{", start + 1)
         if start < 0:
@@ -39,14 +39,14 @@ def without_schemas(prompt: str) -> str:
         except (ValueError, RecursionError):
             continue
         if _PROPERTIES in prompt[start:end] and _describes(value):
-            kept.append(prompt[place:start])
-            place = end
+            kept.append(prompt[begin:start])
+            begin = end
         start = end - 1
-    return "".join((*kept, prompt[place:]))
+    return "".join((*kept, prompt[begin:]))
 
 
 def _describes(value: Any) -> bool:
-    """Whether there is a schema of an object in `value`: names, and behind each of them an object of its own."""
+    """Whether there is a schema of an object in `value`: names, and after each of them an object of its own."""
     left = [value]
     while left:
         found = left.pop()

@@ -16,15 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import Plan, Sequence, Shape, Verdict
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.cache import RaggedCache
-from ngramspec.hf.choosing import Candidate, Chooser, has_poison
+from ngramspec.hf.choosing import PassLogits, RowLogits, begin, choices_of, has_poison
 from ngramspec.hf.request import Request
-from ngramspec.hf.rows import Row, rows_of
+from ngramspec.hf.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, grown, inputs_in_line, prefill, with_cache
 from ngramspec.hf.support import windows_of
-from ngramspec.hf.text import Text
 
 REACH = 4
 """Tokens by which a row may be ahead of the slowest and still be moved on."""
@@ -33,18 +32,17 @@ ROOM = 256
 """Columns by which the text grows."""
 
 
-class AlignedTarget:
+class AlignedTarget(Target):
     """Checks drafts with inputs, masks and positions that the model prepares itself."""
 
-    def __init__(self, request: Request, text: Text, chooser: Chooser | None, outputs: Any = None) -> None:
-        """Start with what the request's cache holds; `text` is what `chooser` emits to.
+    def __init__(self, request: Request, rows: Rows[ModelRow], outputs: Any = None) -> None:
+        """Start with what the request's cache holds.
 
-        outputs: what the model said of the prompts, where the cache holds them already.
+        rows: of the request, in order. outputs: what the model said of the prompts, where the cache holds them already.
         """
         self._model = request.model
         self._request = request
-        self._text = text
-        self._chooser = chooser
+        self._rows = rows
         self._cache = RaggedCache(len(windows_of(request.model)), request.most_slots)
         request.cache.copy_to(self._cache)
         self._prompt_kwargs = {**request.model_kwargs, CACHE: request.cache.around(self._cache)}
@@ -55,46 +53,52 @@ class AlignedTarget:
         self._num_covered = request.num_slots
         """Slots that `self._kwargs` speak of."""
 
-    def shape(self, sequences: Rows[Sequence]) -> Shape:
+    def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
-        places = [row.num_cached for row in rows_of(sequences)]
-        width = max(places) - min(places) + max(row.pending.size for row in sequences)
-        return Shape(len(self._ids), width, width * len(self._ids), max(places))
+        return self._shape(rows, [row.num_cached + row.pending.size for row in rows])
 
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
+    def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
-        rows = rows_of([plan.sequence for plan in plans])
-        assert self._chooser is not None
-        self._chooser.begin(rows, plans)
+        rows = model_rows([plan.row for plan in plans])
+        begin(plans)
         if self._outputs is None:
-            logits = self._read_prompts()[:, -1:]
-            return self._chooser.choose([Candidate(row.index, NO_DRAFT, logits, row.index, 0) for row in rows])
-        candidates = self.read(rows, [plan.draft for plan in plans])
-        if has_poison(candidates):
+            logits = PassLogits(self._read_prompts()[:, -1:])
+            return Reading(
+                self.shape(rows), choices_of([RowLogits(row, NO_DRAFT, logits, row.index, 0) for row in rows])
+            )
+        shares = self.read_logits(rows, [plan.draft for plan in plans])
+        if has_poison(shares):
             start = min(row.num_cached for row in rows)
             self._cache.wipe(dict.fromkeys(range(len(self._ids)), start))
-            candidates = self.read(rows, [Draft(NO_DRAFT)] * len(rows))
-        return self._chooser.choose(candidates)
+            shares = self.read_logits(rows, [Draft(NO_DRAFT)] * len(rows))
+        ends = [row.num_cached + 1 + share.draft.size for row, share in zip(rows, shares, strict=True)]
+        return Reading(self._shape(rows, ends), choices_of(shares))
 
-    def read(self, rows: Rows[Row], drafts: Rows[Draft]) -> list[Candidate]:
-        """Read what rows lack and their drafts in one pass, and judge nothing."""
+    def ready(self, rows: Rows[Row]) -> Rows[Row]:
+        """The live rows that the next pass can move on."""
+        start = min(row.num_cached for row in rows)
+        return [row for row in rows if row.num_cached <= start + REACH]
+
+    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
+        """Read what rows lack and their drafts in one pass, and choose nothing."""
         start = min(row.num_cached for row in rows)
         ends = [row.num_cached + 1 + draft.tokens.size for row, draft in zip(rows, drafts, strict=True)]
         block = self._known(start, max(ends) - start)
         for row, draft, end in zip(rows, drafts, ends, strict=True):
             block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(draft.tokens, device="cpu")
-        logits = self._forward(block, start)
+        logits = PassLogits(self._forward(block, start))
         return [
-            Candidate(row.index, draft.tokens, logits, row.index, row.num_cached - start)
+            RowLogits(row, draft.tokens, logits, row.index, row.num_cached - start)
             for row, draft in zip(rows, drafts, strict=True)
         ]
 
-    def in_reach(self, rows: Rows[Row]) -> Rows[Row]:
-        """The live rows that the next pass can move on."""
-        start = min(row.num_cached for row in rows)
-        return [row for row in rows if row.num_cached <= start + REACH]
+    def _shape(self, rows: Rows[Row], ends: list[int]) -> Shape:
+        """Of a pass that reads each row up to its slot in `ends`."""
+        slots = [row.num_cached for row in rows]
+        width = max(ends) - min(slots)
+        return Shape(len(self._ids), width, width * len(self._ids), max(slots))
 
-    def finish(self, rows: Rows[Row], num_slots: int) -> Any:
+    def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
         """Read what the last pass left out; returns the cache, with `num_slots` keys per row that are plain's."""
         start = min(row.num_cached for row in rows)
         if start < num_slots:
@@ -104,10 +108,10 @@ class AlignedTarget:
     def _known(self, start: int, width: int) -> Tensor:
         """The tokens committed to the slots from `start` on, `int64[B, width]`, padded."""
         first = start - self._request.num_slots
-        block = torch.full((len(self._ids), width), self._text.pad_token, device="cpu")
-        for row, emitted in enumerate(self._text.emitted):
-            known = emitted[first : first + width]
-            block[row, : len(known)] = torch.tensor(known, device="cpu")
+        block = torch.full((len(self._ids), width), self._rows[0].pad_token, device="cpu")
+        for row in self._rows:
+            known = row.emitted[first : first + width]
+            block[row.index, : len(known)] = torch.tensor(known, device="cpu")
         return block
 
     def _read_prompts(self) -> Tensor:
@@ -125,7 +129,7 @@ class AlignedTarget:
         if end > self._ids.shape[1]:
             self._ids = torch.nn.functional.pad(self._ids, (0, end - self._ids.shape[1] + ROOM))
         self._ids[:, end - width : end] = block.to(self._ids.device)
-        if start < self._num_covered:  # what is behind the end of a row is read again, when all have finished
+        if start < self._num_covered:  # what comes after the end of a row is read again, when all have finished
             self._num_covered, self._kwargs = self._request.num_slots, self._prompt_kwargs
         self._kwargs = grown(self._model, self._outputs, self._kwargs, start - self._num_covered)
         self._num_covered = start

@@ -1,80 +1,144 @@
-"""What one `generate()` call chooses with: scores processed, tokens picked, emitted and ended, one after another."""
+"""What the rows of one `generate()` call share: the processors of their scores, their text, their stream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from ngramspec.decoding import Together
 from ngramspec.errors import GuardError
 from ngramspec.guards.processor import left_nothing
-from ngramspec.hf.guarding import Guards, Place
+from ngramspec.hf.masks import MaskThreads, mask_lines
+from ngramspec.hf.processors import are_blind, are_pure, are_pure_criteria
 from ngramspec.hf.record import Record
-from ngramspec.hf.sampling import Picker
+from ngramspec.hf.row import ModelRow
 from ngramspec.hf.seam import LogitsProcessorList
 from ngramspec.hf.stopping import Stops
+from ngramspec.hf.streaming import Stream
 from ngramspec.hf.text import Text
 
+Asked = tuple[ModelRow, int]
+"""A row, and the position of its draft that a line of scores is of."""
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one `generate()` call chooses with; `guards` mask among `processors`."""
 
-    text: Text
-    processors: LogitsProcessorList
-    picker: Picker
-    stops: Stops
-    record: Record
-    guards: Guards = field(default_factory=Guards)
+class Processors:
+    """A call's logits processors in their order, guards among them.
 
-    def process(self, input_ids: Tensor, logits: Tensor, places: Sequence[Place | None]) -> Tensor:
-        """Scores `float32[n, V]` from logits `[n, V]`: a copy, for processors may write to it, where the prompt is.
+    others: those that are no guards.
+    """
 
-        places: what each of the n is of, None for what nobody looks at.
+    def __init__(self, processors: Sequence[object], is_guard: Sequence[bool]) -> None:
+        """is_guard: of each of `processors`; the guards are numbered as they come."""
+        self.others = LogitsProcessorList()
+        self._steps: list[LogitsProcessorList | int] = []
+        for processor, guards in zip(processors, is_guard, strict=True):
+            if guards:
+                self._steps.append(sum(isinstance(step, int) for step in self._steps))
+                continue
+            self.others.append(processor)
+            if not self._steps or isinstance(self._steps[-1], int):
+                self._steps.append(LogitsProcessorList())
+            self._steps[-1].append(processor)  # type: ignore[union-attr]
+
+    @property
+    def names(self) -> list[str]:
+        """Of those that are no guards."""
+        return [type(processor).__name__ for processor in self.others]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, asked: Sequence[Asked | None]) -> Tensor:
+        """Process `scores` `float32[n, V]` of the texts `input_ids` `int64[n, L]`.
+
+        asked: what each line is of, None for what nobody looks at.
+        """
+        for step in self._steps:
+            if isinstance(step, int):
+                scores = mask_lines(scores, [each and each[0].masks.bits(step, each[1]) for each in asked])
+            else:
+                scores = step(input_ids, scores)  # type: ignore[arg-type]
+        return scores
+
+
+class Call(Together):
+    """One call: its rows, and what belongs to all of them.
+
+    in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
+        whoever wants the scores of a batch, must see it.
+    asked_to_end: of rows in step, whether a criterion has said so of each.
+    is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
+    """
+
+    def __init__(
+        self,
+        input_ids: Tensor,
+        processors: Processors,
+        stops: Stops,
+        record: Record,
+        *,
+        do_sample: bool,
+        pad_token: int,
+        stream: Stream | None = None,
+        threads: MaskThreads | None = None,
+    ) -> None:
+        """input_ids: `int64[B, P]`; B rows are to be opened. threads: fill masks; for calls that have guards."""
+        self.rows: list[ModelRow] = []
+        self.text = Text(input_ids, self.rows, stops.max_length, pad_token)
+        self.processors, self.stops, self.record = processors, stops, record
+        self.pad_token = pad_token
+        self.threads = threads if threads is not None else MaskThreads()
+        self.asked_to_end = [False] * len(input_ids)
+        self._stream = stream
+        alone = len(input_ids) == 1
+        # Where nothing pads them, rows that have ended go on until the last one has.
+        may_end_alone = are_pure_criteria(stops.criteria) if stops.pads_finished_rows else not stops.called
+        per_row = alone or (not record.is_wanted and may_end_alone)
+        others = processors.others
+        self.is_greedy_at_once = per_row and not record.is_wanted and not do_sample and are_blind(others)
+        self.in_step = not (alone or (per_row and are_pure(others)) or self.is_greedy_at_once)
+
+    def process(self, input_ids: Tensor, logits: Tensor, asked: Sequence[Asked | None]) -> Tensor:
+        """Scores `float32[n, V]` from logits `[n, V]`: always copied, to the prompt's device.
+
+        asked: what each line is of, None for what nobody looks at.
         """
         raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
-        self.guards.at(places)
-        scores = self.processors(input_ids, raw) if self.processors else raw  # type: ignore[arg-type]
+        scores = self.processors(input_ids, raw, asked)
         self.record.add(scores, raw)
         return scores
 
-    def pick(self, scores: Tensor, place: Place) -> int | None:
-        """Choose a token from `scores` `float32[1, V]`; None where the guards leave none, and the row ends."""
-        if not self.guards.matchers(place[0]):
-            return self.picker.pick(scores, place[0])
-        error = self.guards.why_stuck(place)
+    def pick(self, scores: Tensor, row: ModelRow, position: int) -> int | None:
+        """Choose a token from `scores` `float32[1, V]`; None where the row's guards leave none, and it ends."""
+        if not row.masks:
+            return row.picker.pick(scores)
+        error = row.masks.why_stuck(row.index, position)
         if error is None and not bool((scores > -torch.inf).any()):  # all are -inf, or what a softmax makes of that
-            error = left_nothing(self.guards.others)
+            error = left_nothing(self.processors.names)
         if error is None:
-            token = self.picker.pick(scores, place[0])
-            error = self.guards.why_refused(place, token)
+            token = row.picker.pick(scores)
+            error = row.masks.why_refused(position, token, self.processors.names)
         if error is None:
             return token
-        self.fail(place[0], error)
+        self.fail(row, error)
         return None
 
-    def fail(self, row: int, error: GuardError) -> None:
-        """End a row that its guard cannot go on with."""
-        self.guards.fail(row, error, self.text.emitted[row])
-        self.text.finish(row)
-        self.text.flush()
+    def fail(self, row: ModelRow, error: GuardError) -> None:
+        """End a row whose guard cannot go on."""
+        row.fail(error)
+        self.flush()
 
-    def emit(self, row: int, token: int) -> bool:
-        """Commit one token; returns whether the row ended with it."""
-        self.text.append(row, token)
-        ended = self.stops.row_ended(self.text, row, self.record.scores)
-        if ended:
-            self.text.finish(row)
-        self.text.flush()
-        return ended
+    def flush(self) -> None:
+        """Stream what can be streamed; after the criteria were asked, as plain `generate()` does."""
+        if self._stream is not None:
+            self._stream.flush(self.rows, self.pad_token)
 
-    def emit_run(self, row: int, tokens: list[int]) -> tuple[int, bool]:
-        """Commit tokens until the row ends; returns how many were committed, and whether it ended."""
-        if self.stops.cannot_end(self.text, row, tokens):
-            self.text.extend(row, tokens)
-            self.text.flush()
-            return len(tokens), False
-        for index, token in enumerate(tokens):
-            if self.emit(row, token):
-                return index + 1, True
-        return len(tokens), False
+    def raise_failed(self) -> None:
+        """Raise what the first row failed with, if one did."""
+        failed = [row for row in self.rows if row.error is not None]
+        if not failed:
+            return
+        error = failed[0].error
+        assert error is not None
+        error.sequences = self.text.batch()
+        if len(failed) > 1:
+            rows = [row.index for row in failed]
+            error.add_note(f"rows {rows} ended with such errors; this is row {rows[0]}'s")
+        raise error

@@ -17,9 +17,11 @@ from torch import nn
 
 from ngramspec import forking
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
-from ngramspec.hf.guarding import has_guards, with_processors
+from ngramspec.hf import calling
+from ngramspec.hf.calling import Attempt
+from ngramspec.hf.guarded import has_guards, with_processors
 from ngramspec.hf.seam import POSITIONAL, BaseStreamer, GenerationMixin, arguments_of_generate, prepared_config
-from ngramspec.hf.speculator import MOST_WARNINGS, Loop, Speculator
+from ngramspec.hf.speculator import MOST_WARNINGS, Speculator
 from ngramspec.hf.streaming import Stream
 from ngramspec.hf.types import Model
 
@@ -174,11 +176,11 @@ def _speculating(
     if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
         return plain(**plainly)
     arguments.pop("streamer", None)
-    loop = Loop(setting.spec, stream)
+    attempt = Attempt(stream)
     try:
-        return loop.run(model, plain, arguments)
+        return calling.generate(setting.spec, model, plain, arguments, attempt)
     except (RefusedError, PromptError) as error:
-        if loop.has_begun:
+        if attempt.has_begun:
             raise
         refusal = str(error)
     _warn_once(setting, type(model).__name__, refusal)

@@ -1,54 +1,135 @@
-"""The rows of a call, opened: each with its session, its prompt and its positions."""
+"""A call and its rows, opened: each row with its session, its prompt, its positions, its guards and its generator."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
+from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, TokenArray
+from ngramspec.errors import PromptError
+from ngramspec.guards import Matcher
+from ngramspec.hf import seam
+from ngramspec.hf.adopting import guides_of
+from ngramspec.hf.aligned import REACH
+from ngramspec.hf.call import Call, Processors
+from ngramspec.hf.guarded import matchers_of
+from ngramspec.hf.masks import MaskThreads, RowMasks
+from ngramspec.hf.record import Record
 from ngramspec.hf.refusals import max_drafted_position, vocabulary
 from ngramspec.hf.request import Request
-from ngramspec.hf.rows import Row
+from ngramspec.hf.row import NO_LIMIT, ModelRow
+from ngramspec.hf.sampling import Picker, pickers
+from ngramspec.hf.support import why_aligned
 from ngramspec.stats import Counters
 
-NO_LIMIT = 2**62
+
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """Where the drafts of one row come from.
+
+    references: texts that it may copy from though the model does not read them.
+    """
+
+    drafter: Drafter
+    segment: str | None = None
+    references: Sequence[TokenArray] = ()
 
 
-def open_rows(
-    request: Request,
-    drafters: Sequence[Drafter],
-    segments: Sequence[str | None],
-    references: Sequence[TokenArray],
-    pad_token: int,
-    most_drafted: int = NO_LIMIT,
-) -> list[Row]:
-    """A row per prompt; arguments as in `loop.decode`. pad_token: what finished rows are fed. most_drafted: tokens."""
-    length = request.input_ids.shape[1]
+@dataclass(frozen=True, slots=True)
+class RowChoice:
+    """How the tokens of one row are chosen.
+
+    guides: matchers that keep its drafts within a stranger's constraint, which masks itself.
+    """
+
+    picker: Picker
+    masks: RowMasks = field(default_factory=RowMasks)
+    guides: list[Matcher] = field(default_factory=list)
+
+
+def open_call(
+    request: Request, sources: Sequence[RowSource], threads: MaskThreads, generator: torch.Generator | None = None
+) -> Call:
+    """The call with a row per prompt; sources: of each row's drafts. threads: fill the masks of its guards.
+
+    generator: of the draws of a single row, by default the process's.
+    """
+    ids, stops = request.input_ids, request.stops
+    do_sample = bool(request.config.do_sample)
+    num_returned = request.config.num_return_sequences or 1
+    matchers = [matchers_of(each, ids, stops.eos_tokens, num_returned) for each in request.processors]
+    call = Call(
+        ids,
+        Processors(request.processors, [own is not None for own in matchers]),
+        stops,
+        Record(request.config),
+        do_sample=do_sample,
+        pad_token=_pad_token(request),
+        stream=request.stream,
+        threads=threads,
+    )
+    guards = [own for own in matchers if own is not None]
+    choices = [
+        RowChoice(picker, RowMasks([own[index] for own in guards]), guides_of(request, index))
+        for index, picker in enumerate(pickers(len(ids), ids.device, generator, do_sample=do_sample))
+    ]
+    open_rows(request, call, sources, choices)
+    return call
+
+
+def open_rows(request: Request, call: Call, sources: Sequence[RowSource], choices: Sequence[RowChoice]) -> None:
+    """Give `call` a row per prompt; sources, choices: of each."""
+    length, stops = request.input_ids.shape[1], call.stops
     prompts = request.input_ids.cpu().numpy().astype(np.int32)
     positions = request.position_ids.cpu().numpy()
     first_slot, cached = request.num_slots - length, request.cache.length
     real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
-    max_length = request.stops.max_length
     limit, num_tokens = max_drafted_position(request.model) or NO_LIMIT, vocabulary(request.model)
-    rows = []
-    for index in range(len(prompts)):
+    is_ragged = why_aligned(request.model, request.given_inputs) is None
+    for index, (source, choice) in enumerate(zip(sources, choices, strict=True)):
         read = [reference[index] for reference in request.references]  # by an encoder
-        session = drafters[index].open(segments[index], [*references, *read])
+        references = [*source.references, *read]
+        session = source.drafter.open(source.segment, references)
         prompt = prompts[index][real[index]]
         session.extend(prompt)
-        rows.append(
-            Row(
-                session,
-                prompts[index][cached - first_slot if cached else 0 :],
-                max_length - length,
-                Counters(requests=1),
-                index=index,
-                pad_token=pad_token,
-                positions=positions[index],
-                max_position=limit,
-                most_drafted=most_drafted,
-                vocabulary=num_tokens,
-                num_cached=cached,
-                texts=[*references, *read, prompt],
-            )
+        held = [*choice.masks.matchers, *choice.guides]
+        row = ModelRow(
+            session,
+            prompts[index][cached - first_slot if cached else 0 :],
+            stops.max_length - length,
+            Counters(requests=1),
+            RowSteering(held, [*references, prompt], stops.first_eos) if held else None,
+            call,
+            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
+            # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings. And
+            # models with strangers were tried after a prompt, not within its pass.
+            drafts_with_prompt=len(prompts) == 1 and is_ragged and not request.has_strangers,
+            num_cached=cached,
+            index=index,
+            pad_token=call.pad_token,
+            positions=positions[index],
+            max_position=limit,
+            # A row in line may be ahead by REACH; one token is the last chosen.
+            most_drafted=NO_LIMIT if request.tried_width is None else request.tried_width - 1 - REACH,
+            vocabulary=num_tokens,
+            stops=stops,
+            picker=choice.picker,
+            masks=choice.masks,
+            guides=choice.guides,
         )
-    return rows
+        call.rows.append(row)
+
+
+def _pad_token(request: Request) -> int:
+    pad = seam.pad_token_of(request.config)
+    if pad is not None:
+        return pad
+    batch = len(request.input_ids)
+    if batch > 1 and request.stops.pads_finished_rows:
+        raise PromptError(
+            f"a batch needs a pad token to fill up finished rows, got pad_token_id=None for {batch} rows:"
+            " pass pad_token_id"
+        )
+    return 0  # alone, or where all rows end together, nothing is ever padded

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 
 import torch
 
-from ngramspec.hf.guarding import Masking
 from ngramspec.hf.seam import LogitsProcessor, StoppingCriteria, logits_process, named, stopping_criteria
 
 BLIND_PROCESSORS = named(
@@ -50,9 +49,6 @@ PURE_PROCESSORS = BLIND_PROCESSORS | named(
     ),
 )
 
-_OURS: frozenset[type] = frozenset({Masking})
-"""Blind: it is told which places the scores are of, and its matchers have read the text."""
-
 PURE_CRITERIA = named(
     stopping_criteria, ("MaxLengthCriteria", "MaxTimeCriteria", "StopStringCriteria", "EosTokenCriteria")
 )
@@ -60,14 +56,12 @@ PURE_CRITERIA = named(
 
 def are_blind(processors: Iterable[LogitsProcessor]) -> bool:
     """Whether no processor looks at the text, so that all positions may be processed at once."""
-    return all(type(processor) in BLIND_PROCESSORS | _OURS for processor in processors)
+    return all(type(processor) in BLIND_PROCESSORS for processor in processors)
 
 
 def are_pure(processors: Iterable[LogitsProcessor]) -> bool:
     """Whether each row may be processed alone, as if it were the only one."""
-    return all(
-        type(processor) in PURE_PROCESSORS | _OURS and not _indexes_by_row(processor) for processor in processors
-    )
+    return all(type(processor) in PURE_PROCESSORS and not _indexes_by_row(processor) for processor in processors)
 
 
 def are_pure_criteria(criteria: Iterable[StoppingCriteria]) -> bool:

@@ -1,32 +1,41 @@
-"""The target's own choice of a token: greedy, or drawn from a generator that is consumed once per emitted token."""
+"""A row's own choice of a token: greedy, or drawn from a generator that is consumed once per emitted token."""
 
 import torch
 from torch import Tensor
 
 
 class Picker:
-    """Chooses tokens from processed scores.
+    """Chooses tokens from processed scores."""
 
-    Alone, a row draws from the default generator, exactly as plain `generate()` does: same seed, same text, same final
-    state. In a batch each row has a generator of its own, seeded once from the default one: what the others accept
-    then cannot change its text.
-    """
+    def __init__(self, *, do_sample: bool, generator: torch.Generator | None = None) -> None:
+        """generator: that of the row; by default the process's."""
+        self._do_sample = do_sample
+        self._generator = generator
 
-    def __init__(self, *, do_sample: bool, num_rows: int, device: torch.device) -> None:
-        self.do_sample = do_sample
-        self._generators: list[torch.Generator | None] = [None] * num_rows
-        if do_sample and num_rows > 1:
-            self._generators = [torch.Generator(device).manual_seed(seed) for seed in row_seeds(num_rows)]
-
-    def pick(self, scores: Tensor, row: int) -> int:
-        """Choose a token for `row` from its scores `float32[1, V]`.
+    def pick(self, scores: Tensor) -> int:
+        """Choose a token from scores `float32[1, V]`.
 
         Raises RuntimeError when sampling from scores with NaN, as plain `generate()` does.
         """
-        if not self.do_sample:
+        if not self._do_sample:
             return int(scores.argmax(dim=-1))
         probabilities = torch.nn.functional.softmax(scores, dim=-1)
-        return int(torch.multinomial(probabilities, num_samples=1, generator=self._generators[row]))
+        return int(torch.multinomial(probabilities, num_samples=1, generator=self._generator))
+
+
+def pickers(
+    num_rows: int, device: torch.device, generator: torch.Generator | None = None, *, do_sample: bool
+) -> list[Picker]:
+    """One for each row of a call.
+
+    Alone, a row draws from `generator`, by default the process's, exactly as plain `generate()` does: same seed, same
+    text, same final state. In a batch each row has a generator of its own, seeded once from the default one: what the
+    others accept then cannot change its text.
+    """
+    if not do_sample or num_rows == 1:
+        return [Picker(do_sample=do_sample, generator=generator) for _ in range(num_rows)]
+    seeds = row_seeds(num_rows)
+    return [Picker(do_sample=True, generator=torch.Generator(device).manual_seed(seed)) for seed in seeds]
 
 
 def row_seeds(num_rows: int) -> list[int]:

@@ -2,28 +2,24 @@
 
 import time
 import warnings
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ngramspec import forking
 from ngramspec.decoding import AdaptiveBudget, Budget, Clock
-from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts, TokenArray, checked_references
+from ngramspec.drafting import AdaptiveLookup, Drafter
 from ngramspec.drafting.whole_file import MAX_BYTES
 from ngramspec.errors import NgramspecWarning
+from ngramspec.hf import calling
+from ngramspec.hf.calling import Attempt, serve
 from ngramspec.hf.cost_tables import CostTables
-from ngramspec.hf.early import refuse_early
-from ngramspec.hf.guarding import check_vocabularies
-from ngramspec.hf.loop import decode, decode_plainly
 from ngramspec.hf.mistypes import check_model, check_parts
-from ngramspec.hf.output import Output
-from ngramspec.hf.refusals import check_prompt, check_shapes, refuse_inputs, refuse_modes
+from ngramspec.hf.refusals import check_shapes
 from ngramspec.hf.request import Request
 from ngramspec.hf.seam import (
     BaseStreamer,
@@ -32,13 +28,7 @@ from ngramspec.hf.seam import (
     StoppingCriteriaList,
     given_cache,
 )
-from ngramspec.hf.segments import keys_of, segments_of
-from ngramspec.hf.stopping import with_stop_strings
-from ngramspec.hf.strangers import strangers_in
 from ngramspec.hf.streaming import Stream
-from ngramspec.hf.support import why_undrafted, why_undrafted_at
-from ngramspec.hf.trial import Trial
-from ngramspec.hf.trust import TRUST
 from ngramspec.hf.types import Model
 from ngramspec.stats import Stats
 
@@ -83,16 +73,16 @@ class Speculator:
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
         self.budget = budget if budget is not None else AdaptiveBudget()
         self.stats = Stats()
-        self._undrafted = frozenset(undrafted_segments)
-        self._clock = clock
-        self._costs = CostTables(clock)
+        self.undrafted_segments = frozenset(undrafted_segments)
+        self.clock = clock
+        self.costs = CostTables(clock)
         self._warned: set[str] = set()
         self._lock = forking.lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""
-        settings = {"drafter": self.drafter, "budget": self.budget, "clock": self._clock}
-        return settings | {"undrafted_segments": self._undrafted}
+        settings = {"drafter": self.drafter, "budget": self.budget, "clock": self.clock}
+        return settings | {"undrafted_segments": self.undrafted_segments}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin as a new one with these settings."""
@@ -110,6 +100,7 @@ class Speculator:
         speculate: bool = True,
         cache_salt: str | Sequence[str | None] | None = None,
         inputs_tensor: Tensor | None = None,
+        attempt: Attempt | None = None,
         **model_kwargs: Any,
     ) -> Any:
         """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`, or the object it asks for.
@@ -121,20 +112,27 @@ class Speculator:
         cache_salt: whose rows these are, one for all or a list of one per prompt. Rows of one salt are neither drafted
         for from what those of another one answered, nor made faster by it.
         inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
+        attempt: of `Speculator.generate` and `enable`, which want to know how far the call came.
         """
-        processors, criteria, config = logits_processor, stopping_criteria, generation_config
-        return Loop(self)(
+        attempt = Attempt() if attempt is None else attempt
+        request = Request(
             model,
             input_ids,
-            processors,
-            criteria,
-            config,
-            segment,
-            references,
-            speculate,
-            cache_salt,
+            logits_processor,
+            stopping_criteria,
+            generation_config,
+            model_kwargs,
+            attempt.stream,
             inputs_tensor,
-            **model_kwargs,
+        )
+        return serve(
+            self,
+            request,
+            segment=segment,
+            references=references,
+            speculate=speculate,
+            cache_salt=cache_salt,
+            attempt=attempt,
         )
 
     def generate(
@@ -158,7 +156,7 @@ class Speculator:
             if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
                 check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
             generate = model.generate if inputs is None else partial(model.generate, inputs)
-            return Loop(self, stream).run(model, generate, arguments)
+            return calling.generate(self, model, generate, arguments, Attempt(stream))
         finally:
             if stream is not None:
                 stream.end()
@@ -169,7 +167,7 @@ class Speculator:
         That is what all Speculators of this process have measured, for they share it.
         A process that is killed meanwhile leaves the earlier file as it was.
         """
-        self._costs.save(Path(path))
+        self.costs.save(Path(path))
 
     def load_costs(self, path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
         """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
@@ -181,66 +179,10 @@ class Speculator:
 
         Raises CostsError for what is no such file, a damaged or a forged one; OSError where it cannot be read.
         """
-        self._costs.load(Path(path), max_bytes)
+        self.costs.load(Path(path), max_bytes)
 
-    def _why_undrafted(self, request: Request) -> str | None:
-        """Why this call is decoded without drafts, None where they are fine; raises for what is refused."""
-        refuse_modes(request.config)
-        reason = why_undrafted(request.model)
-        if reason is None and not request.model_kwargs.get("use_cache", True):
-            reason = "was called with use_cache=False"
-        if reason is None and torch.is_grad_enabled():
-            reason = "is asked for gradients, and a cache that is written in place has none"
-        if reason is not None:
-            return reason
-        refuse_inputs(request)
-        check_prompt(request)
-        return why_undrafted_at(request.model, *request.num_positions)
-
-    def _way(self, request: Request) -> tuple[Request, str | None, Trial | None]:
-        """How a call is decoded: the request, why it is decoded plainly if it is, and the trial that watches it."""
-        why_plainly = self._why_undrafted(request)
-        check_vocabularies(request)
-        strangers = strangers_in(request.model) if why_plainly is None else []
-        if not strangers:
-            return request, why_plainly, None
-        found = TRUST.finding(request, strangers)
-        if found is None:
-            return request, None, TRUST.trial_of(request, strangers)
-        reason, width = found
-        return replace(request, tried_width=width), reason or None, None
-
-    def _drafters(self, segments: Sequence[str | None], *, speculate: bool) -> list[Drafter]:
-        """Who drafts for each row."""
-        return [self.drafter if speculate and segment not in self._undrafted else NoDrafts() for segment in segments]
-
-    def _decode(
-        self,
-        request: Request,
-        drafters: Sequence[Drafter],
-        segments: Sequence[str | None],
-        keys: Sequence[str | None],
-        references: Sequence[TokenArray],
-        why_plainly: str | None,
-        trial: Trial | None,
-    ) -> Output:
-        if request.stream is not None:
-            request.stream.put(request.input_ids.cpu())
-        if why_plainly is None and trial is None:
-            costs = self._costs.of(request.model)
-            output, counts = decode(request, drafters, self.budget, costs, keys, references, self._clock)
-        else:
-            self._warn_once(request.model, why_plainly)
-            output, counts = decode_plainly(request, trial)
-            self._warn_once(request.model, None if trial is None else TRUST.note(trial))
-        for counters, segment in zip(counts, segments, strict=True):
-            self.stats.add(counters, segment)
-        return output
-
-    def _warn_once(self, model: Model, reason: str | None) -> None:
-        """Warn of a model that is not drafted for, once per reason; None is no reason."""
-        if reason is None:
-            return
+    def warn_once(self, model: Model, reason: str) -> None:
+        """Warn of a model that is not drafted for, once per reason."""
         message = f"{type(model).__name__} {reason}: its text is decoded without drafts"
         with self._lock:
             is_new = message not in self._warned and len(self._warned) < MOST_WARNINGS
@@ -248,68 +190,3 @@ class Speculator:
                 self._warned.add(message)
         if is_new:
             warnings.warn(message, NgramspecWarning, stacklevel=2)
-
-
-class Loop:
-    """A Speculator's work for one call of `generate()`, with the streamer that `generate()` keeps from a callable.
-
-    has_begun: whether decoding has begun. Until then nothing of the caller's has been touched, so that whoever is
-    refused may still go another way.
-    """
-
-    def __init__(self, spec: Speculator, stream: Stream | None = None) -> None:
-        """stream: whoever makes it ends it."""
-        self.has_begun = False
-        self._spec = spec
-        self._stream = stream
-
-    def run(self, model: Model, generate: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        """`generate(**arguments)`, a `generate()` of `model`, with this loop in place of its own.
-
-        Raises what is refused; before `generate()` is entered, which would run an encoder, as far as can be seen then.
-        """
-        refuse_early(model, arguments)
-        arguments = {**arguments, "custom_generate": self}
-        arguments.pop("synced_gpus", None)
-        _replace_stop_strings(model, arguments)
-        return generate(**arguments)
-
-    def __call__(
-        self,
-        model: Model,
-        input_ids: Tensor,
-        logits_processor: LogitsProcessorList,
-        stopping_criteria: StoppingCriteriaList,
-        generation_config: GenerationConfig,
-        segment: str | Sequence[str | None] | None = None,
-        references: Sequence[Any] | None = None,
-        speculate: bool = True,
-        cache_salt: str | Sequence[str | None] | None = None,
-        inputs_tensor: Tensor | None = None,
-        **model_kwargs: Any,
-    ) -> Any:
-        """The decoding loop, as `generate()` calls it; see `Speculator.__call__`."""
-        num_returned = generation_config.num_return_sequences or 1
-        segments = segments_of(segment, len(input_ids), num_returned)
-        keys = keys_of(segments, cache_salt, num_returned)
-        copied_from = checked_references(() if references is None else references)
-        processors, criteria = logits_processor, stopping_criteria
-        stream = self._stream
-        request = Request(
-            model, input_ids, processors, criteria, generation_config, model_kwargs, stream, inputs_tensor
-        )
-        request, why_plainly, trial = self._spec._way(request)
-        self.has_begun = True
-        drafters = self._spec._drafters(segments, speculate=speculate)
-        return self._spec._decode(request, drafters, segments, keys, copied_from, why_plainly, trial)
-
-
-def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
-    """Put a criterion in place of stop strings: `generate()` keeps the tokenizer that it would make one with."""
-    tokenizer = arguments.pop("tokenizer", None)
-    configs = (arguments.get("generation_config"), model.generation_config)
-    given = [getattr(config, "stop_strings", None) for config in configs]
-    strings = arguments.get("stop_strings", given[0] if given[0] is not None else given[1])
-    if strings is not None:
-        criteria = with_stop_strings(arguments.get("stopping_criteria"), strings, tokenizer)
-        arguments |= {"stop_strings": None, "stopping_criteria": criteria}

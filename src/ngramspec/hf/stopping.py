@@ -43,22 +43,17 @@ class Stops:
         self.max_length = min(limits, default=max_length)
         self.pads_finished_rows = any(hasattr(criterion, "eos_token_id") for criterion in criteria)
 
-    def row_ended(self, text: Text, row: int, scores: Scores) -> bool:
-        """Whether `row` ended with its last token; asks every criterion, as plain `generate()` does.
+    def row_ended(self, emitted: list[int], text: Text, index: int, scores: Scores) -> bool:
+        """Whether a row ended with the last of its `emitted` tokens; asks every criterion, as plain `generate()` does.
 
-        scores: those of all tokens so far, if the caller wants them: criteria are then given them too.
+        text, index: where the row's text is. scores: those of all tokens so far, if the caller wants them: criteria are
+        then given them too.
         """
-        emitted = text.emitted[row]
         ended = emitted[-1] in self.eos_tokens or text.prompt_length + len(emitted) >= self.max_length
         for criterion in self.called:
             # A criterion may answer bool[1] or, like transformers' ConfidenceCriteria, a plain bool.
-            ended = bool(torch.as_tensor(criterion(text.row(row), scores)).any()) or ended
+            ended = bool(torch.as_tensor(criterion(text.row(index), scores)).any()) or ended
         return ended
-
-    def cannot_end(self, text: Text, row: int, tokens: list[int]) -> bool:
-        """Whether it is plain, without asking anybody, that `row` goes on behind each of `tokens`."""
-        length = text.prompt_length + len(text.emitted[row]) + len(tokens)
-        return not self.called and length < self.max_length and self.eos_tokens.isdisjoint(tokens)
 
     def rows_ended(self, text: Text, scores: Scores) -> list[bool]:
         """Which rows ended with their last token, all asked together: `[B]`; scores as in `row_ended`."""

@@ -1,8 +1,18 @@
 """Streaming: the same `put` calls as plain `generate()`, and always one `end`."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import torch
 
 from ngramspec.hf.seam import BaseStreamer
+
+
+class Streamed(Protocol):
+    """A row, as far as a stream goes."""
+
+    emitted: list[int]
+    ended: bool
 
 
 class Stream(BaseStreamer):
@@ -23,13 +33,12 @@ class Stream(BaseStreamer):
         """Pass tokens on as they are: the prompt `int64[B, P]`, or what plain decoding emits."""
         self._streamer.put(value)
 
-    def flush(self, emitted: list[list[int]], finished: list[bool], pad_token: int) -> None:
+    def flush(self, rows: Sequence[Streamed], pad_token: int) -> None:
         """Put the columns that have become complete."""
-        longest = max(len(tokens) for tokens in emitted)
-        live = [len(tokens) for tokens, ended in zip(emitted, finished, strict=True) if not ended]
-        complete = min(live, default=longest)
+        longest = max(len(row.emitted) for row in rows)
+        complete = min((len(row.emitted) for row in rows if not row.ended), default=longest)
         for column in range(self._num_put, complete):
-            tokens = [row[column] if column < len(row) else pad_token for row in emitted]
+            tokens = [row.emitted[column] if column < len(row.emitted) else pad_token for row in rows]
             self.put(torch.tensor(tokens, device="cpu"))
         self._num_put = max(self._num_put, complete)
 

@@ -1,76 +1,60 @@
-"""The text of a call as processors and criteria see it, and as the caller gets it back."""
+"""The text of a call's rows as processors and criteria see it, and as the caller gets it back."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
-
-from ngramspec.hf.streaming import Stream
 
 ROOM = 256
 """Tokens per row by which the tensor grows at least: a limit may be larger than any memory."""
 
 
-class Text:
-    """Prompts and emitted tokens of all rows.
+class Emitting(Protocol):
+    """A row, as far as its text goes."""
 
-    Plain `generate()` hands processors the padded prompt with the emitted tokens behind it; so does this. Tokens wait
-    in lists until somebody asks for the tensor, so a call without processors never writes to the device.
+    emitted: list[int]
+
+
+class Text:
+    """Prompts and emitted tokens as a tensor, written when somebody asks for it.
+
+    Plain `generate()` hands processors the padded prompt with the emitted tokens after it; so does this. A call without
+    processors never writes to the device.
     """
 
-    def __init__(self, prompt_ids: Tensor, max_length: int, pad_token: int, stream: Stream | None) -> None:
-        """prompt_ids: `int64[B, P]`. max_length: tokens per row, prompt included. pad_token: fills finished rows.
+    def __init__(self, prompt_ids: Tensor, rows: Sequence[Emitting], max_length: int, pad_token: int) -> None:
+        """prompt_ids: `int64[B, P]`. rows: whose tokens follow, once there are B of them.
 
-        A criterion may set a `max_length` below P; plain `generate()` then emits one token all the same.
+        max_length: tokens per row, prompt included. A criterion may set one below P; plain `generate()` then emits one
+        token all the same. pad_token: fills rows that have ended.
         """
         batch, self.prompt_length = prompt_ids.shape
-        self.pad_token = pad_token
-        self.emitted: list[list[int]] = [[] for _ in range(batch)]
-        self.finished = [False] * batch
-        self._stream = stream
+        self._rows = rows
+        self._pad_token = pad_token
         self._ids = torch.nn.functional.pad(
             prompt_ids.long(), (0, max(1, min(max_length - self.prompt_length, ROOM))), value=pad_token
         )
         self._num_written = [0] * batch
 
-    def append(self, row: int, token: int) -> None:
-        """Emit one token."""
-        self.emitted[row].append(token)
-
-    def extend(self, row: int, tokens: list[int]) -> None:
-        """Emit several tokens."""
-        self.emitted[row].extend(tokens)
-
-    def finish(self, row: int) -> None:
-        """Note that the row has ended: padding follows."""
-        self.finished[row] = True
-
-    def flush(self) -> None:
-        """Stream what can be streamed; after the criteria were asked, as plain `generate()` does."""
-        if self._stream is not None:
-            self._stream.flush(self.emitted, self.finished, self.pad_token)
-
-    def row(self, row: int) -> Tensor:
+    def row(self, index: int) -> Tensor:
         """Prompt and emitted tokens of one row, `int64[1, L]`."""
-        length = self._write(row)  # may replace the tensor, so it comes first
-        return self._ids[row : row + 1, :length]
+        length = self._write(index)  # may replace the tensor, so it comes first
+        return self._ids[index : index + 1, :length]
 
     def batch(self) -> Tensor:
-        """Prompts and emitted tokens of all rows, which must be equally long, `int64[B, L]`."""
-        (length,) = {self._write(row) for row in range(len(self.emitted))}
-        return self._ids[:, :length].clone()
-
-    def output(self) -> Tensor:
-        """What `generate()` returns: `int64[B, max L]`, padded behind rows that ended early."""
-        lengths = [self._write(row) for row in range(len(self.emitted))]
+        """Prompts and emitted tokens of all rows, `int64[B, max L]`, padded after rows that ended early."""
+        lengths = [self._write(index) for index in range(len(self._rows))]
         return self._ids[:, : max(lengths)].clone()
 
-    def _write(self, row: int) -> int:
-        emitted, start = self.emitted[row], self._num_written[row]
+    def _write(self, index: int) -> int:
+        emitted, start = self._rows[index].emitted, self._num_written[index]
         end = self.prompt_length + len(emitted)
         if end > self._ids.shape[1]:
             room = end + max(ROOM, end // 4)
-            self._ids = torch.nn.functional.pad(self._ids, (0, room - self._ids.shape[1]), value=self.pad_token)
+            self._ids = torch.nn.functional.pad(self._ids, (0, room - self._ids.shape[1]), value=self._pad_token)
         if start < len(emitted):
             new = torch.tensor(emitted[start:], dtype=self._ids.dtype, device=self._ids.device)
-            self._ids[row, self.prompt_length + start : end] = new
-            self._num_written[row] = len(emitted)
+            self._ids[index, self.prompt_length + start : end] = new
+            self._num_written[index] = len(emitted)
         return end

@@ -15,16 +15,18 @@ from torch import Tensor
 
 from ngramspec.drafting import Draft, NoDrafts
 from ngramspec.hf.aligned import AlignedTarget
-from ngramspec.hf.opening import open_rows
+from ngramspec.hf.call import Call, Processors
+from ngramspec.hf.opening import RowChoice, RowSource, open_rows
 from ngramspec.hf.ragged import RaggedTarget
+from ngramspec.hf.record import Record
 from ngramspec.hf.refusals import vocabulary
 from ngramspec.hf.request import Request
 from ngramspec.hf.rounding import why_not_rounding
-from ngramspec.hf.rows import Row
+from ngramspec.hf.row import ModelRow
+from ngramspec.hf.sampling import Picker
 from ngramspec.hf.seam import LogitsProcessor, LogitsProcessorList
 from ngramspec.hf.strangers import Stranger
 from ngramspec.hf.support import why_aligned
-from ngramspec.hf.text import Text
 
 LEAST_WIDTH, MOST_WIDTH = 12, 48
 """Tokens of the block: as many as the longest row has to show. A shorter answer proves nothing, and a later call is
@@ -53,8 +55,7 @@ class Trial:
         self.strangers = strangers
         self._logits: list[Tensor] = []
         self._target: RaggedTarget | AlignedTarget | None = None
-        self._rows: list[Row] = []
-        self._text = Text(request.input_ids, request.stops.max_length, 0, None)
+        self._rows: list[ModelRow] = []
 
     @contextmanager
     def watching(self, processors: LogitsProcessorList) -> Iterator[LogitsProcessorList]:
@@ -105,12 +106,16 @@ class Trial:
         if held != request.num_slots:
             self.finding = f"keeps {held} positions in its cache for a prompt of {request.num_slots}"
             return
+        nothing = Processors([], [])
+        call = Call(request.input_ids, nothing, request.stops, Record(request.config), do_sample=False, pad_token=0)
         try:
+            choice = RowChoice(Picker(do_sample=False))
+            open_rows(request, call, [RowSource(NoDrafts())] * num_rows, [choice] * num_rows)
             if why_aligned(request.model, request.given_inputs) is None:
-                self._target = RaggedTarget(request, chooser=None)
+                self._target = RaggedTarget.of(request, call.rows)
             else:
-                self._target = AlignedTarget(request, self._text, chooser=None, outputs=output)
-            self._rows = open_rows(request, [NoDrafts()] * num_rows, [None] * num_rows, (), 0)
+                self._target = AlignedTarget(request, call.rows, outputs=output)
+            self._rows = call.rows
         except Exception as error:  # nobody has tried this model: whatever it raises is an answer
             self.finding = _raised(error)
 
@@ -125,12 +130,13 @@ class Trial:
         for row in set(range(len(texts))) - set(judged):
             texts[row][1:] = (texts[row][1:] + 1) % vocabulary(self.request.model)
         for each, text in zip(self._rows, texts, strict=True):
-            self._text.append(each.index, int(text[0]))
+            each.emitted.append(int(text[0]))
             each.num_cached, each.pending = self.request.num_slots, text[:1]
-        candidates = self._target.read(self._rows, [Draft(text[1:]) for text in texts])
-        for candidate in [candidates[row] for row in judged]:
-            plain = torch.stack([logits[candidate.row] for logits in self._logits[: self.width]])
-            block, dtype = candidate.logits.to(plain.device), self._precision(candidate.logits.dtype)
+        shares = self._target.read_logits(self._rows, [Draft(text[1:]) for text in texts])
+        for row in judged:
+            plain = torch.stack([logits[row] for logits in self._logits[: self.width]])
+            block = shares[row].logits.to(plain.device)
+            dtype = self._precision(block.dtype)
             reason = why_not_rounding(plain[:LEAST_WIDTH], block[:LEAST_WIDTH], dtype)
             if reason is None and self.width > LEAST_WIDTH:
                 reason = why_not_rounding(plain[LEAST_WIDTH:], block[LEAST_WIDTH:], dtype, FAR_SCALE)

@@ -9,21 +9,21 @@ from enum import StrEnum
 from ngramspec.decoding import (
     Budget,
     Costs,
+    Engine,
     FixedBudget,
     LinearCosts,
     Plan,
-    Sequence,
+    Reading,
+    Row,
     Shape,
-    Verdict,
-    num_agreeing,
-    step,
+    Target,
 )
 from ngramspec.decoding.steering import RowSteering, Steered, steered
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
 from ngramspec.drafting.types import Steering
 from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
-from ngramspec.stats import BySegment, Counters
+from ngramspec.stats import BySegment, Counters, Undrafted
 
 Steer = Callable[[Rows[Matcher], Rows[TokenArray]], Steered]
 """Makes what steers the drafts of a row, of its matchers and the texts `int32[n]` that it may copy from."""
@@ -37,42 +37,56 @@ class PromptAs(StrEnum):
     NOTHING = "nothing"
 
 
-class ReplayTarget:
+class ReplayTarget(Target):
     """A target that chooses what was recorded: one request, `output` `int32[n]`.
 
     Greedy decoding is lossless, so a draft is accepted exactly where it agrees with the recording.
     """
 
-    def __init__(self, output: TokenArray, matchers: Rows[Matcher] = (), num_read: int = 0) -> None:
-        """Play back `output`; matchers: of its grammars, which follow what is chosen.
+    def __init__(self, output: TokenArray, num_read: int = 0) -> None:
+        """Play back `output`, all that a row emits; num_read: tokens of the prompt that a cache would hold."""
+        self._output, self._num_read = output, num_read
 
-        num_read: tokens of the prompt that a cache would hold.
-        """
-        self._output, self._matchers, self._num_read = output, matchers, num_read
-
-    def shape(self, sequences: Rows[Sequence]) -> Shape:
+    def shape(self, rows: Rows[Row]) -> Shape:
         """One token per row, with as much context as a cache would hold."""
-        emitted = self._output.size - min(sequence.remaining for sequence in sequences)
-        return Shape(len(sequences), 1, len(sequences), self._num_read + emitted)
+        return self._shape([1] * len(rows), rows)
 
-    def verify(self, plans: Rows[Plan]) -> list[Verdict]:
-        """The accepted draft tokens, and the recorded token behind them."""
-        return [self._verdict(plan) for plan in plans]
+    def read(self, plans: Rows[Plan]) -> Reading:
+        """The recorded tokens along each draft, and the one after it."""
+        shape = self._shape([1 + plan.draft.tokens.size for plan in plans], [plan.row for plan in plans])
+        return Reading(shape, [_Recorded(plan, self._output[-plan.row.remaining :]) for plan in plans])
 
-    def _verdict(self, plan: Plan) -> Verdict:
-        upcoming = self._output[self._output.size - plan.sequence.remaining :]
-        tokens = upcoming[: num_agreeing(plan.draft.tokens, upcoming) + 1]
-        for matcher in self._matchers:
-            matcher.advance(tokens)
-        return Verdict(tokens, finished=tokens.size == upcoming.size)
+    def _shape(self, widths: Rows[int], rows: Rows[Row]) -> Shape:
+        emitted = self._output.size - min(row.remaining for row in rows)
+        return Shape(len(rows), max(widths), sum(widths), self._num_read + emitted)
 
 
-@dataclass(slots=True)
-class _Row(Sequence):
+class _Recorded:
+    """What is chosen of a row whose text goes on with `upcoming` `int32[n]`."""
+
+    def __init__(self, plan: Plan, upcoming: TokenArray) -> None:
+        self.rows, self.drafts = (plan.row,), (plan.draft.tokens,)
+        self._row, self._upcoming = plan.row, upcoming[: plan.draft.tokens.size + 1].tolist()
+
+    def at(self, position: int) -> Rows[int | None]:
+        return (self._upcoming[position],)
+
+    def end_rows(self) -> bool:
+        self._row.ended = not self._row.remaining
+        return self._row.ended
+
+
+@dataclass(slots=True, eq=False)
+class _Row(Row):
     guarded_by: Rows[Matcher] = ()
 
     def matchers(self) -> Rows[Matcher]:
         return self.guarded_by
+
+    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
+        for matcher in self.guarded_by:
+            matcher.advance(self.emitted[self.num_followed :])
+        Row.follow(self, draft, num_cached, undrafted)
 
 
 @dataclass(slots=True)
@@ -208,17 +222,21 @@ def _replay_one(
         matcher.advance(trace.output[:1])
     if steering is not None:
         steering.commit(trace.output[:1])
-    sequence = _Row(
+    row = _Row(
         timed,
         pending=trace.output[:1],
         remaining=trace.output.size - 1,
         counters=counters,
         steering=steering,
         guarded_by=matchers,
+        emitted=trace.output[:1].tolist(),
+        num_followed=1,
     )
-    target = ReplayTarget(trace.output, matchers, trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0)
-    while not sequence.finished:
-        step(target, [sequence], budget, costs)
+    target = ReplayTarget(trace.output, trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0)
+    engine = Engine(budget, costs)
+    engine.add([row], target)
+    while engine.rows:
+        engine.step()
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
 
 

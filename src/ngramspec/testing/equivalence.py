@@ -18,7 +18,7 @@ from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf import Speculator
 from ngramspec.hf.refusals import max_position, positions_needed, vocabulary
 from ngramspec.hf.rounding import explicable
-from ngramspec.hf.rows import unsteered
+from ngramspec.hf.row import unsteered
 from ngramspec.hf.support import why_undrafted
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters

@@ -1,6 +1,5 @@
 """SQL that asks of tables which the prompt declares."""
 
-from ngramspec.foresight.sql.sql import IS_SQL, Sql
-from ngramspec.foresight.sql.tables import Tables
+from ngramspec.foresight.sql.text import SqlText
 
-__all__ = ["IS_SQL", "Sql", "Tables"]
+__all__ = ["SqlText"]

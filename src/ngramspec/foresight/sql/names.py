@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from itertools import product
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.sql.evidence import SqlEvidence
 from ngramspec.foresight.sql.question import Question
-from ngramspec.foresight.sql.statement import ONE_SIDE, Source, Statement, bare
+from ngramspec.foresight.sql.statement import ONE_SIDE, Relation, Statement, bare
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _SURELY = 0.9
@@ -28,8 +29,8 @@ class Names:
     def table(self, at: Statement) -> Piece | None:
         """The table that is read from next: one of the columns that were said, joined to the one before."""
         said = [bare(name) for names in at.query.columns.values() for name in names]
-        before = at.query.sources[-1].table if at.query.sources else None
-        taken = [source.table for source in at.query.sources]
+        before = at.query.relations[-1].table if at.query.relations else None
+        taken = [relation.table for relation in at.query.relations]
         taken += at.outer_tables if self._question.is_negated else []
         best, most = None, (-1.0, 0)
         for table in self._tables.all:
@@ -40,23 +41,23 @@ class Names:
             worth = holds + mention.share + _shares_column(before, table) / 2, -abs(mention.first)
             if worth > most:
                 best, most = table.name, worth
-        return None if best is None else Piece(best, Evidence.TABLE)
+        return None if best is None else Piece(best, SqlEvidence.TABLE)
 
     def column(self, at: Statement) -> Piece | None:
         """A column of the tables that are read from, with its prefix where these have some."""
-        clause, is_behind_point = at.query.clause, at.last() == "."
+        clause, is_after_point = at.query.clause, at.last() == "."
         selected = at.query.columns.get("select")
-        if clause == "group" and selected and not at.begun and not is_behind_point:
-            return Piece(selected[0], Evidence.COLUMN)
+        if clause == "group" and selected and not at.begun and not is_after_point:
+            return Piece(selected[0], SqlEvidence.COLUMN)
         if at.sought and not at.begun:
-            return Piece(at.sought.rpartition(".")[2], Evidence.COLUMN)
-        is_prefixed = not is_behind_point and (at.prefixes or any(source.alias for source in at.query.sources))
-        named = at.source(at.last(2)) if is_behind_point else None
+            return Piece(at.sought.rpartition(".")[2], SqlEvidence.COLUMN)
+        is_prefixed = not is_after_point and (at.prefixes or any(relation.alias for relation in at.query.relations))
+        named = at.relation(at.last(2)) if is_after_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)
         undefined = at.undefined
-        best, most, evidence = None, (False, -1.0, 0), Evidence.UNMENTIONED
-        for source, column in self._columns(at, named):
-            text = f"{undefined or source.prefix}.{column.name}" if is_prefixed else column.name
+        best, most, evidence = None, (False, -1.0, 0), SqlEvidence.UNMENTIONED
+        for relation, column in self._columns(at, named):
+            text = f"{undefined or relation.prefix}.{column.name}" if is_prefixed else column.name
             if not _begins(text, at) or column.name.lower() in said:
                 continue
             mention = self._tables.mention(column.name)
@@ -64,32 +65,32 @@ class Names:
             worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
             if worth > most:
                 best, most = text, worth
-                evidence = Evidence.COLUMN if at.begun or mention.share > _SURELY else Evidence.UNMENTIONED
+                evidence = SqlEvidence.COLUMN if at.begun or mention.share > _SURELY else SqlEvidence.UNMENTIONED
         return None if best is None else Piece(best, evidence)
 
-    def _columns(self, at: Statement, named: Source | None) -> Iterator[tuple[Source, Column]]:
+    def _columns(self, at: Statement, named: Relation | None) -> Iterator[tuple[Relation, Column]]:
         """Those of `named`, or of what is read from; before that is known, all that are mentioned or begin alike."""
-        if named is None and not at.query.sources and not at.begun:
-            yield from ((Source(table), column) for table, column in self._tables.mentioned)
+        if named is None and not at.query.relations and not at.begun:
+            yield from ((Relation(table), column) for table, column in self._tables.mentioned)
             return
-        for source in at.sources if named is None else [named]:
-            yield from ((source, column) for column in source.table.columns)
+        for relation in at.relations if named is None else [named]:
+            yield from ((relation, column) for column in relation.table.columns)
 
     def key(self, at: Statement) -> Piece | None:
         """The column on one side of what joins the last table to one before it."""
-        if not at.query.sources:
+        if not at.query.relations:
             return None
-        *earlier, last = at.query.sources
+        *earlier, last = at.query.relations
         best, most = None, 0.0
-        for source in earlier:
-            left, right, likeness = self._pair(source.table, last.table)
+        for relation in earlier:
+            left, right, likeness = self._pair(relation.table, last.table)
             if likeness > most:
-                best, most = ((source, left), (last, right)), likeness
+                best, most = ((relation, left), (last, right)), likeness
         if best is None:
             return None
         side, column = best[at.num_since("on") >= ONE_SIDE]
         text = column.name if at.last() == "." else f"{side.prefix}.{column.name}"
-        return Piece(text, Evidence.KEY) if _begins(text, at) else None
+        return Piece(text, SqlEvidence.KEY) if _begins(text, at) else None
 
     def _pair(self, one: Table, other: Table) -> tuple[Column, Column, float]:
         """The columns of two tables that say the same most likely, and how likely."""
@@ -111,7 +112,7 @@ class Names:
         return len(shared) / len(words | others) if words and others else 0.0
 
     def selects_more(self, at: Statement) -> bool:
-        """Whether a column that was not selected is mentioned close behind the last one."""
+        """Whether a column that was not selected is mentioned close after the last one."""
         said = at.query.said("select")
         here = self._tables.mention(at.last()).first
         for _, column in self._columns(at, None):

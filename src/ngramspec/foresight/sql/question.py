@@ -2,7 +2,7 @@
 
 import re
 
-from ngramspec.foresight.values import Values
+from ngramspec.foresight.prompt import Prompt
 
 
 def _heard(words: str) -> re.Pattern[str]:
@@ -35,8 +35,8 @@ class Question:
     """What is asked for. Guesses, each right more often than not."""
 
     def __init__(self, text: str) -> None:
-        self.values = Values(text)
-        number = self.values.plain("", "", is_text=False)
+        self.prompt = Prompt(text)
+        number = self.prompt.plain("", "", is_text=False)
         is_most, is_least = _MOST.search(text) is not None, _LEAST.search(text) is not None
         self.calls = [name for name, words in _CALLS.items() if words.search(text)]
         self.comparison = ">" if _MORE.search(text) else "<" if _LESS.search(text) else "="
@@ -50,7 +50,7 @@ class Question:
         self.is_distinct = _DISTINCT.search(text) is not None
         self.is_grouped = _GROUPED.search(text) is not None
         is_compared = number is not None and (self.comparison != "=" or not self.is_cut)
-        self.has_text = self.values.plain("", "", is_text=True) is not None
+        self.has_text = self.prompt.plain("", "", is_text=True) is not None
         """A text is named that something may be compared with."""
         has_value = is_compared or self.has_text
         self.is_negated = not has_value and _NEGATED.search(text) is not None

@@ -22,7 +22,7 @@ ONE_SIDE = len(("a", ".", "b"))
 COMPARISONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "<>", "like"])
 
 
-class Source(NamedTuple):
+class Relation(NamedTuple):
     """A table that is read from, and what is said for it."""
 
     table: Table
@@ -39,7 +39,7 @@ class Query:
 
     def __init__(self) -> None:
         self.clause = ""
-        self.sources: list[Source] = []
+        self.relations: list[Relation] = []
         self.columns: dict[str, list[str]] = {}
         """The names that each clause said, with their prefixes, as they are written."""
         self.labels: list[str] = []
@@ -71,23 +71,23 @@ class Statement:
         """What stands before the names of columns, once each."""
         self._outer: list[Query | None] = []
         self.query = Query()
-        for place, word in enumerate(self._words):
-            self._read(place, word)
+        for index, word in enumerate(self._words):
+            self._read(index, word)
 
     @property
     def is_in_call(self) -> bool:
-        """Whether a bracket is open behind which no query began."""
+        """Whether a bracket is open after which no query began."""
         return bool(self._outer) and self._outer[-1] is None
 
     @property
     def is_in_subquery(self) -> bool:
-        """Whether a bracket is open behind which a query began."""
+        """Whether a bracket is open after which a query began."""
         return any(self._outer)
 
     @property
     def outer_tables(self) -> list[Table]:
         """What the queries around this one read from."""
-        return [source.table for query in self._outer if query is not None for source in query.sources]
+        return [relation.table for query in self._outer if query is not None for relation in query.relations]
 
     @property
     def sought(self) -> str | None:
@@ -99,7 +99,7 @@ class Statement:
         return said[-1] if said else None
 
     @property
-    def is_behind_operand(self) -> bool:
+    def is_after_operand(self) -> bool:
         """Whether the last whole token is a name, a value, or the end of either."""
         last = self.last()
         return last != "" and (last[0] in _QUOTES or last[0].isalnum() or last[0] in "_)*") and last not in _JOINTS
@@ -107,36 +107,36 @@ class Statement:
     @property
     def undefined(self) -> str | None:
         """The first prefix that stands for no table yet."""
-        return next((prefix for prefix in self.prefixes if self.source(prefix) is None), None)
+        return next((prefix for prefix in self.prefixes if self.relation(prefix) is None), None)
 
     @property
-    def sources(self) -> Iterable[Source]:
+    def relations(self) -> Iterable[Relation]:
         """What is read from, or all tables where nothing is yet."""
-        return self.query.sources or [Source(table) for table in self._tables.all]
+        return self.query.relations or [Relation(table) for table in self._tables.all]
 
-    def source(self, prefix: str) -> Source | None:
+    def relation(self, prefix: str) -> Relation | None:
         """What `prefix`, as in `prefix.column`, stands for."""
-        for source in self.query.sources:
-            if prefix.lower() in ((source.alias or "").lower(), source.table.name.lower()):
-                return source
+        for relation in self.query.relations:
+            if prefix.lower() in ((relation.alias or "").lower(), relation.table.name.lower()):
+                return relation
         table = self._tables.named(prefix)
-        return None if table is None else Source(table)
+        return None if table is None else Relation(table)
 
     def column(self, name: str) -> Column | None:
         """The first column of that name."""
-        return next((found for source in self.sources if (found := source.table.column(name))), None)
+        return next((found for relation in self.relations if (found := relation.table.column(name))), None)
 
     def last(self, number: int = 1) -> str:
         """The last whole token, in lower case; number: or the one so many from the end; "" where there is none."""
         return self._token(len(self._words) - number)
 
     def num_since(self, keyword: str) -> int:
-        """How many whole tokens stand behind the last `keyword`."""
+        """How many whole tokens come after the last `keyword`."""
         return next((back for back in range(len(self._words)) if self.last(back + 1) == keyword), len(self._words))
 
-    def _read(self, place: int, word: str) -> None:
+    def _read(self, index: int, word: str) -> None:
         if word == "(":
-            is_query = self._token(place + 1) == "select"
+            is_query = self._token(index + 1) == "select"
             self._outer.append(self.query if is_query else None)
             self.query = Query() if is_query else self.query
         elif word == ")" and self._outer:
@@ -146,33 +146,33 @@ class Statement:
         elif word in _CLAUSES:
             self.query.clause = word
         elif _is_name(word):
-            self._take(place, self._tokens[place])
+            self._take(index, self._tokens[index])
 
-    def _take(self, place: int, name: str) -> None:
-        query, before, behind = self.query, self._token(place - 1), self._token(place + 1)
-        if behind == "(":
+    def _take(self, index: int, name: str) -> None:
+        query, before, after = self.query, self._token(index - 1), self._token(index + 1)
+        if after == "(":
             self.calls.add(name.upper())
             self.has_lower_calls |= name.islower()
         elif query.clause == "select" and before == "as":
             query.labels.append(name)
         elif query.clause not in ("from", "join"):
-            self._take_column(place, name)
+            self._take_column(index, name)
         elif before in ("from", "join", ","):
             table = self._tables.named(name)
             if table is not None:
-                query.sources.append(Source(table))
-        elif before != "." and query.sources and query.sources[-1].alias is None:
-            query.sources[-1] = Source(query.sources[-1].table, name)
+                query.relations.append(Relation(table))
+        elif before != "." and query.relations and query.relations[-1].alias is None:
+            query.relations[-1] = Relation(query.relations[-1].table, name)
 
-    def _take_column(self, place: int, name: str) -> None:
-        if self._token(place + 1) != ".":
-            full = f"{self._tokens[place - 2]}.{name}" if self._token(place - 1) == "." and place > 1 else name
+    def _take_column(self, index: int, name: str) -> None:
+        if self._token(index + 1) != ".":
+            full = f"{self._tokens[index - 2]}.{name}" if self._token(index - 1) == "." and index > 1 else name
             self.query.columns.setdefault(self.query.clause, []).append(full)
         elif name not in self.prefixes:
             self.prefixes.append(name)
 
-    def _token(self, place: int) -> str:
-        return self._words[place] if 0 <= place < len(self._words) else ""
+    def _token(self, index: int) -> str:
+        return self._words[index] if 0 <= index < len(self._words) else ""
 
 
 def bare(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ngramspec.foresight.listed import WORDS
+from ngramspec.foresight.prompt import WORDS
 
 _MOST_PROMPT, _MOST_QUESTION = 50_000, 1500
 """Of a prompt, and of what it asks, the last characters are looked at."""
@@ -48,10 +48,10 @@ class Table:
 
 
 class Mention(NamedTuple):
-    """Where a question mentions a name: how much of its words, 0.0 to 1.0, and the places of the surest of these.
+    """Where a question mentions a name: how much of its words, 0.0 to 1.0, and the positions of the surest of these.
 
     first: in words, from where the question says what it wants; before there, and where it does not mention the name,
-    it is less than 0. last: the last place, -1 where there is none.
+    it is less than 0. last: the last one, -1 where there is none.
     """
 
     share: float
@@ -97,9 +97,9 @@ class Tables:
         found = self._mentions.get(name)
         if found is None:
             weights = {word: 1 / max(1, self._uses[word]) for word in self.stems(name)}
-            heard = {word: weight for word, weight in weights.items() if word in self._places}
-            surest = self._places[max(heard, key=lambda word: heard[word])] if heard else [-1]
-            first = next((place for place in surest if place >= self._asked_from), surest[0] - _FAR)
+            heard = {word: weight for word, weight in weights.items() if word in self._positions}
+            surest = self._positions[max(heard, key=lambda word: heard[word])] if heard else [-1]
+            first = next((position for position in surest if position >= self._asked_from), surest[0] - _FAR)
             share = sum(heard.values()) / sum(weights.values()) if heard else 0.0
             found = self._mentions[name] = Mention(share, first, surest[-1])
         return found
@@ -118,7 +118,7 @@ class Tables:
 
     @cached_property
     def _asked_from(self) -> int:
-        return max((place for place, word in enumerate(self._words) if word.lower() in _ASKING), default=0)
+        return max((position for position, word in enumerate(self._words) if word.lower() in _ASKING), default=0)
 
     @cached_property
     def _uses(self) -> Counter[str]:
@@ -126,10 +126,10 @@ class Tables:
         return Counter(word for name in names for word in self.stems(name))
 
     @cached_property
-    def _places(self) -> dict[str, list[int]]:
+    def _positions(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for place, word in enumerate(self._words):
-            found.setdefault(_stem(word), []).append(place)
+        for position, word in enumerate(self._words):
+            found.setdefault(_stem(word), []).append(position)
         return found
 
 
@@ -138,7 +138,7 @@ def _stem(word: str) -> str:
 
 
 def _closing(text: str, start: int) -> int:
-    """The place of the bracket that closes the one at `start`, or the end of the text."""
+    """The position of the bracket that closes the one at `start`, or the end of the text."""
     depth = 0
     for match in re.finditer(r"[()]", text[start:]):
         depth += 1 if match[0] == "(" else -1

@@ -1,1 +1,1 @@
-"""The grammar engines, one small module each, with the same names in it: `compile_guard` and a `Matcher`."""
+"""The grammar engines, a module each with a `Compiled` and its `Matcher`, and what these modules share."""

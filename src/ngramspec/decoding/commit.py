@@ -1,0 +1,46 @@
+"""The rule of acceptance, for whoever the target is.
+
+An n-gram draft is a point mass, so rejection sampling (Leviathan et al. 2023) collapses to one rule: choose at a
+position only once the one before was accepted, and stop where the choice leaves the draft. No draft probabilities are
+needed; and a processor or criterion sees what it would see in plain decoding, once per emitted token.
+"""
+
+from collections.abc import Sequence as Rows
+from typing import Protocol
+
+from ngramspec.decoding.row import Row
+from ngramspec.drafting.types import TokenArray
+
+
+class Choices(Protocol):
+    """What the target chooses, once a pass has read the drafts of rows that move together; most rows move alone."""
+
+    @property
+    def rows(self) -> Rows[Row]:
+        """Those rows."""
+
+    @property
+    def drafts(self) -> Rows[TokenArray]:
+        """Of each row the head `int32[k]` of its draft that can be judged."""
+
+    def at(self, position: int) -> Rows[int | None]:
+        """Choose a token for each row at `position` of its draft; None where no token can be, and the row has ended."""
+
+    def end_rows(self) -> bool:
+        """End the rows that end with their last token; returns whether the pass ends for all of them."""
+
+
+def commit(choices: Choices) -> None:
+    """Commit what the target chooses, position by position: this, and nothing else, moves rows on."""
+    rows, drafts = choices.rows, [draft.tolist() for draft in choices.drafts]
+    last = min(map(len, drafts))
+    position, stays = 0, True
+    while stays:
+        stays = position < last
+        for row, draft, token in zip(rows, drafts, choices.at(position), strict=True):
+            if token is None:
+                return
+            row.commit(token)
+            stays = stays and token == draft[position]
+        stays = not choices.end_rows() and stays
+        position += 1

@@ -1,0 +1,22 @@
+"""Drafts for all rows of a pass at once, so that whoever drafts may do better than row by row."""
+
+from collections.abc import Sequence as Rows
+
+from ngramspec.decoding.row import Row
+from ngramspec.drafting.types import Draft, propose_all
+
+
+def propose(rows: Rows[Row], max_tokens: Rows[int], min_survival: float = 0.0) -> list[Draft]:
+    """A draft for each row, of at most so many tokens, and no more than could be accepted.
+
+    A drafter that returns more than it was asked for is cut, whoever wrote it.
+    """
+    rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
+    led = [row.led_draft(room, min_survival) for row, room in zip(rows, rooms, strict=True)]
+    blind = [index for index, draft in enumerate(led) if draft is None]
+    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], min_survival)
+    drafts = dict(zip(blind, found, strict=True))
+    return [
+        row.known(drafts[index] if draft is None else draft).head(room)
+        for index, (row, draft, room) in enumerate(zip(rows, led, rooms, strict=True))
+    ]

@@ -1,0 +1,188 @@
+"""What a JSON text will probably say next: punctuation and names by the schema, values by the prompt."""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from math import inf
+
+from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.json_text.cursor import At, Cursor, Scope, read
+from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, names, types_of
+from ngramspec.foresight.json_text.values import Values
+from ngramspec.foresight.prompt import written
+
+_WORDS = ("true", "false", "null")
+_OF_A_LIST = (JsonEvidence.LISTED, JsonEvidence.DEFAULT)
+_DOUBTFUL = frozenset([JsonEvidence.CLOSING, JsonEvidence.BOUNDARY, JsonEvidence.BLANK, JsonEvidence.UNKNOWN])
+_AFTER_DOUBT = 24
+"""Characters that are foreseen after what is doubtful."""
+
+_OPENING = {"object": "{", "array": "[", "string": '"'}
+
+
+def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
+    """What may come at `cursor`; nothing where nobody can say.
+
+    After a guess that is seldom right only a little is foreseen: it would be made in vain.
+    """
+    left: float = inf
+    while left > 0:
+        found = [piece for piece in _next(cursor, shapes, values) if piece.text]
+        if not found:
+            return
+        yield from found
+        for piece in found:
+            cursor = read(cursor, piece.text, shapes)
+            left -= len(piece.text)
+            left = min(left, _AFTER_DOUBT) if piece.evidence in _DOUBTFUL else left
+
+
+def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    match cursor.at:
+        case At.VALUE:
+            return _value(cursor, _gap_before_value(cursor), cursor.shapes, values)
+        case At.OPEN | At.COMMA:
+            return _inside(cursor, shapes, values)
+        case At.NAME:
+            return _rest_of_name(cursor)
+        case At.COLON:
+            return [Piece(":", Evidence.SURE)]
+        case At.STRING:
+            return _rest_of_string(cursor, values)
+        case At.SCALAR:
+            return _rest_of_scalar(cursor, values)
+        case At.AFTER:
+            return _after_value(cursor)
+    return []
+
+
+def _left(expected: str, gap: str) -> str:
+    """What is left of the blanks that are expected, where `gap` is there already."""
+    return expected.removeprefix(gap)
+
+
+def _gap_before_value(cursor: Cursor) -> str:
+    scope, style = cursor.scope, cursor.style
+    if scope is None:
+        return ""
+    expected = style.after_colon() if scope.is_object else style.after_comma(scope.depth)
+    return _left(expected, cursor.gap)
+
+
+def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) -> list[Piece]:
+    types = {each for shape in shapes for each in types_of(shape)}
+    guess = values.guess(cursor, shapes)
+    if guess is not None:
+        return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)
+    opening = _OPENING.get(_first_type(shapes), "")
+    if len(types) == 1:
+        return [Piece(gap + opening, Evidence.SURE)]
+    return [Piece(gap, Evidence.SURE), Piece(opening, JsonEvidence.TYPE)]
+
+
+def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
+    """is_text: what comes is surely one."""
+    if guess.evidence is Evidence.SURE:
+        return [Piece(gap + guess.text, guess.evidence)]
+    if not guess.text.startswith('"'):
+        return [Piece(gap, Evidence.SURE), guess]
+    begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', JsonEvidence.TYPE)]
+    if not guess.text.endswith('"'):  # more follows, which nobody knows
+        return [*begin, Piece(guess.text[1:], guess.evidence)]
+    return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
+
+
+def _first_type(shapes: tuple[Shape, ...]) -> str:
+    """The one that a value most probably has: a text where the schema says nothing, and null last."""
+    found = [each for shape in shapes for each in (("string",) if types_of(shape) == ANY else types_of(shape))]
+    return next((each for each in found if each != "null"), "null")
+
+
+def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    """After an opening bracket, or a comma of an object."""
+    scope, style = cursor.scope, cursor.style
+    assert scope is not None
+    if cursor.at is At.COMMA:
+        gap = _left(style.after_comma(scope.depth), cursor.gap)
+        name, evidence = next_name(scope, must=True)
+        return [] if name is None else [Piece(f'{gap}"', Evidence.SURE), Piece(f"{written(name)[1:]}:", evidence)]
+    if scope.is_object:
+        name, evidence = next_name(scope)
+        if name is None:
+            return [Piece("}", evidence)]
+        return [Piece(f"{_left(style.after_open(scope.depth), cursor.gap)}{written(name)}:", evidence)]
+    gap = _left(style.after_open(scope.depth), cursor.gap)
+    return _value(cursor, gap, shapes.item(scope.shapes, 0), values)
+
+
+def _rest_of_name(cursor: Cursor) -> list[Piece]:
+    scope, begun = cursor.scope, cursor.content
+    assert scope is not None
+    if not scope.shapes:
+        return []
+    likeliest, evidence = next_name(scope, must=True)
+    fitting = [
+        name for name in names(scope.shapes[0]) if name not in scope.names and written(name)[1:].startswith(begun)
+    ]
+    if not fitting:
+        return []
+    if begun:
+        evidence = Evidence.SURE if len(fitting) == 1 else JsonEvidence.ORDER
+    name = likeliest if likeliest in fitting else fitting[0]
+    return [Piece(written(name)[1 + len(begun) :] + ":", evidence)]
+
+
+def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
+    if not cursor.content:
+        guess = values.guess(cursor, cursor.shapes)
+        if guess is None or not guess.text.startswith('"'):
+            return []
+        return [Piece(guess.text[1:], guess.evidence)]
+    guess = values.completion(cursor)
+    if guess is not None:
+        return [Piece(guess.text[1 + len(cursor.content) :], guess.evidence)]
+    if cursor.content.endswith(","):  # a text does not end there
+        return []
+    return [Piece('"', values.end_of(cursor.content))]
+
+
+def _rest_of_scalar(cursor: Cursor, values: Values) -> list[Piece]:
+    for word in _WORDS:
+        if word.startswith(cursor.content) and word != cursor.content:
+            return [Piece(word[len(cursor.content) :], Evidence.SURE)]
+    if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
+        return []
+    return _after_value(cursor, values.end_of(cursor.content))
+
+
+def _after_value(cursor: Cursor, end: IntEnum = Evidence.SURE) -> list[Piece]:
+    scope, style = cursor.scope, cursor.style
+    if scope is None:
+        return []
+    if not scope.is_object:
+        fewest = max((shape.get("minItems", 0) for shape in scope.shapes), default=0)
+        if scope.num_before + 1 < fewest:
+            return [Piece(",", end)]
+        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, JsonEvidence.LAST))]
+    name, evidence = next_name(scope)
+    if name is None:
+        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "}", max(end, evidence))]
+    return [Piece(f",{style.after_comma(scope.depth)}{written(name)}:", max(end, evidence))]
+
+
+def next_name(scope: Scope, *, must: bool = False) -> tuple[str | None, IntEnum]:
+    """The name that comes next in an object, None where it ends; must: it does not end."""
+    if not scope.shapes:
+        return None, JsonEvidence.CLOSING
+    shape = scope.shapes[0]
+    declared = names(shape)
+    last = declared.index(scope.names[-1]) + 1 if scope.names and scope.names[-1] in declared else 0
+    said = set(scope.names)
+    left = [name for name in declared[last:] if name not in said]
+    required = set(shape.get("required", ()))
+    needed = next((name for name in left if name in required), None)
+    if needed is not None:
+        return needed, Evidence.SURE if needed == left[0] else JsonEvidence.ORDER
+    if left and (must or not required):
+        return left[0], JsonEvidence.OPTION
+    return None, JsonEvidence.CLOSING if left or shape.get("additionalProperties", True) is not False else Evidence.SURE

@@ -1,0 +1,161 @@
+"""What a JSON schema says of a position in a text: which names may come next, which values, of what type.
+
+This is for foresight alone: what it says is tried and checked by others, so what it does not understand it leaves out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+Shape = Mapping[str, Any]
+"""A schema without references or alternatives at its top."""
+
+_MOST = 64
+"""Alternatives at a position beyond these are left out."""
+
+
+class Shapes:
+    """A schema, and questions about the positions in a text that it describes.
+
+    A position has several shapes where it might have one of several: the alternatives of `anyOf` and `oneOf`.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        """schema: as `json.loads` gives it."""
+        self._root = schema
+        self._known: dict[int, tuple[Shape, ...]] = {}
+        self.top = self.of(schema)
+
+    def of(self, schema: Any) -> tuple[Shape, ...]:
+        """The shapes that a schema allows."""
+        known = self._known.get(id(schema))
+        if known is None:
+            # The schema is kept by the root, or by what is kept here, so its id stays its own. One that holds itself,
+            # by its references, says nothing of itself there.
+            self._known[id(schema)] = ({},)
+            known = self._known[id(schema)] = tuple(islice(self._flat(schema), _MOST))
+        return known
+
+    def _flat(self, schema: Any) -> Iterator[Shape]:
+        if not isinstance(schema, Mapping):
+            yield {}
+            return
+        if "$ref" in schema:
+            yield from self.of(self._referred(schema["$ref"]))
+            return
+        merged = dict(schema)
+        for part in merged.pop("allOf", ()):
+            merged = _merged(merged, self.of(part)[0])
+        for keyword in ("anyOf", "oneOf"):
+            choices = merged.pop(keyword, None)
+            if choices:
+                for choice in choices:
+                    for shape in self.of(choice):
+                        yield _merged(merged, shape)
+                return
+        yield merged
+
+    def _referred(self, reference: Any) -> Any:
+        found = self._root
+        for part in str(reference).removeprefix("#").split("/")[1:]:
+            name = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(found, Mapping) and name in found:
+                found = found[name]
+            elif isinstance(found, Sequence) and name.isdigit() and int(name) < len(found):
+                found = found[int(name)]
+            else:
+                return None
+        return found
+
+    def member(self, shapes: Sequence[Shape], name: str) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
+        """Those of the objects `shapes` that may have `name`, and the shapes of its value."""
+        objects: list[Shape] = []
+        values: list[Shape] = []
+        for shape in shapes:
+            properties = shape.get("properties") or {}
+            if name in properties:
+                found = properties[name]
+            else:
+                found = shape.get("additionalProperties", True)
+                if found is False:
+                    continue
+            objects.append(shape)
+            values += self.of(found)
+        return tuple(objects), _distinct(values)
+
+    def item(self, shapes: Sequence[Shape], index: int) -> tuple[Shape, ...]:
+        """The shapes of an item of the arrays `shapes`."""
+        values: list[Shape] = []
+        for shape in shapes:
+            first = shape.get("prefixItems") or ()
+            values += self.of(first[index] if index < len(first) else shape.get("items", True))
+        return _distinct(values)
+
+
+def objects(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """Those that an object may have."""
+    return tuple(shape for shape in shapes if "object" in types_of(shape))
+
+
+def arrays(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """Those that an array may have."""
+    return tuple(shape for shape in shapes if "array" in types_of(shape))
+
+
+ANY = ("object", "array", "string", "number", "boolean", "null")
+"""The types of JSON."""
+
+
+def types_of(shape: Shape) -> tuple[str, ...]:
+    """The types of JSON that a value of `shape` may have."""
+    named = shape.get("type")
+    if named is not None:
+        return (named,) if isinstance(named, str) else tuple(named)
+    if "properties" in shape:
+        return ("object",)
+    if "items" in shape or "prefixItems" in shape:
+        return ("array",)
+    if "pattern" in shape or "format" in shape:
+        return ("string",)
+    return ANY
+
+
+def names(shape: Shape) -> tuple[str, ...]:
+    """The names that an object may have, in the order of the schema."""
+    properties = shape.get("properties") or {}
+    return (*properties, *(name for name in shape.get("required", ()) if name not in properties))
+
+
+def fixed(shapes: Sequence[Shape]) -> list[Any]:
+    """The values that the schema lists, if it lists all that are possible; else none."""
+    found: list[Any] = []
+    for shape in shapes:
+        if "const" in shape:
+            found.append(shape["const"])
+        elif "enum" in shape:
+            found += shape["enum"]
+        elif types_of(shape) == ("null",):
+            found.append(None)
+        else:
+            return []
+    return found
+
+
+def allows(shape: Shape, value: Any) -> bool:
+    """Whether `value`, a text or number that was read, is none that the shape's list of values excludes."""
+    listed = [shape["const"]] if "const" in shape else shape.get("enum")
+    return listed is None or any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in listed)
+
+
+def _distinct(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    found = {id(shape): shape for shape in shapes}
+    return tuple(found.values())[:_MOST]
+
+
+def _merged(first: Shape, second: Shape) -> dict[str, Any]:
+    made = {**first, **second}
+    if "properties" in first and "properties" in second:
+        made["properties"] = {**first["properties"], **second["properties"]}
+    if "required" in first and "required" in second:
+        made["required"] = [*first["required"], *second["required"]]
+    return made

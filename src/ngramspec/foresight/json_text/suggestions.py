@@ -1,0 +1,68 @@
+"""Which suggested values may be meant? Those that the question has, the default, the first example."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ngramspec.foresight.json_text.described import Descriptions, description, spellings, suggested
+from ngramspec.foresight.json_text.shapes import Shape, types_of
+
+_DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
+
+
+class Suggestion(NamedTuple):
+    """Values as JSON has them.
+
+    asked: those that the question has, the last one first. first: the default, or else the first example. all: with
+    those that the description names. is_pair: a text has a comma. is_date: a text is a date, as computers write it, or
+    begins with one; is_time: more follows it.
+    """
+
+    asked: tuple[str, ...]
+    first: str | None
+    all: tuple[str, ...]
+    is_pair: bool
+    is_date: bool
+    is_time: bool
+
+
+class Suggestions:
+    """What schemas suggest, beside one question."""
+
+    def __init__(self, question: str, descriptions: Descriptions) -> None:
+        """question: in small letters. descriptions: of the schemas."""
+        self._question, self._descriptions = question, descriptions
+        self._known: dict[tuple[int, ...], Suggestion] = {}
+
+    def of(self, shapes: Sequence[Shape]) -> Suggestion:
+        """What `shapes`, which the row's text keeps, suggest."""
+        key = tuple(map(id, shapes))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._look(shapes)
+        return found
+
+    def _look(self, shapes: Sequence[Shape]) -> Suggestion:
+        given: dict[str, None] = {}
+        named: dict[str, None] = {}
+        is_pair = is_date = is_time = False
+        for shape in shapes:
+            types, about = frozenset(types_of(shape)), suggested(shape, self._descriptions)
+            default = () if about.default is None else (about.default,)
+            given |= dict.fromkeys(text for value in (*default, *about.examples) for text in spellings(value, types))
+            named |= dict.fromkeys(text for value in about.named for text in spellings(value, types))
+            is_pair |= about.is_pair
+            date, form = _DATE.search(description(shape)), shape.get("format")
+            is_date |= date is not None or form in ("date", "date-time")
+            is_time |= (date is not None and date[1] is not None) or form == "date-time"
+        every = tuple(given | named)
+        positions = {text: self._position(text.strip('"').lower()) for text in every}
+        asked = sorted((text for text in every if positions[text] >= 0), key=lambda text: -positions[text])
+        return Suggestion(tuple(asked), next(iter(given), None), every, is_pair, is_date, is_time)
+
+    def _position(self, text: str) -> int:
+        """Where the question has `text` as words of its own, for the last time; -1 where it does not."""
+        if len(text) < 2 or text not in self._question:
+            return -1
+        positions = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", self._question)
+        return max((found.start() for found in positions), default=-1)

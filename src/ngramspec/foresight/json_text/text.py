@@ -1,0 +1,81 @@
+"""JSON that fits a schema."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.json_text.cursor import At, Cursor, read, start
+from ngramspec.foresight.json_text.described import Descriptions
+from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.prediction import foresee
+from ngramspec.foresight.json_text.shapes import Shapes
+from ngramspec.foresight.json_text.style import COMPACT, PLAIN, Style
+from ngramspec.foresight.json_text.values import Values
+from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
+
+_STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
+"""How a text is spaced, by the whitespace of its grammar; where nothing is known, one blank is foreseen."""
+
+
+class JsonText:
+    """A `Text` that fits a schema."""
+
+    def __init__(self, schema: str, prompt: Callable[[], str], style: Style = PLAIN, salt: str = "") -> None:
+        """schema: as JSON. prompt: the row's, asked for when it is needed. style: what is known of its blanks.
+
+        salt: what is remembered of the schema under another one is not found.
+        """
+        self._shapes, self._descriptions = _remembered(schema, salt)
+        self._style = style
+        self._prompt = prompt
+
+    @cached_property
+    def _values(self) -> Values:
+        return Values(self._prompt(), self._descriptions)
+
+    def start(self) -> Cursor:
+        """See `Text`."""
+        return start(self._shapes, self._style)
+
+    def read(self, cursor: Cursor, text: str) -> Cursor:
+        """See `Text`."""
+        return read(cursor, text, self._shapes)
+
+    def foresee(self, cursor: Cursor) -> Iterator[Piece]:
+        """See `Text`."""
+        return foresee(cursor, self._shapes, self._values)
+
+    def is_whole(self, cursor: Cursor) -> bool:
+        """See `Text`."""
+        return cursor.scope is None and cursor.at in (At.AFTER, At.SCALAR)
+
+
+_LONG = 1 << 14
+"""Characters of a schema of which fewer are remembered, for they take memory in proportion."""
+
+
+class _Remembered(NamedTuple):
+    """What is remembered of a schema."""
+
+    shapes: Shapes
+    descriptions: Descriptions
+
+
+def _remembered(schema: str, salt: str) -> _Remembered:
+    return (_of_short if len(schema) <= _LONG else _of_long)(schema, salt)
+
+
+def _read(schema: str, salt: str) -> _Remembered:
+    return _Remembered(Shapes(json.loads(schema)), Descriptions())
+
+
+_of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)
+
+
+def _begin(grammar: Grammar, prompt: Callable[[], str]) -> JsonText:
+    return JsonText(grammar.text, prompt, _STYLES[grammar.whitespace], grammar.salt)
+
+
+register(Kind("JSON", lambda grammar: grammar.language == JSON_SCHEMA, _begin, JsonEvidence))

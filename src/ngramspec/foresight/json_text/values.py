@@ -1,0 +1,131 @@
+"""Which value may a name have? What the schema suggests, and what the prompt says."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.json_text.cursor import Cursor
+from ngramspec.foresight.json_text.dates import dates
+from ngramspec.foresight.json_text.described import Descriptions
+from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.listed import Listed
+from ngramspec.foresight.json_text.shapes import Shape, types_of
+from ngramspec.foresight.json_text.suggestions import Suggestion, Suggestions
+from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
+
+_MOST_CONTENT = 40
+"""Of a value that is looked for in the prompt its last characters are taken."""
+
+_NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
+_PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
+_YEAR = re.compile(r"[0-9]{4}")
+
+
+class Values:
+    """Guesses at values beside one prompt."""
+
+    def __init__(self, prompt: str, descriptions: Descriptions | None = None) -> None:
+        """descriptions: of the schema whose values are asked for, where it is known."""
+        self._prompt = Prompt(prompt)
+        in_small = self._prompt.tail.lower()
+        self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
+        self._dates: dict[str, list[str]] = {}
+
+    def guess(self, cursor: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
+        """The value that comes at `cursor`, of one of `shapes`; or None."""
+        listed = self._listed.guess(cursor, shapes)
+        if listed is not None:
+            return listed
+        types = frozenset(each for shape in shapes for each in types_of(shape))
+        return next(self._candidates(cursor, shapes, types), None)
+
+    def completion(self, cursor: Cursor) -> Piece | None:
+        """The string that begins as the one at `cursor` does, which is not empty."""
+        begun = f'"{cursor.content}'
+        fitting = list(islice((text for text in self._listed.values(cursor.shapes) if text.startswith(begun)), 2))
+        if fitting:
+            return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else JsonEvidence.DEFAULT)
+        return next(self._candidates(cursor, cursor.shapes, STRINGS, begun), None)
+
+    def end_of(self, content: str) -> JsonEvidence:
+        """What speaks for a value to end after `content`."""
+        content = content[-_MOST_CONTENT:]  # or a long value would be looked for again and again
+        text = self._prompt.text
+        start = text.rfind(content)
+        if not content or start < 0:
+            return JsonEvidence.UNKNOWN
+        following = text[start + len(content) : start + len(content) + 1]
+        if following.isalnum():
+            return JsonEvidence.UNKNOWN
+        return JsonEvidence.BLANK if following == " " else JsonEvidence.BOUNDARY
+
+    def _candidates(
+        self, cursor: Cursor, shapes: Sequence[Shape], types: frozenset[str], begun: str = ""
+    ) -> Iterator[Piece]:
+        """The values of these types that begin as JSON has it with `begun`, the surest first."""
+        name, is_number = cursor.name, bool(types & NUMBERS)
+        keyed = None if name is None else self._prompt.keyed(name, types)
+        if keyed is not None and keyed.text.startswith(begun):
+            yield keyed
+        suggestion = self._suggestions.of(shapes)
+        yield from _new(suggestion.asked, JsonEvidence.SUGGESTED, begun, cursor)
+        if is_number:
+            numbers = self._prompt.written("integer" if "integer" in types else "number")
+            yield from _new(numbers, Evidence.TYPED, begun, cursor)
+        if "string" in types and not (is_number and types <= NUMBERS | STRINGS):
+            yield from self._texts(cursor, shapes, suggestion, begun)
+        if begun:
+            yield from (Piece(text, JsonEvidence.BEGUN) for text in suggestion.all if text.startswith(begun))
+        elif suggestion.first is not None and types != {"boolean"}:
+            yield Piece(suggestion.first, JsonEvidence.EXAMPLE)
+        if types == {"boolean"}:
+            yield Piece("true", JsonEvidence.DEFAULT)
+
+    def _texts(self, cursor: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Iterator[Piece]:
+        """Texts that begin with `begun`, the surest first."""
+        counted = _counted(cursor, shapes)
+        if counted is not None and counted.startswith(begun):
+            yield Piece(counted, JsonEvidence.COUNTED)
+        if suggestion.is_date:
+            yield from _new(self._dates_in(begun[1:5], suggestion), JsonEvidence.DATE, begun, cursor)
+            return
+        yield from _new(self._prompt.written("quoted"), Evidence.QUOTED, begun, cursor)
+        capitals = self._prompt.written("capital")
+        if suggestion.is_pair:  # where only one half of it was said, the other one follows
+            capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
+        yield from _new(capitals, Evidence.CAPITAL, begun, cursor)
+
+    def _dates_in(self, year: str, suggestion: Suggestion) -> list[str]:
+        """The dates of the prompt's end, as JSON has them, without a quote at the end where a time follows."""
+        year = year if _YEAR.fullmatch(year) else ""
+        found = self._dates.get(year)
+        if found is None:
+            found = self._dates[year] = dates(self._prompt.tail, year or None)
+        return [f'"{date}' if suggestion.is_time else f'"{date}"' for date in found]
+
+
+def _new(texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor) -> Iterator[Piece]:
+    """Of `texts` those that go on after `begun` and were not said yet."""
+    for text in texts:
+        if text.startswith(begun) and text != begun and not _was_said(text, cursor):
+            yield Piece(text, evidence)
+
+
+def _was_said(text: str, cursor: Cursor) -> bool:
+    if text[0] == '"' and text[-1] != '"':  # how it goes on is not known
+        return any(said.text.startswith(text) for said in cursor.said)
+    return any(said.text == text for said in cursor.said)
+
+
+def _counted(cursor: Cursor, shapes: Sequence[Shape]) -> str | None:
+    """What the name at `cursor` had before, with the next number; or the first one, where a pattern ends with one."""
+    earlier = next((said.text for said in reversed(cursor.said) if said.name == cursor.name), None)
+    if earlier is not None:
+        found = _NUMBERED.fullmatch(earlier)
+        return None if found is None else f'{found[1]}{int(found[2]) + 1}"'
+    for shape in shapes:
+        found = _PATTERN.match(str(shape.get("pattern", "")))
+        if found is not None:
+            return f'"{found[1]}1"'
+    return None

@@ -1,0 +1,132 @@
+"""What a prompt says of values: after their names, or by how they are written."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.question import question, without_schemas
+
+_MOST_PROMPT = 50_000
+"""Of a prompt its last characters are looked at."""
+
+_MOST_NAME, _MOST_WORDS = 64, 8
+"""Names of more characters or words are not looked for."""
+
+_MOST_VALUE = 200
+"""A value stands in so many characters after its name."""
+
+WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+"""The words of a name, however it joins them."""
+
+NUMBERS = frozenset(["number", "integer"])
+STRINGS = frozenset(["string"])
+
+_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
+_IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
+_CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
+_JSON = "JSON"
+"""What a prompt asks for, and no name."""
+
+_LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
+
+Form = Literal["number", "integer", "quoted", "capital"]
+
+
+class Prompt:
+    """Values of one prompt, as JSON has them. Types are those of JSON.
+
+    text: the prompt's end. tail: the question at its end, without schemas.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text[-_MOST_PROMPT:]
+        self._told = without_schemas(self.text)  # in which names have types, and no values
+        self.tail = question(self._told)
+        self._written: dict[Form, list[str]] = {}
+        self._keyed: dict[tuple[str, frozenset[str]], Piece | None] = {}
+
+    def keyed(self, name: str, types: frozenset[str]) -> Piece | None:
+        """What comes after the name, or after its words; where it does several times, the last one."""
+        key = name, types
+        if key not in self._keyed:
+            self._keyed[key] = self._look_after(name, types)
+        return self._keyed[key]
+
+    def _look_after(self, name: str, types: frozenset[str]) -> Piece | None:
+        words = WORDS.findall(name)
+        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
+            return None
+        pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
+        for match in reversed(list(re.finditer(pattern, self._told))):
+            value = _value_in(self._told[match.end() : match.end() + _MOST_VALUE], types, is_line=bool(match[1]))
+            if value is not None:
+                return Piece(value, Evidence.KEYED)
+        return None
+
+    def written(self, form: Form) -> list[str]:
+        """The values of the question that are written so, in order. A number may be a share: 5 % is 0.05."""
+        found = self._written.get(form)
+        if found is None:
+            found = self._written[form] = list(dict.fromkeys(self._read(form)))
+        return found
+
+    def _read(self, form: Form) -> Iterator[str]:
+        tail = self.tail
+        if form in ("number", "integer"):
+            return (_number(match, is_share=form == "number") for match in _NUMBER.finditer(tail))
+        if form == "quoted":
+            return (written(next(filter(None, match.groups()))) for match in _IN_QUOTES.finditer(tail))
+        return (written(match[0].rstrip(".")) for match in _CAPITALS.finditer(tail) if _is_named(tail, match))
+
+    def plain(self, name: str, begun: str, *, is_text: bool) -> Piece | None:
+        """The value of `name` that begins with `begun`, as it stands in the prompt; is_text: in quotes."""
+        for found in self._candidates(name, is_text=is_text):
+            text = json.loads(found.text) if is_text else found.text
+            if text.startswith(begun) and text != begun:
+                return Piece(text, found.evidence)
+        return None
+
+    def _candidates(self, name: str, *, is_text: bool) -> Iterator[Piece]:
+        """The surest first."""
+        keyed = self.keyed(name, STRINGS if is_text else NUMBERS)
+        if keyed is not None:
+            yield keyed
+        if not is_text:
+            yield from (Piece(text, Evidence.TYPED) for text in self.written("integer"))
+            return
+        yield from (Piece(text, Evidence.QUOTED) for text in self.written("quoted"))
+        yield from (Piece(text, Evidence.CAPITAL) for text in self.written("capital"))
+
+
+def written(value: Any) -> str:
+    """A value as JSON has it, on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(match: re.Match[str], *, is_share: bool) -> str:
+    """A number as JSON has it; is_share: what is said in percent is written as a share of one."""
+    text = match[1].replace(",", "")
+    return f"{float(text) / 100:g}" if match[2] and is_share else text
+
+
+def _value_in(text: str, types: frozenset[str], *, is_line: bool) -> str | None:
+    """The value that `text` begins with, as JSON has it; is_line: a text need not stand in quotes."""
+    if "string" in types:
+        quoted = _IN_QUOTES.match(text)
+        if quoted:
+            return written(next(filter(None, quoted.groups())))
+    number = _NUMBER.match(text) if types & NUMBERS else None
+    if number:
+        return _number(number, is_share="integer" not in types)
+    line = _LINE.match(text) if "string" in types and is_line else None
+    return None if line is None else written(line[0].strip())
+
+
+def _is_named(text: str, match: re.Match[str]) -> bool:
+    """Whether words have capitals as a name has; not where a sentence begins, or where JSON is asked for."""
+    before = text[: match.start()].rstrip(" \"'(")
+    if _JSON in match[0]:
+        return False
+    return " " in match[0] or (bool(before) and before[-1] not in ".?!:\n]>-")

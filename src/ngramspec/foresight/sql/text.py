@@ -1,0 +1,40 @@
+"""SELECT statements, under a grammar that has them, where the prompt declares tables."""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.keyed_text import KeyedText
+from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
+from ngramspec.foresight.sql.evidence import SqlEvidence
+from ngramspec.foresight.sql.statements import Statements
+from ngramspec.foresight.sql.tables import Tables
+
+_BEGINS_AS_SQL = re.compile(r"(?is)\s*(?:(?:select|with)\b.*)?")
+"""Texts that are, or may become, a statement."""
+
+_SELECT = re.compile(r"(?:(?<![a-z_])|\\[a-z])select(?![a-z_])")
+"""The keyword in a grammar in small letters, where it is no part of a longer word; `\\s` may come right before it."""
+
+
+class SqlText(KeyedText):
+    """A `Text` of SELECT statements; what is no statement, or has no tables, is foreseen as `key=value` is."""
+
+    @cached_property
+    def _statements(self) -> Statements | None:
+        tables = Tables(self._asked())
+        return Statements(tables) if tables.all else None
+
+    def foresee(self, cursor: str) -> Iterator[Piece]:
+        """See `Text`."""
+        if _BEGINS_AS_SQL.fullmatch(cursor) and self._statements is not None:
+            return self._statements.foresee(cursor)
+        return super().foresee(cursor)
+
+
+def _suits(grammar: Grammar) -> bool:
+    return grammar.language != JSON_SCHEMA and _SELECT.search(grammar.text.lower()) is not None
+
+
+register(Kind("SQL", _suits, lambda _, prompt: SqlText(prompt), SqlEvidence))

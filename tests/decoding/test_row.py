@@ -1,0 +1,122 @@
+"""A row owns its text, and all that follows it catches up with it."""
+
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ngramspec.decoding import Row, num_agreeing
+from ngramspec.decoding.proposing import propose
+from ngramspec.drafting import Draft, TokenArray
+
+token_lists = st.lists(st.integers(0, 1), max_size=12)
+
+
+def ids(*tokens: int) -> TokenArray:
+    return np.array(tokens, np.int32)
+
+
+@dataclass
+class Diary:
+    """A drafting session that notes what it is told, and proposes `draft` whatever was asked."""
+
+    draft: list[int] = field(default_factory=list)
+    notes: list[tuple[str, object]] = field(default_factory=list)
+
+    def extend(self, tokens: TokenArray) -> None:
+        self.notes.append(("extend", tokens.tolist()))
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        self.notes.append(("propose", max_tokens))
+        return Draft(ids(*self.draft))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        self.notes.append(("observe", num_accepted))
+
+    def close(self) -> None:
+        pass
+
+
+def row(diary: Diary, remaining: int) -> Row:
+    return Row(diary, pending=ids(7), remaining=remaining)
+
+
+def passed(each: Row, draft: list[int], tokens: list[int]) -> Row:
+    """After a pass that checked `draft` and committed `tokens`."""
+    for token in tokens:
+        each.commit(token)
+    each.follow(Draft(ids(*draft)), each.num_cached + each.pending.size + len(tokens) - 1)
+    return each
+
+
+@given(draft=token_lists, chosen=token_lists)
+def test_the_agreeing_tokens_are_the_common_head(draft: list[int], chosen: list[int]) -> None:
+    agreeing = takewhile(lambda pair: pair[0] == pair[1], zip(draft, chosen, strict=False))
+    assert len(list(agreeing)) == num_agreeing(ids(*draft), ids(*chosen))
+
+
+@given(draft=token_lists, max_tokens=st.integers(0, 12), remaining=st.integers(1, 12))
+def test_any_draft_leaves_room_for_the_targets_own_token(draft: list[int], max_tokens: int, remaining: int) -> None:
+    diary = Diary(draft)
+    (proposed,) = propose([row(diary, remaining)], [max_tokens])
+    room = min(max_tokens, remaining - 1)
+    assert [("propose", room)] == diary.notes
+    assert draft[:room] == proposed.tokens.tolist()
+
+
+def test_the_drafter_hears_of_acceptance_before_it_sees_the_tokens() -> None:
+    diary = Diary()
+    passed(row(diary, 10), [1, 2, 3], [1, 2, 9])
+    assert [("observe", 2), ("extend", [1, 2, 9])] == diary.notes
+
+
+def test_a_pass_moves_the_row_on_by_its_tokens() -> None:
+    each = passed(row(Diary(), 10), [1, 2, 3], [1, 2, 9])
+    assert ([9], 7, False, 3) == (each.pending.tolist(), each.remaining, each.ended, each.num_cached)
+    assert ([1, 2, 9], []) == (each.emitted, each.committed)
+    counters = each.counters
+    assert (3, 1, 1) == (counters.tokens, counters.target_passes, counters.num_drafts)
+    assert (3, 2, [1, 1]) == (
+        counters.num_draft_tokens,
+        counters.num_accepted_tokens,
+        counters.num_accepted_tokens_per_pos,
+    )
+
+
+def test_a_row_ends_at_its_limit() -> None:
+    assert passed(row(Diary(), 1), [], [5]).ended
+
+
+def test_a_row_may_end_inside_its_draft() -> None:
+    each = row(Diary(), 10)
+    each.ended = False
+    each.commit(1)
+    each.commit(2)
+    each.ended = True
+    each.follow(Draft(ids(1, 2, 3)), 2)
+    assert (2, 2) == (each.counters.tokens, each.counters.num_accepted_tokens)
+
+
+def test_the_padding_of_a_row_that_has_ended_is_read_and_counts_for_nothing() -> None:
+    diary = Diary()
+    each = passed(row(diary, 10), [], [5])
+    each.ended = True
+    passed(each, [], [6])  # its last own pass: from now on it is closed
+    notes, counted = list(diary.notes), each.counters.tokens
+    passed(each, [0, 0], [0, 0, 0])
+    assert (notes, counted) == (diary.notes, each.counters.tokens)
+    assert ([0], [5]) == (each.pending.tolist(), each.emitted)
+
+
+@given(read=st.integers(1, 5), tokens=st.lists(st.integers(0, 9), min_size=1, max_size=6), data=st.data())
+def test_what_a_target_has_not_kept_is_pending(read: int, tokens: list[int], data: st.DataObject) -> None:
+    prompt = list(range(10, 10 + read))
+    each = Row(Diary(), ids(*prompt), remaining=99)
+    kept = data.draw(st.integers(0, read + len(tokens) - 1))
+    for token in tokens:
+        each.commit(token)
+    each.follow(Draft(ids(*tokens[:-1])), kept)
+    assert [*prompt, *tokens][kept:] == each.pending.tolist()
+    assert kept == each.num_cached

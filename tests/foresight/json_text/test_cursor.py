@@ -1,0 +1,118 @@
+"""A cursor reads JSON however it is cut and spaced, and says where it stands."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ngramspec.foresight.json_text.cursor import At, read, start
+from ngramspec.foresight.json_text.shapes import Shapes
+from ngramspec.foresight.json_text.style import COMPACT, Style
+
+ANY = Shapes(True)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-999, 999) | st.floats(-9, 9) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+SPACED: list[dict[str, Any]] = [
+    {"separators": (",", ":")},
+    {},
+    {"indent": 2},
+    {"indent": 4, "ensure_ascii": False},
+    {"separators": (", ", " :")},
+]
+
+
+def leaves(value: Any, name: str | None = None) -> Iterator[tuple[str | None, Any]]:
+    """The strings and scalars of a value, in order, with the names that they stand under."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from leaves(member, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, name)
+    else:
+        yield name, value
+
+
+@given(value=VALUES, spaced=st.sampled_from(SPACED), cuts=st.lists(st.integers(0, 200), max_size=6))
+def test_any_text_is_read_to_its_end_however_it_is_cut(value: Any, spaced: dict[str, Any], cuts: list[int]) -> None:
+    text = json.dumps([value], **spaced)
+    at_once = cursor = read(start(ANY, Style()), text, ANY)
+    assert (None, At.AFTER) == (at_once.scope, at_once.at)
+    cursor = start(ANY, Style())
+    for begin, end in pairwise(sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})):
+        cursor = read(cursor, text[begin:end], ANY)
+    assert at_once == cursor
+
+
+@given(value=VALUES, spaced=st.sampled_from(SPACED))
+def test_what_was_said_are_the_values_and_their_names(value: Any, spaced: dict[str, Any]) -> None:
+    cursor = read(start(ANY, Style()), json.dumps([value], **spaced), ANY)
+    said = [(entry.name, json.loads(entry.text, strict=False)) for entry in cursor.said]
+    assert list(leaves([value]))[-64:] == said
+
+
+@given(value=VALUES, spaced=st.sampled_from(SPACED), cut=st.integers(0, 200))
+def test_what_is_open_is_what_json_says_is_open(value: Any, spaced: dict[str, Any], cut: int) -> None:
+    text = json.dumps([value], **spaced)[:cut]
+    brackets = [character for character in _outside_strings(text) if character in "[]{}"]
+    expected = sum(1 if character in "[{" else -1 for character in brackets)
+    cursor = read(start(ANY, Style()), text, ANY)
+    assert expected == cursor.depth
+    assert cursor.at is not At.LOST
+
+
+def _outside_strings(text: str) -> Iterator[str]:
+    within = escaped = False
+    for character in text:
+        if within:
+            within = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        else:
+            within = character == '"'
+            yield character
+
+
+@pytest.mark.parametrize(
+    ("spaced", "style"),
+    [
+        ({"separators": (",", ":")}, COMPACT),
+        ({}, Style(" ", " ", "")),
+        ({"indent": 3}, Style(" ", None, None, "   ")),
+    ],
+)
+def test_the_style_is_learnt_from_the_text(spaced: dict[str, Any], style: Style) -> None:
+    text = json.dumps({"a": [1, 2], "b": {"c": 3}}, **spaced)
+    assert style == read(start(ANY, Style()), text, ANY).style
+
+
+@pytest.mark.parametrize("text", ["]", "[}", "[1 2", '{"a" 1', "{1", "[tru e]", "[1]]", "x"])
+def test_what_is_no_json_is_lost_and_stays_lost(text: str) -> None:
+    cursor = read(start(ANY, Style()), text, ANY)
+    assert At.LOST is cursor.at
+    assert cursor == read(cursor, "[1]", ANY)
+
+
+SCHEMA = {
+    "$defs": {"size": {"enum": ["small", "large"]}},
+    "anyOf": [
+        {"properties": {"kind": {"const": "shirt"}, "size": {"$ref": "#/$defs/size"}}, "type": "object"},
+        {"properties": {"kind": {"const": "book"}, "pages": {"type": "integer"}}, "type": "object"},
+    ],
+}
+
+
+def test_of_several_shapes_those_are_left_that_may_have_the_values_that_came() -> None:
+    shapes = Shapes(SCHEMA)
+    cursor = read(start(shapes, Style()), '{"kind": "', shapes)
+    assert ["shirt", "book"] == [shape["const"] for shape in cursor.shapes]
+    cursor = read(cursor, 'book", ', shapes)
+    assert cursor.scope is not None
+    assert [["kind", "pages"]] == [list(shape["properties"]) for shape in cursor.scope.shapes]
+    assert ({"type": "integer"},) == read(cursor, '"pages": ', shapes).shapes
