@@ -65,7 +65,7 @@ def test_a_schema_takes_as_much_work_as_if_no_other_tenant_had_asked_with_it(len
 
 
 def test_a_prompt_takes_as_much_work_as_if_no_other_tenant_had_sent_it() -> None:
-    guard = Guard.regex(r"[ -~]+", BYTES)
+    guard = Guard.regex(r"SELECT [ -~]+", BYTES)
     first = work(guard, TEXTS["regex"], PROMPT)
     assert "Tables.stems" in first[0]
     assert first == work(guard, TEXTS["regex"], PROMPT)

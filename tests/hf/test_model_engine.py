@@ -268,3 +268,48 @@ def test_streams_get_what_they_get_alone_and_end() -> None:
         drained(engine)
     assert alone.heard == beside.heard
     assert "end" == removed.heard[-1]
+
+
+def test_what_a_request_brings_may_raise_and_ends_that_request_alone() -> None:
+    def raising(input_ids: Tensor, scores: Tensor, **more: Any) -> Any:
+        if input_ids.shape[1] > 5:
+            raise ZeroDivisionError("mine")
+        return scores if scores is not None else False
+
+    class Deaf(BaseStreamer):
+        def put(self, value: Tensor) -> None:
+            if value.dim() == 1:
+                raise ZeroDivisionError("mine")
+
+        def end(self) -> None:
+            raise ZeroDivisionError("mine")
+
+    ids = torch.tensor([[3, 4, 5]])
+    common: dict[str, Any] = {"max_new_tokens": 8, "pad_token_id": PAD}
+    with ModelEngine(model_of("llama")) as engine:
+        broken = [
+            engine.add(ids, logits_processor=[raising], **common),
+            engine.add(ids, stopping_criteria=[raising], **common),
+            engine.add(ids, streamer=Deaf(), **common),
+        ]
+        fine = engine.add(ids, **common)
+        drained(engine)
+    for answer in broken:
+        assert answer.ended
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            answer.result()
+    alone = model_of("llama").generate(ids, **common)
+    assert alone.tolist() == fine.result().tolist()
+
+
+def test_a_request_without_a_seed_draws_one_from_the_default_generator() -> None:
+    ids = torch.tensor([[3, 4, 5]])
+
+    def sampled() -> list[int]:
+        torch.manual_seed(7)
+        with ModelEngine(model_of("llama")) as engine:
+            answer = engine.add(ids, do_sample=True, max_new_tokens=12, pad_token_id=PAD)
+            drained(engine)
+        return answer.emitted
+
+    assert sampled() == sampled()

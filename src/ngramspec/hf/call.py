@@ -63,6 +63,7 @@ class Call(Together):
 
     in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
         whoever wants the scores of a batch, must see it.
+    keeps_errors: whether what processors, criteria and streamers raise ends the row, and is raised in the end.
     asked_to_end: of rows in step, whether a criterion has said so of each.
     is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
     """
@@ -85,6 +86,7 @@ class Call(Together):
         self.processors, self.stops, self.record = processors, stops, record
         self.pad_token = pad_token
         self.threads = threads if threads is not None else MaskThreads()
+        self.keeps_errors = False
         self.asked_to_end = [False] * len(input_ids)
         self._stream = stream
         alone = len(input_ids) == 1
@@ -137,7 +139,8 @@ class Call(Together):
             return
         error = failed[0].error
         assert error is not None
-        error.sequences = self.text.batch()
+        if isinstance(error, GuardError):
+            error.sequences = self.text.batch()
         if len(failed) > 1:
             rows = [row.index for row in failed]
             error.add_note(f"rows {rows} ended with such errors; this is row {rows[0]}'s")

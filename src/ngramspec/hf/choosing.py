@@ -6,6 +6,7 @@
   arguments; the pass ends where the first row leaves its draft, or ends.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -101,13 +102,15 @@ def choices_of(shares: Sequence[RowLogits]) -> list[Choices]:
         by_call.setdefault(call_of(share.row), []).append(share)
     choices: list[Choices] = []
     for call, own in by_call.items():
-        if call.in_step:
-            choices.append(_InStep(call, own))
-        elif call.is_greedy_at_once:
-            choices += _all_at_once(call, own)
-        else:
-            choices += [_RowByRow(call, share) for share in own]
+        choices += _of_call(call, own)
     return choices
+
+
+def _of_call(call: Call, shares: Sequence[RowLogits]) -> Sequence[Choices]:
+    if call.in_step:
+        return [_InStep(call, shares)]
+    alone = _all_at_once(call, shares) if call.is_greedy_at_once else [_RowByRow(call, share) for share in shares]
+    return [_KeepingErrors(choices) for choices in alone] if call.keeps_errors else alone
 
 
 def call_of(row: ModelRow) -> Call:
@@ -126,12 +129,16 @@ def _judged(share: RowLogits) -> RowLogits:
     return share._replace(draft=share.draft[: share.row.masks.num_legal(share.draft.size)])
 
 
-class _OneRow:
+class _OneRow(ABC):
     """A row that moves alone."""
 
     def __init__(self, call: Call, share: RowLogits) -> None:
         self.rows, self.drafts = (share.row,), (share.draft,)
         self._call, self._share, self._row = call, share, share.row
+
+    @abstractmethod
+    def at(self, position: int) -> Sequence[int | None]:
+        """See `Choices`."""
 
     def end_rows(self) -> bool:
         """See `Choices`."""
@@ -149,6 +156,34 @@ class _RowByRow(_OneRow):
         call, row = self._call, self._row
         scores = call.process(call.text.row(row.index), self._share.at(position), [(row, position)])
         return (call.pick(scores, row, position),)
+
+
+class _KeepingErrors:
+    """A row that moves alone, and ends with what its call's processors and criteria raise."""
+
+    def __init__(self, choices: _OneRow) -> None:
+        self.rows, self.drafts = choices.rows, choices.drafts
+        self._choices = choices
+
+    def at(self, position: int) -> Sequence[int | None]:
+        """See `Choices`."""
+        try:
+            return self._choices.at(position)
+        except Exception as error:  # a stranger's: whatever it is, it is the row's own affair
+            self._keep(error)
+            return (None,)
+
+    def end_rows(self) -> bool:
+        """See `Choices`."""
+        try:
+            return self._choices.end_rows()
+        except Exception as error:  # as above
+            self._keep(error)
+            return True
+
+    def _keep(self, error: Exception) -> None:
+        (row,) = self.rows
+        row.error, row.ended = error, True
 
 
 class _Greedy(_OneRow):
@@ -187,7 +222,7 @@ class _GreedyGuarded(_Greedy):
         return (None,)
 
 
-def _all_at_once(call: Call, shares: Sequence[RowLogits]) -> list[Choices]:
+def _all_at_once(call: Call, shares: Sequence[RowLogits]) -> Sequence[_OneRow]:
     """One argmax for all rows and positions."""
     if call.processors.others:
         logits = torch.cat([share.logits for share in shares])

@@ -1,7 +1,7 @@
 """Many requests at once, which come and go: each with the text of `generate()` for its prompt alone."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -20,6 +20,7 @@ from ngramspec.hf.opening import open_call
 from ngramspec.hf.pool import LinePool
 from ngramspec.hf.request import Request
 from ngramspec.hf.row import ModelRow
+from ngramspec.hf.sampling import row_seeds
 from ngramspec.hf.seam import BaseStreamer
 from ngramspec.hf.segments import keys_of, segments_of
 from ngramspec.hf.speculator import Speculator
@@ -55,7 +56,10 @@ class Answer:
         return self.row.ended
 
     def result(self) -> Tensor:
-        """What `generate()` returns, `int64[1, P + emitted]`; raises GuardError where a guard could not go on."""
+        """What `generate()` returns, `int64[1, P + emitted]`.
+
+        Raises GuardError where a guard could not go on, and whatever a processor, criterion or streamer has raised.
+        """
         self._call.raise_failed()
         return self._call.text.batch()
 
@@ -71,7 +75,8 @@ class ModelEngine:
     Requests join between steps, in the order in which they were added, and leave when they end or are removed. Whatever
     comes and goes beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64; in
     lower precision up to rounding). Of models whose rows go in line (`docs/families.md`) each request is read in passes
-    of its own. For one thread at a time.
+    of its own. What a processor, a criterion or a streamer raises ends its own request, and no other one. For one
+    thread at a time.
     """
 
     def __init__(
@@ -140,8 +145,10 @@ class ModelEngine:
         segments = segments_of(segment, 1, 1)
         (key,) = keys_of(segments, cache_salt, 1)
         sources = sources_of(self.spec, segments, [key], references, speculate=speculate)
-        seeded = torch.seed() if seed is None else seed
-        generator = torch.Generator(input_ids.device).manual_seed(seeded) if request.config.do_sample else None
+        generator = None
+        if request.config.do_sample:
+            (drawn,) = row_seeds(1) if seed is None else (seed,)
+            generator = torch.Generator(input_ids.device).manual_seed(drawn)
         if why_aligned(request.model, request.given_inputs) is None and not self._lines(request).fits(
             request.most_slots
         ):
@@ -150,10 +157,11 @@ class ModelEngine:
                 f" {request.most_slots} tokens: shorten it, lower max_new_tokens, or give the engine more"
             )
         call = open_call(request, sources, self._threads, generator)
+        call.keeps_errors = True
         answer = Answer(call.rows[0], request, call, stream, segment, cache_salt)
-        self._waiting.append(answer)
         if stream is not None:
             stream.put(input_ids.cpu())
+        self._waiting.append(answer)
         return answer
 
     def step(self) -> list[Answer]:
@@ -161,9 +169,13 @@ class ModelEngine:
         self._join()
         with torch.no_grad():
             ended = self._engine.step()
-        for answer in self._answers.values():
-            answer._call.flush()
-        return [self._done(row) for row in ended]
+        done = [self._done(row) for row in ended]
+        for answer in list(self._answers.values()):
+            _streamed(answer, answer._call.flush)
+            if answer.ended:  # its streamer has raised
+                self._engine.remove([answer.row])
+                done.append(self._done(answer.row))
+        return done
 
     def remove(self, answer: Answer) -> None:
         """Let a request go that has not ended; its `emitted` tokens stay as they are."""
@@ -268,6 +280,15 @@ def _is_ragged(request: Request) -> bool:
 
 
 def _end(answer: Answer) -> None:
-    answer._call.flush()
+    _streamed(answer, answer._call.flush)
     if answer._stream is not None:
-        answer._stream.end()
+        _streamed(answer, answer._stream.end)
+
+
+def _streamed(answer: Answer, tell: Callable[[], None]) -> None:
+    """Tell a request's streamer something; what it raises ends that request."""
+    try:
+        tell()
+    except Exception as error:  # a stranger's: whatever it is, no other request is to know of it
+        row = answer.row
+        row.error, row.ended = row.error or error, True

@@ -47,7 +47,7 @@ class ModelRow(Row):
     stops: when it ends. picker: chooses its tokens.
     masks: those of its guards. guides: matchers made after a stranger's constraint, which masks itself; they only keep
         drafts within it, and one that loses the text is dropped.
-    error: what it ended with, where its guard could not go on.
+    error: what it ended with, where its guard could not go on, or something that its call brought has raised.
     """
 
     index: int = field(kw_only=True)
@@ -60,7 +60,7 @@ class ModelRow(Row):
     most_drafted: int = NO_LIMIT
     masks: RowMasks = field(default_factory=RowMasks)
     guides: list[Matcher] = field(default_factory=list)
-    error: GuardError | None = None
+    error: Exception | None = None
 
     @property
     def shift(self) -> int:
