@@ -8,7 +8,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -31,19 +30,19 @@ class PassLogits:
 
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
+        self._chosen: npt.NDArray[np.int32] | None = None
 
-    @cached_property
     def chosen(self) -> npt.NDArray[np.int32]:
-        """The largest of each position, `int32[R, Q]`; what it says of fill is not looked at."""
-        # As plain generate(); and argmax takes four times as long in half precision on a CPU.
-        return argmax(self.logits.float())
+        """The largest of each position, `int32[R, Q]`; what it says of fill is not looked at.
 
-    @cached_property
-    def has_nan(self) -> bool:
-        """Whether any may be NaN, fill included."""
-        return bool(self.sampled.isnan().any())
+        Found once for all calls, and not by `cached_property`, whose lock in Python 3.11 is one for all threads, and
+        taken in a forked child.
+        """
+        if self._chosen is None:  # as plain generate(); and argmax takes four times as long in half precision on a CPU
+            self._chosen = argmax(self.logits.float())
+        return self._chosen
 
-    @cached_property
+    @property
     def sampled(self) -> Tensor:
         """`[R, Q, about SAMPLED]`."""
         return self.logits[:, :, :: max(1, self.logits.shape[2] // SAMPLED)]
@@ -81,9 +80,12 @@ def has_poison(shares: Sequence[RowLogits]) -> bool:
 
     Zero times infinity is NaN, so a masked value that is not finite poisons whatever attends beside it.
     """
-    if not any(share.draft.size for share in shares) or not shares[0].of_pass.has_nan:
+    if not any(share.draft.size for share in shares):
         return False
-    return any(bool(share.of_pass.sampled[share.line, share.columns].isnan().any()) for share in shares)
+    sampled = shares[0].of_pass.sampled
+    if not bool(sampled.isnan().any()):
+        return False
+    return any(bool(sampled[share.line, share.columns].isnan().any()) for share in shares)
 
 
 def begin(plans: Sequence[Plan]) -> None:
@@ -233,7 +235,7 @@ def _all_at_once(call: Call, shares: Sequence[RowLogits]) -> Sequence[_OneRow]:
             chosen.append(found[: share.draft.size + 1])
             found = found[share.draft.size + 1 :]
     else:
-        chosen = [share.of_pass.chosen[share.line, share.columns].tolist() for share in shares]
+        chosen = [share.of_pass.chosen()[share.line, share.columns].tolist() for share in shares]
     return [
         (_GreedyGuarded if share.row.masks else _Greedy)(call, share, tokens)
         for share, tokens in zip(shares, chosen, strict=True)

@@ -19,7 +19,7 @@ from ngramspec.testing.fuzzing.drawing import DRAFTERS, Stage, scenes, stages
 from ngramspec.testing.fuzzing.playing import play
 from ngramspec.testing.fuzzing.scene import Scene, Writer, vocabulary_of
 from ngramspec.testing.fuzzing.tally import Tally
-from ngramspec.testing.strategies import constraints, mutants
+from ngramspec.testing.strategies import combined_schemas, constraints, mutants
 from ngramspec.testing.tokens import Tokens
 
 CHUNK = 300
@@ -170,7 +170,7 @@ class _Part:
 
     def _play(self, data: Any) -> None:
         campaign, subject = self._campaign, self._subject
-        constraint = data.draw(constraints()) if subject is None else subject.constraint
+        constraint = data.draw(st.one_of(constraints(), combined_schemas())) if subject is None else subject.constraint
         backends = campaign.backends if subject is None else subject.backends
         stage = st.sampled_from(self._stages) if self._stages else stages(constraint, campaign.tokenizer)
         self._scene = scene = data.draw(scenes(constraint, stage, backends))
