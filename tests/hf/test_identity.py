@@ -19,7 +19,7 @@ from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.drafters import OracleSession
 from tests.hf.drafters import PatternDrafter, RandomDrafter
-from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, tiny
+from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 
 
 @dataclass(frozen=True)
@@ -294,3 +294,13 @@ def test_one_speculator_serves_many_calls_and_models_and_counts_by_segment(max_d
     if max_draft:
         assert_went_on_after_rollbacks(spec.stats.total)
     assert (spec.stats.total.num_draft_tokens == 0) == (max_draft == 0)
+
+
+def test_the_callers_mask_stays_as_it_was() -> None:
+    prompts = padded_prompts(3, seed=5)
+    call: dict[str, Any] = {"eos_token_id": [3, 5], "custom_generate": Speculator()}
+    mask = prompts["attention_mask"].bool()
+    before = mask.clone()
+    for limit in (3, 30):
+        tiny("llama").generate(prompts["input_ids"], attention_mask=mask, max_new_tokens=limit, **call)
+        assert torch.equal(before, mask)

@@ -1,5 +1,6 @@
 """Whatever joins and leaves beside it, a request's text is that of `generate()` for its prompt alone and its seed."""
 
+import copy
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
+from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.cache import CHUNK
 from ngramspec.hf.model_engine import Answer
 from tests.hf.models import EOS, PAD, tiny
@@ -107,7 +109,7 @@ class Machine(RuleBasedStateMachine):
             model_of(family),
             Speculator(budget=FixedBudget(5)),
             max_rows=rows,
-            max_cache_bytes=2 * lines * BYTES_PER_LINE,
+            max_cache_bytes=2 * lines * BYTES_PER_LINE,  # a request may come to take more than one line's slots
             max_prompt_tokens=chunk,
         )
 
@@ -222,9 +224,26 @@ def test_what_an_engine_cannot_do_is_refused_and_nothing_is_added() -> None:
             engine.add(two[:1], max_new_tokens=2, num_beams=2, pad_token_id=PAD)
         with pytest.raises(PromptError, match="no padding"):
             engine.add(two[:1], attention_mask=torch.tensor([[0, 1]]), max_new_tokens=2, pad_token_id=PAD)
+        with pytest.raises(RefusedError, match="counts positions from 0"):
+            engine.add(two[:1], position_ids=torch.tensor([[0, 3]]), max_new_tokens=2, pad_token_id=PAD)
+        with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\*\*64 - 1, got 1.5"):
+            engine.add(two[:1], seed=1.5, max_new_tokens=2, pad_token_id=PAD)  # type: ignore[arg-type]
         with pytest.raises(RefusedError, match="keeps no cache"):
             engine.add(two[:1], return_dict_in_generate=True, max_new_tokens=2, pad_token_id=PAD)
         assert engine.is_idle
+    with pytest.raises(RefusedError, match="no request after close"):
+        engine.add(two[:1], max_new_tokens=2, pad_token_id=PAD)
+    with pytest.raises(ValueError, match=r"max_rows must be a whole number >= 1, got 0"):
+        ModelEngine(model_of("llama"), max_rows=0)
+    with pytest.raises(ValueError, match=r"max_prompt_tokens must be a whole number >= 1, got -3"):
+        ModelEngine(model_of("llama"), max_prompt_tokens=-3)
+
+
+def test_a_model_with_hooks_is_refused_for_they_may_go_by_the_row() -> None:
+    model = copy.deepcopy(model_of("llama"))
+    model.model.norm.register_forward_hook(lambda module, arguments, output: output)
+    with ModelEngine(model) as engine, pytest.raises(RefusedError, match="may go by the row"):
+        engine.add(torch.tensor([[3, 4]]), max_new_tokens=2, pad_token_id=PAD)
 
 
 def test_a_row_whose_guard_fails_ends_alone() -> None:
@@ -268,6 +287,52 @@ def test_streams_get_what_they_get_alone_and_end() -> None:
         drained(engine)
     assert alone.heard == beside.heard
     assert "end" == removed.heard[-1]
+
+
+def test_a_beginning_that_is_no_number_is_not_shared_and_does_not_reach_the_next_row() -> None:
+    model = copy.deepcopy(model_of("llama"))
+    with torch.no_grad():
+        model.model.embed_tokens.weight[11] = float("inf")
+    head = HEADS[0][:20]
+    fine = [torch.tensor([[*head, 9, 5]]), torch.tensor([[3, 4]])]
+    with ModelEngine(model, max_rows=1) as engine:
+        broken = engine.add(torch.tensor([[*head, 11, 5]]), max_new_tokens=4, pad_token_id=PAD)
+        answers = [engine.add(ids, max_new_tokens=12, pad_token_id=PAD) for ids in fine]
+        drained(engine)
+    assert broken.ended
+    for ids, answer in zip(fine, answers, strict=True):
+        assert model.generate(ids, max_new_tokens=12, pad_token_id=PAD).tolist() == answer.result().tolist()
+
+
+def test_a_drafter_that_raises_ends_its_request_alone() -> None:
+    class Raising(NoDrafts):
+        def open(self, segment: str | None = None, references: Any = ()) -> Any:
+            session = NoDrafts().open()
+            return RaisingSession() if segment == "broken" else session
+
+    class RaisingSession(NoDraftsSession):
+        def extend(self, tokens: Any) -> None:
+            if tokens.size == 1:
+                raise ZeroDivisionError("mine")
+
+    ids, common = torch.tensor([[3, 4, 5]]), {"max_new_tokens": 8, "pad_token_id": PAD}
+    with ModelEngine(model_of("llama"), Speculator(Raising())) as engine:
+        broken = engine.add(ids, segment="broken", **common)  # type: ignore[arg-type]
+        fine = engine.add(ids, **common)  # type: ignore[arg-type]
+        drained(engine)
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            broken.result()
+    assert model_of("llama").generate(ids, **common).tolist() == fine.result().tolist()
+
+
+def test_an_engine_may_be_stepped_within_and_without_inference_mode() -> None:
+    ids, common = torch.tensor([[3, 4, 5]]), {"max_new_tokens": 8, "pad_token_id": PAD}
+    with ModelEngine(model_of("llama")) as engine:
+        with torch.inference_mode():
+            answer = engine.add(ids, **common)  # type: ignore[arg-type]
+            engine.step()
+        drained(engine)
+    assert model_of("llama").generate(ids, **common).tolist() == answer.result().tolist()
 
 
 def test_what_a_request_brings_may_raise_and_ends_that_request_alone() -> None:

@@ -26,9 +26,11 @@ class Together:
     """Rows that were asked for together, as those of one `generate()` call.
 
     in_step: they move position by position, all of them, and a pass ends where the first one leaves its draft.
+    keeps_errors: what their processors, criteria, streamers and sessions raise ends the row, and is raised in the end.
     """
 
     in_step: bool = False
+    keeps_errors: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +117,10 @@ class Row:
         self.ended = self.ended or self.remaining <= 0
         if self.ended:
             self.close()
+
+    def takes(self, error: Exception) -> bool:
+        """Whether the row ends with an error that its own session has raised; else the whole pass fails."""
+        return False
 
     def close(self) -> None:
         """End the row: nothing is drafted for it any more."""

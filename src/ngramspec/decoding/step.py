@@ -113,8 +113,14 @@ def step(
         costs.record_prompt(reading.shape, seconds)
     else:
         costs.record(reading.shape, seconds, sum(len(row.committed) for row in rows))
+    errors = []
     for each, num_cached in zip(plans, kept, strict=True):
-        each.row.follow(each.draft, num_cached, each.undrafted)
+        try:
+            each.row.follow(each.draft, num_cached, each.undrafted)
+        except Exception as error:  # a drafter's: the other rows follow their texts all the same
+            errors += [] if each.row.takes(error) else [error]
+    if errors:
+        raise errors[0]
 
 
 def _allotted(rows: Rows[Row], drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> list[int]:

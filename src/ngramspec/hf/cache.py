@@ -171,10 +171,17 @@ class RaggedCache(Cache):
             placement.capacity = grown if self._most_slots is None else max(extent, min(grown, self._most_slots))
 
     def reserve(self, num_lines: int, num_slots: int) -> None:
-        """Have room for at least so many lines, and slots of each, from the next pass on."""
+        """Have room for at least so many lines, and slots of each."""
         placement = self.placement
+        before = placement.num_lines, placement.capacity
         placement.num_lines = max(placement.num_lines, num_lines)
         placement.capacity = max(placement.capacity, num_slots)
+        try:
+            for layer in self._layers():
+                layer.make_room()
+        except BaseException:  # no memory, for instance: layers that have grown have more than they need
+            placement.num_lines, placement.capacity = before
+            raise
 
     def load(self, layers: Sequence[tuple[Tensor, Tensor] | None], length: int) -> None:
         """Take in keys and values `[R, H, t, D]` of each layer, of the last t of `length` slots; None: it has none."""
@@ -204,10 +211,12 @@ class RaggedCache(Cache):
 
     def copy_line(self, line: int, to: int, num_slots: int) -> None:
         """Copy the first `num_slots` slots of `line` to another one, for which there is room."""
-        for layer in self._layers():
-            layer.make_room()
-            for states in layer.states:
-                states[to, :, :num_slots] = states[line, :, :num_slots]
+        for states in self._states():
+            states[to, :, :num_slots] = states[line, :, :num_slots]
+
+    def is_finite(self, line: int, num_slots: int) -> bool:
+        """Whether the first `num_slots` slots of a line hold numbers alone."""
+        return all(bool(states[line, :, :num_slots].isfinite().all()) for states in self._states())
 
     def keep_lines(self, num_lines: int) -> None:
         """Let go of the lines from `num_lines` on."""

@@ -63,7 +63,6 @@ class Call(Together):
 
     in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
         whoever wants the scores of a batch, must see it.
-    keeps_errors: whether what processors, criteria and streamers raise ends the row, and is raised in the end.
     asked_to_end: of rows in step, whether a criterion has said so of each.
     is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
     """

@@ -39,8 +39,8 @@ class Answer:
     """
 
     row: ModelRow
-    _request: Request
     _call: Call
+    _request: Request | None
     _stream: Stream | None
     _segment: str | None
     _salt: str | None
@@ -91,14 +91,16 @@ class ModelEngine:
         """spec: drafts, budget and statistics; by default a new one.
 
         max_rows: requests that are decoded at once; others wait. max_cache_bytes: of keys and values, with what is kept
-        of ended requests for those that begin alike. max_prompt_tokens: read of a prompt in one step, while others
-        decode.
-
-        Raises RefusedError for a model that cannot be drafted for, or that has to be tried first.
+        of ended requests for those that begin alike; not of requests whose rows go in line. max_prompt_tokens: read of
+        a prompt in one step, while others decode.
         """
+        for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
         self.spec = spec if spec is not None else Speculator()
         self._model = model
         self._max_rows = max_rows
+        self._is_closed, self._num_shared = False, 0
         self._threads = MaskThreads()
         self._engine = Engine(
             agreed(self.spec.budget, model),
@@ -119,7 +121,7 @@ class ModelEngine:
     @property
     def num_shared_tokens(self) -> int:
         """Tokens of prompts that another request had read already."""
-        return 0 if self._pool is None else self._pool.num_shared
+        return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
 
     def add(
         self,
@@ -138,9 +140,41 @@ class ModelEngine:
         seed: of its draws, where it samples; by default drawn from torch's generator. The others as in
         `Speculator.__call__`; what is shared of prompts is shared within one `cache_salt`.
 
-        Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added.
+        Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
+        streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
+        parts of the user's own.
         """
+        if self._is_closed:
+            raise RefusedError("an engine takes no request after close(): make a new one")
+        if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**64):
+            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
         stream = None if streamer is None else Stream(streamer)
+        try:
+            with torch.inference_mode(mode=False):
+                answer = self._opened(
+                    input_ids, stream, seed, segment, cache_salt, references, arguments, speculate=speculate
+                )
+            if stream is not None:
+                stream.put(answer._call.text.row(0).cpu())
+        except BaseException:
+            if stream is not None:
+                stream.end()
+            raise
+        self._waiting.append(answer)
+        return answer
+
+    def _opened(
+        self,
+        input_ids: Tensor,
+        stream: Stream | None,
+        seed: int | None,
+        segment: str | None,
+        cache_salt: str | None,
+        references: Sequence[Any] | None,
+        arguments: dict[str, Any],
+        *,
+        speculate: bool,
+    ) -> Answer:
         request = self._prepared(input_ids, stream, arguments)
         segments = segments_of(segment, 1, 1)
         (key,) = keys_of(segments, cache_salt, 1)
@@ -149,27 +183,28 @@ class ModelEngine:
         if request.config.do_sample:
             (drawn,) = row_seeds(1) if seed is None else (seed,)
             generator = torch.Generator(input_ids.device).manual_seed(drawn)
-        if why_aligned(request.model, request.given_inputs) is None and not self._lines(request).fits(
-            request.most_slots
-        ):
+        if _is_ragged(request) and not self._lines(request).fits(self._num_slots(request)):
             raise PromptError(
                 f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may come to take"
-                f" {request.most_slots} tokens: shorten it, lower max_new_tokens, or give the engine more"
+                f" {self._num_slots(request)} tokens, drafts included: shorten it, lower max_new_tokens, or give the"
+                " engine more"
             )
         call = open_call(request, sources, self._threads, generator)
         call.keeps_errors = True
-        answer = Answer(call.rows[0], request, call, stream, segment, cache_salt)
-        if stream is not None:
-            stream.put(input_ids.cpu())
-        self._waiting.append(answer)
-        return answer
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt)
 
     def step(self) -> list[Answer]:
         """Let requests join that have room, and move all of them on; returns those that ended with it."""
-        self._join()
-        with torch.no_grad():
-            ended = self._engine.step()
-        done = [self._done(row) for row in ended]
+        with torch.inference_mode(mode=False), torch.no_grad():
+            failed = self._join()
+            try:
+                ended = self._engine.step()
+            except Exception:  # of a pass, in which nothing was committed: whoever wants may step again
+                raise
+            except BaseException:  # an interrupt may come half-way: what rows have committed cannot be relied on
+                self.close()
+                raise
+        done = failed + [self._done(row) for row in ended]
         for answer in list(self._answers.values()):
             _streamed(answer, answer._call.flush)
             if answer.ended:  # its streamer has raised
@@ -192,6 +227,8 @@ class ModelEngine:
         for answer in [*self._waiting, *self._answers.values()]:
             self.remove(answer)
         self._threads.__exit__()
+        self._num_shared, self._pool = self.num_shared_tokens, None
+        self._is_closed = True
 
     def __enter__(self) -> "ModelEngine":
         """Open until the `with` block ends."""
@@ -227,9 +264,13 @@ class ModelEngine:
                 inputs_tensor,
             )
             request, why_plainly, trial = way_of(request)
-            if why_plainly is not None or trial is not None:
-                reason = why_plainly or "has to be tried first, by a call of generate() with this Speculator's process"
-                raise RefusedError(f"an engine decodes with drafts alone, and {type(model).__name__} {reason}")
+            if why_plainly is not None:
+                raise RefusedError(f"an engine decodes with drafts alone, and {type(model).__name__} {why_plainly}")
+            if trial is not None or request.has_strangers:
+                raise RefusedError(
+                    f"an engine mixes rows of many requests in a pass, and {type(model).__name__} has hooks, adapters"
+                    " or parts that nobody knows, which may go by the row: use generate()"
+                )
             prepared.append(request)
             return input_ids
 
@@ -241,27 +282,52 @@ class ModelEngine:
         if len(request.input_ids) != 1:
             raise RefusedError(f"an engine takes prompts one by one, got {len(request.input_ids)} rows: add each")
         if request.mask is not None and not bool(request.mask.all()):
-            raise PromptError("a prompt in an engine needs no padding, got an attention_mask with zeros: leave it out")
+            raise PromptError(
+                "a prompt in an engine needs no padding, got an attention_mask with zeros, which generate() also makes"
+                " of a prompt that holds the pad token: leave padding out, or pass an attention_mask of ones"
+            )
+        if _is_ragged(request) and not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
+            raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")
         if request.keeps_cache:
             raise RefusedError(
                 "an engine keeps no cache for the caller, got past_key_values or return_dict_in_generate: leave it out,"
                 " for common beginnings are shared anyway"
             )
+        if request.has_encoder:
+            return request
         return replace(request, model_kwargs={**request.model_kwargs, "attention_mask": None})
 
-    def _join(self) -> None:
+    def _join(self) -> list[Answer]:
+        """Let those join that have room, in order; returns those that ended for want of memory."""
+        failed = []
         while self._waiting and len(self._answers) < self._max_rows:
             answer = self._waiting[0]
             request, row = answer._request, answer.row
-            if not _is_ragged(request):
-                self._engine.add([row], AlignedTarget(request, [row]))
-            else:
-                pool = self._lines(request)
-                if any(other.reads_prompt for other in self._answers) or not pool.can_join(request.most_slots):
-                    return
-                pool.join(row, request.most_slots, answer._salt)
-                self._engine.add([row], pool, pool)
+            assert request is not None
+            try:
+                if not _is_ragged(request):
+                    self._engine.add([row], AlignedTarget(request, [row]))
+                elif self._can_join(request):
+                    pool = self._lines(request)
+                    pool.join(row, self._num_slots(request), answer._salt)
+                    self._engine.add([row], pool, pool)
+                else:
+                    break
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                row.error = error
+                row.close()
             self._answers[row] = self._waiting.popleft()
+            if row.ended:
+                failed.append(self._done(row))
+        return failed
+
+    def _can_join(self, request: Request) -> bool:
+        is_reading = any(row.reads_prompt for row in self._answers)
+        return not is_reading and self._lines(request).can_join(self._num_slots(request))
+
+    def _num_slots(self, request: Request) -> int:
+        """Slots that a row may come to take: its text, and the columns of the widest draft."""
+        return request.most_slots + self.spec.budget.max_draft_tokens
 
     def _lines(self, request: Request) -> LinePool:
         if self._pool is None:
@@ -280,9 +346,13 @@ def _is_ragged(request: Request) -> bool:
 
 
 def _end(answer: Answer) -> None:
+    """Tell its streamer, and let go of what is not needed any more."""
     _streamed(answer, answer._call.flush)
     if answer._stream is not None:
         _streamed(answer, answer._stream.end)
+    row = answer.row
+    answer._request, row.steering, row.guides = None, None, []
+    row.masks.drop()
 
 
 def _streamed(answer: Answer, tell: Callable[[], None]) -> None:

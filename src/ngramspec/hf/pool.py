@@ -67,22 +67,25 @@ class LinePool(RaggedTarget):
             self._free.clear()
         most = self._most_lines(num_slots)
         while len(self._held) + len(self._free) > most:
-            self._forget_oldest()
+            self._swap_free(self._oldest(), len(self._free) - 1)
+            self._free.pop()
+        self._cache.keep_lines(most)
         line, num_shared = self._longest_beginning(row.pending, salt)
         new, num_lines = len(self._held), len(self._held) + len(self._free)
-        if num_shared and line >= new:
+        takes_free = num_shared > 0 and line >= new
+        self._reserve(num_lines if takes_free or num_lines == most else num_lines + 1, most, num_slots)
+        if takes_free:
             self._swap_free(line - new, 0)
             self._free.pop(0)
         elif num_lines == most:
             self._swap_free(self._oldest(), 0)
             self._free.pop(0)
         elif self._free:
-            self._reserve(num_lines + 1, most, num_slots)
             self._cache.copy_line(new, num_lines, self._free[0].tokens.size)
             self._free.append(self._free.pop(0))
-        self._reserve(new + 1, most, num_slots)
         if num_shared and line < new:
             self._cache.copy_line(line, new, num_shared)
+        self._cache.wipe({new: num_shared})  # what an earlier row left there may be NaN, which no mask keeps off
         self._held.append(row)
         self._prompts[row], self._salts[row] = row.pending, salt
         self.num_shared += num_shared
@@ -115,7 +118,9 @@ class LinePool(RaggedTarget):
         texts += [left.tokens if left.salt == salt else prompt[:0] for left in self._free]
         lengths = [num_alike(text, prompt[:-1]) for text in texts]
         best = max(range(len(lengths)), key=lengths.__getitem__, default=0)
-        return (best, lengths[best]) if lengths and lengths[best] >= LEAST_SHARED else (0, 0)
+        if not lengths or lengths[best] < LEAST_SHARED or not self._cache.is_finite(best, lengths[best]):
+            return 0, 0
+        return best, lengths[best]
 
     def _cached(self, row: ModelRow) -> TokenArray:
         prompt = self._prompts[row]
@@ -137,11 +142,6 @@ class LinePool(RaggedTarget):
 
     def _oldest(self) -> int:
         return min(range(len(self._free)), key=lambda index: self._free[index].number)
-
-    def _forget_oldest(self) -> None:
-        self._swap_free(self._oldest(), len(self._free) - 1)
-        self._free.pop()
-        self._cache.keep_lines(len(self._held) + len(self._free))
 
     def _measured(self) -> int:
         """Bytes that a slot takes, by a pass over one token."""

@@ -45,7 +45,9 @@ class RaggedTarget(Target):
         """One for the `rows` of a request alone, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
         request.cache.copy_to(target._cache)
-        target._prompt_mask = None if request.mask is None else request.mask.to(target._device, torch.bool)
+        target._prompt_mask = request.mask  # a copy, for rows change places in it
+        if target._prompt_mask is not None:
+            target._prompt_mask = target._prompt_mask.to(target._device, torch.bool, copy=True)
         target._held = list(rows)
         target._keeps_rows = request.keeps_cache or request.has_strangers
         return target

@@ -100,6 +100,12 @@ class ModelRow(Row):
             self.fail(error)
         Row.follow(self, draft, num_cached, undrafted)
 
+    def takes(self, error: Exception) -> bool:
+        """See `Row.takes`."""
+        if self.call.keeps_errors:
+            self.error, self.ended = error, True
+        return self.call.keeps_errors
+
     def fail(self, error: GuardError) -> None:
         """End the row, whose guard cannot go on."""
         text = self.masks.matchers[0].vocabulary.decode(self.emitted)
