@@ -199,10 +199,11 @@ class ModelEngine:
             failed = self._join()
             try:
                 ended = self._engine.step()
-            except Exception:  # of a pass, in which nothing was committed: whoever wants may step again
-                raise
-            except BaseException:  # an interrupt may come half-way: what rows have committed cannot be relied on
-                self.close()
+            except BaseException as error:
+                # After an error of the pass nothing was committed, and whoever wants may step again. An interrupt may
+                # come half-way: what rows have committed cannot be relied on.
+                if not isinstance(error, Exception):
+                    self.close()
                 raise
         done = failed + [self._done(row) for row in ended]
         for answer in list(self._answers.values()):
