@@ -133,7 +133,7 @@ def test_after_any_disturbance_trials_cost_little_where_drafts_never_pay(
 ) -> None:
     service = Service(DEAR).run(warm).disturbed(delays, passes).run(WITHIN)
     plain = 1 / DEAR.seconds(1, 1)
-    assert speed(service, 1000) >= 0.98 * plain
+    assert speed(service, 1000) >= 0.97 * plain
 
 
 def test_saved_prices_that_are_wrong_are_measured_again() -> None:

@@ -1,5 +1,6 @@
 """What foresight remembers of one tenant's schema or prompt makes no draft of another tenant's sooner or different."""
 
+import gc
 import json
 import sys
 from collections import Counter
@@ -37,6 +38,8 @@ def work(guard: Guard, text: bytes, prompt: bytes) -> tuple[Counter[str], list[l
 
     session, matcher = AdaptiveLookup().open(), guard.matcher([])
     tokens = [*prompt, *text]
+    gc.collect()
+    gc.disable()  # finalizers of what other tests have left are no work of this one
     sys.setprofile(count)
     try:
         drafts = []
@@ -49,6 +52,7 @@ def work(guard: Guard, text: bytes, prompt: bytes) -> tuple[Counter[str], list[l
             session.extend(np.array([token], np.int32))
     finally:
         sys.setprofile(None)
+        gc.enable()
     assert calls
     return calls, drafts
 

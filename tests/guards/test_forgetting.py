@@ -1,5 +1,6 @@
 """A worker keeps nothing of a source: the next one takes as much work as if nobody had asked before."""
 
+import gc
 import json
 import sys
 from collections import Counter
@@ -37,11 +38,14 @@ def work(schema: Any) -> tuple[Counter[str], list[bytes]]:
             calls[f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}"] += 1
 
     source = Source(Kind.JSON_SCHEMA, json.dumps(schema))
+    gc.collect()
+    gc.disable()  # finalizers of what other tests have left are no work of this one
     sys.setprofile(count)
     try:
         answered = answer(question(source, options_of(Limits())))
     finally:
         sys.setprofile(None)
+        gc.enable()
     assert calls
     return calls, answered
 
