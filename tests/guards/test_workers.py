@@ -20,7 +20,7 @@ from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.backends.llguidance import options_of
 from ngramspec.guards.source import Backend, Kind, Source
 from ngramspec.guards.types import BackendError
-from ngramspec.guards.workers import fork_server
+from ngramspec.guards.workers import fork_server, serving
 from ngramspec.guards.workers import pool as pools
 from ngramspec.guards.workers.making import question, read_answer
 from ngramspec.guards.workers.pool import Pool
@@ -358,3 +358,13 @@ def kill(worker: Process) -> None:
     os.kill(worker.id, signal.SIGKILL)
     while worker.is_alive():
         time.sleep(0.001)
+
+
+def test_work_that_ends_as_it_is_about_to_yield_is_no_error() -> None:
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+    deadline = time.monotonic() + 5
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
+        time.sleep(0.001)
+    serving._yield_to_others(thread)

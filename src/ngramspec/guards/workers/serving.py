@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ngramspec.guards.workers.fork_server import COMMAND, FORK, REAP, REPLY
@@ -145,7 +146,8 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
 def _yield_to_others(thread: threading.Thread) -> None:
     """Lower the priority of a thread, where threads have one each; it is the thread's own, and ends with it."""
     if sys.platform.startswith("linux") and thread.native_id is not None:
-        os.setpriority(os.PRIO_PROCESS, thread.native_id, 10)
+        with suppress(ProcessLookupError):  # it has ended just now
+            os.setpriority(os.PRIO_PROCESS, thread.native_id, 10)
 
 
 def _end_with_the_pipe(is_on: bool) -> None:
