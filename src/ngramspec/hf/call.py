@@ -64,6 +64,7 @@ class Call(Together):
     in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
         whoever wants the scores of a batch, must see it.
     asked_to_end: of rows in step, whether a criterion has said so of each.
+    is_ragged: whether its rows may each lie at its own slot (`support.why_aligned`), which takes a while to find out.
     is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
     """
 
@@ -76,6 +77,7 @@ class Call(Together):
         *,
         do_sample: bool,
         pad_token: int,
+        is_ragged: bool = True,
         stream: Stream | None = None,
         threads: MaskThreads | None = None,
     ) -> None:
@@ -83,7 +85,7 @@ class Call(Together):
         self.rows: list[ModelRow] = []
         self.text = Text(input_ids, self.rows, stops.max_length, pad_token)
         self.processors, self.stops, self.record = processors, stops, record
-        self.pad_token = pad_token
+        self.pad_token, self.is_ragged = pad_token, is_ragged
         self.threads = threads if threads is not None else MaskThreads()
         self.keeps_errors = False
         self.asked_to_end = [False] * len(input_ids)

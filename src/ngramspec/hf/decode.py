@@ -16,7 +16,6 @@ from ngramspec.hf.output import Output, output_of
 from ngramspec.hf.ragged import RaggedTarget
 from ngramspec.hf.request import Request
 from ngramspec.hf.seam import StoppingCriteriaList
-from ngramspec.hf.support import why_aligned
 from ngramspec.hf.tensor_parallel import agreed
 from ngramspec.hf.trial import Trial
 from ngramspec.stats import Counters, Undrafted
@@ -33,8 +32,7 @@ def decode(
     budget = agreed(budget, request.model)
     with MaskThreads() as threads:
         call = open_call(request, sources, threads)
-        is_ragged = why_aligned(request.model, request.given_inputs) is None
-        target = RaggedTarget.of(request, call.rows) if is_ragged else AlignedTarget(request, call.rows)
+        target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)
         while engine.rows:

@@ -306,7 +306,7 @@ class ModelEngine:
             request, row = answer._request, answer.row
             assert request is not None
             try:
-                if not _is_ragged(request):
+                if not answer._call.is_ragged:
                     self._engine.add([row], AlignedTarget(request, [row]))
                 elif self._can_join(request):
                     pool = self._lines(request)

@@ -67,6 +67,7 @@ def open_call(
         Record(request.config),
         do_sample=do_sample,
         pad_token=_pad_token(request),
+        is_ragged=why_aligned(request.model, request.given_inputs) is None,
         stream=request.stream,
         threads=threads,
     )
@@ -87,7 +88,6 @@ def open_rows(request: Request, call: Call, sources: Sequence[RowSource], choice
     first_slot, cached = request.num_slots - length, request.cache.length
     real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
     limit, num_tokens = max_drafted_position(request.model) or NO_LIMIT, vocabulary(request.model)
-    is_ragged = why_aligned(request.model, request.given_inputs) is None
     for index, (source, choice) in enumerate(zip(sources, choices, strict=True)):
         read = [reference[index] for reference in request.references]  # by an encoder
         references = [*source.references, *read]
@@ -105,7 +105,7 @@ def open_rows(request: Request, call: Call, sources: Sequence[RowSource], choice
             # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
             # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings. And
             # models with strangers were tried after a prompt, not within its pass.
-            drafts_with_prompt=len(prompts) == 1 and is_ragged and not request.has_strangers,
+            drafts_with_prompt=len(prompts) == 1 and call.is_ragged and not request.has_strangers,
             num_cached=cached,
             index=index,
             pad_token=call.pad_token,

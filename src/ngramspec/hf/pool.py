@@ -99,8 +99,8 @@ class LinePool(RaggedTarget):
             self._swap_held(self._held.index(own), last - 1)
         self._swap_held(self._held.index(own), last)
         self._held.pop()
-        text = np.concatenate([self._prompts.pop(own), np.array(own.emitted, np.int32)])[: own.num_cached]
-        self._free.insert(0, _Left(text, self._salts.pop(own), next(self._numbers)))
+        self._free.insert(0, _Left(self._cached(own), self._salts.pop(own), next(self._numbers)))
+        del self._prompts[own]
 
     def _most_lines(self, num_slots: int) -> int:
         """Lines that there may be, once each has so many slots, and as many as now."""

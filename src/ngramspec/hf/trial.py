@@ -106,12 +106,13 @@ class Trial:
         if held != request.num_slots:
             self.finding = f"keeps {held} positions in its cache for a prompt of {request.num_slots}"
             return
-        nothing = Processors([], [])
-        call = Call(request.input_ids, nothing, request.stops, Record(request.config), do_sample=False, pad_token=0)
+        nothing, stops, record = Processors([], []), request.stops, Record(request.config)
         try:
+            is_ragged = why_aligned(request.model, request.given_inputs) is None
+            call = Call(request.input_ids, nothing, stops, record, do_sample=False, pad_token=0, is_ragged=is_ragged)
             choice = RowChoice(Picker(do_sample=False))
             open_rows(request, call, [RowSource(NoDrafts())] * num_rows, [choice] * num_rows)
-            if why_aligned(request.model, request.given_inputs) is None:
+            if is_ragged:
                 self._target = RaggedTarget.of(request, call.rows)
             else:
                 self._target = AlignedTarget(request, call.rows, outputs=output)
