@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ablations import Ablation
@@ -12,14 +11,6 @@ from benchmarks.rules import BATCHES
 
 SHOWN = (1, 32)
 """Batch sizes of the table by segment; JSON has all."""
-
-
-def wide_console() -> Console:
-    """A pipe has no width, and a table that wraps cannot be read or cut."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
-    return console
 
 
 def rules_table(ours: Result, others: Sequence[Result]) -> Table:

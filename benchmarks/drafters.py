@@ -21,7 +21,8 @@ from pathlib import Path
 
 from benchmarks import reliability
 from benchmarks.ablations import ABLATIONS, Ablation, spelled_alike
-from benchmarks.drafter_tables import ablations_table, rules_table, segments_table, wide_console
+from benchmarks.console import wide_console
+from benchmarks.drafter_tables import ablations_table, rules_table, segments_table
 from benchmarks.results import Result, played
 from benchmarks.rules import BATCHES, OURS, PEERS
 from benchmarks.traces import parser, trace_paths

@@ -30,6 +30,7 @@ from rich.table import Table
 from torch import Tensor
 from transformers import DynamicCache
 
+from benchmarks.console import wide_console
 from benchmarks.recorded import EOS, SHAPES, first_requests, replay_model
 from benchmarks.traces import parser, trace_paths
 from ngramspec import Speculator
@@ -212,9 +213,7 @@ def _means(rows: Sequence[dict[str, Any]], batch: int) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]], traces: list[Trace], arguments: Any) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
+    console = wide_console()
     clock = "CPU time" if arguments.cpu_time else "wall time"
     calls = "whole calls" if arguments.whole else "decoding after the prompt"
     console.print(

@@ -28,10 +28,10 @@ from typing import Any
 
 import torch
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
+from benchmarks.console import wide_console
 from benchmarks.real import PROMPTS
 from benchmarks.real_models import folder_of, load
 from ngramspec import ModelEngine, Speculator
@@ -230,10 +230,7 @@ def _print(outcomes: dict[str, list[Outcome]], arrivals: Sequence[Arrival], alon
         shared = f"{rounds[-1].num_shared / prompt_tokens:.0%}" if rounds[-1].num_shared else "-"
         cpu = median(each.cpu for each in rounds)
         table.add_row(name, f"{tokens:.1f}", f"{p50:.1f}", f"{p95:.1f}", f"{cpu:.0f}", shared, f"{same}/{len(alone)}")
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
-    console.print(table)
+    wide_console().print(table)
 
 
 if __name__ == "__main__":

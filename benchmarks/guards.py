@@ -34,6 +34,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.console import wide_console
 from benchmarks.extraction import extraction
 from benchmarks.extraction import table as extraction_table
 from benchmarks.guarded_pass import FEWEST, MOST, Bench
@@ -176,9 +177,7 @@ def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], *, on:
 
 
 def _print(figures: dict[str, Any]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
+    console = wide_console()
     kinds = {"function calls": figures["function_calls"]} if "function_calls" in figures else {}
     kinds |= figures.get("schemas", {}) | figures.get("sql", {})
     for key, unit in (("tokens_per_pass", "tokens per pass"), ("us_per_token", "µs per token")) if kinds else ():

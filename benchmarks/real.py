@@ -36,6 +36,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.console import wide_console
 from benchmarks.real_models import PACKAGES, folder_of, load
 from ngramspec import Guard, Speculator, Vocabulary
 from ngramspec.guards import RowGuards
@@ -357,9 +358,7 @@ def _arguments() -> Any:
 
 
 def _print(rows: Sequence[dict[str, Any]], arguments: Any) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
+    console = wide_console()
     console.print(table(rows))
     print(f"{arguments.model}, {arguments.threads} thread(s), {arguments.rounds} rounds; speed-ups over plain")
     print("in CPU time (wall time); tokens per pass: of the lookup and of ngramspec, warm; texts: cold and warm")

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.console import wide_console
 from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import AdaptiveBudget, Choices, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import AdaptiveLookup, TokenArray
@@ -185,10 +186,7 @@ def _print(rows: Iterable[dict[str, object]]) -> None:
             f"{geometric_mean(speedups.values()):.3f}x",
             ", ".join(f"{name} {speedups[name]:.3f}x" for name in slowest),
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
-    console.print(table)
+    wide_console().print(table)
 
 
 if __name__ == "__main__":

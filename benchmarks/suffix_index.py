@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.console import wide_console
 from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import num_agreeing
 from ngramspec.drafting import Drafter, PromptLookup, TokenArray
@@ -189,9 +190,7 @@ def kmp_earliest_longest(text: TokenArray, min_match: int, max_match: int) -> in
 
 
 def _print(rows: list[dict[str, float]]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150
+    console = wide_console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     columns = {
         "context": "context\n(tokens)",
