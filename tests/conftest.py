@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 
 import ngramspec
 
-# No test depends on the clock: on a busy machine any example may take long. Where CI is set, as for `make test`, examples
-# are the same in every run, so that a change is not refused for what an example found elsewhere; a developer's are new.
+# No test depends on the clock: on a busy machine any example may take long. Where CI is set, as `make test` does, the
+# examples are the same in every run, so that a change is judged by what it changes; a developer's are new each time.
 settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )

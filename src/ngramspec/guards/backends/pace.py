@@ -15,7 +15,7 @@ from ngramspec.guards.types import BackendError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MASK_SHARE = 50
+MASK_SHARE = 10
 """A mask may take so many times what a token may: other threads go on meanwhile."""
 SLOW_SHARE = 5
 """A token is slow whose bytes take more than this part of a step's time each, where other threads wait for it."""
@@ -25,6 +25,8 @@ BRISK_SHARE = 400
 """A token is looked at before it is read where the last one took more than this part of a step's time for a byte."""
 SHORT = 16
 """Bytes of a token that needs no look, unless the one before it was slower than that."""
+LOOK_SHARE, LOOK_BYTES = 20, 4
+"""Each look takes in so many bytes more than the one before; one, where a byte takes more than this part of a step."""
 MOST_SLOW = 3
 """Slow tokens in a row that are too many."""
 
@@ -61,6 +63,12 @@ class Pace:
     def needs_look(self, num_bytes: int) -> bool:
         """Whether a token is to be looked at in pieces before it is read at once: it is long, or reading not brisk."""
         return num_bytes > SHORT or (num_bytes > 1 and self._byte_seconds > self._most_seconds / BRISK_SHARE)
+
+    def parts(self, num_bytes: int) -> range:
+        """The lengths of the parts of a token that are looked at, one after another, before all of it is read."""
+        is_slow = self._byte_seconds > self._most_seconds / LOOK_SHARE
+        step = 1 if is_slow else LOOK_BYTES
+        return range(step, num_bytes, step)
 
     def look(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T, float]:
         """What `call` returns, which reads a part on trial, and its seconds. Raises BackendError if they are many."""
