@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from ngramspec import FixedBudget, NgramspecWarning, RefusedError, Speculator
-from ngramspec.hf import strangers
-from ngramspec.hf.strangers import strangers_in
-from ngramspec.hf.support import why_aligned, why_undrafted
+from ngramspec.hf.facts import strangers
+from ngramspec.hf.facts.strangers import strangers_in
+from ngramspec.hf.facts.support import why_aligned, why_undrafted
 from ngramspec.testing import OracleDrafter
 from tests.families.build import NoTextError, drawn
 from tests.families.exceptions import INPUTS

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.integrations import sdpa_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from ngramspec.hf.attention import folded
+from ngramspec.hf.target.attention import folded
 from tests.hf.comparing import compare, limits
 from tests.hf.models import padded_prompts, tiny
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.hf.block import Block, BlockRow, additive_mask, attention_mask, make_block
+from ngramspec.hf.target.block import Block, BlockRow, additive_mask, attention_mask, make_block
 
 
 @st.composite

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ngramspec import Speculator
-from ngramspec.hf.cache import CHUNK, RaggedCache
+from ngramspec.hf.target.cache import CHUNK, RaggedCache
 from tests.hf.models import padded_prompts, tiny
 from tests.hf.places import on_each_place
 

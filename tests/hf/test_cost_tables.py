@@ -12,7 +12,7 @@ import torch
 
 from ngramspec import AdaptiveLookup, CostsError, Speculator
 from ngramspec.decoding import Shape
-from ngramspec.drafting import whole_file
+from ngramspec.files import whole_file
 from tests.hf.models import EOS, padded_prompts, tiny
 
 CALL: dict[str, Any] = {"max_new_tokens": 12, "do_sample": False, "eos_token_id": EOS}

@@ -13,7 +13,7 @@ from transformers.generation import stopping_criteria as sc
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 
 from ngramspec import Speculator
-from ngramspec.hf.processors import PURE_CRITERIA, are_pure_criteria
+from ngramspec.hf.choice.known_processors import PURE_CRITERIA, are_pure_criteria
 from tests.hf.comparing import compare, limits
 from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer

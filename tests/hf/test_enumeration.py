@@ -16,12 +16,12 @@ from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengt
 
 from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import Draft, TokenArray
-from ngramspec.hf.call import Call, Processors
-from ngramspec.hf.choosing import PassLogits, RowLogits, choices_of
-from ngramspec.hf.record import Record
-from ngramspec.hf.row import ModelRow
-from ngramspec.hf.sampling import Picker
-from ngramspec.hf.stopping import Stops
+from ngramspec.hf.choice.sampling import Picker
+from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.stopping import Stops
+from ngramspec.hf.rows.call import Call, Processors
+from ngramspec.hf.rows.choosing import PassLogits, RowLogits, choices_of
+from ngramspec.hf.rows.row import ModelRow
 
 VOCABULARY = 3
 END = 2

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec import CostsError, Speculator
-from ngramspec.hf.cost_tables import fingerprint
+from ngramspec.hf.entry.cost_tables import fingerprint
 from ngramspec.replay import read_costs
 from tests.files.forging import COSTS, ODD, Parts, forge, forged, parts_of, written
 from tests.hf.models import EOS, padded_prompts, tiny

@@ -168,7 +168,7 @@ def test_no_drafter_changes_the_text(
     drafter: Any, is_steered: bool, kind: str, batch: int, do_sample: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_steered:
-        monkeypatch.setattr("ngramspec.hf.row.ModelRow.matchers", lambda row: [])
+        monkeypatch.setattr("ngramspec.hf.rows.row.ModelRow.matchers", lambda row: [])
     arguments = {"max_new_tokens": 30, "eos_token_id": EOS, "do_sample": do_sample}
     prompts = padded_prompts(batch, seed=3, vocabulary=NUM_TOKENS)
     model = writer()  # to make it takes random numbers

@@ -15,7 +15,7 @@ from transformers.generation import logits_process as lp
 from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
 
 from ngramspec import Speculator
-from ngramspec.hf.processors import BLIND_PROCESSORS, PURE_PROCESSORS, are_blind, are_pure
+from ngramspec.hf.choice.known_processors import BLIND_PROCESSORS, PURE_PROCESSORS, are_blind, are_pure
 from tests.hf.comparing import compare, limits
 from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, tiny
 

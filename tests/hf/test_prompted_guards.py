@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers.generation.logits_process import LogitsProcessor
 
 from ngramspec import Guard
-from ngramspec.hf.guarded import with_processors
+from ngramspec.hf.choice.guards import with_processors
 from ngramspec.stats import Counters
 from tests.hf.comparing import Comparison, compare
 from tests.hf.models import EOS, PAD, tiny

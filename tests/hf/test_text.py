@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.hf.text import ROOM, Text
+from ngramspec.hf.choice.text_tensor import ROOM, Text
 
 PAD = 99
 

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, LlamaForCausalLM
 
 from ngramspec import FixedBudget, NgramspecWarning, Speculator
+from ngramspec.hf.facts.strangers import known_classes, strangers_in
 from ngramspec.hf.seam import AttentionInterface, sdpa_attention_forward
-from ngramspec.hf.strangers import known_classes, strangers_in
-from ngramspec.hf.trial import MOST_WIDTH
-from ngramspec.hf.trust import MOST_KINDS
+from ngramspec.hf.trials.trial import MOST_WIDTH
+from ngramspec.hf.trials.trust import MOST_KINDS
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.forwards import timed_forwards
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny

@@ -1,0 +1,365 @@
+"""Many requests at once, which come and go: each with the text of `generate()` for its prompt alone."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import Engine
+from ngramspec.errors import PromptError, RefusedError
+from ngramspec.hf.choice.masks import MaskThreads
+from ngramspec.hf.choice.sampling import row_seeds
+from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.entry.early import refuse_early
+from ngramspec.hf.entry.generate import replace_stop_strings, sources_of
+from ngramspec.hf.entry.route import way_of
+from ngramspec.hf.entry.segments import keys_of, segments_of
+from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.hf.entry.tensor_parallel import agreed
+from ngramspec.hf.facts.support import why_aligned
+from ngramspec.hf.rows.call import Call
+from ngramspec.hf.rows.opening import open_call
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.rows.row import ModelRow
+from ngramspec.hf.seam import BaseStreamer
+from ngramspec.hf.target.aligned import AlignedTarget
+from ngramspec.hf.target.pool import LinePool
+from ngramspec.hf.types import Model
+
+
+@dataclass(eq=False)
+class Answer:
+    """What a request comes to.
+
+    row: its text so far, and its counters.
+    """
+
+    row: ModelRow
+    _call: Call
+    _request: Request | None
+    _stream: Stream | None
+    _segment: str | None
+    _salt: str | None
+
+    @property
+    def emitted(self) -> list[int]:
+        """The tokens so far, end of sequence included."""
+        return self.row.emitted
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows."""
+        return self.row.ended
+
+    def result(self) -> Tensor:
+        """What `generate()` returns, `int64[1, P + emitted]`.
+
+        Raises GuardError where a guard could not go on, and whatever a processor, criterion or streamer has raised.
+        """
+        self._call.raise_failed()
+        return self._call.text.batch()
+
+
+class ModelEngine:
+    """Rows of many requests, moved on together by one model.
+
+    >>> with ngramspec.ModelEngine(model) as engine:                              # doctest: +SKIP
+    ...     answers = [engine.add(ids, max_new_tokens=200) for ids in prompts]    # doctest: +SKIP
+    ...     while not engine.is_idle:                                             # doctest: +SKIP
+    ...         ended = engine.step()                                             # doctest: +SKIP
+
+    Requests join between steps, in the order in which they were added, and leave when they end or are removed. Whatever
+    comes and goes beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64; in
+    lower precision up to rounding). Of models whose rows go in line (`docs/families.md`) each request is read in passes
+    of its own. What a processor, a criterion or a streamer raises ends its own request, and no other one. For one
+    thread at a time.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        spec: Speculator | None = None,
+        *,
+        max_rows: int = 32,
+        max_cache_bytes: int = 1 << 30,
+        max_prompt_tokens: int = 256,
+    ) -> None:
+        """spec: drafts, budget and statistics; by default a new one.
+
+        max_rows: requests that are decoded at once; others wait. max_cache_bytes: of keys and values, with what is kept
+        of ended requests for those that begin alike; not of requests whose rows go in line. max_prompt_tokens: read of
+        a prompt in one step, while others decode.
+        """
+        for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+        self.spec = spec if spec is not None else Speculator()
+        self._model = model
+        self._max_rows = max_rows
+        self._is_closed, self._num_shared = False, 0
+        self._threads = MaskThreads()
+        self._engine = Engine(
+            agreed(self.spec.budget, model),
+            self.spec.costs.of(model),
+            self.spec.clock,
+            max_prompt_tokens=max_prompt_tokens,
+        )
+        self._max_cache_bytes = max_cache_bytes
+        self._pool: LinePool | None = None
+        self._waiting: deque[Answer] = deque()
+        self._answers: dict[ModelRow, Answer] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is left."""
+        return not self._answers and not self._waiting
+
+    @property
+    def num_shared_tokens(self) -> int:
+        """Tokens of prompts that another request had read already."""
+        return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
+
+    def add(
+        self,
+        input_ids: Tensor,
+        *,
+        streamer: BaseStreamer | None = None,
+        seed: int | None = None,
+        segment: str | None = None,
+        cache_salt: str | None = None,
+        references: Sequence[Any] | None = None,
+        speculate: bool = True,
+        **arguments: Any,
+    ) -> Answer:
+        """Add a request: the prompt `input_ids` `int64[1, P]`, and arguments of `generate()` by name.
+
+        seed: of its draws, where it samples; by default drawn from torch's generator. The others as in
+        `Speculator.__call__`; what is shared of prompts is shared within one `cache_salt`.
+
+        Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
+        streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
+        parts of the user's own.
+        """
+        if self._is_closed:
+            raise RefusedError("an engine takes no request after close(): make a new one")
+        if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**64):
+            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+        stream = None if streamer is None else Stream(streamer)
+        try:
+            with torch.inference_mode(mode=False):
+                answer = self._opened(
+                    input_ids, stream, seed, segment, cache_salt, references, arguments, speculate=speculate
+                )
+            if stream is not None:
+                stream.put(answer._call.text.row(0).cpu())
+        except BaseException:
+            if stream is not None:
+                stream.end()
+            raise
+        self._waiting.append(answer)
+        return answer
+
+    def _opened(
+        self,
+        input_ids: Tensor,
+        stream: Stream | None,
+        seed: int | None,
+        segment: str | None,
+        cache_salt: str | None,
+        references: Sequence[Any] | None,
+        arguments: dict[str, Any],
+        *,
+        speculate: bool,
+    ) -> Answer:
+        request = self._prepared(input_ids, stream, arguments)
+        segments = segments_of(segment, 1, 1)
+        (key,) = keys_of(segments, cache_salt, 1)
+        sources = sources_of(self.spec, segments, [key], references, speculate=speculate)
+        generator = None
+        if request.config.do_sample:
+            (drawn,) = row_seeds(1) if seed is None else (seed,)
+            generator = torch.Generator(input_ids.device).manual_seed(drawn)
+        if _is_ragged(request) and not self._lines(request).fits(self._num_slots(request)):
+            raise PromptError(
+                f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may come to take"
+                f" {self._num_slots(request)} tokens, drafts included: shorten it, lower max_new_tokens, or give the"
+                " engine more"
+            )
+        call = open_call(request, sources, self._threads, generator)
+        call.keeps_errors = True
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt)
+
+    def step(self) -> list[Answer]:
+        """Let requests join that have room, and move all of them on; returns those that ended with it."""
+        with torch.inference_mode(mode=False), torch.no_grad():
+            failed = self._join()
+            try:
+                ended = self._engine.step()
+            except BaseException as error:
+                # After an error of the pass nothing was committed, and whoever wants may step again. An interrupt may
+                # come half-way: what rows have committed cannot be relied on.
+                if not isinstance(error, Exception):
+                    self.close()
+                raise
+        done = failed + [self._done(row) for row in ended]
+        for answer in list(self._answers.values()):
+            _streamed(answer, answer._call.flush)
+            if answer.ended:  # its streamer has raised
+                self._engine.remove([answer.row])
+                done.append(self._done(answer.row))
+        return done
+
+    def remove(self, answer: Answer) -> None:
+        """Let a request go that has not ended; its `emitted` tokens stay as they are."""
+        if answer in self._waiting:
+            self._waiting.remove(answer)
+            answer.row.close()
+            _end(answer)
+        elif answer.row in self._answers:
+            self._engine.remove([answer.row])
+            self._done(answer.row)
+
+    def close(self) -> None:
+        """Remove all requests, and end the threads."""
+        for answer in [*self._waiting, *self._answers.values()]:
+            self.remove(answer)
+        self._threads.__exit__()
+        self._num_shared, self._pool = self.num_shared_tokens, None
+        self._is_closed = True
+
+    def __enter__(self) -> "ModelEngine":
+        """Open until the `with` block ends."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """See `close`."""
+        self.close()
+
+    def _prepared(self, input_ids: Tensor, stream: Stream | None, arguments: dict[str, Any]) -> Request:
+        """What `generate()` makes of a call's arguments, which decodes nothing."""
+        prepared: list[Request] = []
+
+        def take(
+            model: Model,
+            input_ids: Tensor,
+            logits_processor: Any,
+            stopping_criteria: Any,
+            generation_config: Any,
+            inputs_tensor: Tensor | None = None,
+            **model_kwargs: Any,
+        ) -> Tensor:
+            request = Request(
+                model,
+                input_ids,
+                logits_processor,
+                stopping_criteria,
+                generation_config,
+                model_kwargs,
+                stream,
+                inputs_tensor,
+            )
+            request, why_plainly, trial = way_of(request)
+            if why_plainly is not None:
+                raise RefusedError(f"an engine decodes with drafts alone, and {type(model).__name__} {why_plainly}")
+            if trial is not None or request.has_strangers:
+                raise RefusedError(
+                    f"an engine mixes rows of many requests in a pass, and {type(model).__name__} has hooks, adapters"
+                    " or parts that nobody knows, which may go by the row: use generate()"
+                )
+            prepared.append(request)
+            return input_ids
+
+        refuse_early(self._model, arguments)
+        arguments = {**arguments, "custom_generate": take}
+        replace_stop_strings(self._model, arguments)
+        self._model.generate(input_ids, **arguments)
+        (request,) = prepared
+        if len(request.input_ids) != 1:
+            raise RefusedError(f"an engine takes prompts one by one, got {len(request.input_ids)} rows: add each")
+        if request.mask is not None and not bool(request.mask.all()):
+            raise PromptError(
+                "a prompt in an engine needs no padding, got an attention_mask with zeros, which generate() also makes"
+                " of a prompt that holds the pad token: leave padding out, or pass an attention_mask of ones"
+            )
+        if _is_ragged(request) and not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
+            raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")
+        if request.keeps_cache:
+            raise RefusedError(
+                "an engine keeps no cache for the caller, got past_key_values or return_dict_in_generate: leave it out,"
+                " for common beginnings are shared anyway"
+            )
+        if request.has_encoder:
+            return request
+        return replace(request, model_kwargs={**request.model_kwargs, "attention_mask": None})
+
+    def _join(self) -> list[Answer]:
+        """Let those join that have room, in order; returns those that ended for want of memory."""
+        failed = []
+        while self._waiting and len(self._answers) < self._max_rows:
+            answer = self._waiting[0]
+            request, row = answer._request, answer.row
+            assert request is not None
+            try:
+                if not answer._call.is_ragged:
+                    self._engine.add([row], AlignedTarget(request, [row]))
+                elif self._can_join(request):
+                    pool = self._lines(request)
+                    pool.join(row, self._num_slots(request), answer._salt)
+                    self._engine.add([row], pool, pool)
+                else:
+                    break
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                row.error = error
+                row.close()
+            self._answers[row] = self._waiting.popleft()
+            if row.ended:
+                failed.append(self._done(row))
+        return failed
+
+    def _can_join(self, request: Request) -> bool:
+        is_reading = any(row.reads_prompt for row in self._answers)
+        return not is_reading and self._lines(request).can_join(self._num_slots(request))
+
+    def _num_slots(self, request: Request) -> int:
+        """Slots that a row may come to take: its text, and the columns of the widest draft."""
+        return request.most_slots + self.spec.budget.max_draft_tokens
+
+    def _lines(self, request: Request) -> LinePool:
+        if self._pool is None:
+            self._pool = LinePool(self._model, request.input_ids.device, self._max_cache_bytes)
+        return self._pool
+
+    def _done(self, row: Any) -> Answer:
+        answer = self._answers.pop(row)
+        self.spec.stats.add(row.counters, answer._segment)
+        _end(answer)
+        return answer
+
+
+def _is_ragged(request: Request) -> bool:
+    return why_aligned(request.model, request.given_inputs) is None
+
+
+def _end(answer: Answer) -> None:
+    """Tell its streamer, and let go of what is not needed any more."""
+    _streamed(answer, answer._call.flush)
+    if answer._stream is not None:
+        _streamed(answer, answer._stream.end)
+    row = answer.row
+    answer._request, row.steering, row.guides = None, None, []
+    row.masks.drop()
+
+
+def _streamed(answer: Answer, tell: Callable[[], None]) -> None:
+    """Tell a request's streamer something; what it raises ends that request."""
+    try:
+        tell()
+    except Exception as error:  # a stranger's: whatever it is, no other request is to know of it
+        row = answer.row
+        row.error, row.ended = row.error or error, True

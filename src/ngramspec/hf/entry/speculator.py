@@ -1,0 +1,192 @@
+"""`Speculator`: the object that `generate(custom_generate=…)` takes."""
+
+import time
+import warnings
+from collections.abc import Collection, Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ngramspec import forking
+from ngramspec.decoding import AdaptiveBudget, Budget, Clock
+from ngramspec.drafting import AdaptiveLookup, Drafter
+from ngramspec.errors import NgramspecWarning
+from ngramspec.files.whole_file import MAX_BYTES
+from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.entry import generate as calls
+from ngramspec.hf.entry.argument_checks import check_model, check_parts
+from ngramspec.hf.entry.cost_tables import CostTables
+from ngramspec.hf.entry.generate import Attempt, serve
+from ngramspec.hf.entry.refusals import check_shapes
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.seam import (
+    BaseStreamer,
+    GenerationConfig,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+    given_cache,
+)
+from ngramspec.hf.types import Model
+from ngramspec.stats import Stats
+
+MOST_WARNINGS = 256
+"""Reasons that are told; they are few, unless something that changes with each call is in them."""
+
+
+class Speculator:
+    """Decodes the text of plain `generate()` in fewer forward passes.
+
+    >>> spec = Speculator()                                                       # doctest: +SKIP
+    >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
+
+    One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why nothing
+    was drafted where nothing was. What passes of a model cost is shared by all Speculators of a process. A copy or a
+    pickle of one has its settings; it counts anew, and what segments wrote stays where it is (`AdaptiveLookup.save`).
+
+    `generate()` keeps `streamer`, `tokenizer` and `synced_gpus` from a callable. Calls that need them go through
+    `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
+
+    Raises, before the first forward pass: RefusedError for what cannot be exact, PromptError for an unusable prompt.
+    Warns once (NgramspecWarning) of a model that cannot be drafted for; its text is then decoded plainly.
+
+    The rule is prompt lookup decoding (Saxena 2023), its verification that of Leviathan et al. (2023).
+    """
+
+    def __init__(
+        self,
+        drafter: Drafter | None = None,
+        budget: Budget | None = None,
+        *,
+        undrafted_segments: Collection[str] = (),
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
+
+        budget: how long they are; by default as long as they pay, on this model and machine.
+        undrafted_segments: for rows of these nothing is drafted, and nothing is kept of them.
+        clock: seconds that only go on, by which passes are timed; one of your own makes runs that can be repeated.
+        """
+        check_parts(drafter, budget, undrafted_segments)
+        self.drafter = drafter if drafter is not None else AdaptiveLookup()
+        self.budget = budget if budget is not None else AdaptiveBudget()
+        self.stats = Stats()
+        self.undrafted_segments = frozenset(undrafted_segments)
+        self.clock = clock
+        self.costs = CostTables(clock)
+        self._warned: set[str] = set()
+        self._lock = forking.lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""
+        settings = {"drafter": self.drafter, "budget": self.budget, "clock": self.clock}
+        return settings | {"undrafted_segments": self.undrafted_segments}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin as a new one with these settings."""
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __call__(
+        self,
+        model: Model,
+        input_ids: Tensor,
+        logits_processor: LogitsProcessorList,
+        stopping_criteria: StoppingCriteriaList,
+        generation_config: GenerationConfig,
+        segment: str | Sequence[str | None] | None = None,
+        references: Sequence[Any] | None = None,
+        speculate: bool = True,
+        cache_salt: str | Sequence[str | None] | None = None,
+        inputs_tensor: Tensor | None = None,
+        attempt: Attempt | None = None,
+        **model_kwargs: Any,
+    ) -> Any:
+        """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`, or the object it asks for.
+
+        segment: the kind of traffic, one for all rows or a list of one per prompt. What a row answers is drafted from
+        in later rows of its segment, and in no others; without one nothing is kept.
+        references: texts that the answer may copy from though the model does not read them, each a list of token ids.
+        speculate: False switches speculation off for this call; nothing is kept of it either.
+        cache_salt: whose rows these are, one for all or a list of one per prompt. Rows of one salt are neither drafted
+        for from what those of another one answered, nor made faster by it.
+        inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
+        attempt: of `Speculator.generate` and `enable`, which want to know how far the call came.
+        """
+        attempt = Attempt() if attempt is None else attempt
+        request = Request(
+            model,
+            input_ids,
+            logits_processor,
+            stopping_criteria,
+            generation_config,
+            model_kwargs,
+            attempt.stream,
+            inputs_tensor,
+        )
+        return serve(
+            self,
+            request,
+            segment=segment,
+            references=references,
+            speculate=speculate,
+            cache_salt=cache_salt,
+            attempt=attempt,
+        )
+
+    def generate(
+        self,
+        model: Model,
+        inputs: Tensor | None = None,
+        *,
+        streamer: BaseStreamer | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """`model.generate(...)` with speculation, and with all its arguments, by name.
+
+        streamer: gets the `put` calls of plain decoding, and one `end`, also when decoding raises.
+        tokenizer: needed for `stop_strings`, as in plain `generate()`.
+        """
+        stream = None if streamer is None else Stream(streamer)
+        try:
+            check_model(model)
+            prompt = inputs if inputs is not None else arguments.get("input_ids")
+            may_be_text = model.main_input_name == "input_ids" and given_cache(arguments) is None
+            if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
+                check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
+            generate = model.generate if inputs is None else partial(model.generate, inputs)
+            return calls.generate(self, model, generate, arguments, Attempt(stream))
+        finally:
+            if stream is not None:
+                stream.end()
+
+    def save_costs(self, path: str | PathLike[str]) -> None:
+        """Put what passes were found to cost into a file, for `load_costs`; raises OSError as `AdaptiveLookup.save`.
+
+        That is what all Speculators of this process have measured, for they share it.
+        A process that is killed meanwhile leaves the earlier file as it was.
+        """
+        self.costs.save(Path(path))
+
+    def load_costs(self, path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
+        """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
+
+        A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
+        many threads and the same torch; all others are passed over, and saved again.
+
+        max_bytes: a larger file is refused before it is read.
+
+        Raises CostsError for what is no such file, a damaged or a forged one; OSError where it cannot be read.
+        """
+        self.costs.load(Path(path), max_bytes)
+
+    def warn_once(self, model: Model, reason: str) -> None:
+        """Warn of a model that is not drafted for, once per reason."""
+        message = f"{type(model).__name__} {reason}: its text is decoded without drafts"
+        with self._lock:
+            is_new = message not in self._warned and len(self._warned) < MOST_WARNINGS
+            if is_new:
+                self._warned.add(message)
+        if is_new:
+            warnings.warn(message, NgramspecWarning, stacklevel=2)

@@ -1,0 +1,188 @@
+"""Which models can be drafted for: those whose cache can take a step back. And whose rows may run ahead of others."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from ngramspec.hf.facts.strangers import parts_of, prepares_itself
+from ngramspec.hf.rows.given_cache import ROLLS_BACK
+from ngramspec.hf.seam import (
+    CACHE,
+    DynamicCache,
+    DynamicSlidingWindowLayer,
+    counts_positions_as_usual,
+    keeps_running_state,
+    takes_cache,
+    text_config,
+    works_with_dynamic_cache,
+)
+from ngramspec.hf.types import Model
+
+PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", CACHE, "use_cache", "logits_to_keep"})
+"""Inputs of a model that `RaggedTarget` makes itself."""
+
+ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
+"""Those that are tested. flash_attention runs on a GPU only; flex_attention is compiled anew for each block's width."""
+
+OWN_MASKS = {
+    "git": "makes room in its mask for a picture, where there is none too",
+    "gpt_neo": "masks by the place of a query in its block, whatever its slot",
+}
+"""Model types that overrule a mask per query."""
+
+ONE_BY_ONE = {
+    "fsmt": "reads one token at a time once there is a cache",
+    "cpmant": "puts learned tokens of its own before each text",
+    "kosmos_2_text_model": "counts positions along the tokens that are no padding",
+    "mllama": "keeps the keys of pictures beside those of its text",
+    "moshi": "has a sliding window that its own cache alone keeps to",
+    "prophetnet": "reads one token at a time once there is a cache",
+    "voxtral_realtime": "hears a frame of sound with each token",
+    "xlm": "reads a mask token after each text",
+}
+"""Model types whose cache is right for one token after another only."""
+
+
+_WITH_DROPOUT = ("torch.nn.modules.dropout", "transformers.models.")
+"""Where modules are from that draw random numbers in training mode; others say so of themselves without meaning it."""
+
+
+def why_undrafted(model: Model) -> str | None:
+    """Why no draft can be rolled back in `model`, in a clause that follows its name; None where drafts are fine.
+
+    A whitelist, for flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …): every layer
+    must keep one key and value per token.
+    """
+    if keeps_running_state(model):
+        return "keeps a running state that cannot take a step back"
+    if not works_with_dynamic_cache(model):
+        return "does not work with a DynamicCache"
+    config = text_config(model)
+    for layer in DynamicCache(config=config).layers:
+        if type(layer) not in ROLLS_BACK:
+            return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
+    reason = _why_by_configuration(model)
+    if reason is not None:
+        return reason
+    if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
+        return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
+    if any(module.training and type(module).__module__.startswith(_WITH_DROPOUT) for module in parts_of(model)):
+        return "is in training mode, or a part of it is, where dropout draws random numbers of its own"
+    if not _has_one_embedding(reader_of(model)):
+        return "has no one embedding of tokens"
+    if not takes_cache(model):
+        return f"takes no cache of keys and values (no argument {CACHE} of its forward)"
+    return None
+
+
+def _why_by_configuration(model: Model) -> str | None:
+    """What the configuration says against drafts."""
+    config = text_config(model)
+    if getattr(config, "is_decoder", True) is False and not model.config.is_encoder_decoder:
+        return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
+    if getattr(config, "use_bidirectional_attention", None) in (True, "all"):
+        return "reads its text in both directions (use_bidirectional_attention)"
+    for model_type in (model.config.model_type, config.model_type):
+        if model_type in ONE_BY_ONE:
+            return ONE_BY_ONE[model_type]
+    if getattr(config, "expert_capacity", None) is not None:
+        return "gives an expert so many tokens of a pass and no more (expert_capacity)"
+    return None
+
+
+def reader_of(model: Model) -> Any:
+    """What reads the ids of the text that is written: the model itself, or the decoder behind an encoder."""
+    return model.get_decoder() if model.config.is_encoder_decoder else model
+
+
+def _has_one_embedding(reader: Any) -> bool:
+    """Whether what reads token ids has one table of them: several codebooks do not, and some composites cannot say."""
+    try:
+        return hasattr(reader.get_input_embeddings(), "weight")
+    except (AttributeError, NotImplementedError):  # what transformers raises where it finds none
+        return False
+
+
+def _counts_along_padding(decoder: Any) -> bool:
+    """Whether positions depend on which tokens of a pass are padding, as in M2M-100, NLLB-MoE and SeamlessM4T."""
+    return any(hasattr(module, "create_position_ids_from_input_ids") for module in decoder.modules())
+
+
+def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
+    """Why all rows of a pass must begin at one slot, in a clause that follows the model's name; None: they need not.
+
+    A row of its own length needs a position of its own for each token and a mask of its own for each query.
+    model_kwargs: the inputs of the call, by name.
+    """
+    config = text_config(model)
+    if model.config.is_encoder_decoder:
+        return "is an encoder-decoder model, which takes no positions per row"
+    if prepares_itself(model):
+        return "prepares its inputs by code of its own"
+    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
+    if unknown:
+        return f"has attention layers of an unknown kind ({', '.join(unknown)})"
+    if getattr(config, "attention_chunk_size", None) is not None:
+        return "attends in chunks"
+    if getattr(config, "alibi", False):
+        return "encodes positions in the attention mask (alibi)"
+    if not counts_positions_as_usual(model):
+        return "gives a token several positions (multimodal rope)"
+    if config.model_type in OWN_MASKS:
+        return OWN_MASKS[config.model_type]
+    if "position_ids" not in inspect.signature(model.forward).parameters:
+        return "takes no position ids per row"
+    if not _keeps_positions(model, config):
+        return "changes the positions that it is given"
+    others = sorted(set(model_kwargs) - PLAIN_INPUTS)
+    return f"is given more than ids, a mask and positions ({', '.join(others)})" if others else None
+
+
+def _keeps_positions(model: Model, config: Any) -> bool:
+    """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
+    ids, positions = torch.zeros((1, 2), dtype=torch.long, device="cpu"), torch.arange(2, device="cpu")[None]
+    inputs = model.prepare_inputs_for_generation(
+        ids,
+        **{CACHE: DynamicCache(config=config)},
+        attention_mask=torch.ones_like(ids),
+        position_ids=positions.clone(),
+        use_cache=True,
+        is_first_iteration=True,
+    )
+    kept = inputs.get("position_ids")
+    return kept is not None and torch.equal(kept.cpu(), positions)
+
+
+def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
+    """Why no draft can be checked in texts that grow from `shortest` tokens, of all prompts, to `longest`.
+
+    Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
+    before it, and rows of other lengths each other's.
+    """
+    config = text_config(model)
+    for rope in _ropes(config):
+        kind = rope.get("rope_type")
+        if kind == "longrope":
+            limit = rope["original_max_position_embeddings"]
+            if shortest <= limit < longest:
+                return f"scales its positions anew (longrope) where a text crosses {limit} tokens, as this one may"
+        if kind == "dynamic" and longest >= config.max_position_embeddings:
+            limit = config.max_position_embeddings
+            return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
+    return None
+
+
+def _ropes(config: Any) -> list[dict[str, Any]]:
+    """The parameters of each rotary embedding: one, or one per kind of layer."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    if "rope_type" in parameters:
+        return [parameters]
+    return [rope for rope in parameters.values() if isinstance(rope, dict)]
+
+
+def windows_of(model: Model) -> list[int | None]:
+    """The sliding window of each layer in tokens, None for full attention."""
+    layers = DynamicCache(config=text_config(model)).layers
+    return [layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers]

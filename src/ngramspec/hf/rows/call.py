@@ -1,0 +1,148 @@
+"""What the rows of one `generate()` call share: the processors of their scores, their text, their stream."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import Together
+from ngramspec.errors import GuardError
+from ngramspec.guards.processor import left_nothing
+from ngramspec.hf.choice.known_processors import are_blind, are_pure, are_pure_criteria
+from ngramspec.hf.choice.masks import MaskThreads, mask_lines
+from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.stopping import Stops
+from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.choice.text_tensor import Text
+from ngramspec.hf.rows.row import ModelRow
+from ngramspec.hf.seam import LogitsProcessorList
+
+Asked = tuple[ModelRow, int]
+"""A row, and the position of its draft that a line of scores is of."""
+
+
+class Processors:
+    """A call's logits processors in their order, guards among them.
+
+    others: those that are no guards.
+    """
+
+    def __init__(self, processors: Sequence[object], is_guard: Sequence[bool]) -> None:
+        """is_guard: of each of `processors`; the guards are numbered as they come."""
+        self.others = LogitsProcessorList()
+        self._steps: list[LogitsProcessorList | int] = []
+        for processor, guards in zip(processors, is_guard, strict=True):
+            if guards:
+                self._steps.append(sum(isinstance(step, int) for step in self._steps))
+                continue
+            self.others.append(processor)
+            if not self._steps or isinstance(self._steps[-1], int):
+                self._steps.append(LogitsProcessorList())
+            self._steps[-1].append(processor)  # type: ignore[union-attr]
+
+    @property
+    def names(self) -> list[str]:
+        """Of those that are no guards."""
+        return [type(processor).__name__ for processor in self.others]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, asked: Sequence[Asked | None]) -> Tensor:
+        """Process `scores` `float32[n, V]` of the texts `input_ids` `int64[n, L]`.
+
+        asked: what each line is of, None for what nobody looks at.
+        """
+        for step in self._steps:
+            if isinstance(step, int):
+                scores = mask_lines(scores, [each and each[0].masks.bits(step, each[1]) for each in asked])
+            else:
+                scores = step(input_ids, scores)  # type: ignore[arg-type]
+        return scores
+
+
+class Call(Together):
+    """One call: its rows, and what belongs to all of them.
+
+    in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
+        whoever wants the scores of a batch, must see it.
+    asked_to_end: of rows in step, whether a criterion has said so of each.
+    is_ragged: whether its rows may each lie at its own slot (`support.why_aligned`), which takes a while to find out.
+    is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
+    """
+
+    def __init__(
+        self,
+        input_ids: Tensor,
+        processors: Processors,
+        stops: Stops,
+        record: Record,
+        *,
+        do_sample: bool,
+        pad_token: int,
+        is_ragged: bool = True,
+        stream: Stream | None = None,
+        threads: MaskThreads | None = None,
+    ) -> None:
+        """input_ids: `int64[B, P]`; B rows are to be opened. threads: fill masks; for calls that have guards."""
+        self.rows: list[ModelRow] = []
+        self.text = Text(input_ids, self.rows, stops.max_length, pad_token)
+        self.processors, self.stops, self.record = processors, stops, record
+        self.pad_token, self.is_ragged = pad_token, is_ragged
+        self.threads = threads if threads is not None else MaskThreads()
+        self.keeps_errors = False
+        self.asked_to_end = [False] * len(input_ids)
+        self._stream = stream
+        alone = len(input_ids) == 1
+        # Where nothing pads them, rows that have ended go on until the last one has.
+        may_end_alone = are_pure_criteria(stops.criteria) if stops.pads_finished_rows else not stops.called
+        per_row = alone or (not record.is_wanted and may_end_alone)
+        others = processors.others
+        self.is_greedy_at_once = per_row and not record.is_wanted and not do_sample and are_blind(others)
+        self.in_step = not (alone or (per_row and are_pure(others)) or self.is_greedy_at_once)
+
+    def process(self, input_ids: Tensor, logits: Tensor, asked: Sequence[Asked | None]) -> Tensor:
+        """Scores `float32[n, V]` from logits `[n, V]`: always copied, to the prompt's device.
+
+        asked: what each line is of, None for what nobody looks at.
+        """
+        raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
+        scores = self.processors(input_ids, raw, asked)
+        self.record.add(scores, raw)
+        return scores
+
+    def pick(self, scores: Tensor, row: ModelRow, position: int) -> int | None:
+        """Choose a token from `scores` `float32[1, V]`; None where the row's guards leave none, and it ends."""
+        if not row.masks:
+            return row.picker.pick(scores)
+        error = row.masks.why_stuck(row.index, position)
+        if error is None and not bool((scores > -torch.inf).any()):  # all are -inf, or what a softmax makes of that
+            error = left_nothing(self.processors.names)
+        if error is None:
+            token = row.picker.pick(scores)
+            error = row.masks.why_refused(position, token, self.processors.names)
+        if error is None:
+            return token
+        self.fail(row, error)
+        return None
+
+    def fail(self, row: ModelRow, error: GuardError) -> None:
+        """End a row whose guard cannot go on."""
+        row.fail(error)
+        self.flush()
+
+    def flush(self) -> None:
+        """Stream what can be streamed; after the criteria were asked, as plain `generate()` does."""
+        if self._stream is not None:
+            self._stream.flush(self.rows, self.pad_token)
+
+    def raise_failed(self) -> None:
+        """Raise what the first row failed with, if one did."""
+        failed = [row for row in self.rows if row.error is not None]
+        if not failed:
+            return
+        error = failed[0].error
+        assert error is not None
+        if isinstance(error, GuardError):
+            error.sequences = self.text.batch()
+        if len(failed) > 1:
+            rows = [row.index for row in failed]
+            error.add_note(f"rows {rows} ended with such errors; this is row {rows[0]}'s")
+        raise error
