@@ -119,7 +119,7 @@ def test_a_guide_that_loses_the_text_is_dropped(monkeypatch: pytest.MonkeyPatch)
     prompts = padded_prompts(1, seed=2, vocabulary=NUM_TOKENS)
     plain = writer().generate(**prompts, **arguments)
     wrong = Guard.regex("l+", TOKENIZER)
-    monkeypatch.setattr("ngramspec.hf.rows.opening.guides_of", lambda request, row: [wrong.matcher([EOS])])
+    monkeypatch.setattr("ngramspec.hf.rows.opening.guides_of", lambda *arguments: [wrong.matcher([EOS])])
     spec = Speculator(OracleDrafter(plain[:, 9:].tolist(), NUM_TOKENS, corrupted=0.5))
     assert plain.tolist() == writer().generate(**prompts, **arguments, custom_generate=spec).tolist()
     assert spec.stats.total.num_accepted_tokens

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from ngramspec import PromptLookup, Speculator
-from ngramspec.hf.facts.support import why_aligned
+from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare, limits
 from tests.hf.models import PAD, VOCABULARY, padded_prompts, settled, tiny

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.hf.target.block import Block, BlockRow, additive_mask, attention_mask, make_block
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.hf.target.block import Block, BlockRow, make_block
 
 
 @st.composite

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ngramspec import Speculator
-from ngramspec.hf.target.cache import CHUNK, RaggedCache
+from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_layer import CHUNK
 from tests.hf.models import padded_prompts, tiny
 from tests.hf.places import on_each_place
 

@@ -12,7 +12,7 @@ from transformers.generation.stopping_criteria import StoppingCriteria
 
 from ngramspec import FixedBudget, PromptLookup, Speculator
 from ngramspec.drafting import PromptLookupSession, TokenArray
-from ngramspec.hf.target.aligned import REACH
+from ngramspec.hf.rows.row import REACH
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare
 from tests.hf.models import EOS, PAD, VOCABULARY, settled

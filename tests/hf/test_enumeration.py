@@ -16,11 +16,13 @@ from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengt
 
 from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
 from ngramspec.drafting import Draft, TokenArray
+from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import Record
 from ngramspec.hf.choice.stopping import Stops
-from ngramspec.hf.rows.call import Call, Processors
-from ngramspec.hf.rows.choosing import PassLogits, RowLogits, choices_of
+from ngramspec.hf.rows.call import Call
+from ngramspec.hf.rows.logits import PassLogits, RowLogits
+from ngramspec.hf.rows.orders import choices_of
 from ngramspec.hf.rows.row import ModelRow
 
 VOCABULARY = 3

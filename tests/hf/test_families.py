@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from transformers.models.auto import modeling_auto
 
-from ngramspec.hf.facts.strangers import known_classes
+from ngramspec.hf.facts.known_code import known_classes
 from tests.families.build import build, drawn
 from tests.families.catalogue import SECTIONS, family
 from tests.families.shrink import FIRST_SPECIAL

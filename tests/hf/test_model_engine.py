@@ -15,8 +15,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
 from ngramspec.drafting import NoDrafts, NoDraftsSession
-from ngramspec.hf.engine.model_engine import Answer
-from ngramspec.hf.target.cache import CHUNK
+from ngramspec.hf.engine.answer import Answer
+from ngramspec.hf.target.cache_layer import CHUNK
 from tests.hf.models import EOS, PAD, tiny
 from tests.hf.test_aligned import aligned
 from tests.hf.test_guards import NUM_TOKENS, TOKENIZER, guard_of

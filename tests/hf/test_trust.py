@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, LlamaForCausalLM
 
 from ngramspec import FixedBudget, NgramspecWarning, Speculator
-from ngramspec.hf.facts.strangers import known_classes, strangers_in
+from ngramspec.hf.facts.known_code import known_classes
+from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.seam import AttentionInterface, sdpa_attention_forward
 from ngramspec.hf.trials.trial import MOST_WIDTH
 from ngramspec.hf.trials.trust import MOST_KINDS

@@ -16,7 +16,7 @@ from ngramspec.decoding import FixedBudget
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf import Speculator
-from ngramspec.hf.entry.refusals import max_position, positions_needed, vocabulary
+from ngramspec.hf.facts.limits import max_position, positions_needed, vocabulary
 from ngramspec.hf.facts.rounding import explicable
 from ngramspec.hf.facts.support import why_undrafted
 from ngramspec.hf.rows.row import unsteered

@@ -8,7 +8,7 @@ A used one, whose state is not its grammar's start, is left alone, and so is a s
 import json
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ngramspec import forking
@@ -18,17 +18,18 @@ from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
 from ngramspec.guards.phases import Compiled
 from ngramspec.guards.source import Kind, Source
 from ngramspec.guards.types import BackendError
-from ngramspec.hf.entry.refusals import vocabulary
-from ngramspec.hf.rows.request import Request
 
 
-def guides_of(request: Request, row: int) -> list[Matcher]:
-    """Fresh matchers for one row, from the constraints of others among the call's processors."""
+def guides_of(processors: Iterable[object], row: int, num_tokens: int, eos_tokens: set[int]) -> list[Matcher]:
+    """Fresh matchers for one row, from the constraints of others among the call's processors.
+
+    num_tokens: of the model's vocabulary.
+    """
     matchers = []
-    for processor in request.processors:
-        compiled = adopted(processor, row, vocabulary(request.model))
+    for processor in processors:
+        compiled = adopted(processor, row, num_tokens)
         if compiled is not None:
-            matcher = compiled.matcher(request.stops.eos_tokens)
+            matcher = compiled.matcher(eos_tokens)
             matcher.source = source_of(processor)
             matchers.append(matcher)
     return matchers

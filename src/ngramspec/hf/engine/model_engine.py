@@ -1,8 +1,8 @@
 """Many requests at once, which come and go: each with the text of `generate()` for its prompt alone."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -14,14 +14,14 @@ from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf.choice.masks import MaskThreads
 from ngramspec.hf.choice.sampling import row_seeds
 from ngramspec.hf.choice.streaming import Stream
-from ngramspec.hf.entry.early import refuse_early
+from ngramspec.hf.engine.answer import Answer, end, tell
 from ngramspec.hf.entry.generate import replace_stop_strings, sources_of
+from ngramspec.hf.entry.refusals import refuse_early
 from ngramspec.hf.entry.route import way_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.hf.entry.tensor_parallel import agreed
-from ngramspec.hf.facts.support import why_aligned
-from ngramspec.hf.rows.call import Call
+from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.hf.rows.opening import open_call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
@@ -29,39 +29,6 @@ from ngramspec.hf.seam import BaseStreamer
 from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.pool import LinePool
 from ngramspec.hf.types import Model
-
-
-@dataclass(eq=False)
-class Answer:
-    """What a request comes to.
-
-    row: its text so far, and its counters.
-    """
-
-    row: ModelRow
-    _call: Call
-    _request: Request | None
-    _stream: Stream | None
-    _segment: str | None
-    _salt: str | None
-
-    @property
-    def emitted(self) -> list[int]:
-        """The tokens so far, end of sequence included."""
-        return self.row.emitted
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing follows."""
-        return self.row.ended
-
-    def result(self) -> Tensor:
-        """What `generate()` returns, `int64[1, P + emitted]`.
-
-        Raises GuardError where a guard could not go on, and whatever a processor, criterion or streamer has raised.
-        """
-        self._call.raise_failed()
-        return self._call.text.batch()
 
 
 class ModelEngine:
@@ -207,7 +174,7 @@ class ModelEngine:
                 raise
         done = failed + [self._done(row) for row in ended]
         for answer in list(self._answers.values()):
-            _streamed(answer, answer._call.flush)
+            tell(answer, answer._call.flush)
             if answer.ended:  # its streamer has raised
                 self._engine.remove([answer.row])
                 done.append(self._done(answer.row))
@@ -218,7 +185,7 @@ class ModelEngine:
         if answer in self._waiting:
             self._waiting.remove(answer)
             answer.row.close()
-            _end(answer)
+            end(answer)
         elif answer.row in self._answers:
             self._engine.remove([answer.row])
             self._done(answer.row)
@@ -338,28 +305,9 @@ class ModelEngine:
     def _done(self, row: Any) -> Answer:
         answer = self._answers.pop(row)
         self.spec.stats.add(row.counters, answer._segment)
-        _end(answer)
+        end(answer)
         return answer
 
 
 def _is_ragged(request: Request) -> bool:
     return why_aligned(request.model, request.given_inputs) is None
-
-
-def _end(answer: Answer) -> None:
-    """Tell its streamer, and let go of what is not needed any more."""
-    _streamed(answer, answer._call.flush)
-    if answer._stream is not None:
-        _streamed(answer, answer._stream.end)
-    row = answer.row
-    answer._request, row.steering, row.guides = None, None, []
-    row.masks.drop()
-
-
-def _streamed(answer: Answer, tell: Callable[[], None]) -> None:
-    """Tell a request's streamer something; what it raises ends that request."""
-    try:
-        tell()
-    except Exception as error:  # a stranger's: whatever it is, no other request is to know of it
-        row = answer.row
-        row.error, row.ended = row.error or error, True

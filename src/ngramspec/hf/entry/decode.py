@@ -1,24 +1,29 @@
 """A whole call: rows opened, stepped until all have ended, and counted."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from ngramspec.decoding import Budget, Clock, Costs, Engine
-from ngramspec.hf import seam
-from ngramspec.hf.choice.guards import with_processors
 from ngramspec.hf.choice.masks import MaskThreads
-from ngramspec.hf.entry.output import Output, output_of
+from ngramspec.hf.choice.score_record import Record
 from ngramspec.hf.entry.tensor_parallel import agreed
 from ngramspec.hf.rows.opening import RowSource, open_call
 from ngramspec.hf.rows.request import Request
-from ngramspec.hf.seam import StoppingCriteriaList
+from ngramspec.hf.seam import (
+    CACHE,
+    GenerateDecoderOnlyOutput,
+    GenerateEncoderDecoderOutput,
+    GenerateNonBeamOutput,
+)
 from ngramspec.hf.target.aligned import AlignedTarget
+from ngramspec.hf.target.cache_transfer import hand_back
 from ngramspec.hf.target.ragged import RaggedTarget
-from ngramspec.hf.trials.trial import Trial
-from ngramspec.stats import Counters, Undrafted
+from ngramspec.stats import Counters
+
+Output: TypeAlias = Tensor | GenerateNonBeamOutput
+"""What a call returns: token ids, or the object of `return_dict_in_generate`."""
 
 
 def decode(
@@ -42,42 +47,14 @@ def decode(
     sequences = call.text.batch()
     if request.keeps_cache:
         num_slots = request.num_slots + sequences.shape[1] - request.input_ids.shape[1] - 1
-        request.cache.take(target.finish(call.rows, num_slots), num_slots)
-    return output_of(request, sequences, call.record), [row.counters for row in call.rows]
+        hand_back(request.cache, target.finish(call.rows, num_slots), num_slots)
+    return _output_of(request, sequences, call.record), [row.counters for row in call.rows]
 
 
-def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output, list[Counters]]:
-    """As `decode`, in transformers' own loop: for models whose state cannot take a step back.
-
-    trial: watches, and then has the model read the same text as a block.
-    """
-    criteria = _NotesEnds(request.criteria)
-    processors = with_processors(request.processors, sorted(request.stops.eos_tokens))
-    with nullcontext(processors) if trial is None else trial.watching(processors) as watched:
-        output = seam.decode_plainly(
-            request.model, request.input_ids, watched, criteria, request.config, request.stream, request.model_kwargs
-        )
-    sequences = output if isinstance(output, Tensor) else output.sequences
-    longest, pads = sequences.shape[1], request.stops.pads_finished_rows
-    counts = []
-    for row in range(len(sequences)):
-        length = (criteria.ends.get(row, longest) if pads else longest) - request.input_ids.shape[1]
-        undrafted = {Undrafted.PLAIN: length} if length else {}
-        counts.append(Counters(requests=1, tokens=length, target_passes=length, num_undrafted_per_reason=undrafted))
-    if trial is not None:
-        trial.read_again(sequences, [row.tokens for row in counts])
-    return output, counts
-
-
-class _NotesEnds(StoppingCriteriaList):
-    """The same criteria; remembers by row at which length they first said yes."""
-
-    def __init__(self, criteria: StoppingCriteriaList) -> None:
-        super().__init__(criteria)
-        self.ends: dict[int, int] = {}
-
-    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-        done = super().__call__(input_ids, scores, **kwargs)
-        for row in done.nonzero().flatten().tolist():
-            self.ends.setdefault(row, input_ids.shape[1])
-        return done
+def _output_of(request: Request, sequences: Tensor, record: Record) -> Output:
+    """`sequences` `int64[B, P + emitted]`, with what `record` kept and the cache where the call asks for an object."""
+    if not request.config.return_dict_in_generate:
+        return sequences
+    kind = GenerateEncoderDecoderOutput if request.has_encoder else GenerateDecoderOnlyOutput
+    held: dict[str, Any] = {"sequences": sequences, "scores": record.scores, "logits": record.logits}
+    return kind(**held, **{CACHE: request.cache.cache})

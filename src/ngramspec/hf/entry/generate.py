@@ -10,9 +10,9 @@ from ngramspec.drafting import Drafter, NoDrafts, checked_references
 from ngramspec.hf.choice.stopping import with_stop_strings
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.entry.cost_tables import CostTables
-from ngramspec.hf.entry.decode import decode, decode_plainly
-from ngramspec.hf.entry.early import refuse_early
-from ngramspec.hf.entry.output import Output
+from ngramspec.hf.entry.decode import Output, decode
+from ngramspec.hf.entry.plain import decode_plainly
+from ngramspec.hf.entry.refusals import refuse_early
 from ngramspec.hf.entry.route import way_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.rows.opening import RowSource

@@ -1,22 +1,23 @@
 """What is refused by name, before the first forward pass, because it could not be exact."""
 
-from collections.abc import Sequence
+import inspect
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from ngramspec.errors import PromptError, RefusedError
-from ngramspec.hf.facts.support import ATTENTION_IMPLEMENTATIONS, reader_of
+from ngramspec.errors import RefusedError
+from ngramspec.hf.facts.layers import ROLLS_BACK
+from ngramspec.hf.facts.support import ATTENTION_IMPLEMENTATIONS
+from ngramspec.hf.rows.given_cache import GivenCache
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import (
     CACHE,
+    DynamicCache,
+    EncoderDecoderCache,
     GenerationConfig,
     GenerationMode,
     attention_of,
     is_deepspeed_zero3_enabled,
     is_fsdp_managed_module,
-    text_config,
+    prepared_config,
 )
 from ngramspec.hf.types import Model
 
@@ -57,7 +58,7 @@ def refuse_inputs(request: Request) -> None:
     """Raise RefusedError for model inputs that cannot be drafted for."""
     if request.model_kwargs.get("inputs_embeds") is not None:
         raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
-    request.cache.refuse()
+    _refuse_given(request.cache)
     implementation = attention_of(request.model)
     if implementation not in ATTENTION_IMPLEMENTATIONS:
         raise RefusedError(
@@ -66,128 +67,6 @@ def refuse_inputs(request: Request) -> None:
         )
     if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(request.model):
         raise RefusedError("a model sharded by DeepSpeed ZeRO-3 or FSDP needs synced_gpus, which is not supported yet")
-
-
-def check_shapes(input_ids: Tensor, mask: Tensor | None) -> None:
-    """Raise PromptError for an empty prompt, for ids that are none, or where the mask does not fit.
-
-    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded.
-    """
-    if input_ids.is_floating_point():
-        raise PromptError(f"token ids must be integers, got {input_ids.dtype}: pass the tokenizer's input_ids")
-    batch, length = input_ids.shape
-    if mask is not None and mask.shape != input_ids.shape:
-        raise PromptError(
-            f"attention_mask must have the shape of input_ids={list(input_ids.shape)}, got {list(mask.shape)}"
-        )
-    if length == 0 or (mask is not None and not bool(mask.any(dim=1).all())):
-        empty = list(range(batch)) if mask is None else (~mask.bool().any(dim=1)).nonzero().flatten().tolist()
-        raise PromptError(f"every prompt must hold at least one token, got empty rows {empty}: leave them out")
-
-
-def check_prompt(request: Request) -> None:
-    """Raise PromptError for a prompt that the model cannot read, or that its cache or positions do not fit."""
-    model, input_ids, mask = request.model, request.input_ids, request.mask
-    cached = request.cache.length
-    if cached:
-        _check_cached(request, cached)
-    else:
-        check_shapes(input_ids, mask)
-        _check_positions(input_ids, request.model_kwargs.get("position_ids"))
-    limit = max_position(model)
-    lengths = torch.full((len(input_ids),), request.num_slots, device="cpu") if mask is None else mask.sum(dim=1)
-    if limit is not None and int(lengths.max()) > limit:
-        raise PromptError(
-            f"a prompt must be at most max_position_embeddings={limit} tokens long, got {int(lengths.max())}"
-            " (row " + f"{int(lengths.argmax())}): shorten it"
-        )
-    known = (input_ids >= 0) & (input_ids < vocabulary(model))
-    if not bool(known.all()):
-        others = set(input_ids[~known].tolist()) - _stand_ins(model)
-        if others:
-            raise PromptError(
-                f"token ids must be >= 0 and < the vocabulary's {vocabulary(model)},"
-                f" got {min(others)}: is this the model's own tokenizer?"
-            )
-
-
-def _stand_ins(model: Model) -> set[int]:
-    """Ids that stand for pictures or sound in a prompt, and may lie beyond the vocabulary: the model replaces them."""
-    ends = ("_token_id", "_token_index")
-    return {value for name, value in vars(model.config).items() if name.endswith(ends) and isinstance(value, int)}
-
-
-def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
-    batch, length = input_ids.shape
-    if positions is None or positions.dim() != 2 or positions.shape in ((batch, length), (1, length)):
-        return
-    # transformers counts them along the mask, and forgets a mask of ones: mostly it is the mask that does not fit.
-    raise PromptError(
-        f"attention_mask and position_ids must have the shape of input_ids={list(input_ids.shape)},"
-        f" got position_ids of shape {list(positions.shape)}"
-    )
-
-
-def _check_cached(request: Request, cached: int) -> None:
-    """A chat is continued with its whole text, or with new tokens and a mask over everything."""
-    batch, length = request.input_ids.shape
-    rows = request.cache.num_rows
-    if rows != batch:
-        raise PromptError(f"{CACHE} must have a row per prompt, got {rows} for {batch} prompts")
-    slots = request.num_slots
-    if length == 0 or cached >= slots or (slots != length and slots - length != cached):
-        raise PromptError(
-            f"input_ids must hold the whole text, or what follows the {cached} tokens in {CACHE} with an"
-            f" attention_mask over both, got {length} tokens and a mask over {slots}"
-        )
-
-
-def vocabulary(model: Model) -> int:
-    """Token ids that the model, or the decoder of an encoder-decoder model, can read."""
-    return int(reader_of(model).get_input_embeddings().weight.shape[0])
-
-
-def max_position(model: Model) -> int | None:
-    """Positions that the model knows, None where it states no limit."""
-    return _stated_limit(model, ("max_decoder_position_embeddings", "max_target_positions", "max_position_embeddings"))
-
-
-def max_drafted_position(model: Model) -> int | None:
-    """Positions up to which drafts may reach, None where there is no limit.
-
-    A model may call its limit by another name, or mean something else by that; a prompt is refused for neither.
-    """
-    limit = max_position(model)
-    return limit if limit is not None else _stated_limit(model, _OTHER_LIMITS)
-
-
-_OTHER_LIMITS = (
-    "n_positions",
-    "n_ctx",
-    "max_seq_len",
-    "max_seq_length",
-    "max_sequence_length",
-    "max_text_positions",
-    "max_text_len",
-    "max_text_length",
-    "seq_length",
-    "seq_len",
-)
-
-
-def _stated_limit(model: Model, names: Sequence[str]) -> int | None:
-    config = text_config(model)
-    for name in names:
-        limit = getattr(config, name, None)
-        if isinstance(limit, int) and limit > 0:
-            return limit
-    return None
-
-
-def positions_needed(model: Model, prompt_length: int, max_new_tokens: int) -> int:
-    """Positions that a prompt and its output take; an encoder's prompt has its own, and its output one more token."""
-    has_encoder = model.config.is_encoder_decoder
-    return max(prompt_length, 1 + max_new_tokens) if has_encoder else prompt_length + max_new_tokens
 
 
 def _refuse_cache(implementation: str | None) -> None:
@@ -208,3 +87,36 @@ def _mode_name(config: GenerationConfig, mode: GenerationMode) -> str:
         if (value := getattr(config, name, None)) not in (None, False, 1) and value != getattr(defaults, name, None)
     ]
     return f"{mode.value} ({', '.join(settings)})" if settings else mode.value
+
+
+def refuse_early(model: Model, arguments: dict[str, Any]) -> None:
+    """Raise RefusedError for `model.generate(**arguments)`, where waiting for the decoding loop would be too late.
+
+    That is so for what never reaches a loop, and for models with an encoder, of text or pictures.
+    """
+    refuse_arguments(arguments.get("synced_gpus"), arguments)
+    taken = inspect.signature(model.forward).parameters
+    if not model.config.is_encoder_decoder and "mm_encoder_outputs" not in taken:
+        return  # nothing runs before the loop, and merging configurations takes a millisecond
+    refuse_modes(prepared_config(model, arguments))
+
+
+def _refuse_given(given: GivenCache) -> None:
+    """Raise RefusedError for a cache that cannot take a step back by forgetting its last keys."""
+    if isinstance(given.cache, EncoderDecoderCache) and given.length:
+        raise RefusedError(
+            f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
+            f" {given.length} tokens: pass decoder_input_ids without it"
+        )
+    layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in ROLLS_BACK})
+    if layers or given.own.offloading:
+        kind = f"with {', '.join(layers)}" if layers else "with offloading"
+        raise RefusedError(
+            f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(given.cache).__name__}"
+            f" {kind}: pass a DynamicCache, or the whole text"
+        )
+    if type(given.own) is not DynamicCache or type(given.cache) not in (DynamicCache, EncoderDecoderCache):
+        raise RefusedError(
+            f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(given.cache).__name__}, whose own"
+            " methods would not be called: pass a DynamicCache, or the whole text"
+        )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from ngramspec.hf.choice.guards import check_vocabularies
-from ngramspec.hf.entry.refusals import check_prompt, refuse_inputs, refuse_modes
+from ngramspec.hf.entry.prompts import check_prompt
+from ngramspec.hf.entry.refusals import refuse_inputs, refuse_modes
+from ngramspec.hf.entry.vocabularies import check_vocabularies
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.facts.support import why_undrafted, why_undrafted_at
 from ngramspec.hf.rows.request import Request

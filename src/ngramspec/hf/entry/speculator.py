@@ -20,7 +20,7 @@ from ngramspec.hf.entry import generate as calls
 from ngramspec.hf.entry.argument_checks import check_model, check_parts
 from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.hf.entry.generate import Attempt, serve
-from ngramspec.hf.entry.refusals import check_shapes
+from ngramspec.hf.entry.prompts import check_shapes
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import (
     BaseStreamer,

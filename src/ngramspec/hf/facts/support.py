@@ -1,18 +1,13 @@
 """Which models can be drafted for: those whose cache can take a step back. And whose rows may run ahead of others."""
 
-import inspect
-from collections.abc import Iterable
 from typing import Any
 
-import torch
-
-from ngramspec.hf.facts.strangers import parts_of, prepares_itself
-from ngramspec.hf.rows.given_cache import ROLLS_BACK
+from ngramspec.hf.facts.layers import ROLLS_BACK
+from ngramspec.hf.facts.limits import reader_of
+from ngramspec.hf.facts.strangers import parts_of
 from ngramspec.hf.seam import (
     CACHE,
     DynamicCache,
-    DynamicSlidingWindowLayer,
-    counts_positions_as_usual,
     keeps_running_state,
     takes_cache,
     text_config,
@@ -20,17 +15,9 @@ from ngramspec.hf.seam import (
 )
 from ngramspec.hf.types import Model
 
-PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", CACHE, "use_cache", "logits_to_keep"})
-"""Inputs of a model that `RaggedTarget` makes itself."""
-
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
 """Those that are tested. flash_attention runs on a GPU only; flex_attention is compiled anew for each block's width."""
 
-OWN_MASKS = {
-    "git": "makes room in its mask for a picture, where there is none too",
-    "gpt_neo": "masks by the place of a query in its block, whatever its slot",
-}
-"""Model types that overrule a mask per query."""
 
 ONE_BY_ONE = {
     "fsmt": "reads one token at a time once there is a cache",
@@ -92,11 +79,6 @@ def _why_by_configuration(model: Model) -> str | None:
     return None
 
 
-def reader_of(model: Model) -> Any:
-    """What reads the ids of the text that is written: the model itself, or the decoder behind an encoder."""
-    return model.get_decoder() if model.config.is_encoder_decoder else model
-
-
 def _has_one_embedding(reader: Any) -> bool:
     """Whether what reads token ids has one table of them: several codebooks do not, and some composites cannot say."""
     try:
@@ -108,51 +90,6 @@ def _has_one_embedding(reader: Any) -> bool:
 def _counts_along_padding(decoder: Any) -> bool:
     """Whether positions depend on which tokens of a pass are padding, as in M2M-100, NLLB-MoE and SeamlessM4T."""
     return any(hasattr(module, "create_position_ids_from_input_ids") for module in decoder.modules())
-
-
-def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
-    """Why all rows of a pass must begin at one slot, in a clause that follows the model's name; None: they need not.
-
-    A row of its own length needs a position of its own for each token and a mask of its own for each query.
-    model_kwargs: the inputs of the call, by name.
-    """
-    config = text_config(model)
-    if model.config.is_encoder_decoder:
-        return "is an encoder-decoder model, which takes no positions per row"
-    if prepares_itself(model):
-        return "prepares its inputs by code of its own"
-    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
-    if unknown:
-        return f"has attention layers of an unknown kind ({', '.join(unknown)})"
-    if getattr(config, "attention_chunk_size", None) is not None:
-        return "attends in chunks"
-    if getattr(config, "alibi", False):
-        return "encodes positions in the attention mask (alibi)"
-    if not counts_positions_as_usual(model):
-        return "gives a token several positions (multimodal rope)"
-    if config.model_type in OWN_MASKS:
-        return OWN_MASKS[config.model_type]
-    if "position_ids" not in inspect.signature(model.forward).parameters:
-        return "takes no position ids per row"
-    if not _keeps_positions(model, config):
-        return "changes the positions that it is given"
-    others = sorted(set(model_kwargs) - PLAIN_INPUTS)
-    return f"is given more than ids, a mask and positions ({', '.join(others)})" if others else None
-
-
-def _keeps_positions(model: Model, config: Any) -> bool:
-    """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
-    ids, positions = torch.zeros((1, 2), dtype=torch.long, device="cpu"), torch.arange(2, device="cpu")[None]
-    inputs = model.prepare_inputs_for_generation(
-        ids,
-        **{CACHE: DynamicCache(config=config)},
-        attention_mask=torch.ones_like(ids),
-        position_ids=positions.clone(),
-        use_cache=True,
-        is_first_iteration=True,
-    )
-    kept = inputs.get("position_ids")
-    return kept is not None and torch.equal(kept.cpu(), positions)
 
 
 def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
@@ -180,9 +117,3 @@ def _ropes(config: Any) -> list[dict[str, Any]]:
     if "rope_type" in parameters:
         return [parameters]
     return [rope for rope in parameters.values() if isinstance(rope, dict)]
-
-
-def windows_of(model: Model) -> list[int | None]:
-    """The sliding window of each layer in tokens, None for full attention."""
-    layers = DynamicCache(config=text_config(model)).layers
-    return [layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers]

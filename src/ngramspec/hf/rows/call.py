@@ -9,53 +9,13 @@ from ngramspec.decoding import Together
 from ngramspec.errors import GuardError
 from ngramspec.guards.processor import left_nothing
 from ngramspec.hf.choice.known_processors import are_blind, are_pure, are_pure_criteria
-from ngramspec.hf.choice.masks import MaskThreads, mask_lines
+from ngramspec.hf.choice.masks import MaskThreads
+from ngramspec.hf.choice.processors import Asked, Processors
 from ngramspec.hf.choice.score_record import Record
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.choice.text_tensor import Text
 from ngramspec.hf.rows.row import ModelRow
-from ngramspec.hf.seam import LogitsProcessorList
-
-Asked = tuple[ModelRow, int]
-"""A row, and the position of its draft that a line of scores is of."""
-
-
-class Processors:
-    """A call's logits processors in their order, guards among them.
-
-    others: those that are no guards.
-    """
-
-    def __init__(self, processors: Sequence[object], is_guard: Sequence[bool]) -> None:
-        """is_guard: of each of `processors`; the guards are numbered as they come."""
-        self.others = LogitsProcessorList()
-        self._steps: list[LogitsProcessorList | int] = []
-        for processor, guards in zip(processors, is_guard, strict=True):
-            if guards:
-                self._steps.append(sum(isinstance(step, int) for step in self._steps))
-                continue
-            self.others.append(processor)
-            if not self._steps or isinstance(self._steps[-1], int):
-                self._steps.append(LogitsProcessorList())
-            self._steps[-1].append(processor)  # type: ignore[union-attr]
-
-    @property
-    def names(self) -> list[str]:
-        """Of those that are no guards."""
-        return [type(processor).__name__ for processor in self.others]
-
-    def __call__(self, input_ids: Tensor, scores: Tensor, asked: Sequence[Asked | None]) -> Tensor:
-        """Process `scores` `float32[n, V]` of the texts `input_ids` `int64[n, L]`.
-
-        asked: what each line is of, None for what nobody looks at.
-        """
-        for step in self._steps:
-            if isinstance(step, int):
-                scores = mask_lines(scores, [each and each[0].masks.bits(step, each[1]) for each in asked])
-            else:
-                scores = step(input_ids, scores)  # type: ignore[arg-type]
-        return scores
 
 
 class Call(Together):

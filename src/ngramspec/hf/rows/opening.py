@@ -14,14 +14,14 @@ from ngramspec.hf import seam
 from ngramspec.hf.choice.adopting import guides_of
 from ngramspec.hf.choice.guards import matchers_of
 from ngramspec.hf.choice.masks import MaskThreads, RowMasks
+from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker, pickers
 from ngramspec.hf.choice.score_record import Record
-from ngramspec.hf.entry.refusals import max_drafted_position, vocabulary
-from ngramspec.hf.facts.support import why_aligned
-from ngramspec.hf.rows.call import Call, Processors
+from ngramspec.hf.facts.alignment import why_aligned
+from ngramspec.hf.facts.limits import max_drafted_position, vocabulary
+from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.request import Request
-from ngramspec.hf.rows.row import NO_LIMIT, ModelRow
-from ngramspec.hf.target.aligned import REACH
+from ngramspec.hf.rows.row import NO_LIMIT, REACH, ModelRow
 from ngramspec.stats import Counters
 
 
@@ -72,8 +72,13 @@ def open_call(
         threads=threads,
     )
     guards = [own for own in matchers if own is not None]
+    num_tokens = vocabulary(request.model)
     choices = [
-        RowChoice(picker, RowMasks([own[index] for own in guards]), guides_of(request, index))
+        RowChoice(
+            picker,
+            RowMasks([own[index] for own in guards]),
+            guides_of(request.processors, index, num_tokens, stops.eos_tokens),
+        )
         for index, picker in enumerate(pickers(len(ids), ids.device, generator, do_sample=do_sample))
     ]
     open_rows(request, call, sources, choices)

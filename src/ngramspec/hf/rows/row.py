@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from ngramspec.decoding import Row
 from ngramspec.drafting.types import Draft
@@ -15,10 +16,14 @@ from ngramspec.guards import Matcher
 from ngramspec.hf.choice.masks import RowMasks
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.stopping import Stops
-from ngramspec.hf.target.block import BlockRow, IntArray
 from ngramspec.stats import Undrafted
 
+IntArray = npt.NDArray[np.int64]
+
 NO_LIMIT = 1 << 62
+
+REACH = 4
+"""Tokens by which a row that is read in line may be ahead of the slowest and still be moved on."""
 
 _is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
 
@@ -118,17 +123,6 @@ class ModelRow(Row):
         """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""
         missing = num_slots - self.num_cached
         self.pending = np.append(self.pending, np.full(missing, self.pad_token, np.int32))[:missing]
-
-    def block_row(self, draft: Draft, most_read: int | None = None) -> BlockRow:
-        """The row's share of a forward pass; most_read: so many of the pending tokens, by default all."""
-        read = self.pending[:most_read]
-        last = self.num_cached + read.size - 1 + self.shift
-        if read.size == 1 and self.num_cached >= self.positions.size:
-            return BlockRow(self.num_cached, read, draft.tokens, last)
-        slots = self.num_cached + np.arange(read.size)
-        in_prompt = self.positions[np.minimum(slots, self.positions.size - 1)]
-        positions = np.where(slots < self.positions.size, in_prompt, slots + self.shift)
-        return BlockRow(self.num_cached, read, draft.tokens, last, positions)
 
 
 def _follows(matcher: Matcher, tokens: list[int]) -> bool:

@@ -18,15 +18,14 @@ from torch import Tensor
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.drafting.types import NO_DRAFT, Draft
-from ngramspec.hf.facts.support import windows_of
-from ngramspec.hf.rows.choosing import PassLogits, RowLogits, begin, choices_of, has_poison
+from ngramspec.hf.facts.layers import windows_of
+from ngramspec.hf.rows.logits import PassLogits, RowLogits, has_poison
+from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
-from ngramspec.hf.rows.row import ModelRow, model_rows
+from ngramspec.hf.rows.row import REACH, ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, grown, inputs_in_line, prefill, with_cache
 from ngramspec.hf.target.cache import RaggedCache
-
-REACH = 4
-"""Tokens by which a row may be ahead of the slowest and still be moved on."""
+from ngramspec.hf.target.cache_transfer import beside_cross_attention, load
 
 ROOM = 256
 """Columns by which the text grows."""
@@ -44,8 +43,8 @@ class AlignedTarget(Target):
         self._request = request
         self._rows = rows
         self._cache = RaggedCache(len(windows_of(request.model)), request.most_slots)
-        request.cache.copy_to(self._cache)
-        self._prompt_kwargs = {**request.model_kwargs, CACHE: request.cache.around(self._cache)}
+        load(request.cache, self._cache)
+        self._prompt_kwargs = {**request.model_kwargs, CACHE: beside_cross_attention(request.cache, self._cache)}
         self._kwargs = self._prompt_kwargs
         self._first_slot = request.num_slots - request.input_ids.shape[1]
         self._ids = request.input_ids

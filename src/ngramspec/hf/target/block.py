@@ -15,13 +15,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from ngramspec.drafting.types import TokenArray
-
-IntArray = npt.NDArray[np.int64]
+from ngramspec.drafting.types import Draft, TokenArray
+from ngramspec.hf.rows.row import IntArray, ModelRow
 
 
 class BlockRow(NamedTuple):
@@ -67,6 +63,18 @@ class Block:
         return width
 
 
+def block_row(row: ModelRow, draft: Draft, most_read: int | None = None) -> BlockRow:
+    """The row's share of a forward pass; most_read: so many of the pending tokens, by default all."""
+    read = row.pending[:most_read]
+    last = row.num_cached + read.size - 1 + row.shift
+    if read.size == 1 and row.num_cached >= row.positions.size:
+        return BlockRow(row.num_cached, read, draft.tokens, last)
+    slots = row.num_cached + np.arange(read.size)
+    in_prompt = row.positions[np.minimum(slots, row.positions.size - 1)]
+    positions = np.where(slots < row.positions.size, in_prompt, slots + row.shift)
+    return BlockRow(row.num_cached, read, draft.tokens, last, positions)
+
+
 def make_block(rows: Sequence[BlockRow]) -> Block:
     """Lay the rows of one pass out as a rectangle.
 
@@ -98,30 +106,3 @@ def make_block(rows: Sequence[BlockRow]) -> Block:
         first=starts[0] if not any(fills) and len(set(starts)) == 1 else None,
         num_logits=max(row.draft.size for row in rows) + 1,
     )
-
-
-def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int | None) -> Tensor:
-    """Which slots each query sees: boolean `[R, 1, Q, T]`.
-
-    slots: `int64[R, Q]`, the slot of each query; it sees that and those before it.
-    extent: T. valid: boolean `[R, T]`, False where the prompt is padded; None where nothing is padded.
-    window: with a sliding window, a query sees only that many slots up to its own.
-    """
-    keys = torch.arange(extent, device=slots.device)
-    queries = slots[:, None, :, None]
-    seen = keys <= queries
-    if window is not None:
-        seen &= keys > queries - window
-    if valid is not None:
-        seen &= valid[:, None, None, :]
-    return seen
-
-
-def additive_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """The mask that eager attention adds to its scores: 0 where `seen` `[R, 1, Q, T]`, else the lowest finite number.
-
-    A boolean mask would be added too, and be silently wrong. Padding on the left sees nothing; in float64 eager
-    attention makes NaN of that, and a NaN poisons whoever reads its value, masked or not. So it sees everything.
-    """
-    seen = seen | ~seen.any(dim=-1, keepdim=True)
-    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)

@@ -15,7 +15,8 @@ from ngramspec.decoding import Row
 from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.target.block import BlockRow, make_block
-from ngramspec.hf.target.cache import CHUNK, RaggedCache
+from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_layer import CHUNK
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.hf.types import Model
 

@@ -9,14 +9,17 @@ from torch import Tensor
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.drafting.types import NO_DRAFT, Draft
-from ngramspec.hf.facts.support import windows_of
-from ngramspec.hf.rows.choosing import PassLogits, RowLogits, begin, choices_of, has_poison
+from ngramspec.hf.facts.layers import windows_of
+from ngramspec.hf.rows.logits import PassLogits, RowLogits, has_poison
+from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.target.attention import folded
-from ngramspec.hf.target.block import Block, BlockRow, additive_mask, attention_mask, make_block
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.hf.target.block import Block, BlockRow, block_row, make_block
 from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_transfer import load
 from ngramspec.hf.types import Model
 
 
@@ -44,7 +47,7 @@ class RaggedTarget(Target):
     def of(cls, request: Request, rows: Rows[ModelRow]) -> "RaggedTarget":
         """One for the `rows` of a request alone, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
-        request.cache.copy_to(target._cache)
+        load(request.cache, target._cache)
         target._prompt_mask = request.mask  # a copy, for rows change places in it
         if target._prompt_mask is not None:
             target._prompt_mask = target._prompt_mask.to(target._device, torch.bool, copy=True)
@@ -71,8 +74,8 @@ class RaggedTarget(Target):
     def read_ahead(self, row: Row, num_tokens: int) -> int:
         """See `decoding.Target`."""
         (own,) = model_rows([row])
-        block_row = own.block_row(Draft(NO_DRAFT), num_tokens)
-        self._forward(make_block([block_row]), self._lines([own]).start)
+        share = block_row(own, Draft(NO_DRAFT), num_tokens)
+        self._forward(make_block([share]), self._lines([own]).start)
         return row.num_cached + num_tokens
 
     def leave(self, row: Row) -> None:
@@ -107,7 +110,7 @@ class RaggedTarget(Target):
         for row in rows:
             row.pad_to(num_slots)
         if any(row.pending.size for row in rows):
-            self._forward(make_block([row.block_row(Draft(NO_DRAFT)) for row in rows]))
+            self._forward(make_block([block_row(row, Draft(NO_DRAFT)) for row in rows]))
         return self._cache
 
     def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
@@ -124,7 +127,7 @@ class RaggedTarget(Target):
 
     def _block(self, rows: Rows[ModelRow], drafts: Rows[Draft], lines: slice) -> Block:
         """The rectangle of this pass; of rows that have ended, but are still held, what is left to read of them."""
-        live = {row: row.block_row(draft) for row, draft in zip(rows, drafts, strict=True)}
+        live = {row: block_row(row, draft) for row, draft in zip(rows, drafts, strict=True)}
         width = max(row.width for row in live.values())
         slots = max(row.num_cached + row.pending.size for row in rows)
         return make_block([live.get(row) or self._ended(row, width, slots) for row in self._held[lines]])
@@ -139,9 +142,9 @@ class RaggedTarget(Target):
         if num_read <= 0:
             return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], 0)
         row.pad_to(row.num_cached + num_read)
-        block_row = row.block_row(Draft(NO_DRAFT))
+        share = block_row(row, Draft(NO_DRAFT))
         row.num_cached, row.pending = row.num_cached + num_read, row.pending[:0]
-        return block_row
+        return share
 
     def _forward(self, block: Block, first_line: int = 0) -> Tensor:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns.

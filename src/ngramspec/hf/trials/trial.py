@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from ngramspec.drafting import Draft, NoDrafts
+from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import Record
-from ngramspec.hf.entry.refusals import vocabulary
+from ngramspec.hf.facts.alignment import why_aligned
+from ngramspec.hf.facts.limits import vocabulary
 from ngramspec.hf.facts.rounding import why_not_rounding
 from ngramspec.hf.facts.strangers import Stranger
-from ngramspec.hf.facts.support import why_aligned
-from ngramspec.hf.rows.call import Call, Processors
+from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.opening import RowChoice, RowSource, open_rows
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow

@@ -11,7 +11,8 @@ from ngramspec import forking
 from ngramspec.guards import Guard, GuardProcessor, RowGuards
 from ngramspec.hf.choice.adopting import is_adopted
 from ngramspec.hf.choice.known_processors import are_pure, are_pure_criteria
-from ngramspec.hf.facts.strangers import Stranger, is_gone
+from ngramspec.hf.facts.identity import is_gone
+from ngramspec.hf.facts.strangers import Stranger
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import attention_of
 from ngramspec.hf.trials.trial import Trial
