@@ -44,7 +44,7 @@ class Answer:
         return self._call.text.batch()
 
 
-def end(answer: Answer) -> None:
+def finish(answer: Answer) -> None:
     """Tell its streamer, and let go of what is not needed any more."""
     tell(answer, answer._call.flush)
     if answer._stream is not None:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -14,14 +13,12 @@ from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf.choice.masks import MaskThreads
 from ngramspec.hf.choice.sampling import row_seeds
 from ngramspec.hf.choice.streaming import Stream
-from ngramspec.hf.engine.answer import Answer, end, tell
-from ngramspec.hf.entry.generate import replace_stop_strings, sources_of
-from ngramspec.hf.entry.refusals import refuse_early
-from ngramspec.hf.entry.route import way_of
+from ngramspec.hf.engine.answer import Answer, finish, tell
+from ngramspec.hf.engine.preparing import prepared
+from ngramspec.hf.entry.generate import sources_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.hf.entry.tensor_parallel import agreed
-from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.hf.rows.opening import open_call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
@@ -142,7 +139,10 @@ class ModelEngine:
         *,
         speculate: bool,
     ) -> Answer:
-        request = self._prepared(input_ids, stream, arguments)
+        request = prepared(self.spec, self._model, input_ids, arguments, stream)
+        is_ragged = request.is_ragged()
+        if is_ragged:
+            self._check_slots(request)
         segments = segments_of(segment, 1, 1)
         (key,) = keys_of(segments, cache_salt, 1)
         sources = sources_of(self.spec, segments, [key], references, speculate=speculate)
@@ -150,13 +150,7 @@ class ModelEngine:
         if request.config.do_sample:
             (drawn,) = row_seeds(1) if seed is None else (seed,)
             generator = torch.Generator(input_ids.device).manual_seed(drawn)
-        if _is_ragged(request) and not self._lines(request).fits(self._num_slots(request)):
-            raise PromptError(
-                f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may come to take"
-                f" {self._num_slots(request)} tokens, drafts included: shorten it, lower max_new_tokens, or give the"
-                " engine more"
-            )
-        call = open_call(request, sources, self._threads, generator)
+        call = open_call(request, sources, self._threads, is_ragged=is_ragged, generator=generator)
         call.keeps_errors = True
         return Answer(call.rows[0], call, request, stream, segment, cache_salt)
 
@@ -185,7 +179,7 @@ class ModelEngine:
         if answer in self._waiting:
             self._waiting.remove(answer)
             answer.row.close()
-            end(answer)
+            finish(answer)
         elif answer.row in self._answers:
             self._engine.remove([answer.row])
             self._done(answer.row)
@@ -208,62 +202,16 @@ class ModelEngine:
         """See `close`."""
         self.close()
 
-    def _prepared(self, input_ids: Tensor, stream: Stream | None, arguments: dict[str, Any]) -> Request:
-        """What `generate()` makes of a call's arguments, which decodes nothing."""
-        prepared: list[Request] = []
-
-        def take(
-            model: Model,
-            input_ids: Tensor,
-            logits_processor: Any,
-            stopping_criteria: Any,
-            generation_config: Any,
-            inputs_tensor: Tensor | None = None,
-            **model_kwargs: Any,
-        ) -> Tensor:
-            request = Request(
-                model,
-                input_ids,
-                logits_processor,
-                stopping_criteria,
-                generation_config,
-                model_kwargs,
-                stream,
-                inputs_tensor,
-            )
-            request, why_plainly, trial = way_of(request)
-            if why_plainly is not None:
-                raise RefusedError(f"an engine decodes with drafts alone, and {type(model).__name__} {why_plainly}")
-            if trial is not None or request.has_strangers:
-                raise RefusedError(
-                    f"an engine mixes rows of many requests in a pass, and {type(model).__name__} has hooks, adapters"
-                    " or parts that nobody knows, which may go by the row: use generate()"
-                )
-            prepared.append(request)
-            return input_ids
-
-        refuse_early(self._model, arguments)
-        arguments = {**arguments, "custom_generate": take}
-        replace_stop_strings(self._model, arguments)
-        self._model.generate(input_ids, **arguments)
-        (request,) = prepared
-        if len(request.input_ids) != 1:
-            raise RefusedError(f"an engine takes prompts one by one, got {len(request.input_ids)} rows: add each")
-        if request.mask is not None and not bool(request.mask.all()):
-            raise PromptError(
-                "a prompt in an engine needs no padding, got an attention_mask with zeros, which generate() also makes"
-                " of a prompt that holds the pad token: leave padding out, or pass an attention_mask of ones"
-            )
-        if _is_ragged(request) and not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
+    def _check_slots(self, request: Request) -> None:
+        """Raise for a request whose row finds no room in a line, or whose slots would not be its positions."""
+        if not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
             raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")
-        if request.keeps_cache:
-            raise RefusedError(
-                "an engine keeps no cache for the caller, got past_key_values or return_dict_in_generate: leave it out,"
-                " for common beginnings are shared anyway"
+        if not self._lines(request).fits(self._num_slots(request)):
+            raise PromptError(
+                f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may come to take"
+                f" {self._num_slots(request)} tokens, drafts included: shorten it, lower max_new_tokens, or give the"
+                " engine more"
             )
-        if request.has_encoder:
-            return request
-        return replace(request, model_kwargs={**request.model_kwargs, "attention_mask": None})
 
     def _join(self) -> list[Answer]:
         """Let those join that have room, in order; returns those that ended for want of memory."""
@@ -305,9 +253,5 @@ class ModelEngine:
     def _done(self, row: Any) -> Answer:
         answer = self._answers.pop(row)
         self.spec.stats.add(row.counters, answer._segment)
-        end(answer)
+        finish(answer)
         return answer
-
-
-def _is_ragged(request: Request) -> bool:
-    return why_aligned(request.model, request.given_inputs) is None

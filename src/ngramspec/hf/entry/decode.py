@@ -36,7 +36,7 @@ def decode(
     """
     budget = agreed(budget, request.model)
     with MaskThreads() as threads:
-        call = open_call(request, sources, threads)
+        call = open_call(request, sources, threads, is_ragged=request.is_ragged())
         target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)

@@ -19,8 +19,7 @@ from ngramspec import forking
 from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.choice.guards import has_guards, with_processors
 from ngramspec.hf.choice.streaming import Stream
-from ngramspec.hf.entry import generate as calls
-from ngramspec.hf.entry.generate import Attempt
+from ngramspec.hf.entry.generate import Attempt, generate_with
 from ngramspec.hf.entry.speculator import MOST_WARNINGS, Speculator
 from ngramspec.hf.seam import POSITIONAL, BaseStreamer, GenerationMixin, arguments_of_generate, prepared_config
 from ngramspec.hf.types import Model
@@ -178,7 +177,7 @@ def _speculating(
     arguments.pop("streamer", None)
     attempt = Attempt(stream)
     try:
-        return calls.generate(setting.spec, model, plain, arguments, attempt)
+        return generate_with(setting.spec, model, plain, arguments, attempt)
     except (RefusedError, PromptError) as error:
         if attempt.has_begun:
             raise

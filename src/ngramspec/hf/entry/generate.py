@@ -13,7 +13,7 @@ from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.hf.entry.decode import Output, decode
 from ngramspec.hf.entry.plain import decode_plainly
 from ngramspec.hf.entry.refusals import refuse_early
-from ngramspec.hf.entry.route import way_of
+from ngramspec.hf.entry.route import route_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.rows.opening import RowSource
 from ngramspec.hf.rows.request import Request
@@ -39,17 +39,19 @@ class Settings(Protocol):
 
 @dataclass(slots=True)
 class Attempt:
-    """How far a call has come, and where its tokens go as they are made.
+    """What a caller of `generate()` hands to the Speculator that decodes it, past transformers, and how far that came.
 
-    stream: whoever makes it ends it. has_begun: whether decoding has begun. Until then nothing of the caller's has been
-    touched, so that whoever is refused may still go another way.
+    stream: where tokens go as they are made; its owner ends it. take: gets the request instead of having it decoded.
+    has_begun: whether decoding has begun. Until then nothing of the caller's has been touched, so a call that is
+        refused may still go another way.
     """
 
     stream: Stream | None = None
+    take: Callable[[Request], None] | None = None
     has_begun: bool = False
 
 
-def generate(
+def generate_with(
     spec: Callable[..., Any], model: Model, plain: Callable[..., Any], arguments: dict[str, Any], attempt: Attempt
 ) -> Any:
     """`plain(**arguments)`, a `generate()` of `model`, decoded by `spec`.
@@ -78,7 +80,7 @@ def serve(
     segments = segments_of(segment, len(request.input_ids), num_returned)
     keys = keys_of(segments, cache_salt, num_returned)
     sources = sources_of(settings, segments, keys, references, speculate=speculate)
-    request, why_plainly, trial = way_of(request)
+    request, why_plainly, trial = route_of(request)
     attempt.has_begun = True
     output, counts = _decoded(settings, request, sources, why_plainly, trial)
     for counters, name in zip(counts, segments, strict=True):

@@ -14,7 +14,7 @@ from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.trials.trust import TRUST
 
 
-def way_of(request: Request) -> tuple[Request, str | None, Trial | None]:
+def route_of(request: Request) -> tuple[Request, str | None, Trial | None]:
     """The request as it is to be decoded, why it is decoded plainly if it is, and the trial that watches it.
 
     Raises RefusedError, PromptError and GuardError for what can be done in no way.

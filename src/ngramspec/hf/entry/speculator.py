@@ -16,10 +16,9 @@ from ngramspec.drafting import AdaptiveLookup, Drafter
 from ngramspec.errors import NgramspecWarning
 from ngramspec.files.whole_file import MAX_BYTES
 from ngramspec.hf.choice.streaming import Stream
-from ngramspec.hf.entry import generate as calls
 from ngramspec.hf.entry.argument_checks import check_model, check_parts
 from ngramspec.hf.entry.cost_tables import CostTables
-from ngramspec.hf.entry.generate import Attempt, serve
+from ngramspec.hf.entry.generate import Attempt, generate_with, serve
 from ngramspec.hf.entry.prompts import check_shapes
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import (
@@ -112,7 +111,7 @@ class Speculator:
         cache_salt: whose rows these are, one for all or a list of one per prompt. Rows of one salt are neither drafted
         for from what those of another one answered, nor made faster by it.
         inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
-        attempt: of `Speculator.generate` and `enable`, which want to know how far the call came.
+        attempt: of `Speculator.generate`, `enable` and `ModelEngine`, which call `generate()` themselves.
         """
         attempt = Attempt() if attempt is None else attempt
         request = Request(
@@ -125,6 +124,9 @@ class Speculator:
             attempt.stream,
             inputs_tensor,
         )
+        if attempt.take is not None:
+            attempt.take(request)
+            return input_ids
         return serve(
             self,
             request,
@@ -156,7 +158,7 @@ class Speculator:
             if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
                 check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
             generate = model.generate if inputs is None else partial(model.generate, inputs)
-            return calls.generate(self, model, generate, arguments, Attempt(stream))
+            return generate_with(self, model, generate, arguments, Attempt(stream))
         finally:
             if stream is not None:
                 stream.end()

@@ -24,7 +24,7 @@ class Call(Together):
     in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
         whoever wants the scores of a batch, must see it.
     asked_to_end: of rows in step, whether a criterion has said so of each.
-    is_ragged: whether its rows may each lie at its own slot (`support.why_aligned`), which takes a while to find out.
+    is_ragged: whether each row may lie at a slot of its own (`Request.is_ragged`).
     is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
     """
 
@@ -37,7 +37,7 @@ class Call(Together):
         *,
         do_sample: bool,
         pad_token: int,
-        is_ragged: bool = True,
+        is_ragged: bool,
         stream: Stream | None = None,
         threads: MaskThreads | None = None,
     ) -> None:

@@ -17,7 +17,6 @@ from ngramspec.hf.choice.masks import MaskThreads, RowMasks
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker, pickers
 from ngramspec.hf.choice.score_record import Record
-from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.hf.facts.limits import max_drafted_position, vocabulary
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.request import Request
@@ -50,11 +49,16 @@ class RowChoice:
 
 
 def open_call(
-    request: Request, sources: Sequence[RowSource], threads: MaskThreads, generator: torch.Generator | None = None
+    request: Request,
+    sources: Sequence[RowSource],
+    threads: MaskThreads,
+    *,
+    is_ragged: bool,
+    generator: torch.Generator | None = None,
 ) -> Call:
     """The call with a row per prompt; sources: of each row's drafts. threads: fill the masks of its guards.
 
-    generator: of the draws of a single row, by default the process's.
+    is_ragged: see `Request.is_ragged`. generator: of the draws of a single row, by default the process's.
     """
     ids, stops = request.input_ids, request.stops
     do_sample = bool(request.config.do_sample)
@@ -67,7 +71,7 @@ def open_call(
         Record(request.config),
         do_sample=do_sample,
         pad_token=_pad_token(request),
-        is_ragged=why_aligned(request.model, request.given_inputs) is None,
+        is_ragged=is_ragged,
         stream=request.stream,
         threads=threads,
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 from ngramspec.drafting import TokenArray
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.hf.rows.given_cache import GivenCache
 from ngramspec.hf.seam import CACHE, GenerationConfig, LogitsProcessorList, StoppingCriteriaList, mask_length_of
 from ngramspec.hf.types import Model
@@ -37,6 +38,10 @@ class Request:
     stream: Stream | None
     source_ids: Tensor | None
     tried_width: int | None = None
+
+    def is_ragged(self) -> bool:
+        """Whether each row may lie at a slot of its own. It looks at the model and its inputs: to be asked once."""
+        return why_aligned(self.model, self.given_inputs) is None
 
     @property
     def has_strangers(self) -> bool:

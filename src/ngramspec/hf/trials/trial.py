@@ -17,7 +17,6 @@ from ngramspec.drafting import Draft, NoDrafts
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import Record
-from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.hf.facts.limits import vocabulary
 from ngramspec.hf.facts.rounding import why_not_rounding
 from ngramspec.hf.facts.strangers import Stranger
@@ -109,7 +108,7 @@ class Trial:
             return
         nothing, stops, record = Processors([], []), request.stops, Record(request.config)
         try:
-            is_ragged = why_aligned(request.model, request.given_inputs) is None
+            is_ragged = request.is_ragged()
             call = Call(request.input_ids, nothing, stops, record, do_sample=False, pad_token=0, is_ragged=is_ragged)
             choice = RowChoice(Picker(do_sample=False))
             open_rows(request, call, [RowSource(NoDrafts())] * num_rows, [choice] * num_rows)
