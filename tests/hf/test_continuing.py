@@ -16,7 +16,7 @@ from ngramspec.hf.seam import CACHE, CACHE_NAMES, cache_of
 from ngramspec.testing import OracleDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
-from tests.hf.test_aligned import aligned
+from tests.hf.target.test_aligned import aligned
 
 LIMITS: dict[str, Any] = {"max_new_tokens": 20, "eos_token_id": EOS}
 

@@ -17,9 +17,9 @@ from ngramspec import FixedBudget, Guard, GuardError, ModelEngine, PromptError, 
 from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
+from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
 from tests.hf.models import EOS, PAD, tiny
-from tests.hf.test_aligned import aligned
-from tests.hf.test_guards import NUM_TOKENS, TOKENIZER, guard_of
+from tests.hf.target.test_aligned import aligned
 
 BYTES_PER_LINE = 512 * CHUNK
 """Of the tiny llama in float64: two layers of keys and values, two heads of eight numbers."""

@@ -16,8 +16,8 @@ from ngramspec import FixedBudget, NgramspecWarning, PromptError, RefusedError, 
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import SEED
 from tests.hf.drafters import NoDrafter
+from tests.hf.entry.test_refusals import undrafted
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, VOCABULARY, padded_prompts, tiny
-from tests.hf.test_refusals import undrafted
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer("abcdefghij")

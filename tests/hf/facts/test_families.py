@@ -34,7 +34,7 @@ NAMED = (
     "t5",
 )
 UNDRAFTED = ("mamba", "lfm2", "moshi", "cpmant")
-PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+PAGE = Path(__file__).parents[3] / "docs" / "families.md"
 
 
 def model_of(name: str) -> Any:

@@ -22,9 +22,9 @@ from transformers.generation.streamers import BaseStreamer
 import ngramspec
 from ngramspec import Speculator
 from ngramspec.testing import OracleDrafter
+from tests.hf.choice.test_streaming import Fails, Recorder, in_all_ways
 from tests.hf.comparing import SEED
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
-from tests.hf.test_streaming import Fails, Recorder, in_all_ways
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer("abcdefghij")

@@ -10,8 +10,8 @@ from ngramspec import PromptLookup, Speculator
 from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import compare, limits
+from tests.hf.entry.test_refusals import HYBRID, SMALL
 from tests.hf.models import PAD, VOCABULARY, padded_prompts, settled, tiny
-from tests.hf.test_refusals import HYBRID, SMALL
 
 ALIGNED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bloom": ("BloomConfig", "BloomForCausalLM", {**SMALL, "n_layer": 2, "n_head": 4}),

@@ -16,13 +16,13 @@ from transformers.generation.logits_process import LogitsProcessor
 import ngramspec
 from ngramspec import NgramspecWarning, PromptError, RefusedError
 from ngramspec.hf.seam import CACHE
+from tests.hf.choice.test_streaming import Recorder
 from tests.hf.comparing import SEED
+from tests.hf.entry.test_bad_input import one_empty_row
+from tests.hf.entry.test_enable import CALL, num_requests
+from tests.hf.entry.test_refusals import REFUSED, counted_passes
 from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, settled, tiny
-from tests.hf.test_aligned import model_that_sees
-from tests.hf.test_bad_input import one_empty_row
-from tests.hf.test_enable import CALL, num_requests
-from tests.hf.test_refusals import REFUSED, counted_passes
-from tests.hf.test_streaming import Recorder
+from tests.hf.target.test_aligned import model_that_sees
 
 
 @pytest.fixture

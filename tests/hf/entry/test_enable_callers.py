@@ -17,11 +17,11 @@ import ngramspec
 from ngramspec import FixedBudget, NgramspecWarning, Speculator
 from ngramspec.pico import edit_prompt, repeat_prompt
 from ngramspec.testing import OracleDrafter
+from tests.hf.choice.test_stateful_processors import BACKENDS, REGEX, writer
+from tests.hf.choice.test_stateful_processors import TOKENIZER as WRITERS_TOKENIZER
+from tests.hf.entry.test_enable import CALL, oracle, was_tried
+from tests.hf.entry.test_enable_refused import bart, collected
 from tests.hf.models import EOS, VOCABULARY, tiny
-from tests.hf.test_enable import CALL, oracle, was_tried
-from tests.hf.test_enable_refused import bart, collected
-from tests.hf.test_strangers import BACKENDS, REGEX, writer
-from tests.hf.test_strangers import TOKENIZER as WRITERS_TOKENIZER
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer("abcdefghij")

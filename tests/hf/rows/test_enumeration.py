@@ -121,7 +121,9 @@ def opened(
     prompt = torch.tensor([PROMPT] * len(pickers))
     stops = Stops(StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)]), 1 + NUM_TOKENS)
     is_guard = [False] * len(processors)
-    call = Call(prompt, Processors(processors, is_guard), stops, NO_RECORD, do_sample=True, pad_token=PAD)
+    call = Call(
+        prompt, Processors(processors, is_guard), stops, NO_RECORD, do_sample=True, pad_token=PAD, is_ragged=True
+    )
     call.in_step, call.is_greedy_at_once = order == "in step", order == "at once"
     for index, picker in enumerate(pickers):
         row = ModelRow(

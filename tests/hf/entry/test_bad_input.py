@@ -19,8 +19,8 @@ from ngramspec import NgramspecError, PromptError, Speculator
 from ngramspec.drafting import TokenArray
 from ngramspec.testing import OracleDrafter
 from tests.hf.drafters import PatternDrafter, RandomDrafter
+from tests.hf.entry.test_refusals import counted_passes
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
-from tests.hf.test_refusals import counted_passes
 
 LENGTH = 9
 

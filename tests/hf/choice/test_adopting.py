@@ -13,10 +13,10 @@ from ngramspec import FixedBudget, Guard, GuardWarning, Speculator
 from ngramspec.guards.types import unpacked
 from ngramspec.hf.choice.adopting import adopted, source_of
 from ngramspec.testing import OracleDrafter
+from tests.hf.choice.test_stateful_processors import BACKENDS, GRAMMARS, TOKENIZER, fresh_processor, in_all_ways, writer
 from tests.hf.comparing import compare
 from tests.hf.drafters import RandomDrafter
 from tests.hf.models import EOS, padded_prompts
-from tests.hf.test_strangers import BACKENDS, GRAMMARS, TOKENIZER, fresh_processor, in_all_ways, writer
 
 PROCESSORS = [*BACKENDS, "xgrammar.contrib"]
 NUM_TOKENS = len(TOKENIZER)
