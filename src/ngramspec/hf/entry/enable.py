@@ -5,10 +5,8 @@ on the model: its type, copies and pickles stay what they were, and it is freed 
 """
 
 import functools
-import warnings
 import weakref
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -16,12 +14,10 @@ from typing import Any
 from torch import nn
 
 from ngramspec import forking
-from ngramspec.errors import NgramspecWarning, PromptError, RefusedError
-from ngramspec.hf.choice.guards import has_guards, with_processors
-from ngramspec.hf.choice.streaming import Stream
-from ngramspec.hf.entry.generate import Attempt, generate_with
-from ngramspec.hf.entry.speculator import MOST_WARNINGS, Speculator
-from ngramspec.hf.seam import POSITIONAL, BaseStreamer, GenerationMixin, arguments_of_generate, prepared_config
+from ngramspec.hf.entry.enabled_call import generate_enabled, values_of
+from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.hf.entry.warning_once import WarningOnce
+from ngramspec.hf.seam import GenerationMixin
 from ngramspec.hf.types import Model
 
 _lock = forking.lock()
@@ -40,7 +36,7 @@ class _Setting:
     """One `enable`: what it replaced is put back, where it was a `with` block, once it is over."""
 
     spec: Speculator
-    warned: set[str] = field(default_factory=set)
+    warnings: WarningOnce = field(default_factory=WarningOnce)
     replaced: "_Setting | None" = None
     is_over: bool = False
 
@@ -148,79 +144,6 @@ def _put(model: Model, setting: _Setting | None) -> None:
 def _generate(self: Model, *args: Any, **kwargs: Any) -> Any:
     """Stands in for `GenerationMixin.generate`, whose name, signature and documentation it takes on."""
     setting = _settings.get(self)
-    if setting is None or _given(args, kwargs, "custom_generate"):
+    if setting is None or values_of(args, kwargs, "custom_generate"):
         return _hook.plain(self, *args, **kwargs)
-    streams = [Stream(streamer) for streamer in _distinct(_given(args, kwargs, "streamer"))]
-    with ExitStack() as ends:  # whatever is raised, or whoever reads one in another thread would wait for ever
-        for stream in streams:
-            ends.callback(stream.end)
-        try:
-            return _speculating(self, setting, args, kwargs, streams[0] if streams else None)
-        except BaseException:
-            for streamer in _misplaced(args, kwargs):
-                ends.callback(streamer.end)
-            raise
-
-
-def _speculating(
-    model: Model, setting: _Setting, args: tuple[Any, ...], kwargs: dict[str, Any], stream: Stream | None
-) -> Any:
-    """A call of `generate()` of an enabled model; stream: instead of the streamer among its arguments."""
-    plain = functools.partial(_hook.plain, model)
-    arguments = arguments_of_generate(args, kwargs)
-    if stream is not None:
-        arguments["streamer"] = stream
-    plainly = {name: value for name, value in arguments.items() if name not in _OURS}
-    # A call that names another way to decode has made its choice: no warning.
-    if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
-        return plain(**plainly)
-    arguments.pop("streamer", None)
-    attempt = Attempt(stream)
-    try:
-        return generate_with(setting.spec, model, plain, arguments, attempt)
-    except (RefusedError, PromptError) as error:
-        if attempt.has_begun:
-            raise
-        refusal = str(error)
-    _warn_once(setting, type(model).__name__, refusal)
-    return _plainly(model, plain, plainly) if has_guards(plainly.get("logits_processor")) else plain(**plainly)
-
-
-def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> list[Any]:
-    """What is given for an argument of `generate()`, by position and by name; a call with both is refused later."""
-    position = POSITIONAL.index(name)
-    return [value for value in (*args[position : position + 1], kwargs.get(name)) if value is not None]
-
-
-def _misplaced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[BaseStreamer]:
-    """Streamers that a call gives for something else: at a wrong position, or by a name that is misspelled."""
-    right = _given(args, kwargs, "streamer")
-    given = _distinct([value for value in (*args, *kwargs.values()) if isinstance(value, BaseStreamer)])
-    return [streamer for streamer in given if all(streamer is not each for each in right)]
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    """Each object once, however it compares."""
-    return list({id(value): value for value in values}.values())
-
-
-_OURS = ("segment", "references", "speculate", "cache_salt")
-"""Arguments that a Speculator takes, and plain `generate()` does not."""
-
-
-def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """Plain `generate()` with guards among its processors, which are then followed token by token."""
-    ends = prepared_config(model, arguments).eos_token_id
-    processors = with_processors(arguments["logits_processor"], [ends] if isinstance(ends, int) else ends)
-    return plain(**{**arguments, "logits_processor": processors})
-
-
-def _warn_once(setting: _Setting, name: str, refusal: str) -> None:
-    reason = refusal.partition(", got ")[0]  # the rule without the value, which may be another one in every call
-    with _lock:
-        is_new = reason not in setting.warned and len(setting.warned) < MOST_WARNINGS
-        if is_new:
-            setting.warned.add(reason)
-    if is_new:
-        message = f"{name}.generate() decodes this call without drafts: {refusal}"
-        warnings.warn(message, NgramspecWarning, stacklevel=4)
+    return generate_enabled(self, _hook.plain, setting.spec, setting.warnings, args, kwargs)

@@ -1,7 +1,6 @@
 """`Speculator`: the object that `generate(custom_generate=…)` takes."""
 
 import time
-import warnings
 from collections.abc import Collection, Sequence
 from functools import partial
 from os import PathLike
@@ -10,16 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ngramspec import forking
 from ngramspec.decoding import AdaptiveBudget, Budget, Clock
 from ngramspec.drafting import AdaptiveLookup, Drafter
-from ngramspec.errors import NgramspecWarning
 from ngramspec.files.whole_file import MAX_BYTES
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.entry.argument_checks import check_model, check_parts
 from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.hf.entry.generate import Attempt, generate_with, serve
 from ngramspec.hf.entry.prompts import check_shapes
+from ngramspec.hf.entry.warning_once import WarningOnce
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import (
     BaseStreamer,
@@ -30,9 +28,6 @@ from ngramspec.hf.seam import (
 )
 from ngramspec.hf.types import Model
 from ngramspec.stats import Stats
-
-MOST_WARNINGS = 256
-"""Reasons that are told; they are few, unless something that changes with each call is in them."""
 
 
 class Speculator:
@@ -75,8 +70,7 @@ class Speculator:
         self.undrafted_segments = frozenset(undrafted_segments)
         self.clock = clock
         self.costs = CostTables(clock)
-        self._warned: set[str] = set()
-        self._lock = forking.lock()
+        self._warnings = WarningOnce()
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""
@@ -186,9 +180,4 @@ class Speculator:
     def warn_once(self, model: Model, reason: str) -> None:
         """Warn of a model that is not drafted for, once per reason."""
         message = f"{type(model).__name__} {reason}: its text is decoded without drafts"
-        with self._lock:
-            is_new = message not in self._warned and len(self._warned) < MOST_WARNINGS
-            if is_new:
-                self._warned.add(message)
-        if is_new:
-            warnings.warn(message, NgramspecWarning, stacklevel=2)
+        self._warnings.warn(message, message, stacklevel=2)
