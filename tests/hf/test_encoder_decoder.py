@@ -157,7 +157,7 @@ def test_the_configuration_of_a_summariser_is_kept() -> None:
 
 
 class _EndsAt21(StoppingCriteria):
-    """A criterion that nobody knows to be a limit of length."""
+    """A criterion of a class that is not known to limit the length."""
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         return torch.full((len(input_ids),), input_ids.shape[1] >= 21)

@@ -6,7 +6,7 @@ Wings, from the lowest to the highest; one imports those below it and no others.
     choice    how a token is chosen from scores, and when a text ends
     rows      a call and its rows, and how tokens are read off a pass
     target    forward passes: the cache, blocks, rows apart (ragged) and in line (aligned)
-    trials    models with parts that nobody has tried
+    trials    models with untried parts
     entry     Speculator, enable(), and what becomes of their arguments
     engine    ModelEngine: requests that come and go
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.hf.choice.text_tensor import ROOM, Text
+from ngramspec.hf.choice.text_tensor import ROOM, TextTensor
 
 PAD = 99
 
@@ -26,7 +26,7 @@ def test_any_number_of_tokens_may_be_emitted_between_two_looks(
 ) -> None:
     prompt = [[1, 2], [3, 4]]
     rows = [Emitted(), Emitted()]
-    text = Text(torch.tensor(prompt), rows, max_length, PAD)
+    text = TextTensor(torch.tensor(prompt), rows, max_length, PAD)
     expected = [list(row) for row in prompt]
     for row, number, is_read in chunks:
         for token in range(number):

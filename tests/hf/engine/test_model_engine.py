@@ -37,7 +37,7 @@ def model_of(family: str) -> Any:
 
 
 def shy(input_ids: Tensor, scores: Tensor) -> Tensor:
-    """A processor that nobody knows: never the token before the last again."""
+    """An unknown processor: never the token before the last again."""
     return scores.scatter(1, input_ids[:, -2:-1], -float("inf")) if input_ids.shape[1] > 1 else scores
 
 
@@ -242,7 +242,7 @@ def test_what_an_engine_cannot_do_is_refused_and_nothing_is_added() -> None:
 def test_a_model_with_hooks_is_refused_for_they_may_go_by_the_row() -> None:
     model = copy.deepcopy(model_of("llama"))
     model.model.norm.register_forward_hook(lambda module, arguments, output: output)
-    with ModelEngine(model) as engine, pytest.raises(RefusedError, match="may go by the row"):
+    with ModelEngine(model) as engine, pytest.raises(RefusedError, match="may depend on the row index"):
         engine.add(torch.tensor([[3, 4]]), max_new_tokens=2, pad_token_id=PAD)
 
 
@@ -258,7 +258,7 @@ def test_a_row_whose_guard_fails_ends_alone() -> None:
         failing = engine.add(ids, logits_processor=[stuck, never], **common)
         fine = engine.add(ids, logits_processor=[stuck], **common)
         drained(engine)
-        with pytest.raises(GuardError, match="got none behind function"):
+        with pytest.raises(GuardError, match="got none after function"):
             failing.result()
         alone = model_of("llama").generate(ids, logits_processor=[stuck.processor([EOS])], **common)
         assert alone.tolist() == fine.result().tolist()

@@ -18,7 +18,7 @@ from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, S
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
-from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.logits import PassLogits, RowLogits
@@ -30,7 +30,7 @@ END = 2
 PAD = 0
 PROMPT = (1,)
 NUM_TOKENS = 4
-NO_RECORD = Record(GenerationConfig())
+NO_RECORD = ScoreRecord(GenerationConfig())
 Tokens = tuple[int, ...]
 Law = dict[Tokens, Fraction]
 Table = dict[Tokens, tuple[int, ...]]

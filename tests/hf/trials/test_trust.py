@@ -21,7 +21,7 @@ from ngramspec.hf.facts.known_code import known_classes
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.seam import AttentionInterface, sdpa_attention_forward
 from ngramspec.hf.trials.trial import MOST_WIDTH
-from ngramspec.hf.trials.trust import MOST_KINDS
+from ngramspec.hf.trials.trust import MOST_CALL_TYPES
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.forwards import timed_forwards
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
@@ -222,7 +222,7 @@ def test_what_a_processor_nobody_knows_may_read_from_a_hook_is_not_drafted_for()
         return scores + wanted.to(scores)
 
     model.model.register_forward_hook(note)
-    assert "nobody knows" in never_drafted(model, logits_processor=[guide])
+    assert "an unknown logits processor" in never_drafted(model, logits_processor=[guide])
     assert 0 < drafted_in_the_second_call(model, temperature=0.5, do_sample=True)
 
 
@@ -243,7 +243,7 @@ def test_a_hook_that_is_another_one_in_each_call_is_plain_in_all() -> None:
         finally:
             handle.remove()
 
-    for _ in range(MOST_KINDS):
+    for _ in range(MOST_CALL_TYPES):
         assert plain.tolist() == with_a_new_hook().tolist()
     with pytest.warns(NgramspecWarning, match="other ones in each call"):
         assert plain.tolist() == with_a_new_hook().tolist()
@@ -446,7 +446,7 @@ def test_a_part_that_notes_what_it_sees_for_a_processor_is_not_drafted_for() -> 
         assert noting.seen is not None
         return scores + noting.seen[:, -1, : scores.shape[1]].to(scores)
 
-    assert "nobody knows" in never_drafted(model, logits_processor=[guide])
+    assert "an unknown logits processor" in never_drafted(model, logits_processor=[guide])
     assert 0 < drafted_in_the_second_call(model)
 
 

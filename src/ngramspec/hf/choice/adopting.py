@@ -1,8 +1,8 @@
-"""Constraints of others, recognised: Outlines' three and xgrammar's.
+"""Constraints of other libraries that are recognised: Outlines' three and xgrammar's.
 
-They go on masking, in commit order, so the text is what it would be without speculation. A matcher rebuilt from their
-grammar keeps drafts within it. They are told by the name of their class, so nothing is imported that is not there.
-A used one, whose state is not its grammar's start, is left alone, and so is a stranger.
+Their processors go on masking, in commit order, so the text is what it would be without speculation. A matcher rebuilt
+from their grammar keeps drafts within it. They are recognised by class name, so nothing is imported for them. A
+processor that was used before, whose state is not its grammar's start, is left alone.
 """
 
 import json
@@ -21,9 +21,9 @@ from ngramspec.guards.types import BackendError
 
 
 def guides_of(processors: Iterable[object], row: int, num_tokens: int, eos_tokens: set[int]) -> list[Matcher]:
-    """Fresh matchers for one row, from the constraints of others among the call's processors.
+    """Fresh matchers for one row, from the adopted constraints among the call's processors.
 
-    num_tokens: of the model's vocabulary.
+    num_tokens: size of the model's vocabulary.
     """
     matchers = []
     for processor in processors:
@@ -36,19 +36,19 @@ def guides_of(processors: Iterable[object], row: int, num_tokens: int, eos_token
 
 
 def source_of(processor: Any) -> Source | None:
-    """The schema that an adopted processor masks with, where it still says so: llguidance's grammars hold theirs."""
+    """The schema that an adopted processor enforces, where its grammar still holds it, as llguidance's do."""
     try:
         grammars = json.loads(getattr(processor, "grammar", ""))["grammars"]
-    except (ValueError, TypeError, KeyError):  # Lark, or none of llguidance's
+    except (ValueError, TypeError, KeyError):  # Lark, or not llguidance's
         return None
     schemas = [grammar.get("json_schema") for grammar in grammars]
     return Source(Kind.JSON_SCHEMA, json.dumps(schemas[0])) if len(schemas) == 1 and schemas[0] is not None else None
 
 
 def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:
-    """The grammar that `processor` masks `row` with; None where it is a stranger, or was used.
+    """The grammar that `processor` masks `row` with; None where it is not recognised, or was used before.
 
-    num_tokens: of the model's vocabulary.
+    num_tokens: size of the model's vocabulary.
     """
     adopt = _KNOWN.get(_class_name(processor))
     return None if adopt is None else adopt(processor, row, num_tokens)
@@ -60,8 +60,8 @@ def is_adopted(processor: object) -> bool:
 
 
 def _class_name(processor: object) -> str:
-    kind = type(processor)
-    return f"{kind.__module__}.{kind.__qualname__}"
+    cls = type(processor)
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _llguidance(processor: Any, row: int, num_tokens: int) -> Compiled | None:
@@ -71,7 +71,7 @@ def _llguidance(processor: Any, row: int, num_tokens: int) -> Compiled | None:
     try:
         return llguidance.Compiled(processor.grammar, _vocabulary(tokenizer, llguidance.vocabulary_of), tokenizer)
     except BackendError:
-        return None  # it will say so itself, when it is asked for a mask
+        return None  # the processor itself will raise when it makes a mask
 
 
 def _outlines_core(processor: Any, row: int, num_tokens: int) -> Compiled | None:
@@ -79,8 +79,8 @@ def _outlines_core(processor: Any, row: int, num_tokens: int) -> Compiled | None
         return None
     if row == 0 and outlines_core.may_drop(processor.index):
         warnings.warn(
-            "outlines-core drops tokens that lead from a whole text to an unfinished one, got an index whose texts go"
-            r" on behind a whole one: it may not allow all that its pattern says, as [0-9]+(\.[0-9]+)? does not allow"
+            "outlines-core drops tokens that lead from a whole text to an unfinished one, got an index with such"
+            r" tokens: it may not allow all that its pattern says, as [0-9]+(\.[0-9]+)? does not allow"
             " 1.5; another backend of Outlines does, or ngramspec.Guard",
             GuardWarning,
             stacklevel=2,
@@ -116,11 +116,14 @@ _lock = forking.lock(is_held_long=True)
 
 
 def _vocabulary(tokenizer: Any, read: Callable[[Any], Vocabulary]) -> Vocabulary:
-    """What a backend's own tokenizer says of its tokens: reading 131 k of them takes a while, so a few are kept."""
+    """The vocabulary of a backend's own tokenizer; reading 131 k tokens takes a while, so a few are kept."""
     with _lock:
         kept = _vocabularies.get(id(tokenizer))
         if kept is None:
-            kept = _vocabularies[id(tokenizer)] = (tokenizer, read(tokenizer))  # held, so that its id stays its own
+            kept = _vocabularies[id(tokenizer)] = (
+                tokenizer,
+                read(tokenizer),
+            )  # held: ids are reused
         _vocabularies.move_to_end(id(tokenizer))
         while len(_vocabularies) > _MAX_KEPT:
             _vocabularies.popitem(last=False)

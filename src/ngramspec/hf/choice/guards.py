@@ -1,4 +1,4 @@
-"""Guards among the logits processors of a call: who follows them, and whether they fit the model."""
+"""Guards among the logits processors of a call: their matchers, and the processors that stand for them."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from ngramspec.hf.seam import LogitsProcessorList
 def matchers_of(
     processor: object, input_ids: Tensor, eos_tokens: set[int], num_returned: int
 ) -> list[Matcher | None] | None:
-    """A guard's matchers, one per row, None for a row that it leaves free; None for what is no guard.
+    """A guard's matchers, one per row, None for a row that it leaves free; None if `processor` is not a guard.
 
-    input_ids: `int64[B, P]`, padded: as plain decoding's processors see them. num_returned: sequences that are
+    input_ids: `int64[B, P]`, padded, as plain decoding's processors see them. num_returned: sequences that are
     returned for each prompt.
-    Raises GuardError where a guard holds and nothing would ever end a row, TypeError for what is no processor.
+    Raises GuardError where no end of sequence could end a guarded row, TypeError for what is not a processor.
     """
     if isinstance(processor, GuardProcessor):
         return processor.open(input_ids.tolist(), num_returned)
@@ -37,7 +37,7 @@ def matchers_of(
 
 
 def with_processors(processors: Any, eos_tokens: Sequence[int] | None) -> LogitsProcessorList:
-    """`processors` with a GuardProcessor in the place of each guard: for plain decoding."""
+    """`processors` with a GuardProcessor instead of each guard, for plain decoding."""
 
     def followed(processor: Any) -> Any:
         if not isinstance(processor, Guard | RowGuards):
@@ -49,7 +49,7 @@ def with_processors(processors: Any, eos_tokens: Sequence[int] | None) -> Logits
 
 
 def has_guards(processors: Any) -> bool:
-    """Whether plain decoding could not call all of `processors`."""
+    """Whether any processor is a guard."""
     return any(isinstance(processor, Guard | RowGuards) for processor in processors or ())
 
 

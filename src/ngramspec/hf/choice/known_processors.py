@@ -1,10 +1,8 @@
-"""What is known of transformers' own processors and criteria: which rows and which text they look at.
-
-Three kinds, and a stranger is always of the third:
+"""Transformers' own processors and criteria: which rows and which text they look at.
 
 1. blind to the text: scores in, scores out, row by row (temperature, top-k, …);
-2. pure per row: the new scores of a row depend on that row's text and scores alone;
-3. anything else: it keeps state, or indexes by row, or nobody has looked.
+2. pure per row: the new scores of a row depend on that row's text and scores only;
+3. all others, which keep state, or index by row, or are unknown.
 
 The tables go by exact type: a subclass may do anything.
 """
@@ -45,7 +43,7 @@ PURE_PROCESSORS = BLIND_PROCESSORS | named(
         "ForcedEOSTokenLogitsProcessor",
         "ExponentialDecayLengthPenalty",
         "SuppressTokensAtBeginLogitsProcessor",
-        "WatermarkLogitsProcessor",  # its generator is seeded afresh from the text at every call
+        "WatermarkLogitsProcessor",  # its generator is reseeded from the text in every call
     ),
 )
 
@@ -55,17 +53,17 @@ PURE_CRITERIA = named(
 
 
 def are_blind(processors: Iterable[LogitsProcessor]) -> bool:
-    """Whether no processor looks at the text, so that all positions may be processed at once."""
+    """Whether no processor looks at the text, so all positions may be processed at once."""
     return all(type(processor) in BLIND_PROCESSORS for processor in processors)
 
 
 def are_pure(processors: Iterable[LogitsProcessor]) -> bool:
-    """Whether each row may be processed alone, as if it were the only one."""
+    """Whether each row may be processed alone."""
     return all(type(processor) in PURE_PROCESSORS and not _indexes_by_row(processor) for processor in processors)
 
 
 def are_pure_criteria(criteria: Iterable[StoppingCriteria]) -> bool:
-    """Whether each row may be asked alone whether it has ended."""
+    """Whether each row's end may be decided alone."""
     return all(type(criterion) in PURE_CRITERIA for criterion in criteria)
 
 

@@ -1,7 +1,7 @@
 """A row's masks along its draft, filled on other threads while the model computes.
 
-They fail closed: where a backend cannot say what is allowed, or another processor has led to a token that is not, the
-row ends, and its call raises once the other rows have ended too.
+They fail closed: where a backend fails, or another processor has led to a token that the mask forbids, the row ends,
+and its call raises once the other rows have ended.
 """
 
 import os
@@ -22,7 +22,7 @@ MAX_THREADS = 4
 
 
 class MaskThreads:
-    """Threads that fill masks, started when they are first needed; they have ended when the `with` block has."""
+    """Threads that fill masks, started when first needed and joined at the end of the `with` block."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
@@ -36,18 +36,18 @@ class MaskThreads:
         return self._pool
 
     def __enter__(self) -> "MaskThreads":
-        """Threads at work until the `with` block ends."""
+        """See the class."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Wait for the threads, and let them go."""
+        """Join the threads."""
         if self._pool is not None:
             self._pool.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The masks along a row's draft: bits `int32[K + 1, W]`, of which `num_legal + 1` count; or why there are none."""
+    """The masks along a row's draft: bits `int32[K + 1, W]`, the first `num_legal + 1` of them filled; or the error."""
 
     bits: BitmaskArray
     num_legal: int
@@ -55,10 +55,10 @@ class Filled:
 
 
 class RowMasks:
-    """The masks of one row: one for each guard of its call, of which some may leave the row free."""
+    """The masks of one row: one for each guard of its call that holds for the row."""
 
     def __init__(self, matchers: Sequence[Matcher | None] = ()) -> None:
-        """matchers: one per guard, at their start; None where the guard leaves this row free."""
+        """matchers: one per guard, in their initial state; None where the guard leaves this row free."""
         self._matchers = {number: matcher for number, matcher in enumerate(matchers) if matcher is not None}
         self._filling: dict[int, Future[Filled]] = {}
 
@@ -68,7 +68,7 @@ class RowMasks:
 
     @property
     def matchers(self) -> list[Matcher]:
-        """Of the guards that hold."""
+        """Matchers of the guards that hold."""
         return list(self._matchers.values())
 
     def begin(self, draft: TokenArray, threads: MaskThreads) -> None:
@@ -77,22 +77,22 @@ class RowMasks:
             self._filling[number] = threads.pool.submit(_fill, matcher, draft)
 
     def drop(self) -> None:
-        """No guard holds any more: what follows is padding."""
+        """Drop all guards, because padding follows."""
         self._matchers, self._filling = {}, {}
 
     def num_legal(self, num_drafted: int) -> int:
-        """Length of the head of the draft that can be judged: after it there are no masks."""
+        """Length of the head of the draft that masks cover."""
         return min((self._filled(number).num_legal for number in self._matchers), default=num_drafted)
 
     def bits(self, number: int, position: int) -> BitmaskArray | None:
-        """What guard `number` allows at `position` of the draft, `int32[W]`; None where it says nothing."""
+        """What guard `number` allows at `position` of the draft, `int32[W]`; None if it does not hold, or failed."""
         if number not in self._matchers:
             return None
         filled = self._filled(number)
         return None if filled.error is not None else filled.bits[position]
 
     def why_stuck(self, row: int, position: int) -> GuardError | None:
-        """Why no token can be chosen at `position`; None where one can. row: its index, for the message."""
+        """Why no token can be chosen at `position`; None where one can. row: the row's index, for the message."""
         for number, matcher in self._matchers.items():
             filled = self._filled(number)
             if filled.error is not None:
@@ -107,7 +107,7 @@ class RowMasks:
         return all(token < filled.bits.shape[1] * 32 and is_set(filled.bits[position], token) for filled in every)
 
     def why_refused(self, position: int, token: int, others: Sequence[str]) -> GuardError | None:
-        """Why `token` may not be emitted at `position`; None where it may. others: what else processes scores."""
+        """Why `token` may not be emitted at `position`; None where it may. others: names of the other processors."""
         if self.allow(position, token):
             return None
         text = self.matchers[0].vocabulary.decode([token])
@@ -118,7 +118,7 @@ class RowMasks:
         )
 
     def advance(self, tokens: Sequence[int]) -> None:
-        """Follow the row's text; raises GuardError where a backend cannot."""
+        """Advance the matchers by the row's text; raises GuardError where a backend fails."""
         for matcher in self.matchers:
             matcher.advance(tokens)
 
@@ -127,7 +127,7 @@ class RowMasks:
 
 
 def mask_lines(scores: Tensor, bits: Sequence[BitmaskArray | None]) -> Tensor:
-    """`scores` `float32[n, V]`, each line masked by its bits `int32[W]`; None leaves it as it is."""
+    """`scores` `float32[n, V]`, each line masked by its bits `int32[W]`; a line whose bits are None stays as it is."""
     lines = [line for line, allowed in enumerate(bits) if allowed is not None]
     if not lines:
         return scores
@@ -148,7 +148,7 @@ def _fill(matcher: Matcher, draft: TokenArray) -> Filled:
 
 
 def _stacked(rows: list[BitmaskArray]) -> BitmaskArray:
-    """Bitmasks of several vocabularies as one `int32[n, W]`."""
+    """Bitmasks, possibly of several vocabularies, as one `int32[n, W]`."""
     if len(rows) == 1:
         return rows[0][None]
     bits = np.zeros((len(rows), max(row.size for row in rows)), np.int32)

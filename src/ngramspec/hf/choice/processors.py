@@ -1,4 +1,4 @@
-"""A call's logits processors in their order, guards among them."""
+"""A call's logits processors in order, guards among them."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ Asked = tuple[RowMasks, int]
 
 
 class Processors:
-    """A call's logits processors in their order, guards among them.
+    """A call's logits processors in order, guards among them.
 
-    others: those that are no guards.
+    others: all but the guards.
     """
 
     def __init__(self, processors: Sequence[object], is_guard: Sequence[bool]) -> None:
-        """is_guard: of each of `processors`; the guards are numbered as they come."""
+        """is_guard: for each of `processors`; guards are numbered in order."""
         self.others = LogitsProcessorList()
         self._steps: list[LogitsProcessorList | int] = []
         for processor, guards in zip(processors, is_guard, strict=True):
@@ -32,13 +32,13 @@ class Processors:
 
     @property
     def names(self) -> list[str]:
-        """Of those that are no guards."""
+        """Class names of `others`."""
         return [type(processor).__name__ for processor in self.others]
 
     def __call__(self, input_ids: Tensor, scores: Tensor, asked: Sequence[Asked | None]) -> Tensor:
         """Process `scores` `float32[n, V]` of the texts `input_ids` `int64[n, L]`.
 
-        asked: what each line is of, None for what nobody looks at.
+        asked: what each line belongs to; None where it does not matter.
         """
         for step in self._steps:
             if isinstance(step, int):

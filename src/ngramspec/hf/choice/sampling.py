@@ -1,4 +1,4 @@
-"""A row's own choice of a token: greedy, or drawn from a generator that is consumed once per emitted token."""
+"""How a row chooses a token: greedily, or by a draw from a generator that is consumed once per emitted token."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ class Picker:
     """Chooses tokens from processed scores."""
 
     def __init__(self, *, do_sample: bool, generator: torch.Generator | None = None) -> None:
-        """generator: that of the row; by default the process's."""
+        """generator: the row's; by default the process's."""
         self._do_sample = do_sample
         self._generator = generator
 
@@ -26,11 +26,11 @@ class Picker:
 def pickers(
     num_rows: int, device: torch.device, generator: torch.Generator | None = None, *, do_sample: bool
 ) -> list[Picker]:
-    """One for each row of a call.
+    """One picker for each row of a call.
 
-    Alone, a row draws from `generator`, by default the process's, exactly as plain `generate()` does: same seed, same
-    text, same final state. In a batch each row has a generator of its own, seeded once from the default one: what the
-    others accept then cannot change its text.
+    A single row draws from `generator`, by default the process's, exactly as plain `generate()` does: same seed, same
+    text, same final state. In a batch each row has a generator of its own, seeded once from the default one, so
+    that its text does not depend on what others accept.
     """
     if not do_sample or num_rows == 1:
         return [Picker(do_sample=do_sample, generator=generator) for _ in range(num_rows)]
@@ -41,7 +41,7 @@ def pickers(
 def row_seeds(num_rows: int) -> list[int]:
     """Seeds of the rows of a sampled batch, drawn from the default generator.
 
-    From its seed, plain `generate()` with the row alone makes the row's draws.
+    Plain `generate()` of the row alone, from its seed, makes the same draws.
     """
     seeds: list[int] = torch.randint(2**63 - 1, (num_rows,), device="cpu").tolist()
     return seeds

@@ -1,4 +1,4 @@
-"""What `return_dict_in_generate` asks for beside the text: scores and logits, one entry per emitted token."""
+"""Scores and logits for `return_dict_in_generate`, one entry per emitted token."""
 
 from typing import Any, TypeAlias
 
@@ -7,28 +7,28 @@ from torch import Tensor
 from ngramspec.hf.seam import GenerationConfig
 
 Scores: TypeAlias = "tuple[Tensor, ...] | None"
-"""Per emitted token `float32[B, V]`; None where nobody wants them."""
+"""Per emitted token `float32[B, V]`; None where they are not recorded."""
 
 
-class Record:
-    """Keeps scores (processed) and logits (as the model made them), where the call wants them.
+class ScoreRecord:
+    """Records scores (processed) and logits (raw), where the call wants them.
 
-    In a batch the entries hold all rows, the finished ones on padding, as in plain `generate()`.
+    In a batch each entry holds all rows, finished ones with padding, as in plain `generate()`.
     """
 
     def __init__(self, config: GenerationConfig) -> None:
-        """Keep what `config` asks for."""
+        """Record what `config` asks for."""
         wants: Any = bool(config.return_dict_in_generate)
         self._scores: list[Tensor] | None = [] if wants and config.output_scores else None
         self._logits: list[Tensor] | None = [] if wants and config.output_logits else None
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anything is kept."""
+        """Whether anything is recorded."""
         return self._scores is not None or self._logits is not None
 
     def add(self, scores: Tensor, logits: Tensor) -> None:
-        """Note one position: `float32[B, V]` each."""
+        """Record one position: `float32[B, V]` each."""
         if self._scores is not None:
             self._scores.append(scores)
         if self._logits is not None:

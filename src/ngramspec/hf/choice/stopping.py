@@ -1,11 +1,11 @@
-"""When a row ends, asked token by token and in order, inside a pass as well."""
+"""When a row ends: checked token by token, in order, also within a pass."""
 
 from typing import Any
 
 import torch
 
 from ngramspec.hf.choice.score_record import Scores
-from ngramspec.hf.choice.text_tensor import Text
+from ngramspec.hf.choice.text_tensor import TextTensor
 from ngramspec.hf.seam import (
     EosTokenCriteria,
     MaxLengthCriteria,
@@ -16,13 +16,12 @@ from ngramspec.hf.seam import (
 
 
 class Stops:
-    """The criteria of one call. End of sequence and length are compared here; all others are called.
+    """The criteria of one call. End of sequence and length are checked here; all others are called.
 
-    eos_tokens: the ids that end a row; first_eos: the one that is named first, if any is.
-    max_length: tokens per row, prompt included; a `MaxLengthCriteria` of the caller's has replaced the call's own, so a
-        list that has one is alone in saying it.
-    pads_finished_rows: plain `generate()` fills up finished rows only where some criterion has an `eos_token_id`;
-        without one, a finished row goes on until the last one has finished.
+    eos_tokens: the ids that end a row; first_eos: the first of them as listed, if any.
+    max_length: tokens per row, prompt included. A caller's `MaxLengthCriteria` replaces the limit of the call.
+    pads_finished_rows: plain `generate()` pads finished rows only where some criterion has an `eos_token_id`; without
+        one, a finished row goes on until the last one has finished.
     """
 
     def __init__(self, criteria: StoppingCriteriaList, max_length: int) -> None:
@@ -43,11 +42,11 @@ class Stops:
         self.max_length = min(limits, default=max_length)
         self.pads_finished_rows = any(hasattr(criterion, "eos_token_id") for criterion in criteria)
 
-    def row_ended(self, emitted: list[int], text: Text, index: int, scores: Scores) -> bool:
-        """Whether a row ended with the last of its `emitted` tokens; asks every criterion, as plain `generate()` does.
+    def row_ended(self, emitted: list[int], text: TextTensor, index: int, scores: Scores) -> bool:
+        """Whether the last of a row's `emitted` tokens ends it; calls every criterion, as plain `generate()` does.
 
-        text, index: where the row's text is. scores: those of all tokens so far, if the caller wants them: criteria are
-        then given them too.
+        text, index: the text of the call, and the row in it. scores: of all tokens so far, if the caller wants them;
+        criteria get them too.
         """
         ended = emitted[-1] in self.eos_tokens or text.prompt_length + len(emitted) >= self.max_length
         for criterion in self.called:
@@ -55,8 +54,8 @@ class Stops:
             ended = bool(torch.as_tensor(criterion(text.row(index), scores)).any()) or ended
         return ended
 
-    def rows_ended(self, text: Text, scores: Scores) -> list[bool]:
-        """Which rows ended with their last token, all asked together: `[B]`; scores as in `row_ended`."""
+    def rows_ended(self, text: TextTensor, scores: Scores) -> list[bool]:
+        """Which rows their last token ends, with one call of the criteria for all: `[B]`; scores as in `row_ended`."""
         ended: list[bool] = self.criteria(text.batch(), scores).tolist()
         return ended
 
@@ -64,9 +63,9 @@ class Stops:
 def with_stop_strings(
     criteria: StoppingCriteriaList | None, stop_strings: str | list[str], tokenizer: Any
 ) -> StoppingCriteriaList:
-    """`criteria` and one more, that ends a row at one of `stop_strings`, as `generate()` would make it.
+    """`criteria` with the one that `generate()` makes of `stop_strings` added.
 
-    Raises ValueError without the tokenizer that they are read with.
+    Raises ValueError without a tokenizer, which that criterion needs.
     """
     if tokenizer is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The text of a call's rows as processors and criteria see it, and as the caller gets it back."""
+"""The text of a call's rows as a tensor, as processors and criteria see it and the caller gets it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,27 +7,27 @@ import torch
 from torch import Tensor
 
 ROOM = 256
-"""Tokens per row by which the tensor grows at least: a limit may be larger than any memory."""
+"""The least number of tokens per row by which the tensor grows. `max_length` tokens at once might exceed any memory."""
 
 
 class Emitting(Protocol):
-    """A row, as far as its text goes."""
+    """What a text needs of a row."""
 
     emitted: list[int]
 
 
-class Text:
-    """Prompts and emitted tokens as a tensor, written when somebody asks for it.
+class TextTensor:
+    """Prompts and emitted tokens as a tensor, written when it is read.
 
-    Plain `generate()` hands processors the padded prompt with the emitted tokens after it; so does this. A call without
-    processors never writes to the device.
+    As in plain `generate()`, a row is its padded prompt with the emitted tokens after it. A call without processors
+    never writes to the device.
     """
 
     def __init__(self, prompt_ids: Tensor, rows: Sequence[Emitting], max_length: int, pad_token: int) -> None:
-        """prompt_ids: `int64[B, P]`. rows: whose tokens follow, once there are B of them.
+        """prompt_ids: `int64[B, P]`. rows: those whose tokens follow; B of them once all are opened.
 
-        max_length: tokens per row, prompt included. A criterion may set one below P; plain `generate()` then emits one
-        token all the same. pad_token: fills rows that have ended.
+        max_length: tokens per row, prompt included. A criterion may set it below P; plain `generate()` then emits one
+        token nevertheless. pad_token: fills rows that have ended.
         """
         batch, self.prompt_length = prompt_ids.shape
         self._rows = rows

@@ -1,4 +1,4 @@
-"""A request in the engine, and what it comes to."""
+"""A request in the engine, and its answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ngramspec.hf.rows.row import ModelRow
 
 @dataclass(eq=False)
 class Answer:
-    """What a request comes to.
+    """The answer to a request.
 
     row: its text so far, and its counters.
     """
@@ -45,7 +45,7 @@ class Answer:
 
 
 def finish(answer: Answer) -> None:
-    """Tell its streamer, and let go of what is not needed any more."""
+    """End its stream, and drop what is no longer needed."""
     tell(answer, answer._call.flush)
     if answer._stream is not None:
         tell(answer, answer._stream.end)
@@ -55,9 +55,9 @@ def finish(answer: Answer) -> None:
 
 
 def tell(answer: Answer, say: Callable[[], None]) -> None:
-    """Tell a request's streamer something; what it raises ends that request."""
+    """Call a request's streamer; an error of it ends the request."""
     try:
         say()
-    except Exception as error:  # a stranger's: whatever it is, no other request is to know of it
+    except Exception as error:  # of the caller's streamer: no other request is affected
         row = answer.row
         row.error, row.ended = row.error or error, True

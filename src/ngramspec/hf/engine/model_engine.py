@@ -1,4 +1,4 @@
-"""Many requests at once, which come and go: each with the text of `generate()` for its prompt alone."""
+"""Many requests at once, which join and leave: each has the text of `generate()` for its prompt alone."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ngramspec.hf.choice.sampling import row_seeds
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.engine.answer import Answer, finish, tell
 from ngramspec.hf.engine.preparing import prepared
-from ngramspec.hf.entry.generate import sources_of
+from ngramspec.hf.entry.generate import drafters_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.hf.entry.tensor_parallel import agreed
@@ -29,7 +29,7 @@ from ngramspec.hf.types import Model
 
 
 class ModelEngine:
-    """Rows of many requests, moved on together by one model.
+    """Decodes the rows of many requests together with one model.
 
     >>> with ngramspec.ModelEngine(model) as engine:                              # doctest: +SKIP
     ...     answers = [engine.add(ids, max_new_tokens=200) for ids in prompts]    # doctest: +SKIP
@@ -37,10 +37,10 @@ class ModelEngine:
     ...         ended = engine.step()                                             # doctest: +SKIP
 
     Requests join between steps, in the order in which they were added, and leave when they end or are removed. Whatever
-    comes and goes beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64; in
-    lower precision up to rounding). Of models whose rows go in line (`docs/families.md`) each request is read in passes
-    of its own. What a processor, a criterion or a streamer raises ends its own request, and no other one. For one
-    thread at a time.
+    joins and leaves beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64;
+    in lower precision up to rounding). With models whose rows go in line (`docs/families.md`), each request is read in
+    passes of its own. An error of a processor, criterion or streamer ends its own request and no other. For one thread
+    at a time.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class ModelEngine:
     ) -> None:
         """spec: drafts, budget and statistics; by default a new one.
 
-        max_rows: requests that are decoded at once; others wait. max_cache_bytes: of keys and values, with what is kept
-        of ended requests for those that begin alike; not of requests whose rows go in line. max_prompt_tokens: read of
-        a prompt in one step, while others decode.
+        max_rows: requests that are decoded at once; others wait.
+        max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
+        prefix; requests whose rows go in line are not counted.
+        max_prompt_tokens: tokens of a prompt that are read in one step, while others decode.
         """
         for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
             if not isinstance(value, int) or value < 1:
@@ -84,7 +85,7 @@ class ModelEngine:
 
     @property
     def num_shared_tokens(self) -> int:
-        """Tokens of prompts that another request had read already."""
+        """Prompt tokens that were shared with another request instead of being read."""
         return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
 
     def add(
@@ -101,12 +102,12 @@ class ModelEngine:
     ) -> Answer:
         """Add a request: the prompt `input_ids` `int64[1, P]`, and arguments of `generate()` by name.
 
-        seed: of its draws, where it samples; by default drawn from torch's generator. The others as in
-        `Speculator.__call__`; what is shared of prompts is shared within one `cache_salt`.
+        seed: of its draws, if it samples; by default drawn from torch's generator. The others are those of
+        `Speculator.__call__`; prompts are shared within one `cache_salt` only.
 
         Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
         streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
-        parts of the user's own.
+        other parts of the user's own.
         """
         if self._is_closed:
             raise RefusedError("an engine takes no request after close(): make a new one")
@@ -145,24 +146,24 @@ class ModelEngine:
             self._check_slots(request)
         segments = segments_of(segment, 1, 1)
         (key,) = keys_of(segments, cache_salt, 1)
-        sources = sources_of(self.spec, segments, [key], references, speculate=speculate)
+        drafters = drafters_of(self.spec, segments, [key], references, speculate=speculate)
         generator = None
         if request.config.do_sample:
             (drawn,) = row_seeds(1) if seed is None else (seed,)
             generator = torch.Generator(input_ids.device).manual_seed(drawn)
-        call = open_call(request, sources, self._threads, is_ragged=is_ragged, generator=generator)
+        call = open_call(request, drafters, self._threads, is_ragged=is_ragged, generator=generator)
         call.keeps_errors = True
         return Answer(call.rows[0], call, request, stream, segment, cache_salt)
 
     def step(self) -> list[Answer]:
-        """Let requests join that have room, and move all of them on; returns those that ended with it."""
+        """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
         with torch.inference_mode(mode=False), torch.no_grad():
             failed = self._join()
             try:
                 ended = self._engine.step()
             except BaseException as error:
-                # After an error of the pass nothing was committed, and whoever wants may step again. An interrupt may
-                # come half-way: what rows have committed cannot be relied on.
+                # After an error of the pass nothing was committed, and another step may follow. An interrupt may come
+                # half-way: then what rows have committed cannot be relied on.
                 if not isinstance(error, Exception):
                     self.close()
                 raise
@@ -175,7 +176,7 @@ class ModelEngine:
         return done
 
     def remove(self, answer: Answer) -> None:
-        """Let a request go that has not ended; its `emitted` tokens stay as they are."""
+        """Drop a request that has not ended; its `emitted` tokens stay as they are."""
         if answer in self._waiting:
             self._waiting.remove(answer)
             answer.row.close()
@@ -197,24 +198,24 @@ class ModelEngine:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """See `close`."""
         self.close()
 
     def _check_slots(self, request: Request) -> None:
-        """Raise for a request whose row finds no room in a line, or whose slots would not be its positions."""
+        """Raise PromptError for a row that no line has room for, RefusedError where slots are not positions."""
         if not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
             raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")
         if not self._lines(request).fits(self._num_slots(request)):
             raise PromptError(
-                f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may come to take"
+                f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may take"
                 f" {self._num_slots(request)} tokens, drafts included: shorten it, lower max_new_tokens, or give the"
                 " engine more"
             )
 
     def _join(self) -> list[Answer]:
-        """Let those join that have room, in order; returns those that ended for want of memory."""
+        """Let requests join in order while there is room; returns those that ended because memory ran out."""
         failed = []
         while self._waiting and len(self._answers) < self._max_rows:
             answer = self._waiting[0]
@@ -242,7 +243,7 @@ class ModelEngine:
         return not is_reading and self._lines(request).can_join(self._num_slots(request))
 
     def _num_slots(self, request: Request) -> int:
-        """Slots that a row may come to take: its text, and the columns of the widest draft."""
+        """The most slots that a row may take: its text, and the columns of the widest draft."""
         return request.most_slots + self.spec.budget.max_draft_tokens
 
     def _lines(self, request: Request) -> LinePool:

@@ -43,8 +43,8 @@ def _drafted(request: Request) -> Request:
         raise RefusedError(f"an engine decodes with drafts alone, and {name} {why_plainly}")
     if trial is not None or request.has_strangers:
         raise RefusedError(
-            f"an engine mixes rows of many requests in a pass, and {name} has hooks, adapters or parts that nobody"
-            " knows, which may go by the row: use generate()"
+            f"an engine mixes rows of many requests in a pass, and {name} has hooks, adapters or unknown parts, which"
+            " may depend on the row index: use generate()"
         )
     return request
 

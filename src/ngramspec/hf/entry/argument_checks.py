@@ -1,4 +1,4 @@
-"""What is given to a Speculator in the wrong place, and where it belongs."""
+"""Wrong arguments of a Speculator, and what they should have been."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,7 +9,7 @@ _METHODS = {"drafter": "open", "budget": "allot"}
 
 
 def check_parts(drafter: Any, budget: Any, undrafted_segments: Any) -> None:
-    """Raise TypeError for arguments of `Speculator` that are of another kind."""
+    """Raise TypeError for arguments of `Speculator` that are of another type."""
     for name, value in (("drafter", drafter), ("budget", budget)):
         if value is not None and (isinstance(value, type) or not hasattr(value, _METHODS[name])):
             raise TypeError(
@@ -25,7 +25,7 @@ def check_parts(drafter: Any, budget: Any, undrafted_segments: Any) -> None:
 
 
 def check_model(model: Any) -> None:
-    """Raise TypeError for what does not generate, such as the inputs that should follow the model."""
+    """Raise TypeError for what does not generate, such as inputs in the position of the model."""
     if isinstance(model, type) or not callable(getattr(model, "generate", None)):
         raise TypeError(
             f"model must be a model of transformers that generates, got {type(model).__name__}:"

@@ -1,4 +1,4 @@
-"""What passes cost, by model; shared by all Speculators of a process, and kept over a restart."""
+"""What passes cost, by model: shared by all Speculators of a process, and saved across restarts."""
 
 import hashlib
 import json
@@ -20,25 +20,24 @@ from ngramspec.hf.types import Model
 _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 
 _measured: WeakKeyDictionary[Model, dict[Clock, MeasuredCosts]] = WeakKeyDictionary()
-"""Of all Speculators: prices belong to model and machine. By clock too, for seconds of two clocks are not the same."""
+"""Of all Speculators, because costs belong to model and machine; by clock too, because their seconds differ."""
 
 _MOST_CLOCKS = 16
-"""By so many clocks a model's passes are known at a time; who makes a Speculator with a clock of its own for every call
-must not have it kept for ever."""
+"""The most clocks per model. A Speculator with a new clock for every call must not leak."""
 
 _lock = forking.lock()
 
 
 class CostTables:
-    """The costs of each model's passes, as one Speculator knows them; safe to share between threads."""
+    """The costs of each model's passes, for one Speculator; safe to share between threads."""
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
-        """Begin with what other Speculators of this process have measured by `clock`."""
+        """Start with what other Speculators of this process have measured by `clock`."""
         self._clock = clock
         self._saved: dict[str, dict[str, Any]] = {}
 
     def of(self, model: Model) -> MeasuredCosts:
-        """The costs of `model`; new ones start with the saved table that fits it and this machine, if one does."""
+        """The costs of `model`; new ones start with the loaded table for it and this machine, if there is one."""
         with _lock:
             by_clock = _measured.setdefault(model, {})
             costs = by_clock.get(self._clock)
@@ -51,7 +50,7 @@ class CostTables:
             return costs
 
     def save(self, path: Path) -> None:
-        """Write all tables of this process, and those that were loaded and have not been used."""
+        """Write all tables of this process, and loaded ones that were not used."""
         with _lock:
             tables = {
                 fingerprint(model): by_clock[self._clock].state()
@@ -61,7 +60,7 @@ class CostTables:
         whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
     def load(self, path: Path, max_bytes: int) -> None:
-        """Start models that have made no pass yet with what `save` wrote."""
+        """Load what `save` wrote, for models that have made no pass yet."""
         header, _ = whole_file.read(path, whole_file.COSTS, max_bytes)
         try:
             tables = checked_tables(header)
@@ -71,7 +70,7 @@ class CostTables:
 
 
 def fingerprint(model: Model) -> str:
-    """What a pass's cost depends on: the model's shape and kind of numbers, the device, and who computes."""
+    """A digest of all that the cost of a pass depends on: the model's shape and dtype, device, threads and torch."""
     config = {key: value for key, value in model.config.to_dict().items() if key not in _CHANGES_NOTHING}
     device = model.device
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""A whole call: rows opened, stepped until all have ended, and counted."""
+"""A whole call with drafts: its rows are opened and stepped until all have ended."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ngramspec.decoding import Budget, Clock, Costs, Engine
 from ngramspec.hf.choice.masks import MaskThreads
-from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.entry.tensor_parallel import agreed
-from ngramspec.hf.rows.opening import RowSource, open_call
+from ngramspec.hf.rows.opening import RowDrafter, open_call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import (
     CACHE,
@@ -27,16 +27,15 @@ Output: TypeAlias = Tensor | GenerateNonBeamOutput
 
 
 def decode(
-    request: Request, sources: Sequence[RowSource], budget: Budget, costs: Costs, clock: Clock
+    request: Request, drafters: Sequence[RowDrafter], budget: Budget, costs: Costs, clock: Clock
 ) -> tuple[Output, list[Counters]]:
-    """What plain `generate()` returns, in fewer passes; and counts, one per row.
+    """What plain `generate()` returns, in fewer passes; and counters, one per row.
 
-    sources: where the drafts of each row come from. costs: what passes of this model cost; learns from those that are
-    made. clock: times the passes, in seconds.
+    drafters: one per row. costs: of this model's passes; learns from those made here. clock: times them, in seconds.
     """
     budget = agreed(budget, request.model)
     with MaskThreads() as threads:
-        call = open_call(request, sources, threads, is_ragged=request.is_ragged())
+        call = open_call(request, drafters, threads, is_ragged=request.is_ragged())
         target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)
@@ -51,10 +50,10 @@ def decode(
     return _output_of(request, sequences, call.record), [row.counters for row in call.rows]
 
 
-def _output_of(request: Request, sequences: Tensor, record: Record) -> Output:
-    """`sequences` `int64[B, P + emitted]`, with what `record` kept and the cache where the call asks for an object."""
+def _output_of(request: Request, sequences: Tensor, record: ScoreRecord) -> Output:
+    """`sequences` `int64[B, P + emitted]`, or the object with scores, logits and cache that the call asks for."""
     if not request.config.return_dict_in_generate:
         return sequences
-    kind = GenerateEncoderDecoderOutput if request.has_encoder else GenerateDecoderOnlyOutput
+    output = GenerateEncoderDecoderOutput if request.has_encoder else GenerateDecoderOnlyOutput
     held: dict[str, Any] = {"sequences": sequences, "scores": record.scores, "logits": record.logits}
-    return kind(**held, **{CACHE: request.cache.cache})
+    return output(**held, **{CACHE: request.cache.cache})

@@ -1,7 +1,7 @@
-"""`enable(model)`: whoever calls `model.generate(...)` from then on gets the same text in fewer passes.
+"""`enable(model)`: all callers of `model.generate(...)` get the same text in fewer passes.
 
-While any model is enabled, transformers' own `generate()` looks up whether the model it is called on is. Nothing is set
-on the model: its type, copies and pickles stay what they were, and it is freed as early as ever.
+While any model is enabled, transformers' `generate()` is replaced by a function that looks up whether its model is.
+Nothing is set on the model: its type, copies and pickles stay as they were, and so does its lifetime.
 """
 
 import functools
@@ -25,7 +25,7 @@ _lock = forking.lock()
 
 @dataclass(slots=True)
 class _Hook:
-    """`plain`: transformers' own `generate()`; in whose place ours stands, where `is_set`."""
+    """plain: transformers' own `generate()`. is_set: whether ours has replaced it."""
 
     plain: Callable[..., Any] = GenerationMixin.generate
     is_set: bool = False
@@ -33,7 +33,7 @@ class _Hook:
 
 @dataclass(eq=False, slots=True)
 class _Setting:
-    """One `enable`: what it replaced is put back, where it was a `with` block, once it is over."""
+    """One call of `enable`. replaced: what a `with` block puts back at its end."""
 
     spec: Speculator
     warnings: WarningOnce = field(default_factory=WarningOnce)
@@ -42,13 +42,13 @@ class _Setting:
 
 
 _settings: weakref.WeakKeyDictionary[Model, _Setting] = weakref.WeakKeyDictionary()
-"""What holds now, by enabled model."""
+"""The current setting of each enabled model."""
 
 _hook = _Hook()
 
 
 class Enabled:
-    """What `enable` returns: drop it, or use it in a `with` statement, whose end puts back what `enable` found.
+    """What `enable` returns. Ignore it, or use it in a `with` statement, whose end restores what `enable` replaced.
 
     spec: the Speculator that serves the model's calls; `with` gives it too.
     """
@@ -69,7 +69,7 @@ class Enabled:
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Put back what `enable` found, unless the model was enabled anew or disabled in the meantime."""
+        """Restore what `enable` replaced, unless the model was enabled again or disabled in the meantime."""
         model = self._model()
         with _lock:
             self._setting.is_over = True
@@ -82,21 +82,21 @@ class Enabled:
 
 
 def enable(model: Model, spec: Speculator | None = None) -> Enabled:
-    """Let `model.generate(...)` speculate, whoever calls it, until `disable(model)` or the end of a `with` block.
+    """Let `model.generate(...)` speculate for all callers, until `disable(model)` or the end of a `with` block.
 
     >>> ngramspec.enable(model)                                                   # doctest: +SKIP
     >>> with ngramspec.enable(model) as spec: ...                                 # doctest: +SKIP
 
-    model: a model of transformers, or a module around one (PEFT, `torch.compile`), whose innermost calls count.
-    spec: the Speculator, by default a new one. Enabled twice, the last one serves.
+    model: a model of transformers, or a module around one (PEFT, `torch.compile`).
+    spec: the Speculator, by default a new one. If a model is enabled twice, the last one serves.
 
-    `generate()` takes four arguments more: `segment`, `cache_salt`, `references` and `speculate`, as
-    `Speculator.__call__` says. A call that a Speculator refuses is served by plain `generate()`, with one
+    `generate()` takes four more arguments: `segment`, `cache_salt`, `references` and `speculate`, as in
+    `Speculator.__call__`. A call that a Speculator refuses is served by plain `generate()`, with one
     NgramspecWarning per reason; one that brings a `custom_generate`, an `assistant_model` or a
     `prompt_lookup_num_tokens` goes its own way. A streamer is ended whatever is raised. The setting is the model's: it
     holds in all threads.
 
-    Raises TypeError for what has no `generate()` of transformers, and for a spec that is no Speculator.
+    Raises TypeError for a model without transformers' `generate()`, and for a spec that is not a Speculator.
     """
     if spec is not None and not isinstance(spec, Speculator):
         raise TypeError(
@@ -111,7 +111,7 @@ def enable(model: Model, spec: Speculator | None = None) -> Enabled:
 
 
 def disable(model: Model) -> None:
-    """Let `model.generate(...)` decode plainly again, however often it was enabled; nothing happens if it was not."""
+    """Let `model.generate(...)` decode plainly again, however often it was enabled; a no-op if it was not."""
     model = _generating(model)
     with _lock:
         _put(model, None)
@@ -127,7 +127,7 @@ def _generating(model: Model) -> Model:
 
 
 def _put(model: Model, setting: _Setting | None) -> None:
-    """Let `setting` hold for `model` from now on; the caller holds the lock."""
+    """Make `setting` the one of `model`; the caller holds the lock."""
     if setting is None:
         _settings.pop(model, None)
     else:
@@ -136,7 +136,7 @@ def _put(model: Model, setting: _Setting | None) -> None:
         _hook.plain, _hook.is_set = GenerationMixin.generate, True
         functools.update_wrapper(_generate, _hook.plain)
         setattr(GenerationMixin, "generate", _generate)  # noqa: B010
-    elif not _settings and GenerationMixin.generate is _generate:  # else somebody has wrapped ours, and relies on it
+    elif not _settings and GenerationMixin.generate is _generate:  # otherwise somebody has wrapped ours
         setattr(GenerationMixin, "generate", _hook.plain)  # noqa: B010
         _hook.is_set = False
 

@@ -1,4 +1,4 @@
-"""A call of `generate()` of an enabled model: decoded by its Speculator, or plainly where that refuses it."""
+"""A call of `generate()` of an enabled model: decoded by its Speculator or, where that refuses, plainly."""
 
 import functools
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def generate_enabled(
 ) -> Any:
     """`plain(model, *args, **kwargs)` with speculation; warnings: of the calls that `spec` refuses.
 
-    A streamer is ended whatever is raised, or whoever reads one in another thread would wait for ever.
+    A streamer is ended whatever is raised: a consumer in another thread would else wait for ever.
     """
     streams = [Stream(streamer) for streamer in _distinct(values_of(args, kwargs, "streamer"))]
     with ExitStack() as ends:
@@ -56,7 +56,7 @@ def _speculating(
     if stream is not None:
         arguments["streamer"] = stream
     plainly = {name: value for name, value in arguments.items() if name not in _OURS}
-    # A call that names another way to decode has made its choice: no warning.
+    # A call that names another way to decode gets that, without a warning.
     if arguments.get("assistant_model") is not None or arguments.get("prompt_lookup_num_tokens") is not None:
         return plain(**plainly)
     arguments.pop("streamer", None)
@@ -80,7 +80,7 @@ def values_of(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> list[
 
 
 def _misplaced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[BaseStreamer]:
-    """Streamers that a call gives for something else: at a wrong position, or by a name that is misspelled."""
+    """Streamers that a call passes at a wrong position, or by a misspelled name."""
     right = values_of(args, kwargs, "streamer")
     streamers = _distinct([value for value in (*args, *kwargs.values()) if isinstance(value, BaseStreamer)])
     return [streamer for streamer in streamers if all(streamer is not each for each in right)]
@@ -92,7 +92,7 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def _plainly(model: Model, plain: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """Plain `generate()` with guards among its processors, which are then followed token by token."""
+    """Plain `generate()` with guards among its processors, which advance token by token."""
     ends = prepared_config(model, arguments).eos_token_id
     processors = with_processors(arguments["logits_processor"], [ends] if isinstance(ends, int) else ends)
     return plain(**{**arguments, "logits_processor": processors})

@@ -15,7 +15,7 @@ from ngramspec.hf.entry.plain import decode_plainly
 from ngramspec.hf.entry.refusals import refuse_early
 from ngramspec.hf.entry.route import route_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
-from ngramspec.hf.rows.opening import RowSource
+from ngramspec.hf.rows.opening import RowDrafter
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.trials.trust import TRUST
@@ -24,7 +24,7 @@ from ngramspec.stats import Counters, Stats
 
 
 class Settings(Protocol):
-    """What a Speculator decodes with."""
+    """What decoding needs of a Speculator."""
 
     drafter: Drafter
     budget: Budget
@@ -34,7 +34,7 @@ class Settings(Protocol):
     undrafted_segments: frozenset[str]
 
     def warn_once(self, model: Model, reason: str) -> None:
-        """Say why a model is not drafted for, once per reason."""
+        """Warn of a model that is not drafted for, once per reason."""
 
 
 @dataclass(slots=True)
@@ -56,12 +56,12 @@ def generate_with(
 ) -> Any:
     """`plain(**arguments)`, a `generate()` of `model`, decoded by `spec`.
 
-    Raises what is refused; before `generate()` is entered, which would run an encoder, as far as can be seen then.
+    Raises what is refused; as far as possible before `generate()` is entered, which would run an encoder.
     """
     refuse_early(model, arguments)
     arguments = {**arguments, "custom_generate": partial(spec, attempt=attempt)}
     arguments.pop("synced_gpus", None)
-    replace_stop_strings(model, arguments)
+    _replace_stop_strings(model, arguments)
     return plain(**arguments)
 
 
@@ -75,36 +75,36 @@ def serve(
     cache_salt: str | Sequence[str | None] | None,
     attempt: Attempt,
 ) -> Output:
-    """Decode a request; arguments as those of `Speculator.__call__`."""
+    """Decode a request, with the arguments of `Speculator.__call__`."""
     num_returned = request.config.num_return_sequences or 1
     segments = segments_of(segment, len(request.input_ids), num_returned)
     keys = keys_of(segments, cache_salt, num_returned)
-    sources = sources_of(settings, segments, keys, references, speculate=speculate)
+    drafters = drafters_of(settings, segments, keys, references, speculate=speculate)
     request, why_plainly, trial = route_of(request)
     attempt.has_begun = True
-    output, counts = _decoded(settings, request, sources, why_plainly, trial)
+    output, counts = _decoded(settings, request, drafters, why_plainly, trial)
     for counters, name in zip(counts, segments, strict=True):
         settings.stats.add(counters, name)
     return output
 
 
-def sources_of(
+def drafters_of(
     settings: Settings,
     segments: Sequence[str | None],
     keys: Sequence[str | None],
     references: Sequence[Any] | None,
     *,
     speculate: bool,
-) -> list[RowSource]:
-    """Where the drafts of each row come from; keys: what the drafter knows its segment by."""
+) -> list[RowDrafter]:
+    """What drafts for each row. keys: the drafter's names of the segments."""
     copied_from = checked_references(() if references is None else references)
     undrafted = settings.undrafted_segments
     drafters = [settings.drafter if speculate and name not in undrafted else NoDrafts() for name in segments]
-    return [RowSource(drafter, key, copied_from) for drafter, key in zip(drafters, keys, strict=True)]
+    return [RowDrafter(drafter, key, copied_from) for drafter, key in zip(drafters, keys, strict=True)]
 
 
-def replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
-    """Put a criterion in place of stop strings: `generate()` keeps the tokenizer that it would make one with."""
+def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
+    """Replace stop strings by a criterion, because `generate()` does not pass the tokenizer on to us."""
     tokenizer = arguments.pop("tokenizer", None)
     configs = (arguments.get("generation_config"), model.generation_config)
     given = [getattr(config, "stop_strings", None) for config in configs]
@@ -115,13 +115,13 @@ def replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
 
 
 def _decoded(
-    settings: Settings, request: Request, sources: Sequence[RowSource], why_plainly: str | None, trial: Trial | None
+    settings: Settings, request: Request, drafters: Sequence[RowDrafter], why_plainly: str | None, trial: Trial | None
 ) -> tuple[Output, list[Counters]]:
     model = request.model
     if request.stream is not None:
         request.stream.put(request.input_ids.cpu())
     if why_plainly is None and trial is None:
-        return decode(request, sources, settings.budget, settings.costs.of(model), settings.clock)
+        return decode(request, drafters, settings.budget, settings.costs.of(model), settings.clock)
     if why_plainly is not None:
         settings.warn_once(model, why_plainly)
     output, counts = decode_plainly(request, trial)

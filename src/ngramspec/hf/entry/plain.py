@@ -1,4 +1,4 @@
-"""A whole call in transformers' own loop, and counted."""
+"""A whole call in transformers' own loop."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -17,7 +17,7 @@ from ngramspec.stats import Counters, Undrafted
 
 
 def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output, list[Counters]]:
-    """As `decode`, in transformers' own loop: for models whose state cannot take a step back.
+    """As `decode`, in transformers' own loop: for models that cannot be drafted for.
 
     trial: watches, and then has the model read the same text as a block.
     """
@@ -40,7 +40,7 @@ def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output
 
 
 class _NotesEnds(StoppingCriteriaList):
-    """The same criteria; remembers by row at which length they first said yes."""
+    """The same criteria; keeps for each row the length at which they first ended it."""
 
     def __init__(self, criteria: StoppingCriteriaList) -> None:
         super().__init__(criteria)

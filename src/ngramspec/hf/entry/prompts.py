@@ -13,9 +13,9 @@ from ngramspec.hf.types import Model
 
 
 def check_shapes(input_ids: Tensor, mask: Tensor | None) -> None:
-    """Raise PromptError for an empty prompt, for ids that are none, or where the mask does not fit.
+    """Raise PromptError for an empty prompt, for ids that are not integers, or for a mask of another shape.
 
-    input_ids: `int64[B, P]`. mask: `[B, P]`, or None where nothing is padded.
+    input_ids: `int64[B, P]`. mask: `[B, P]`, or None without padding.
     """
     if input_ids.is_floating_point():
         raise PromptError(f"token ids must be integers, got {input_ids.dtype}: pass the tokenizer's input_ids")
@@ -56,7 +56,7 @@ def check_prompt(request: Request) -> None:
 
 
 def _stand_ins(model: Model) -> set[int]:
-    """Ids that stand for pictures or sound in a prompt, and may lie beyond the vocabulary: the model replaces them."""
+    """Placeholder ids of pictures or sound in a prompt. They may exceed the vocabulary: the model replaces them."""
     ends = ("_token_id", "_token_index")
     return {value for name, value in vars(model.config).items() if name.endswith(ends) and isinstance(value, int)}
 
@@ -65,7 +65,7 @@ def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
     batch, length = input_ids.shape
     if positions is None or positions.dim() != 2 or positions.shape in ((batch, length), (1, length)):
         return
-    # transformers counts them along the mask, and forgets a mask of ones: mostly it is the mask that does not fit.
+    # transformers counts them along the mask, and drops a mask of ones: mostly it is the mask that does not fit.
     raise PromptError(
         f"attention_mask and position_ids must have the shape of input_ids={list(input_ids.shape)},"
         f" got position_ids of shape {list(positions.shape)}"
@@ -73,7 +73,7 @@ def _check_positions(input_ids: Tensor, positions: Tensor | None) -> None:
 
 
 def _check_cached(request: Request, cached: int) -> None:
-    """A chat is continued with its whole text, or with new tokens and a mask over everything."""
+    """Check a chat that is continued: with its whole text, or with new tokens and a mask over everything."""
     batch, length = request.input_ids.shape
     rows = request.cache.num_rows
     if rows != batch:

@@ -1,4 +1,4 @@
-"""What is refused by name, before the first forward pass, because it could not be exact."""
+"""What is refused by name before the first forward pass, because it could not be exact."""
 
 import inspect
 from typing import Any
@@ -22,16 +22,28 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 
-def refuse_arguments(synced_gpus: bool | None, arguments: dict[str, Any]) -> None:
+def refuse_early(model: Model, arguments: dict[str, Any]) -> None:
+    """Raise RefusedError for `model.generate(**arguments)`, where the decoding loop would be too late.
+
+    It would be for what never reaches a loop, and for models with an encoder, of text or pictures, which runs before.
+    """
+    _refuse_arguments(arguments.get("synced_gpus"), arguments)
+    taken = inspect.signature(model.forward).parameters
+    if not model.config.is_encoder_decoder and "mm_encoder_outputs" not in taken:
+        return  # nothing runs before the loop, and merging configurations takes a millisecond
+    refuse_modes(prepared_config(model, arguments))
+
+
+def _refuse_arguments(synced_gpus: bool | None, arguments: dict[str, Any]) -> None:
     """Raise RefusedError for arguments of `generate()` that never reach a callable, or reach it too late."""
     if synced_gpus:
         raise RefusedError("synced_gpus=True is not supported with speculation yet: leave it out")
     for name in ("assistant_model", "custom_generate"):
         if arguments.get(name) is not None:
             raise RefusedError(f"speculation needs no {name}, got {type(arguments[name]).__name__}: leave it out")
-    if arguments.get("token_healing"):  # generate() would ask for the tokenizer that it keeps from us
+    if arguments.get("token_healing"):  # needs the tokenizer, which generate() does not pass on
         raise RefusedError("token_healing=True is not supported with speculation yet: leave it out")
-    # generate() would first build the cache or, for "paged", leave for another loop.
+    # generate() would first build the cache or, for "paged", use another loop.
     _refuse_cache(arguments.get("cache_implementation"))
 
 
@@ -62,7 +74,7 @@ def refuse_inputs(request: Request) -> None:
     implementation = attention_of(request.model)
     if implementation not in ATTENTION_IMPLEMENTATIONS:
         raise RefusedError(
-            f"drafts are checked with attention of the kinds {' and '.join(ATTENTION_IMPLEMENTATIONS)},"
+            f"drafts are verified with {' and '.join(ATTENTION_IMPLEMENTATIONS)} attention only,"
             f' got {implementation!r}: load the model with attn_implementation="sdpa"'
         )
     if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(request.model):
@@ -89,20 +101,8 @@ def _mode_name(config: GenerationConfig, mode: GenerationMode) -> str:
     return f"{mode.value} ({', '.join(settings)})" if settings else mode.value
 
 
-def refuse_early(model: Model, arguments: dict[str, Any]) -> None:
-    """Raise RefusedError for `model.generate(**arguments)`, where waiting for the decoding loop would be too late.
-
-    That is so for what never reaches a loop, and for models with an encoder, of text or pictures.
-    """
-    refuse_arguments(arguments.get("synced_gpus"), arguments)
-    taken = inspect.signature(model.forward).parameters
-    if not model.config.is_encoder_decoder and "mm_encoder_outputs" not in taken:
-        return  # nothing runs before the loop, and merging configurations takes a millisecond
-    refuse_modes(prepared_config(model, arguments))
-
-
 def _refuse_given(given: GivenCache) -> None:
-    """Raise RefusedError for a cache that cannot take a step back by forgetting its last keys."""
+    """Raise RefusedError for a cache that cannot be rolled back by dropping its last keys."""
     if isinstance(given.cache, EncoderDecoderCache) and given.length:
         raise RefusedError(
             f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
@@ -110,10 +110,10 @@ def _refuse_given(given: GivenCache) -> None:
         )
     layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in ROLLS_BACK})
     if layers or given.own.offloading:
-        kind = f"with {', '.join(layers)}" if layers else "with offloading"
+        held = f"with {', '.join(layers)}" if layers else "with offloading"
         raise RefusedError(
             f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(given.cache).__name__}"
-            f" {kind}: pass a DynamicCache, or the whole text"
+            f" {held}: pass a DynamicCache, or the whole text"
         )
     if type(given.own) is not DynamicCache or type(given.cache) not in (DynamicCache, EncoderDecoderCache):
         raise RefusedError(

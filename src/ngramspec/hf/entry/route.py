@@ -1,4 +1,4 @@
-"""How a call is decoded: with drafts, plainly, or plainly and watched; or not at all."""
+"""How a call is decoded: with drafts, plainly, or plainly and watched by a trial."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from ngramspec.hf.trials.trust import TRUST
 def route_of(request: Request) -> tuple[Request, str | None, Trial | None]:
     """The request as it is to be decoded, why it is decoded plainly if it is, and the trial that watches it.
 
-    Raises RefusedError, PromptError and GuardError for what can be done in no way.
+    Raises RefusedError, PromptError and GuardError for what is not decoded at all.
     """
     why_plainly = _why_undrafted(request)
     check_vocabularies(request)
@@ -32,7 +32,7 @@ def route_of(request: Request) -> tuple[Request, str | None, Trial | None]:
 
 
 def _why_undrafted(request: Request) -> str | None:
-    """Why this call is decoded without drafts, None where they are fine; raises for what is refused."""
+    """Why this call is decoded without drafts, None where drafts are fine; raises what is refused."""
     refuse_modes(request.config)
     reason = why_undrafted(request.model)
     if reason is None and not request.model_kwargs.get("use_cache", True):

@@ -1,4 +1,4 @@
-"""Of which kind of traffic, and of which tenant, the rows of a call are."""
+"""The segment of each row of a call, and the key by which a drafter knows it."""
 
 from typing import Any
 
@@ -6,21 +6,21 @@ from ngramspec.drafting import salted
 from ngramspec.errors import shortened
 
 MOST_CHARACTERS = 1024
-"""Of the name of a segment, and of a salt: names are kept, and whoever chooses them must not choose how much is."""
+"""Of a segment's name, and of a salt: names are kept in memory, and callers choose them."""
 
 
 def segments_of(segment: Any, num_rows: int, num_returned: int) -> list[str | None]:
-    """The segment of each row: one name or None for all, or a list with one for each prompt.
+    """The segment of each row. segment: one name or None for all, or a list with one for each prompt.
 
-    Raises TypeError for what is neither, ValueError for a name of more than MOST_CHARACTERS.
+    Raises TypeError for anything else, ValueError for a name of more than MOST_CHARACTERS.
     """
     return _of_rows("segment", "a name", segment, num_rows, num_returned)
 
 
 def keys_of(segments: list[str | None], cache_salt: Any, num_returned: int) -> list[str | None]:
-    """What a drafter knows each row's segment by; cache_salt: one for all rows, or a list with one for each prompt.
+    """A drafter's key for each row's segment. cache_salt: one for all rows, or a list with one for each prompt.
 
-    Raises as `segments_of`, and as `salted`.
+    Raises as `segments_of` and `salted` do.
     """
     salts = _of_rows("cache_salt", "a text", cache_salt, len(segments), num_returned)
     return [salted(segment, salt) for segment, salt in zip(segments, salts, strict=True)]

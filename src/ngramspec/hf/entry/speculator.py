@@ -36,17 +36,17 @@ class Speculator:
     >>> spec = Speculator()                                                       # doctest: +SKIP
     >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
 
-    One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why nothing
-    was drafted where nothing was. What passes of a model cost is shared by all Speculators of a process. A copy or a
-    pickle of one has its settings; it counts anew, and what segments wrote stays where it is (`AdaptiveLookup.save`).
+    One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why passes
+    had no drafts. The costs of a model's passes are shared by all Speculators of a process. A copy or a pickle has the
+    settings only: its statistics start empty, and histories stay where they are (`AdaptiveLookup.save`).
 
-    `generate()` keeps `streamer`, `tokenizer` and `synced_gpus` from a callable. Calls that need them go through
-    `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
+    `generate()` does not pass `streamer`, `tokenizer` and `synced_gpus` on to a callable. Calls that need them go
+    through `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
 
     Raises, before the first forward pass: RefusedError for what cannot be exact, PromptError for an unusable prompt.
     Warns once (NgramspecWarning) of a model that cannot be drafted for; its text is then decoded plainly.
 
-    The rule is prompt lookup decoding (Saxena 2023), its verification that of Leviathan et al. (2023).
+    Drafts are those of prompt lookup decoding (Saxena 2023), verification is that of Leviathan et al. (2023).
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Speculator:
         """drafter: where drafts come from; by default the prompt, the output so far and the segment's earlier outputs.
 
         budget: how long they are; by default as long as they pay, on this model and machine.
-        undrafted_segments: for rows of these nothing is drafted, and nothing is kept of them.
-        clock: seconds that only go on, by which passes are timed; one of your own makes runs that can be repeated.
+        undrafted_segments: rows of these get no drafts, and nothing is kept of them.
+        clock: monotonic, in seconds; times the passes. One of your own makes runs repeatable.
         """
         check_parts(drafter, budget, undrafted_segments)
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
@@ -73,12 +73,12 @@ class Speculator:
         self._warnings = WarningOnce()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles take along: the settings. Statistics start anew, and no segment's text goes along."""
+        """Copies and pickles have the settings: no statistics, and no segment's text."""
         settings = {"drafter": self.drafter, "budget": self.budget, "clock": self.clock}
         return settings | {"undrafted_segments": self.undrafted_segments}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin as a new one with these settings."""
+        """Start as a new one with these settings."""
         self.__init__(**state)  # type: ignore[misc]
 
     def __call__(
@@ -98,13 +98,13 @@ class Speculator:
     ) -> Any:
         """The decoding loop, as `generate()` calls it; returns `int64[B, P + emitted]`, or the object it asks for.
 
-        segment: the kind of traffic, one for all rows or a list of one per prompt. What a row answers is drafted from
-        in later rows of its segment, and in no others; without one nothing is kept.
+        segment: the kind of traffic, one for all rows or a list with one per prompt. Later rows of the segment, and no
+        others, draft from a row's answer; without a segment nothing is kept.
         references: texts that the answer may copy from though the model does not read them, each a list of token ids.
         speculate: False switches speculation off for this call; nothing is kept of it either.
-        cache_salt: whose rows these are, one for all or a list of one per prompt. Rows of one salt are neither drafted
-        for from what those of another one answered, nor made faster by it.
-        inputs_tensor: what an encoder has read; transformers passes it to whoever names it.
+        cache_salt: the tenant, one for all rows or a list with one per prompt. Rows of one salt neither draft from
+        answers of another, nor get faster by them.
+        inputs_tensor: what an encoder has read; transformers passes it because it is named here.
         attempt: of `Speculator.generate`, `enable` and `ModelEngine`, which call `generate()` themselves.
         """
         attempt = Attempt() if attempt is None else attempt
@@ -150,7 +150,7 @@ class Speculator:
             prompt = inputs if inputs is not None else arguments.get("input_ids")
             may_be_text = model.main_input_name == "input_ids" and given_cache(arguments) is None
             if may_be_text and isinstance(prompt, Tensor) and prompt.dim() == 2:
-                check_shapes(prompt, arguments.get("attention_mask"))  # transformers' own errors say less
+                check_shapes(prompt, arguments.get("attention_mask"))  # before transformers' own errors, which say less
             generate = model.generate if inputs is None else partial(model.generate, inputs)
             return generate_with(self, model, generate, arguments, Attempt(stream))
         finally:
@@ -158,22 +158,22 @@ class Speculator:
                 stream.end()
 
     def save_costs(self, path: str | PathLike[str]) -> None:
-        """Put what passes were found to cost into a file, for `load_costs`; raises OSError as `AdaptiveLookup.save`.
+        """Save the measured costs of passes to a file, for `load_costs`; raises OSError as `AdaptiveLookup.save` does.
 
-        That is what all Speculators of this process have measured, for they share it.
-        A process that is killed meanwhile leaves the earlier file as it was.
+        These are the measurements of all Speculators of this process, which share them.
+        If the process is killed meanwhile, the earlier file stays as it was.
         """
         self.costs.save(Path(path))
 
     def load_costs(self, path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
-        """Begin with what `save_costs` wrote, for each model of which this process has measured nothing yet.
+        """Start with what `save_costs` wrote, for each model that this process has not measured yet.
 
-        A table is used for a model of the same class, configuration and numbers, on the same kind of device with as
-        many threads and the same torch; all others are passed over, and saved again.
+        A table is used for a model of the same class, configuration and dtype, on the same type of device with as many
+        threads and the same torch; other tables are ignored, and saved again.
 
         max_bytes: a larger file is refused before it is read.
 
-        Raises CostsError for what is no such file, a damaged or a forged one; OSError where it cannot be read.
+        Raises CostsError for another, a damaged or a forged file; OSError where it cannot be read.
         """
         self.costs.load(Path(path), max_bytes)
 

@@ -1,4 +1,4 @@
-"""Several processes that hold one model together draft alike."""
+"""Processes that hold one model together make the same drafting decisions."""
 
 from collections.abc import Sequence
 
@@ -12,28 +12,28 @@ from ngramspec.hf.seam import device_mesh_of
 from ngramspec.hf.types import Model
 
 _DATA = ("fsdp", "dp", "ddp")
-"""Dimensions of a mesh along which processes decode texts of their own."""
+"""Mesh dimensions along which each process decodes texts of its own."""
 
 
 def agreed(budget: Budget, model: Model) -> Budget:
-    """`budget`, where this process holds all of `model`; else one that decides for all that hold a part of it."""
+    """`budget`, where this process holds all of `model`; otherwise one that decides for all processes that share it."""
     mesh = device_mesh_of(model)
     if mesh is None or mesh.size() == 1:
         return budget
     names = mesh.mesh_dim_names or ("tp",) * mesh.ndim
-    groups = [mesh.get_group(place) for place, name in enumerate(names) if name not in _DATA and mesh.size(place) > 1]
+    groups = [mesh.get_group(dim) for dim, name in enumerate(names) if name not in _DATA and mesh.size(dim) > 1]
     return AgreedBudget(budget, groups, model.device) if groups else budget
 
 
 class AgreedBudget:
-    """A budget by which all processes of a model do what the first one decides.
+    """A budget by which all processes of a model follow the decisions of the first one.
 
-    Each goes by its own clock, and a pass is a collective call: where one process drafted and another did not, shapes
-    would differ, and the pass would fail or never end.
+    Each has a clock of its own, and a pass is a collective call: if one process drafted and another did not, shapes
+    would differ, and the pass would fail or hang.
     """
 
     def __init__(self, budget: Budget, groups: Sequence[torch.distributed.ProcessGroup], device: torch.device) -> None:
-        """groups: of the processes that decode the same text, one per dimension of their mesh. device: the model's."""
+        """groups: of processes that decode the same text, one per mesh dimension. device: the model's."""
         self.max_draft_tokens = budget.max_draft_tokens
         self._budget, self._groups, self._device = budget, groups, device
 

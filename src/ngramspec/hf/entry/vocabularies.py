@@ -10,10 +10,10 @@ from ngramspec.hf.rows.request import Request
 
 
 def check_vocabularies(request: Request) -> None:
-    """Raise GuardError where a guard among the processors was surely made with another model's tokenizer.
+    """Raise GuardError where a guard among the processors was certainly made with another model's tokenizer.
 
-    What can be known: the ids that the model has, those of the prompt, and its own ends of sequence, which are special
-    tokens. Two tokenizers of one size that agree in these are taken for one.
+    Compared are the size of the vocabulary, the ids of the prompt, and the model's own ends of sequence, which must be
+    special tokens. Two tokenizers that agree in these are not told apart.
     """
     model, ids = request.model, request.input_ids
     real = ids if request.mask is None else ids[request.mask[:, -ids.shape[1] :] != 0]

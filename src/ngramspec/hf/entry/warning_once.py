@@ -6,7 +6,7 @@ from ngramspec import forking
 from ngramspec.errors import NgramspecWarning
 
 MOST_REASONS = 256
-"""Reasons that are told; they are few, unless something that changes with each call is in them."""
+"""The most reasons. There are few, unless a reason contains something that changes with each call."""
 
 
 class WarningOnce:
@@ -17,7 +17,7 @@ class WarningOnce:
         self._lock = forking.lock()
 
     def warn(self, reason: str, message: str, stacklevel: int) -> None:
-        """Give an NgramspecWarning, unless `reason` was told before.
+        """Give an NgramspecWarning, unless one was given for `reason`.
 
         stacklevel: as of `warnings.warn`, counted from the caller: 1 is the line that calls this.
         """

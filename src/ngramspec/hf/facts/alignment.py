@@ -16,18 +16,18 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", CACHE, "use_cache", "logits_to_keep"})
-"""Inputs of a model that `RaggedTarget` makes itself."""
+"""Inputs of a model that `RaggedTarget` makes."""
 
 
 OWN_MASKS = {
     "git": "makes room in its mask for a picture, where there is none too",
-    "gpt_neo": "masks by the place of a query in its block, whatever its slot",
+    "gpt_neo": "masks by the position of a query in its block, whatever its slot",
 }
-"""Model types that overrule a mask per query."""
+"""Model types that override a mask per query."""
 
 
 def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
-    """Why all rows of a pass must begin at one slot, in a clause that follows the model's name; None: they need not.
+    """Why all rows of a pass must begin at one slot, as a clause that follows the model's name; None: they need not.
 
     A row of its own length needs a position of its own for each token and a mask of its own for each query.
     model_kwargs: the inputs of the call, by name.
@@ -39,7 +39,7 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "prepares its inputs by code of its own"
     unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
     if unknown:
-        return f"has attention layers of an unknown kind ({', '.join(unknown)})"
+        return f"has attention layers of an unknown type ({', '.join(unknown)})"
     if getattr(config, "attention_chunk_size", None) is not None:
         return "attends in chunks"
     if getattr(config, "alibi", False):

@@ -15,48 +15,48 @@ _KNOWN_MODULES = ("torch.nn.modules.", "torch.nn.utils.parametriz", "torch._dyna
 
 
 _KNOWN_CODE = ("torch.", "transformers.", "accelerate.", "timm.", "contextlib", "ngramspec.")
-"""Where methods and hooks that leave a pass as it is were written."""
+"""Modules whose methods and hooks leave a pass as it is."""
 
 
 _MOST_WRAPPED = 16
-"""Functions in functions that are looked into."""
+"""Wrappers around a function that are looked through."""
 
 
 @functools.cache
 def known_classes() -> frozenset[str]:
-    """Names of the classes of transformers that were tried, and drafted for."""
+    """Names of transformers' classes that were tried and are drafted for."""
     return frozenset((files("ngramspec.hf.facts") / "families.txt").read_text(encoding="utf-8").split())
 
 
-def is_known_model(kind: type) -> bool:
-    """Whether a class of models is one of transformers' that were tried."""
-    return kind.__module__.startswith("transformers.models.") and kind.__name__ in known_classes()
+def is_known_model(cls: type) -> bool:
+    """Whether `cls` is a model class of transformers that was tried."""
+    return cls.__module__.startswith("transformers.models.") and cls.__name__ in known_classes()
 
 
 _verdicts: "weakref.WeakKeyDictionary[type, tuple[Same, bool]]" = weakref.WeakKeyDictionary()
-"""By class of modules: the `forward` that was looked at, and whether it and the class are known."""
+"""By module class: the `forward` that was examined, and whether that and the class are known."""
 
 
-def is_known_class(kind: type) -> bool:
-    """Whether a class of modules is known, and its `forward`, which libraries replace."""
-    forward = getattr(kind, "forward", None)
-    found = _verdicts.get(kind)
+def is_known_class(cls: type) -> bool:
+    """Whether a module class is known, and its current `forward` too, which libraries replace."""
+    forward = getattr(cls, "forward", None)
+    found = _verdicts.get(cls)
     if found is not None and found[0].holds(forward):
         return found[1]
     if forward is None:
         return False
-    is_known = kind.__module__.startswith(_KNOWN_MODULES) and is_known_code(forward)
-    _verdicts[kind] = Same(forward), is_known
+    is_known = cls.__module__.startswith(_KNOWN_MODULES) and is_known_code(forward)
+    _verdicts[cls] = Same(forward), is_known
     return is_known
 
 
 def is_known_code(function: Any) -> bool:
-    """Whether a function, and all that it wraps, was written where blocks are read as they are."""
-    return all(source.startswith(_KNOWN_CODE) for source in modules_of(function))
+    """Whether a function, and all that it wraps, comes from a known module."""
+    return all(module.startswith(_KNOWN_CODE) for module in modules_of(function))
 
 
 def modules_of(function: Any, depth: int = 0) -> list[str]:
-    """The modules in which a function, method, partial or callable object was written, and what it wraps."""
+    """Names of the modules that define a function, method, partial or callable object, and all that it wraps."""
     if depth == _MOST_WRAPPED:
         return ["too many wrappers"]
     if inspect.ismethod(function):

@@ -1,4 +1,4 @@
-"""The layers of a model's cache: which can be rolled back, and how far each one looks back."""
+"""The layers of a model's cache: which of them can be rolled back, and their sliding windows."""
 
 from ngramspec.hf.seam import (
     DynamicCache,

@@ -1,4 +1,4 @@
-"""What a model can read at most: its token ids and its positions."""
+"""The token ids and the positions that a model can read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,8 @@ def max_position(model: Model) -> int | None:
 def max_drafted_position(model: Model) -> int | None:
     """Positions up to which drafts may reach, None where there is no limit.
 
-    A model may call its limit by another name, or mean something else by that; a prompt is refused for neither.
+    Some models state the limit under another name, and some mean something else by that name; so it bounds drafts only,
+    and no prompt is refused for it.
     """
     limit = max_position(model)
     return limit if limit is not None else _stated_limit(model, _OTHER_LIMITS)
@@ -52,11 +53,12 @@ def _stated_limit(model: Model, names: Sequence[str]) -> int | None:
 
 
 def positions_needed(model: Model, prompt_length: int, max_new_tokens: int) -> int:
-    """Positions that a prompt and its output take; an encoder's prompt has its own, and its output one more token."""
+    """Positions that a prompt and its output take. An encoder's prompt has positions of its own, and the output starts
+    with one more token."""
     has_encoder = model.config.is_encoder_decoder
     return max(prompt_length, 1 + max_new_tokens) if has_encoder else prompt_length + max_new_tokens
 
 
 def reader_of(model: Model) -> Any:
-    """What reads the ids of the text that is written: the model itself, or the decoder behind an encoder."""
+    """The module that reads the ids of the generated text: the model itself, or its decoder where it has an encoder."""
     return model.get_decoder() if model.config.is_encoder_decoder else model

@@ -1,10 +1,10 @@
-"""How far logits may differ between passes over one token and over many, by rounding alone."""
+"""By how much rounding alone may make logits differ between passes over one token and over many."""
 
 import torch
 from torch import Tensor
 
 ULPS, HALF_ULPS = 256, 16
-"""What rounding explains at most, in units in the last place of the largest logit.
+"""The most that rounding explains, in units in the last place of the largest logit.
 
 Measured on pico, whose passes over one and over many tokens differ by up to 50 units in single and 8 in double
 precision, and by less than one in half: there, kernels sum in single precision and round once.
@@ -12,20 +12,20 @@ precision, and by less than one in half: there, kernels sum in single precision 
 
 
 def largest_difference(left: Tensor, right: Tensor) -> float:
-    """The largest absolute difference of two logits; equal infinities do not differ."""
+    """The largest absolute difference between corresponding logits; equal infinities do not differ."""
     return float(torch.where(left == right, 0.0, (left - right).abs()).max())
 
 
 MOST_HALF_ULPS, MEAN_HALF_ULPS = 6.0, 1.0
-"""In half precision, what a block's logits may differ by at the most and in the mean, in units as above, for a model to
-be trusted. On SmolLM2-135M they differ by up to 2.6 and 0.6; layers that quantise by the whole pass differ by more."""
+"""In half precision, the largest and the mean difference of a block's logits, in units as above, up to which a model is
+trusted. On SmolLM2-135M they differ by up to 2.6 and 0.6; layers that quantise by the whole pass differ by more."""
 
 
 def why_not_rounding(plain: Tensor, block: Tensor, dtype: torch.dtype, scale: float = 1.0) -> str | None:
-    """Why rounding does not explain how the logits `block` `[n, V]` differ from `plain`; None where it does.
+    """Why rounding does not explain the difference between the logits `block` `[n, V]` and `plain`; None where it does.
 
-    dtype: what was computed with. Many models compute norms and softmax in single precision, whatever that is.
-    scale: of what is allowed; positions far into a block read many keys that are rounded otherwise.
+    dtype: of the computation. Many models compute norms and softmax in single precision whatever that is.
+    scale: of the allowed difference; positions far into a block read many keys that were rounded differently.
     """
     dtype = torch.float32 if dtype is torch.float64 else dtype
     plain, block = plain.float(), block.float()
@@ -45,7 +45,7 @@ def why_not_rounding(plain: Tensor, block: Tensor, dtype: torch.dtype, scale: fl
 
 
 def explicable(logits: Tensor) -> float:
-    """The most by which rounding can explain a difference of `logits`.
+    """The largest difference of `logits` that rounding can explain.
 
     Logits that are masked out, as those of a padded vocabulary are, do not count.
     """
@@ -55,6 +55,6 @@ def explicable(logits: Tensor) -> float:
 
 
 def _unit(logits: Tensor) -> float:
-    """The relative spacing of the numbers that are computed with: where a GPU takes float32 for TF32, that one's."""
+    """The relative spacing of the numbers in the computation: TF32's where a GPU computes float32 with it."""
     is_tf32 = logits.is_cuda and logits.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest"
     return 2.0**-10 if is_tf32 else torch.finfo(logits.dtype).eps

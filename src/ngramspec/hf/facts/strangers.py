@@ -1,8 +1,8 @@
-"""What of a model is not known to read a block of tokens as it reads one after another.
+"""Parts of a model that are not known to read a block of tokens as they read single ones.
 
-Known are the classes of transformers in `families.txt`, each of which was tried, and what they are made of: modules of
-transformers and torch as they come, without hooks. All else may look at the newest position alone, count the tokens of
-a pass, or go by the row: adapters, quantised layers, steering hooks, a subclass with a preparation of its own.
+Known are the classes of transformers in `families.txt`, each of which was tried, and what they consist of: unmodified
+modules of transformers and torch, without hooks. Anything else may look at the newest position only, count the tokens
+of a pass, or depend on the row index: adapters, quantised layers, steering hooks, subclasses that prepare their inputs.
 """
 
 import functools
@@ -23,18 +23,18 @@ from ngramspec.hf.types import Model
 
 _LAYERS_OF_LIBRARIES = ("peft.", "bitsandbytes.", "torch.ao.", "torchao.", "gptqmodel.", "awq.", "optimum.", "hqq.",
                         "transformers.integrations.")  # fmt: skip
-"""Layers that compute, and tell nobody what they have seen."""
+"""Layers that compute, and pass nothing on to other code."""
 _KNOWN_TENSORS = (nn.Parameter, torch.Tensor)
 _METHODS = ("forward", "prepare_inputs_for_generation", "_update_model_kwargs_for_generation")
 
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """One thing that nobody has tried.
+    """One untried part of a model.
 
-    name: what it is and where, for people. identity: of hooks and functions, equal for the same one only, and of
-        modules, for those of one class at one name; None where it cannot be told from another one.
-    runs_code: whether it is code around the passes of a model, which may tell others what it has seen.
+    name: what it is and where, for messages. identity: for hooks and functions equal for the same object only, for
+        modules equal for the same class under the same name; None where one cannot be told from another.
+    runs_code: whether it is code around the passes of a model, which may pass on what it has seen.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Stranger:
 
 
 def strangers_in(model: Model) -> list[Stranger]:
-    """What of `model` is not known; empty for most models, which takes some 2 µs per module.
+    """The untried parts of `model`; for most models none, found in some 2 µs per module.
 
-    It is asked in every call, for hooks and adapters come and go.
+    Looked for in every call, because hooks and adapters come and go.
     """
     found = [*_of_class(model), *_of_attention(model)]
     for hooks in (torch_module._global_forward_hooks, torch_module._global_forward_pre_hooks):
@@ -57,7 +57,7 @@ def strangers_in(model: Model) -> list[Stranger]:
 
 
 def parts_of(model: Model) -> list[nn.Module]:
-    """All modules of `model`; `modules()` takes three times as long, and this is asked in every call."""
+    """All modules of `model`. `modules()` takes three times as long, and this runs in every call."""
     parts, seen = [model], {id(model)}
     for part in parts:
         for child in tuple(part._modules.values()):
@@ -68,28 +68,28 @@ def parts_of(model: Model) -> list[nn.Module]:
 
 
 def prepares_itself(model: Model) -> bool:
-    """Whether the inputs of `model` are made by code that is not transformers' own."""
+    """Whether code other than transformers' own prepares the inputs of `model`."""
     return not all(is_known_code(getattr(model, name)) for name in _METHODS[1:])
 
 
 def _of_class(model: Model) -> Iterator[Stranger]:
-    kind = type(model)
-    is_ours = kind.__module__.startswith("ngramspec.")
-    is_known = is_known_model(kind)
+    cls = type(model)
+    is_ours = cls.__module__.startswith("ngramspec.")
+    is_known = is_known_model(cls)
     if not is_ours and not is_known:
-        identities = joint_identity([kind, *(getattr(kind, name) for name in _METHODS)])
-        yield Stranger(f"the class {kind.__module__}.{kind.__qualname__}", identities, runs_code=True)
+        identities = joint_identity([cls, *(getattr(cls, name) for name in _METHODS)])
+        yield Stranger(f"the class {cls.__module__}.{cls.__qualname__}", identities, runs_code=True)
     for name in _METHODS:
         own = vars(model).get(name)
         if own is not None and not _is_bound(own, model, name) and not is_known_code(own):
             yield Stranger(f"its {name}, of {modules_of(own)[0]}", identity_of(own), runs_code=True)
-        elif is_known and not is_known_code(getattr(kind, name)):
-            method = getattr(kind, name)
+        elif is_known and not is_known_code(getattr(cls, name)):
+            method = getattr(cls, name)
             yield Stranger(f"its {name}, of {modules_of(method)[0]}", identity_of(method), runs_code=True)
 
 
 def _of_attention(model: Model) -> Iterator[Stranger]:
-    """The function that attention is computed with, where it is not transformers' own."""
+    """The attention function, where it is not transformers' own."""
     name = attention_of(model)
     eager = getattr(sys.modules.get(type(model).__module__), "eager_attention_forward", None)
     function = eager if name == "eager" else ALL_ATTENTION_FUNCTIONS.get(name)
@@ -98,7 +98,7 @@ def _of_attention(model: Model) -> Iterator[Stranger]:
 
 
 def _is_known(module: nn.Module) -> bool:
-    """Whether nothing is strange about a part of a model, taken alone; asked of each part in each call."""
+    """Whether a module, taken alone, is known; checked for each module in each call."""
     if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
         return False
     if not is_known_class(type(module)):
@@ -110,7 +110,7 @@ def _is_known(module: nn.Module) -> bool:
 
 
 def _of_module(module: nn.Module, name: str) -> Iterator[Stranger]:
-    """What is strange about the part of a model called `name`."""
+    """What is unknown about the module called `name`."""
     for hooks in (module._forward_hooks, module._forward_pre_hooks):
         for hook in tuple(hooks.values()):
             if not is_known_code(hook):
@@ -120,11 +120,11 @@ def _of_module(module: nn.Module, name: str) -> Iterator[Stranger]:
     own = vars(module).get("forward")
     if name != "the model" and own is not None and not is_known_code(own):
         yield Stranger(f"a forward of its own in {name}", identity_of(own), runs_code=True)
-    kind = type(module)
-    if name != "the model" and not is_known_class(kind):
-        identity = joint_identity([kind, getattr(kind, "forward", kind)])
-        runs_code = not kind.__module__.startswith(_LAYERS_OF_LIBRARIES)
-        yield Stranger(f"{name}, of the class {kind.__module__}.{kind.__qualname__}", (name, identity), runs_code)
+    cls = type(module)
+    if name != "the model" and not is_known_class(cls):
+        identity = joint_identity([cls, getattr(cls, "forward", cls)])
+        runs_code = not cls.__module__.startswith(_LAYERS_OF_LIBRARIES)
+        yield Stranger(f"{name}, of the class {cls.__module__}.{cls.__qualname__}", (name, identity), runs_code)
     for key, parameter in module._parameters.items():
         of = type(parameter)
         if parameter is not None and of not in _KNOWN_TENSORS and not of.__module__.startswith("torch.distributed."):
@@ -132,7 +132,7 @@ def _of_module(module: nn.Module, name: str) -> Iterator[Stranger]:
 
 
 def _of_accelerate(hook: Any) -> Iterator[Any]:
-    """The hooks that accelerate runs for a user, who wrote them."""
+    """The user's own hooks among those that accelerate runs."""
     for each in getattr(hook, "hooks", (hook,)):
         if each is not None and not type(each).__module__.startswith("accelerate."):
             yield each
@@ -143,7 +143,7 @@ def _hook(name: str, hook: Any) -> Stranger:
 
 
 def _is_bound(method: Any, model: Model, name: str) -> bool:
-    """Whether `method`, set on the instance, is what its class has anyway."""
+    """Whether `method`, set on the instance, is just the one of its class."""
     own = getattr(type(model), name)
     return inspect.ismethod(method) and method.__self__ is model and method.__func__ is own
 

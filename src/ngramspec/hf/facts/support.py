@@ -1,4 +1,4 @@
-"""Which models can be drafted for: those whose cache can take a step back. And whose rows may run ahead of others."""
+"""Which models can be drafted for: those whose cache can be rolled back."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 ATTENTION_IMPLEMENTATIONS = ("sdpa", "eager")
-"""Those that are tested. flash_attention runs on a GPU only; flex_attention is compiled anew for each block's width."""
+"""Those that are tested. flash_attention runs on a GPU only; flex_attention is recompiled for each block width."""
 
 
 ONE_BY_ONE = {
@@ -29,18 +29,18 @@ ONE_BY_ONE = {
     "voxtral_realtime": "hears a frame of sound with each token",
     "xlm": "reads a mask token after each text",
 }
-"""Model types whose cache is right for one token after another only."""
+"""Model types whose cache is right only when tokens are read one at a time."""
 
 
 _WITH_DROPOUT = ("torch.nn.modules.dropout", "transformers.models.")
-"""Where modules are from that draw random numbers in training mode; others say so of themselves without meaning it."""
+"""Packages of modules that draw random numbers in training mode; elsewhere `training` may be set without effect."""
 
 
 def why_undrafted(model: Model) -> str | None:
-    """Why no draft can be rolled back in `model`, in a clause that follows its name; None where drafts are fine.
+    """Why no draft can be rolled back in `model`, as a clause that follows its name; None where drafts are fine.
 
-    A whitelist, for flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …): every layer
-    must keep one key and value per token.
+    A whitelist: every layer must keep one key and value per token. Flags such as `_is_stateful` miss models that keep a
+    running state (MiniMax, LFM2, …).
     """
     if keeps_running_state(model):
         return "keeps a running state that cannot take a step back"
@@ -54,7 +54,7 @@ def why_undrafted(model: Model) -> str | None:
     if reason is not None:
         return reason
     if model.config.is_encoder_decoder and _counts_along_padding(model.get_decoder()):
-        return "counts positions along the tokens that are no padding, so a draft could move what is behind it"
+        return "counts positions along the tokens that are no padding, so a draft could move what follows it"
     if any(module.training and type(module).__module__.startswith(_WITH_DROPOUT) for module in parts_of(model)):
         return "is in training mode, or a part of it is, where dropout draws random numbers of its own"
     if not _has_one_embedding(reader_of(model)):
@@ -65,7 +65,7 @@ def why_undrafted(model: Model) -> str | None:
 
 
 def _why_by_configuration(model: Model) -> str | None:
-    """What the configuration says against drafts."""
+    """What in the configuration rules drafts out."""
     config = text_config(model)
     if getattr(config, "is_decoder", True) is False and not model.config.is_encoder_decoder:
         return "is set up as an encoder, so its text is read in both directions (is_decoder=False)"
@@ -80,7 +80,8 @@ def _why_by_configuration(model: Model) -> str | None:
 
 
 def _has_one_embedding(reader: Any) -> bool:
-    """Whether what reads token ids has one table of them: several codebooks do not, and some composites cannot say."""
+    """Whether token ids are read with one embedding table: models with several codebooks have more, and some composite
+    models cannot say."""
     try:
         return hasattr(reader.get_input_embeddings(), "weight")
     except (AttributeError, NotImplementedError):  # what transformers raises where it finds none
@@ -93,26 +94,26 @@ def _counts_along_padding(decoder: Any) -> bool:
 
 
 def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
-    """Why no draft can be checked in texts that grow from `shortest` tokens, of all prompts, to `longest`.
+    """Why no draft can be checked in texts that grow from `shortest` tokens to `longest`.
 
     Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
     before it, and rows of other lengths each other's.
     """
     config = text_config(model)
     for rope in _ropes(config):
-        kind = rope.get("rope_type")
-        if kind == "longrope":
+        rope_type = rope.get("rope_type")
+        if rope_type == "longrope":
             limit = rope["original_max_position_embeddings"]
             if shortest <= limit < longest:
                 return f"scales its positions anew (longrope) where a text crosses {limit} tokens, as this one may"
-        if kind == "dynamic" and longest >= config.max_position_embeddings:
+        if rope_type == "dynamic" and longest >= config.max_position_embeddings:
             limit = config.max_position_embeddings
             return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
     return None
 
 
 def _ropes(config: Any) -> list[dict[str, Any]]:
-    """The parameters of each rotary embedding: one, or one per kind of layer."""
+    """The parameters of each rotary embedding: one, or one per layer type."""
     parameters = getattr(config, "rope_parameters", None) or {}
     if "rope_type" in parameters:
         return [parameters]

@@ -13,7 +13,7 @@ from ngramspec.hf.rows.row_by_row import OneRow
 
 
 class _Greedy(OneRow):
-    """A row whose tokens are chosen already."""
+    """A row whose tokens are already chosen."""
 
     def __init__(self, call: Call, share: RowLogits, chosen: list[int]) -> None:
         """chosen: K + 1 tokens."""
@@ -26,11 +26,11 @@ class _Greedy(OneRow):
 
 
 class _GreedyGuarded(_Greedy):
-    """A row whose tokens are chosen already, as far as its guards allow them.
+    """A row whose tokens are already chosen, as far as its guards allow them.
 
-    Where guards are the only processors, they are asked for the argmax alone: the largest logit of all is the largest
-    of those allowed, if it is. Only where it is not, that position is masked. A pass over ten drafted tokens of a
-    vocabulary of 131 k would else copy and mask 6 MB of logits, most of which nobody looks at.
+    Where guards are the only processors, only the argmax is looked up in their masks: if it is allowed, it is also the
+    largest of the allowed logits. If not, that one position is masked. Otherwise a pass over ten drafted tokens of a
+    vocabulary of 131 k would copy and mask 6 MB of logits, most of which are never used.
     """
 
     def at(self, position: int) -> Sequence[int | None]:

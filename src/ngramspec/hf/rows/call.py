@@ -1,4 +1,4 @@
-"""What the rows of one `generate()` call share: the processors of their scores, their text, their stream."""
+"""What the rows of one `generate()` call share: processors, text and stream."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,20 @@ from ngramspec.guards.processor import left_nothing
 from ngramspec.hf.choice.known_processors import are_blind, are_pure, are_pure_criteria
 from ngramspec.hf.choice.masks import MaskThreads
 from ngramspec.hf.choice.processors import Asked, Processors
-from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.choice.streaming import Stream
-from ngramspec.hf.choice.text_tensor import Text
+from ngramspec.hf.choice.text_tensor import TextTensor
 from ngramspec.hf.rows.row import ModelRow
 
 
 class Call(Together):
     """One call: its rows, and what belongs to all of them.
 
-    in_step: whether position j of all rows is processed together, as a processor or criterion that nobody knows, or
-        whoever wants the scores of a batch, must see it.
-    asked_to_end: of rows in step, whether a criterion has said so of each.
-    is_ragged: whether each row may lie at a slot of its own (`Request.is_ragged`).
+    in_step: whether position j of all rows is processed together, which an unknown processor or criterion needs, and
+        the recorded scores of a batch.
+    asked_to_end: for each row in step, whether a criterion has ended it.
+    is_ragged: whether each row may have slots of its own (`Request.is_ragged`).
     is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
     """
 
@@ -33,7 +33,7 @@ class Call(Together):
         input_ids: Tensor,
         processors: Processors,
         stops: Stops,
-        record: Record,
+        record: ScoreRecord,
         *,
         do_sample: bool,
         pad_token: int,
@@ -41,9 +41,9 @@ class Call(Together):
         stream: Stream | None = None,
         threads: MaskThreads | None = None,
     ) -> None:
-        """input_ids: `int64[B, P]`; B rows are to be opened. threads: fill masks; for calls that have guards."""
+        """input_ids: `int64[B, P]`; B rows are opened after this. threads: fill masks, in calls that have guards."""
         self.rows: list[ModelRow] = []
-        self.text = Text(input_ids, self.rows, stops.max_length, pad_token)
+        self.text = TextTensor(input_ids, self.rows, stops.max_length, pad_token)
         self.processors, self.stops, self.record = processors, stops, record
         self.pad_token, self.is_ragged = pad_token, is_ragged
         self.threads = threads if threads is not None else MaskThreads()
@@ -51,7 +51,7 @@ class Call(Together):
         self.asked_to_end = [False] * len(input_ids)
         self._stream = stream
         alone = len(input_ids) == 1
-        # Where nothing pads them, rows that have ended go on until the last one has.
+        # Without padding, rows that have ended go on until the last one has.
         may_end_alone = are_pure_criteria(stops.criteria) if stops.pads_finished_rows else not stops.called
         per_row = alone or (not record.is_wanted and may_end_alone)
         others = processors.others
@@ -61,7 +61,7 @@ class Call(Together):
     def process(self, input_ids: Tensor, logits: Tensor, asked: Sequence[Asked | None]) -> Tensor:
         """Scores `float32[n, V]` from logits `[n, V]`: always copied, to the prompt's device.
 
-        asked: what each line is of, None for what nobody looks at.
+        asked: what each line belongs to; None where it does not matter.
         """
         raw = logits.to(copy=True, dtype=torch.float32, device=input_ids.device)
         scores = self.processors(input_ids, raw, asked)
@@ -69,11 +69,11 @@ class Call(Together):
         return scores
 
     def pick(self, scores: Tensor, row: ModelRow, position: int) -> int | None:
-        """Choose a token from `scores` `float32[1, V]`; None where the row's guards leave none, and it ends."""
+        """Choose a token from `scores` `float32[1, V]`; None where the row's guards leave none, which ends the row."""
         if not row.masks:
             return row.picker.pick(scores)
         error = row.masks.why_stuck(row.index, position)
-        if error is None and not bool((scores > -torch.inf).any()):  # all are -inf, or what a softmax makes of that
+        if error is None and not bool((scores > -torch.inf).any()):  # all are -inf or NaN, which softmax makes of -inf
             error = left_nothing(self.processors.names)
         if error is None:
             token = row.picker.pick(scores)
@@ -84,17 +84,17 @@ class Call(Together):
         return None
 
     def fail(self, row: ModelRow, error: GuardError) -> None:
-        """End a row whose guard cannot go on."""
+        """End a row, because its guard cannot go on."""
         row.fail(error)
         self.flush()
 
     def flush(self) -> None:
-        """Stream what can be streamed; after the criteria were asked, as plain `generate()` does."""
+        """Stream what is complete; after the stopping criteria have run, as in plain `generate()`."""
         if self._stream is not None:
             self._stream.flush(self.rows, self.pad_token)
 
     def raise_failed(self) -> None:
-        """Raise what the first row failed with, if one did."""
+        """Raise the error of the first row that failed, if one did."""
         failed = [row for row in self.rows if row.error is not None]
         if not failed:
             return

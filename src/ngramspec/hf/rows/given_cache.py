@@ -1,4 +1,4 @@
-"""The cache that a call brings: the caller's, with a chat in it, or the empty one that `generate()` made."""
+"""The cache that a call comes with: the caller's, with a chat in it, or the empty one that `generate()` made."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from ngramspec.hf.seam import (
 
 @dataclass(frozen=True, slots=True)
 class GivenCache:
-    """The cache of a call, read before the first pass, and left as plain decoding leaves it.
+    """The cache of a call, copied before the first pass, and left as plain decoding leaves it.
 
     cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one.
     """
@@ -20,7 +20,7 @@ class GivenCache:
 
     @property
     def is_callers(self) -> bool:
-        """Whether the caller passed it, and will look at it again."""
+        """Whether the caller passed it, and may use it again."""
         return is_callers(self.cache)
 
     @property
@@ -30,7 +30,7 @@ class GivenCache:
 
     @property
     def num_rows(self) -> int:
-        """Rows, where there are keys at all."""
+        """Rows; there must be keys."""
         return next(int(layer.keys.shape[0]) for layer in self.own.layers if layer.is_initialized)
 
     @property

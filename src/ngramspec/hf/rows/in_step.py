@@ -1,4 +1,4 @@
-"""Rows of a call that move together, those that have ended on padding."""
+"""Rows of a call that move together; those that have ended go on with padding."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ngramspec.hf.rows.logits import RowLogits
 
 
 class InStep:
-    """All rows of a call move together, those that ended on padding: a stranger sees just what it sees in plain."""
+    """All rows of a call, with padding for those that have ended: processors see what they see in plain decoding."""
 
     def __init__(self, call: Call, shares: Sequence[RowLogits]) -> None:
         """shares: of all rows of the call, in order."""
@@ -34,10 +34,10 @@ class InStep:
         call = self._call
         said = call.stops.rows_ended(call.text, call.record.scores)
         call.asked_to_end = [before or now for before, now in zip(call.asked_to_end, said, strict=True)]
-        # Where nothing pads them, plain generate() lets rows that have ended go on until the last one has.
+        # Without padding, plain generate() lets rows that have ended go on until the last one has.
         ends = call.asked_to_end if call.stops.pads_finished_rows or all(call.asked_to_end) else []
         new = [row for row, ends_now in zip(self.rows, ends, strict=False) if ends_now and not row.ended]
         for row in new:
             row.ended = True
         call.flush()
-        return bool(new)  # the drafts of rows that ended know nothing of the padding that follows
+        return bool(new)  # drafts of rows that ended do not continue with padding

@@ -11,7 +11,7 @@ from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.rows.row import ModelRow
 
 SAMPLED = 8
-"""Logits per position that are looked at: what a query has read that is not finite makes NaN of all of them."""
+"""Logits per position that are checked: a query that has read something not finite has NaN in all of them."""
 
 
 class PassLogits:
@@ -22,12 +22,14 @@ class PassLogits:
         self._chosen: npt.NDArray[np.int32] | None = None
 
     def chosen(self) -> npt.NDArray[np.int32]:
-        """The largest of each position, `int32[R, Q]`; what it says of fill is not looked at.
+        """The argmax of each position, `int32[R, Q]`; of fill it means nothing.
 
-        Found once for all calls, and not by `cached_property`, whose lock in Python 3.11 is one for all threads, and
-        taken in a forked child.
+        Computed once for all calls. Not a `cached_property`: in Python 3.11 its lock is shared by all threads, and
+        may be held in a forked child.
         """
-        if self._chosen is None:  # as plain generate(); and argmax takes four times as long in half precision on a CPU
+        if (
+            self._chosen is None
+        ):  # float as in plain generate(); argmax in half precision takes four times as long on a CPU
             self._chosen = argmax(self.logits.float())
         return self._chosen
 
@@ -38,9 +40,9 @@ class PassLogits:
 
 
 class RowLogits(NamedTuple):
-    """One row's share of a pass: its draft `int32[K]`, and where the logits are that judge it.
+    """One row's share of a pass: its draft `int32[K]`, and where the logits are that verify it.
 
-    of_pass: the logits of all rows. line: the row's among them. start: the column that chooses the first token.
+    of_pass: the logits of all rows. line: the row's index there. start: the column that chooses the first token.
     """
 
     row: ModelRow
@@ -65,9 +67,9 @@ class RowLogits(NamedTuple):
 
 
 def has_poison(shares: Sequence[RowLogits]) -> bool:
-    """Whether a pass over drafts computed NaN for a row: a drafted token may overflow, and a mask does not keep it off.
+    """Whether a pass over drafts computed NaN for a row: an overflow at a drafted token may cause it in spite of masks.
 
-    Zero times infinity is NaN, so a masked value that is not finite poisons whatever attends beside it.
+    Zero times infinity is NaN, so a masked value that is not finite poisons every query that could have seen it.
     """
     if not any(share.draft.size for share in shares):
         return False
@@ -78,5 +80,5 @@ def has_poison(shares: Sequence[RowLogits]) -> bool:
 
 
 def argmax(scores: Tensor) -> npt.NDArray[np.int32]:
-    """The largest along the last dimension of `scores` `[…, V]`, as `int32[…]`."""
+    """The argmax along the last dimension of `scores` `[…, V]`, as `int32[…]`."""
     return scores.argmax(dim=-1).cpu().numpy().astype(np.int32)

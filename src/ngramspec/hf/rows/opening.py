@@ -1,4 +1,4 @@
-"""A call and its rows, opened: each row with its session, its prompt, its positions, its guards and its generator."""
+"""Opening a call and its rows: each row with its session, prompt, positions, guards and generator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from ngramspec.hf.choice.guards import matchers_of
 from ngramspec.hf.choice.masks import MaskThreads, RowMasks
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker, pickers
-from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.facts.limits import max_drafted_position, vocabulary
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.request import Request
@@ -25,10 +25,10 @@ from ngramspec.stats import Counters
 
 
 @dataclass(frozen=True, slots=True)
-class RowSource:
-    """Where the drafts of one row come from.
+class RowDrafter:
+    """What drafts for one row: a drafter, told the row's segment.
 
-    references: texts that it may copy from though the model does not read them.
+    references: texts that drafts may copy from though the model does not read them.
     """
 
     drafter: Drafter
@@ -40,7 +40,7 @@ class RowSource:
 class RowChoice:
     """How the tokens of one row are chosen.
 
-    guides: matchers that keep its drafts within a stranger's constraint, which masks itself.
+    guides: matchers that keep its drafts within adopted constraints, which mask by themselves.
     """
 
     picker: Picker
@@ -50,15 +50,16 @@ class RowChoice:
 
 def open_call(
     request: Request,
-    sources: Sequence[RowSource],
+    drafters: Sequence[RowDrafter],
     threads: MaskThreads,
     *,
     is_ragged: bool,
     generator: torch.Generator | None = None,
 ) -> Call:
-    """The call with a row per prompt; sources: of each row's drafts. threads: fill the masks of its guards.
+    """Open a call with a row per prompt.
 
-    is_ragged: see `Request.is_ragged`. generator: of the draws of a single row, by default the process's.
+    drafters: one per row. threads: fill the masks of its guards. is_ragged: see `Request.is_ragged`.
+    generator: of the draws of a single row, by default the process's.
     """
     ids, stops = request.input_ids, request.stops
     do_sample = bool(request.config.do_sample)
@@ -68,7 +69,7 @@ def open_call(
         ids,
         Processors(request.processors, [own is not None for own in matchers]),
         stops,
-        Record(request.config),
+        ScoreRecord(request.config),
         do_sample=do_sample,
         pad_token=_pad_token(request),
         is_ragged=is_ragged,
@@ -85,22 +86,22 @@ def open_call(
         )
         for index, picker in enumerate(pickers(len(ids), ids.device, generator, do_sample=do_sample))
     ]
-    open_rows(request, call, sources, choices)
+    open_rows(request, call, drafters, choices)
     return call
 
 
-def open_rows(request: Request, call: Call, sources: Sequence[RowSource], choices: Sequence[RowChoice]) -> None:
-    """Give `call` a row per prompt; sources, choices: of each."""
+def open_rows(request: Request, call: Call, drafters: Sequence[RowDrafter], choices: Sequence[RowChoice]) -> None:
+    """Give `call` a row per prompt. drafters, choices: one per row."""
     length, stops = request.input_ids.shape[1], call.stops
     prompts = request.input_ids.cpu().numpy().astype(np.int32)
     positions = request.position_ids.cpu().numpy()
     first_slot, cached = request.num_slots - length, request.cache.length
     real = np.ones(prompts.shape, bool) if request.mask is None else request.mask.cpu().numpy()[:, -length:] != 0
     limit, num_tokens = max_drafted_position(request.model) or NO_LIMIT, vocabulary(request.model)
-    for index, (source, choice) in enumerate(zip(sources, choices, strict=True)):
+    for index, (own, choice) in enumerate(zip(drafters, choices, strict=True)):
         read = [reference[index] for reference in request.references]  # by an encoder
-        references = [*source.references, *read]
-        session = source.drafter.open(source.segment, references)
+        references = [*own.references, *read]
+        session = own.drafter.open(own.segment, references)
         prompt = prompts[index][real[index]]
         session.extend(prompt)
         held = [*choice.masks.matchers, *choice.guides]
@@ -111,16 +112,16 @@ def open_rows(request: Request, call: Call, sources: Sequence[RowSource], choice
             Counters(requests=1),
             RowSteering(held, [*references, prompt], stops.first_eos) if held else None,
             call,
-            # Drafts of unequal lengths would push prompts out of line: the model could not mask them as it does in
-            # plain decoding, and a mask of its own for each query of a long prompt costs more than a draft brings. And
-            # models with strangers were tried after a prompt, not within its pass.
+            # Drafts of unequal lengths would shift prompts against each other: the model could not mask them as in
+            # plain decoding, and a mask per query of a long prompt costs more than a draft brings. And models with
+            # untried parts passed their trial after a prompt, not within its pass.
             drafts_with_prompt=len(prompts) == 1 and call.is_ragged and not request.has_strangers,
             num_cached=cached,
             index=index,
             pad_token=call.pad_token,
             positions=positions[index],
             max_position=limit,
-            # A row in line may be ahead by REACH; one token is the last chosen.
+            # A row in line may be ahead by REACH; one token is the last chosen one.
             most_drafted=NO_LIMIT if request.tried_width is None else request.tried_width - 1 - REACH,
             vocabulary=num_tokens,
             stops=stops,
@@ -141,4 +142,4 @@ def _pad_token(request: Request) -> int:
             f"a batch needs a pad token to fill up finished rows, got pad_token_id=None for {batch} rows:"
             " pass pad_token_id"
         )
-    return 0  # alone, or where all rows end together, nothing is ever padded
+    return 0  # a single row, or rows that all end together, are never padded

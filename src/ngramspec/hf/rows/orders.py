@@ -1,9 +1,9 @@
-"""How the target's choices are read off one pass: three orders under one rule (`decoding/commit.py`).
+"""In which order the target's choices are read off a pass: three orders, one rule of acceptance (`decoding/commit.py`).
 
 - at once (greedy, nothing looks at the text): one argmax over all rows and positions.
-- row by row (alone, or nothing looks across rows): each row walks down its own draft.
-- in step (a stranger in a batch, or scores are wanted of it): position j of all rows together, with plain's `[B, L]`
-  arguments; the pass ends where the first row leaves its draft, or ends.
+- row by row (a single row, or nothing looks across rows): each row walks down its own draft.
+- in step (a batch with an unknown processor or criterion, or with recorded scores): position j of all rows together,
+  with plain's `[B, L]` arguments; the pass ends where the first row leaves its draft, or ends.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow
 
 
 def begin(plans: Sequence[Plan]) -> None:
-    """Before the forward pass: start to fill the masks of the rows that guards hold for."""
+    """Before the forward pass: start to fill the masks of guarded rows."""
     for plan in plans:
         row = plan.row
         if isinstance(row, ModelRow) and row.masks and not row.ended:
@@ -26,7 +26,7 @@ def begin(plans: Sequence[Plan]) -> None:
 
 
 def choices_of(shares: Sequence[RowLogits]) -> list[Choices]:
-    """What is chosen by the logits of a pass; each call's rows come together, in their order."""
+    """What the logits of a pass choose; each call's rows together, in its order."""
     judged = [_judged(share) if share.row.masks and not share.row.ended else share for share in shares]
     by_call: dict[Call, list[RowLogits]] = {}
     for share in judged:
@@ -45,11 +45,11 @@ def _of_call(call: Call, shares: Sequence[RowLogits]) -> Sequence[Choices]:
 
 
 def call_of(row: ModelRow) -> Call:
-    """The call of a row, as what it must be."""
+    """The call of a row, typed."""
     assert isinstance(row.call, Call)
     return row.call
 
 
 def _judged(share: RowLogits) -> RowLogits:
-    """With the head of the draft that there are masks for."""
+    """The share with the head of its draft that masks cover."""
     return share._replace(draft=share.draft[: share.row.masks.num_legal(share.draft.size)])

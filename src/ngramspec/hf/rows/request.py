@@ -18,15 +18,15 @@ from ngramspec.hf.types import Model
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Inputs are expanded already, special tokens and limits resolved, processors and criteria merged.
+    """Inputs are already expanded, special tokens and limits resolved, processors and criteria merged.
 
-    A text lies in the *slots* of a cache, padding included. They are the columns of `input_ids`, except in a chat that
-    is continued with its new tokens alone: the tokens before those have slots too, told by the mask.
+    A text takes *slots* of a cache, padding included. They are the columns of `input_ids`, except in a chat that is
+    continued with its new tokens only: the tokens before those have slots too, as the mask says.
 
     input_ids: `int64[B, P]`, padded; of an encoder-decoder model the decoder's.
     model_kwargs: what else `generate()` would feed the model. stream: where tokens go as they are made.
-    source_ids: `[B', S]`, what `generate()` was called with: an encoder's input, or else `input_ids`; None if unknown.
-    tried_width: tokens of the widest pass that a model with strangers was tried with (`trial.py`); None for known ones.
+    inputs_tensor: `[B', S]`, what `generate()` was called with: an encoder's input, or `input_ids`; None if unknown.
+    tried_width: tokens of the widest pass that a model with untried parts passed its trial with; None for known models.
     """
 
     model: Model
@@ -36,26 +36,26 @@ class Request:
     config: GenerationConfig
     model_kwargs: dict[str, Any]
     stream: Stream | None
-    source_ids: Tensor | None
+    inputs_tensor: Tensor | None
     tried_width: int | None = None
 
     def is_ragged(self) -> bool:
-        """Whether each row may lie at a slot of its own. It looks at the model and its inputs: to be asked once."""
+        """Whether each row may have slots of its own. Looks through the model and its inputs: call it once."""
         return why_aligned(self.model, self.given_inputs) is None
 
     @property
     def has_strangers(self) -> bool:
-        """Whether something in the model may go by the row (`strangers.py`), so that no row may be dropped."""
+        """Whether something in the model may depend on the row index, so that no row may be dropped."""
         return self.tried_width is not None
 
     @property
     def has_encoder(self) -> bool:
-        """Whether the model reads its prompt with an encoder, and `input_ids` are only how an answer starts."""
+        """Whether the model reads its prompt with an encoder, and `input_ids` only start the answer."""
         return bool(self.model.config.is_encoder_decoder)
 
     @property
     def given_inputs(self) -> list[str]:
-        """Names of the inputs that hold something; for a text alone, a model that could see is given no pictures."""
+        """Names of the inputs that are not empty: a model that takes pictures gets none with a text alone."""
         return [
             name
             for name, value in self.model_kwargs.items()
@@ -64,23 +64,23 @@ class Request:
 
     @property
     def mask(self) -> Tensor | None:
-        """`[B, S]` over the prompt's S slots, 0 where there is padding; None where nothing is."""
+        """`[B, S]` over the prompt's S slots, 0 where there is padding; None without padding."""
         return self.model_kwargs.get("decoder_attention_mask" if self.has_encoder else "attention_mask")
 
     @property
     def position_ids(self) -> Tensor:
         """`int64[B, S]` over the prompt's slots."""
         positions = self.model_kwargs.get("decoder_position_ids" if self.has_encoder else "position_ids")
-        if positions is None or positions.dim() != 2:  # several positions per token are the model's own affair
+        if positions is None or positions.dim() != 2:  # several positions per token are left to the model
             positions = torch.arange(self.num_slots, device="cpu")[None]
-        if positions.shape[1] < self.num_slots:  # of the new tokens alone
+        if positions.shape[1] < self.num_slots:  # of the new tokens only
             positions = torch.nn.functional.pad(positions, (self.num_slots - positions.shape[1], 0))
         return positions.expand(len(self.input_ids), -1)
 
     @property
     def num_slots(self) -> int:
         """Slots that the prompt takes: P, and those of earlier tokens that `input_ids` leaves out."""
-        # A mask of ones is forgotten, all but its length.
+        # Of a mask of ones, generate() keeps its length only.
         lengths = [self.input_ids.shape[1], mask_length_of(self.config)]
         positions = self.model_kwargs.get("position_ids")
         for given in (self.mask, positions):
@@ -89,17 +89,17 @@ class Request:
 
     @property
     def most_slots(self) -> int:
-        """Slots that the longest text may come to take."""
+        """The most slots that a text may take."""
         return self.num_slots + max(0, self.stops.max_length - self.input_ids.shape[1])
 
     @property
     def cache(self) -> GivenCache:
-        """The cache that the call came with."""
+        """The cache that the call comes with."""
         return GivenCache(self.model_kwargs[CACHE])
 
     @property
     def keeps_cache(self) -> bool:
-        """Whether somebody will look at the cache afterwards: it must then hold what plain decoding leaves there."""
+        """Whether the caller gets the cache: it must then hold what plain decoding leaves there."""
         return bool(self.config.return_dict_in_generate) or self.cache.is_callers
 
     @property
@@ -109,20 +109,20 @@ class Request:
 
     @property
     def num_positions(self) -> tuple[int, int]:
-        """Positions that the shortest prompt takes, and those that the longest text may come to take."""
+        """Positions that the shortest prompt takes, and the most that a text may take."""
         taken = self.position_ids[:, -1] + 1
         return int(taken.min()), int(taken.max()) + self.stops.max_length - self.input_ids.shape[1]
 
     @property
     def references(self) -> list[list[TokenArray]]:
-        """The texts that rows may copy from beside their own, each row by row: what an encoder read, if it read ids."""
-        source = self.source_ids
-        if not self.has_encoder or source is None or source.dim() != 2 or source.is_floating_point():
+        """Texts that rows may copy from besides their own, each row by row: what an encoder read, if it read ids."""
+        read = self.inputs_tensor
+        if not self.has_encoder or read is None or read.dim() != 2 or read.is_floating_point():
             return []
-        if bool((source < 0).any()):  # transformers' stand-in for ids where the encoder's output is given ready-made
+        if bool((read < 0).any()):  # transformers' stand-in for ids, where the caller passed the encoder's output
             return []
         mask = self.model_kwargs.get("attention_mask")
-        num_copies = len(self.input_ids) // len(source)  # num_return_sequences
-        ids = source.repeat_interleave(num_copies, dim=0).cpu().numpy().astype(np.int32)
+        num_copies = len(self.input_ids) // len(read)  # num_return_sequences
+        ids = read.repeat_interleave(num_copies, dim=0).cpu().numpy().astype(np.int32)
         real = np.ones(ids.shape, bool) if mask is None else mask.cpu().numpy() != 0
         return [[text[kept] for text, kept in zip(ids, real, strict=True)]]

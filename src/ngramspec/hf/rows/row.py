@@ -1,4 +1,4 @@
-"""A row of a `generate()` call, which knows its slots in a cache, its position ids, and how its tokens are chosen."""
+"""A row of a `generate()` call: its slots in a cache, its position ids, and how its tokens are chosen."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence as Rows
@@ -23,16 +23,16 @@ IntArray = npt.NDArray[np.int64]
 NO_LIMIT = 1 << 62
 
 REACH = 4
-"""Tokens by which a row that is read in line may be ahead of the slowest and still be moved on."""
+"""Tokens by which a row that is read in line may be ahead of the slowest one and still take part in a pass."""
 
 _is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
 
 
 @contextmanager
 def unsteered() -> Iterator[None]:
-    """Within the `with` block, and this thread, drafts reach the masks as they are, illegal tokens and all.
+    """Within the `with` block, and this thread, drafts reach the masks unsteered, with illegal tokens in them.
 
-    Only for tests: steering saves the masks what they would refuse, and so hides whether they do.
+    Only for tests: steering drops what the masks would refuse, and so hides whether they do.
     """
     token = _is_steered.set(False)
     try:
@@ -45,14 +45,14 @@ def unsteered() -> Iterator[None]:
 class ModelRow(Row):
     """A row of a `generate()` call.
 
-    index: its number in the batch. pad_token: what it is fed once it has ended.
+    index: its number in the batch. pad_token: what it reads once it has ended.
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
-    max_position: positions that the model knows. A draft never crosses it, for plain decoding might end before.
+    max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
     most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
     stops: when it ends. picker: chooses its tokens.
-    masks: those of its guards. guides: matchers made after a stranger's constraint, which masks itself; they only keep
-        drafts within it, and one that loses the text is dropped.
-    error: what it ended with, where its guard could not go on, or something that its call brought has raised.
+    masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
+        keep drafts within it, and one that loses the text is dropped.
+    error: why it ended, where its guard could not go on or its call's own code has raised.
     """
 
     index: int = field(kw_only=True)
@@ -69,7 +69,7 @@ class ModelRow(Row):
 
     @property
     def shift(self) -> int:
-        """Position ids minus places, behind the prompt: they count on from its last one, padding or not."""
+        """Position id minus slot after the prompt: ids count on from the prompt's last one, padding or not."""
         return int(self.positions[-1]) + 1 - self.positions.size
 
     def room(self, max_tokens: int) -> int:
@@ -78,13 +78,13 @@ class ModelRow(Row):
         return Row.room(self, min(max_tokens, positions, self.most_drafted))
 
     def led_draft(self, room: int, min_survival: float) -> Draft | None:
-        """As `Row.led_draft`; a row that has ended, which only a stranger's processor keeps in, drafts padding."""
+        """As `Row.led_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
         if self.ended:
             return Draft(np.full(room, self.pad_token, np.int32))
         return Row.led_draft(self, room, min_survival)
 
     def known(self, draft: Draft) -> Draft:
-        """The head of `draft` whose ids the model knows: another one would kill the process on a GPU."""
+        """The head of `draft` up to the first id that the model does not know: that would kill the process on a GPU."""
         tokens = draft.tokens.tolist()
         if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
             unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
@@ -92,11 +92,11 @@ class ModelRow(Row):
         return draft
 
     def matchers(self) -> list[Matcher]:
-        """The grammars that hold for the row, and those that only keep its drafts within a stranger's constraint."""
+        """The matchers of the row's guards, and those that only keep its drafts within adopted constraints."""
         return [*self.masks.matchers, *self.guides] if _is_steered.get() else []
 
     def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        """Let matchers follow first; where a backend cannot, the row ends."""
+        """As `Row.follow`, after the matchers; where a backend cannot follow, the row ends."""
         tokens = self.emitted[self.num_followed :]
         self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
         try:
@@ -112,7 +112,7 @@ class ModelRow(Row):
         return self.call.keeps_errors
 
     def fail(self, error: GuardError) -> None:
-        """End the row, whose guard cannot go on."""
+        """End the row, because its guard cannot go on."""
         text = self.masks.matchers[0].vocabulary.decode(self.emitted)
         error.row, error.tokens, error.text = self.index, list(self.emitted), text.decode(errors="replace")
         self.error = error
@@ -120,7 +120,7 @@ class ModelRow(Row):
         self.masks.drop()
 
     def pad_to(self, num_slots: int) -> None:
-        """Have as many tokens pending as fill the cache up to `num_slots`: the last one chosen, and padding."""
+        """Have pending what fills the cache up to `num_slots`: the last chosen token, and padding."""
         missing = num_slots - self.num_cached
         self.pending = np.append(self.pending, np.full(missing, self.pad_token, np.int32))[:missing]
 
@@ -134,7 +134,7 @@ def _follows(matcher: Matcher, tokens: list[int]) -> bool:
 
 
 def model_rows(rows: Rows[Row]) -> list[ModelRow]:
-    """`rows`, as what they must be; raises TypeError where one is of another kind."""
+    """`rows`, typed; raises TypeError where one is of another class."""
     checked = []
     for row in rows:
         if not isinstance(row, ModelRow):

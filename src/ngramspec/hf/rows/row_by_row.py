@@ -1,4 +1,4 @@
-"""A row that moves alone: it walks down its own draft."""
+"""Rows that move alone: each walks down its own draft."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class RowByRow(OneRow):
 
 
 class KeepingErrors:
-    """A row that moves alone, and ends with what its call's processors and criteria raise."""
+    """A row that moves alone, and that an error of its call's processors or criteria ends."""
 
     def __init__(self, choices: OneRow) -> None:
         self.rows, self.drafts = choices.rows, choices.drafts
@@ -47,7 +47,7 @@ class KeepingErrors:
         """See `Choices`."""
         try:
             return self._choices.at(position)
-        except Exception as error:  # a stranger's: whatever it is, it is the row's own affair
+        except Exception as error:  # of the caller's code: whatever it is, it ends this row only
             self._keep(error)
             return (None,)
 

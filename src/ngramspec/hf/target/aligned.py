@@ -1,13 +1,13 @@
-"""A model that is fed as plain `generate()` feeds it: all rows begin a pass at the same slot.
+"""Rows in line: for models that are fed as plain `generate()` feeds them, so all rows begin a pass at the same slot.
 
-Some families know no position per row, or make their mask from two dimensions (alibi), or read more than ids (images,
-an encoder's output). Their inputs are best prepared by themselves. So a pass starts at the first slot that some live
-row lacks, and rows that are ahead are read anew from there, then their drafts:
+Some families take no position per row, or make a mask from two dimensions (alibi), or read more than ids (images, an
+encoder's output). Such models prepare their inputs themselves. A pass starts at the first slot that some live row
+lacks; rows that are ahead are read again from there, then their drafts:
 
-    row 0    p d d d .               the last chosen token p and the draft d of the row that is most behind
+    row 0    p d d d .               the last chosen token p and the draft d of the slowest row
     row 1    k k p d d               known tokens k are read again, and cost only their columns
 
-So rows need not wait for each other, as long as they are not further apart than `REACH`.
+So rows need not wait for each other, as long as they are no further apart than `REACH`.
 """
 
 from collections.abc import Sequence as Rows
@@ -28,7 +28,7 @@ from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_transfer import beside_cross_attention, load
 
 ROOM = 256
-"""Columns by which the text grows."""
+"""Columns by which the tensor of ids grows."""
 
 
 class AlignedTarget(Target):
@@ -37,7 +37,7 @@ class AlignedTarget(Target):
     def __init__(self, request: Request, rows: Rows[ModelRow], outputs: Any = None) -> None:
         """Start with what the request's cache holds.
 
-        rows: of the request, in order. outputs: what the model said of the prompts, where the cache holds them already.
+        rows: of the request, in order. outputs: the model's output for the prompts, where the cache holds them already.
         """
         self._model = request.model
         self._request = request
@@ -50,7 +50,7 @@ class AlignedTarget(Target):
         self._ids = request.input_ids
         self._outputs = None if outputs is None else with_cache(outputs, self._prompt_kwargs[CACHE])
         self._num_covered = request.num_slots
-        """Slots that `self._kwargs` speak of."""
+        """Slots that `self._kwargs` account for."""
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
@@ -79,7 +79,7 @@ class AlignedTarget(Target):
         return [row for row in rows if row.num_cached <= start + REACH]
 
     def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
-        """Read what rows lack and their drafts in one pass, and choose nothing."""
+        """Read the tokens that rows lack and their drafts in one pass."""
         start = min(row.num_cached for row in rows)
         ends = [row.num_cached + 1 + draft.tokens.size for row, draft in zip(rows, drafts, strict=True)]
         block = self._known(start, max(ends) - start)
@@ -92,20 +92,20 @@ class AlignedTarget(Target):
         ]
 
     def _shape(self, rows: Rows[Row], ends: list[int]) -> Shape:
-        """Of a pass that reads each row up to its slot in `ends`."""
+        """The shape of a pass that reads each row up to its slot in `ends`."""
         slots = [row.num_cached for row in rows]
         width = max(ends) - min(slots)
         return Shape(len(self._ids), width, width * len(self._ids), max(slots))
 
     def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
-        """Read what the last pass left out; returns the cache, with `num_slots` keys per row that are plain's."""
+        """Read what is still to be read; returns the cache, with `num_slots` keys per row as after plain decoding."""
         start = min(row.num_cached for row in rows)
         if start < num_slots:
             self._forward(self._known(start, num_slots - start), start)
         return self._kwargs[CACHE]
 
     def _known(self, start: int, width: int) -> Tensor:
-        """The tokens committed to the slots from `start` on, `int64[B, width]`, padded."""
+        """The committed tokens of the slots from `start` on, `int64[B, width]`, padded."""
         first = start - self._request.num_slots
         block = torch.full((len(self._ids), width), self._rows[0].pad_token, device="cpu")
         for row in self._rows:
@@ -128,7 +128,7 @@ class AlignedTarget(Target):
         if end > self._ids.shape[1]:
             self._ids = torch.nn.functional.pad(self._ids, (0, end - self._ids.shape[1] + ROOM))
         self._ids[:, end - width : end] = block.to(self._ids.device)
-        if start < self._num_covered:  # what comes after the end of a row is read again, when all have finished
+        if start < self._num_covered:  # once all have finished, padding after the end of a row is read
             self._num_covered, self._kwargs = self._request.num_slots, self._prompt_kwargs
         self._kwargs = grown(self._model, self._outputs, self._kwargs, start - self._num_covered)
         self._num_covered = start

@@ -1,13 +1,13 @@
 """Attention of grouped-query models over a mask, without a copy of the cache.
 
-Where there is a mask, transformers' sdpa attention repeats the keys and values of every group of heads: in each layer
-of each drafted pass a copy of the whole cache, several times over. Instead, the queries of a group's heads are laid
-behind one another, as if they were more queries of one head:
+Given a mask, transformers' sdpa attention repeats the keys and values for every head of a group: in each layer of each
+drafted pass, several copies of the whole cache. Here, the queries of a group's heads are concatenated instead, as if
+they were more queries of one head:
 
     query [R, G * H, Q, D]  ->  [R, H, G * Q, D]        keys, values [R, H, T, D] as they are, mask repeated G times
 
-An attention function is found under the name that the model's config holds, and a config is shared by all threads that
-use the model. So the function called "sdpa" is replaced for good, and does what it did before except inside `folded()`.
+An attention function is looked up by the name in the model's config, and all threads that use the model share its
+config. So the function called "sdpa" is replaced for good, and does what it did before except inside `folded()`.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from torch import Tensor
 from ngramspec.hf.seam import ALL_ATTENTION_FUNCTIONS, AttentionInterface, sdpa_attention_forward
 
 Masks = dict[tuple[int, int], tuple[Tensor, Tensor]]
-"""By a mask's identity and the size of a group: the mask, and the same repeated, for all layers share it."""
+"""By a mask's id and the group size: the mask, and its repetition, which all layers share."""
 
 _masks: ContextVar[Masks | None] = ContextVar("masks of the pass whose heads are folded", default=None)
 
 
 @contextmanager
 def folded() -> Iterator[None]:
-    """Within, and in this thread alone, sdpa attention with a mask folds groups of heads."""
-    if ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa_attention_forward:  # someone else's own is left alone
+    """Within the block, and in this thread only, sdpa attention with a mask folds groups of heads."""
+    if ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa_attention_forward:  # one that somebody else has registered is left alone
         AttentionInterface.register("sdpa", _attend)
     token = _masks.set({})
     try:
@@ -42,7 +42,7 @@ def _attend(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, None]:
     """As `sdpa_attention_forward`."""
-    # A compiled model traces what it always did.
+    # A compiled model keeps what it has traced.
     masks = None if torch.compiler.is_compiling() else _masks.get()
     if masks is None or attention_mask is None or not _can_fold(query, key, attention_mask, kwargs):
         output: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
@@ -61,7 +61,7 @@ def _attend(
 
 
 def _can_fold(query: Tensor, key: Tensor, mask: Tensor, kwargs: dict[str, Any]) -> bool:
-    """Whether heads come in groups, and nothing but one mask for all heads is asked for."""
+    """Whether heads come in groups, and one mask for all heads is the only extra."""
     is_grouped = query.shape[1] > key.shape[1] and query.shape[2] > 1
     is_plain = all(kwargs.get(name) is None for name in ("position_bias", "softcap", "cache"))
     return is_grouped and is_plain and mask.dim() == 4 and mask.shape[1] == 1

@@ -24,8 +24,9 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
 def additive_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
     """The mask that eager attention adds to its scores: 0 where `seen` `[R, 1, Q, T]`, else the lowest finite number.
 
-    A boolean mask would be added too, and be silently wrong. Padding on the left sees nothing; in float64 eager
-    attention makes NaN of that, and a NaN poisons whoever reads its value, masked or not. So it sees everything.
+    A boolean mask would be added as well, and be silently wrong. A query in left padding sees nothing; in float64 eager
+    attention makes NaN of that, and a NaN value poisons every query that reads it, masked or not. So such a query sees
+    everything.
     """
     seen = seen | ~seen.any(dim=-1, keepdim=True)
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)

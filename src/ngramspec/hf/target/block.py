@@ -6,8 +6,8 @@ Columns are right-aligned, so the last K + 1 of them are, in every row, the last
     row 0    p p p p p p d d d        pending tokens p, draft d
     row 1    . . p p p p p p d        fill "." on the left
 
-A column's key goes to the slot behind the row's cached ones. The fill's keys go *behind* the row's last column, where
-the next pass overwrites them, so a block needs no spare slot.
+A column's key goes to the slot after the row's cached ones. The fill's keys go to the slots after those of the row's
+last column, where the next pass overwrites them, so a block needs no spare slot.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from ngramspec.hf.rows.row import IntArray, ModelRow
 
 
 class BlockRow(NamedTuple):
-    """One row of a pass: `num_cached` tokens lie in the cache, `pending` and `draft` are read now.
+    """One row of a pass: `num_cached` tokens are in the cache, `pending` and `draft` are read now.
 
     position: position id of the last pending token; those of the draft count on from it.
     positions: `int64[P]`, position ids of the pending tokens; None where they count up to `position`.
@@ -43,8 +43,8 @@ class BlockRow(NamedTuple):
 class Block:
     """What a forward pass reads, on the CPU.
 
-    inputs: `int64[3, R, Q]`: token ids, position ids and slots, which thus go to a device at once.
-    fills: per row, the columns on the left that hold nothing.
+    inputs: `int64[3, R, Q]`: token ids, position ids and slots, in one copy to the device.
+    fills: per row, the columns of fill on its left.
     extent: slots up to the last one written.
     first: the first slot written, if all rows write the same run of slots, else None.
     num_logits: the last columns whose logits are needed, K + 1 for the longest draft.
@@ -64,7 +64,7 @@ class Block:
 
 
 def block_row(row: ModelRow, draft: Draft, most_read: int | None = None) -> BlockRow:
-    """The row's share of a forward pass; most_read: so many of the pending tokens, by default all."""
+    """The row's share of a forward pass. most_read: the most pending tokens that are read, by default all."""
     read = row.pending[:most_read]
     last = row.num_cached + read.size - 1 + row.shift
     if read.size == 1 and row.num_cached >= row.positions.size:
@@ -78,7 +78,7 @@ def block_row(row: ModelRow, draft: Draft, most_read: int | None = None) -> Bloc
 def make_block(rows: Sequence[BlockRow]) -> Block:
     """Lay the rows of one pass out as a rectangle.
 
-    All rows at once, for a step of the loop has no more time than plain `generate()` takes, whatever the batch.
+    Vectorised over rows: a step may take no more host time than plain `generate()` does, whatever the batch size.
     """
     widths = [row.width for row in rows]
     width = max(widths)
@@ -92,7 +92,7 @@ def make_block(rows: Sequence[BlockRow]) -> Block:
         is_real = columns >= fill
         inputs[0][is_real] = tokens
         inputs[1:] = np.array([first_positions, starts])[:, :, None] + (columns - fill) % width
-        inputs[1] *= is_real  # the fill's are read by nobody, but must be positions that the model knows
+        inputs[1] *= is_real  # nothing reads the fill's, but the model must know these positions
     else:
         inputs[0] = tokens.reshape(len(rows), width)
         inputs[1:] = np.array([first_positions, starts])[:, :, None] + np.arange(width)

@@ -1,8 +1,8 @@
 """A key/value cache whose rows advance by different amounts, and whose rollback moves an integer.
 
-A row lies in a line of the cache. Every row of a pass writes its keys and values at its own offset. Slots after a row's
-length hold leftovers of rejected drafts: nothing attends to them, and the next pass overwrites them, so taking a step
-back copies nothing. A pass reads a run of lines, so rows that are not in it cost nothing.
+Each row has a line of the cache, and writes its keys and values at its own offset. Slots after a row's length hold what
+rejected drafts left: nothing attends to them, and the next pass overwrites them, so a rollback copies nothing. A pass
+reads a run of lines; rows outside of it cost nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class RaggedCache(Cache):
     """Keys and values of all layers. `place` or `place_run` says where the next forward pass writes."""
 
     def __init__(self, num_layers: int, most_slots: int | None = None) -> None:
-        """Start empty; most_slots: room for more than so many per row is not made ahead of need."""
+        """Start empty. most_slots: no more slots per row than these are allocated in advance."""
         self.placement = Placement()
         self._most_slots = most_slots
         super().__init__(layers=[RaggedLayer(self.placement) for _ in range(num_layers)])
@@ -50,7 +50,7 @@ class RaggedCache(Cache):
             placement.capacity = grown if self._most_slots is None else max(extent, min(grown, self._most_slots))
 
     def reserve(self, num_lines: int, num_slots: int) -> None:
-        """Have room for at least so many lines, and slots of each."""
+        """Make room for at least `num_lines` lines of at least `num_slots` slots."""
         placement = self.placement
         before = placement.num_lines, placement.capacity
         placement.num_lines = max(placement.num_lines, num_lines)
@@ -58,12 +58,12 @@ class RaggedCache(Cache):
         try:
             for layer in self._layers():
                 layer.make_room()
-        except BaseException:  # no memory, for instance: layers that have grown have more than they need
+        except BaseException:  # out of memory, for instance; layers that have grown keep the surplus
             placement.num_lines, placement.capacity = before
             raise
 
     def load(self, layers: Sequence[tuple[Tensor, Tensor] | None], length: int) -> None:
-        """Take in keys and values `[R, H, t, D]` of each layer, of the last t of `length` slots; None: it has none."""
+        """Load each layer's keys and values `[R, H, t, D]`, of the last t of `length` slots; None: it has none."""
         self._announce(length, 0, None)
         for layer, states in zip(self._layers(), layers, strict=False):
             if states is not None:
@@ -76,29 +76,29 @@ class RaggedCache(Cache):
         return sum(states[0, :, 0].nbytes for states in self._states())
 
     def wipe(self, lengths: Mapping[int, int]) -> None:
-        """Put zeros after the first `lengths[line]` slots of each line: of what is masked, NaN and inf still poison."""
+        """Zero each line after its first `lengths[line]` slots: masked NaN and inf would still poison attention."""
         for states in self._states():
             for line, length in lengths.items():
                 states[line, :, length:] = 0
 
     def swap(self, line: int, other: int, num_slots: int) -> None:
-        """Let two lines change places, as far as their first `num_slots` slots go."""
+        """Exchange the first `num_slots` slots of two lines."""
         for states in self._states():
             held = states[line, :, :num_slots].clone()
             states[line, :, :num_slots] = states[other, :, :num_slots]
             states[other, :, :num_slots] = held
 
     def copy_line(self, line: int, to: int, num_slots: int) -> None:
-        """Copy the first `num_slots` slots of `line` to another one, for which there is room."""
+        """Copy the first `num_slots` slots of `line` to the line `to`."""
         for states in self._states():
             states[to, :, :num_slots] = states[line, :, :num_slots]
 
     def is_finite(self, line: int, num_slots: int) -> bool:
-        """Whether the first `num_slots` slots of a line hold numbers alone."""
+        """Whether the first `num_slots` slots of a line hold finite numbers only."""
         return all(bool(states[line, :, :num_slots].isfinite().all()) for states in self._states())
 
     def keep_lines(self, num_lines: int) -> None:
-        """Let go of the lines from `num_lines` on."""
+        """Free the lines from `num_lines` on."""
         if num_lines < self.placement.num_lines:
             self.placement.num_lines = num_lines
             for layer in self._layers():

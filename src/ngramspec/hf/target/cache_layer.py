@@ -1,4 +1,4 @@
-"""One layer of the cache, and where a pass writes in it."""
+"""One layer of the cache, and the slots that a pass writes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,20 +8,20 @@ from torch import Tensor
 from ngramspec.hf.seam import CacheLayerMixin
 
 CHUNK = 256
-"""Slots by which capacity grows at least."""
+"""The least number of slots by which the capacity grows."""
 
 
 @dataclass(slots=True)
 class Placement:
     """Where the next forward pass writes; one record for all layers.
 
-    Layers share this and not their cache: a reference back would keep gigabytes alive until a garbage collection.
+    Layers hold this and not their cache: a reference cycle would keep gigabytes alive until a garbage collection.
 
-    num_lines, capacity: lines to allocate, and slots of each; no lines: as many as the first pass has rows.
+    num_lines, capacity: lines to allocate, and slots of each; 0 lines: as many as the first pass has rows.
     lines: those of the pass, one per row; None: all of them.
     extent: slots that the pass attends to. width: columns of its block.
-    run: the slots of every row, where all rows write the same ones; a plain slice is much the fastest.
-    rows, slots: else where each row of the pass writes: `int64[R, 1]`, `int64[R, Q]`.
+    run: the slots of all rows, where they write the same ones; writing to a slice is by far the fastest.
+    rows, slots: otherwise, the slots that each row of the pass writes: `int64[R, 1]`, `int64[R, Q]`.
     """
 
     num_lines: int = 0
@@ -35,11 +35,11 @@ class Placement:
 
     @property
     def is_alone(self) -> bool:
-        """Whether the block is all there is; the model then masks it as it masks any prompt."""
+        """Whether nothing is cached before the block; the model then masks it as it masks any prompt."""
         return self.run is not None and self.run.start == 0
 
     def read(self, buffer: Tensor) -> Tensor:
-        """What the pass reads and writes of `buffer` `[lines, H, capacity, D]`: a view `[R, H, capacity, D]`."""
+        """The lines of `buffer` `[lines, H, capacity, D]` in this pass: a view `[R, H, capacity, D]`."""
         return buffer if self.lines is None else buffer[self.lines]
 
     def write(self, buffer: Tensor, states: Tensor) -> None:
@@ -56,14 +56,14 @@ class Placement:
 class RaggedLayer(CacheLayerMixin):
     """One layer's keys and values, `[lines, H, capacity, D]`, written where the placement says."""
 
-    is_sliding = False  # full-length storage for every layer: a window is a matter of the mask
+    is_sliding = False  # every layer stores all slots: the mask alone makes a window
 
     def __init__(self, placement: Placement) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.placement = placement
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Make room for the current capacity. Zeros, because a masked NaN still poisons attention."""
+        """Allocate the current capacity. With zeros, because a masked NaN still poisons attention."""
         num_lines = self.placement.num_lines or key_states.shape[0]
         self.keys = _zeros_like(key_states, num_lines, self.placement.capacity)
         self.values = _zeros_like(value_states, num_lines, self.placement.capacity)
@@ -80,7 +80,7 @@ class RaggedLayer(CacheLayerMixin):
         keys, values = placement.read(self.keys), placement.read(self.values)
         placement.write(keys, key_states)
         placement.write(values, value_states)
-        if placement.is_alone:  # nothing lies before the block, so the block itself is all there is to see
+        if placement.is_alone:  # nothing is cached before the block, so queries see the block only
             return key_states, value_states
         return keys[:, :, : placement.extent], values[:, :, : placement.extent]
 
@@ -106,7 +106,7 @@ class RaggedLayer(CacheLayerMixin):
         return -1
 
     def load(self, keys: Tensor, values: Tensor, end: int) -> None:
-        """Take in keys and values `[R, H, t, D]` of the slots `end - t` to `end`."""
+        """Load keys and values `[R, H, t, D]` of the slots from `end - t` to `end`."""
         self.lazy_initialization(keys, values)
         assert self.keys is not None
         assert self.values is not None
@@ -123,7 +123,7 @@ class RaggedLayer(CacheLayerMixin):
         return self.keys, self.values
 
     def keep_lines(self, num_lines: int) -> None:
-        """Let go of the lines from `num_lines` on."""
+        """Free the lines from `num_lines` on."""
         if self.is_initialized:
             self.keys, self.values = (states[:num_lines].clone() for states in self.states)
 

@@ -1,8 +1,9 @@
-"""Lines of a cache that rows of many calls come to and leave, and keep what they read for who begins alike.
+"""A pool of cache lines that rows of many calls join and leave, and that shares common prefixes of prompts.
 
-The first lines hold the rows that decode, the next one the row whose prompt is being read; the others are free, and
-hold what their last row left. A row that joins begins with the longest beginning of its prompt that any line holds: the
-system prompt of a service, or a chat that goes on. After the radix cache of SGLang (Zheng et al. 2024), line by line.
+The first lines hold the rows that decode, the next one the row whose prompt is being read. The other lines are free and
+keep what their last row left there. A row that joins starts with the longest prefix of its prompt that any line holds:
+the system prompt of a service, or a chat that is continued. After the radix cache of SGLang (Zheng et al. 2024), with
+whole lines instead of a tree.
 """
 
 from dataclasses import dataclass
@@ -21,12 +22,12 @@ from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.hf.types import Model
 
 LEAST_SHARED = 16
-"""Tokens of a common beginning that are worth a copy."""
+"""Length of the shortest common prefix, in tokens, that is worth a copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What a free line holds: the tokens `int32[n]`, whose they are, and when it was left."""
+    """What a free line holds: tokens `int32[n]`, the salt of their row, and the number of its leaving."""
 
     tokens: TokenArray
     salt: str | None
@@ -34,13 +35,13 @@ class _Left:
 
 
 class LinePool(RaggedTarget):
-    """A RaggedTarget whose rows come and go; within a bound of bytes.
+    """A RaggedTarget whose rows join and leave, within a bound in bytes.
 
-    num_shared: tokens of prompts that were taken from other lines, and not read again.
+    num_shared: prompt tokens that were copied from other lines instead of being read.
     """
 
     def __init__(self, model: Model, device: torch.device, max_bytes: int) -> None:
-        """max_bytes: of keys and values, all lines together; each has room for the longest row."""
+        """max_bytes: of keys and values of all lines together; each has room for the longest row."""
         super().__init__(model, device)
         self.num_shared = 0
         self._max_bytes = max_bytes
@@ -51,19 +52,19 @@ class LinePool(RaggedTarget):
         self._bytes_per_slot = self._measured()
 
     def fits(self, num_slots: int) -> bool:
-        """Whether a row of so many slots fits where no other is."""
+        """Whether a row of `num_slots` slots fits into an empty pool."""
         return _rounded(num_slots) * self._bytes_per_slot <= self._max_bytes
 
     def can_join(self, num_slots: int) -> bool:
-        """Whether a row of so many slots fits beside those that are here."""
+        """Whether a row of `num_slots` slots fits beside the current rows."""
         return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
 
     def join(self, row: ModelRow, num_slots: int, salt: str | None) -> None:
-        """Take in a row that will read its prompt next; it begins with what a line of the same `salt` holds of it.
+        """Take in a row that will read its prompt next; it starts with the prefix that a line of the same `salt` holds.
 
-        num_slots: those that it may come to take. No other row is reading its prompt.
+        num_slots: the most that it may take. No other row may be reading its prompt.
         """
-        if not self._held and self._most_lines(num_slots) < 1:  # lines are longer than need be: make them anew
+        if not self._held and self._most_lines(num_slots) < 1:  # lines are longer than needed: start over
             self._cache = RaggedCache(len(self._windows))
             self._free.clear()
         most = self._most_lines(num_slots)
@@ -71,7 +72,7 @@ class LinePool(RaggedTarget):
             self._swap_free(self._oldest(), len(self._free) - 1)
             self._free.pop()
         self._cache.keep_lines(most)
-        line, num_shared = self._longest_beginning(row.pending, salt)
+        line, num_shared = self._longest_prefix(row.pending, salt)
         new, num_lines = len(self._held), len(self._held) + len(self._free)
         takes_free = num_shared > 0 and line >= new
         self._reserve(num_lines if takes_free or num_lines == most else num_lines + 1, most, num_slots)
@@ -86,17 +87,17 @@ class LinePool(RaggedTarget):
             self._free.append(self._free.pop(0))
         if num_shared and line < new:
             self._cache.copy_line(line, new, num_shared)
-        self._cache.wipe({new: num_shared})  # what an earlier row left there may be NaN, which no mask keeps off
+        self._cache.wipe({new: num_shared})  # an earlier row may have left NaN there, which no mask hides
         self._held.append(row)
         self._prompts[row], self._salts[row] = row.pending, salt
         self.num_shared += num_shared
         row.pending, row.num_cached = row.pending[num_shared:], num_shared
 
     def leave(self, row: Row) -> None:
-        """The row's line is free, and holds what it has read."""
+        """Free the row's line; what it has read stays there."""
         (own,) = model_rows([row])
         last = len(self._held) - 1
-        if own is not self._held[last] and self._held[last].reads_prompt:  # which stays behind those that decode
+        if own is not self._held[last] and self._held[last].reads_prompt:  # which stays after those that decode
             self._swap_held(self._held.index(own), last - 1)
         self._swap_held(self._held.index(own), last)
         self._held.pop()
@@ -104,20 +105,20 @@ class LinePool(RaggedTarget):
         del self._prompts[own]
 
     def _most_lines(self, num_slots: int) -> int:
-        """Lines that there may be, once each has so many slots, and as many as now."""
+        """The most lines that fit, once each has at least `num_slots` slots and no fewer than now."""
         slots = max(self._cache.placement.capacity, _rounded(num_slots))
         return self._max_bytes // (slots * self._bytes_per_slot)
 
     def _reserve(self, num_lines: int, most: int, num_slots: int) -> None:
-        """Have room for `num_lines`, and for more at once: whoever makes room copies all that is there."""
+        """Make room for `num_lines`, and for as many again: each enlargement copies all that is there."""
         has_room = num_lines <= self._cache.placement.num_lines
         self._cache.reserve(num_lines if has_room else min(most, 2 * num_lines), _rounded(num_slots))
 
-    def _longest_beginning(self, prompt: TokenArray, salt: str | None) -> tuple[int, int]:
-        """The line that holds most of the beginning of `prompt`, and how many tokens; one is left to be read."""
+    def _longest_prefix(self, prompt: TokenArray, salt: str | None) -> tuple[int, int]:
+        """The line with the longest prefix of `prompt`, and its length; at least one token is left to be read."""
         texts = [self._cached(row) if self._salts[row] == salt else prompt[:0] for row in self._held]
         texts += [left.tokens if left.salt == salt else prompt[:0] for left in self._free]
-        lengths = [num_alike(text, prompt[:-1]) for text in texts]
+        lengths = [common_prefix_length(text, prompt[:-1]) for text in texts]
         best = max(range(len(lengths)), key=lengths.__getitem__, default=0)
         if not lengths or lengths[best] < LEAST_SHARED or not self._cache.is_finite(best, lengths[best]):
             return 0, 0
@@ -145,7 +146,7 @@ class LinePool(RaggedTarget):
         return min(range(len(self._free)), key=lambda index: self._free[index].number)
 
     def _measured(self) -> int:
-        """Bytes that a slot takes, by a pass over one token."""
+        """Bytes per slot, measured by a pass over one token."""
         nothing = np.zeros(1, np.int32)
         block = make_block([BlockRow(0, nothing, nothing[:0], 0)])
         with torch.no_grad():
@@ -156,12 +157,15 @@ class LinePool(RaggedTarget):
 
 
 def _rounded(num_slots: int) -> int:
-    """Slots that a line has for a row of so many."""
+    """Slots of a line that has room for `num_slots`."""
     return -(-num_slots // CHUNK) * CHUNK
 
 
-def num_alike(tokens: TokenArray, others: TokenArray) -> int:
-    """Length of the common beginning of `int32[n]` and `int32[m]`."""
+def common_prefix_length(tokens: TokenArray, others: TokenArray) -> int:
+    """Length of the common prefix of two texts, `int32[n]` and `int32[m]`.
+
+    As `decoding.num_agreeing`, for texts of thousands of tokens: that one is a loop, for drafts of a few.
+    """
     length = min(tokens.size, others.size)
     different = np.flatnonzero(tokens[:length] != others[:length])
     return int(different[0]) if different.size else length

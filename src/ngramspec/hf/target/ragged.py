@@ -1,4 +1,4 @@
-"""A model that takes a position per token and a mask per query: its rows advance each by its own number of tokens."""
+"""Rows apart: for models that take a position per token and a mask per query, so each row has slots of its own."""
 
 from collections.abc import Sequence as Rows
 from contextlib import nullcontext
@@ -26,16 +26,16 @@ from ngramspec.hf.types import Model
 class RaggedTarget(Target):
     """Reads the drafts of all rows in one pass, each row at its own slot: no row waits for another.
 
-    The rows that are read lie in the first lines of the cache. One that leaves changes places with the last of them, so
-    that it costs nothing any more.
+    The rows that are read have the first lines of the cache. A row that leaves is exchanged with the last of them, and
+    then costs nothing.
     """
 
     def __init__(self, model: Model, device: torch.device, most_slots: int | None = None) -> None:
-        """device: of the ids. most_slots: those that the longest text may come to take."""
+        """device: of the ids. most_slots: the most that a text may take."""
         self._model = model
         self._windows = windows_of(model)
         self._cache = RaggedCache(len(self._windows), most_slots)
-        # Where weights are brought in one by one (accelerate's offloading), the model itself lies nowhere.
+        # Under accelerate's offloading the model itself is on no device.
         self._device = device if model.device.type == "meta" else model.device
         self._prompt_mask: Tensor | None = None
         self._held: list[ModelRow] = []
@@ -45,10 +45,10 @@ class RaggedTarget(Target):
 
     @classmethod
     def of(cls, request: Request, rows: Rows[ModelRow]) -> "RaggedTarget":
-        """One for the `rows` of a request alone, which starts with what the request's cache holds."""
+        """A target for the `rows` of one request, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
         load(request.cache, target._cache)
-        target._prompt_mask = request.mask  # a copy, for rows change places in it
+        target._prompt_mask = request.mask  # a copy, because rows are exchanged in it
         if target._prompt_mask is not None:
             target._prompt_mask = target._prompt_mask.to(target._device, torch.bool, copy=True)
         target._held = list(rows)
@@ -79,7 +79,7 @@ class RaggedTarget(Target):
         return row.num_cached + num_tokens
 
     def leave(self, row: Row) -> None:
-        """The row has ended: no pass reads it any more, unless the cache is wanted, or rows may not be told apart."""
+        """Stop reading a row that has ended, unless the cache is kept or the model may depend on the row index."""
         if self._keeps_rows:
             return
         line, last = self._held.index(model_rows([row])[0]), len(self._held) - 1
@@ -95,7 +95,7 @@ class RaggedTarget(Target):
             self._prompt_mask = None if bool(kept.all()) else kept
 
     def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
-        """Read the pending tokens and the drafts of all rows in one pass, and choose nothing."""
+        """Read the pending tokens and the drafts of all rows in one pass."""
         lines = self._lines(rows)
         logits = PassLogits(self._forward(self._block(rows, drafts, lines), lines.start))
         numbers = {row: number for number, row in enumerate(self._held[lines])}
@@ -126,7 +126,7 @@ class RaggedTarget(Target):
         return slice(min(lines), max(lines) + 1)
 
     def _block(self, rows: Rows[ModelRow], drafts: Rows[Draft], lines: slice) -> Block:
-        """The rectangle of this pass; of rows that have ended, but are still held, what is left to read of them."""
+        """The rectangle of this pass; in it, rows that have ended and are still held read what they have left."""
         live = {row: block_row(row, draft) for row, draft in zip(rows, drafts, strict=True)}
         width = max(row.width for row in live.values())
         slots = max(row.num_cached + row.pending.size for row in rows)
@@ -135,8 +135,8 @@ class RaggedTarget(Target):
     def _ended(self, row: ModelRow, width: int, slots: int) -> BlockRow:
         """The share of a row that has ended: fill, or where the cache is kept the padding that plain decoding reads.
 
-        As many columns as there are anyway: padding that is left for the end takes a pass of its own, as wide as the
-        row was short. slots: those that are known to be read in the end.
+        It takes no more columns than the pass has anyway; padding that is left over takes a pass of its own at the end.
+        slots: how many of each row will certainly have to be read.
         """
         num_read = min(width, slots - row.num_cached)
         if num_read <= 0:
@@ -170,15 +170,15 @@ class RaggedTarget(Target):
         return logits[:, -block.num_logits :]
 
     def _is_plain(self, block: Block) -> bool:
-        """Whether plain `generate()` would read this block too: the prompt, or one token behind equal lengths."""
+        """Whether plain `generate()` would read this block too: the prompt, or one token more of rows of one length."""
         is_next = block.first is not None and block.width == 1 and self._prompt_mask is None
         return self._cache.placement.is_alone or is_next
 
     def _mask_2d(self, block: Block) -> Tensor | None:
-        """`[R, Q]`, or no mask where nothing is padded: of it the model makes what it makes in plain `generate()`.
+        """`[R, Q]`, or None where nothing is padded; the model makes its own mask of it, as in plain `generate()`.
 
-        A prefill of 8 k tokens thus runs the causal kernel instead of reading a mask of 64 M entries, and a pass over
-        one token reads no mask at all.
+        So a prefill of 8 k tokens runs the causal kernel instead of reading a mask of 64 M entries, and a pass over one
+        token reads no mask at all.
         """
         if self._prompt_mask is None:
             return None
@@ -187,13 +187,13 @@ class RaggedTarget(Target):
         return torch.cat([self._prompt_mask, drafted], dim=1)
 
     def _masks(self, slots: Tensor, block: Block) -> Any:
-        """What each query sees: one mask for all layers, or, in models that mix them, one per kind of layer."""
-        kinds = set(self._windows)
-        if len(kinds) == 1:
-            return self._mask(slots, block, kinds.pop())
+        """What each query sees: one mask for all layers or, in models that mix them, one per layer type."""
+        windows = set(self._windows)
+        if len(windows) == 1:
+            return self._mask(slots, block, windows.pop())
         return {
             "full_attention" if window is None else "sliding_attention": self._mask(slots, block, window)
-            for window in kinds
+            for window in windows
         }
 
     def _mask(self, slots: Tensor, block: Block, window: int | None) -> Tensor:

@@ -1,1 +1,1 @@
-"""Models with parts that nobody has tried: a call is decoded plainly and watched, before anything is drafted."""
+"""Models with untried parts: a call is decoded plainly and watched before anything is drafted."""

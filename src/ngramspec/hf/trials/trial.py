@@ -1,8 +1,8 @@
-"""A trial: does a model read a block of tokens as it reads one after another?
+"""A trial: does a model read a block of tokens as it reads single ones?
 
-Asked of models that nobody has tried. A call is decoded plainly and watched: the cache is copied once it holds the
-prompt, and the first few logits are kept. Then the tokens that were emitted are read again as one block, in the very
-way in which drafts would be checked, and its logits are held against those of plain decoding. A trial costs one pass.
+It is for models with untried parts. A call is decoded plainly and watched: the cache is copied once it holds the
+prompt, and the first few logits are kept. Then the emitted tokens are read again as one block, exactly as drafts would
+be verified, and the block's logits are compared with those of plain decoding. A trial costs one pass.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -16,12 +16,12 @@ from torch import Tensor
 from ngramspec.drafting import Draft, NoDrafts
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
-from ngramspec.hf.choice.score_record import Record
+from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.facts.limits import vocabulary
 from ngramspec.hf.facts.rounding import why_not_rounding
 from ngramspec.hf.facts.strangers import Stranger
 from ngramspec.hf.rows.call import Call
-from ngramspec.hf.rows.opening import RowChoice, RowSource, open_rows
+from ngramspec.hf.rows.opening import RowChoice, RowDrafter, open_rows
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.seam import LogitsProcessor, LogitsProcessorList
@@ -29,29 +29,29 @@ from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.ragged import RaggedTarget
 
 LEAST_WIDTH, MOST_WIDTH = 12, 48
-"""Tokens of the block: as many as the longest row has to show. A shorter answer proves nothing, and a later call is
-watched. Drafts of a model that was tried are no longer than that none of its passes is wider than the block was."""
+"""Tokens of the block: as many as the longest row has. A shorter answer proves nothing, and a later call is watched.
+No later pass of the model is wider than its block was."""
 
 FAR_SCALE = 8.0
-"""How much more rounding is allowed for beyond LEAST_WIDTH: in bfloat16, a model of 30 layers fails without that."""
+"""Factor of the allowed rounding beyond LEAST_WIDTH: without it, a model of 30 layers fails in bfloat16."""
 
 MOST_BYTES = 1 << 28
-"""Of the logits that are kept; where rows and vocabulary are many, the block is narrower."""
+"""Bytes of the logits that are kept; with many rows and a large vocabulary, the block is narrower."""
 
 
 class Trial:
-    """One call that is watched; `finding` says in the end what came of it.
+    """One call that is watched; in the end, `finding` has the result.
 
-    finding: "" where the block had the logits of plain decoding; else what was wrong, in a clause that follows the
+    finding: "" where the block had the logits of plain decoding; otherwise what was wrong, as a clause that follows the
         model's name; None where too little was emitted. width: tokens of the block.
     """
 
-    def __init__(self, request: Request, strangers: Sequence[Stranger], kind: Hashable) -> None:
-        """strangers: what of the model nobody has tried. kind: of call, which the finding will hold for."""
+    def __init__(self, request: Request, strangers: Sequence[Stranger], call_type: Hashable) -> None:
+        """strangers: the untried parts of the model. call_type: what the finding holds for."""
         self.finding: str | None = None
         self.width = 0
         self.request = request
-        self.kind = kind
+        self.call_type = call_type
         self.strangers = strangers
         self._logits: list[Tensor] = []
         self._target: RaggedTarget | AlignedTarget | None = None
@@ -59,7 +59,7 @@ class Trial:
 
     @contextmanager
     def watching(self, processors: LogitsProcessorList) -> Iterator[LogitsProcessorList]:
-        """`processors` with one before them that watches; within, plain decoding runs."""
+        """`processors` with a watching one before them; plain decoding runs within the `with` block."""
         outputs: list[Any] = []
         hook = self.request.model.register_forward_hook(lambda _model, _args, output: outputs.append(output))
 
@@ -80,9 +80,9 @@ class Trial:
             hook.remove()
 
     def read_again(self, sequences: Tensor, lengths: Sequence[int]) -> None:
-        """Read what was emitted as a block, and judge it.
+        """Read the emitted tokens as a block, and set `finding`.
 
-        sequences: `int64[B, L]`, what plain decoding came to. lengths: tokens that each row has emitted.
+        sequences: `int64[B, L]`, the text of plain decoding. lengths: tokens that each row has emitted.
         """
         self.width = min(len(self._logits), max(lengths) - 1)
         if self.finding is not None or self._target is None or self.width < LEAST_WIDTH:
@@ -95,36 +95,36 @@ class Trial:
             with torch.random.fork_rng(devices):
                 self.finding = self._judged(tokens, long[::2])
         except (torch.OutOfMemoryError, MemoryError):
-            return  # says nothing of the model
-        except Exception as error:  # nobody has tried this model: whatever it raises is an answer
+            return  # says nothing about the model
+        except Exception as error:  # untried code may raise anything: that is a finding
             self.finding = _raised(error)
 
     def _start(self, output: Any) -> None:
-        """Copy the cache, which holds the prompts now; output: what the model said of them."""
+        """Copy the cache, which holds the prompts now. output: the model's, for the prompts."""
         request = self.request
-        held, num_rows = request.cache.length, len(request.input_ids)
-        if held != request.num_slots:
-            self.finding = f"keeps {held} positions in its cache for a prompt of {request.num_slots}"
+        num_cached, num_rows = request.cache.length, len(request.input_ids)
+        if num_cached != request.num_slots:
+            self.finding = f"keeps {num_cached} positions in its cache for a prompt of {request.num_slots}"
             return
-        nothing, stops, record = Processors([], []), request.stops, Record(request.config)
+        nothing, stops, record = Processors([], []), request.stops, ScoreRecord(request.config)
         try:
             is_ragged = request.is_ragged()
             call = Call(request.input_ids, nothing, stops, record, do_sample=False, pad_token=0, is_ragged=is_ragged)
             choice = RowChoice(Picker(do_sample=False))
-            open_rows(request, call, [RowSource(NoDrafts())] * num_rows, [choice] * num_rows)
+            open_rows(request, call, [RowDrafter(NoDrafts())] * num_rows, [choice] * num_rows)
             if is_ragged:
                 self._target = RaggedTarget.of(request, call.rows)
             else:
                 self._target = AlignedTarget(request, call.rows, outputs=output)
             self._rows = call.rows
-        except Exception as error:  # nobody has tried this model: whatever it raises is an answer
+        except Exception as error:  # untried code may raise anything: that is a finding
             self.finding = _raised(error)
 
     def _judged(self, tokens: Tensor, judged: Sequence[int]) -> str:
-        """Hold the rows `judged` of the block `tokens` `int64[B, n]` against plain decoding; "" where they agree.
+        """Compare the rows `judged` of the block `tokens` `int64[B, n]` with plain decoding; "" where they agree.
 
-        The other rows read something else from their second token on, as rows do whose drafts are wrong: so what mixes
-        rows is found out.
+        The other rows read other tokens from their second one on, as rows with wrong drafts do, which exposes a model
+        that mixes rows.
         """
         assert self._target is not None
         texts = list(tokens.numpy().astype(np.int32))
@@ -146,7 +146,7 @@ class Trial:
         return ""
 
     def _precision(self, dtype: torch.dtype) -> torch.dtype:
-        """The coarsest of what is computed with; dtype: of the logits, which some models make finer."""
+        """The coarsest precision in the computation; dtype: of the logits, which some models make finer."""
         device = self.request.model.device.type
         used: list[torch.dtype] = [dtype, self.request.model.dtype]
         if torch.is_autocast_enabled(device):
@@ -155,7 +155,7 @@ class Trial:
 
 
 class _Watching(LogitsProcessor):
-    """Hands scores to whoever watches."""
+    """Passes scores to a watching function."""
 
     def __init__(self, watch: Any) -> None:
         self._watch = watch

@@ -1,7 +1,7 @@
-"""Which models are drafted for: those that are known, and those that have passed a trial.
+"""Which models are drafted for: known ones, and those that have passed a trial.
 
-What was found is remembered per model, and per kind of call: what else is fed to the model, how rows are laid out, and
-which strangers (`strangers.py`) are in it. All Speculators of a process share it.
+Findings are kept per model and type of call: the inputs besides ids, the layout of rows, and the untried parts
+(`facts/strangers.py`). All Speculators of a process share them.
 """
 
 from collections.abc import Hashable, Sequence
@@ -18,64 +18,64 @@ from ngramspec.hf.seam import attention_of
 from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.types import Model
 
-MOST_KINDS = 16
-"""Kinds of calls per model beyond which those are forgotten whose strangers are gone."""
+MOST_CALL_TYPES = 16
+"""Types of calls per model beyond which those whose untried parts were freed are forgotten."""
 
 SHOWN = 3
-"""Strangers that a message names."""
+"""Untried parts that a message names."""
 
 
 class Trust:
-    """What trials have found; safe to share between threads."""
+    """Findings of trials; safe to share between threads."""
 
     def __init__(self) -> None:
-        """Nothing was tried."""
+        """No findings."""
         self._found: WeakKeyDictionary[Model, dict[Hashable, tuple[str, int]]] = WeakKeyDictionary()
         self._lock = forking.lock()
 
     def finding(self, request: Request, strangers: Sequence[Stranger]) -> tuple[str, int] | None:
-        """What is known of such a call to a model with `strangers` in it; None where it must be tried first.
+        """The finding for such a call of a model with untried parts; None where a trial comes first.
 
-        Returns why nothing is drafted, in a clause that follows the model's name, "" where it is; and how wide a pass
-        was tried, in tokens.
+        Returns why nothing is drafted, as a clause that follows the model's name, or "" where drafts are fine; and the
+        width of the block that was tried, in tokens.
         """
         if any(stranger.identity is None for stranger in strangers):
             return f"has {_named(strangers)}, which cannot be told from another one", 0
         if any(stranger.runs_code for stranger in strangers) and not _keep_to_themselves(request):
             reason = (
-                f"has {_named(strangers)}, which may see the newest position alone, and a logits processor or stopping"
-                " criterion that nobody knows, which may look at what that has seen"
+                f"has {_named(strangers)}, which may see the newest position only, and an unknown logits processor or"
+                " stopping criterion, which may depend on what that has seen"
             )
             return reason, 0
         with self._lock:
-            return self._found.get(request.model, {}).get(_kind(request, strangers))
+            return self._found.get(request.model, {}).get(_call_type(request, strangers))
 
     def trial_of(self, request: Request, strangers: Sequence[Stranger]) -> Trial:
-        """A trial of this call, for `note`."""
-        return Trial(request, strangers, _kind(request, strangers))
+        """A trial of this call, to be passed to `note`."""
+        return Trial(request, strangers, _call_type(request, strangers))
 
     def note(self, trial: Trial) -> str | None:
-        """Remember what a trial has found; returns what is to be said of it, None where that is nothing."""
+        """Keep the finding of a trial; returns what to warn of, or None."""
         if trial.finding is None:
             return None
         finding = f"{trial.finding} (it has {_named(trial.strangers)})" if trial.finding else ""
         with self._lock:
             found = self._found.setdefault(trial.request.model, {})
-            found[trial.kind] = finding, trial.width
-            gone = [kind for kind in found if is_gone(kind)] if len(found) > MOST_KINDS else []
-            for kind in gone:
-                del found[kind]
-        if len(gone) >= MOST_KINDS and not finding:
+            found[trial.call_type] = finding, trial.width
+            gone = [each for each in found if is_gone(each)] if len(found) > MOST_CALL_TYPES else []
+            for call_type in gone:
+                del found[call_type]
+        if len(gone) >= MOST_CALL_TYPES and not finding:
             return f"has {_named(trial.strangers)}, other ones in each call, which are tried each time"
         return finding or None
 
 
 TRUST = Trust()
-"""What this process has found."""
+"""The findings of this process."""
 
 
-def _kind(request: Request, strangers: Sequence[Stranger]) -> Hashable:
-    """What a finding holds for."""
+def _call_type(request: Request, strangers: Sequence[Stranger]) -> Hashable:
+    """The type of a call: what its finding holds for."""
     return (
         tuple(stranger.identity for stranger in strangers),
         frozenset(request.given_inputs),
@@ -88,7 +88,7 @@ def _kind(request: Request, strangers: Sequence[Stranger]) -> Hashable:
 
 
 def _keep_to_themselves(request: Request) -> bool:
-    """Whether what processes scores, and ends rows, looks at nothing but scores and text."""
+    """Whether the processors and criteria look at nothing but scores and text."""
     others = [
         processor
         for processor in request.processors
