@@ -14,7 +14,7 @@ from ngramspec.guards.types import unpacked
 from ngramspec.hf.choice.adopting import adopted, source_of
 from ngramspec.testing import OracleDrafter
 from tests.hf.choice.test_stateful_processors import BACKENDS, GRAMMARS, TOKENIZER, fresh_processor, in_all_ways, writer
-from tests.hf.comparing import compare
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare
 from tests.hf.drafters import RandomDrafter
 from tests.hf.models import EOS, padded_prompts
 
@@ -122,4 +122,4 @@ def test_a_guide_that_loses_the_text_is_dropped(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("ngramspec.hf.rows.opening.guides_of", lambda *arguments: [wrong.matcher([EOS])])
     spec = Speculator(OracleDrafter(plain[:, 9:].tolist(), NUM_TOKENS, corrupted=0.5))
     assert plain.tolist() == writer().generate(**prompts, **arguments, custom_generate=spec).tolist()
-    assert spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)

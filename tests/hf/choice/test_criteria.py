@@ -14,7 +14,8 @@ from transformers.generation.stopping_criteria import StoppingCriteria, Stopping
 
 from ngramspec import Speculator
 from ngramspec.hf.choice.known_processors import PURE_CRITERIA, are_pure_criteria
-from tests.hf.comparing import compare, limits
+from ngramspec.stats import Counters
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits, oracle
 from tests.hf.models import EOS, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 
@@ -85,7 +86,7 @@ def test_rows_end_where_plain_decoding_ends_them(
         },
         corrupted=0.8,
     )
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -97,7 +98,7 @@ def test_a_length_of_the_callers_replaces_the_calls_own_be_it_longer(batch: int,
         lambda: {**limit, "stopping_criteria": StoppingCriteriaList([sc.MaxLengthCriteria(PROMPT_LENGTH + 31)])},
     )
     assert comparison.plain.shape[1] == PROMPT_LENGTH + 31
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
 
 
 @by_case
@@ -138,7 +139,7 @@ def test_the_time_is_looked_at_once_per_token(monkeypatch: pytest.MonkeyPatch) -
 
         comparison = compare(tiny("llama"), padded_prompts(1), arguments)
         assert comparison.plain.shape[1] == PROMPT_LENGTH + 17
-        assert comparison.was_tried
+        assert_accepted_and_rolled_back(comparison.spec)
 
 
 def test_a_length_limit_below_the_prompt_ends_every_row_with_its_first_token() -> None:
@@ -162,14 +163,17 @@ def test_the_confidence_criterion_is_given_its_scores_or_fails_as_in_plain_decod
     for way in ({}, {"custom_generate": Speculator()}):
         with pytest.raises(TypeError):
             tiny("llama").generate(**arguments, stopping_criteria=[sc.ConfidenceCriteria(0.5)], **way)
-    ends = set()
+    ends, counters = set(), Counters()
     for threshold in (0.01, 0.2, 0.3, 0.4, 0.5):
         arguments |= {"stopping_criteria": [sc.ConfidenceCriteria(threshold)]}
         arguments |= {"return_dict_in_generate": True, "output_scores": True}
         plain = tiny("llama").generate(**arguments).sequences
-        assert plain.tolist() == tiny("llama").generate(**arguments, custom_generate=Speculator()).sequences.tolist()
+        spec = oracle(plain)
+        assert plain.tolist() == tiny("llama").generate(**arguments, custom_generate=spec).sequences.tolist()
         ends.add(plain.shape[1])
+        counters.add(spec.stats.total)
     assert len(ends) > 1
+    assert_accepted_and_rolled_back(counters)
 
 
 class NastyCriterion(StoppingCriteria):
@@ -216,4 +220,4 @@ def test_a_strange_criterion_gets_the_calls_of_plain_decoding(
     *_, plain, speculative = made_criteria
     assert plain.calls == speculative.calls
     assert plain.calls
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)

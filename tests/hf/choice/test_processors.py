@@ -16,7 +16,7 @@ from transformers.generation.logits_process import LogitsProcessor, LogitsProces
 
 from ngramspec import Speculator
 from ngramspec.hf.choice.known_processors import BLIND_PROCESSORS, PURE_PROCESSORS, are_blind, are_pure
-from tests.hf.comparing import compare, limits
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import EOS, PAD, VOCABULARY, padded_prompts, tiny
 
 PROMPT_LENGTH = 9
@@ -239,7 +239,7 @@ def test_processed_text_equals_plain(case: Case, batch: int, do_sample: bool) ->
         prompts,
         lambda: limits(do_sample=do_sample, logits_processor=LogitsProcessorList([case.make(prompts["input_ids"])])),
     )
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
@@ -247,7 +247,7 @@ def test_processed_text_equals_plain(case: Case, batch: int, do_sample: bool) ->
 def test_text_equals_plain_with_arguments_of_generate(arguments: dict[str, Any], batch: int, do_sample: bool) -> None:
     prompts = padded_prompts(batch, PROMPT_LENGTH, seed=9)
     comparison = compare(tiny("gemma3"), prompts, lambda: limits(do_sample=do_sample, **arguments))
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
 
 
 @pytest.mark.parametrize("made", INAPPLICABLE)

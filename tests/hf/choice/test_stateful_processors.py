@@ -20,7 +20,7 @@ from transformers.generation.logits_process import LogitsProcessor
 
 from ngramspec import FixedBudget, Speculator
 from ngramspec.testing import OracleDrafter
-from tests.hf.comparing import compare, limits
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 
@@ -104,7 +104,7 @@ def test_constrained_text_equals_plain(backend: str, grammar: str, batch: int, d
             "logits_processor": [fresh_processor(backend, grammar)],
         },
     )
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
     emitted = comparison.speculative[:, comparison.prompt_length :]
     for row, text in zip(emitted.tolist(), TOKENIZER.batch_decode(emitted, skip_special_tokens=True), strict=True):
         assert EOS not in row or is_valid(text, grammar)
@@ -122,7 +122,7 @@ def test_outlines_generates_with_a_speculator(backend: str) -> None:
     drafter = OracleDrafter([[*TOKENIZER(plain).input_ids, EOS]], len(TOKENIZER), corrupted=1.0)
     spec = Speculator(drafter, FixedBudget(10))
     assert plain == model("ab{:01}", regex, custom_generate=spec, **arguments)
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -136,7 +136,7 @@ def test_guided_text_equals_plain(family: str, with_negative_prompt: bool, batch
         padded_prompts(batch, seed=1),
         lambda: limits(guidance_scale=1.5, do_sample=do_sample, **(more if with_negative_prompt else {})),
     )
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
 
 
 class NastyProcessor(LogitsProcessor):
@@ -183,7 +183,7 @@ def test_a_nasty_processor_gets_the_calls_of_plain_decoding(
         }
 
     comparison = compare(tiny(family), padded_prompts(batch, seed=7), arguments)
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)
     plain, speculative = (processor.calls for processor in processors[-2:])
     assert [text for text, _, _ in plain] == [text for text, _, _ in speculative]
     assert [text for text, _, _ in speculative] == [tensor.tolist() for _, tensor, _ in speculative]

@@ -14,7 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import FixedBudget, NgramspecWarning, PromptError, RefusedError, Speculator
 from ngramspec.testing import OracleDrafter
-from tests.hf.comparing import SEED
+from tests.hf.comparing import SEED, assert_accepted_and_rolled_back, oracle
 from tests.hf.drafters import NoDrafter
 from tests.hf.entry.test_refusals import undrafted
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, VOCABULARY, padded_prompts, tiny
@@ -70,7 +70,7 @@ def streams(model: Any, call: dict[str, Any], make: Callable[[], tuple[Recorder,
     speculative, more = make()
     torch.manual_seed(SEED)
     assert plain.tolist() == spec.generate(model, **call, **more, streamer=speculative).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
     return [streamer.log, speculative.log]
 
 
@@ -246,10 +246,10 @@ def test_stop_strings_end_rows_where_plain_decoding_ends_them(
     model = tiny("llama")
     call: dict[str, Any] = {**padded_prompts(batch, seed=5), **given(stops), "tokenizer": TOKENIZER}
     plain = model.generate(**call)
-    spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY))
+    spec = oracle(plain)
     assert plain.tolist() == spec.generate(model, **call).tolist()
     assert plain.shape[1] < 9 + 30, "no stop string was met: nothing was seen"
-    assert spec.stats.total.num_accepted_tokens > 0
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_stop_strings_of_the_model_itself_end_rows_too() -> None:
@@ -259,10 +259,14 @@ def test_stop_strings_of_the_model_itself_end_rows_too() -> None:
     try:
         plain = model.generate(**call)
         assert plain.shape[1] < 9 + 30
-        assert plain.tolist() == Speculator().generate(model, **call).tolist()
+        spec = oracle(plain)
+        assert plain.tolist() == spec.generate(model, **call).tolist()
+        assert_accepted_and_rolled_back(spec)
         overridden = model.generate(**call, stop_strings=["abcdefghij"])
         assert overridden.shape[1] == 9 + 30
-        assert overridden.tolist() == Speculator().generate(model, **call, stop_strings=["abcdefghij"]).tolist()
+        spec = oracle(overridden)
+        assert overridden.tolist() == spec.generate(model, **call, stop_strings=["abcdefghij"]).tolist()
+        assert_accepted_and_rolled_back(spec)
         assert model.generation_config.stop_strings == ["je", "ee"], "the model's own settings were changed"
     finally:
         model.generation_config = usual
@@ -275,7 +279,9 @@ def test_a_stop_string_criterion_of_the_callers_replaces_the_one_made_from_the_a
         call |= {"tokenizer": TOKENIZER, "stop_strings": ["b"]}
         own = StoppingCriteriaList([StopStringCriteria(TOKENIZER, ["fg"])])
         plain = model.generate(**call, stopping_criteria=own)
-        assert plain.tolist() == Speculator().generate(model, **call, stopping_criteria=own).tolist()
+        spec = oracle(plain)
+        assert plain.tolist() == spec.generate(model, **call, stopping_criteria=own).tolist()
+        assert_accepted_and_rolled_back(spec)
 
 
 def test_stop_strings_join_the_criteria_of_the_caller() -> None:
@@ -288,7 +294,9 @@ def test_stop_strings_join_the_criteria_of_the_caller() -> None:
     criterion = Logs([], "criterion", lambda text, _: text[:, -1] == 7)
     plain = tiny("llama").generate(**call, stopping_criteria=[criterion])
     criteria: Any = [criterion]
-    assert plain.tolist() == Speculator().generate(tiny("llama"), **call, stopping_criteria=criteria).tolist()
+    spec = oracle(plain, seed=1)
+    assert plain.tolist() == spec.generate(tiny("llama"), **call, stopping_criteria=criteria).tolist()
+    assert_accepted_and_rolled_back(spec)
     assert criteria == [criterion], "the caller's own list was changed"
 
 

@@ -18,6 +18,7 @@ from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
+from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.models import EOS, PAD, tiny
 from tests.hf.target.test_aligned import aligned
 
@@ -169,7 +170,7 @@ def test_drafts_are_accepted_and_rolled_back_and_beginnings_are_shared() -> None
         answers = [engine.add(torch.tensor([prompt]), max_new_tokens=30, pad_token_id=PAD) for prompt in prompts]
         drained(engine)
     total = engine.spec.stats.total
-    assert 0 < total.num_accepted_tokens < total.num_draft_tokens
+    assert_accepted_and_rolled_back(total)
     assert 5 * len(HEADS[0]) <= engine.num_shared_tokens
     for prompt, answer in zip(prompts, answers, strict=True):
         alone = model_of("llama").generate(torch.tensor([prompt]), max_new_tokens=30, pad_token_id=PAD)

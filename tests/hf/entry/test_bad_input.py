@@ -18,6 +18,7 @@ import ngramspec
 from ngramspec import NgramspecError, PromptError, Speculator
 from ngramspec.drafting import TokenArray
 from ngramspec.testing import OracleDrafter
+from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
 from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.entry.test_refusals import counted_passes
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
@@ -120,21 +121,24 @@ def test_a_mask_of_the_wrong_shape_is_an_error_before_the_first_pass(mask: Calla
 def test_a_mask_of_ones_for_the_first_row_alone_is_what_it_is_in_plain_decoding() -> None:
     """transformers forgets a mask of ones before anybody sees its shape, and its positions fit every row."""
     model = tiny("llama")
-    call: dict[str, Any] = {**masked(torch.ones((1, LENGTH), dtype=torch.long)), "max_new_tokens": 6}
+    call: dict[str, Any] = {**masked(torch.ones((1, LENGTH), dtype=torch.long)), "max_new_tokens": 20}
     if Version(transformers.__version__) < Version("5.18"):  # which forgets no mask
         with pytest.raises(PromptError, match="attention_mask must have the shape of input_ids"):
             model.generate(**call, custom_generate=Speculator())
         return
-    assert model.generate(**call).tolist() == model.generate(**call, custom_generate=Speculator()).tolist()
+    plain = model.generate(**call)
+    spec = oracle(plain, LENGTH)
+    assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_an_empty_list_of_ends_is_as_good_as_none() -> None:
     model, prompts = tiny("llama"), padded_prompts(1)
-    plain = model.generate(**prompts, max_new_tokens=5, eos_token_id=[])
-    assert (
-        plain.tolist()
-        == model.generate(**prompts, max_new_tokens=5, eos_token_id=[], custom_generate=Speculator()).tolist()
-    )
+    arguments: dict[str, Any] = {"max_new_tokens": 20, "eos_token_id": []}
+    plain = model.generate(**prompts, **arguments)
+    spec = oracle(plain)
+    assert plain.tolist() == model.generate(**prompts, **arguments, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.usefixtures("trusted")
@@ -158,7 +162,9 @@ def test_a_batch_without_a_pad_token_is_an_error_before_the_first_pass() -> None
         # With an end of sequence transformers pads with that; without any, nothing is ever padded.
         for end in (EOS, [EOS, 4], None):
             plain = model.generate(**call, eos_token_id=end)
+            spec = oracle(plain)
             assert plain.tolist() == model.generate(**call, eos_token_id=end, custom_generate=spec).tolist()
+            assert_accepted_and_rolled_back(spec)
     finally:
         model.generation_config.pad_token_id = usual
 
@@ -174,12 +180,12 @@ def test_a_mask_with_holes_is_no_error(family: str) -> None:
     plain = tiny(family).generate(**call)
     spec = Speculator(OracleDrafter.of_output(plain, 12, VOCABULARY))
     assert plain.tolist() == tiny(family).generate(**call, custom_generate=spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("length", [MAX_POSITIONS - 3, MAX_POSITIONS])
 def test_the_end_of_the_models_positions_is_met_as_in_plain_decoding(length: int) -> None:
-    """gpt2 has no position behind the last one, and fails there; llama goes on."""
+    """gpt2 has no position after the last one, and fails there; llama goes on."""
     for family in ("gpt2", "llama"):
         outcomes = []
         for way in ({}, {"custom_generate": Speculator(RandomDrafter(VOCABULARY))}):
@@ -191,7 +197,7 @@ def test_the_end_of_the_models_positions_is_met_as_in_plain_decoding(length: int
         assert outcomes[0] == outcomes[1]
         exact = {"max_length": MAX_POSITIONS + 1}  # the last token emitted is never read
         plain = tiny(family).generate(**padded_prompts(1, length), **exact)
-        spec = Speculator(OracleDrafter.of_output(plain, length, VOCABULARY))
+        spec = oracle(plain, length)
         actual = tiny(family).generate(**padded_prompts(1, length), **exact, custom_generate=spec)
         assert plain.tolist() == actual.tolist()
 
@@ -279,9 +285,10 @@ def test_after_an_interrupt_model_and_speculator_are_usable_and_exact(family: st
 
 
 def test_an_interrupt_in_the_middle_of_a_forward_pass_leaves_nothing_behind() -> None:
-    model, spec = tiny("llama"), Speculator()
+    model: Any = tiny("llama")
     call: dict[str, Any] = {**padded_prompts(3), "max_new_tokens": 16, "eos_token_id": EOS}
     plain = model.generate(**call)
+    spec = oracle(plain)
     passes: list[int] = []
 
     def interrupt(*_: Any) -> None:
@@ -296,6 +303,7 @@ def test_an_interrupt_in_the_middle_of_a_forward_pass_leaves_nothing_behind() ->
     finally:
         handle.remove()
     assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_drafter_that_raises_ends_the_call_with_its_error() -> None:

@@ -21,9 +21,8 @@ from transformers.generation.streamers import BaseStreamer
 
 import ngramspec
 from ngramspec import Speculator
-from ngramspec.testing import OracleDrafter
 from tests.hf.choice.test_streaming import Fails, Recorder, in_all_ways
-from tests.hf.comparing import SEED
+from tests.hf.comparing import SEED, assert_accepted_and_rolled_back, oracle
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 
@@ -48,15 +47,6 @@ def model() -> Iterator[Any]:
     ngramspec.disable(model)
 
 
-def oracle(output: Tensor, length: int = 9) -> Speculator:
-    return Speculator(OracleDrafter.of_output(output, length, VOCABULARY, seed=3), ngramspec.FixedBudget(10))
-
-
-def was_tried(spec: Speculator) -> bool:
-    total = spec.stats.total
-    return 0 < total.num_accepted_tokens < total.num_draft_tokens
-
-
 def num_requests(spec: Speculator) -> int:
     return spec.stats.total.requests
 
@@ -75,7 +65,7 @@ def test_an_enabled_model_writes_the_text_of_plain_decoding(family: str, batch: 
         torch.manual_seed(SEED)
         assert plain.tolist() == model.generate(**call).tolist()
     assert torch.equal(state, torch.get_rng_state())
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_segment_is_an_argument_of_generate(model: Any) -> None:
@@ -97,14 +87,15 @@ def test_a_streamer_and_stop_strings_are_served(model: Any) -> None:
         assert expected.tolist() == model.generate(**call, streamer=speculative).tolist()
     assert plain.log == speculative.log
     assert expected.shape[1] < 9 + 24
-    assert spec.stats.total.num_accepted_tokens > 0
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_stop_strings_can_be_switched_off_for_a_call(model: Any) -> None:
     model.generation_config.stop_strings = STOPS
     plain = model.generate(**CALL, stop_strings=None)
-    with ngramspec.enable(model):
+    with ngramspec.enable(model, oracle(plain)) as spec:
         assert plain.tolist() == model.generate(**CALL, stop_strings=None).tolist()
+    assert_accepted_and_rolled_back(spec)
     assert 9 + 24 == plain.shape[1]
 
 
@@ -118,7 +109,7 @@ def test_arguments_may_come_by_position(model: Any) -> None:
         actual = model.generate(ids, config, LogitsProcessorList(), stops, None, None, None, streamers[1])
     assert plain.tolist() == actual.tolist()
     assert streamers[0].log == streamers[1].log
-    assert spec.stats.total.num_accepted_tokens > 0
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_call_that_python_would_not_make_is_a_type_error(model: Any) -> None:
@@ -136,7 +127,7 @@ def test_a_speculator_of_the_calls_own_serves_an_enabled_model(model: Any) -> No
             own.generate(model, **CALL, num_beams=2)
     assert (2, 0) == (num_requests(own), num_requests(spec))
     assert ["a"] == list(own.stats.segments)
-    assert was_tried(own)
+    assert_accepted_and_rolled_back(own)
 
 
 def test_the_last_one_enabled_serves_and_disable_ends_them_all(model: Any) -> None:
@@ -335,7 +326,7 @@ def test_a_wrapper_around_an_enabled_model_is_enabled(model: Any, through: str) 
     plain = wrapper.generate(**CALL)
     ngramspec.enable(model if through == "model" else wrapper, spec := oracle(plain))
     assert plain.tolist() == wrapper.generate(**CALL).tolist()
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
     ngramspec.disable(wrapper)
     wrapper.generate(**CALL)
     assert 1 == num_requests(spec)
@@ -357,7 +348,7 @@ def test_a_generate_that_calls_the_inherited_one_is_enabled(model: Any) -> None:
     with ngramspec.enable(greeting, oracle(plain)) as spec:
         for _ in range(2):  # a class that nobody has tried is, in its first call
             assert plain.tolist() == greeting.generate(CALL["input_ids"]).tolist()
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_an_enabled_model_may_assist_another(model: Any) -> None:
@@ -451,8 +442,9 @@ def test_a_generate_that_others_have_wrapped_without_its_signature_is_enabled_al
     kwargs = {"attention_mask": prompts["attention_mask"]} if by_position else prompts
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GenerationMixin, "generate", traced)
-        with ngramspec.enable(model) as spec:
+        with ngramspec.enable(model, oracle(plain, 30)) as spec:
             output = model.generate(*args, **kwargs, max_new_tokens=20)
         assert GenerationMixin.generate is traced
     assert plain.tolist() == output.tolist()
     assert 1 == spec.stats.total.requests
+    assert_accepted_and_rolled_back(spec)

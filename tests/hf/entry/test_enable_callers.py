@@ -19,7 +19,8 @@ from ngramspec.pico import edit_prompt, repeat_prompt
 from ngramspec.testing import OracleDrafter
 from tests.hf.choice.test_stateful_processors import BACKENDS, REGEX, writer
 from tests.hf.choice.test_stateful_processors import TOKENIZER as WRITERS_TOKENIZER
-from tests.hf.entry.test_enable import CALL, oracle, was_tried
+from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
+from tests.hf.entry.test_enable import CALL
 from tests.hf.entry.test_enable_refused import bart, collected
 from tests.hf.models import EOS, VOCABULARY, tiny
 from tests.hf.tokenizers import character_tokenizer
@@ -45,7 +46,7 @@ def test_a_text_generation_pipeline(pico: tuple[Any, Any], batch_size: int) -> N
     plain = generate(PROMPTS, **call)
     with ngramspec.enable(model) as spec:
         assert plain == generate(PROMPTS, **call)
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
     assert spec.stats.total.tokens_per_pass > 1.5
 
 
@@ -57,7 +58,7 @@ def test_a_pipeline_made_of_an_enabled_model() -> None:
     spec = Speculator(OracleDrafter([TOKENIZER(plain[0]["generated_text"]).input_ids], VOCABULARY, corrupted=1.0))
     with ngramspec.enable(model, spec):
         assert plain == pipeline("text-generation", model=model, tokenizer=TOKENIZER, device="cpu")("abcab", **call)
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_summariser_with_beams() -> None:
@@ -84,7 +85,7 @@ def test_outlines(backend: str) -> None:
     drafter = OracleDrafter([[*WRITERS_TOKENIZER(plain).input_ids, EOS]], len(WRITERS_TOKENIZER), corrupted=1.0)
     with ngramspec.enable(model, Speculator(drafter, FixedBudget(10))) as spec:
         assert plain == constrained("ab{:01}", regex, **arguments)
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_streaming_endpoint(pico: tuple[Any, Any]) -> None:
@@ -109,7 +110,7 @@ def test_a_streaming_endpoint(pico: tuple[Any, Any]) -> None:
     plain = [client.get("/", params={"number": number}).text for number in range(2)]
     with ngramspec.enable(model) as spec:
         assert plain == [client.get("/", params={"number": number}).text for number in range(2)]
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
     assert all(plain)
 
 
@@ -125,7 +126,7 @@ def test_a_compiled_model(form: str) -> None:
         model.compile(backend="eager")
     with ngramspec.enable(model, oracle(plain)) as spec:
         assert plain.tolist() == model.generate(**call).tolist()
-    assert was_tried(spec)
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_compiled_model_with_a_static_cache_is_served_plainly() -> None:

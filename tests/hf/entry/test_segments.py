@@ -8,6 +8,7 @@ import pytest
 from ngramspec import AdaptiveLookup, FixedBudget, Speculator
 from ngramspec.decoding import AdaptiveBudget, Costs, Shape
 from ngramspec.drafting import Draft
+from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.models import EOS, padded_prompts, tiny
 
 LENGTH = 24
@@ -91,6 +92,8 @@ def test_the_text_is_the_same_whatever_the_budget_decides(seed: int, batch: int)
         spec = Speculator(budget=budget)
         for _ in range(3):
             assert plain == decoded(spec, prompts, segment="a")
+        if isinstance(budget, Whimsical):
+            assert_accepted_and_rolled_back(spec)
 
 
 def test_a_budget_that_allots_nothing_has_nothing_checked() -> None:

@@ -10,6 +10,7 @@ import torch
 
 from ngramspec import AdaptiveLookup, FixedBudget, NgramspecWarning, PromptLookup, Speculator
 from ngramspec.testing import OracleDrafter
+from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
 from tests.hf.models import FAMILIES, VOCABULARY, padded_prompts, tiny
 
 LIMITS: dict[str, Any] = {"max_new_tokens": 24, "eos_token_id": None, "pad_token_id": 0}
@@ -53,7 +54,6 @@ def test_what_a_segment_wrote_does_not_go_along_with_a_copy(copied: Callable[[Sp
 
 def test_a_speculator_can_be_copied_while_it_is_used() -> None:
     """As a service does that forks a worker in mid-traffic."""
-    spec = Speculator()
 
     class CopiesItself:
         def __call__(self, input_ids: Any, scores: Any) -> Any:
@@ -62,8 +62,10 @@ def test_a_speculator_can_be_copied_while_it_is_used() -> None:
 
     prompts = padded_prompts(1)
     plain = tiny("llama").generate(**prompts, **LIMITS)
+    spec = oracle(plain)
     ours = tiny("llama").generate(**prompts, **LIMITS, logits_processor=[CopiesItself()], custom_generate=spec)
     assert plain.tolist() == ours.tolist()
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -77,7 +79,7 @@ def test_the_default_device_makes_no_difference(family: str, batch: int) -> None
         sampled = model.generate(**prompts, **LIMITS, custom_generate=spec, do_sample=True)
     assert plain.tolist() == output.tolist()
     assert plain.shape == sampled.shape
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_gradients_flow_as_in_plain_decoding() -> None:

@@ -12,7 +12,7 @@ from tests.families.catalogue import SECTIONS, family
 from tests.families.shrink import FIRST_SPECIAL
 from tests.families.table import drafted_classes, verdicts
 from tests.families.trial import tried
-from tests.hf.comparing import compare, limits
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import padded_prompts
 
 NAMED = (
@@ -54,7 +54,9 @@ def test_a_family_is_what_the_table_says(name: str) -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_rows_of_a_family_end_where_they_end_in_plain_decoding(name: str, side: str) -> None:
     model = drawn(model_of(name), seed=2)
-    assert compare(model, padded_prompts(4, 11, side=side, vocabulary=FIRST_SPECIAL), limits).was_tried
+    assert_accepted_and_rolled_back(
+        compare(model, padded_prompts(4, 11, side=side, vocabulary=FIRST_SPECIAL), limits).spec
+    )
 
 
 @pytest.mark.pinned

@@ -17,6 +17,7 @@ from transformers import (
 from ngramspec import FixedBudget, NgramspecWarning, RefusedError, Speculator
 from ngramspec.hf.seam import CACHE
 from ngramspec.testing import OracleDrafter
+from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.models import EOS, VOCABULARY, padded_prompts, settled, tiny
 
 
@@ -43,7 +44,7 @@ def test_the_attention_that_counts_is_that_of_the_language_model(attention: Any)
     plain = model.generate(ids, **call)
     spec = Speculator(OracleDrafter.of_output(plain, 8, 40), FixedBudget(10))
     assert plain.tolist() == model.generate(ids, **call, custom_generate=spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_part_with_an_attention_that_is_not_supported_is_refused_by_its_name() -> None:
@@ -61,7 +62,7 @@ def test_stand_ins_for_pictures_may_lie_beyond_the_vocabulary() -> None:
     plain = model.generate(ids, **call)
     spec = Speculator(OracleDrafter.of_output(plain, 7, 40), FixedBudget(4))
     assert plain.tolist() == model.generate(ids, **call, custom_generate=spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("alibi", [True, False])
@@ -83,7 +84,7 @@ def test_no_draft_crosses_a_limit_by_another_name(alibi: bool) -> None:
     for _ in range(2):
         torch.manual_seed(2)
         assert plain == model.generate(**call, custom_generate=spec)[0, 36:].tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_experts_of_a_limited_capacity_are_plain() -> None:

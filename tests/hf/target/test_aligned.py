@@ -9,7 +9,7 @@ import transformers
 from ngramspec import PromptLookup, Speculator
 from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.testing import OracleDrafter
-from tests.hf.comparing import compare, limits
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.entry.test_refusals import HYBRID, SMALL
 from tests.hf.models import PAD, VOCABULARY, padded_prompts, settled, tiny
 
@@ -67,7 +67,7 @@ def test_a_model_that_takes_no_position_per_row_is_drafted_for_all_the_same(name
     prompts = padded_prompts(batch, seed=2)
     assert why_aligned(model, prompts) is not None
     for arguments in (limits(), limits(repetition_penalty=1.3), limits(do_sample=True)):
-        assert compare(model, prompts, arguments.copy).was_tried
+        assert_accepted_and_rolled_back(compare(model, prompts, arguments.copy).spec)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -83,7 +83,7 @@ def test_a_processor_that_nobody_knows_sees_what_it_sees_in_plain_decoding(batch
         seen.append([])
         return limits(logits_processor=[note])
 
-    assert compare(model, padded_prompts(batch), arguments).was_tried
+    assert_accepted_and_rolled_back(compare(model, padded_prompts(batch), arguments).spec)
     assert seen[-2] == seen[-1]
 
 
@@ -93,7 +93,7 @@ def test_token_types_are_counted_on_as_in_plain_decoding(length: int) -> None:
     model = tiny("gpt2")
     prompts = padded_prompts(1, length)
     prompts["token_type_ids"] = torch.tensor([[2, 2, 2, 3, 3, 3, 3, 2, 5][-length:]])
-    assert compare(model, prompts, lambda: {"max_new_tokens": 27}).was_tried
+    assert_accepted_and_rolled_back(compare(model, prompts, lambda: {"max_new_tokens": 27}).spec)
 
 
 def test_inputs_beside_ids_mask_and_positions_are_fed_as_in_plain_decoding() -> None:
@@ -103,7 +103,7 @@ def test_inputs_beside_ids_mask_and_positions_are_fed_as_in_plain_decoding() -> 
         prompts["token_type_ids"] = torch.ones_like(prompts["input_ids"])
         plain = model.generate(**prompts, **limits())
         assert plain.tolist() != model.generate(**padded_prompts(batch), **limits()).tolist()
-        assert compare(model, prompts, limits).was_tried
+        assert_accepted_and_rolled_back(compare(model, prompts, limits).spec)
 
 
 def model_that_sees() -> Any:
@@ -137,7 +137,7 @@ def test_a_model_that_could_see_is_drafted_for_where_there_is_text_alone(batch: 
     plain = model.generate(**call)
     spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY))
     assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("batch", [1, 2])

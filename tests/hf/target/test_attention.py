@@ -12,7 +12,7 @@ from transformers.integrations import sdpa_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ngramspec.hf.target.attention import folded
-from tests.hf.comparing import compare, limits
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import padded_prompts, tiny
 
 
@@ -66,7 +66,7 @@ def test_drafted_passes_copy_no_keys_and_leave_the_model_as_it_was(monkeypatch: 
     model = tiny("llama")
     noted = repeats(monkeypatch)
     prompts = {"input_ids": padded_prompts(1)["input_ids"]}
-    assert compare(model, prompts, limits).was_tried
+    assert_accepted_and_rolled_back(compare(model, prompts, limits).spec)
     assert [] == noted
     assert "sdpa" == model.config._attn_implementation
 

@@ -24,6 +24,7 @@ from ngramspec.hf.trials.trial import MOST_WIDTH
 from ngramspec.hf.trials.trust import MOST_CALL_TYPES
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.forwards import timed_forwards
+from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
 from tests.hf.models import EOS, FAMILIES, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 
@@ -36,11 +37,6 @@ def fresh(family: str = "llama", kind: type[Any] | None = None) -> Any:
     if kind is not None:
         model.__class__ = kind
     return model
-
-
-def spoilt(plain: Tensor, prompt_length: int) -> Speculator:
-    drafter = OracleDrafter.of_output(plain, prompt_length, VOCABULARY)
-    return Speculator(drafter, FixedBudget(6))
 
 
 def call(model: Any, spec: Speculator | None = None, *, batch: int = 1, **more: Any) -> Tensor:
@@ -57,7 +53,7 @@ def drafted_in_the_second_call(model: Any, **more: Any) -> int:
     Fails where the model is warned of.
     """
     plain = call(model, **more)
-    spec = spoilt(plain, 1 if model.config.is_encoder_decoder else 9)
+    spec = oracle(plain, 1 if model.config.is_encoder_decoder else 9, max_draft=6)
     assert plain.tolist() == call(model, spec, **more).tolist()
     assert 0 == spec.stats.total.num_draft_tokens
     assert plain.tolist() == call(model, spec, **more).tolist()
@@ -69,7 +65,7 @@ def drafted_in_the_second_call(model: Any, **more: Any) -> int:
 def never_drafted(model: Any, **more: Any) -> str:
     """The one warning of a model's first three calls; asserts that all texts are plain's, and nothing drafted."""
     plain = call(model, **more)
-    spec = spoilt(plain, 1 if model.config.is_encoder_decoder else 9)
+    spec = oracle(plain, 1 if model.config.is_encoder_decoder else 9, max_draft=6)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NgramspecWarning)
         for _ in range(3):
@@ -152,9 +148,9 @@ def test_known_families_have_no_stranger_and_are_drafted_for_at_once(family: str
     model = fresh(family)
     assert [] == strangers_in(model)
     plain = call(model)
-    spec = spoilt(plain, 9)
+    spec = oracle(plain, 9, max_draft=6)
     assert plain.tolist() == call(model, spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("family", SEQ2SEQ)
@@ -234,7 +230,7 @@ def test_a_hook_that_goes_by_the_row_sees_every_row_to_the_end() -> None:
 def test_a_hook_that_is_another_one_in_each_call_is_plain_in_all() -> None:
     model = fresh()
     plain = call(model)
-    spec = spoilt(plain, 9)
+    spec = oracle(plain, 9, max_draft=6)
 
     def with_a_new_hook() -> Tensor:
         handle = model.model.register_forward_hook(functools.partial(harmless))
@@ -258,9 +254,9 @@ def test_a_hook_that_is_gone_is_forgotten_and_another_one_is_tried() -> None:
     assert "newest_alone" in never_drafted(model)
     handle.remove()
     plain = call(model)
-    spec = spoilt(plain, 9)
+    spec = oracle(plain, 9, max_draft=6)
     assert plain.tolist() == call(model, spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)
     model.model.layers[0].register_forward_hook(all_alike)
     assert 0 < drafted_in_the_second_call(model)
 
@@ -298,9 +294,10 @@ def test_a_trial_costs_one_pass_and_is_remembered_for_all_speculators() -> None:
     call(model, Speculator(budget=FixedBudget(6)))
     assert [9, *[1] * (num_plain - 1), num_plain - 1] == widths
     widths.clear()
-    spec = spoilt(plain, 9)
+    spec = oracle(plain, 9, max_draft=6)
     assert plain.tolist() == call(model, spec).tolist()
     assert len(widths) < num_plain
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_a_trial_leaves_the_random_generator_as_plain_decoding_does() -> None:
@@ -353,7 +350,7 @@ def test_with_any_hooks_the_text_is_that_of_plain_decoding(
     prompts = padded_prompts(batch, seed=seed)
     arguments = {**prompts, **LIMITS, "eos_token_id": eos}
     plain = model.generate(**arguments)
-    spec = spoilt(plain, 9)
+    spec = oracle(plain, 9, max_draft=6)
     for _ in range(3):
         assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
 
@@ -361,11 +358,11 @@ def test_with_any_hooks_the_text_is_that_of_plain_decoding(
 def test_passes_may_be_watched_without_a_trial() -> None:
     model = fresh()
     plain = call(model)
-    spec = spoilt(plain, 9)
+    spec = oracle(plain, 9, max_draft=6)
     with timed_forwards(model, clock=lambda: 0.0) as forwards:
         assert plain.tolist() == call(model, spec).tolist()
     assert len(forwards.ends) == len(forwards.starts) == spec.stats.total.target_passes
-    assert 0 < spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 def mean_over_the_batch(module: nn.Module, args: Any, output: Tensor) -> Tensor:
@@ -386,7 +383,7 @@ def test_no_draft_of_a_model_that_was_tried_is_wider_than_the_trial() -> None:
     spec = Speculator(OracleDrafter.of_output(plain, 9, VOCABULARY), FixedBudget(90))
     for _ in range(3):
         assert plain.tolist() == call(model, spec, max_new_tokens=160).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
