@@ -10,8 +10,9 @@ OLDEST := build/oldest
 LATEST := build/latest
 # What a new release of a dependency would break, told by tests that use its names and its answers.
 CANARY := \
-	$(addprefix tests/hf/test_,$(addsuffix .py,seam drafted identity adopting enable processors criteria continuing \
-	outputs streaming guards model_facts peft)) \
+	$(addprefix tests/hf/,$(addsuffix .py,test_seam test_drafted test_identity test_continuing test_outputs test_peft \
+	choice/test_adopting choice/test_processors choice/test_criteria choice/test_streaming choice/test_guards \
+	entry/test_enable facts/test_model_facts)) \
 	$(addprefix tests/guards/test_,$(addsuffix .py,processor vocabulary xgrammar_bounds failures json_schema gbnf))
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1

@@ -65,6 +65,6 @@ class SteadyClock:
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No model is tried before it is drafted for: for tests whose hooks only count, or are the defect to be found."""
-    from ngramspec.hf import way
+    from ngramspec.hf.entry import route
 
-    monkeypatch.setattr(way, "strangers_in", lambda model: [])
+    monkeypatch.setattr(route, "strangers_in", lambda model: [])

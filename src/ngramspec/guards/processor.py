@@ -169,7 +169,7 @@ def left_nothing(others: Sequence[str] = (), **where: Any) -> GuardError:
     """The error where other processors, by name, have forbidden all that a guard allows."""
     who = ", ".join(others) or "another processor"
     return GuardError(
-        f"something that the guard allows must be left to choose, got none behind {who}: unset what forbids or forces"
+        f"something that the guard allows must be left to choose, got none after {who}: unset what forbids or forces"
         " a token here, such as suppress_tokens, min_new_tokens, forced_bos_token_id or forced_eos_token_id",
         **where,
     )
