@@ -284,7 +284,7 @@ def test_a_free_row_of_which_nothing_is_left_is_as_in_plain_decoding() -> None:
 
 def test_what_renormalising_makes_of_nothing_ends_the_row() -> None:
     prompts = padded_prompts(1, seed=4, vocabulary=NUM_TOKENS)
-    with pytest.raises(GuardError, match=r"left to choose, got none behind .*MinNewTokensLengthLogitsProcessor"):
+    with pytest.raises(GuardError, match=r"left to choose, got none after .*MinNewTokensLengthLogitsProcessor"):
         writer().generate(
             **prompts,
             max_new_tokens=40,

@@ -258,7 +258,7 @@ def test_a_row_whose_guard_fails_ends_alone() -> None:
         failing = engine.add(ids, logits_processor=[stuck, never], **common)
         fine = engine.add(ids, logits_processor=[stuck], **common)
         drained(engine)
-        with pytest.raises(GuardError, match="got none behind function"):
+        with pytest.raises(GuardError, match="got none after function"):
             failing.result()
         alone = model_of("llama").generate(ids, logits_processor=[stuck.processor([EOS])], **common)
         assert alone.tolist() == fine.result().tolist()

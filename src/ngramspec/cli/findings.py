@@ -31,7 +31,7 @@ def as_dict(report: Report, loaded: Loaded, prompts: Sequence[Prompt]) -> dict[s
     return {
         "model": loaded.name,
         "versions": {package: version(package) for package in ("ngramspec", "torch", "transformers")},
-        "prompts": [prompt.place for prompt in prompts],
+        "prompts": [prompt.origin for prompt in prompts],
         **report.as_dict(),
     }
 
@@ -77,7 +77,7 @@ def _described(difference: Difference, loaded: Loaded, prompts: Sequence[Prompt]
         for token in (difference.plain_token, difference.speculative_token)
     )
     return (
-        f"{prompts[difference.prompt].place}, emitted token {difference.position}: {difference.finding}\n"
+        f"{prompts[difference.prompt].origin}, emitted token {difference.position}: {difference.finding}\n"
         f"  plain chose {plain}, with drafts ({difference.drafter}) {other}\n"
         f"  {difference.evidence}"
     )

@@ -75,6 +75,6 @@ class Loaded:
             length = self.encode([prompt], chat=chat)["input_ids"].shape[1]
             if limit is not None and positions_needed(self.model, length, max_new_tokens) > limit:
                 raise PromptError(
-                    f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
+                    f"{prompt.origin}: prompt and --max-new-tokens must fit the model's {limit} positions,"
                     f" got {length} + {max_new_tokens} tokens: shorten one of them"
                 )

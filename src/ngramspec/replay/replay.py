@@ -18,14 +18,14 @@ from ngramspec.decoding import (
     Shape,
     Target,
 )
-from ngramspec.decoding.steering import RowSteering, Steered, steered
+from ngramspec.decoding.steering import RowSteering, SteersRow, steered_draft
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
 from ngramspec.drafting.types import Steering
 from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import BySegment, Counters, Undrafted
 
-Steer = Callable[[Rows[Matcher], Rows[TokenArray]], Steered]
+MakeSteering = Callable[[Rows[Matcher], Rows[TokenArray]], SteersRow]
 """Makes what steers the drafts of a row, of its matchers and the texts `int32[n]` that it may copy from."""
 
 
@@ -176,7 +176,7 @@ def replay(
     budget: Budget | None = None,
     costs: Costs | None = None,
     prompt_as: PromptAs = PromptAs.CONTEXT,
-    steer: Steer = RowSteering,
+    steer: MakeSteering = RowSteering,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Report:
     """Play the requests back one after another, and count; `clock` gives nanoseconds.
@@ -202,7 +202,7 @@ def _replay_one(
     budget: Budget,
     costs: Costs,
     prompt_as: PromptAs,
-    steer: Steer,
+    steer: MakeSteering,
     clock: Callable[[], int],
 ) -> SegmentReport:
     counters = Counters(requests=1)
@@ -261,7 +261,7 @@ class _TimedSession:
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         start = self._clock()
-        draft = steered(self._session, max_tokens, min_survival, steering)
+        draft = steered_draft(self._session, max_tokens, min_survival, steering)
         self.elapsed_ns += self._clock() - start
         return draft
 

@@ -13,21 +13,21 @@ from ngramspec.testing.drafters import OracleDrafter, OracleSession
 
 SlipKind = Literal["right", "illegal", "end", "special", "skipped", "doubled", "random", "nothing"]
 """How a draft goes wrong. illegal, end, special: a token that the guard forbids, an end of sequence or a special token
-is put between two right ones. skipped, doubled: a right token is. random: from a place on, any tokens."""
+is put between two right ones. skipped, doubled: a right token is. random: from a position on, any tokens."""
 
 SLIP_KINDS: tuple[SlipKind, ...] = get_args(SlipKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """What is wrong with one draft: from its token `place` on, counted from 0; number: which token, of several."""
+    """What is wrong with one draft: from its token `position` on, counted from 0; number: which token, of several."""
 
     kind: SlipKind = "right"
-    place: int = 0
+    position: int = 0
     number: int = 0
 
 
-ALL_SLIPS = tuple(Slip(kind, place, number) for place in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
+ALL_SLIPS = tuple(Slip(kind, position, number) for position in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
 """Every kind that is wrong, at the start of a draft and further on."""
 
 
@@ -56,7 +56,7 @@ class AdversarialDrafter(OracleDrafter):
         ends: Sequence[int] = (),
         special: Sequence[int] = (),
     ) -> None:
-        """emitted, vocabulary: as for `OracleDrafter`. illegal: for each row and place, a token forbidden there.
+        """emitted, vocabulary: as for `OracleDrafter`. illegal: for each row and position, a token forbidden there.
 
         ends, special: the ids that end a row, and those that are no text. Where there are none, any token is taken.
         """
@@ -106,7 +106,7 @@ class AdversarialSession(OracleSession):
         slip = slips[self._num_drafts % len(slips)]
         self._num_drafts += 1
         known = self._emitted[self._position : self._position + max_tokens + 1]
-        head, tail = known[: slip.place], known[slip.place :]
+        head, tail = known[: slip.position], known[slip.position :]
         if slip.kind == "nothing":
             head, tail = [], []
         elif slip.kind == "random":
@@ -129,23 +129,23 @@ class AdversarialSession(OracleSession):
         """Keep nothing."""
 
     def _inserted(self, slip: Slip) -> int:
-        adversary, place = self._adversary, self._position + slip.place
+        adversary, position = self._adversary, self._position + slip.position
         illegal = adversary.illegal[self._row] if self._row < len(adversary.illegal) else ()
-        if slip.kind == "illegal" and place < len(illegal):
-            return illegal[place]
+        if slip.kind == "illegal" and position < len(illegal):
+            return illegal[position]
         ids = {"end": adversary.ends, "special": adversary.special}.get(slip.kind, ())
         return ids[slip.number % len(ids)] if ids else slip.number % adversary.vocabulary
 
 
 def _forbidden(guard: Guard, tokens: Sequence[int], ends: tuple[int, ...]) -> list[int]:
-    """For each place along `tokens`, a token that is not allowed there, another one from place to place."""
+    """For each position along `tokens`, a token that is not allowed there, another one from position to position."""
     size = len(guard.vocabulary)
     bits = np.zeros((len(tokens) + 1, num_words(size)), np.int32)
     num_legal = guard.matcher(ends).fill(tokens, bits)
     found = []
-    for place, allowed in enumerate(unpacked(bits[: num_legal + 1])[:, :size]):
+    for position, allowed in enumerate(unpacked(bits[: num_legal + 1])[:, :size]):
         forbidden = np.flatnonzero(~allowed)
         if not forbidden.size:
             break
-        found.append(int(forbidden[place * 31 % forbidden.size]))
+        found.append(int(forbidden[position * 31 % forbidden.size]))
     return found

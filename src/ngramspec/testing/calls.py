@@ -37,8 +37,8 @@ class Call:
 
     def row(self, index: int, seed: int) -> "Call":
         """The same for one prompt alone. It keeps its padding, which some processors look at, and some encoders."""
-        place = slice(index, index + 1)
-        return replace(self, input_ids=self.input_ids[place], mask=self.mask[place], seed=seed)
+        alone = slice(index, index + 1)
+        return replace(self, input_ids=self.input_ids[alone], mask=self.mask[alone], seed=seed)
 
     def run(self, **more: Any) -> Tensor:
         """The output of `generate()`, from the seed on; `more` are further arguments, such as `custom_generate`.

@@ -31,7 +31,7 @@ class Rereading:
             if matcher is None:
                 continue
             tokens = text[self._start :]
-            end = next((place for place, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
+            end = next((position for position, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
             matcher.advance(tokens[: end + 1])
             if not matcher.ended:  # what follows an end is padding
                 bits = np.zeros((1, num_words(len(matcher.vocabulary))), np.int32)

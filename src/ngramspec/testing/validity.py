@@ -2,7 +2,7 @@
 
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard
-from ngramspec.guards.source import Kind
+from ngramspec.guards.source import Language
 from ngramspec.testing.constraints import why_unfit
 
 SHOWN = 60
@@ -18,7 +18,7 @@ def assert_valid(guard: Guard, text: str) -> None:
     Raises AssertionError, which shows where the text leaves the guard, and what `jsonschema` says.
     """
     source = guard.source
-    unfit = why_unfit(source.text, text) if source is not None and source.kind is Kind.JSON_SCHEMA else None
+    unfit = why_unfit(source.text, text) if source is not None and source.language is Language.JSON_SCHEMA else None
     said = "" if unfit is None else f"\njsonschema says: {unfit}"
     if not guard.accepts(text):
         raise AssertionError(f"{guard!r} does not allow {shortened(text, 200)}{_where(guard, text)}{said}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ngramspec.guards.schemas.complement import Frame, NoComplementError, Resolve, both, complement, either
+from ngramspec.guards.schemas.complement import Domain, NoComplementError, Resolve, both, complement, either
 from ngramspec.guards.schemas.disjoint import are_disjoint, are_told_apart, parts_of
 from ngramspec.guards.schemas.node import Node, Schema
 
@@ -30,7 +30,7 @@ def without_not(node: Node, resolve: Resolve) -> Schema:
     try:
         return also(
             node,
-            complement(node["not"], resolve, _frame(node.with_({}, without=("not",)), resolve)),
+            complement(node["not"], resolve, _domain(node.with_({}, without=("not",)), resolve)),
             without=("not",),
             said="not",
         )
@@ -44,7 +44,7 @@ def without_conditions(node: Node, resolve: Resolve) -> Schema:
         return node
     condition = node["if"]
     try:
-        otherwise = complement(condition, resolve, _frame(node.with_({}, without=CONDITION), resolve))
+        otherwise = complement(condition, resolve, _domain(node.with_({}, without=CONDITION), resolve))
     except NoComplementError:
         return node
     ways = [both(node, [condition, node.get("then", True)]), both(node, [otherwise, node.get("else", True)])]
@@ -77,13 +77,13 @@ def _others(node: Node, ways: Sequence[Schema], index: int, resolve: Resolve) ->
     rest = node.with_({}, without=("oneOf",))
     way = both(node, [ways[index], rest])
     return [
-        complement(other, resolve, _frame(way, resolve))
+        complement(other, resolve, _domain(way, resolve))
         for position, other in enumerate(ways)
         if position != index and not are_disjoint(way, both(node, [other, rest]), resolve)
     ]
 
 
-def _frame(schema: Schema, resolve: Resolve) -> Frame:
+def _domain(schema: Schema, resolve: Resolve) -> Domain:
     """What is known of all values of `schema`."""
     names: tuple[str, ...] | None = None
     is_whole = False
@@ -91,4 +91,4 @@ def _frame(schema: Schema, resolve: Resolve) -> Frame:
         if part.get("additionalProperties") is False and not part.get("patternProperties"):
             names = tuple(part.get("properties", ()))
         is_whole |= "type" in part and "number" not in part["type"]
-    return Frame(names, is_whole)
+    return Domain(names, is_whole)

@@ -19,7 +19,7 @@ class MergeError(Exception):
 
 def merged(first: Node, second: Node) -> Schema:
     """A schema for the values of both; neither has `$ref` or `allOf`. Raises MergeError for what stands in the way."""
-    found = Node({}, first.place, second.names | first.names)
+    found = Node({}, first.location, second.names | first.names)
     for keyword in dict.fromkeys((*first, *second)):
         if keyword in OF_OBJECTS or keyword in OF_ARRAYS:
             continue

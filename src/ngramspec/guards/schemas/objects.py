@@ -11,8 +11,8 @@ def without_dependencies(node: Node, resolve: Resolve) -> Schema:
     found: Schema = node
     for keyword in ("dependentRequired", "dependentSchemas"):
         for name, needed in node.get(keyword, {}).items():
-            absent = Node({"properties": {name: False}}, node.place)
-            present = Node({"type": "object", "required": [name]}, node.place)
+            absent = Node({"properties": {name: False}}, node.location)
+            present = Node({"type": "object", "required": [name]}, node.location)
             if keyword == "dependentRequired":
                 present["required"] = list(dict.fromkeys([*needed, name]))  # what it needs, before it
                 holds: Schema = present

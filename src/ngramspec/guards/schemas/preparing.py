@@ -94,7 +94,7 @@ def why_unreadable(pattern: str) -> UnsupportedError | None:
     if found is None:
         return None
     return UnsupportedError(
-        f"all of a regex must be enforced, got {found.name}, {found.text} at position {found.place} of"
+        f"all of a regex must be enforced, got {found.name}, {found.text} at position {found.position} of"
         f" {shortened(pattern)}, and no backend has that: {found.instead}"
     )
 

@@ -50,11 +50,11 @@ class _Reader:
         self._resources = Resources(document, draft)
         self._names: dict[int, str] = {}
         self._waiting: list[tuple[str, Any, str, Home]] = []
-        self._places: dict[int, str] = {}
+        self._locations: dict[int, str] = {}
         self._is_evaluated = False
         self._num_anchors = dict.fromkeys(DYNAMIC.values(), 0)
-        for place, found in _objects(document):
-            self._places[id(found)] = place
+        for location, found in _objects(document):
+            self._locations[id(found)] = location
             self._is_evaluated |= not UNEVALUATED.isdisjoint(found)
             for keyword in self._num_anchors.keys() & found.keys():
                 self._num_anchors[keyword] += 1
@@ -63,25 +63,25 @@ class _Reader:
         """The schema itself; then what its references name, and theirs, one after another and not inside of it."""
         root = self._read(self._document, "", self._resources.root)
         while self._waiting:
-            name, target, place, home = self._waiting.pop()
-            self.definitions[name] = self._read(target, place, home)
+            name, target, location, home = self._waiting.pop()
+            self.definitions[name] = self._read(target, location, home)
         return root
 
-    def _read(self, schema: Any, place: str, home: Home) -> Schema:
+    def _read(self, schema: Any, location: str, home: Home) -> Schema:
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
-            raise GuardError(f"{not_a_schema(schema)} at {place or 'its root'}")
+            raise GuardError(f"{not_a_schema(schema)} at {location or 'its root'}")
         home = self._resources.home_of(schema, home)
         if "$ref" in schema and home.draft <= 7:  # nothing else counts beside it
-            _check(schema, place, ("$ref",))
-            return Node({"$ref": self._named(schema["$ref"], stepped(place, "$ref"), home)}, place)
-        _check(schema, place, READ)
-        node = Node({key: schema[key] for key in PLAIN if key in schema}, place)
+            _check(schema, location, ("$ref",))
+            return Node({"$ref": self._named(schema["$ref"], stepped(location, "$ref"), home)}, location)
+        _check(schema, location, READ)
+        node = Node({key: schema[key] for key in PLAIN if key in schema}, location)
         node |= {key: _whole(schema[key]) for key in COUNTS if key in schema}
 
         def read(value: Any, *steps: str | int) -> Schema:
-            return self._read(value, stepped(place, *steps), home)
+            return self._read(value, stepped(location, *steps), home)
 
         node |= {key: read(schema[key], key) for key in ONE if key in schema and not isinstance(schema[key], list)}
         node |= {
@@ -113,18 +113,18 @@ class _Reader:
             return
         target = self._named(reference, node.pointer(keyword), home)
         if "$ref" in node:
-            node["allOf"] = [*node.get("allOf", []), Node({"$ref": target}, node.place, {"$ref": keyword})]
+            node["allOf"] = [*node.get("allOf", []), Node({"$ref": target}, node.location, {"$ref": keyword})]
         else:
             node["$ref"] = target
             node.names["$ref"] = keyword
 
-    def _named(self, reference: str, place: str, home: Home) -> str:
+    def _named(self, reference: str, location: str, home: Home) -> str:
         """The name of the definition that `reference` names, which is read later if it is named first."""
         try:
             target, found = self._resources.found(reference, home)
         except LookupError as error:
             raise GuardError(
-                f"a reference must name a schema inside of its own, got {shortened(reference)} at {place}:"
+                f"a reference must name a schema inside of its own, got {shortened(reference)} at {location}:"
                 " put what it names under $defs, for nothing is fetched"
             ) from error
         name = self._names.get(id(target)) if isinstance(target, dict) else None
@@ -133,11 +133,11 @@ class _Reader:
             self._names[id(target)] = name
             self.definitions[name] = True  # stands in until it is read
             written = stepped("", *reference.removeprefix("#").lstrip("/").split("/"))
-            self._waiting.append((name, target, self._places.get(id(target), written), found))
+            self._waiting.append((name, target, self._locations.get(id(target), written), found))
         return f"#/$defs/{name}"
 
 
-def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
+def _check(schema: dict[str, Any], location: str, keywords: Sequence[str]) -> None:
     """Raise GuardError where a keyword, of whichever draft, has a value that it has in none.
 
     The schema's own draft has been asked, but not about keywords of others, nor about what only a reference leads to.
@@ -145,7 +145,7 @@ def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
     for keyword in keywords:
         if keyword in schema and not ANY_DRAFT[keyword].fits(schema[keyword]):
             raise GuardError(
-                f"a schema must be valid JSON Schema, got at {stepped(place, keyword)}: {keyword!r} must be"
+                f"a schema must be valid JSON Schema, got at {stepped(location, keyword)}: {keyword!r} must be"
                 f" {ANY_DRAFT[keyword].words}, got {shortened(schema[keyword])}"
             )
     patterns = [schema["pattern"]] if "pattern" in keywords and "pattern" in schema else []
@@ -153,19 +153,19 @@ def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
         for pattern in found:
             fault = fault_in_pattern(pattern)
             if fault is not None:
-                where = stepped(place, keyword)
+                where = stepped(location, keyword)
                 raise GuardError(f"a pattern must be a regex of ECMA-262, got {shortened(pattern)} at {where}: {fault}")
 
 
 def _objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All objects in `document`, schemas or not, and their places."""
+    """All objects in `document`, schemas or not, and their locations."""
     left = [("", document)]
     while left:
-        place, value = left.pop()
+        location, value = left.pop()
         if isinstance(value, dict):
-            yield place, value
+            yield location, value
         steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        left += [(stepped(place, step), child) for step, child in steps if isinstance(child, dict | list)]
+        left += [(stepped(location, step), child) for step, child in steps if isinstance(child, dict | list)]
 
 
 def _whole(number: Any) -> Any:

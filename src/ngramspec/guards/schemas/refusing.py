@@ -40,14 +40,14 @@ class Refusal:
     """
 
     keyword: str
-    place: str
+    location: str
     reason: str
     instead: str | None = None
 
     def __str__(self) -> str:
         """As errors and warnings say it: with what could be written instead, where that is known."""
         instead = self.instead or INSTEAD.get(self.keyword)
-        return f"{self.keyword!r} at {self.place} ({self.reason})" + ("" if instead is None else f": {instead}")
+        return f"{self.keyword!r} at {self.location} ({self.reason})" + ("" if instead is None else f": {instead}")
 
 
 class Refuser:
@@ -92,4 +92,4 @@ def without(node: Node, keyword: str) -> Node:
         return left
     if "anyOf" not in left:
         return left.with_({"anyOf": node["oneOf"]}, said="oneOf")
-    return left.with_({"allOf": [*left.get("allOf", []), Node({"anyOf": node["oneOf"]}, node.place)]}, said="oneOf")
+    return left.with_({"allOf": [*left.get("allOf", []), Node({"anyOf": node["oneOf"]}, node.location)]}, said="oneOf")

@@ -20,7 +20,7 @@ MAX_CHAIN = 8
 """Definitions that are rewritten inside of one another; a chain of more is rewritten link by link, later."""
 
 
-def _check_size(schema: Schema, place: str) -> None:
+def _check_size(schema: Schema, location: str) -> None:
     """Raise GuardError where `schema` has too many schemas inside of it, itself included, or lies too deep."""
     number, waiting = 0, [(schema, 1)]
     while waiting:
@@ -29,7 +29,7 @@ def _check_size(schema: Schema, place: str) -> None:
         if number > MAX_PARTS or depth > MAX_DEPTH:
             limit = f"at most {MAX_PARTS} parts" if number > MAX_PARTS else f"parts at most {MAX_DEPTH} deep"
             raise GuardError(
-                f"a schema must have {limit} once its conditions are written out, got more at {place or 'the root'}:"
+                f"a schema must have {limit} once its conditions are written out, got more at {location or 'the root'}:"
                 " nest fewer of them"
             )
         if isinstance(current, Node):
@@ -59,7 +59,7 @@ class Rewriter:
             before = node
             node = rule(node, self.definition)
             if node is not before:
-                _check_size(node, before.place)
+                _check_size(node, before.location)
         return node
 
     def definition(self, name: str) -> Schema:

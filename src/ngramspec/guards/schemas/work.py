@@ -45,8 +45,8 @@ def current() -> Work:
     return _work.get() or Work()
 
 
-def spend(steps: int, place: str) -> None:
-    """Take `steps` from the budget. Raises GuardError, with the place that was being rewritten, where it is used up."""
+def spend(steps: int, location: str) -> None:
+    """Take `steps` from the budget. Raises GuardError, which names `location`, when the budget is used up."""
     work = _work.get()
     if work is None:
         return
@@ -54,5 +54,5 @@ def spend(steps: int, place: str) -> None:
     if work.steps < 0:
         raise GuardError(
             f"a schema must be rewritten in at most {MAX_STEPS:_} steps, got one that takes more, at"
-            f" {place or 'its root'}: write fewer conditions inside of one another, fewer alternatives and fewer names"
+            f" {location or 'its root'}: nest fewer conditions, and write fewer alternatives and fewer names"
         )

@@ -83,52 +83,52 @@ def read_lark(text: str, backend: Backend) -> Lark:
 def check_gbnf(text: str) -> None:
     """Raise UnsupportedError for what xgrammar's GBNF has beyond grammars, and no check of ours reads."""
     for match in _CALLS.finditer(text):
-        place, instead = match.start(), "write rules of texts, sets and names"
+        position, instead = match.start(), "write rules of texts, sets and names"
         if match[1] is not None:
             reason = "it is xgrammar's own, and none of our checks reads it"
-            raise _refused(text, place, f"{match[1]}(…)", reason, instead)
+            raise _refused(text, position, f"{match[1]}(…)", reason, instead)
         if match[2] is not None:
-            raise _refused(text, place, f"looking ahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
+            raise _refused(text, position, f"looking ahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
     """Kind, content, and where each token begins and ends; JSON is one, with the word before it."""
-    place = 0
-    while place < len(text):
-        match = _TOKENS.match(text, place)
+    position = 0
+    while position < len(text):
+        match = _TOKENS.match(text, position)
         if match is None or match.lastgroup is None:  # "." is any character
-            raise AssertionError(f"no token at {place} of {shortened(text)}")
+            raise AssertionError(f"no token at {position} of {shortened(text)}")
         kind, found, end = match.lastgroup, match[match.lastgroup], match.end()
         if kind == "directive":
             begin, end = _json_at(text, end)
             kind, found = ("json" if found == "json" else "other"), text[begin:end]
-        yield kind, found, place, end
-        place = end
+        yield kind, found, position, end
+        position = end
 
 
-def _json_at(text: str, place: int) -> tuple[int, int]:
+def _json_at(text: str, position: int) -> tuple[int, int]:
     """Where the JSON value that follows begins and ends."""
-    begin = place + len(text[place:]) - len(text[place:].lstrip(" \t\r\n"))
+    begin = position + len(text[position:]) - len(text[position:].lstrip(" \t\r\n"))
     try:
         _, end = json.JSONDecoder().raw_decode(text, begin)
     except ValueError as error:
-        raise GuardError(f"%json must have JSON after it, got {_line(text, place)}: {error}") from error
+        raise GuardError(f"%json must have JSON after it, got {_line(text, position)}: {error}") from error
     return begin, end
 
 
-def _prepared(schema: str, backend: Backend, place: str) -> str:
-    """As `Guard.json_schema` has it; its errors with the place of the schema before them."""
+def _prepared(schema: str, backend: Backend, where: str) -> str:
+    """As `Guard.json_schema` has it; its errors begin with `where`."""
     try:
         return prepared(schema_text(schema), backend, lenient=False)[0]
     except GuardError as error:
-        raise type(error)(f"{place}: {error}") from error
+        raise type(error)(f"{where}: {error}") from error
 
 
-def _refused(text: str, place: int, what: str, reason: str, instead: str) -> UnsupportedError:
+def _refused(text: str, position: int, what: str, reason: str, instead: str) -> UnsupportedError:
     return UnsupportedError(
-        f"all of a grammar must be enforced, got {what} in {_line(text, place)}, and {reason}: {instead}"
+        f"all of a grammar must be enforced, got {what} in {_line(text, position)}, and {reason}: {instead}"
     )
 
 
-def _line(text: str, place: int) -> str:
-    return f"line {text.count(chr(10), 0, place) + 1}"
+def _line(text: str, position: int) -> str:
+    return f"line {text.count(chr(10), 0, position) + 1}"

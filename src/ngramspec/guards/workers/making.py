@@ -9,7 +9,7 @@ from typing import Any
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards.arguments import check_characters
 from ngramspec.guards.schemas import forget, prepared, prepared_regex, schema_text, slips, why_unreadable
-from ngramspec.guards.source import Backend, Kind, Source
+from ngramspec.guards.source import Backend, Language, Source
 from ngramspec.guards.types import BackendError
 
 Build = Callable[[Source], tuple[bytes, list[str]]]
@@ -38,7 +38,7 @@ class NotMadeError(Exception):
 
 def question(source: Source, options: dict[str, int]) -> list[bytes]:
     """The parts of a message that asks for `source`; options: what else the backend has to know."""
-    said = {"kind": source.kind, "whitespace": source.whitespace, "lenient": source.lenient, "options": options}
+    said = {"language": source.language, "whitespace": source.whitespace, "lenient": source.lenient, "options": options}
     return [json.dumps(said).encode(), source.text.encode()]
 
 
@@ -46,7 +46,9 @@ def asked(parts: list[bytes]) -> tuple[Source, dict[str, int]]:
     """What `question` has asked for."""
     said = json.loads(parts[0])
     text = parts[1].decode()
-    return Source(Kind(said["kind"]), text, whitespace=said["whitespace"], lenient=said["lenient"]), said["options"]
+    return Source(Language(said["language"]), text, whitespace=said["whitespace"], lenient=said["lenient"]), said[
+        "options"
+    ]
 
 
 def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
@@ -58,7 +60,9 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
         kind = next(kind for kind in (BackendError, UnsupportedError, GuardError) if isinstance(error, kind))
         return [json.dumps({"name": kind.__name__, "message": message}).encode(), b""]
     except RecursionError:
-        message = f"a {source.kind} must lead less far from one part into the next: nest it less, with fewer references"
+        message = (
+            f"a {source.language} must lead less far from one part into the next: nest it less, with fewer references"
+        )
         return [json.dumps({"name": "GuardError", "message": message}).encode(), b""]
     except MemoryError:
         return [json.dumps({"name": "MemoryError", "message": ""}).encode(), b""]
@@ -78,13 +82,13 @@ def read_answer(parts: list[bytes]) -> tuple[bytes, Notes]:
 
 
 def _made(source: Source, backend: Backend, build: Build) -> tuple[bytes, Notes]:
-    if source.kind is Kind.JSON_SCHEMA:
+    if source.language is Language.JSON_SCHEMA:
         said = schema_text(source.text)
-        check_characters(f"a {source.kind}", said)  # an escape may stand for half a surrogate pair
+        check_characters(f"a {source.language}", said)  # an escape may stand for half a surrogate pair
         text, left_out = prepared(said, backend, source.lenient, source.whitespace)
         made, also = build(replace(source, text=text))
         return made, Notes([*left_out, *also], list(slips(said)))
-    if source.kind is not Kind.REGEX:
+    if source.language is not Language.REGEX:
         return _with_notes(build(source))
     try:
         return _with_notes(build(replace(source, text=prepared_regex(source.text, backend))))

@@ -12,14 +12,14 @@ from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.xgrammar import NO_MEMORY, SLOW_SHARE, arguments_of, called, make_tokenizer
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
 from ngramspec.guards.workers.lark import check_gbnf, read_lark
 from ngramspec.guards.workers.making import answered, asked
 
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
-"""The time, and the place in xgrammar's own source, before what it has to say."""
+"""The time, and the position in xgrammar's own source, before what it has to say."""
 
 MAX_MADE = 32 << 20
 """Bytes that a compiled grammar takes as text; whoever reads it needs some fifteen times as many for a moment."""
@@ -42,9 +42,9 @@ def answer(parts: list[bytes]) -> list[bytes]:
 
 
 def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
-    if prepared.kind is Kind.LARK:
+    if prepared.language is Language.LARK:
         read_lark(prepared.text, "xgrammar")
-    if prepared.kind is Kind.GBNF:
+    if prepared.language is Language.GBNF:
         check_gbnf(prepared.text)
     compiled = _compiled(prepared)
     for choose in (min, Random(7).choice):
@@ -85,12 +85,12 @@ def _compiled(prepared: Source) -> CompiledGrammar:
 
 def _texts(told: bytes) -> list[bytes]:
     """The bytes of each token, of which `told` has pairs: the lengths, and all in a row."""
-    place = 0
+    position = 0
 
     def read(length: int) -> bytes:
-        nonlocal place
-        place += length
-        return told[place - length : place]
+        nonlocal position
+        position += length
+        return told[position - length : position]
 
     lengths, texts = received(read)
     ends = [0]

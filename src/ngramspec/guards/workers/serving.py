@@ -60,8 +60,8 @@ def serve_forks(room: str) -> None:
 
 def _become_worker(source: int, answers: int) -> None:
     """Let standard input and output be those pipes."""
-    for pipe, place in ((source, 0), (answers, 1)):
-        os.dup2(pipe, place)
+    for pipe, descriptor in ((source, 0), (answers, 1)):
+        os.dup2(pipe, descriptor)
         os.close(pipe)
 
 

@@ -97,22 +97,24 @@ def check_backends(guards: Mapping[Backend, Guard], text: str) -> None:
 
 
 def check_matcher(guard: Guard, tokens: Sequence[int], eos_tokens: Sequence[int]) -> None:
-    """Filling along a text, stepping through it and looking ahead must equal a fresh matcher at every place.
+    """Filling along a text, stepping through it and looking ahead must equal a fresh matcher at every position.
 
     tokens: of a row, all of them allowed. Nothing but `advance` may move the state.
     """
     size = num_words(len(guard.vocabulary))
     moving, at_once = guard.matcher(eos_tokens), np.zeros((len(tokens) + 1, size), np.int32)
     num_legal = moving.fill(tokens, at_once)
-    for place, token in enumerate([*tokens, None]):
+    for position, token in enumerate([*tokens, None]):
         here = np.zeros((1, size), np.int32)
         moving.fill((), here)
-        if place <= num_legal:
-            _check_equal(guard, tokens[:place], at_once[place], here[0], "filled along the text", "stepped to there")
+        if position <= num_legal:
+            _check_equal(
+                guard, tokens[:position], at_once[position], here[0], "filled along the text", "stepped to there"
+            )
         if token is None:
             break
         with moving.lookahead() as ahead:
-            pushed = [ahead.push(each) for each in tokens[place : place + 4]]
+            pushed = [ahead.push(each) for each in tokens[position : position + 4]]
         if not all(pushed):
             raise DefectError("matcher", f"{guard!r} looks ahead and refuses a token of {_text(guard, tokens)!r}")
         moving.advance([token])

@@ -97,11 +97,11 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         mask = _mask(attention_mask, start, input_ids.shape[1], seen.shape[2])
         sums = (mask.double() @ seen)[:, 0, -logits_to_keep:, 0].long()
         lines = sums % NUM_LINES
-        rows, places = position_ids[:, -logits_to_keep:] // ROOM, position_ids[:, -logits_to_keep:] % ROOM
+        rows, positions = position_ids[:, -logits_to_keep:] // ROOM, position_ids[:, -logits_to_keep:] % ROOM
         logits = self.noise[lines]
-        told = self.scripts[rows, places, None]
+        told = self.scripts[rows, positions, None]
         logits.scatter_add_(-1, told.clamp(min=0), (self.wish[lines][..., None] * (told >= 0)))
-        behind = (places + 1 - self.lengths[rows]).clamp(min=0)
+        behind = (positions + 1 - self.lengths[rows]).clamp(min=0)
         logits += self.closing * (behind > 0)[..., None] * (1 + behind / PATIENCE)[..., None]
         return CausalLMOutputWithPast(logits=logits, **{CACHE: held})
 

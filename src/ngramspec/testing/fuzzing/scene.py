@@ -122,13 +122,13 @@ def _ids(vocabulary: Vocabulary) -> dict[bytes, list[int]]:
 
 def borders(markers: Sequence[str], texts: Sequence[bytes]) -> Iterator[bool]:
     """For each of `texts`, the tokens of a row, whether a marker begins or ends inside it."""
-    whole, places = b"".join(texts), set()
+    whole, boundaries = b"".join(texts), set()
     for marker in {marker.encode() for marker in markers}:
         start = whole.find(marker)
         while start >= 0:
-            places |= {start, start + len(marker)}
+            boundaries |= {start, start + len(marker)}
             start = whole.find(marker, start + 1)
     position = 0
     for text in texts:
-        yield any(position < place < position + len(text) for place in places)
+        yield any(position < boundary < position + len(text) for boundary in boundaries)
         position += len(text)

@@ -100,41 +100,41 @@ def written(value: Any) -> str:
 
 
 def _changed(value: Any, chance: Random) -> Any:
-    places = list(_places(value))
+    paths = list(_paths(value))
     change: Callable[[Any, Random, list[tuple[Path, Any]]], Any] = chance.choice(_CHANGES)
-    objects = [(place, found) for place, found in places if isinstance(found, dict)]
-    place, found = chance.choice(objects if objects and change in _OF_OBJECTS else places)
-    return _put(value, place, change(found, chance, places))
+    objects = [(path, found) for path, found in paths if isinstance(found, dict)]
+    path, found = chance.choice(objects if objects and change in _OF_OBJECTS else paths)
+    return _put(value, path, change(found, chance, paths))
 
 
-def _places(value: Any, place: Path = ()) -> Any:
-    yield place, value
+def _paths(value: Any, path: Path = ()) -> Any:
+    yield path, value
     steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, child in steps:
-        yield from _places(child, (*place, step))
+        yield from _paths(child, (*path, step))
 
 
-def _put(value: Any, place: Path, new: Any) -> Any:
-    if not place:
+def _put(value: Any, path: Path, new: Any) -> Any:
+    if not path:
         return new
     copy = value.copy()
-    copy[place[0]] = _put(value[place[0]], place[1:], new)
+    copy[path[0]] = _put(value[path[0]], path[1:], new)
     return copy
 
 
-def _odd(_found: Any, chance: Random, _places: Any) -> Any:
+def _odd(_found: Any, chance: Random, _paths: Any) -> Any:
     return chance.choice(ODD)
 
 
-def _elsewhere(_found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
-    return chance.choice(places)[1]
+def _elsewhere(_found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
+    return chance.choice(paths)[1]
 
 
-def _with_keyword(found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
+def _with_keyword(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
     if not isinstance(found, dict):
-        return _odd(found, chance, places)
+        return _odd(found, chance, paths)
     keyword = chance.choice(KEYWORDS)
-    value = chance.choice((*ODD, *(each for _, each in places)))
+    value = chance.choice((*ODD, *(each for _, each in paths)))
     if keyword in ("$ref", "$id", "id", "$dynamicRef", "$recursiveRef", "$anchor") and chance.randrange(4):
         value = chance.choice(REFERENCES)
     if keyword == "$schema" and chance.randrange(4):
@@ -144,31 +144,31 @@ def _with_keyword(found: Any, chance: Random, places: list[tuple[Path, Any]]) ->
     return dict(items)
 
 
-def _with_fitting_keyword(found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
+def _with_fitting_keyword(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
     """A keyword whose value has the right shape, and may be odd all the same; what is inside of it may be wrong."""
     if not isinstance(found, dict):
-        return _elsewhere(found, chance, places)
+        return _elsewhere(found, chance, paths)
     keyword = chance.choice(sorted(ANY_DRAFT))
-    values = [*ODD, *REFERENCES, *(each for _, each in places)]
+    values = [*ODD, *REFERENCES, *(each for _, each in paths)]
     fitting = [value for value in values if not isinstance(value, Raw) and ANY_DRAFT[keyword].fits(value)]
     if "ef" in keyword and keyword.startswith("$"):
         fitting = list(REFERENCES)
     return {**found, keyword: chance.choice(fitting)} if fitting else found
 
 
-def _renamed(found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
+def _renamed(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
     if not isinstance(found, dict) or not found:
-        return _odd(found, chance, places)
+        return _odd(found, chance, paths)
     old, new = chance.choice([*found]), chance.choice((*KEYWORDS, "\ud800", "a\x1bb", "x" * 600, "__proto__"))
     return {new if key == old else key: child for key, child in found.items()}
 
 
-def _wrapped(found: Any, chance: Random, _places: Any) -> Any:
+def _wrapped(found: Any, chance: Random, _paths: Any) -> Any:
     keyword = chance.choice(KEYWORDS)
     return {keyword: chance.choice((found, [found], {"a": found}, [found, found]))}
 
 
-def _repeated(found: Any, chance: Random, _places: Any) -> Any:
+def _repeated(found: Any, chance: Random, _paths: Any) -> Any:
     if isinstance(found, list):
         return found * chance.choice((2, 40))
     if isinstance(found, dict) and found:

@@ -97,11 +97,11 @@ def _only(value: Any, context: Context) -> Goal:
 def _without_equal(shape: Items, values: list[Any], context: Context) -> Iterator[Body]:
     """Each value has a bit, which is set once it is there; how many are set is how many items there are."""
     items = [context.value(_only(value, context)) for value in values]
-    places = [list(_places(shape, value, context)) for value in values]
+    tests = [list(_tests(shape, value, context)) for value in values]
     more = [
-        Branch((context.signs.comma, item), f"and(bit_clear({bit}), {place})", f"set_bit({bit})")
-        for bit, (item, where) in enumerate(zip(items, places, strict=True))
-        for place in where
+        Branch((context.signs.comma, item), f"and(bit_clear({bit}), {test})", f"set_bit({bit})")
+        for bit, (item, where) in enumerate(zip(items, tests, strict=True))
+        for test in where
     ]
     rest = context.grammar.counting([Branch((), f"bit_count_ge(_, {shape.least})"), *more])
     if not shape.least:
@@ -162,7 +162,7 @@ def _lasts(allowed: list[frozenset[int]]) -> bool:
     )
 
 
-def _places(shape: Items, value: Any, context: Context) -> Iterator[str]:
+def _tests(shape: Items, value: Any, context: Context) -> Iterator[str]:
     """Conditions on the number of items before, under which `value` may come; not as the first one."""
     most = MAX_LISTED if shape.most is None else shape.most
     length = len(shape.prefix)

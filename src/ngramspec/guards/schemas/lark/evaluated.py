@@ -50,21 +50,21 @@ def closing(node: Node, keyword: Keyword, resolve: Resolve) -> Schema:
     """What `keyword` asks of the values of `node`, without it. Raises NotKnownError."""
     rest = node.with_({}, without=(keyword,))
     ways = [_closed(case, node, keyword) for case in _Finder(keyword, resolve).cases(rest)]
-    return Node({"anyOf": ways}, node.place, {"anyOf": keyword})
+    return Node({"anyOf": ways}, node.location, {"anyOf": keyword})
 
 
 def _closed(case: _Case, node: Node, keyword: Keyword) -> Schema:
     if case.is_all:
-        return Node({"allOf": list(case.holds)}, node.place)
+        return Node({"allOf": list(case.holds)}, node.location)
     if keyword == "unevaluatedItems":
         items = [True] * case.num_items
-        end = Node({"prefixItems": items, "items": node[keyword]}, node.place, {"items": keyword})
+        end = Node({"prefixItems": items, "items": node[keyword]}, node.location, {"items": keyword})
     else:
         names = dict.fromkeys(sorted(case.names), True)
         patterns = dict.fromkeys(sorted(case.patterns), True)
         keywords = {"properties": names, "patternProperties": patterns, "additionalProperties": node[keyword]}
-        end = Node(keywords, node.place, {"additionalProperties": keyword})
-    return Node({"allOf": [*case.holds, end]}, node.place)
+        end = Node(keywords, node.location, {"additionalProperties": keyword})
+    return Node({"allOf": [*case.holds, end]}, node.location)
 
 
 class _Finder:
@@ -127,11 +127,11 @@ class _Finder:
                 *(self._missed(node["if"], node).with_(case) for case in self._held(node.get("else", True))),
             ]
         for name, child in node.get("dependentSchemas", {}).items():
-            there = Node({"required": [name], "type": "object"}, node.place)
+            there = Node({"required": [name], "type": "object"}, node.location)
             yield [*(case.with_(_Case((there,))) for case in self._held(child)), self._missed(there, node)]
 
     def _held(self, schema: Schema) -> list[_Case]:
         return [_Case((schema,)).with_(case) for case in self.cases(schema)]
 
     def _missed(self, schema: Schema, node: Node) -> _Case:
-        return _Case((Node({"not": schema}, node.place),))
+        return _Case((Node({"not": schema}, node.location),))

@@ -89,13 +89,13 @@ def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Itera
     return (dict(zip(goals, members, strict=True)) for members in product(*known))
 
 
-def exactly(value: Any, place: str = "") -> Node:
-    """The schema that only `value` fits; place: where the user has it."""
+def exactly(value: Any, location: str = "") -> Node:
+    """The schema that only `value` fits; location: where the user has it."""
     if isinstance(value, list):
-        items = [exactly(item, place) for item in value]
-        return Node({"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}, place)
+        items = [exactly(item, location) for item in value]
+        return Node({"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}, location)
     if isinstance(value, dict):
-        members = {name: exactly(item, place) for name, item in value.items()}
+        members = {name: exactly(item, location) for name, item in value.items()}
         keywords = {"properties": members, "required": list(members), "additionalProperties": False}
-        return Node({"type": "object", **keywords}, place)
-    return Node({"const": value}, place)
+        return Node({"type": "object", **keywords}, location)
+    return Node({"const": value}, location)

@@ -1,7 +1,7 @@
 r"""Texts in which a pattern of ECMA-262 finds a match, as a language: unanchored, with anchors and looking around.
 
 A pattern is followed from left to right, with what has been read since the beginning of the text, or since the last
-place where the rest had to be looked at. `A(?!B)C` is A, followed by what is both C with what comes after, and not B
+position where the rest had to be looked at. `A(?!B)C` is A, followed by what is both C with what comes after, and not B
 with anything. `A(?<=B)C` is what is both A and anything that ends in B, followed by C: that can be said as long as all
 that B may look at has been read in one piece. Where alternatives or repetitions hold assertions, each way is followed
 on its own.
@@ -141,7 +141,7 @@ class _Follower:
         seen = _plain(part)
         length = most_length(seen)
         if not is_from_start and (length is None or length > least_length(read)):
-            raise PatternError("looking behind to before a place where the pattern looks ahead")
+            raise PatternError("looking behind to before a position where the pattern looks ahead")
         return joined(ALL, seen)
 
     def _repeated(self, part: Repeat, rest: tuple[Tree, ...], read: Language, *, is_from_start: bool) -> Language:
@@ -197,4 +197,4 @@ def _at_start(read: Language, *, is_from_start: bool) -> Language:
         return EMPTY if has_empty(read) else NOTHING
     if least_length(read):
         return NOTHING
-    raise PatternError("^ after a place where the pattern looks ahead")
+    raise PatternError("^ after a position where the pattern looks ahead")

@@ -104,13 +104,13 @@ def _remainders(divisor: int, left: int, is_multiple: bool) -> Sequence[int]:
     return [-value * inverse % most for value in range(number)]
 
 
-def _name(place: str, divisor: int, is_multiple: bool, left: int, remainder: int) -> str:
+def _name(part: str, divisor: int, is_multiple: bool, left: int, remainder: int) -> str:
     kind = f"{'' if is_multiple else 'NO_'}{divisor}"
-    return f"T_{place}_{kind}_{left}_{remainder % _num_remainders(divisor, left)}"
+    return f"T_{part}_{kind}_{left}_{remainder % _num_remainders(divisor, left)}"
 
 
 def _nodes(
-    place: str, divisor: int, num_digits: int, is_multiple: bool, pointed: dict[str, str] | None = None
+    part: str, divisor: int, num_digits: int, is_multiple: bool, pointed: dict[str, str] | None = None
 ) -> dict[str, str]:
     """Terminals for what may follow each remainder, if anything may, with so many digits still to come.
 
@@ -121,16 +121,16 @@ def _nodes(
     for left in range(num_digits + 1):
         for remainder in _remainders(divisor, left, is_multiple):
             can_end = (left == 0 or gcd(divisor, 10) == 1) and (remainder == 0) == is_multiple
-            ways = [ENDS[place]] if can_end else []
+            ways = [ENDS[part]] if can_end else []
             digits: dict[str, str] = {}
             for digit in range(10 * (left > 0)):
-                after = _name(place, divisor, is_multiple, left - 1, 10 * remainder + digit)
+                after = _name(part, divisor, is_multiple, left - 1, 10 * remainder + digit)
                 digits[after] = digits.get(after, "") + str(digit)
             ways += [f"/[{said}]/ {after}" for after, said in digits.items() if after in found]
             after_point = _name("AFTER", divisor, is_multiple, left, remainder)
-            ways += [rf"/\./ {after_point}"] if place == "BEFORE" and after_point in found else []
+            ways += [rf"/\./ {after_point}"] if part == "BEFORE" and after_point in found else []
             if ways:
-                found[_name(place, divisor, is_multiple, left, remainder)] = " | ".join(ways)
+                found[_name(part, divisor, is_multiple, left, remainder)] = " | ".join(ways)
     return found
 
 

@@ -16,7 +16,7 @@ from ngramspec.guards.schemas.terminals.languages import (
 MAX_DEPTH = 90
 MAX_SPREAD = 8
 MAX_SPREAD_OUTSIDE = 2
-"""Any characters that are counted from many places, in what must be found, and in what must not."""
+"""Any characters that are counted from many positions, in what must be found, and in what must not."""
 MAX_MULTIPLIED = 3
 """Languages that hold together by `&`."""
 MAX_AT_ONCE = 20
@@ -112,7 +112,7 @@ def _both(parts: tuple[Language, ...], depth: int) -> str:
 
 
 def _is_spread(part: Language) -> bool:
-    """Whether any characters are counted from many places at once, as in `a.{20}b`, each with a state of its own."""
+    """Whether any characters are counted from many positions at once, as in `a.{20}b`, each with a state of its own."""
     most = MAX_SPREAD_OUTSIDE if isinstance(part, Other) else MAX_SPREAD
     pieces = part.part if isinstance(part, Other) else part
     if not isinstance(pieces, Joined) or pieces.parts[:1] != (ALL,):
