@@ -104,7 +104,7 @@ def test_every_part_of_a_history_is_checked_where_it_refers_to_another(tmp_path:
     assert "must lead to the start of an answer" in changed(first + 2, (0, 0), 1 + real[1][first + 2][0, 0])
     assert "must lead to the start of an answer" in changed(first + 2, (0, 0), 2**31 - 1)
     assert "must lead to the start of an answer" in changed(first + 2, (0, 0), -1)
-    assert "be of at least one prompt" in changed(first + 2, (0, 1), 0)
+    assert "occur in at least one prompt" in changed(first + 2, (0, 1), 0)
     assert "weights must be from -50.0 to 50.0" in changed(0, (0, 7), np.nan)
     assert "weights must be from -50.0 to 50.0" in changed(0, (0, 0), -800)
     assert "rates must be from 0 to 0.3" in changed(0, (1, 7), -1)

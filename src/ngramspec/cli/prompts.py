@@ -1,4 +1,4 @@
-"""Prompts as files give them: one text, or one per line, or a chat per line."""
+"""Reads prompts from files: one text, one per line, or a chat per line."""
 
 import sys
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from ngramspec.replay.rows import read_row
 
 SUFFIX = ".jsonl"
 MAX_BYTES = 1 << 26
-"""Of a file of prompts; more are not read, unless asked for."""
+"""Default limit of a file of prompts, in bytes."""
 MAX_PROMPTS = 1_000_000
 
 MaxBytes = Annotated[
-    int, typer.Option("--max-bytes", min=1, help="Read no more than so many bytes of prompts, of a file or a pipe.")
+    int, typer.Option("--max-bytes", min=1, help="The most bytes of prompts to read from a file or a pipe.")
 ]
 STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt and where it stands, for messages: "file" or "file:line"; chat: where it is one."""
+    """One prompt. origin: where it was read, "file" or "file:line". chat: if it is one."""
 
     text: str
     origin: str
@@ -34,7 +34,7 @@ class Prompt:
 
     @property
     def asked(self) -> Chat:
-        """The prompt as a user's message."""
+        """The prompt as a chat with one user message."""
         return Chat([{"role": "user", "content": self.text}], None, self.origin)
 
     def answered(self, output: str) -> dict[str, object]:
@@ -47,19 +47,19 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What was read. source: from where and how, for people. are_lines: whether each was a line of JSON."""
+    """The prompts of a file. origin: where and how they were read, for people. are_lines: whether as lines of JSON."""
 
     rows: list[Prompt]
-    source: str
+    origin: str
     are_lines: bool
 
 
 def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False) -> Prompts:
     """Read a `.jsonl` file of `{"prompt": text}` or `{"messages": […]}`, or any other file as one prompt.
 
-    `-` is standard input, and JSON lines if its first line is such an object. by_line: read any other file as one
-    prompt per line. Raises OSError for a file that cannot be read; PromptError for more than `max_bytes` or
-    MAX_PROMPTS, and for a prompt without text; TraceError for messages that are none.
+    `-` is standard input, read as JSON lines if its first line is such an object. by_line: read any other file as one
+    prompt per line. Raises OSError if the file cannot be read; PromptError for more than `max_bytes` or MAX_PROMPTS,
+    and for a prompt without text; TraceError for malformed messages.
     """
     origin = "standard input" if file == STANDARD_INPUT else file
     text = _text(file, origin, max_bytes)
@@ -67,7 +67,7 @@ def read_prompts(file: str, max_bytes: int = MAX_BYTES, *, by_line: bool = False
     if is_json or by_line:
         if text.count("\n") > MAX_PROMPTS:
             raise PromptError(f"{origin}: a file of prompts must hold at most {MAX_PROMPTS} lines, got more: split it")
-        lines = enumerate(text.split("\n"), start=1)  # a line separator in a prompt is text
+        lines = enumerate(text.split("\n"), start=1)  # other line separators in a prompt are text
         origins = [(line.removesuffix("\r"), f"{origin}:{number}") for number, line in lines if line.strip()]
         prompts = [_parse(line, at) if is_json else Prompt(line, at) for line, at in origins]
     else:
@@ -102,7 +102,7 @@ def _text(file: str, origin: str, max_bytes: int) -> str:
 
 
 def standard_input(what: str) -> BinaryIO:
-    """Standard input; whoever sits at its keyboard is told what is awaited."""
+    """Standard input; if it is a keyboard, a line on standard error says what is expected."""
     if sys.stdin.isatty():
         complain(f"reading {what} from the keyboard; end with Ctrl-D on a line of its own")
     return sys.stdin.buffer

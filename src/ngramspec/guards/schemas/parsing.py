@@ -1,4 +1,4 @@
-"""JSON of a stranger, read within limits: they are checked before anything goes down into it."""
+"""Reads untrusted JSON within limits, which are checked before anything recurses into it."""
 
 import json
 import math
@@ -11,20 +11,20 @@ from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.schemas.node import stepped
 
 MAX_DEPTH = 100
-"""Lists and objects inside of one another; of 2061 real schemas the deepest has 63."""
+"""Deepest nesting of lists and objects; of 2061 real schemas the deepest has 63."""
 MAX_DIGITS = 400
-"""Digits of a number, before and after its point, and the largest power of ten: floats end at 308."""
+"""Most digits of a number, before and after its point, and the largest power of ten: floats end at 308."""
 MAX_VALUES = 500_000
-"""Values in one schema; as text each takes a letter at least."""
+"""Most values in one schema; as text each takes at least one character."""
 
 _DEEP = "give its parts names under $defs, and refer to them"
 _PIECE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-"""A string, to its end or to that of the text; or a bracket."""
+"""A string, up to its end or that of the text; or a bracket."""
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
-    """The value of a JSON text. Raises GuardError for what is no JSON, or beyond the limits above.
+    """The value of a JSON text. Raises GuardError if it is not JSON, or beyond the limits above.
 
     fraction: reads a number that is written with a point or an exponent.
     """
@@ -48,7 +48,7 @@ def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
 
 
 def check(value: Any) -> None:
-    """Raise GuardError, with its location, for what is no JSON in an object of Python's, or beyond the limits."""
+    """Raise GuardError, with the location, for anything in a Python object that is not JSON, or beyond the limits."""
     for number, (location, depth, each) in enumerate(_values(value), start=1):
         if depth > MAX_DEPTH:
             raise GuardError(f"a schema must be nested at most {MAX_DEPTH} deep, got more at {location}: {_DEEP}")
@@ -69,7 +69,7 @@ def check(value: Any) -> None:
 
 
 def _values(value: Any) -> Iterator[tuple[str, int, Any]]:
-    """`value` and all inside of it, with locations and depths; what lies too deep is the last that is looked into."""
+    """`value` and all values inside it, with locations and depths; it does not go deeper than one level too deep."""
     left = [("", 1, value)]
     while left:
         location, depth, each = left.pop()
@@ -79,7 +79,7 @@ def _values(value: Any) -> Iterator[tuple[str, int, Any]]:
 
 
 def check_depth(text: str) -> None:
-    """Raise GuardError where JSON text is nested too deeply: linear, and right about any text that is no JSON too."""
+    """Raise GuardError if JSON text is nested too deeply, in linear time; also correct for text that is not JSON."""
     depth = 0
     for piece in _PIECE.finditer(text):
         found = piece[0]

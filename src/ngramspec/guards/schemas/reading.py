@@ -1,7 +1,7 @@
-"""A user's schema, of any draft, as `Node`s: old forms become new ones, references name definitions.
+"""Reads a user's schema, of any draft, into `Node`s: old forms become new ones, and references name definitions.
 
-A keyword means what the drafts say that have it. One that is newer or older than the schema's own draft is read as
-well: who writes `const` into a schema of draft 4 means it, and what is generated is valid either way.
+A keyword means what the drafts that define it say. One that is newer or older than the schema's own draft is read as
+well: a `const` in a schema of draft 4 is meant, and the generated text is valid either way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,8 +32,8 @@ DYNAMIC = {"$dynamicRef": "$dynamicAnchor", "$recursiveRef": "$recursiveAnchor"}
 def read(document: dict[str, Any] | bool) -> tuple[Schema, dict[str, Schema]]:
     """The schema in normal form, and the definitions that its references name.
 
-    document: as `parsing.parsed` reads it, which bounds how deep it is.
-    Raises GuardError for what is no valid schema, and for references that lead nowhere, elsewhere or in a circle.
+    document: as `parsing.parsed` returns it, which bounds its depth.
+    Raises GuardError if it is not a valid schema, or a reference has no target, an external one, or forms a cycle.
     """
     if isinstance(document, bool):
         return document, {}
@@ -60,7 +60,7 @@ class _Reader:
                 self._num_anchors[keyword] += 1
 
     def root(self) -> Schema:
-        """The schema itself; then what its references name, and theirs, one after another and not inside of it."""
+        """The schema itself; then the targets of its references, and of theirs, one after another without recursion."""
         root = self._read(self._document, "", self._resources.root)
         while self._waiting:
             name, target, location, home = self._waiting.pop()
@@ -73,7 +73,7 @@ class _Reader:
         if not isinstance(schema, dict):
             raise GuardError(f"{not_a_schema(schema)} at {location or 'its root'}")
         home = self._resources.home_of(schema, home)
-        if "$ref" in schema and home.draft <= 7:  # nothing else counts beside it
+        if "$ref" in schema and home.draft <= 7:  # keywords beside it are ignored
             _check(schema, location, ("$ref",))
             return Node({"$ref": self._named(schema["$ref"], stepped(location, "$ref"), home)}, location)
         _check(schema, location, READ)
@@ -107,7 +107,7 @@ class _Reader:
         return _without_moot(_with_exclusive_bounds(node), self._is_evaluated)
 
     def _refer(self, node: Node, keyword: str, reference: str, home: Home) -> None:
-        """Add a reference; one that depends on who refers stays as it is, unless nothing can come of that."""
+        """Add a reference; a dynamic one is kept, unless its target cannot vary."""
         if self._num_anchors.get(DYNAMIC.get(keyword, ""), 0) > 1:
             node[keyword] = reference
             return
@@ -119,7 +119,7 @@ class _Reader:
             node.names["$ref"] = keyword
 
     def _named(self, reference: str, location: str, home: Home) -> str:
-        """The name of the definition that `reference` names, which is read later if it is named first."""
+        """The name of the definition that `reference` names; it is read later if this is the first reference."""
         try:
             target, found = self._resources.found(reference, home)
         except LookupError as error:
@@ -131,16 +131,16 @@ class _Reader:
         if name is None:
             name = f"d{len(self.definitions)}"
             self._names[id(target)] = name
-            self.definitions[name] = True  # stands in until it is read
+            self.definitions[name] = True  # a placeholder until it is read
             written = stepped("", *reference.removeprefix("#").lstrip("/").split("/"))
             self._waiting.append((name, target, self._locations.get(id(target), written), found))
         return f"#/$defs/{name}"
 
 
 def _check(schema: dict[str, Any], location: str, keywords: Sequence[str]) -> None:
-    """Raise GuardError where a keyword, of whichever draft, has a value that it has in none.
+    """Raise GuardError if a keyword, of any draft, has a value that it may not have in any draft.
 
-    The schema's own draft has been asked, but not about keywords of others, nor about what only a reference leads to.
+    The schema was checked against its own draft, but not for keywords of other drafts, nor where only references lead.
     """
     for keyword in keywords:
         if keyword in schema and not ANY_DRAFT[keyword].fits(schema[keyword]):
@@ -169,12 +169,12 @@ def _objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _whole(number: Any) -> Any:
-    """2.0 counts as 2."""
+    """2.0 as 2."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _with_exclusive_bounds(node: Node) -> Node:
-    """Draft 4 says with true or false whether a bound itself is left out."""
+    """Rewrite the boolean exclusive bounds of draft 4 as numbers."""
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if not isinstance(node.get(exclusive), bool):
             continue
@@ -187,9 +187,9 @@ NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "
 
 
 def _without_moot(node: Node, is_evaluated: bool) -> Node:
-    """Without what says nothing: keywords that need another one, those at the value that allows all, other formats.
+    """Remove what has no effect: keywords that need an absent one or have a value that allows all, other formats.
 
-    is_evaluated: whether anything asks what is evaluated, for which a part counts that says nothing else.
+    is_evaluated: whether an `unevaluated…` keyword is in use, for which a part counts that has no other effect.
     """
     if node.get("format") not in DEFINED:
         node.pop("format", None)

@@ -1,4 +1,4 @@
-"""Lark as the backends read it, with all in it that would go round our checks: taken over by us, or refused by name."""
+"""Lark for the backends: whatever in it would bypass our checks is handled here, or refused by name."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _SETTINGS = {
     "temperature": ("a guard says what may come, and samples nothing", "pass it to generate()"),
     "max_tokens": ("xgrammar counts no tokens", "bound the characters, as in /.{0,20}/, or take llguidance"),
 }
-"""Settings of a rule that are not enforced: why not, and what to write instead."""
+"""Rule attributes that are not enforced: why not, and what to write instead."""
 _EVERYWHERE = ("stop", "stop_capture", "temperature")
 
 _OWN = ("TagDispatch", "TokenTagDispatch", "Token", "ExcludeToken", "Regex", "Substring", "JSONSchema", "Lark")
@@ -38,10 +38,10 @@ _CALLS = re.compile(
 
 @dataclass(slots=True)
 class Lark:
-    """A grammar in which each schema is a reference to a grammar of its own.
+    """A grammar in which each schema is replaced by a reference to a grammar of its own.
 
-    text: with the references. on_trial: the same, with a text in place of each special token, for a vocabulary that has
-    none. schemas: by the name that refers to it, the JSON that is to be enforced.
+    text: with the references. on_trial: the same, with a text in place of each special token, for a vocabulary without
+    special tokens. schemas: the JSON schemas, by the name of their reference.
     """
 
     text: str = ""
@@ -50,7 +50,7 @@ class Lark:
 
 
 def read_lark(text: str, backend: Backend) -> Lark:
-    """`text` for llguidance, and checked for either. Raises UnsupportedError for what would not be enforced."""
+    """`text` for llguidance, checked for either backend. Raises UnsupportedError for what would not be enforced."""
     lark = Lark()
     written: list[str] = []
     on_trial: list[str] = []
@@ -81,7 +81,7 @@ def read_lark(text: str, backend: Backend) -> Lark:
 
 
 def check_gbnf(text: str) -> None:
-    """Raise UnsupportedError for what xgrammar's GBNF has beyond grammars, and no check of ours reads."""
+    """Raise UnsupportedError for extensions of xgrammar's GBNF that our checks do not cover."""
     for match in _CALLS.finditer(text):
         position, instead = match.start(), "write rules of texts, sets and names"
         if match[1] is not None:
@@ -92,7 +92,7 @@ def check_gbnf(text: str) -> None:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
-    """Kind, content, and where each token begins and ends; JSON is one, with the word before it."""
+    """Kind, content, start and end of each token; JSON is one token, together with the word before it."""
     position = 0
     while position < len(text):
         match = _TOKENS.match(text, position)
@@ -107,7 +107,7 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _json_at(text: str, position: int) -> tuple[int, int]:
-    """Where the JSON value that follows begins and ends."""
+    """Start and end of the JSON value that follows."""
     begin = position + len(text[position:]) - len(text[position:].lstrip(" \t\r\n"))
     try:
         _, end = json.JSONDecoder().raw_decode(text, begin)

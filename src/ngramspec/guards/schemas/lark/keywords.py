@@ -1,4 +1,4 @@
-"""What the keywords of a schema ask of values of one type, each with its opposite."""
+"""The constraints of a schema's keywords on values of one type, each with its complement."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -23,17 +23,17 @@ from ngramspec.guards.schemas.values import key_of, type_of
 
 MOST = ("maxLength", "maxItems", "maxProperties", "maxContains")
 ENDLESS = 1 << 31
-"""Characters, items or members that no text has; llguidance does not count so far."""
+"""More characters, items or members than any text has; llguidance does not count this far."""
 
 Demand = tuple[list[Shape], list[Shape]]
-"""Shapes of which one must hold, and shapes of which one holds where none of those does."""
+"""Shapes whose union is a constraint, and shapes whose union is its complement."""
 
 ToGoal = Callable[[Schema, bool], Goal]
-"""The goal that a schema is fitted, or is not fitted."""
+"""Makes the goal that a value fits a schema, or does not."""
 
 
 def demands(node: Node, json_type: str, goal: ToGoal) -> Iterator[Demand]:
-    """What `node` asks of values of type `json_type` directly: all keywords but those that combine schemas."""
+    """The direct constraints of `node` on values of type `json_type`: all keywords but those that combine schemas."""
     node = node.with_({}, without=tuple(keyword for keyword in MOST if node.get(keyword, 0) >= ENDLESS))
     if "type" in node:
         yield from _of_type(node["type"], json_type)
@@ -162,7 +162,7 @@ def _of_object(node: Node, goal: ToGoal) -> Iterator[Demand]:
 
 
 def _of_rule(names: Names, child: Schema, goal: ToGoal, asked: Asked) -> Demand:
-    """The values whose names are in a set fit; opposite: there is one that does not."""
+    """All members with names in a set fit; complement: one of them does not."""
     wanted, broken = goal(child, True), goal(child, False)
     if child is True:
         return [Members(rules=((names, wanted),))], []
