@@ -1,4 +1,4 @@
-"""A drafter that knows the answer, and goes wrong in the ways that hurt; each slip is data, so it can be shrunk."""
+"""A drafter that knows the answer and makes the most harmful mistakes; each slip is data, so that it can be shrunk."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from ngramspec.testing.drafters import OracleDrafter, OracleSession
 
 SlipKind = Literal["right", "illegal", "end", "special", "skipped", "doubled", "random", "nothing"]
 """How a draft goes wrong. illegal, end, special: a token that the guard forbids, an end of sequence or a special token
-is put between two right ones. skipped, doubled: a right token is. random: from a position on, any tokens."""
+is inserted between two right ones. skipped, doubled: a right token is. random: from a position on, any tokens."""
 
 SLIP_KINDS: tuple[SlipKind, ...] = get_args(SlipKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """What is wrong with one draft: from its token `position` on, counted from 0; number: which token, of several."""
+    """The mistake in one draft. position: of the first wrong token, from 0. number: which of several wrong tokens."""
 
     kind: SlipKind = "right"
     position: int = 0
@@ -28,11 +28,11 @@ class Slip:
 
 
 ALL_SLIPS = tuple(Slip(kind, position, number) for position in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
-"""Every kind that is wrong, at the start of a draft and further on."""
+"""Every wrong kind, at the start of a draft and further on."""
 
 
 class Judged(NamedTuple):
-    """A draft that was judged: of which row, behind how many emitted tokens, how much of it was accepted."""
+    """A verified draft: its row, the number of tokens emitted before it, and how much of it was accepted."""
 
     row: int
     position: int
@@ -41,7 +41,7 @@ class Judged(NamedTuple):
 
 
 class AdversarialDrafter(OracleDrafter):
-    """Drafts what each row will emit, with slips: one per draft, in turn, over and over.
+    """Drafts what each row will emit, with slips: one per draft, in rotation.
 
     judged: the drafts as they reached the masks.
     """
@@ -58,7 +58,7 @@ class AdversarialDrafter(OracleDrafter):
     ) -> None:
         """emitted, vocabulary: as for `OracleDrafter`. illegal: for each row and position, a token forbidden there.
 
-        ends, special: the ids that end a row, and those that are no text. Where there are none, any token is taken.
+        ends, special: the ids that end a row, and those that are not text. If there are none, any token is used.
         """
         super().__init__(emitted, vocabulary, corrupted=0.0)
         self.slips = tuple(slips) or (Slip(),)
@@ -77,7 +77,7 @@ class AdversarialDrafter(OracleDrafter):
         *,
         eos_tokens: Iterable[int],
     ) -> "AdversarialDrafter":
-        """Know what the guards of the rows forbid along the texts that they emit."""
+        """A drafter whose illegal tokens are those that the rows' guards forbid along the emitted texts."""
         ends = tuple(eos_tokens)
         rows = zip(guards, emitted, strict=True)
         illegal = [[] if guard is None else _forbidden(guard, tokens, ends) for guard, tokens in rows]
@@ -101,7 +101,7 @@ class AdversarialSession(OracleSession):
         self._num_drafts = row  # rows of a batch slip differently
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft what comes next, spoilt by the next slip."""
+        """Draft what comes next, corrupted by the next slip."""
         slips = self._adversary.slips
         slip = slips[self._num_drafts % len(slips)]
         self._num_drafts += 1
@@ -120,7 +120,7 @@ class AdversarialSession(OracleSession):
         return Draft(np.array([*head, *tail][:max_tokens], np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note what was judged, and how."""
+        """Record the draft and how much of it was accepted."""
         if draft.tokens.size:
             self._adversary.judged.append(Judged(self._row, self._position, draft.tokens.tolist(), num_accepted))
         super().observe(draft, num_accepted)
@@ -138,7 +138,7 @@ class AdversarialSession(OracleSession):
 
 
 def _forbidden(guard: Guard, tokens: Sequence[int], ends: tuple[int, ...]) -> list[int]:
-    """For each position along `tokens`, a token that is not allowed there, another one from position to position."""
+    """For each position along `tokens`, a token that is not allowed there; it varies with the position."""
     size = len(guard.vocabulary)
     bits = np.zeros((len(tokens) + 1, num_words(size)), np.int32)
     num_legal = guard.matcher(ends).fill(tokens, bits)

@@ -1,4 +1,4 @@
-"""`assert_valid`: does a guard allow a text, and if not, where does the text leave it?"""
+"""`assert_valid`: does a guard allow a text and, if not, where does the text leave it?"""
 
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard
@@ -6,11 +6,11 @@ from ngramspec.guards.source import Language
 from ngramspec.testing.constraints import why_unfit
 
 SHOWN = 60
-"""Characters before and behind the place where a text leaves its guard."""
+"""Characters shown before and after the position where a text leaves its guard."""
 
 
 def assert_valid(guard: Guard, text: str) -> None:
-    """Assert that `guard` allows `text`, as a whole; of a JSON schema `jsonschema` must say so too.
+    """Assert that `guard` accepts `text` as a whole; for a JSON schema, `jsonschema` must agree.
 
     >>> guard = Guard.json_schema(Invoice, tokenizer)                             # doctest: +SKIP
     >>> assert_valid(guard, '{"total": 12}')                                      # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""Malformed schemas: real ones with something in them that no schema has, as JSON text."""
+"""Malformed schemas: real ones with invalid parts, as JSON text."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ URIS = (
 
 
 class Raw(str):
-    """A piece of JSON text, right or wrong, that stands as it is."""
+    """A piece of JSON text, valid or not, that is written as it is."""
 
 
 ODD: tuple[Any, ...] = (
@@ -29,7 +29,7 @@ ODD: tuple[Any, ...] = (
     Raw("1e999999999"), Raw("-0.0"), Raw("1E-400"), Raw('"\\ud800"'), Raw('{"a":1,"a":2}'), Raw("[" * 60 + "]" * 60),
     Raw("[" * 2000), Raw('{"not":' * 90 + "{}" + "}" * 90), Raw('{"items":' * 150 + "{}" + "}" * 150), Raw("01"),
 )  # fmt: skip
-"""What may stand where something else should."""
+"""Values to put where something else should be."""
 
 REFERENCES = (
     "#", "#/", "#/$defs/a", "#/definitions/a", "#a", "#/nowhere", "#/properties/a/type", "#/enum/0", "#/minimum/x",
@@ -74,7 +74,7 @@ SEEDS: tuple[dict[str, Any], ...] = (
         "oneOf": [{"required": ["k"], "properties": {"k": {"const": "v"}}}, {"type": "null"}],
     },
 )  # fmt: skip
-"""Schemas in which every keyword of every draft is at home."""
+"""Schemas that together use every keyword of every draft."""
 
 Path = tuple[str | int, ...]
 
@@ -89,7 +89,7 @@ def malformed(chance: Random, schemas: tuple[Any, ...] = SEEDS) -> str:
 
 
 def written(value: Any) -> str:
-    """`value` as JSON text, with each `Raw` as it stands."""
+    """`value` as JSON text, with each `Raw` as it is."""
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, dict):
@@ -145,7 +145,7 @@ def _with_keyword(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> 
 
 
 def _with_fitting_keyword(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
-    """A keyword whose value has the right shape, and may be odd all the same; what is inside of it may be wrong."""
+    """A keyword whose value has the right shape but may be odd; its content may be wrong."""
     if not isinstance(found, dict):
         return _elsewhere(found, chance, paths)
     keyword = chance.choice(sorted(ANY_DRAFT))

@@ -1,4 +1,4 @@
-"""Texts that are nearly right, and constraints of any kind."""
+"""Nearly right texts, and constraints of any kind."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ from ngramspec.testing.tokens import ENDS, PAD, Tokens
 
 @st.composite
 def tokens(draw: st.DrawFn, texts: Sequence[str] = (), markers: Sequence[str] = ()) -> Tokens:
-    """Tokens that `texts` are cut into, as data; see `vocabularies`."""
+    """Tokens for `texts`, as data; see `vocabularies`."""
     whole = [text.encode() for text in texts if text] or [b"ab"]
     merged = draw(st.lists(_pieces(whole), max_size=16))
     positions = [(text, text.find(marker.encode()), len(marker.encode())) for text in whole for marker in markers]
@@ -30,9 +30,9 @@ def tokens(draw: st.DrawFn, texts: Sequence[str] = (), markers: Sequence[str] = 
 
 
 def vocabularies(texts: Sequence[str] = (), markers: Sequence[str] = ()) -> st.SearchStrategy[Vocabulary]:
-    """Small vocabularies: bytes, pieces of `texts`, tokens that begin or end inside one of `markers` where it stands in
-    a text, the same token twice, empty ones, special ones (also a marker by name), one to three ends of sequence, and
-    bytes that are missing.
+    """Small vocabularies: bytes, pieces of `texts`, tokens that begin or end inside one of `markers` within a text,
+    duplicate tokens, empty ones, special ones (also a marker by name), one to three ends of sequence, and missing
+    bytes.
     """
     return tokens(texts, markers).map(Tokens.vocabulary)
 
