@@ -77,9 +77,9 @@ def test_a_token_is_looked_at_first_where_it_is_long_or_reading_has_been_slow(cl
     assert [False, False, True] == [pace.needs_look(num_bytes) for num_bytes in (1, 16, 17)]
     pace.step(1, clock.takes(0.0001))
     assert [False, True] == [pace.needs_look(num_bytes) for num_bytes in (1, 2)]
-    assert [4, 8, 12] == list(pace.parts(16))
+    assert [4, 8, 12] == list(pace.pieces(16))
     pace.step(1, clock.takes(0.0011))
-    assert [1, 2, 3] == list(pace.parts(4))
+    assert [1, 2, 3] == list(pace.pieces(4))
     assert ("answer", 0.015625) == pace.look(clock.takes(0.015625))
     with pytest.raises(BackendError, match="too many ways to be read, 31 ms for a part of a token"):
         pace.look(clock.takes(0.03125))

@@ -18,7 +18,7 @@ from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.stack import on_a_stack
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.lark import read_lark
@@ -117,14 +117,14 @@ def grammars_of(source: Source) -> tuple[str, str]:
     """
     from llguidance import LLMatcher
 
-    match source.kind:
-        case Kind.JSON_SCHEMA:  # prepared, it is a grammar
+    match source.language:
+        case Language.JSON_SCHEMA:  # prepared, it is a grammar
             grammar = LLMatcher.grammar_from_lark(source.text)
-        case Kind.REGEX:
+        case Language.REGEX:
             grammar = LLMatcher.grammar_from_regex(source.text)
-        case Kind.GBNF:
+        case Language.GBNF:
             grammar = _listed(lark_of(source.text), {})
-        case Kind.LARK:
+        case Language.LARK:
             lark = read_lark(source.text, "llguidance")
             return _listed(lark.text, lark.schemas), _listed(lark.on_trial, lark.schemas)
     return grammar, grammar
@@ -247,7 +247,7 @@ class LLGuidanceMatcher(Matcher):
     def _look_at(self, text: bytes) -> None:
         """Read longer and longer parts of a token on trial, so that a slow one is known before it is read at once."""
         known = [self.vocabulary.byte_tokens[byte] for byte in text]
-        for length in self._pace.parts(len(known)):
+        for length in self._pace.pieces(len(known)):
             self._pace.look(self._inner.validate_tokens, known[:length])
 
     def _pop(self, num_steps: int) -> None:
