@@ -113,9 +113,8 @@ def test_a_limit_that_is_raised_lets_more_be_read() -> None:
     assert num_read(Limits(max_row_items=50)) < num_read(Limits(max_row_items=200)) < 100
 
 
-@pytest.mark.parametrize("num_rules", [250, 400])
-def test_llguidance_refuses_what_is_slow_from_the_beginning(num_rules: int) -> None:
-    alternatives = " | ".join(['"a" | item item | item item item'] * num_rules)
+def test_llguidance_refuses_what_is_slow_from_the_beginning() -> None:
+    alternatives = " | ".join(['"a" | item item | item item item'] * 120)
     with pytest.raises(GuardError, match=r"able to compile the Lark grammar, got: a text has too many ways to be read"):
         Guard.grammar(f"start: item*\nitem: {alternatives}\n", BYTES)
 
