@@ -36,7 +36,7 @@ def priced(costs: MeasuredCosts, columns: int, rows: int = 1, context: int = 100
     return None if prices is None else float(prices[-1])
 
 
-def hoped_for(costs: MeasuredCosts, columns: int) -> float:
+def hopeful_price(costs: MeasuredCosts, columns: int) -> float:
     prices = costs.prices(wide(1), columns - 1, hopeful=True)
     assert prices is not None
     return float(prices[-1])
@@ -195,27 +195,27 @@ def test_a_kind_of_which_no_plain_pass_was_measured_follows_what_the_nearest_one
 
 def test_of_what_a_width_adds_half_is_hoped_to_be_true_for_each_half_life() -> None:
     costs = measured((1, 1.0), (5, 1.8))
-    assert hoped_for(costs, 5) == pytest.approx(1.8)
+    assert hopeful_price(costs, 5) == pytest.approx(1.8)
     for left in (0.4, 0.2, 0.1):
         for _ in range(HALF_LIFE):
             costs.record(wide(1), 1.0, 1)
-        assert hoped_for(costs, 5) == pytest.approx(1.0 + left)
+        assert hopeful_price(costs, 5) == pytest.approx(1.0 + left)
     assert priced(costs, 5) == pytest.approx(1.8)
 
 
 def test_a_width_that_was_measured_once_or_twice_is_hoped_to_be_cheaper_at_once() -> None:
     costs = measured((1, 1.0))
     costs.record(wide(2), 2.0, 1)
-    assert hoped_for(costs, 2) == pytest.approx(1.25)
+    assert hopeful_price(costs, 2) == pytest.approx(1.25)
     costs.record(wide(2), 2.0, 1)
-    assert hoped_for(costs, 2) == pytest.approx(1.5)
+    assert hopeful_price(costs, 2) == pytest.approx(1.5)
 
 
 def test_a_plain_pass_that_was_not_made_of_late_is_all_that_is_offered_where_one_hopes() -> None:
     costs = measured((1, 1.0), (5, 1.2))
     for _ in range(STALE):
         costs.record(wide(5), 1.2, 1)
-    assert [1.0, math.inf] == [hoped_for(costs, columns) for columns in (1, 5)]
+    assert [1.0, math.inf] == [hopeful_price(costs, columns) for columns in (1, 5)]
     assert priced(costs, 5) == pytest.approx(1.2)
 
 

@@ -124,19 +124,19 @@ class AdaptiveBudget:
         best = int(np.argmax(values))
         if is_trial:
             costs.trials.looked()
-            hoped_for = costs.prices(shape, gains.size - 1, hopeful=True)
-            assert hoped_for is not None
-            best = _tried(best, gains, rate, prices, hoped_for, costs.trials)
+            hopeful = costs.prices(shape, gains.size - 1, hopeful=True)
+            assert hopeful is not None
+            best = _tried(best, gains, rate, prices, hopeful, costs.trials)
         return lengths(best)
 
 
-def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials) -> int:
+def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopeful: FloatArray, trials: Trials) -> int:
     """The length to try, or `best` if no trial is worth its loss or none is affordable.
 
-    gains: expected tokens by length. prices, hoped_for: seconds by length, measured and hopeful. rate: tokens that a
+    gains: expected tokens by length. prices, hopeful: seconds by length, measured and hopeful. rate: tokens that a
     second is worth.
     """
-    values, hopes, plain = gains - rate * prices, gains - rate * hoped_for, rate * float(prices[0])
+    values, hopes, plain = gains - rate * prices, gains - rate * hopeful, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
     worthy = np.flatnonzero(np.isfinite(hopes))
     worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
@@ -147,7 +147,7 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_
     affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
     if trials.is_overdue and affordable.size:  # the most doubted price may have been wrong for longest
         added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
-        tried = int(affordable[np.argmin((hoped_for[affordable] - prices[0]) / added)])
+        tried = int(affordable[np.argmin((hopeful[affordable] - prices[0]) / added)])
     elif affordable.size:
         tried = int(affordable[np.argmax(hopes[affordable])])
     elif trials.is_overdue:

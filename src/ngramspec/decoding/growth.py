@@ -123,11 +123,11 @@ class Growth:
             self._least_step = float(np.diff(self.of(self.reach)).min())
         return self._least_step
 
-    def least_step_hoped_for(self) -> float:
+    def least_hopeful_step(self) -> float:
         """`least_step` at hopeful prices."""
-        return max(0.0, float(np.diff(self.hoped_for(self.reach)).min()))
+        return max(0.0, float(np.diff(self.hopeful(self.reach)).min()))
 
-    def hoped_for(self, num_columns: int) -> FloatArray:
+    def hopeful(self, num_columns: int) -> FloatArray:
         """The hopeful prices `float64[n]`: as `of`, with the extra cost of a width halved for each doubt about it."""
         found = self.of(num_columns)
         doubts = self._doubts(np.arange(1, num_columns + 1))
