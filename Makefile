@@ -10,8 +10,9 @@ OLDEST := build/oldest
 LATEST := build/latest
 # What a new release of a dependency would break, told by tests that use its names and its answers.
 CANARY := \
-	$(addprefix tests/hf/test_,$(addsuffix .py,seam drafted identity adopting enable processors criteria continuing \
-	outputs streaming guards model_facts peft)) \
+	$(addprefix tests/hf/,$(addsuffix .py,test_seam test_drafted test_identity test_continuing test_outputs test_peft \
+	choice/test_adopting choice/test_processors choice/test_criteria choice/test_streaming choice/test_guards \
+	entry/test_enable facts/test_model_facts)) \
 	$(addprefix tests/guards/test_,$(addsuffix .py,processor vocabulary xgrammar_bounds failures json_schema gbnf))
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
@@ -36,7 +37,7 @@ canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip
 		"$$(echo build/dist/*.whl)[test]"
 	$(LATEST)/bin/pip install --quiet --upgrade --no-deps --requirement .ci/xgrammar.in
 	$(LATEST)/bin/pip install --quiet --force-reinstall --no-deps build/dist/*.whl
-	$(TEST_ENV) $(LATEST)/bin/python -m pytest $(CANARY) -n auto -m 'not gpu and not pinned'
+	$(TEST_ENV) CI=true $(LATEST)/bin/python -m pytest $(CANARY) -n auto -m 'not gpu and not pinned'
 	env -u PYTHONPATH $(LATEST)/bin/ngramspec demo
 
 wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel
@@ -92,7 +93,7 @@ endef
 define test_wheel
 	$(1)/bin/pip install --quiet --no-index --force-reinstall --no-deps build/dist/*.whl
 	$(1)/bin/pip install --quiet --no-index build/dist/*.whl
-	$(TEST_ENV) $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
+	$(TEST_ENV) CI=true $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
 endef
 
 define pin

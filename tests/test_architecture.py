@@ -30,6 +30,10 @@ FLOORS = {
 }
 
 
+WINGS = ["facts", "choice", "rows", "target", "trials", "entry", "engine"]
+"""Of `hf`, from the lowest to the highest; `seam` and `types` lie below them."""
+
+
 def imports() -> Iterator[tuple[str, str, str]]:
     """Every import of one room by another: file, importing room, imported room; those for type checkers alone too."""
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -54,6 +58,33 @@ def test_imports_point_downward_only() -> None:
     assert found
     wrong = [entry for entry in found if entry[1] != entry[2] and FLOORS[entry[1]] <= FLOORS[entry[2]]]
     assert [] == wrong
+
+
+def test_the_wings_of_hf_import_those_below_them_only() -> None:
+    base = PACKAGE / "hf"
+    assert set(WINGS) == {path.name for path in base.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert {"__init__.py", "seam.py", "types.py"} == {path.name for path in base.glob("*.py")}
+    heights = {"seam": -1, "types": -2} | {wing: height for height, wing in enumerate(WINGS)}
+    found = 0
+    for path in base.rglob("*.py"):
+        own = path.relative_to(base).parts[0].removesuffix(".py")
+        for imported in modules_imported(path):
+            parts = imported.split(".")
+            if parts[:2] != ["ngramspec", "hf"] or own == "__init__":
+                continue
+            assert len(parts) > 2, f"{path} imports hf itself, whose names are for others"
+            found += 1
+            assert parts[2] == own or heights[parts[2]] < heights[own], f"{path} imports {imported}"
+    assert found > 100
+
+
+def modules_imported(path: Path) -> Iterator[str]:
+    """Each module that is imported in a file, and of `from package import name` the name too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("room", ["drafting", "guards", "foresight", "decoding", "replay", "stats", "errors"])
@@ -86,7 +117,7 @@ def test_every_file_is_written_in_the_one_way_and_opened_in_the_one_way() -> Non
         names |= {call.attr for call in calls if isinstance(call, ast.Attribute)} - {"open"}  # what opens a row
         if names & opening and path.relative_to(PACKAGE).parts[0] not in ("guards", "testing"):
             found.add(path.relative_to(PACKAGE).as_posix())
-    packaged = {"drafting/prior.py", "hf/strangers.py", "pico/demo_inputs.py"}
+    packaged = {"drafting/prior.py", "hf/facts/known_code.py", "pico/demo_inputs.py"}
     assert {*packaged, "files/reading.py", "files/writing.py"} == found
 
 

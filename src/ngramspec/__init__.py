@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from ngramspec.drafting.adaptive_lookup import AdaptiveLookup
     from ngramspec.drafting.prompt_lookup import PromptLookup
     from ngramspec.guards import Guard, Limits, Vocabulary
-    from ngramspec.hf.enable import disable, enable
-    from ngramspec.hf.model_engine import ModelEngine
-    from ngramspec.hf.speculator import Speculator
+    from ngramspec.hf.engine.model_engine import ModelEngine
+    from ngramspec.hf.entry.enable import disable, enable
+    from ngramspec.hf.entry.speculator import Speculator
     from ngramspec.pico import load_pico
 
 __version__ = "0.1.0"
@@ -64,12 +64,12 @@ _HOMES = {
     "FixedBudget": "ngramspec.decoding.budget",
     "Guard": "ngramspec.guards",
     "Limits": "ngramspec.guards",
-    "ModelEngine": "ngramspec.hf.model_engine",
+    "ModelEngine": "ngramspec.hf.engine.model_engine",
     "PromptLookup": "ngramspec.drafting.prompt_lookup",
-    "Speculator": "ngramspec.hf.speculator",
+    "Speculator": "ngramspec.hf.entry.speculator",
     "Vocabulary": "ngramspec.guards",
-    "disable": "ngramspec.hf.enable",
-    "enable": "ngramspec.hf.enable",
+    "disable": "ngramspec.hf.entry.enable",
+    "enable": "ngramspec.hf.entry.enable",
     "load_pico": "ngramspec.pico",
 }
 

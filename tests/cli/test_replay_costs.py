@@ -9,8 +9,8 @@ import pytest
 
 from ngramspec import Speculator
 from ngramspec.decoding import MeasuredCosts, Shape
-from ngramspec.drafting import whole_file
 from ngramspec.errors import CostsError
+from ngramspec.files import whole_file
 from ngramspec.replay import read_costs
 from tests.cli.conftest import Command
 from tests.hf.models import padded_prompts, tiny

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import AdaptiveLookup, saving, whole_file
+from ngramspec.drafting import AdaptiveLookup, saving
 from ngramspec.drafting.sketch import sketch
 from ngramspec.errors import HistoryError, NgramspecError
+from ngramspec.files import whole_file
 from tests.drafting.test_adaptive_lookup import first_draft, play
 from tests.drafting.test_segments import rows
 from tests.drafting.test_suffix_index import tokens_of

@@ -10,7 +10,7 @@ import transformers
 from tests.families.catalogue import Family
 from tests.families.trial import Result
 
-KNOWN = Path(__file__).parents[2] / "src/ngramspec/hf/families.txt"
+KNOWN = Path(__file__).parents[2] / "src/ngramspec/hf/facts/families.txt"
 """Classes that are known, one per line."""
 
 HEAD = """# Families

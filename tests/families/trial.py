@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from ngramspec import FixedBudget, NgramspecWarning, RefusedError, Speculator
-from ngramspec.hf import strangers
-from ngramspec.hf.strangers import strangers_in
-from ngramspec.hf.support import why_aligned, why_undrafted
+from ngramspec.hf.facts import known_code
+from ngramspec.hf.facts.alignment import why_aligned
+from ngramspec.hf.facts.strangers import strangers_in
+from ngramspec.hf.facts.support import why_undrafted
 from ngramspec.testing import OracleDrafter
 from tests.families.build import NoTextError, drawn
 from tests.families.exceptions import INPUTS
@@ -53,11 +54,11 @@ class _Everything(frozenset[str]):
 @contextmanager
 def all_classes_known() -> Iterator[None]:
     """Within, no class of transformers is a stranger: which ones are known is found out here."""
-    found, strangers.known_classes = strangers.known_classes, _Everything  # type: ignore[assignment]
+    found, known_code.known_classes = known_code.known_classes, _Everything  # type: ignore[assignment]
     try:
         yield
     finally:
-        strangers.known_classes = found
+        known_code.known_classes = found
 
 
 @dataclass(frozen=True, slots=True)

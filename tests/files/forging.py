@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from ngramspec.drafting import whole_file
-from ngramspec.drafting.whole_file import FileFormat
+from ngramspec.files import whole_file
+from ngramspec.files.whole_file import FileFormat
 
 Parts = tuple[Any, list[npt.NDArray[Any]]]
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ngramspec import FixedBudget, Speculator
+from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
 from tests.hf.drafters import NoDrafter
-from tests.hf.models import EOS
+from tests.hf.models import EOS, VOCABULARY
 
 SEED = 11
 Arguments = Callable[[], dict[str, Any]]
@@ -26,11 +27,24 @@ class Comparison:
     spec: Speculator
     prompt_length: int
 
-    @property
-    def was_tried(self) -> bool:
-        """Whether drafts were accepted, and some rolled back: without both, equal texts prove nothing."""
-        total = self.spec.stats.total
-        return 0 < total.num_accepted_tokens < total.num_draft_tokens
+
+def assert_accepted_and_rolled_back(tried: Speculator | Counters) -> None:
+    """Assert that drafts were accepted and that some were rolled back: without both, equal texts prove nothing."""
+    total = tried.stats.total if isinstance(tried, Speculator) else tried
+    assert total.num_accepted_tokens > 0, "no draft was accepted"
+    assert total.num_accepted_tokens < total.num_draft_tokens, "no draft was rolled back"
+    assert total.target_passes <= total.tokens
+
+
+def oracle(
+    plain: Tensor, prompt_length: int = 9, vocabulary: int = VOCABULARY, *, seed: int = 0, max_draft: int = 4
+) -> Speculator:
+    """A Speculator that knows the text of `plain` `int64[B, P + emitted]`, and drafts it wrongly now and then.
+
+    Up to `max_draft` tokens in every pass: a short text gives the default budget little to try.
+    """
+    emitted = plain[:, prompt_length:].tolist()
+    return Speculator(OracleDrafter(emitted, vocabulary, seed=seed, corrupted=0.75), FixedBudget(max_draft))
 
 
 def compare(
@@ -65,5 +79,5 @@ def compare(
 
 
 def limits(**more: Any) -> dict[str, Any]:
-    """Arguments that end rows at different places: an end of sequence, and a length limit inside a draft."""
+    """Arguments that end rows at different positions: an end of sequence, and a length limit inside a draft."""
     return {"max_new_tokens": 27, "eos_token_id": EOS, **more}

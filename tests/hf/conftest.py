@@ -6,4 +6,4 @@ import pytest
 @pytest.fixture
 def unsteered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drafts as they come, so that tokens which a grammar refuses get as far as the masks."""
-    monkeypatch.setattr("ngramspec.hf.row.ModelRow.matchers", lambda row: [])
+    monkeypatch.setattr("ngramspec.hf.rows.row.ModelRow.matchers", lambda row: [])

@@ -13,16 +13,13 @@ from transformers import DynamicCache, EncoderDecoderCache
 import ngramspec
 from ngramspec import FixedBudget, PromptError, RefusedError, Speculator
 from ngramspec.hf.seam import CACHE, CACHE_NAMES, cache_of
-from ngramspec.testing import OracleDrafter
+from ngramspec.stats import Counters
+from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
-from tests.hf.test_aligned import aligned
+from tests.hf.target.test_aligned import aligned
 
 LIMITS: dict[str, Any] = {"max_new_tokens": 20, "eos_token_id": EOS}
-
-
-def speculator(output: Tensor, prompt_length: int) -> Speculator:
-    return Speculator(OracleDrafter.of_output(output, prompt_length, VOCABULARY))
 
 
 def contents(cache: Any) -> list[Tensor]:
@@ -50,7 +47,7 @@ def test_a_chat_of_several_turns_is_that_of_plain_decoding(family: str, batch: i
     for turn in range(3):
         plain = model.generate(**prompts, **LIMITS, **{CACHE: caches[0]})
         length = prompts["input_ids"].shape[1]
-        spec = speculator(plain, length)
+        spec = oracle(plain, length)
         speculative = model.generate(**prompts, **LIMITS, **{CACHE: caches[1]}, custom_generate=spec)
         assert plain.tolist() == speculative.tolist()
         assert_same_cache(*caches)
@@ -66,16 +63,17 @@ def test_a_chat_of_several_turns_is_that_of_plain_decoding(family: str, batch: i
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_plain_and_speculative_turns_may_alternate_in_one_cache(family: str) -> None:
-    model, cache, alternating = tiny(family), DynamicCache(config=tiny(family).config), 0
+    model, cache, counters = tiny(family), DynamicCache(config=tiny(family).config), Counters()
     text, other = padded_prompts(1)["input_ids"], DynamicCache(config=tiny(family).config)
     for turn in range(4):
         plain = model.generate(text, **LIMITS, **{CACHE: cache})
-        spec = {"custom_generate": speculator(plain, text.shape[1])} if turn % 2 else {}
-        output = model.generate(text, **LIMITS, **{CACHE: other}, **spec)
+        spec = oracle(plain, text.shape[1])
+        output = model.generate(text, **LIMITS, **{CACHE: other}, **({"custom_generate": spec} if turn % 2 else {}))
         assert plain.tolist() == output.tolist()
-        alternating += bool(spec)
+        counters.add(spec.stats.total)
         text = torch.cat([plain, torch.tensor([[3, 4]])], dim=1)
-    assert 2 == alternating
+    assert 2 == counters.requests
+    assert_accepted_and_rolled_back(counters)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -91,39 +89,45 @@ def test_a_chat_may_be_continued_with_its_new_tokens_alone(batch: int) -> None:
         again = model.generate(**prompts, max_new_tokens=8, return_dict_in_generate=True)
         cache = cache_of(again)
         arguments = {"input_ids": new, "attention_mask": mask, CACHE: cache, **LIMITS}
-        spec = {"custom_generate": speculator(outputs[0], new.shape[1])} if speculative else {}
-        outputs.append(model.generate(**arguments, **spec))
+        spec = oracle(outputs[0], new.shape[1], seed=1) if speculative else None
+        outputs.append(model.generate(**arguments, custom_generate=spec))
     assert outputs[0].tolist() == outputs[1].tolist()
+    assert spec is not None
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("family", [*FAMILIES, "bart", "t5"])
 def test_the_returned_cache_holds_what_plain_decoding_leaves(family: str, batch: int) -> None:
-    """Rows that ended early hold padding there, as in plain decoding, though speculation had left them behind."""
+    """Rows that ended early hold padding there, as in plain decoding, though speculation no longer read them."""
     is_seq2seq = family in ("bart", "t5")
     model = tiny_seq2seq(family) if is_seq2seq else tiny(family)
     prompts = sources(batch) if is_seq2seq else padded_prompts(batch)
     arguments = {**LIMITS, "return_dict_in_generate": True, "repetition_penalty": 1.3}
     plain = model.generate(**prompts, **arguments)
-    spec = speculator(plain.sequences, 1 if is_seq2seq else prompts["input_ids"].shape[1])
+    spec = oracle(plain.sequences, 1 if is_seq2seq else prompts["input_ids"].shape[1])
     speculative = model.generate(**prompts, **arguments, custom_generate=spec)
     assert plain.sequences.tolist() == speculative.sequences.tolist()
     assert type(cache_of(plain)) is type(cache_of(speculative))
     assert_same_cache(cache_of(plain), cache_of(speculative))
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("family", ["llama", "bloom"])
 def test_new_tokens_may_come_with_positions_of_their_own_or_without_any(family: str) -> None:
     model = aligned("bloom") if family == "bloom" else tiny("llama")
     first, new = padded_prompts(1, 4)["input_ids"], padded_prompts(1, 9, seed=3)["input_ids"]
-    outputs = []
-    for way in ({}, {"custom_generate": Speculator()}):
+    outputs: list[Tensor] = []
+    for speculative in (False, True):
+        spec = oracle(outputs[0], seed=1) if speculative else None
         cache = cache_of(model(first, use_cache=True))
         arguments = {"attention_mask": torch.ones((1, 13), dtype=torch.long), CACHE: cache, **LIMITS}
         if family == "llama":
             arguments["position_ids"] = torch.arange(4, 13)[None]
-        outputs.append(model.generate(new, **arguments, **way).tolist())
-    assert outputs[0] == outputs[1]
+        outputs.append(model.generate(new, **arguments, custom_generate=spec))
+    assert outputs[0].tolist() == outputs[1].tolist()
+    assert spec is not None
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.skipif(
@@ -153,7 +157,9 @@ def test_a_failed_call_leaves_no_cross_attention_behind() -> None:
         model.generate(**arguments, logits_processor=[fails], custom_generate=Speculator())
     assert 0 == cache.cross_attention_cache.get_seq_length()
     plain = model.generate(**{**arguments, CACHE: None})
-    assert plain.tolist() == model.generate(**arguments, custom_generate=Speculator()).tolist()
+    spec = oracle(plain, 1)
+    assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
     with pytest.raises(RefusedError, match="not continued in its cache"):
         model.generate(**arguments, decoder_input_ids=plain, custom_generate=Speculator())
 
@@ -161,7 +167,10 @@ def test_a_failed_call_leaves_no_cross_attention_behind() -> None:
 def test_plain_decoding_goes_on_from_a_returned_cache() -> None:
     model, prompts = tiny("gemma3"), padded_prompts(1)
     arguments = {**LIMITS, "eos_token_id": None, "return_dict_in_generate": True}
-    outputs = [model.generate(**prompts, **arguments, **spec) for spec in ({}, {"custom_generate": Speculator()})]
+    outputs = [model.generate(**prompts, **arguments)]
+    spec = oracle(outputs[0].sequences)
+    outputs.append(model.generate(**prompts, **arguments, custom_generate=spec))
+    assert_accepted_and_rolled_back(spec)
     texts = []
     for output in outputs:
         text = torch.cat([output.sequences, torch.tensor([[3, 4]])], dim=1)
@@ -201,8 +210,8 @@ def test_rows_that_end_early_read_their_padding_beside_the_others_and_not_in_a_p
     model, prompts = tiny("llama"), padded_prompts(4)
     ids = model.generate(**prompts, max_new_tokens=30)[:, prompts["input_ids"].shape[1] :]
     rows = [row.tolist() for row in ids]
-    # The token whose first places in the rows are furthest apart.
-    ends = max(range(VOCABULARY), key=lambda token: np.ptp([_place(row, token) for row in rows]))
+    # The token whose first positions in the rows are furthest apart.
+    ends = max(range(VOCABULARY), key=lambda token: np.ptp([_first_position(row, token) for row in rows]))
     passes: dict[bool, list[int]] = {}
     for keeps_cache in (False, True):
         widths: list[int] = []
@@ -223,7 +232,7 @@ def test_rows_that_end_early_read_their_padding_beside_the_others_and_not_in_a_p
     assert passes[False] == passes[True]
 
 
-def _place(row: list[int], token: int) -> int:
+def _first_position(row: list[int], token: int) -> int:
     return row.index(token) if token in row else len(row)
 
 
@@ -237,7 +246,7 @@ def test_a_cache_goes_by_whichever_of_its_names_the_release_takes(name: str, thr
         plain = model.generate(text, **LIMITS, **{name: DynamicCache(config=model.config)})
     except (ValueError, TypeError):
         pytest.skip(f"this transformers takes no {name}")
-    spec, cache = speculator(plain, text.shape[1]), DynamicCache(config=model.config)
+    spec, cache = oracle(plain, text.shape[1]), DynamicCache(config=model.config)
     arguments = {**LIMITS, name: cache}
     if through == "generate":
         output = spec.generate(model, text, **arguments)

@@ -12,9 +12,10 @@ from transformers.generation.stopping_criteria import StoppingCriteria
 
 from ngramspec import FixedBudget, PromptLookup, Speculator
 from ngramspec.drafting import PromptLookupSession, TokenArray
-from ngramspec.hf.aligned import REACH
+from ngramspec.hf.rows.row import REACH
+from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
-from tests.hf.comparing import compare
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, oracle
 from tests.hf.models import EOS, PAD, VOCABULARY, settled
 from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 
@@ -28,7 +29,7 @@ def test_the_text_is_that_of_plain_decoding(family: str, batch: int) -> None:
     model = tiny_seq2seq(family)
     sampled, repetitive = {**VARIED, "do_sample": True, "temperature": 1.5}, {**VARIED, "no_repeat_ngram_size": 0}
     for arguments in (VARIED, sampled, repetitive):
-        assert compare(model, sources(batch), arguments.copy).was_tried
+        assert_accepted_and_rolled_back(compare(model, sources(batch), arguments.copy).spec)
 
 
 def test_texts_depend_on_their_sources_and_end_at_different_places() -> None:
@@ -39,7 +40,7 @@ def test_texts_depend_on_their_sources_and_end_at_different_places() -> None:
 
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_any_drafter_and_any_distance_between_rows_leaves_the_text_unchanged(family: str) -> None:
-    model = tiny_seq2seq(family)
+    model, counters = tiny_seq2seq(family), Counters()
 
     @given(
         batch=st.integers(1, 5),
@@ -55,8 +56,10 @@ def test_any_drafter_and_any_distance_between_rows_leaves_the_text_unchanged(fam
         emitted = [row if good else [PAD] * 40 for row, good in zip(plain[:, 1:].tolist(), right, strict=False)]
         spec = Speculator(OracleDrafter(emitted, VOCABULARY, corrupted=0.1), FixedBudget(max_draft))
         assert plain.tolist() == model.generate(**prompts, **VARIED, custom_generate=spec).tolist()
+        counters.add(spec.stats.total)
 
     check()
+    assert_accepted_and_rolled_back(counters)
 
 
 def test_a_row_runs_ahead_of_the_slowest_by_as_much_as_is_promised() -> None:
@@ -129,15 +132,16 @@ def test_an_answer_may_start_with_tokens_of_the_callers_padded_or_not() -> None:
         plain = model.generate(**arguments)
         spec = Speculator(OracleDrafter(plain[:, 4:].tolist(), VOCABULARY))
         assert plain.tolist() == model.generate(**arguments, custom_generate=spec).tolist()
-        assert spec.stats.total.num_accepted_tokens > 0
+        assert_accepted_and_rolled_back(spec)
 
 
 def test_drafts_never_cross_the_last_position_that_the_decoder_knows() -> None:
     model = tiny_seq2seq("bart")
     arguments = {"max_length": 160, "eos_token_id": None, "pad_token_id": PAD}
     plain = model.generate(**sources(1), **arguments)
-    spec = Speculator(OracleDrafter(plain[:, 1:].tolist(), VOCABULARY), FixedBudget(50))
+    spec = oracle(plain, 1, max_draft=50)
     assert plain.tolist() == model.generate(**sources(1), **arguments, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
 
 
 def test_the_configuration_of_a_summariser_is_kept() -> None:
@@ -153,11 +157,11 @@ def test_the_configuration_of_a_summariser_is_kept() -> None:
         "length_penalty": 2.0,
     }
     for batch in (1, 3):
-        assert compare(model, sources(batch), arguments.copy).was_tried
+        assert_accepted_and_rolled_back(compare(model, sources(batch), arguments.copy).spec)
 
 
 class _EndsAt21(StoppingCriteria):
-    """A criterion that nobody knows to be a limit of length."""
+    """A criterion of a class that is not known to limit the length."""
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         return torch.full((len(input_ids),), input_ids.shape[1] >= 21)
@@ -177,4 +181,4 @@ def test_a_decoder_with_a_limit_of_its_own_is_never_drafted_beyond_it() -> None:
     for seed in range(6):
         spec = Speculator(OracleDrafter([known], VOCABULARY, seed=seed, corrupted=0.0), FixedBudget(14))
         assert plain.tolist() == model.generate(**sources(1), **arguments, custom_generate=spec).tolist()
-        assert spec.stats.total.num_accepted_tokens > 0
+        assert_accepted_and_rolled_back(spec)

@@ -18,6 +18,7 @@ from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
 from ngramspec.testing.drafters import OracleSession
+from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, VOCABULARY, padded_prompts, tiny
 
@@ -73,12 +74,6 @@ def useful_drafter(plain: Tensor, case: Case, seed: int = 0) -> OracleDrafter:
 def assert_same(plain: Tensor, spec: Speculator, model: Model, case: Case) -> None:
     output = model.generate(**case.arguments(), do_sample=False, custom_generate=spec)
     assert plain.tolist() == output.tolist()
-
-
-def assert_accepted_and_rolled_back(counters: Counters) -> None:
-    """Identity proves nothing when nothing was drafted."""
-    assert 0 < counters.num_accepted_tokens < counters.num_draft_tokens
-    assert counters.target_passes <= counters.tokens
 
 
 def assert_went_on_after_rollbacks(counters: Counters) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ngramspec.testing import Report, check_equivalence
-from tests.hf.comparing import compare, limits
+from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import EOS, FAMILIES, padded_prompts, tiny
 from tests.hf.places import exactly, in_each_precision
 
@@ -67,4 +67,4 @@ def test_padding_on_the_right_changes_no_text(do_sample: bool, device: str, dtyp
     """`check_equivalence` pads on the left."""
     prompts = {name: tensor.to(device) for name, tensor in padded_prompts(3, side="right").items()}
     comparison = compare(placed("llama", device, dtype), prompts, lambda: limits(do_sample=do_sample))
-    assert comparison.was_tried
+    assert_accepted_and_rolled_back(comparison.spec)

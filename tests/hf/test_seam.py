@@ -11,7 +11,8 @@ import pytest
 import transformers
 
 import ngramspec
-from ngramspec.hf import processors, seam
+from ngramspec.hf import seam
+from ngramspec.hf.choice import known_processors
 from ngramspec.hf.seam import PIECES, Piece
 
 PACKAGE = Path(ngramspec.__file__).parent
@@ -101,7 +102,11 @@ def test_a_class_or_function_that_is_missing_is_named_with_the_version(name: str
 
 @pytest.mark.parametrize(
     ("table", "size"),
-    [(processors.BLIND_PROCESSORS, 11), (processors.PURE_PROCESSORS, 22), (processors.PURE_CRITERIA, 4)],
+    [
+        (known_processors.BLIND_PROCESSORS, 11),
+        (known_processors.PURE_PROCESSORS, 22),
+        (known_processors.PURE_CRITERIA, 4),
+    ],
 )
 def test_every_processor_and_criterion_that_is_known_is_there(table: frozenset[type], size: int) -> None:
     """One that is gone costs speed alone, so nothing is raised: that it is gone must be seen here."""

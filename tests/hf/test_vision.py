@@ -11,6 +11,7 @@ from ngramspec.testing import OracleDrafter
 from tests.families.build import build, drawn
 from tests.families.exceptions import ROPE
 from tests.families.shrink import VOCABULARY
+from tests.hf.comparing import assert_accepted_and_rolled_back
 
 NEW_TOKENS = 30
 IMAGE = 20
@@ -69,7 +70,7 @@ def test_a_model_that_sees_writes_the_same_text(name: str, seed: int | None, bat
     plain = model.generate(**call)
     spec = Speculator(OracleDrafter(plain[:, -NEW_TOKENS:].tolist(), VOCABULARY))
     assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
-    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert_accepted_and_rolled_back(spec)
 
 
 @pytest.mark.parametrize("name", VISION)

@@ -14,7 +14,7 @@ from ngramspec.hf.seam import CACHE
 from ngramspec.testing import Report, check_equivalence, equivalence
 from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, PAD, tiny
 from tests.hf.seq2seq import tiny_seq2seq
-from tests.hf.test_aligned import aligned
+from tests.hf.target.test_aligned import aligned
 
 PROMPTS = [[2, 3, 4, 2, 3, 4, 2], [5, 6], [7, 2, 3, 7, 2]]
 Spoil = Callable[[Tensor], Tensor]

@@ -10,8 +10,8 @@ from ngramspec import Guard, GuardError, Speculator
 from ngramspec.drafting.types import TokenArray
 from ngramspec.guards import Matcher
 from ngramspec.guards.types import BitmaskArray, set_bits
-from ngramspec.hf import masks
-from ngramspec.hf.masks import Filled
+from ngramspec.hf.choice import masks
+from ngramspec.hf.choice.masks import Filled
 from ngramspec.testing.fuzzing import (
     SHARES,
     Campaign,

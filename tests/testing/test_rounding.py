@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
 from ngramspec.hf import Speculator
-from ngramspec.hf.rounding import explicable, largest_difference
+from ngramspec.hf.facts.rounding import explicable, largest_difference
 from ngramspec.hf.seam import CACHE
 from ngramspec.testing import check_equivalence
 from ngramspec.testing.calls import Call

@@ -68,7 +68,7 @@ class Loaded:
 
     def check_room(self, prompts: "Sequence[Prompt]", max_new_tokens: int, *, chat: bool) -> None:
         """Raise PromptError, before anything is decoded, if a prompt and its output exceed the model's positions."""
-        from ngramspec.hf.refusals import max_position, positions_needed
+        from ngramspec.hf.facts.limits import max_position, positions_needed
 
         limit = max_position(self.model)
         for prompt in prompts:

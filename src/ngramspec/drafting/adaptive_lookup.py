@@ -15,7 +15,7 @@ from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
 from ngramspec.drafting.types import Draft, Steering, TokenArray
-from ngramspec.drafting.whole_file import MAX_BYTES
+from ngramspec.files.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
 """Default bound on the tokens of all histories together."""

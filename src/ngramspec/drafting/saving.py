@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting import whole_file
 from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_lessons
 from ngramspec.drafting.segments import Segments
 from ngramspec.errors import HistoryError, shortened
+from ngramspec.files import whole_file
 from ngramspec.files.checking import checked_int, checked_list, checked_object, checked_text
 from ngramspec.printing import named
 

@@ -1,8 +1,7 @@
-"""Everything that ngramspec takes from transformers: the one module that knows its names.
+"""All that ngramspec takes from transformers: no other module uses its names.
 
-Names are looked up by what is there, never by version number. What has been renamed is found under either name
-(`CACHE`). What is missing altogether is an ImportError that says which version lacks which piece: it is never taken for
-a property of a model.
+Names are looked up by what exists, never by version number. A renamed one is found under either name (`CACHE`). A
+missing one is an ImportError that says which version lacks which piece: it is never taken for a property of a model.
 """
 
 import copy
@@ -95,7 +94,7 @@ __all__ = [
 
 
 CACHE_NAMES = ("cache", "past_key_values")
-"""What a cache is called: an argument of calls and models, a field of outputs; since 5.24, and before."""
+"""Names of the cache, as an argument of calls and models and a field of outputs: since 5.24, and before."""
 
 
 def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
@@ -105,15 +104,15 @@ def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
 CACHE = next(
     (name for name in CACHE_NAMES if name in _parameters(GenerationMixin.prepare_inputs_for_generation)), CACHE_NAMES[0]
 )
-"""What this transformers calls a cache."""
+"""The name of the cache in this transformers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A name of transformers that is used without being imported, and what breaks without it.
+    """A name of transformers that is used without an import, and what breaks without it.
 
     owner: the class, instance or function that has it. name: the attribute; "" for `owner` itself.
-    parameter: of that function, where a parameter is used. sets: what that function sets on the objects it is given.
+    parameter: of that function, if one is used. sets: an attribute that the function sets on its arguments.
     """
 
     owner: Any
@@ -124,7 +123,7 @@ class Piece:
 
     @property
     def is_there(self) -> bool:
-        """Whether this transformers has it."""
+        """Whether this transformers has the piece."""
         if self.name and not hasattr(self.owner, self.name):
             return False
         found = getattr(self.owner, self.name) if self.name else self.owner
@@ -133,7 +132,7 @@ class Piece:
         return self.parameter is None or self.parameter in _parameters(found)
 
     def __str__(self) -> str:
-        """As a developer of transformers would call it."""
+        """The piece as it is written in code."""
         owner = getattr(self.owner, "__name__", type(self.owner).__name__)
         named = f"{owner}.{self.name}" if self.name else owner
         if self.sets is not None:
@@ -147,7 +146,7 @@ PIECES = (
     Piece(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
     Piece(GenerationMixin, "prepare_inputs_for_generation", "reading blocks in line", "next_sequence_length"),
     Piece(GenerationMixin, "prepare_inputs_for_generation", "asking for position ids", "is_first_iteration"),
-    Piece(GenerationMixin, "generate", "taking the place of the decoding loop"),
+    Piece(GenerationMixin, "generate", "replacing the decoding loop"),
     Piece(GenerationMixin, "_prefill", "reading prompts in line", "model_kwargs"),
     Piece(GenerationMixin, "_sample", "plain decoding", "stopping_criteria"),
     Piece(GenerationMixin, "_update_model_kwargs_for_generation", "masks and positions in line", "num_new_tokens"),
@@ -179,7 +178,7 @@ PIECES = (
     Piece(AttentionInterface, "register", "grouped queries without a copy of the cache"),
     Piece(sdpa_attention_forward, "", "grouped queries without a copy of the cache", "attention_mask"),
 )
-"""What is used of classes, instances and functions by name; `check` looks for it."""
+"""Attributes and parameters that are used by name; `check` looks for them."""
 
 
 def check() -> None:
@@ -192,13 +191,13 @@ def check() -> None:
 check()
 
 
-# What models say of themselves
+# What models state about themselves
 
 
 def takes_cache(model: Model) -> bool:
-    """Whether plain decoding hands `model` a cache: whether `forward` takes one by the name that it is handed under.
+    """Whether `model.forward` takes the cache that plain decoding passes, by its name.
 
-    A forward that is not transformers' may take it among others, `**kwargs`.
+    A forward that is not transformers' may take it in `**kwargs`.
     """
     parameters = _parameters(model.forward)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -206,7 +205,7 @@ def takes_cache(model: Model) -> bool:
 
 
 def keeps_running_state(model: Model) -> bool:
-    """Whether transformers says that `model` cannot take a step back; it does not say so of all that cannot."""
+    """Whether transformers says that `model` cannot be rolled back; there are more models that cannot."""
     return bool(getattr(model, "_is_stateful", False))
 
 
@@ -216,24 +215,24 @@ def works_with_dynamic_cache(model: Model) -> bool:
 
 
 def takes_logits_to_keep(model: Model) -> bool:
-    """Whether `model` can be asked for the logits of its last columns alone."""
+    """Whether `model` can compute the logits of its last columns only."""
     return bool(model._supports_logits_to_keep())
 
 
 def text_config(model: Model) -> Any:
-    """The configuration of what writes the text: a composite model's language model, or a decoder."""
+    """The configuration of the part that generates the text: a composite model's language model, or a decoder."""
     return model.config.get_text_config(decoder=True)
 
 
 def attention_of(model: Model) -> str | None:
-    """The attention that the text is computed with; in a composite model each part may have its own."""
+    """The attention implementation for the text; in a composite model each part may have its own."""
     config = text_config(model)
     found: str | None = getattr(config, "_attn_implementation", None) or model.config._attn_implementation
     return found
 
 
 def device_mesh_of(model: Model) -> Any:
-    """The devices that transformers has split `model` over; None where it is whole."""
+    """The device mesh that transformers has split `model` over; None where it is not split."""
     return getattr(model, "_device_mesh", None)
 
 
@@ -258,11 +257,11 @@ POSITIONAL = (
     "negative_prompt_attention_mask",
     "custom_generate",
 )
-"""The arguments of `generate()` in their order; not asked of its signature, for others wrap it and hide that."""
+"""The positional arguments of `generate()` in order. Not from its signature, which a wrapper may hide."""
 
 
 def arguments_of_generate(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call, all by name; raises TypeError for a call that Python would not make."""
+    """The arguments of a call, all by name; raises TypeError for a call that Python would reject."""
     if len(args) > len(POSITIONAL):
         raise TypeError(f"generate() takes at most {len(POSITIONAL)} arguments by position, got {len(args)}")
     given = dict(zip(POSITIONAL, args, strict=False))
@@ -273,30 +272,30 @@ def arguments_of_generate(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dic
 
 
 def prepared_config(model: Model, arguments: Mapping[str, Any]) -> GenerationConfig:
-    """The settings of `model.generate(**arguments)`, the model's own and the call's merged."""
+    """The generation config of `model.generate(**arguments)`: the model's own and the call's, merged."""
     others = {name: value for name, value in arguments.items() if name != "generation_config"}
     config, _ = model._prepare_generation_config(arguments.get("generation_config"), **others)
     return config  # type: ignore[no-any-return]
 
 
 def given_cache(arguments: Mapping[str, Any]) -> Any:
-    """The cache among the arguments of a call, under whichever of its names; None where there is none."""
+    """The cache among the arguments of a call, under either name; None where there is none."""
     return next((arguments[name] for name in CACHE_NAMES if arguments.get(name) is not None), None)
 
 
 def is_callers(cache: Any) -> bool:
-    """Whether the caller of `generate()` passed `cache`, and will look at it again."""
+    """Whether the caller of `generate()` passed `cache`, and may use it again."""
     return bool(getattr(cache, "_is_user_defined", False))
 
 
 def pad_token_of(config: GenerationConfig) -> int | None:
-    """What finished rows are filled up with in a call with `config`; None where nothing was named."""
+    """The pad token of a call with `config`; None where there is none."""
     pad: Tensor | None = config._pad_token_tensor
     return None if pad is None else int(pad)
 
 
 def mask_length_of(config: GenerationConfig) -> int:
-    """The length of a mask of ones, of which `generate()` keeps nothing else; 0 where it said nothing of one."""
+    """The length of a mask of ones, of which `generate()` keeps nothing else; 0 where there was none."""
     return getattr(config, "_mask_length", None) or 0
 
 
@@ -306,7 +305,7 @@ def prefill(model: Model, input_ids: Tensor, config: GenerationConfig, model_kwa
 
 
 def inputs_in_line(model: Model, input_ids: Tensor, num_new: int, model_kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs for the last `num_new` columns of `input_ids` `int64[B, L]`, as plain decoding has them made."""
+    """The inputs for the last `num_new` columns of `input_ids` `int64[B, L]`, prepared as in plain decoding."""
     inputs: dict[str, Any] = model.prepare_inputs_for_generation(
         input_ids, next_sequence_length=num_new, **model_kwargs
     )
@@ -314,10 +313,10 @@ def inputs_in_line(model: Model, input_ids: Tensor, num_new: int, model_kwargs: 
 
 
 def grown(model: Model, output: Any, model_kwargs: dict[str, Any], num_new: int) -> dict[str, Any]:
-    """The model's inputs after `num_new` more tokens: mask, positions, and what else it keeps; output: of a pass.
+    """The model's keyword arguments after `num_new` more tokens: mask, positions, and others. output: of a pass.
 
-    Told of several tokens at once, transformers repeats the last several token types, and some models of theirs count
-    one; so those are told of one after another, as in plain decoding.
+    For several tokens at once, transformers repeats the last several token types, and some models count only one token;
+    so these are updated one token at a time, as in plain decoding.
     """
     update = model._update_model_kwargs_for_generation
     usual = GenerationMixin._update_model_kwargs_for_generation
@@ -338,7 +337,7 @@ def decode_plainly(
     streamer: Any,
     model_kwargs: Mapping[str, Any],
 ) -> Tensor | GenerateNonBeamOutput:
-    """What plain `generate()` returns, by its own loop."""
+    """What plain `generate()` returns, from its own loop."""
     output: Tensor | GenerateNonBeamOutput = model._sample(
         input_ids,
         logits_processor=processors,
@@ -356,12 +355,12 @@ def cache_of(output: Any) -> Any:
 
 
 def with_cache(output: Any, cache: Any) -> Any:
-    """A copy of `output`, which plain decoding goes on from, with another cache in it."""
+    """A copy of a model's `output` with another cache in it."""
     copied = copy.copy(output)
     setattr(copied, CACHE, cache)
     return copied
 
 
 def named(module: Any, names: Iterable[str]) -> frozenset[type]:
-    """The classes of `module` with these names; one that this transformers lacks is left out."""
+    """The classes of `module` with these names, without those that this transformers lacks."""
     return frozenset(getattr(module, name) for name in names if hasattr(module, name))

@@ -6,9 +6,9 @@ from ngramspec.decoding import MeasuredCosts, Shape
 from ngramspec.decoding.cost_state import checked_tables
 from ngramspec.decoding.rate import Rate
 from ngramspec.decoding.trials import Trials
-from ngramspec.drafting import whole_file
 from ngramspec.drafting.types import FloatArray
 from ngramspec.errors import CostsError, shortened
+from ngramspec.files import whole_file
 from ngramspec.printing import named
 
 _SHOWN = 8

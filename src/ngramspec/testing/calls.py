@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ngramspec.guards import Guard, RowGuards
-from ngramspec.hf.guarded import has_guards, with_processors
+from ngramspec.hf.choice.guards import has_guards, with_processors
 from ngramspec.hf.seam import LogitsProcessorList
 from ngramspec.hf.types import Model
 from ngramspec.testing.rereading import Rereading

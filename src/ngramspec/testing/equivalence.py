@@ -16,10 +16,10 @@ from ngramspec.decoding import FixedBudget
 from ngramspec.drafting import Drafter, PromptLookup
 from ngramspec.errors import PromptError, RefusedError
 from ngramspec.hf import Speculator
-from ngramspec.hf.refusals import max_position, positions_needed, vocabulary
-from ngramspec.hf.rounding import explicable
-from ngramspec.hf.row import unsteered
-from ngramspec.hf.support import why_undrafted
+from ngramspec.hf.facts.limits import max_position, positions_needed, vocabulary
+from ngramspec.hf.facts.rounding import explicable
+from ngramspec.hf.facts.support import why_undrafted
+from ngramspec.hf.rows.row import unsteered
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
 from ngramspec.testing.adversary import AdversarialDrafter

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ngramspec.hf.rounding import explicable, largest_difference
+from ngramspec.hf.facts.rounding import explicable, largest_difference
 from ngramspec.testing.plain import Run
 from ngramspec.testing.report import Evidence
 from ngramspec.testing.rounding import WIDTHS, block_logits

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ngramspec.hf.sampling import row_seeds
+from ngramspec.hf.choice.sampling import row_seeds
 from ngramspec.testing.calls import Call
 
 

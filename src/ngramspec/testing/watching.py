@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ngramspec.hf.rounding import largest_difference
+from ngramspec.hf.facts.rounding import largest_difference
 from ngramspec.hf.seam import CACHE
 from ngramspec.hf.types import Model
 

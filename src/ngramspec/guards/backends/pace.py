@@ -15,7 +15,7 @@ from ngramspec.guards.types import BackendError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MASK_SHARE = 50
+MASK_SHARE = 10
 """A mask may take this many times as long as a token: other threads continue meanwhile."""
 SLOW_SHARE = 5
 """A token is slow if each of its bytes takes more than 1 / this of a step's time, while other threads wait for it."""
@@ -25,6 +25,9 @@ BRISK_SHARE = 400
 """A token is tried in pieces first if the last one took more than 1 / this of a step's time per byte."""
 SHORT = 16
 """A token of at most this many bytes is not tried first, unless the one before it was slower than that."""
+LOOK_SHARE, LOOK_BYTES = 20, 4
+"""Each piece that is tried is this many bytes longer than the one before; one byte longer, if the last token took more
+than 1 / LOOK_SHARE of a step's time per byte."""
 MOST_SLOW = 3
 """Consecutive slow tokens that end the row."""
 
@@ -61,6 +64,12 @@ class Pace:
     def needs_look(self, num_bytes: int) -> bool:
         """Whether to try a token in pieces before reading it as a whole: it is long, or the last one was slow."""
         return num_bytes > SHORT or (num_bytes > 1 and self._byte_seconds > self._most_seconds / BRISK_SHARE)
+
+    def pieces(self, num_bytes: int) -> range:
+        """The lengths of the pieces of a token that are tried, one after another, before the whole is read."""
+        is_slow = self._byte_seconds > self._most_seconds / LOOK_SHARE
+        step = 1 if is_slow else LOOK_BYTES
+        return range(step, num_bytes, step)
 
     def look(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T, float]:
         """The result of `call`, which tries a piece, and its seconds. Raises BackendError if it is too slow."""

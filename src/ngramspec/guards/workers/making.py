@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ class Notes:
     slips: list[str] = field(default_factory=list)
 
 
-MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 160
+MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 200
 """Of a backend's message: the characters that are read, and the lines, and characters per line, that are shown."""
 
 
@@ -36,13 +36,18 @@ class NotMadeError(Exception):
         self.name = name
 
 
-def question(source: Source, options: dict[str, int]) -> list[bytes]:
+def question(source: Source, options: Mapping[str, float]) -> list[bytes]:
     """The parts of a message that requests `source`; options: further numbers for the backend."""
-    said = {"language": source.language, "whitespace": source.whitespace, "lenient": source.lenient, "options": options}
+    said = {
+        "language": source.language,
+        "whitespace": source.whitespace,
+        "lenient": source.lenient,
+        "options": dict(options),
+    }
     return [json.dumps(said).encode(), source.text.encode()]
 
 
-def asked(parts: list[bytes]) -> tuple[Source, dict[str, int]]:
+def asked(parts: list[bytes]) -> tuple[Source, dict[str, Any]]:
     """The inverse of `question`."""
     said = json.loads(parts[0])
     text = parts[1].decode()

@@ -11,7 +11,7 @@ from ngramspec.decoding import FixedBudget
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.hf import Speculator
-from ngramspec.hf.row import unsteered
+from ngramspec.hf.rows.row import unsteered
 from ngramspec.testing.adversary import AdversarialDrafter, Slip
 from ngramspec.testing.fuzzing.checks import DefectError, check_fits, check_matcher, check_text
 from ngramspec.testing.fuzzing.model import ScriptedModel

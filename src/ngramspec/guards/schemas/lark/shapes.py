@@ -113,6 +113,8 @@ class Texts:
         if self.values is not None and other.values is not None:
             values = tuple(text for text in self.values if text in set(other.values))
         excluded = self.excluded | other.excluded
+        if most == 0 and "" in excluded:
+            return None
         if values is not None:
             values = tuple(
                 text

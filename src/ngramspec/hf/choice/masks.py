@@ -1,0 +1,157 @@
+"""A row's masks along its draft, filled on other threads while the model computes.
+
+They fail closed: where a backend fails, or another processor has led to a token that the mask forbids, the row ends,
+and its call raises once the other rows have ended.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ngramspec.drafting.types import TokenArray
+from ngramspec.errors import GuardError
+from ngramspec.guards import BitmaskArray, Matcher
+from ngramspec.guards.processor import masked, nothing_allowed
+from ngramspec.guards.types import is_set, num_words
+
+MAX_THREADS = 4
+
+
+class MaskThreads:
+    """Threads that fill masks, started when first needed and joined at the end of the `with` block."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """The threads."""
+        if self._pool is None:
+            num_threads = min(MAX_THREADS, os.cpu_count() or 1)
+            self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="ngramspec-guard")
+        return self._pool
+
+    def __enter__(self) -> "MaskThreads":
+        """See the class."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Join the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The masks along a row's draft: bits `int32[K + 1, W]`, the first `num_legal + 1` of them filled; or the error."""
+
+    bits: BitmaskArray
+    num_legal: int
+    error: GuardError | None = None
+
+
+class RowMasks:
+    """The masks of one row: one for each guard of its call that holds for the row."""
+
+    def __init__(self, matchers: Sequence[Matcher | None] = ()) -> None:
+        """matchers: one per guard, in their initial state; None where the guard leaves this row free."""
+        self._matchers = {number: matcher for number, matcher in enumerate(matchers) if matcher is not None}
+        self._filling: dict[int, Future[Filled]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any guard holds."""
+        return bool(self._matchers)
+
+    @property
+    def matchers(self) -> list[Matcher]:
+        """Matchers of the guards that hold."""
+        return list(self._matchers.values())
+
+    def begin(self, draft: TokenArray, threads: MaskThreads) -> None:
+        """Start to fill the masks along `draft`."""
+        for number, matcher in self._matchers.items():
+            self._filling[number] = threads.pool.submit(_fill, matcher, draft)
+
+    def drop(self) -> None:
+        """Drop all guards, because padding follows."""
+        self._matchers, self._filling = {}, {}
+
+    def num_legal(self, num_drafted: int) -> int:
+        """Length of the head of the draft that masks cover."""
+        return min((self._filled(number).num_legal for number in self._matchers), default=num_drafted)
+
+    def bits(self, number: int, position: int) -> BitmaskArray | None:
+        """What guard `number` allows at `position` of the draft, `int32[W]`; None if it does not hold, or failed."""
+        if number not in self._matchers:
+            return None
+        filled = self._filled(number)
+        return None if filled.error is not None else filled.bits[position]
+
+    def why_stuck(self, row: int, position: int) -> GuardError | None:
+        """Why no token can be chosen at `position`; None where one can. row: the row's index, for the message."""
+        for number, matcher in self._matchers.items():
+            filled = self._filled(number)
+            if filled.error is not None:
+                return filled.error
+            if not filled.bits[position].any():
+                return nothing_allowed(matcher, row)
+        return None
+
+    def allow(self, position: int, token: int) -> bool:
+        """Whether all guards allow `token` at `position`."""
+        every = map(self._filled, self._matchers)
+        return all(token < filled.bits.shape[1] * 32 and is_set(filled.bits[position], token) for filled in every)
+
+    def why_refused(self, position: int, token: int, others: Sequence[str]) -> GuardError | None:
+        """Why `token` may not be emitted at `position`; None where it may. others: names of the other processors."""
+        if self.allow(position, token):
+            return None
+        text = self.matchers[0].vocabulary.decode([token])
+        who = ", ".join(others) or "another processor"
+        return GuardError(
+            f"a guard's mask must decide, got token {token} ({text!r}), which it forbids: {who} leaves"
+            " nothing that is allowed, or allows it again"
+        )
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """Advance the matchers by the row's text; raises GuardError where a backend fails."""
+        for matcher in self.matchers:
+            matcher.advance(tokens)
+
+    def _filled(self, number: int) -> Filled:
+        return self._filling[number].result()
+
+
+def mask_lines(scores: Tensor, bits: Sequence[BitmaskArray | None]) -> Tensor:
+    """`scores` `float32[n, V]`, each line masked by its bits `int32[W]`; a line whose bits are None stays as it is."""
+    lines = [line for line, allowed in enumerate(bits) if allowed is not None]
+    if not lines:
+        return scores
+    stacked = _stacked([allowed for allowed in bits if allowed is not None])
+    if len(lines) == len(scores):
+        return masked(scores, stacked)
+    scores = scores.clone()
+    scores[lines] = masked(scores[lines], stacked)
+    return scores
+
+
+def _fill(matcher: Matcher, draft: TokenArray) -> Filled:
+    bits = np.zeros((draft.size + 1, num_words(len(matcher.vocabulary))), np.int32)
+    try:
+        return Filled(bits, matcher.fill(draft.tolist(), bits))
+    except GuardError as error:
+        return Filled(bits, 0, error)
+
+
+def _stacked(rows: list[BitmaskArray]) -> BitmaskArray:
+    """Bitmasks, possibly of several vocabularies, as one `int32[n, W]`."""
+    if len(rows) == 1:
+        return rows[0][None]
+    bits = np.zeros((len(rows), max(row.size for row in rows)), np.int32)
+    for line, row in enumerate(rows):
+        bits[line, : row.size] = row
+    return bits

@@ -1,0 +1,47 @@
+"""How a row chooses a token: greedily, or by a draw from a generator that is consumed once per emitted token."""
+
+import torch
+from torch import Tensor
+
+
+class Picker:
+    """Chooses tokens from processed scores."""
+
+    def __init__(self, *, do_sample: bool, generator: torch.Generator | None = None) -> None:
+        """generator: the row's; by default the process's."""
+        self._do_sample = do_sample
+        self._generator = generator
+
+    def pick(self, scores: Tensor) -> int:
+        """Choose a token from scores `float32[1, V]`.
+
+        Raises RuntimeError when sampling from scores with NaN, as plain `generate()` does.
+        """
+        if not self._do_sample:
+            return int(scores.argmax(dim=-1))
+        probabilities = torch.nn.functional.softmax(scores, dim=-1)
+        return int(torch.multinomial(probabilities, num_samples=1, generator=self._generator))
+
+
+def pickers(
+    num_rows: int, device: torch.device, generator: torch.Generator | None = None, *, do_sample: bool
+) -> list[Picker]:
+    """One picker for each row of a call.
+
+    A single row draws from `generator`, by default the process's, exactly as plain `generate()` does: same seed, same
+    text, same final state. In a batch each row has a generator of its own, seeded once from the default one, so
+    that its text does not depend on what others accept.
+    """
+    if not do_sample or num_rows == 1:
+        return [Picker(do_sample=do_sample, generator=generator) for _ in range(num_rows)]
+    seeds = row_seeds(num_rows)
+    return [Picker(do_sample=True, generator=torch.Generator(device).manual_seed(seed)) for seed in seeds]
+
+
+def row_seeds(num_rows: int) -> list[int]:
+    """Seeds of the rows of a sampled batch, drawn from the default generator.
+
+    Plain `generate()` of the row alone, from its seed, makes the same draws.
+    """
+    seeds: list[int] = torch.randint(2**63 - 1, (num_rows,), device="cpu").tolist()
+    return seeds

@@ -1,0 +1,1 @@
+"""`ModelEngine`: requests that come and go, on the targets of `generate()`."""

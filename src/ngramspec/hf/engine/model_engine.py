@@ -1,0 +1,258 @@
+"""Many requests at once, which join and leave: each has the text of `generate()` for its prompt alone."""
+
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import Engine
+from ngramspec.errors import PromptError, RefusedError
+from ngramspec.hf.choice.masks import MaskThreads
+from ngramspec.hf.choice.sampling import row_seeds
+from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.engine.answer import Answer, finish, tell
+from ngramspec.hf.engine.preparing import prepared
+from ngramspec.hf.entry.generate import drafters_of
+from ngramspec.hf.entry.segments import keys_of, segments_of
+from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.hf.entry.tensor_parallel import agreed
+from ngramspec.hf.rows.opening import open_call
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.rows.row import ModelRow
+from ngramspec.hf.seam import BaseStreamer
+from ngramspec.hf.target.aligned import AlignedTarget
+from ngramspec.hf.target.pool import LinePool
+from ngramspec.hf.types import Model
+
+
+class ModelEngine:
+    """Decodes the rows of many requests together with one model.
+
+    >>> with ngramspec.ModelEngine(model) as engine:                              # doctest: +SKIP
+    ...     answers = [engine.add(ids, max_new_tokens=200) for ids in prompts]    # doctest: +SKIP
+    ...     while not engine.is_idle:                                             # doctest: +SKIP
+    ...         ended = engine.step()                                             # doctest: +SKIP
+
+    Requests join between steps, in the order in which they were added, and leave when they end or are removed. Whatever
+    joins and leaves beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64;
+    in lower precision up to rounding). With models whose rows go in line (`docs/families.md`), each request is read in
+    passes of its own. An error of a processor, criterion or streamer ends its own request and no other. For one thread
+    at a time.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        spec: Speculator | None = None,
+        *,
+        max_rows: int = 32,
+        max_cache_bytes: int = 1 << 30,
+        max_prompt_tokens: int = 256,
+    ) -> None:
+        """spec: drafts, budget and statistics; by default a new one.
+
+        max_rows: requests that are decoded at once; others wait.
+        max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
+        prefix; requests whose rows go in line are not counted.
+        max_prompt_tokens: tokens of a prompt that are read in one step, while others decode.
+        """
+        for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+        self.spec = spec if spec is not None else Speculator()
+        self._model = model
+        self._max_rows = max_rows
+        self._is_closed, self._num_shared = False, 0
+        self._threads = MaskThreads()
+        self._engine = Engine(
+            agreed(self.spec.budget, model),
+            self.spec.costs.of(model),
+            self.spec.clock,
+            max_prompt_tokens=max_prompt_tokens,
+        )
+        self._max_cache_bytes = max_cache_bytes
+        self._pool: LinePool | None = None
+        self._waiting: deque[Answer] = deque()
+        self._answers: dict[ModelRow, Answer] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is left."""
+        return not self._answers and not self._waiting
+
+    @property
+    def num_shared_tokens(self) -> int:
+        """Prompt tokens that were shared with another request instead of being read."""
+        return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
+
+    def add(
+        self,
+        input_ids: Tensor,
+        *,
+        streamer: BaseStreamer | None = None,
+        seed: int | None = None,
+        segment: str | None = None,
+        cache_salt: str | None = None,
+        references: Sequence[Any] | None = None,
+        speculate: bool = True,
+        **arguments: Any,
+    ) -> Answer:
+        """Add a request: the prompt `input_ids` `int64[1, P]`, and arguments of `generate()` by name.
+
+        seed: of its draws, if it samples; by default drawn from torch's generator. The others are those of
+        `Speculator.__call__`; prompts are shared within one `cache_salt` only.
+
+        Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
+        streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
+        other parts of the user's own.
+        """
+        if self._is_closed:
+            raise RefusedError("an engine takes no request after close(): make a new one")
+        if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**64):
+            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+        stream = None if streamer is None else Stream(streamer)
+        try:
+            with torch.inference_mode(mode=False):
+                answer = self._opened(
+                    input_ids, stream, seed, segment, cache_salt, references, arguments, speculate=speculate
+                )
+            if stream is not None:
+                stream.put(answer._call.text.row(0).cpu())
+        except BaseException:
+            if stream is not None:
+                stream.end()
+            raise
+        self._waiting.append(answer)
+        return answer
+
+    def _opened(
+        self,
+        input_ids: Tensor,
+        stream: Stream | None,
+        seed: int | None,
+        segment: str | None,
+        cache_salt: str | None,
+        references: Sequence[Any] | None,
+        arguments: dict[str, Any],
+        *,
+        speculate: bool,
+    ) -> Answer:
+        request = prepared(self.spec, self._model, input_ids, arguments, stream)
+        is_ragged = request.is_ragged()
+        if is_ragged:
+            self._check_slots(request)
+        segments = segments_of(segment, 1, 1)
+        (key,) = keys_of(segments, cache_salt, 1)
+        drafters = drafters_of(self.spec, segments, [key], references, speculate=speculate)
+        generator = None
+        if request.config.do_sample:
+            (drawn,) = row_seeds(1) if seed is None else (seed,)
+            generator = torch.Generator(input_ids.device).manual_seed(drawn)
+        call = open_call(request, drafters, self._threads, is_ragged=is_ragged, generator=generator)
+        call.keeps_errors = True
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt)
+
+    def step(self) -> list[Answer]:
+        """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
+        with torch.inference_mode(mode=False), torch.no_grad():
+            failed = self._join()
+            try:
+                ended = self._engine.step()
+            except BaseException as error:
+                # After an error of the pass nothing was committed, and another step may follow. An interrupt may come
+                # half-way: then what rows have committed cannot be relied on.
+                if not isinstance(error, Exception):
+                    self.close()
+                raise
+        done = failed + [self._done(row) for row in ended]
+        for answer in list(self._answers.values()):
+            tell(answer, answer._call.flush)
+            if answer.ended:  # its streamer has raised
+                self._engine.remove([answer.row])
+                done.append(self._done(answer.row))
+        return done
+
+    def remove(self, answer: Answer) -> None:
+        """Drop a request that has not ended; its `emitted` tokens stay as they are."""
+        if answer in self._waiting:
+            self._waiting.remove(answer)
+            answer.row.close()
+            finish(answer)
+        elif answer.row in self._answers:
+            self._engine.remove([answer.row])
+            self._done(answer.row)
+
+    def close(self) -> None:
+        """Remove all requests, and end the threads."""
+        for answer in [*self._waiting, *self._answers.values()]:
+            self.remove(answer)
+        self._threads.__exit__()
+        self._num_shared, self._pool = self.num_shared_tokens, None
+        self._is_closed = True
+
+    def __enter__(self) -> "ModelEngine":
+        """Open until the `with` block ends."""
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """See `close`."""
+        self.close()
+
+    def _check_slots(self, request: Request) -> None:
+        """Raise PromptError for a row that no line has room for, RefusedError where slots are not positions."""
+        if not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
+            raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")
+        if not self._lines(request).fits(self._num_slots(request)):
+            raise PromptError(
+                f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may take"
+                f" {self._num_slots(request)} tokens, drafts included: shorten it, lower max_new_tokens, or give the"
+                " engine more"
+            )
+
+    def _join(self) -> list[Answer]:
+        """Let requests join in order while there is room; returns those that ended because memory ran out."""
+        failed = []
+        while self._waiting and len(self._answers) < self._max_rows:
+            answer = self._waiting[0]
+            request, row = answer._request, answer.row
+            assert request is not None
+            try:
+                if not answer._call.is_ragged:
+                    self._engine.add([row], AlignedTarget(request, [row]))
+                elif self._can_join(request):
+                    pool = self._lines(request)
+                    pool.join(row, self._num_slots(request), answer._salt)
+                    self._engine.add([row], pool, pool)
+                else:
+                    break
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                row.error = error
+                row.close()
+            self._answers[row] = self._waiting.popleft()
+            if row.ended:
+                failed.append(self._done(row))
+        return failed
+
+    def _can_join(self, request: Request) -> bool:
+        is_reading = any(row.reads_prompt for row in self._answers)
+        return not is_reading and self._lines(request).can_join(self._num_slots(request))
+
+    def _num_slots(self, request: Request) -> int:
+        """The most slots that a row may take: its text, and the columns of the widest draft."""
+        return request.most_slots + self.spec.budget.max_draft_tokens
+
+    def _lines(self, request: Request) -> LinePool:
+        if self._pool is None:
+            self._pool = LinePool(self._model, request.input_ids.device, self._max_cache_bytes)
+        return self._pool
+
+    def _done(self, row: Any) -> Answer:
+        answer = self._answers.pop(row)
+        self.spec.stats.add(row.counters, answer._segment)
+        finish(answer)
+        return answer

@@ -1,0 +1,1 @@
+"""The way in: what a user calls, what becomes of the arguments, and what is refused."""

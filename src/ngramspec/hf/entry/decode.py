@@ -1,0 +1,59 @@
+"""A whole call with drafts: its rows are opened and stepped until all have ended."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from ngramspec.decoding import Budget, Clock, Costs, Engine
+from ngramspec.hf.choice.masks import MaskThreads
+from ngramspec.hf.choice.score_record import ScoreRecord
+from ngramspec.hf.entry.tensor_parallel import agreed
+from ngramspec.hf.rows.opening import RowDrafter, open_call
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.seam import (
+    CACHE,
+    GenerateDecoderOnlyOutput,
+    GenerateEncoderDecoderOutput,
+    GenerateNonBeamOutput,
+)
+from ngramspec.hf.target.aligned import AlignedTarget
+from ngramspec.hf.target.cache_transfer import hand_back
+from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.stats import Counters
+
+Output: TypeAlias = Tensor | GenerateNonBeamOutput
+"""What a call returns: token ids, or the object of `return_dict_in_generate`."""
+
+
+def decode(
+    request: Request, drafters: Sequence[RowDrafter], budget: Budget, costs: Costs, clock: Clock
+) -> tuple[Output, list[Counters]]:
+    """What plain `generate()` returns, in fewer passes; and counters, one per row.
+
+    drafters: one per row. costs: of this model's passes; learns from those made here. clock: times them, in seconds.
+    """
+    budget = agreed(budget, request.model)
+    with MaskThreads() as threads:
+        call = open_call(request, drafters, threads, is_ragged=request.is_ragged())
+        target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
+        engine = Engine(budget, costs, clock)
+        engine.add(call.rows, target)
+        while engine.rows:
+            engine.step()
+            call.flush()
+    call.raise_failed()
+    sequences = call.text.batch()
+    if request.keeps_cache:
+        num_slots = request.num_slots + sequences.shape[1] - request.input_ids.shape[1] - 1
+        hand_back(request.cache, target.finish(call.rows, num_slots), num_slots)
+    return _output_of(request, sequences, call.record), [row.counters for row in call.rows]
+
+
+def _output_of(request: Request, sequences: Tensor, record: ScoreRecord) -> Output:
+    """`sequences` `int64[B, P + emitted]`, or the object with scores, logits and cache that the call asks for."""
+    if not request.config.return_dict_in_generate:
+        return sequences
+    output = GenerateEncoderDecoderOutput if request.has_encoder else GenerateDecoderOnlyOutput
+    held: dict[str, Any] = {"sequences": sequences, "scores": record.scores, "logits": record.logits}
+    return output(**held, **{CACHE: request.cache.cache})

@@ -1,0 +1,131 @@
+"""One call of `generate()`, from its arguments to what it returns."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from ngramspec.decoding import Budget, Clock
+from ngramspec.drafting import Drafter, NoDrafts, checked_references
+from ngramspec.hf.choice.stopping import with_stop_strings
+from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.entry.cost_tables import CostTables
+from ngramspec.hf.entry.decode import Output, decode
+from ngramspec.hf.entry.plain import decode_plainly
+from ngramspec.hf.entry.refusals import refuse_early
+from ngramspec.hf.entry.route import route_of
+from ngramspec.hf.entry.segments import keys_of, segments_of
+from ngramspec.hf.rows.opening import RowDrafter
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.trials.trial import Trial
+from ngramspec.hf.trials.trust import TRUST
+from ngramspec.hf.types import Model
+from ngramspec.stats import Counters, Stats
+
+
+class Settings(Protocol):
+    """What decoding needs of a Speculator."""
+
+    drafter: Drafter
+    budget: Budget
+    clock: Clock
+    costs: CostTables
+    stats: Stats
+    undrafted_segments: frozenset[str]
+
+    def warn_once(self, model: Model, reason: str) -> None:
+        """Warn of a model that is not drafted for, once per reason."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What a caller of `generate()` hands to the Speculator that decodes it, past transformers, and how far that came.
+
+    stream: where tokens go as they are made; its owner ends it. take: gets the request instead of having it decoded.
+    has_begun: whether decoding has begun. Until then nothing of the caller's has been touched, so a call that is
+        refused may still go another way.
+    """
+
+    stream: Stream | None = None
+    take: Callable[[Request], None] | None = None
+    has_begun: bool = False
+
+
+def generate_with(
+    spec: Callable[..., Any], model: Model, plain: Callable[..., Any], arguments: dict[str, Any], attempt: Attempt
+) -> Any:
+    """`plain(**arguments)`, a `generate()` of `model`, decoded by `spec`.
+
+    Raises what is refused; as far as possible before `generate()` is entered, which would run an encoder.
+    """
+    refuse_early(model, arguments)
+    arguments = {**arguments, "custom_generate": partial(spec, attempt=attempt)}
+    arguments.pop("synced_gpus", None)
+    _replace_stop_strings(model, arguments)
+    return plain(**arguments)
+
+
+def serve(
+    settings: Settings,
+    request: Request,
+    *,
+    segment: str | Sequence[str | None] | None,
+    references: Sequence[Any] | None,
+    speculate: bool,
+    cache_salt: str | Sequence[str | None] | None,
+    attempt: Attempt,
+) -> Output:
+    """Decode a request, with the arguments of `Speculator.__call__`."""
+    num_returned = request.config.num_return_sequences or 1
+    segments = segments_of(segment, len(request.input_ids), num_returned)
+    keys = keys_of(segments, cache_salt, num_returned)
+    drafters = drafters_of(settings, segments, keys, references, speculate=speculate)
+    request, why_plainly, trial = route_of(request)
+    attempt.has_begun = True
+    output, counts = _decoded(settings, request, drafters, why_plainly, trial)
+    for counters, name in zip(counts, segments, strict=True):
+        settings.stats.add(counters, name)
+    return output
+
+
+def drafters_of(
+    settings: Settings,
+    segments: Sequence[str | None],
+    keys: Sequence[str | None],
+    references: Sequence[Any] | None,
+    *,
+    speculate: bool,
+) -> list[RowDrafter]:
+    """What drafts for each row. keys: the drafter's names of the segments."""
+    copied_from = checked_references(() if references is None else references)
+    undrafted = settings.undrafted_segments
+    drafters = [settings.drafter if speculate and name not in undrafted else NoDrafts() for name in segments]
+    return [RowDrafter(drafter, key, copied_from) for drafter, key in zip(drafters, keys, strict=True)]
+
+
+def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
+    """Replace stop strings by a criterion, because `generate()` does not pass the tokenizer on to us."""
+    tokenizer = arguments.pop("tokenizer", None)
+    configs = (arguments.get("generation_config"), model.generation_config)
+    given = [getattr(config, "stop_strings", None) for config in configs]
+    strings = arguments.get("stop_strings", given[0] if given[0] is not None else given[1])
+    if strings is not None:
+        criteria = with_stop_strings(arguments.get("stopping_criteria"), strings, tokenizer)
+        arguments |= {"stop_strings": None, "stopping_criteria": criteria}
+
+
+def _decoded(
+    settings: Settings, request: Request, drafters: Sequence[RowDrafter], why_plainly: str | None, trial: Trial | None
+) -> tuple[Output, list[Counters]]:
+    model = request.model
+    if request.stream is not None:
+        request.stream.put(request.input_ids.cpu())
+    if why_plainly is None and trial is None:
+        return decode(request, drafters, settings.budget, settings.costs.of(model), settings.clock)
+    if why_plainly is not None:
+        settings.warn_once(model, why_plainly)
+    output, counts = decode_plainly(request, trial)
+    note = None if trial is None else TRUST.note(trial)
+    if note is not None:
+        settings.warn_once(model, note)
+    return output, counts

@@ -1,0 +1,46 @@
+"""How a call is decoded: with drafts, plainly, or plainly and watched by a trial."""
+
+from dataclasses import replace
+
+import torch
+
+from ngramspec.hf.entry.prompts import check_prompt
+from ngramspec.hf.entry.refusals import refuse_inputs, refuse_modes
+from ngramspec.hf.entry.vocabularies import check_vocabularies
+from ngramspec.hf.facts.strangers import strangers_in
+from ngramspec.hf.facts.support import why_undrafted, why_undrafted_at
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.trials.trial import Trial
+from ngramspec.hf.trials.trust import TRUST
+
+
+def route_of(request: Request) -> tuple[Request, str | None, Trial | None]:
+    """The request as it is to be decoded, why it is decoded plainly if it is, and the trial that watches it.
+
+    Raises RefusedError, PromptError and GuardError for what is not decoded at all.
+    """
+    why_plainly = _why_undrafted(request)
+    check_vocabularies(request)
+    strangers = strangers_in(request.model) if why_plainly is None else []
+    if not strangers:
+        return request, why_plainly, None
+    found = TRUST.finding(request, strangers)
+    if found is None:
+        return request, None, TRUST.trial_of(request, strangers)
+    reason, width = found
+    return replace(request, tried_width=width), reason or None, None
+
+
+def _why_undrafted(request: Request) -> str | None:
+    """Why this call is decoded without drafts, None where drafts are fine; raises what is refused."""
+    refuse_modes(request.config)
+    reason = why_undrafted(request.model)
+    if reason is None and not request.model_kwargs.get("use_cache", True):
+        reason = "was called with use_cache=False"
+    if reason is None and torch.is_grad_enabled():
+        reason = "is asked for gradients, and a cache that is written in place has none"
+    if reason is not None:
+        return reason
+    refuse_inputs(request)
+    check_prompt(request)
+    return why_undrafted_at(request.model, *request.num_positions)

@@ -1,0 +1,71 @@
+"""Which models read the rows of a pass in line, because they take no position per token or no mask per query."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from ngramspec.hf.facts.strangers import prepares_itself
+from ngramspec.hf.seam import (
+    CACHE,
+    DynamicCache,
+    counts_positions_as_usual,
+    text_config,
+)
+from ngramspec.hf.types import Model
+
+PLAIN_INPUTS = frozenset({"attention_mask", "position_ids", CACHE, "use_cache", "logits_to_keep"})
+"""Inputs of a model that `RaggedTarget` makes."""
+
+
+OWN_MASKS = {
+    "git": "makes room in its mask for a picture, where there is none too",
+    "gpt_neo": "masks by the position of a query in its block, whatever its slot",
+}
+"""Model types that override a mask per query."""
+
+
+def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
+    """Why all rows of a pass must begin at one slot, as a clause that follows the model's name; None: they need not.
+
+    A row of its own length needs a position of its own for each token and a mask of its own for each query.
+    model_kwargs: the inputs of the call, by name.
+    """
+    config = text_config(model)
+    if model.config.is_encoder_decoder:
+        return "is an encoder-decoder model, which takes no positions per row"
+    if prepares_itself(model):
+        return "prepares its inputs by code of its own"
+    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
+    if unknown:
+        return f"has attention layers of an unknown type ({', '.join(unknown)})"
+    if getattr(config, "attention_chunk_size", None) is not None:
+        return "attends in chunks"
+    if getattr(config, "alibi", False):
+        return "encodes positions in the attention mask (alibi)"
+    if not counts_positions_as_usual(model):
+        return "gives a token several positions (multimodal rope)"
+    if config.model_type in OWN_MASKS:
+        return OWN_MASKS[config.model_type]
+    if "position_ids" not in inspect.signature(model.forward).parameters:
+        return "takes no position ids per row"
+    if not _keeps_positions(model, config):
+        return "changes the positions that it is given"
+    others = sorted(set(model_kwargs) - PLAIN_INPUTS)
+    return f"is given more than ids, a mask and positions ({', '.join(others)})" if others else None
+
+
+def _keeps_positions(model: Model, config: Any) -> bool:
+    """Whether the model reads the position ids that `generate()` counts: PaliGemma adds one, Kosmos-2.5 drops them."""
+    ids, positions = torch.zeros((1, 2), dtype=torch.long, device="cpu"), torch.arange(2, device="cpu")[None]
+    inputs = model.prepare_inputs_for_generation(
+        ids,
+        **{CACHE: DynamicCache(config=config)},
+        attention_mask=torch.ones_like(ids),
+        position_ids=positions.clone(),
+        use_cache=True,
+        is_first_iteration=True,
+    )
+    kept = inputs.get("position_ids")
+    return kept is not None and torch.equal(kept.cpu(), positions)

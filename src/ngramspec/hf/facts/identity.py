@@ -1,0 +1,52 @@
+"""Identities that do not keep their objects alive."""
+
+import inspect
+import weakref
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+
+class Same:
+    """Identity of one object, by a weak reference; raises TypeError for what cannot have one."""
+
+    def __init__(self, thing: Any) -> None:
+        self._reference = weakref.ref(thing)
+        self._id = id(thing)
+
+    def holds(self, thing: Any) -> bool:
+        """Whether `thing` is this object."""
+        return self._reference() is thing
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the object was freed."""
+        return self._reference() is None
+
+    def __hash__(self) -> int:
+        """Of the object."""
+        return self._id
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both refer to one object that is still alive."""
+        return isinstance(other, Same) and self._id == other._id and not self.is_gone and not other.is_gone
+
+
+def is_gone(identity: Hashable) -> bool:
+    """Whether an object that is part of `identity` was freed."""
+    if isinstance(identity, tuple):
+        return any(map(is_gone, identity))
+    return isinstance(identity, Same) and identity.is_gone
+
+
+def identity_of(thing: Any) -> Hashable | None:
+    """Equal for this object only, without keeping it alive; None for what takes no weak reference."""
+    parts = [thing.__self__, thing.__func__] if inspect.ismethod(thing) else [thing]
+    return joint_identity(parts)
+
+
+def joint_identity(things: Iterable[Any]) -> Hashable | None:
+    """As `identity_of`, for several objects together."""
+    try:
+        return tuple(map(Same, things))
+    except TypeError:
+        return None

@@ -1,0 +1,39 @@
+"""The cache that a call comes with: the caller's, with a chat in it, or the empty one that `generate()` made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ngramspec.hf.seam import (
+    EncoderDecoderCache,
+    is_callers,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCache:
+    """The cache of a call, copied before the first pass, and left as plain decoding leaves it.
+
+    cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one.
+    """
+
+    cache: Any
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether the caller passed it, and may use it again."""
+        return is_callers(self.cache)
+
+    @property
+    def length(self) -> int:
+        """Slots that hold keys, padding included."""
+        return int(self.cache.get_seq_length())
+
+    @property
+    def num_rows(self) -> int:
+        """Rows; there must be keys."""
+        return next(int(layer.keys.shape[0]) for layer in self.own.layers if layer.is_initialized)
+
+    @property
+    def own(self) -> Any:
+        """The cache of self-attention."""
+        return self.cache.self_attention_cache if isinstance(self.cache, EncoderDecoderCache) else self.cache

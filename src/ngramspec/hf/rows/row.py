@@ -1,0 +1,143 @@
+"""A row of a `generate()` call: its slots in a cache, its position ids, and how its tokens are chosen."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence as Rows
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ngramspec.decoding import Row
+from ngramspec.drafting.types import Draft
+from ngramspec.errors import GuardError
+from ngramspec.guards import Matcher
+from ngramspec.hf.choice.masks import RowMasks
+from ngramspec.hf.choice.sampling import Picker
+from ngramspec.hf.choice.stopping import Stops
+from ngramspec.stats import Undrafted
+
+IntArray = npt.NDArray[np.int64]
+
+NO_LIMIT = 1 << 62
+
+REACH = 4
+"""Tokens by which a row that is read in line may be ahead of the slowest one and still take part in a pass."""
+
+_is_steered: ContextVar[bool] = ContextVar("is_steered", default=True)
+
+
+@contextmanager
+def unsteered() -> Iterator[None]:
+    """Within the `with` block, and this thread, drafts reach the masks unsteered, with illegal tokens in them.
+
+    Only for tests: steering drops what the masks would refuse, and so hides whether they do.
+    """
+    token = _is_steered.set(False)
+    try:
+        yield
+    finally:
+        _is_steered.reset(token)
+
+
+@dataclass(slots=True, eq=False)
+class ModelRow(Row):
+    """A row of a `generate()` call.
+
+    index: its number in the batch. pad_token: what it reads once it has ended.
+    positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
+    max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
+    most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
+    stops: when it ends. picker: chooses its tokens.
+    masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
+        keep drafts within it, and one that loses the text is dropped.
+    error: why it ended, where its guard could not go on or its call's own code has raised.
+    """
+
+    index: int = field(kw_only=True)
+    pad_token: int = field(kw_only=True)
+    positions: IntArray = field(kw_only=True)
+    max_position: int = field(kw_only=True)
+    vocabulary: int = field(kw_only=True)
+    stops: Stops = field(kw_only=True)
+    picker: Picker = field(kw_only=True)
+    most_drafted: int = NO_LIMIT
+    masks: RowMasks = field(default_factory=RowMasks)
+    guides: list[Matcher] = field(default_factory=list)
+    error: Exception | None = None
+
+    @property
+    def shift(self) -> int:
+        """Position id minus slot after the prompt: ids count on from the prompt's last one, padding or not."""
+        return int(self.positions[-1]) + 1 - self.positions.size
+
+    def room(self, max_tokens: int) -> int:
+        """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
+        positions = self.max_position - (self.num_cached + self.pending.size + self.shift)
+        return Row.room(self, min(max_tokens, positions, self.most_drafted))
+
+    def led_draft(self, room: int, min_survival: float) -> Draft | None:
+        """As `Row.led_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
+        if self.ended:
+            return Draft(np.full(room, self.pad_token, np.int32))
+        return Row.led_draft(self, room, min_survival)
+
+    def known(self, draft: Draft) -> Draft:
+        """The head of `draft` up to the first id that the model does not know: that would kill the process on a GPU."""
+        tokens = draft.tokens.tolist()
+        if tokens and (min(tokens) < 0 or max(tokens) >= self.vocabulary):
+            unknown = (draft.tokens < 0) | (draft.tokens >= self.vocabulary)
+            return draft.head(int(unknown.argmax()))
+        return draft
+
+    def matchers(self) -> list[Matcher]:
+        """The matchers of the row's guards, and those that only keep its drafts within adopted constraints."""
+        return [*self.masks.matchers, *self.guides] if _is_steered.get() else []
+
+    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
+        """As `Row.follow`, after the matchers; where a backend cannot follow, the row ends."""
+        tokens = self.emitted[self.num_followed :]
+        self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
+        try:
+            self.masks.advance(tokens)
+        except GuardError as error:
+            self.fail(error)
+        Row.follow(self, draft, num_cached, undrafted)
+
+    def takes(self, error: Exception) -> bool:
+        """See `Row.takes`."""
+        if self.call.keeps_errors:
+            self.error, self.ended = error, True
+        return self.call.keeps_errors
+
+    def fail(self, error: GuardError) -> None:
+        """End the row, because its guard cannot go on."""
+        text = self.masks.matchers[0].vocabulary.decode(self.emitted)
+        error.row, error.tokens, error.text = self.index, list(self.emitted), text.decode(errors="replace")
+        self.error = error
+        self.ended = True
+        self.masks.drop()
+
+    def pad_to(self, num_slots: int) -> None:
+        """Have pending what fills the cache up to `num_slots`: the last chosen token, and padding."""
+        missing = num_slots - self.num_cached
+        self.pending = np.append(self.pending, np.full(missing, self.pad_token, np.int32))[:missing]
+
+
+def _follows(matcher: Matcher, tokens: list[int]) -> bool:
+    try:
+        matcher.advance(tokens)
+    except GuardError:
+        return False
+    return True
+
+
+def model_rows(rows: Rows[Row]) -> list[ModelRow]:
+    """`rows`, typed; raises TypeError where one is of another class."""
+    checked = []
+    for row in rows:
+        if not isinstance(row, ModelRow):
+            raise TypeError(f"a model reads rows of ModelRow, got {type(row).__name__}")
+        checked.append(row)
+    return checked

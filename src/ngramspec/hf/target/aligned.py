@@ -1,0 +1,142 @@
+"""Rows in line: for models that are fed as plain `generate()` feeds them, so all rows begin a pass at the same slot.
+
+Some families take no position per row, or make a mask from two dimensions (alibi), or read more than ids (images, an
+encoder's output). Such models prepare their inputs themselves. A pass starts at the first slot that some live row
+lacks; rows that are ahead are read again from there, then their drafts:
+
+    row 0    p d d d .               the last chosen token p and the draft d of the slowest row
+    row 1    k k p d d               known tokens k are read again, and cost only their columns
+
+So rows need not wait for each other, as long as they are no further apart than `REACH`.
+"""
+
+from collections.abc import Sequence as Rows
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target
+from ngramspec.drafting.types import NO_DRAFT, Draft
+from ngramspec.hf.facts.layers import windows_of
+from ngramspec.hf.rows.logits import PassLogits, RowLogits, has_poison
+from ngramspec.hf.rows.orders import begin, choices_of
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.rows.row import REACH, ModelRow, model_rows
+from ngramspec.hf.seam import CACHE, grown, inputs_in_line, prefill, with_cache
+from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_transfer import beside_cross_attention, load
+
+ROOM = 256
+"""Columns by which the tensor of ids grows."""
+
+
+class AlignedTarget(Target):
+    """Checks drafts with inputs, masks and positions that the model prepares itself."""
+
+    def __init__(self, request: Request, rows: Rows[ModelRow], outputs: Any = None) -> None:
+        """Start with what the request's cache holds.
+
+        rows: of the request, in order. outputs: the model's output for the prompts, where the cache holds them already.
+        """
+        self._model = request.model
+        self._request = request
+        self._rows = rows
+        self._cache = RaggedCache(len(windows_of(request.model)), request.most_slots)
+        load(request.cache, self._cache)
+        self._prompt_kwargs = {**request.model_kwargs, CACHE: beside_cross_attention(request.cache, self._cache)}
+        self._kwargs = self._prompt_kwargs
+        self._first_slot = request.num_slots - request.input_ids.shape[1]
+        self._ids = request.input_ids
+        self._outputs = None if outputs is None else with_cache(outputs, self._prompt_kwargs[CACHE])
+        self._num_covered = request.num_slots
+        """Slots that `self._kwargs` account for."""
+
+    def shape(self, rows: Rows[Row]) -> Shape:
+        """See `decoding.Target`."""
+        return self._shape(rows, [row.num_cached + row.pending.size for row in rows])
+
+    def read(self, plans: Rows[Plan]) -> Reading:
+        """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
+        rows = model_rows([plan.row for plan in plans])
+        begin(plans)
+        if self._outputs is None:
+            logits = PassLogits(self._read_prompts()[:, -1:])
+            return Reading(
+                self.shape(rows), choices_of([RowLogits(row, NO_DRAFT, logits, row.index, 0) for row in rows])
+            )
+        shares = self.read_logits(rows, [plan.draft for plan in plans])
+        if has_poison(shares):
+            start = min(row.num_cached for row in rows)
+            self._cache.wipe(dict.fromkeys(range(len(self._ids)), start))
+            shares = self.read_logits(rows, [Draft(NO_DRAFT)] * len(rows))
+        ends = [row.num_cached + 1 + share.draft.size for row, share in zip(rows, shares, strict=True)]
+        return Reading(self._shape(rows, ends), choices_of(shares))
+
+    def ready(self, rows: Rows[Row]) -> Rows[Row]:
+        """The live rows that the next pass can move on."""
+        start = min(row.num_cached for row in rows)
+        return [row for row in rows if row.num_cached <= start + REACH]
+
+    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
+        """Read the tokens that rows lack and their drafts in one pass."""
+        start = min(row.num_cached for row in rows)
+        ends = [row.num_cached + 1 + draft.tokens.size for row, draft in zip(rows, drafts, strict=True)]
+        block = self._known(start, max(ends) - start)
+        for row, draft, end in zip(rows, drafts, ends, strict=True):
+            block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(draft.tokens, device="cpu")
+        logits = PassLogits(self._forward(block, start))
+        return [
+            RowLogits(row, draft.tokens, logits, row.index, row.num_cached - start)
+            for row, draft in zip(rows, drafts, strict=True)
+        ]
+
+    def _shape(self, rows: Rows[Row], ends: list[int]) -> Shape:
+        """The shape of a pass that reads each row up to its slot in `ends`."""
+        slots = [row.num_cached for row in rows]
+        width = max(ends) - min(slots)
+        return Shape(len(self._ids), width, width * len(self._ids), max(slots))
+
+    def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
+        """Read what is still to be read; returns the cache, with `num_slots` keys per row as after plain decoding."""
+        start = min(row.num_cached for row in rows)
+        if start < num_slots:
+            self._forward(self._known(start, num_slots - start), start)
+        return self._kwargs[CACHE]
+
+    def _known(self, start: int, width: int) -> Tensor:
+        """The committed tokens of the slots from `start` on, `int64[B, width]`, padded."""
+        first = start - self._request.num_slots
+        block = torch.full((len(self._ids), width), self._rows[0].pad_token, device="cpu")
+        for row in self._rows:
+            known = row.emitted[first : first + width]
+            block[row.index, : len(known)] = torch.tensor(known, device="cpu")
+        return block
+
+    def _read_prompts(self) -> Tensor:
+        """Read the prompts as plain `generate()` does; returns the logits `[B, n, V]`, the last column counts."""
+        model, cached = self._model, self._request.cache.length
+        self._cache.place_run(cached, self._request.num_slots - cached)
+        self._outputs = prefill(model, self._ids, self._request.config, self._kwargs)
+        logits: Tensor = self._outputs.logits
+        return logits
+
+    def _forward(self, block: Tensor, start: int) -> Tensor:
+        """Read `block` `int64[B, W]` at the slots from `start` on; returns its logits `[B, W, V]`."""
+        width = block.shape[1]
+        end = start + width - self._first_slot
+        if end > self._ids.shape[1]:
+            self._ids = torch.nn.functional.pad(self._ids, (0, end - self._ids.shape[1] + ROOM))
+        self._ids[:, end - width : end] = block.to(self._ids.device)
+        if start < self._num_covered:  # once all have finished, padding after the end of a row is read
+            self._num_covered, self._kwargs = self._request.num_slots, self._prompt_kwargs
+        self._kwargs = grown(self._model, self._outputs, self._kwargs, start - self._num_covered)
+        self._num_covered = start
+        kwargs = grown(self._model, self._outputs, self._kwargs, width)
+        if "logits_to_keep" in kwargs:
+            kwargs["logits_to_keep"] = width
+        self._cache.place_run(start, width)
+        inputs = inputs_in_line(self._model, self._ids[:, :end], width, kwargs)
+        self._outputs = self._model(**inputs, return_dict=True)
+        logits: Tensor = self._outputs.logits
+        return logits[:, -width:]

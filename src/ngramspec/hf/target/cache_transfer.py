@@ -1,0 +1,62 @@
+"""Copies between the cache that a call came with and ours: in before the first pass, back after the last."""
+
+import copy
+from typing import Any
+
+from torch import Tensor
+
+from ngramspec.hf.rows.given_cache import GivenCache
+from ngramspec.hf.seam import DynamicSlidingWindowLayer, EncoderDecoderCache
+from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_layer import RaggedLayer
+
+
+def load(given: GivenCache, ragged: RaggedCache) -> None:
+    """Start `ragged` with a copy of the given keys and values: a call that fails leaves the caller's as they were."""
+    if given.length:
+        layers = given.own.layers
+        ragged.load([(layer.keys, layer.values) if layer.is_initialized else None for layer in layers], given.length)
+
+
+def beside_cross_attention(given: GivenCache, ragged: RaggedCache) -> Any:
+    """The cache that the model gets: `ragged`, for an encoder-decoder model together with a cross-attention cache."""
+    if not isinstance(given.cache, EncoderDecoderCache):
+        return ragged
+    return EncoderDecoderCache(ragged, copy.deepcopy(given.cache.cross_attention_cache))
+
+
+def hand_back(given: GivenCache, used: Any, num_slots: int) -> None:
+    """Fill `given` with `num_slots` keys and values per row: as plain decoding leaves it, all but the last token's.
+
+    used: a RaggedCache, or what `beside_cross_attention` made of one.
+    """
+    ragged = used
+    if isinstance(used, EncoderDecoderCache):
+        ragged = used.self_attention_cache
+        given.cache.cross_attention_cache.layers = used.cross_attention_cache.layers
+        given.cache.is_updated = used.is_updated
+    own = given.own
+    while len(own.layers) < len(ragged.layers):  # a DynamicCache() without a configuration gets its layers in use
+        own.layers.append(own.layer_class_to_replicate())
+    for layer, filled in zip(own.layers, ragged.layers, strict=True):
+        assert isinstance(filled, RaggedLayer)
+        if filled.is_initialized:
+            _fill(layer, filled, num_slots)
+
+
+def _fill(layer: Any, filled: RaggedLayer, num_slots: int) -> None:
+    assert filled.keys is not None
+    assert filled.values is not None
+    start = 0
+    if isinstance(layer, DynamicSlidingWindowLayer):
+        start = max(0, num_slots - layer.sliding_window + 1)
+        if layer.record_past:  # so that its owner can crop it
+            start = 0 if layer.keys is None else layer.cumulative_length - layer.keys.shape[2]
+        layer.cumulative_length = num_slots
+    if not layer.is_initialized:
+        layer.lazy_initialization(filled.keys, filled.values)
+    layer.keys, layer.values = _part(filled.keys, start, num_slots), _part(filled.values, start, num_slots)
+
+
+def _part(states: Tensor, start: int, end: int) -> Tensor:
+    return states[:, :, start:end].contiguous()  # without the spare slots

@@ -1,0 +1,171 @@
+"""A pool of cache lines that rows of many calls join and leave, and that shares common prefixes of prompts.
+
+The first lines hold the rows that decode, the next one the row whose prompt is being read. The other lines are free and
+keep what their last row left there. A row that joins starts with the longest prefix of its prompt that any line holds:
+the system prompt of a service, or a chat that is continued. After the radix cache of SGLang (Zheng et al. 2024), with
+whole lines instead of a tree.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import torch
+
+from ngramspec.decoding import Row
+from ngramspec.drafting.types import TokenArray
+from ngramspec.hf.rows.row import ModelRow, model_rows
+from ngramspec.hf.target.block import BlockRow, make_block
+from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_layer import CHUNK
+from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.hf.types import Model
+
+LEAST_SHARED = 16
+"""Length of the shortest common prefix, in tokens, that is worth a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a free line holds: tokens `int32[n]`, the salt of their row, and the number of its leaving."""
+
+    tokens: TokenArray
+    salt: str | None
+    number: int
+
+
+class LinePool(RaggedTarget):
+    """A RaggedTarget whose rows join and leave, within a bound in bytes.
+
+    num_shared: prompt tokens that were copied from other lines instead of being read.
+    """
+
+    def __init__(self, model: Model, device: torch.device, max_bytes: int) -> None:
+        """max_bytes: of keys and values of all lines together; each has room for the longest row."""
+        super().__init__(model, device)
+        self.num_shared = 0
+        self._max_bytes = max_bytes
+        self._free: list[_Left] = []
+        self._salts: dict[ModelRow, str | None] = {}
+        self._prompts: dict[ModelRow, TokenArray] = {}
+        self._numbers = count()
+        self._bytes_per_slot = self._measured()
+
+    def fits(self, num_slots: int) -> bool:
+        """Whether a row of `num_slots` slots fits into an empty pool."""
+        return _rounded(num_slots) * self._bytes_per_slot <= self._max_bytes
+
+    def can_join(self, num_slots: int) -> bool:
+        """Whether a row of `num_slots` slots fits beside the current rows."""
+        return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
+
+    def join(self, row: ModelRow, num_slots: int, salt: str | None) -> None:
+        """Take in a row that will read its prompt next; it starts with the prefix that a line of the same `salt` holds.
+
+        num_slots: the most that it may take. No other row may be reading its prompt.
+        """
+        if not self._held and self._most_lines(num_slots) < 1:  # lines are longer than needed: start over
+            self._cache = RaggedCache(len(self._windows))
+            self._free.clear()
+        most = self._most_lines(num_slots)
+        while len(self._held) + len(self._free) > most:
+            self._swap_free(self._oldest(), len(self._free) - 1)
+            self._free.pop()
+        self._cache.keep_lines(most)
+        line, num_shared = self._longest_prefix(row.pending, salt)
+        new, num_lines = len(self._held), len(self._held) + len(self._free)
+        takes_free = num_shared > 0 and line >= new
+        self._reserve(num_lines if takes_free or num_lines == most else num_lines + 1, most, num_slots)
+        if takes_free:
+            self._swap_free(line - new, 0)
+            self._free.pop(0)
+        elif num_lines == most:
+            self._swap_free(self._oldest(), 0)
+            self._free.pop(0)
+        elif self._free:
+            self._cache.copy_line(new, num_lines, self._free[0].tokens.size)
+            self._free.append(self._free.pop(0))
+        if num_shared and line < new:
+            self._cache.copy_line(line, new, num_shared)
+        self._cache.wipe({new: num_shared})  # an earlier row may have left NaN there, which no mask hides
+        self._held.append(row)
+        self._prompts[row], self._salts[row] = row.pending, salt
+        self.num_shared += num_shared
+        row.pending, row.num_cached = row.pending[num_shared:], num_shared
+
+    def leave(self, row: Row) -> None:
+        """Free the row's line; what it has read stays there."""
+        (own,) = model_rows([row])
+        last = len(self._held) - 1
+        if own is not self._held[last] and self._held[last].reads_prompt:  # which stays after those that decode
+            self._swap_held(self._held.index(own), last - 1)
+        self._swap_held(self._held.index(own), last)
+        self._held.pop()
+        self._free.insert(0, _Left(self._cached(own), self._salts.pop(own), next(self._numbers)))
+        del self._prompts[own]
+
+    def _most_lines(self, num_slots: int) -> int:
+        """The most lines that fit, once each has at least `num_slots` slots and no fewer than now."""
+        slots = max(self._cache.placement.capacity, _rounded(num_slots))
+        return self._max_bytes // (slots * self._bytes_per_slot)
+
+    def _reserve(self, num_lines: int, most: int, num_slots: int) -> None:
+        """Make room for `num_lines`, and for as many again: each enlargement copies all that is there."""
+        has_room = num_lines <= self._cache.placement.num_lines
+        self._cache.reserve(num_lines if has_room else min(most, 2 * num_lines), _rounded(num_slots))
+
+    def _longest_prefix(self, prompt: TokenArray, salt: str | None) -> tuple[int, int]:
+        """The line with the longest prefix of `prompt`, and its length; at least one token is left to be read."""
+        texts = [self._cached(row) if self._salts[row] == salt else prompt[:0] for row in self._held]
+        texts += [left.tokens if left.salt == salt else prompt[:0] for left in self._free]
+        lengths = [common_prefix_length(text, prompt[:-1]) for text in texts]
+        best = max(range(len(lengths)), key=lengths.__getitem__, default=0)
+        if not lengths or lengths[best] < LEAST_SHARED or not self._cache.is_finite(best, lengths[best]):
+            return 0, 0
+        return best, lengths[best]
+
+    def _cached(self, row: ModelRow) -> TokenArray:
+        prompt = self._prompts[row]
+        if row.num_cached <= prompt.size:
+            return prompt[: row.num_cached]
+        return np.concatenate([prompt, np.array(row.emitted[: row.num_cached - prompt.size], np.int32)])
+
+    def _swap_held(self, line: int, other: int) -> None:
+        held = self._held
+        if line != other:
+            self._cache.swap(line, other, max(held[line].num_cached, held[other].num_cached))
+            held[line], held[other] = held[other], held[line]
+
+    def _swap_free(self, number: int, other: int) -> None:
+        free, start = self._free, len(self._held)
+        if number != other:
+            self._cache.swap(start + number, start + other, max(free[number].tokens.size, free[other].tokens.size))
+            free[number], free[other] = free[other], free[number]
+
+    def _oldest(self) -> int:
+        return min(range(len(self._free)), key=lambda index: self._free[index].number)
+
+    def _measured(self) -> int:
+        """Bytes per slot, measured by a pass over one token."""
+        nothing = np.zeros(1, np.int32)
+        block = make_block([BlockRow(0, nothing, nothing[:0], 0)])
+        with torch.no_grad():
+            self._forward(block)
+        bytes_per_slot = self._cache.bytes_per_slot
+        self._cache = RaggedCache(len(self._windows))
+        return bytes_per_slot
+
+
+def _rounded(num_slots: int) -> int:
+    """Slots of a line that has room for `num_slots`."""
+    return -(-num_slots // CHUNK) * CHUNK
+
+
+def common_prefix_length(tokens: TokenArray, others: TokenArray) -> int:
+    """Length of the common prefix of two texts, `int32[n]` and `int32[m]`.
+
+    As `decoding.num_agreeing`, for texts of thousands of tokens: that one is a loop, for drafts of a few.
+    """
+    length = min(tokens.size, others.size)
+    different = np.flatnonzero(tokens[:length] != others[:length])
+    return int(different[0]) if different.size else length

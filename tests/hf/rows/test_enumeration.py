@@ -1,0 +1,245 @@
+"""The rule of verification changes no distribution: shown by enumerating every path, in exact fractions."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import GenerationConfig
+from transformers.generation.logits_process import LogitsProcessor
+from transformers.generation.stopping_criteria import EosTokenCriteria, MaxLengthCriteria, StoppingCriteriaList
+
+from ngramspec.decoding import FixedBudget, MeasuredCosts, Plan, Reading, Row, Shape, Target, step
+from ngramspec.drafting import Draft, TokenArray
+from ngramspec.hf.choice.processors import Processors
+from ngramspec.hf.choice.sampling import Picker
+from ngramspec.hf.choice.score_record import ScoreRecord
+from ngramspec.hf.choice.stopping import Stops
+from ngramspec.hf.rows.call import Call
+from ngramspec.hf.rows.logits import PassLogits, RowLogits
+from ngramspec.hf.rows.orders import choices_of
+from ngramspec.hf.rows.row import ModelRow
+
+VOCABULARY = 3
+END = 2
+PAD = 0
+PROMPT = (1,)
+NUM_TOKENS = 4
+NO_RECORD = ScoreRecord(GenerationConfig())
+Tokens = tuple[int, ...]
+Law = dict[Tokens, Fraction]
+Table = dict[Tokens, tuple[int, ...]]
+"""Weights of the next token after each text."""
+
+
+class Tape(Picker):
+    """Chooses from a tape of tokens, one per call, and multiplies up how likely that was."""
+
+    def __init__(self, tape: Tokens, table: Table) -> None:
+        super().__init__(do_sample=True)
+        self.tape = list(tape)
+        self.text: Tokens = ()
+        self.probability = Fraction(1)
+        self.table = table
+
+    def pick(self, scores: Tensor) -> int:
+        weights = self.table[self.text]
+        assert scores[0].tolist() == list(weights), "the scores are not those of the row's own text"
+        token = self.tape.pop(0)
+        self.probability *= Fraction(weights[token], sum(weights))
+        self.text += (token,)
+        return token
+
+
+class TableSession:
+    """Drafts what a fixed function of the row's text says."""
+
+    def __init__(self, drafts: dict[Tokens, Tokens]) -> None:
+        self.text: Tokens = ()
+        self.drafts = drafts
+
+    def extend(self, tokens: TokenArray) -> None:
+        self.text += tuple(tokens.tolist())
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        return Draft(np.array(self.drafts[self.text][:max_tokens], np.int32))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class TableTarget(Target):
+    """A language model that is a table, read by the real choosers."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def shape(self, rows: Sequence[Row]) -> Shape:
+        return Shape(len(rows), 1, len(rows), 0)
+
+    def read(self, plans: Sequence[Plan]) -> Reading:
+        block = torch.ones(len(plans), 1 + max(plan.draft.tokens.size for plan in plans), VOCABULARY)
+        logits, shares = PassLogits(block), []
+        for line, plan in enumerate(plans):
+            assert isinstance(plan.row, ModelRow)
+            draft = plan.draft.tokens
+            start = block.shape[1] - 1 - draft.size
+            for length in range(draft.size + 1):
+                text = tuple(plan.row.emitted) + tuple(draft[:length].tolist())
+                # After an end of sequence nothing is ever read, so any weights do.
+                block[line, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
+            shares.append(RowLogits(plan.row, draft, logits, line, start))
+        return Reading(self.shape([plan.row for plan in plans]), choices_of(shares))
+
+
+class CountsCalls(LogitsProcessor):
+    """A stranger: it sees every text, and must see each exactly once and in order."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        self.lengths.append(input_ids.shape[1])
+        return scores
+
+
+ORDERS = ("row by row", "in step")
+
+
+def opened(
+    pickers: Sequence[Picker], drafts: dict[Tokens, Tokens], processors: Sequence[LogitsProcessor], order: str
+) -> Call:
+    """A call of rows that choose in `order`."""
+    prompt = torch.tensor([PROMPT] * len(pickers))
+    stops = Stops(StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)]), 1 + NUM_TOKENS)
+    is_guard = [False] * len(processors)
+    call = Call(
+        prompt, Processors(processors, is_guard), stops, NO_RECORD, do_sample=True, pad_token=PAD, is_ragged=True
+    )
+    call.in_step, call.is_greedy_at_once = order == "in step", order == "at once"
+    for index, picker in enumerate(pickers):
+        row = ModelRow(
+            TableSession(drafts),
+            np.array(PROMPT, np.int32),
+            NUM_TOKENS,
+            call=call,
+            index=index,
+            pad_token=PAD,
+            positions=np.arange(1),
+            max_position=99,
+            vocabulary=VOCABULARY,
+            stops=stops,
+            picker=picker,
+        )
+        call.rows.append(row)
+    return call
+
+
+def decode(
+    tapes: Sequence[Tokens], table: Table, drafts: dict[Tokens, Tokens], order: str, k: int
+) -> tuple[list[Tokens], Fraction, int]:
+    """Run the real loop along one path; returns the texts, the path's probability and the accepted tokens."""
+    pickers = [Tape(tape, table) for tape in tapes]
+    counts = CountsCalls()
+    call = opened(pickers, drafts, [counts], order)
+    target = TableTarget(table)
+    while live := [row for row in call.rows if not row.ended]:
+        step(target, call.rows if call.in_step else live, FixedBudget(k), MeasuredCosts())
+    texts = [picker.text for picker in pickers]
+    if call.in_step:
+        assert counts.lengths == list(range(1, 1 + max(map(len, texts))))
+    probability = Fraction(1)
+    for picker in pickers:
+        probability *= picker.probability
+    return texts, probability, sum(row.counters.num_accepted_tokens for row in call.rows)
+
+
+def texts_of_length(length: int) -> Iterator[Tokens]:
+    """Texts that can still go on."""
+    yield from product([token for token in range(VOCABULARY) if token != END], repeat=length)
+
+
+def plain_law(table: Table) -> Law:
+    """The law of plain decoding: multiply down the tree."""
+    law: Law = {}
+
+    def descend(text: Tokens, probability: Fraction) -> None:
+        if len(text) == NUM_TOKENS or (text and text[-1] == END):
+            law[text] = probability
+            return
+        weights = table[text]
+        for token in range(VOCABULARY):
+            descend((*text, token), probability * Fraction(weights[token], sum(weights)))
+
+    descend((), Fraction(1))
+    return law
+
+
+weights = st.tuples(*[st.integers(1, 5)] * VOCABULARY)
+open_texts = [text for length in range(NUM_TOKENS) for text in texts_of_length(length)]
+tables = st.fixed_dictionaries(dict.fromkeys(open_texts, weights))
+draft_tables = st.fixed_dictionaries(
+    {text: st.lists(st.integers(0, VOCABULARY - 1), max_size=3).map(tuple) for text in open_texts}
+)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@given(table=tables, drafts=draft_tables)
+@settings(max_examples=15, deadline=None)
+def test_the_law_of_the_text_is_that_of_plain_decoding_whatever_is_drafted(
+    order: str, table: Table, drafts: dict[Tokens, Tokens]
+) -> None:
+    expected = plain_law(table)
+    law: Law = {}
+    for text in expected:
+        (emitted,), probability, _ = decode([text], table, drafts, order, k=3)
+        law[emitted] = law.get(emitted, Fraction(0)) + probability
+    assert expected == law
+    assert sum(law.values()) == 1
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@given(table=tables, drafts=draft_tables, data=st.data())
+@settings(max_examples=10, deadline=None)
+def test_rows_of_a_batch_are_independent_and_each_has_the_law_of_plain_decoding(
+    order: str, table: Table, drafts: dict[Tokens, Tokens], data: st.DataObject
+) -> None:
+    law = plain_law(table)
+    firsts = data.draw(st.lists(st.sampled_from(sorted(law)), min_size=4, max_size=4, unique=True))
+    for first, second in product(firsts, sorted(law)[::3]):
+        texts, probability, _ = decode([first, second], table, drafts, order, k=3)
+        assert texts == [first, second]
+        assert probability == law[first] * law[second]
+
+
+def test_the_enumeration_accepts_and_rejects() -> None:
+    table: Table = dict.fromkeys(open_texts, (1, 2, 3))
+    drafts: dict[Tokens, Tokens] = dict.fromkeys(open_texts, (1, 1, 2))
+    accepted = {text: decode([text], table, drafts, "row by row", k=3)[2] for text in plain_law(table)}
+    assert accepted[(1, 1, 2)] == 3
+    assert accepted[(1, 0, 0, 0)] == 1
+    assert accepted[(0, 0, 0, 0)] == 0
+
+
+@given(table=tables, drafts=draft_tables)
+@settings(max_examples=30, deadline=None)
+def test_greedy_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Tokens, Tokens]) -> None:
+    text: Tokens = ()
+    while len(text) < NUM_TOKENS and END not in text:
+        text += (max(range(VOCABULARY), key=lambda token: table[text][token]),)
+    emitted = []
+    for order in ("at once", *ORDERS):
+        call = opened([Picker(do_sample=False)], drafts, [], order)
+        (row,) = call.rows
+        while not row.ended:
+            step(TableTarget(table), [row], FixedBudget(3), MeasuredCosts())
+        emitted.append(tuple(row.emitted))
+    assert [text] * 3 == emitted
