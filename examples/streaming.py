@@ -1,4 +1,4 @@
-"""Streaming: text arrives while it is made. generate() keeps the streamer from a callable; spec.generate() does not."""
+"""Streaming: text arrives while it is generated. generate() drops the streamer for a callable; spec.generate() keeps it."""
 
 from threading import Thread
 
