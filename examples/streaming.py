@@ -1,4 +1,4 @@
-"""Streaming: text arrives while it is generated. generate() drops the streamer for a callable; spec.generate() keeps it."""
+"""Streaming: text arrives while it is generated. spec.generate() takes the streamer, which generate() drops."""
 
 from threading import Thread
 
