@@ -72,8 +72,8 @@ class Scene:
         _, found, rest = text.partition(start)
         if not ends:
             return [rest] if found else None
-        inner, found, behind = rest.partition(ends[0])
-        return [inner] if found and start not in behind and ends[0] not in behind else []
+        inner, found, after = rest.partition(ends[0])
+        return [inner] if found and start not in after and ends[0] not in after else []
 
 
 @functools.lru_cache(maxsize=16)
