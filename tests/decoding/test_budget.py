@@ -18,7 +18,8 @@ from ngramspec.decoding import (
     Shape,
     fitted,
 )
-from ngramspec.decoding.budget import LEAD, LEAD_SHARE, MOST_GUESSED, SURE, sure_of_all
+from ngramspec.decoding.budget import MOST_GUESSED, SURE
+from ngramspec.decoding.gains import LEAD, LEAD_SHARE, sure_of_all
 from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
 from ngramspec.decoding.drafting_time import NUM_KEPT as DRAFTS_KEPT
-from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth, rising
+from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth
+from ngramspec.decoding.isotonic import rising
 from ngramspec.decoding.measured_costs import FIRST_REACH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.rate import MEMORY, Rate

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ngramspec.decoding.isotonic import rising
 from ngramspec.drafting.types import FloatArray
 
 IntArray = npt.NDArray[np.int64]
@@ -184,19 +185,3 @@ class Growth:
         halves = [0.5 ** min(age, _MOST_DOUBTS) for age in ages]
         weights = [len(self._prices[width]) * half for width, half in zip(widths, halves, strict=True)]
         return np.array([1.0, *widths]), np.array([1.0, *rising(medians, weights)])
-
-
-def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """The non-decreasing sequence nearest to `values`, by weighted squares (pool adjacent violators, Ayer et al. 1955).
-
-    More columns are never less work, so a wider pass that was quicker was noise.
-    """
-    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
-    for value, weight in zip(values, weights, strict=True):
-        mean, total, size = value, weight, 1
-        while pools and pools[-1][0] > mean:
-            before, heavy, many = pools.pop()
-            mean = (before * heavy + mean * total) / (heavy + total)
-            total, size = total + heavy, size + many
-        pools.append((mean, total, size))
-    return [mean for mean, _, size in pools for _ in range(size)]
