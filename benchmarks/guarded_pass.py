@@ -7,8 +7,8 @@ SmolLM-135M, and says the instances, written compactly (`ngramspec.testing.repla
 schema. A guarded and an unguarded pass read the same tokens and accept the same; all masks along a draft are filled:
 
     llguidance, xgrammar    drafts are what will be said, so many tokens at a time: the time is that of the masks
-    steered                 the default drafter in conversation with the default guard; beside it the default drafter
-                            drafts too, unguarded, and has the other's drafts read in place of its own
+    steered                 the default drafter steered by the default guard; beside it the default drafter
+                            drafts too, unguarded, and has the other's drafts read instead of its own
 
 They take turns in one process. A pass lasts from the start of one forward to the start of the next; its time is the
 median over the rounds, and the table holds the median, over all passes, of guarded time by unguarded time.
@@ -202,7 +202,7 @@ class _Keeping(_Session):
 
 
 class _Rereading(_Session):
-    """Drafts as the other one does, and offers what was kept in its place."""
+    """Drafts as the other one does, and offers the kept drafts instead."""
 
     def __init__(self, session: DraftSession, kept: Iterator[Draft]) -> None:
         super().__init__(session)

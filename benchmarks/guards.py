@@ -1,4 +1,4 @@
-"""What a guard does to drafting: tokens per pass and time per token, without it, cut by it, in conversation with it.
+"""What a guard does to drafting: tokens per pass and time per token, without it, cut by it, steered by it.
 
     python -m benchmarks.guards [--traces FILES...] [--schemas FILES...] [--json] [--parts PARTS...]
 
@@ -12,7 +12,7 @@ In 1 to 3 recorded outputs are replayed, drafted for as long as it pays with one
 
     none            no guard; drafts are what the drafter says
     truncate        drafts end at the first token that the guard refuses
-    no_key_lookup   in conversation with the guard, which knows the schema, but not the prompt
+    no_key_lookup   steered by the guard, which sees the schema but not the prompt
     steered         ngramspec's defaults
 
 once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and

@@ -33,7 +33,7 @@ class _EarliestMatchSession:
         self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position after it
 
     def extend(self, tokens: TokenArray) -> None:
-        # The end of the text is no place to copy from, so an n-gram is entered when a token follows it.
+        # Nothing can be copied from the end of the text, so an n-gram is entered when a token follows it.
         for token in tokens.tolist():
             end = len(self._text)
             for length in self._lengths:

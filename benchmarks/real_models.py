@@ -32,7 +32,7 @@ def folder_of(model: str, cache: Path) -> Path:
     folder = cache / model
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=cache) as made:  # in the same place, so that a half-made folder is never taken
+        with TemporaryDirectory(dir=cache) as made:  # in the same folder, so that a half-made folder is never taken
             _convert(weights_of(PACKAGES[model]), Path(made))
             (Path(made) / "model").rename(folder)
     return folder

@@ -8,7 +8,7 @@ PROMPTS = [repeat_prompt("The parcel left on Monday. It arrives on Friday."), "O
 
 
 def test_speculation_changes_no_text() -> None:
-    model, tokenizer = ngramspec.load_pico()  # yours; in float64 rounding has no say, and near-ties vanish
+    model, tokenizer = ngramspec.load_pico()  # yours; in float64 there are no near-ties
     report = check_equivalence(model, tokenizer(PROMPTS)["input_ids"], max_new_tokens=24, batch=2)
     assert report.finding in ("identical", "near-tie"), str(report)
     for mode in report.modes:  # greedy and sampled, each prompt alone and in batches

@@ -1,4 +1,4 @@
-"""Tests for your own suite: your schema means what you think, and what a model writes under it fits.
+"""Tests for your own suite: your schema means what you think, and the texts of a model under it fit.
 
 Needs `pip install hypothesis`.
 """
@@ -54,15 +54,15 @@ def test_what_is_no_person_cannot(person: Person, wrong: dict[str, object]) -> N
 @given(prompt=st.text(min_size=1, max_size=40), seed=st.integers(0, 99))
 def test_what_is_written_is_a_person(prompt: str, seed: int) -> None:
     inputs = tokenizer(prompt, return_tensors="pt")
-    torch.manual_seed(seed)  # sampled, and far from sense: the guard must hold all the same
+    torch.manual_seed(seed)  # sampled, so mostly nonsense: the guard must still hold
     output = model.generate(
         **inputs, custom_generate=spec, logits_processor=[guard], do_sample=True, temperature=1.5, max_new_tokens=160
     )
     answer = output[0, inputs["input_ids"].shape[1] :]
     if answer[-1] == tokenizer.eos_token_id:  # else it was cut off
         text = tokenizer.decode(answer, skip_special_tokens=True)
-        assert_valid(guard, text)  # as a grammar reads it
-        Person.model_validate_json(text)  # and as pydantic does
+        assert_valid(guard, text)  # by the grammar
+        Person.model_validate_json(text)  # and by pydantic
 
 
 for test in (test_every_person_can_be_written, test_what_is_no_person_cannot, test_what_is_written_is_a_person):

@@ -1,6 +1,6 @@
-"""A JSON schema stays exact while drafts are accepted and thrown away: Outlines' own processor, unchanged.
+"""A JSON schema stays exact while drafts are accepted and rolled back: Outlines' own processor, unchanged.
 
-It keeps a state that moves with every call, so it fails where calls are made for tokens that are rejected later.
+It keeps a state that advances with every call, so calls for tokens that are rejected later would break it.
 Here it sees each emitted token once, as in plain decoding. Needs `pip install outlines`.
 """
 

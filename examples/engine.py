@@ -1,4 +1,4 @@
-"""Requests that come and go: each joins when it arrives, and has the text that generate() would give it alone."""
+"""Requests that come and go: each joins when it arrives, and gets the text that generate() would give it alone."""
 
 import torch
 

@@ -1,7 +1,7 @@
 """The core of a service that extracts records: mails in, checked records out, many at a time.
 
-The guard makes each answer fit the schema; drafts, looked up in the mail, make it come in fewer passes. What a guard
-cannot promise is that a text ends in time: an answer that is cut off at `max_new_tokens` comes out as None.
+The guard makes each answer fit the schema; drafts, looked up in the mail, save passes. A guard cannot promise that a
+text ends in time: an answer that is cut off at `max_new_tokens` becomes None.
 """
 
 from pydantic import BaseModel, Field, ValidationError
@@ -45,7 +45,7 @@ def checked(text: str) -> Order | None:
 MAILS = [
     "Deliver to Turin. The order number is B/20934. Quantity: 12. There were no complaints so far.",
     "Order M/818 came in. Ship it to Bremen. They want 40 of them.",
-    "Hello! How are you? It has been raining for three days.",  # nothing to find, and the answer fits all the same
+    "Hello! How are you? It has been raining for three days.",  # nothing to find, but the answer fits the schema
 ]
 
 service = Extractor()

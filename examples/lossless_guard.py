@@ -1,4 +1,4 @@
-"""A test for your own suite: under your guard, on your model, drafts change no text, and what is written is valid."""
+"""A test for your own suite: under your guard, on your model, drafts change no text, and texts are valid."""
 
 import ngramspec
 from ngramspec import Guard

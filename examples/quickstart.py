@@ -12,7 +12,7 @@ FUNCTION = """def read_lines(path):
             lines.append(line.strip())
     return lines"""
 
-model, tokenizer = ngramspec.load_pico()  # the packaged model; any causal model of transformers goes the same way
+model, tokenizer = ngramspec.load_pico()  # the packaged model; any causal model of transformers works the same way
 inputs = tokenizer(edit_prompt("lines", "rows", FUNCTION), return_tensors="pt")
 
 spec = ngramspec.Speculator()

@@ -1,7 +1,7 @@
 """A streaming endpoint: once the model is enabled, its `generate()` is called as ever. Needs `pip install fastapi`.
 
-Serve it with `uvicorn examples.serving:app`; run as a program, it asks itself. A client may send so much, have so many
-tokens and wait so long as is said here; when it goes, decoding ends with the next pass.
+Serve it with `uvicorn examples.serving:app`; run as a program, it calls itself. The size of a request, the number of
+tokens and the time are bounded; when the client has gone, decoding ends with the next pass.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from ngramspec.pico import repeat_prompt
 
 MOST_CHARACTERS = 2_000  # of the text that a client sends; there is no body
 MOST_TOKENS = 250
-MOST_SECONDS = 60.0  # of an answer; a pass that runs then is its last
-MOST_CALLS = 4  # at a time; whoever comes when so many run is told to come again
-LOOK_EVERY = 0.05  # seconds between two looks at whether the client is there
+MOST_SECONDS = 60.0  # of an answer; the pass running then is its last
+MOST_CALLS = 4  # at a time; further calls get 503 with Retry-After
+LOOK_EVERY = 0.05  # seconds from one check for the client to the next
 
 model, tokenizer = ngramspec.load_pico()
 enabled = ngramspec.enable(model)
@@ -32,7 +32,7 @@ app = FastAPI()
 
 
 class Unheard(StoppingCriteria):
-    """Ends a text that nobody reads any more, or that takes too long."""
+    """Ends a text whose client has gone, or that takes too long."""
 
     def __init__(self, is_over: Event, until: float) -> None:
         self.is_over = is_over
@@ -77,7 +77,7 @@ async def repeat(
             while time.monotonic() < until + LOOK_EVERY and not await request.is_disconnected():
                 while not streamer.text_queue.empty():
                     piece = streamer.text_queue.get_nowait()
-                    if piece == streamer.stop_signal:  # it comes whatever was raised
+                    if piece == streamer.stop_signal:  # it comes even after an error
                         return
                     yield piece
                 await asyncio.sleep(LOOK_EVERY)

@@ -1,4 +1,4 @@
-"""Streaming: text arrives while it is made. generate() keeps the streamer from a callable; spec.generate() does not."""
+"""Streaming: text arrives while it is generated. spec.generate() takes the streamer, which generate() drops."""
 
 from threading import Thread
 

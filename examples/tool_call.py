@@ -16,7 +16,7 @@ def an_object(**properties: object) -> dict[str, object]:
 CODE = {"type": "string", "pattern": r"^[A-Z]/\d{3,5}$"}
 CALL = an_object(name={"const": "track_parcel"}, arguments=an_object(code=CODE))
 
-# The packaged model cannot reason, but it can repeat; and what it is told to repeat is no JSON.
+# The packaged model cannot reason, but it can repeat; the text it has to repeat is not JSON.
 THOUGHTS = "They ask where parcel B/20934 is. I look it up.</think>{'name': track_parcel, 'arguments': B/20934}"
 
 model, tokenizer = ngramspec.load_pico()

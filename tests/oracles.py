@@ -126,7 +126,7 @@ class OracleLookupSession:
 
 
 def rising_slowly(values: Sequence[float], weights: Sequence[int]) -> list[float]:
-    """The non-decreasing sequence nearest to `values`, by the largest of the least means around each place."""
+    """The non-decreasing sequence nearest to `values`, by the largest of the least means around each position."""
 
     def mean(start: int, end: int) -> float:
         total = sum(weights[start:end])
@@ -134,6 +134,6 @@ def rising_slowly(values: Sequence[float], weights: Sequence[int]) -> list[float
 
     size = len(values)
     return [
-        max(min(mean(start, end) for end in range(place + 1, size + 1)) for start in range(place + 1))
-        for place in range(size)
+        max(min(mean(start, end) for end in range(position + 1, size + 1)) for start in range(position + 1))
+        for position in range(size)
     ]

@@ -187,7 +187,7 @@ def test_a_prediction_that_came_true_is_reliable_and_one_that_did_not_is_not() -
     assert [False, True, True] == [each.is_kept for each in (wrong, right, sure)]
 
 
-def test_what_one_request_says_a_hundred_times_is_said_once() -> None:
+def test_a_warning_repeated_by_one_request_is_shown_once() -> None:
     apart = [Checked(request, np.array([0.4]), request % 2) for request in range(100)]
     together = [Checked(request // 50, np.array([0.4]), request // 50) for request in range(100)]
     (alone,), (clustered,) = deciles(apart), deciles(together)
@@ -270,7 +270,7 @@ def test_the_table_of_guarded_passes_is_one_command(tmp_path: Path) -> None:
     assert steered["steered"] > 0
 
 
-def test_what_a_history_brings_is_one_command(tmp_path: Path) -> None:
+def test_the_gain_of_a_history_is_one_command(tmp_path: Path) -> None:
     pytest.importorskip("mistral_common")
     prompt = list(range(1000, 1060))
     path = tmp_path / "rows.jsonl"

@@ -85,7 +85,7 @@ def test_a_lock_that_the_forking_thread_holds_is_held_on_in_both_processes() -> 
         pass
 
 
-def test_what_a_lock_guards_is_whole_in_the_child() -> None:
+def test_the_data_under_a_lock_is_consistent_in_the_child() -> None:
     lock, pair, is_over = forking.lock(), [0, 0], threading.Event()
 
     def change() -> None:

@@ -20,8 +20,8 @@ def requests(kind: str, number: int, seed: int = 0) -> list[Trace]:
             output[0::2], output[1::2] = prompt[pieces], output[1::2]
         if kind == "copies":
             for start in range(0, 100, 20):
-                place = int(random.integers(0, 280))
-                output[start : start + 18] = prompt[place : place + 18]
+                index = int(random.integers(0, 280))
+                output[start : start + 18] = prompt[index : index + 18]
         made.append(Trace(prompt, output))
     return made
 

@@ -53,7 +53,7 @@ def simulate(prompt: list[int], output: list[int], max_draft_tokens: int) -> tup
     tokens = passes = drafted = accepted = 0
     position = 1
     while position < len(output):
-        room = len(output) - position - 1  # the target's own token needs a place too
+        room = len(output) - position - 1  # the bonus token needs room too
         draft = session.propose(min(max_draft_tokens, room)).tokens.tolist()
         agreeing = 0
         while agreeing < len(draft) and draft[agreeing] == output[position + agreeing]:

@@ -163,7 +163,7 @@ def test_what_is_too_much_is_refused(server: Server, parameters: dict[str, objec
     assert code == answer(server, **parameters)[0]
 
 
-def test_so_many_calls_run_at_a_time_and_whoever_comes_then_is_told(
+def test_calls_above_the_limit_are_refused(
     serving: ModuleType, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generate, may_end = serving.model.generate, threading.Event()

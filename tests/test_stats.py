@@ -24,7 +24,7 @@ def counters_of(recorded: list[tuple[int, int, int]]) -> Counters:
 
 
 @given(earlier=passes, later=passes)
-def test_what_is_counted_after_a_time_is_told_apart(
+def test_counts_since_an_earlier_copy_are_a_difference(
     earlier: list[tuple[int, int, int]], later: list[tuple[int, int, int]]
 ) -> None:
     before, after = counters_of(earlier), counters_of(later)
@@ -75,7 +75,7 @@ def test_a_request_without_a_segment_counts_in_the_total_alone() -> None:
     assert 3 == stats.segments["invoices"].tokens
 
 
-def test_what_stats_hand_out_are_copies() -> None:
+def test_stats_returns_copies() -> None:
     stats = Stats()
     stats.add(counters_of([(3, 4, 2)]), "invoices")
     stats.total.tokens = 0
@@ -180,7 +180,7 @@ def test_stats_keep_a_bounded_number_of_names() -> None:
     assert f"tenant {3 * MAX_SEGMENTS - 1}" in kept
 
 
-def test_names_of_segments_are_shown_without_what_a_terminal_would_obey() -> None:
+def test_names_of_segments_are_shown_without_control_characters() -> None:
     stats = Stats()
     stats.add(Counters(requests=1), "\x1b]0;title\x07[red]\n\u202e")
     assert str(stats).splitlines()[1].startswith("  \\x1b]0;title\\x07[red]\\n\\u202e: 1 requests")

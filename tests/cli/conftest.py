@@ -21,7 +21,7 @@ ALPHABET = "abcdefghijĠ"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command left behind. `errors` is what went to standard error."""
+    """What a command printed and returned. `errors` is what went to standard error."""
 
     code: int
     output: str

@@ -50,7 +50,7 @@ def line(**more: Any) -> str:
 
 
 @pytest.mark.parametrize(("every_answer", "turns"), [(False, [LAST]), (True, [FIRST, LAST])])
-def test_an_answer_is_the_output_and_what_was_said_before_it_the_prompt(
+def test_an_answer_is_the_output_and_the_messages_before_it_are_the_prompt(
     chatty: Path, write: Write, every_answer: bool, turns: list[tuple[str, str]]
 ) -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(chatty)
@@ -123,7 +123,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("row", "message"), BAD)
-def test_messages_that_are_none_are_named_by_their_place(
+def test_malformed_messages_are_named_by_their_origin(
     chatty: Path, write: Write, row: dict[str, Any], message: str
 ) -> None:
     file = write("log.jsonl", "\n" + json.dumps(row))

@@ -79,7 +79,7 @@ def test_a_reader_that_has_gone_is_no_finding(tmp_path: Path, arguments: list[st
     assert (141, "") == (done.returncode, done.stderr)
 
 
-def test_an_error_of_our_own_is_told_from_a_finding(
+def test_a_bug_of_ours_has_another_exit_code_than_a_finding(
     run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def fail(*_: Any, **__: Any) -> Any:

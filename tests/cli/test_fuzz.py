@@ -119,7 +119,7 @@ def test_a_tokenizer_can_be_named(run: Command) -> None:
         (["--corpus", EMPTY], f"a corpus must hold .schema.json, .regex, .lark or .jsonl files, got none in {EMPTY}"),
     ],
 )
-def test_what_the_user_can_put_right_ends_in_exit_code_2(run: Command, arguments: list[str], said: str) -> None:
+def test_errors_that_the_user_can_fix_end_in_exit_code_2(run: Command, arguments: list[str], said: str) -> None:
     outcome = run("fuzz", *arguments)
     assert outcome.code == 2
     assert said in " ".join(outcome.errors.replace("│", " ").split())

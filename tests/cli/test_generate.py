@@ -66,7 +66,7 @@ def test_lines_come_out_as_lines_in_their_order(run: Command, model: Path, write
     assert outcome.lines == [{"prompt": prompt, "output": plain(model, prompt, 30)} for prompt in PROMPTS]
 
 
-def test_what_lines_come_out_as_can_be_replayed(run: Command, model: Path, write: Write) -> None:
+def test_output_lines_can_be_replayed(run: Command, model: Path, write: Write) -> None:
     outcome = run("generate", "--model", model, "--prompt-file", write("prompts.jsonl", LINES), "--max-new-tokens", 30)
     traces = list(read_traces(write("outputs.jsonl", outcome.output), load_tokenizer(str(model))))
     assert [trace.prompt.size for trace in traces] == [len(prompt) for prompt in PROMPTS]

@@ -41,7 +41,7 @@ Write = Callable[[str, str], Path]
         ("e.jsonl", "[1]", 'e.jsonl:1: a line must be {"prompt": text} or {"messages": […]}, got [1]: add the prompt'),
     ],
 )
-def test_an_unusable_prompt_is_named_by_its_place(
+def test_an_unusable_prompt_is_named_by_its_origin(
     run: Command, model: Path, write: Write, name: str, content: str, message: str
 ) -> None:
     outcome = run("generate", "--model", model, "--prompt-file", write(name, content))

@@ -14,7 +14,7 @@ def found() -> Result:
     return result
 
 
-def test_what_was_tried_is_told_with_the_input_that_took_longest_and_most(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_names_the_slowest_and_the_largest_input(capsys: pytest.CaptureFixture[str]) -> None:
     show(found(), again="ngramspec fuzz --hostile --seed 1")
     lines = capsys.readouterr().out.splitlines()
     assert "1 hostile inputs: 1 answered, 0 refused by name" == lines[0]
@@ -25,7 +25,7 @@ def test_what_was_tried_is_told_with_the_input_that_took_longest_and_most(capsys
     assert ["crashes: 0", "", "nothing found"] == lines[4:]
 
 
-def test_a_finding_is_told_with_a_line_that_plays_it_again_and_without_control_sequences(
+def test_a_finding_comes_with_a_line_that_repeats_it_and_without_control_sequences(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     result = found()

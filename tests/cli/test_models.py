@@ -58,7 +58,7 @@ def test_a_folder_that_is_called_nearly_so_is_named(model: Path) -> None:
     assert f"there is no such folder (did you mean {model}?)" == why(f"{model}x")
 
 
-def test_a_file_is_told_from_its_folder(model: Path) -> None:
+def test_a_file_is_distinguished_from_its_folder(model: Path) -> None:
     assert "this is a file: name the folder that it is in" == why(model / "model.safetensors")
 
 
@@ -76,7 +76,7 @@ def test_a_folder_says_what_it_lacks(model: Path, tmp_path: Path, names: list[st
     assert expected == why(without(model, tmp_path, *names))
 
 
-def test_what_is_broken_is_told_in_the_loaders_own_words(model: Path, tmp_path: Path) -> None:
+def test_a_broken_model_is_reported_in_the_loaders_own_words(model: Path, tmp_path: Path) -> None:
     folder = without(model, tmp_path)
     (folder / "config.json").write_text("{")
     assert "config.json" in why(folder)

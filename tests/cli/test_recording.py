@@ -10,7 +10,7 @@ def ids(*tokens: int) -> TokenArray:
     return np.array(tokens, np.int32)
 
 
-def test_accepted_tokens_are_told_from_the_targets_own() -> None:
+def test_accepted_tokens_are_distinguished_from_bonus_tokens() -> None:
     recorder = Recorder(PromptLookup())
     session = recorder.open()
     session.extend(ids(1, 2, 3, 1))

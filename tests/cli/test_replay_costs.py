@@ -73,7 +73,7 @@ def test_where_a_column_costs_a_pass_nothing_is_drafted(run: Command, traces: Pa
     assert (0, 1.0) == (report["total"]["num_draft_tokens"], report["modelled_speedup"])
 
 
-def test_what_a_speculator_saves_can_be_replayed_by(run: Command, traces: Path, tmp_path: Path) -> None:
+def test_a_replay_can_use_what_a_speculator_saved(run: Command, traces: Path, tmp_path: Path) -> None:
     spec, model = Speculator(), tiny("llama")
     for _ in range(3):
         model.generate(**padded_prompts(1), custom_generate=spec, speculate=False, max_new_tokens=12)

@@ -18,7 +18,8 @@ from ngramspec.decoding import (
     Shape,
     fitted,
 )
-from ngramspec.decoding.budget import LEAD, LEAD_SHARE, MOST_GUESSED, SURE, sure_of_all
+from ngramspec.decoding.budget import MOST_GUESSED, SURE
+from ngramspec.decoding.gains import LEAD, LEAD_SHARE, sure_of_all
 from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
@@ -136,7 +137,7 @@ def test_in_a_batch_the_surest_tokens_go_first() -> None:
     assert [0, 2] == allotted(drafted([0.1, 0.1], [0.9, 0.9]), costs)
 
 
-def test_behind_a_first_prompt_goes_what_is_sure_and_little_beside_it() -> None:
+def test_with_a_first_prompt_only_a_few_sure_tokens_go_out() -> None:
     costs, budget = MeasuredCosts(), AdaptiveBudget()
     survival = [0.99**length for length in range(1, 97)]
     for columns, most in ((300, MOST_GUESSED), (40, 10), (3, 0)):
@@ -151,7 +152,7 @@ def lengths_of(passes: int, costs: Costs, survival: list[float]) -> list[int]:
     return [allotted(drafted(survival), costs, budget=budget)[0] for _ in range(passes)]
 
 
-def test_a_width_that_was_too_dear_once_is_tried_again() -> None:
+def test_a_width_that_once_cost_too_much_is_tried_again() -> None:
     costs = measured(1, [1.0, 1.95])
     assert {0} == set(lengths_of(2 * PROBE_EVERY, costs, [0.9]))
     for _ in range(2 * HALF_LIFE):
@@ -159,7 +160,7 @@ def test_a_width_that_was_too_dear_once_is_tried_again() -> None:
     assert {0, 1} == set(lengths_of(2 * PROBE_EVERY, costs, [0.9]))
 
 
-def test_where_a_trial_is_due_what_could_be_tried_is_drafted() -> None:
+def test_when_a_trial_is_due_there_is_a_draft_to_try() -> None:
     costs, budget = measured(1, [1.0, 4.0]), AdaptiveBudget()
     for _ in range(3 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
@@ -195,7 +196,7 @@ def test_no_belief_puts_a_trial_off_for_longer_than_the_longest_wait() -> None:
     assert not trials.is_overdue
 
 
-def test_a_trial_that_promises_little_for_what_it_may_lose_is_not_made() -> None:
+def test_a_trial_that_gains_little_for_its_loss_is_not_made() -> None:
     costs = measured(1, [1.0, 1.9])
     for _ in range(20 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
@@ -217,7 +218,7 @@ def test_nothing_less_sure_than_the_least_survival_is_ever_taken(survival: "np.n
     assert allotted(drafted(survival), costs, budget=budget)[0] <= sure.size
 
 
-def test_a_token_must_bring_what_it_takes_to_draft_it() -> None:
+def test_a_token_must_pay_for_its_own_drafting() -> None:
     costs, budget = measured(8, [1.0, 1.08]), AdaptiveBudget()  # a column for eight rows: 0.01 passes a token
     assert budget.min_survival(alone(8), costs) == pytest.approx(8 * 0.01)
     costs.record_drafting(0.5, 10)
@@ -253,7 +254,7 @@ def test_a_pass_that_costs_nothing_is_refused() -> None:
         LinearCosts(0.0, 0.0)
 
 
-def test_rows_in_step_draft_what_all_of_them_are_sure_of() -> None:
+def test_rows_in_step_draft_as_far_as_all_of_them_are_sure() -> None:
     costs = measured(2, [1.0, 1.5])
     sure, unsure = [0.95], [0.3]
     lengths = [

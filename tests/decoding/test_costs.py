@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
 from ngramspec.decoding.drafting_time import NUM_KEPT as DRAFTS_KEPT
-from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth, rising
+from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth
+from ngramspec.decoding.isotonic import rising
 from ngramspec.decoding.measured_costs import FIRST_REACH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.rate import MEMORY, Rate
@@ -36,13 +37,13 @@ def priced(costs: MeasuredCosts, columns: int, rows: int = 1, context: int = 100
     return None if prices is None else float(prices[-1])
 
 
-def hoped_for(costs: MeasuredCosts, columns: int) -> float:
+def hopeful_price(costs: MeasuredCosts, columns: int) -> float:
     prices = costs.prices(wide(1), columns - 1, hopeful=True)
     assert prices is not None
     return float(prices[-1])
 
 
-def test_nothing_is_said_before_a_pass_of_one_column_was_measured() -> None:
+def test_there_are_no_prices_before_a_pass_of_one_column_was_measured() -> None:
     costs = MeasuredCosts()
     assert priced(costs, 1) is priced(costs, 2) is None
     costs.record(wide(1), 1.0, 1)
@@ -50,7 +51,7 @@ def test_nothing_is_said_before_a_pass_of_one_column_was_measured() -> None:
     assert priced(costs, 2) == pytest.approx(1.0 + FIRST_GUESS)
 
 
-def test_what_the_reading_of_a_prompt_took_is_the_first_price_of_a_column() -> None:
+def test_the_time_to_read_a_prompt_is_the_first_price_of_a_column() -> None:
     costs = MeasuredCosts()
     costs.record_prompt(Shape(1, 401, 401, 0), 100.0)  # with what a first pass prepares
     costs.record_prompt(Shape(1, 201, 201, 0), 21.0)
@@ -64,7 +65,7 @@ def test_what_the_reading_of_a_prompt_took_is_the_first_price_of_a_column() -> N
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf, -math.inf])
-def test_what_no_clock_can_say_changes_nothing(seconds: float) -> None:
+def test_impossible_times_change_nothing(seconds: float) -> None:
     costs = measured((1, 1.0), (4, 1.3))
     before = costs.state()
     costs.record(wide(1), seconds, 1)
@@ -83,7 +84,7 @@ def test_a_width_is_tried_once_half_of_it_was_measured() -> None:
         costs.record(wide(reach), 1.1, 1)
 
 
-def test_between_two_widths_the_price_is_on_the_line_and_behind_the_last_it_goes_on() -> None:
+def test_prices_are_interpolated_between_widths_and_extrapolated_after_the_last() -> None:
     costs = measured((1, 1.0), (6, 1.5), (11, 3.0))
     assert priced(costs, 6) == pytest.approx(1.5)
     assert priced(costs, 9) == pytest.approx(1.5 + 3 * 0.3)
@@ -96,7 +97,7 @@ def test_a_pass_that_was_disturbed_changes_no_price() -> None:
     assert priced(costs, 11) == pytest.approx(1.2)
 
 
-def test_the_first_pass_of_a_width_counts_for_twice_what_was_expected_at_the_most() -> None:
+def test_the_first_pass_of_a_width_counts_for_at_most_twice_the_expected_price() -> None:
     costs = measured((1, 1.0))
     costs.record(wide(2), 50.0, 1)
     assert priced(costs, 2) == pytest.approx(2 * (1 + FIRST_GUESS))
@@ -135,7 +136,7 @@ def test_prices_in_plain_passes_are_void_once_those_prove_to_be_much_quicker() -
     assert [1.0, 1.0 + FIRST_GUESS] == pytest.approx([priced(costs, 1), priced(costs, 2)])
 
 
-def test_a_wider_pass_that_is_quicker_says_what_a_plain_one_takes_at_the_most() -> None:
+def test_a_quicker_wide_pass_bounds_the_time_of_a_plain_one() -> None:
     costs = measured((1, 10.0))
     for _ in range(NUM_KEPT):
         costs.record(wide(8), 1.0, 1)
@@ -150,7 +151,7 @@ def test_a_lasting_change_is_learnt_within_the_passes_that_are_kept(columns: int
     assert priced(costs, columns) == pytest.approx(1.2)
 
 
-def test_a_slower_machine_makes_no_draft_dearer() -> None:
+def test_a_slower_machine_does_not_raise_the_price_of_drafts() -> None:
     costs = measured((1, 1.0), (5, 1.5))
     for seconds, columns in ((2.0, 1), (3.0, 5)) * NUM_KEPT:
         costs.record(wide(columns), seconds, 1)
@@ -169,7 +170,7 @@ def test_any_rising_sequence_is_the_nearest_one(steps: list[tuple[int, int]]) ->
     assert rising(values, weights) == pytest.approx(rising_slowly(values, weights))
 
 
-def test_another_context_starts_with_what_the_nearest_one_knows_and_goes_its_own_way() -> None:
+def test_another_context_starts_with_the_prices_of_the_nearest_one_and_then_diverges() -> None:
     costs = measured((1, 1.0), (11, 1.8), context=1000)
     assert priced(costs, 11, context=5000) == pytest.approx(1.8)
     for _ in range(NUM_KEPT):
@@ -180,7 +181,7 @@ def test_another_context_starts_with_what_the_nearest_one_knows_and_goes_its_own
     assert priced(costs, 11, context=1000) == pytest.approx(1.8)
 
 
-def test_a_kind_of_which_no_plain_pass_was_measured_follows_what_the_nearest_one_learns() -> None:
+def test_a_group_without_a_plain_time_follows_the_nearest_one() -> None:
     costs = measured((1, 1.0), (2, 1.1), (4, 1.2), rows=8)
     assert priced(costs, 4) == pytest.approx(1.2)
     assert priced(costs, 9) == math.inf
@@ -193,38 +194,38 @@ def test_a_kind_of_which_no_plain_pass_was_measured_follows_what_the_nearest_one
     assert priced(costs, 8) == pytest.approx(0.5 * 1.3)
 
 
-def test_of_what_a_width_adds_half_is_hoped_to_be_true_for_each_half_life() -> None:
+def test_the_hopeful_price_halves_the_extra_cost_of_a_width_per_half_life() -> None:
     costs = measured((1, 1.0), (5, 1.8))
-    assert hoped_for(costs, 5) == pytest.approx(1.8)
+    assert hopeful_price(costs, 5) == pytest.approx(1.8)
     for left in (0.4, 0.2, 0.1):
         for _ in range(HALF_LIFE):
             costs.record(wide(1), 1.0, 1)
-        assert hoped_for(costs, 5) == pytest.approx(1.0 + left)
+        assert hopeful_price(costs, 5) == pytest.approx(1.0 + left)
     assert priced(costs, 5) == pytest.approx(1.8)
 
 
-def test_a_width_that_was_measured_once_or_twice_is_hoped_to_be_cheaper_at_once() -> None:
+def test_a_width_measured_once_or_twice_has_a_hopeful_price_at_once() -> None:
     costs = measured((1, 1.0))
     costs.record(wide(2), 2.0, 1)
-    assert hoped_for(costs, 2) == pytest.approx(1.25)
+    assert hopeful_price(costs, 2) == pytest.approx(1.25)
     costs.record(wide(2), 2.0, 1)
-    assert hoped_for(costs, 2) == pytest.approx(1.5)
+    assert hopeful_price(costs, 2) == pytest.approx(1.5)
 
 
 def test_a_plain_pass_that_was_not_made_of_late_is_all_that_is_offered_where_one_hopes() -> None:
     costs = measured((1, 1.0), (5, 1.2))
     for _ in range(STALE):
         costs.record(wide(5), 1.2, 1)
-    assert [1.0, math.inf] == [hoped_for(costs, columns) for columns in (1, 5)]
+    assert [1.0, math.inf] == [hopeful_price(costs, columns) for columns in (1, 5)]
     assert priced(costs, 5) == pytest.approx(1.2)
 
 
-def test_a_column_adds_at_least_what_it_adds_where_it_adds_least() -> None:
+def test_the_least_step_is_the_smallest_difference_of_prices() -> None:
     assert measured((1, 1.0), (3, 1.8), (5, 2.0)).per_token(wide(1)) == pytest.approx(0.1)
     assert 0.0 == MeasuredCosts().per_token(wide(1))
 
 
-def test_the_fixed_share_is_what_passes_of_fewer_rows_cost_too() -> None:
+def test_the_fixed_share_does_not_shrink_with_the_rows() -> None:
     costs = measured((1, 10.0), rows=4)
     assert 1.0 == costs.fixed_share(wide(1, 4))  # nobody knows yet
     for _ in range(NUM_ENOUGH):
@@ -276,7 +277,7 @@ def test_one_slow_draft_is_doubted_at_once_and_forgotten_soon() -> None:
     assert costs.per_draft_token() == pytest.approx(1e-5)
 
 
-def test_what_drafting_took_is_hoped_to_be_less_where_nothing_is_drafted() -> None:
+def test_the_hopeful_time_of_drafting_falls_while_nothing_is_drafted() -> None:
     costs = measured((1, 1.0))
     for _ in range(DRAFTS_KEPT):
         costs.record_drafting(0.8, 1)
@@ -288,7 +289,7 @@ def test_what_drafting_took_is_hoped_to_be_less_where_nothing_is_drafted() -> No
     assert costs.per_draft_token() == pytest.approx(0.01)
 
 
-def test_threads_may_share_what_is_learnt() -> None:
+def test_threads_may_share_prices() -> None:
     costs = measured((1, 1.0))
 
     def learn(columns: int) -> None:
@@ -311,7 +312,7 @@ PASSES = st.lists(
 
 
 @given(PASSES, st.integers(1, 20))
-def test_any_prices_rise_with_the_width_and_hopes_are_no_dearer(
+def test_any_prices_rise_with_the_width_and_hopeful_ones_are_no_higher(
     passes: list[tuple[int, int, int, float]], rows: int
 ) -> None:
     costs = MeasuredCosts()
@@ -343,7 +344,7 @@ def test_any_costs_are_the_same_once_they_were_saved(passes: list[tuple[int, int
         assert costs.rate(wide(1, rows)) == pytest.approx(restored.rate(wide(1, rows)))
 
 
-def test_a_new_kind_takes_over_only_what_was_measured_often_enough() -> None:
+def test_a_new_group_takes_over_only_prices_that_were_measured_often_enough() -> None:
     known = Growth()
     for _ in range(NUM_ENOUGH):
         known.record(2, 1.3)

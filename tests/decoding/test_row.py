@@ -111,7 +111,7 @@ def test_the_padding_of_a_row_that_has_ended_is_read_and_counts_for_nothing() ->
 
 
 @given(read=st.integers(1, 5), tokens=st.lists(st.integers(0, 9), min_size=1, max_size=6), data=st.data())
-def test_what_a_target_has_not_kept_is_pending(read: int, tokens: list[int], data: st.DataObject) -> None:
+def test_tokens_that_the_target_did_not_keep_are_pending(read: int, tokens: list[int], data: st.DataObject) -> None:
     prompt = list(range(10, 10 + read))
     each = Row(Diary(), ids(*prompt), remaining=99)
     kept = data.draw(st.integers(0, read + len(tokens) - 1))

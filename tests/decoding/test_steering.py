@@ -88,7 +88,7 @@ def test_any_draft_is_legal_and_leaves_the_matchers_as_they_were(
 
 
 @pytest.mark.parametrize("name", ["adaptive", "prompt lookup"])
-def test_what_the_schema_says_is_drafted_and_the_end_too(name: str) -> None:
+def test_the_text_that_the_schema_determines_is_drafted_and_the_end_too(name: str) -> None:
     matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
     found = drafted(DRAFTERS[name](), [matcher], b"", [b'{"'], 60, EOS)
     assert found.startswith(b'invoice_number":')
@@ -104,7 +104,7 @@ def test_a_value_is_drafted_from_where_its_name_stands_in_the_prompt_and_the_dra
     assert found.startswith(b'4711, "currency": "')
 
 
-def test_what_a_grammar_forces_is_drafted_in_the_tokens_of_the_vocabulary() -> None:
+def test_forced_text_is_drafted_in_the_tokens_of_the_vocabulary() -> None:
     vocabulary = words("hello", " world")
     matcher = Guard.regex("hello world(!|[?])", vocabulary).matcher()
     session, steering = AdaptiveLookup().open(), RowSteering([matcher], [])
@@ -127,7 +127,7 @@ def test_between_markers_the_schema_is_foreseen_again_each_time() -> None:
 
 @pytest.mark.parametrize("whitespace", ["flexible", "spaced", "compact"])
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
-def test_what_is_foreseen_is_spaced_as_its_guard_has_it(whitespace: Any, backend: Any) -> None:
+def test_foreseen_text_has_the_whitespace_of_its_guard(whitespace: Any, backend: Any) -> None:
     guard = Guard.json_schema(SCHEMA, BYTES, whitespace=whitespace, backend=backend)
     separators = (",", ":") if whitespace == "compact" else None
     text = json.dumps(json.loads(TEXT), separators=separators).encode()
@@ -138,7 +138,7 @@ def test_what_is_foreseen_is_spaced_as_its_guard_has_it(whitespace: Any, backend
 
 
 @pytest.mark.parametrize("begun", [b"", b'{"invoice_number": ', b'{"invoice_number": 4711, "cur'])
-def test_what_the_prompt_has_begun_is_foreseen_to_go_on(begun: bytes) -> None:
+def test_a_text_that_the_prompt_began_is_foreseen_to_continue(begun: bytes) -> None:
     matcher = (
         Guard.json_schema(SCHEMA, BYTES, whitespace="spaced").between("<", ">").matcher(prompt=[*b"so: <", *begun])
     )
@@ -154,19 +154,19 @@ def test_any_pops_take_back_the_last_pushes(kind: str, data: st.DataObject) -> N
     matcher = GUARDS[kind]().matcher()
     text = {"after": b"{!", "between": b"<"}.get(kind, b"") + TEXT
     steps: list[Any] = data.draw(st.lists(st.booleans(), max_size=40))
-    place = 0
+    position = 0
     with matcher.lookahead() as ahead:
         for goes_on in steps:
-            if goes_on and place < len(text):
-                assert ahead.push(text[place])
-                place += 1
-            elif place:
+            if goes_on and position < len(text):
+                assert ahead.push(text[position])
+                position += 1
+            elif position:
                 ahead.pop()
-                place -= 1
+                position -= 1
         expected = GUARDS[kind]().matcher()
-        expected.advance(text[:place])
+        expected.advance(text[:position])
         assert (expected.accepting(), expected.num_guarded) == (ahead.accepting(), ahead.num_guarded)
-        assert all(ahead.push(token) for token in text[place:])
+        assert all(ahead.push(token) for token in text[position:])
 
 
 @given(free=st.text("ab", max_size=4), inner=st.integers(0, len(TEXT)), again=st.booleans())
@@ -191,7 +191,7 @@ def test_any_bytes_since_the_marker_are_guarded_and_none_where_the_text_is_free(
         ({"const": {"k": [1, 2, 3]}}, b'{"k":[1,', b"2,3]}"),
     ],
 )
-def test_where_what_is_foreseen_is_refused_what_must_come_is_drafted(schema: Any, text: bytes, expected: bytes) -> None:
+def test_if_the_foreseen_token_is_refused_the_forced_one_is_drafted(schema: Any, text: bytes, expected: bytes) -> None:
     matcher = Guard.json_schema(schema, BYTES, whitespace="compact").matcher()
     assert expected == drafted(AdaptiveLookup(), [matcher], b"", [text], 30, None)
 

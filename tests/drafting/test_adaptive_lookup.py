@@ -105,9 +105,7 @@ def test_an_answer_of_another_segment_or_of_none_is_not() -> None:
 
 @given(secret=st.lists(st.integers(1000, 1020), min_size=1, max_size=40), text=texts(), output=texts())
 @settings(deadline=None)
-def test_what_one_segment_wrote_is_never_drafted_in_another(
-    secret: list[int], text: list[int], output: list[int]
-) -> None:
+def test_text_of_one_segment_is_never_drafted_in_another(secret: list[int], text: list[int], output: list[int]) -> None:
     drafter = AdaptiveLookup()
     play(drafter, text, secret, "a")
     drafts = play(drafter, text, output, "b")

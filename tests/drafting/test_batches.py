@@ -70,7 +70,7 @@ class Batched(PromptLookup):
         return drafts[: len(drafts) - self._fewer]
 
 
-def test_a_drafter_that_drafts_for_many_rows_is_asked_once_for_all_of_its_own_and_for_no_others() -> None:
+def test_a_batch_drafter_is_called_once_for_all_of_its_own_rows_and_no_others() -> None:
     first, second = Batched(), Batched()
     sessions = [drafter.open() for drafter in (first, PromptLookup(), second, first, first)]
     for number, session in enumerate(sessions):

@@ -84,7 +84,7 @@ def drafted(
     text=SHORT, answer=SHORT, history=SHORT, most=st.integers(1, 12), least=st.floats(_FAINT, 1), spelled=st.booleans()
 )
 @settings(max_examples=300, deadline=None)
-def test_to_draft_blindly_is_to_be_steered_by_what_allows_all_and_foresees_nothing(
+def test_unsteered_drafting_is_steering_that_allows_all_and_foresees_nothing(
     text: list[int], answer: list[int], history: list[int], most: int, least: float, spelled: bool
 ) -> None:
     blind = drafted(text, answer[:5], history, most, least, is_spelled=spelled)
@@ -127,7 +127,7 @@ def test_any_draft_is_allowed_token_by_token_and_says_how_sure_it_is(
 
 @given(text=SHORT, answer=SHORT, history=SHORT, grammar=st.none() | GRAMMARS)
 @settings(max_examples=300, deadline=None)
-def test_at_any_position_each_source_is_heard_for_every_token_and_speaks_for_one(
+def test_at_any_position_each_pointer_counts_for_every_token_and_offers_one(
     text: list[int], answer: list[int], history: list[int], grammar: Grammar | None
 ) -> None:
     chain = drafted(text, answer[:5], history, steering=UNSTEERED if grammar is None else grammar, is_spelled=True)
@@ -143,7 +143,7 @@ def test_at_any_position_each_source_is_heard_for_every_token_and_speaks_for_one
         assert all(any(offer & 1 for offer in offers) for found in heard.values() for offers in found)
 
 
-def test_where_two_sources_differ_the_surer_one_is_followed_and_both_are_lessons() -> None:
+def test_if_two_pointers_differ_the_surer_one_is_followed_and_both_are_lessons() -> None:
     chain = drafted([1, 2, 3, 4, 5, 6, 7, 8, 0, 3, 4, 5, 6], history=[6, 9, 9], answer=[], most=3)
     assert [7, 8, 0] == chain.choices[:3]
     chain = drafted([1, 2, 3], answer=[4, 5, 6], history=[3, 4, 5, 6, 9, 8, 7], most=3)
@@ -153,7 +153,7 @@ def test_where_two_sources_differ_the_surer_one_is_followed_and_both_are_lessons
     assert 8 == other.choices[0]
 
 
-def test_blindly_a_source_that_said_otherwise_leaves_the_draft() -> None:
+def test_unsteered_a_pointer_that_offered_another_token_leaves_the_draft() -> None:
     chain = drafted([6, 5, 1, 2, 3, 4, 5, 6, 8, 8], answer=[4, 5, 6], history=[2, 6, 9, 7, 8, 5, 5], most=3)
     assert {8, 9} == {token for position, token, *_ in chain.lessons if position == 0}
     assert [8, 8] == chain.choices[:2]
@@ -168,7 +168,7 @@ def test_a_copy_at_its_matchs_position_is_merged_into_it() -> None:
     assert copy.start != match.start
 
 
-def test_after_a_foreseen_token_a_match_that_said_otherwise_is_looked_up_anew() -> None:
+def test_after_a_foreseen_token_a_match_that_offered_another_is_looked_up_again() -> None:
     text = [7, 8, 9, 6, 1, 2, 3, 4, 5, 1, 2]
     assert [3, 4, 5] == drafted(text, most=3).choices[:3]
     foreseeing = Grammar(frozenset({3}), {0: (7, 0)})

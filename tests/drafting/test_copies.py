@@ -36,7 +36,7 @@ def test_a_copy_of_something_else_is_given_up() -> None:
     assert -1 == followed([1] * 21).start
 
 
-def test_a_copy_ends_with_its_source() -> None:
+def test_a_copy_ends_at_the_end_of_its_text() -> None:
     assert -1 == followed([98, 99, 100], start=98).start
 
 

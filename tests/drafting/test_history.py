@@ -96,7 +96,7 @@ def test_a_history_too_small_for_a_prompts_sketch_keeps_nothing() -> None:
     others=st.lists(st.lists(st.integers(0, 5), max_size=10), max_size=3),
 )
 @settings(deadline=None)
-def test_references_stay_until_others_take_their_place_and_answers_stay_then(
+def test_references_stay_until_they_are_replaced_and_answers_stay_then(
     references: list[list[int]], lengths: list[int], others: list[list[int]]
 ) -> None:
     history = History(100)

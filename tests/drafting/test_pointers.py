@@ -43,7 +43,7 @@ def test_a_match_speaks_for_the_copy_that_joined_it_as_long_as_there_is_text(
 
 
 @pytest.mark.parametrize(("length", "longest"), [(1, 3), (10, 12), (LONGEST - 1, LONGEST), (LONGEST + 9, LONGEST)])
-def test_what_is_drafted_makes_a_match_longer_by_two_tokens_at_most(length: int, longest: int) -> None:
+def test_a_draft_makes_a_match_longer_by_two_tokens_at_most(length: int, longest: int) -> None:
     pointer = pointer_at(1, 0, length)
     for _ in range(9):
         pointer.advance()

@@ -46,7 +46,7 @@ def first_survival(drafter: AdaptiveLookup, *, then: int) -> float:
     return float(draft.survival[0])
 
 
-def test_what_proves_right_becomes_surer_from_there_and_what_proves_wrong_less_sure() -> None:
+def test_features_of_right_tokens_become_surer_and_those_of_wrong_ones_less_sure() -> None:
     prior = AdaptiveLookup().survival.weights
     right, wrong = AdaptiveLookup(), AdaptiveLookup()
     surer = [first_survival(right, then=4) for _ in range(6)]

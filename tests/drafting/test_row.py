@@ -11,9 +11,7 @@ from tests.drafting.test_suffix_index import texts, tokens_of
 
 @given(text=texts(), steps=st.lists(st.tuples(st.integers(0, 6), st.lists(st.integers(0, 3), max_size=4)), max_size=20))
 @settings(max_examples=150, deadline=None)
-def test_how_a_row_has_gone_lately_is_a_running_mean_of_what_was_foreseen(
-    text: list[int], steps: list[tuple[int, list[int]]]
-) -> None:
+def test_a_rows_recent_success_is_a_running_mean(text: list[int], steps: list[tuple[int, list[int]]]) -> None:
     row, expected = Row(Survival(), SuffixIndex()), 0.5
     row.begin(tokens_of(text), -1)
     for most, surprise in steps:

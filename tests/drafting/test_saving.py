@@ -87,7 +87,7 @@ def test_any_name_of_a_segment_is_kept(path: Path) -> None:
     assert names == [*AdaptiveLookup.load(path, "words").segments]
 
 
-def test_what_is_too_much_for_the_drafter_that_loads_it_is_let_go_of(path: Path) -> None:
+def test_what_exceeds_the_loading_drafters_bounds_is_dropped(path: Path) -> None:
     drafter = AdaptiveLookup()
     drafter.refer("guide", [tokens_of([1, 2, 3])])
     for segment in ("a", "b", "c"):
@@ -130,8 +130,8 @@ def test_a_file_with_any_byte_damaged_is_refused(tmp_path_factory: pytest.TempPa
     path = tmp_path_factory.mktemp("saved") / "history"
     taught().save(path, "words")
     damaged = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(damaged) - 1) | st.integers(0, 400))
-    damaged[place] ^= data.draw(st.integers(1, 255))
+    position = data.draw(st.integers(0, len(damaged) - 1) | st.integers(0, 400))
+    damaged[position] ^= data.draw(st.integers(1, 255))
     path.write_bytes(damaged)
     with pytest.raises(HistoryError, match="a saved history "):
         AdaptiveLookup.load(path, "words")

@@ -40,7 +40,7 @@ def test_of_many_occurrences_only_the_latest_are_compared() -> None:
         assert expected == tuple(SpelledIndex(index_of(text), vocabulary).find())
 
 
-def test_what_is_cut_otherwise_is_drafted_from_where_the_cuts_meet() -> None:
+def test_text_in_other_tokens_is_drafted_from_a_common_token_boundary() -> None:
     blank_foobar, quote, foobar, baz, end = range(5)
     vocabulary = [b" foobar", b'"', b"foobar", b" baz", b"."]
     for known, expected in ((vocabulary, [baz, end]), (None, [])):

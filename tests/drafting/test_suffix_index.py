@@ -119,7 +119,7 @@ def recurring(num_occurrences: int) -> list[int]:
         (MAX_COMPARED + 1, Match(4, 6 * MAX_COMPARED + 5)),
     ],
 )
-def test_it_is_exact_up_to_the_bound_on_what_is_compared_and_takes_the_latest_beyond(
+def test_it_is_exact_up_to_the_bound_on_comparisons_and_takes_the_latest_beyond(
     num_occurrences: int, expected: Match
 ) -> None:
     assert expected == index_of(recurring(num_occurrences)).latest_longest_match()
@@ -172,7 +172,7 @@ def test_a_lookup_never_reads_more_than_its_bound(text: list[int]) -> None:
     ],
 )
 @pytest.mark.parametrize("ending", [[], [0, 0, 0, 0], [0] * 100, [3, 0, 0, 0, 0]])
-def test_no_text_makes_a_lookup_dearer_as_it_grows(pattern: list[int], times: int, ending: list[int]) -> None:
+def test_no_text_makes_a_lookup_slower_as_it_grows(pattern: list[int], times: int, ending: list[int]) -> None:
     expected = num_reads_of_a_lookup(index_of(pattern * times + ending))
     assert expected == num_reads_of_a_lookup(index_of(pattern * times * 20 + ending))
 
@@ -180,7 +180,7 @@ def test_no_text_makes_a_lookup_dearer_as_it_grows(pattern: list[int], times: in
 @example(text=[0] * BULK, bad=-1)
 @example(text=[], bad=-100)
 @given(text=texts(), bad=st.integers(-(2**31), -1))
-def test_a_negative_id_is_refused_and_leaves_nothing_behind(text: list[int], bad: int) -> None:
+def test_a_negative_id_is_refused_and_changes_nothing(text: list[int], bad: int) -> None:
     index = index_of(text)
     expected = index.latest_longest_match()
     for tokens in ([bad], [*text, bad], [0] * BULK + [bad]):

@@ -55,7 +55,7 @@ def played(outcomes: list[bool], survival: Survival) -> list[float]:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_what_comes_true_in_so_many_cases_comes_to_seem_so_probable(share: float) -> None:
+def test_the_learnt_probability_approaches_the_observed_share(share: float) -> None:
     outcomes = (np.random.default_rng(0).random(4000) < share).tolist()
     assert share == pytest.approx(np.mean(played(outcomes, Survival(knows_nothing=True))[1000:]), abs=0.03)
 

@@ -65,13 +65,13 @@ def forged(draw: st.DrawFn, real: Parts) -> tuple[Parts, Any]:
             array = arrays[draw(st.integers(0, len(arrays) - 1))]
             if array.size:
                 with np.errstate(all="ignore"):
-                    place = draw(st.integers(0, array.size - 1))
-                    array.flat[place] = np.array(draw(st.sampled_from(ODD_NUMBERS))).astype(array.dtype)
+                    index = draw(st.integers(0, array.size - 1))
+                    array.flat[index] = np.array(draw(st.sampled_from(ODD_NUMBERS))).astype(array.dtype)
         elif way == "array":
-            place = draw(st.integers(0, len(arrays) - 1))
+            index = draw(st.integers(0, len(arrays) - 1))
             other = arrays[draw(st.integers(0, len(arrays) - 1))]
             change = draw(st.sampled_from(["drop", "other", "half", "twice", "reversed", "zeros", "flat"]))
-            array = arrays[place]
+            array = arrays[index]
             changes = {
                 "drop": [],
                 "other": [other],
@@ -81,7 +81,7 @@ def forged(draw: st.DrawFn, real: Parts) -> tuple[Parts, Any]:
                 "zeros": [np.zeros_like(array)],
                 "flat": [array.reshape(-1)],
             }
-            arrays[place : place + 1] = changes[change]
+            arrays[index : index + 1] = changes[change]
         else:
             layout = draw(_changed([[array.dtype.str, list(array.shape)] for array in arrays]))
     return (header, arrays), layout

@@ -90,9 +90,9 @@ def test_a_header_that_says_something_else_is_refused_by_its_rule(tmp_path: Path
 
 
 def test_every_part_of_a_history_is_checked_where_it_refers_to_another(tmp_path: Path, real: Parts) -> None:
-    def changed(number: int, place: Any, value: float) -> str:
+    def changed(number: int, index: Any, value: float) -> str:
         header, arrays = real[0], [array.copy() for array in real[1]]
-        arrays[number][place] = value
+        arrays[number][index] = value
         return refusal(written(tmp_path / "history", HISTORY, (header, arrays)))
 
     names = [segment["name"] for segment in real[0]["segments"]]

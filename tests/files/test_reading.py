@@ -88,9 +88,7 @@ def test_every_command_refuses_them_with_exit_code_2(
     assert "" == outcome.output
 
 
-def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pipe_swapped_in_for_a_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("abc")
     found = os.stat(tmp_path / "file")
     os.unlink(tmp_path / "file")

@@ -107,7 +107,7 @@ def test_an_interrupt_right_after_the_rename_is_an_interrupt(path: Path, monkeyp
         ),
     ],
 )
-def test_a_full_disk_is_told_with_which_file_is_there(
+def test_the_error_of_a_full_disk_says_which_file_is_in_place(
     path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, content: bytes, said: str
 ) -> None:
     calls, fsync = [], os.fsync
@@ -158,7 +158,7 @@ replace(Path(sys.argv[1]), [b"other"])
 """
 
 
-def test_what_a_killed_writer_left_is_taken_away_and_what_a_living_one_writes_is_not(path: Path) -> None:
+def test_the_file_of_a_killed_writer_is_removed_and_that_of_a_running_one_is_not(path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(path)]
     with (
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as dead,

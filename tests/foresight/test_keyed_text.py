@@ -27,7 +27,7 @@ def foreseen(text: str, prompt: str = PROMPT) -> str:
         ("", ""),
     ],
 )
-def test_the_rest_of_a_value_is_what_stands_after_its_name(text: str, expected: str) -> None:
+def test_the_rest_of_a_value_is_the_text_after_its_name(text: str, expected: str) -> None:
     assert expected == foreseen(text)
 
 

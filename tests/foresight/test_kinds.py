@@ -71,7 +71,7 @@ LETTERS = "[a-z]{26}"
 
 
 @pytest.mark.usefixtures("own_registry")
-def test_a_kind_of_ones_own_is_foreseen_under_the_grammars_that_it_suits_and_no_others() -> None:
+def test_a_registered_kind_is_foreseen_under_the_grammars_that_it_suits_and_no_others() -> None:
     assert "" == drafted(Guard.regex(LETTERS, BYTES), "abc")
     register(Kind("alphabet", lambda grammar: grammar.text == LETTERS, Alphabet, AlphabetEvidence))
     assert "defghijklmnopqrstuvwxyz" == drafted(Guard.regex(LETTERS, BYTES), "abc")

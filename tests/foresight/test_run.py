@@ -29,12 +29,12 @@ def evidence(pieces: list[Piece], sizes: list[int]) -> list[int]:
     for piece in pieces:
         size = len(piece.text.encode())
         codes += [(True, piece.evidence), *[(False, CONTINUED + piece.evidence if piece.evidence else 0)] * (size - 1)]
-    found, place = [], 0
+    found, position = [], 0
     for size in sizes:
-        within = codes[place : place + size]
+        within = codes[position : position + size]
         begun = max((code for begins, code in within if begins), default=0)
         found.append(begun or within[0][1])
-        place += size
+        position += size
     return found
 
 
@@ -51,7 +51,7 @@ def test_a_run_that_is_followed_is_its_text_and_its_evidence(pieces: list[Piece]
 
 
 @given(PIECES, st.integers(0, 80))
-def test_no_more_is_made_than_is_asked_for(pieces: list[Piece], num_followed: int) -> None:
+def test_tokens_are_made_lazily(pieces: list[Piece], num_followed: int) -> None:
     made: list[Piece] = []
 
     def making() -> Iterator[Piece]:
@@ -67,7 +67,7 @@ def test_no_more_is_made_than_is_asked_for(pieces: list[Piece], num_followed: in
     assert len("".join(piece.text for piece in made[:-1])) < num_followed + 35
 
 
-def test_what_was_not_foreseen_is_not_followed() -> None:
+def test_a_token_that_was_not_foreseen_is_not_followed() -> None:
     run = Run(iter([Piece("ab", Evidence.SURE)]), BYTES)
     assert not run.follows(ord("a"))  # nobody has asked
     assert (ord("a"), Evidence.SURE) == run.next()

@@ -106,17 +106,17 @@ class Regular:
     _known: dict[Text, Node | None] = field(default_factory=dict, compare=False, repr=False)
 
     def alive(self, text: Text) -> bool:
-        return self._behind(text) is not None
+        return self._after(text) is not None
 
     def whole(self, text: Text) -> bool:
-        found = self._behind(text)
+        found = self._after(text)
         return found is not None and is_whole(found)
 
-    def _behind(self, text: Text) -> Node | None:
+    def _after(self, text: Text) -> Node | None:
         if not text:
             return self.node
         if text not in self._known:
-            before = self._behind(text[:-1])
+            before = self._after(text[:-1])
             self._known[text] = None if before is None else after_byte(before, text[-1])
         return self._known[text]
 
@@ -167,11 +167,11 @@ class After:
     inner: Language
 
     def alive(self, text: Text) -> bool:
-        rest = behind_first(text, self.marker)
+        rest = after_first(text, self.marker)
         return rest is None or (is_at_a_token(rest) and self.inner.alive(rest))
 
     def whole(self, text: Text) -> bool:
-        rest = behind_first(text, self.marker)
+        rest = after_first(text, self.marker)
         return rest is not None and is_at_a_token(rest) and self.inner.whole(rest)
 
 
@@ -198,7 +198,7 @@ class Between:
 
     def _last_region(self, text: Text) -> Text | None:
         """What has come since the last start, None where the text is free."""
-        while (region := behind_first(text, self.start)) is not None:
+        while (region := after_first(text, self.start)) is not None:
             ends = [
                 stop
                 for stop in range(len(self.end), len(region) + 1)
@@ -213,10 +213,10 @@ class Between:
         return is_at_a_token(region[cut:]) and self.inner.whole(region[:cut])
 
 
-def behind_first(text: Text, marker: bytes) -> Text | None:
-    """What is behind the first marker, None where there is none."""
-    place = plain(text).find(marker)
-    return None if place < 0 else text[place + len(marker) :]
+def after_first(text: Text, marker: bytes) -> Text | None:
+    """The text after the first marker; None if there is none."""
+    index = plain(text).find(marker)
+    return None if index < 0 else text[index + len(marker) :]
 
 
 def is_at_a_token(text: Text) -> bool:

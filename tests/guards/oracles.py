@@ -20,7 +20,7 @@ class OracleMatcher:
             if not 0 <= token < len(self.vocabulary):
                 continue  # an end of sequence of the model's own
             marks = (SPECIAL, INSIDE) if token in self.vocabulary.special else (0, 0)
-            found += [byte + marks[place > 0] for place, byte in enumerate(self.vocabulary.tokens[token])]
+            found += [byte + marks[position > 0] for position, byte in enumerate(self.vocabulary.tokens[token])]
         return tuple(found)
 
     def ended(self, tokens: list[int]) -> bool:

@@ -52,7 +52,7 @@ def test_another_content_vocabulary_or_backend_is_compiled_anew(compiled_pattern
     assert 7 == len(compiled_patterns)
 
 
-def test_what_one_salt_has_compiled_another_does_not_find(compiled_patterns: list[str]) -> None:
+def test_a_guard_compiled_under_one_salt_is_not_found_under_another(compiled_patterns: list[str]) -> None:
     made = [Guard.regex("abc", BYTES, cache_salt=salt)._compiled for salt in ("", "a", "b", "a")]
     assert ["abc"] * 3 == compiled_patterns
     assert made[1] is made[3]
@@ -74,7 +74,7 @@ def test_the_guard_unused_for_longest_makes_room(compiled_patterns: list[str], m
     assert ["a", "b", "c", "b"] == compiled_patterns
 
 
-def test_what_cannot_be_compiled_is_asked_for_again(compiled_patterns: list[str]) -> None:
+def test_a_source_that_cannot_be_compiled_is_tried_again(compiled_patterns: list[str]) -> None:
     for _ in range(2):
         with pytest.raises(GuardError, match="llguidance must be able to compile the regex, got"):
             Guard.regex("(", BYTES)
@@ -105,7 +105,7 @@ def test_guards_are_kept_up_to_a_number_of_bytes(compiled_patterns: list[str], m
     assert 0 < compiling._kept._num_bytes <= compiling.MAX_KEPT_BYTES
 
 
-def test_threads_that_wait_for_a_refused_source_are_told_the_same(compiled_patterns: list[str]) -> None:
+def test_threads_that_wait_for_a_refused_source_get_the_same_error(compiled_patterns: list[str]) -> None:
     def refused(_: int) -> str:
         with pytest.raises(GuardError) as raised:
             Guard.regex("(" * 3000, BYTES)
@@ -115,7 +115,7 @@ def test_threads_that_wait_for_a_refused_source_are_told_the_same(compiled_patte
         assert 1 == len(set(threads.map(refused, range(8))))
 
 
-def test_a_backend_that_nobody_knows_is_refused() -> None:
+def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(ValueError, match="backend must be one of llguidance, xgrammar, got 'outlines'"):
         Guard.regex("a", BYTES, backend="outlines")  # type: ignore[arg-type]
 

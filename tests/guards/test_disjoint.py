@@ -46,7 +46,9 @@ def test_disjoint_schemas_have_no_value_in_common(pair: tuple[Any, Any], one: An
 
 @given(ways=st.lists(TAGGED | SCHEMAS, min_size=2, max_size=4), one=APART, instances=st.lists(INSTANCES, min_size=9))
 @settings(max_examples=500)
-def test_ways_that_are_told_apart_have_no_value_in_common(ways: list[Any], one: Any, instances: list[Any]) -> None:
+def test_alternatives_that_are_told_apart_have_no_value_in_common(
+    ways: list[Any], one: Any, instances: list[Any]
+) -> None:
     tags = ("x", "y", 1, True, None)
     instances = [*instances, *({"a": tag, "b": 0, "c": 0} for tag in tags), *tags, {"a": "x"}]
     try:

@@ -73,7 +73,7 @@ def test_fill_ends_the_head_where_a_later_mask_fails_and_the_state_is_as_before(
     assert rows(few_items().matcher([EOS]), []) == rows(matcher, [])
 
 
-def test_a_lookahead_goes_on_behind_a_failure() -> None:
+def test_a_lookahead_continues_after_a_failure() -> None:
     matcher = few_items().matcher([EOS])
     with matcher.lookahead() as lookahead:
         pushed = [lookahead.push(A) for _ in range(8)]

@@ -55,7 +55,7 @@ def work(schema: Any) -> tuple[Counter[str], list[bytes]]:
 
 @given(SCHEMAS)
 @settings(max_examples=40, deadline=None)
-def test_a_schema_takes_a_worker_as_much_work_as_if_nobody_had_asked_with_it_before(schema: Any) -> None:
+def test_a_schema_takes_a_worker_as_much_work_as_the_first_time(schema: Any) -> None:
     work(schema)  # tables that are the same for all sources are made
     forget()
     first = work(schema)

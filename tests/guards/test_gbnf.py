@@ -10,7 +10,7 @@ VOCABULARY = Vocabulary([bytes([byte]) for byte in range(256)] + [b"<end>"], eos
 BACKENDS: tuple[Backend, ...] = ("llguidance", "xgrammar")
 
 SUMS = r"""
-# equations, one per line: as llama.cpp's example of arithmetic goes, whose blanks may take what comes behind them
+# equations, one per line: as llama.cpp's example of arithmetic goes, whose blanks may consume what comes after them
 root  ::= (expr "=" ws term "\n")+
 expr  ::= term ([-+*/] term)*
 term  ::= ident | num | "(" ws expr ")" ws

@@ -18,7 +18,7 @@ BACKENDS: tuple[Backend, ...] = ("llguidance", "xgrammar")
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "line"),
     [
         ('start: "a" b\n', "1.*unknown name"),
         ('start: "a"\nb "c"\n', "2.*xpected"),
@@ -27,12 +27,12 @@ BACKENDS: tuple[Backend, ...] = ("llguidance", "xgrammar")
         ('root: "a"\n', "no start rule"),
     ],
 )
-def test_an_error_in_lark_is_told_with_its_line(text: str, place: str, backend: Backend) -> None:
-    with pytest.raises(GuardError, match=f"(?s){backend} must be able to compile the Lark grammar, got: .*{place}"):
+def test_an_error_in_lark_names_its_line(text: str, line: str, backend: Backend) -> None:
+    with pytest.raises(GuardError, match=f"(?s){backend} must be able to compile the Lark grammar, got: .*{line}"):
         Guard.grammar(text, VOCABULARY, backend=backend)
 
 
-def test_xgrammars_errors_come_without_the_places_of_its_own_source() -> None:
+def test_xgrammars_errors_come_without_positions_in_its_own_code() -> None:
     with pytest.raises(GuardError) as raised:
         Guard.grammar("start: A\nA: /[a-z/\n", VOCABULARY, backend="xgrammar")
     assert ".cc:" not in str(raised.value)
@@ -101,7 +101,9 @@ def test_an_error_quotes_nothing_of_a_file_that_is_no_text(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("as_type", [str, Path])
 @pytest.mark.parametrize(("name", "instead"), [("a.regex", "Guard.regex"), ("a.schema.json", "Guard.json_schema")])
-def test_a_file_of_another_kind_is_told_where_it_goes(as_type: type, name: str, instead: str) -> None:
+def test_a_file_in_another_language_is_an_error_that_names_the_constructor(
+    as_type: type, name: str, instead: str
+) -> None:
     with pytest.raises(GuardError, match=rf"a grammar is Lark or GBNF, got '{name}': call {instead} with its content"):
         Guard.grammar_file(as_type(name), VOCABULARY)
 
@@ -119,6 +121,6 @@ NAMED = re.compile(r"^\s*[\w-]+\s*::=", re.MULTILINE)
 
 @given(st.lists(st.sampled_from(["a", "-", "_", "é", " ", "\t", "\n", "\r", "\f", "::=", "::", '"', "|", "\u2028"])))
 @settings(deadline=None)
-def test_gbnf_is_told_as_the_obvious_regex_tells_it(pieces: list[str]) -> None:
+def test_gbnf_is_recognised_as_the_obvious_regex_recognises_it(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert (NAMED.search(text) is not None) == is_gbnf(text)

@@ -139,7 +139,7 @@ def test_of_several_keywords_the_first_is_named_and_the_others_are_counted() -> 
         (r"a\Z", "ECMA-262"),
     ],
 )
-def test_what_xgrammar_ignores_in_a_regex_is_named(pattern: str, what: str) -> None:
+def test_constructs_that_xgrammar_ignores_in_a_regex_are_named(pattern: str, what: str) -> None:
     with pytest.raises(UnsupportedError, match=f"xgrammar does not do .*{what}"):
         Guard.regex(pattern, BYTES, backend="xgrammar")
 
@@ -172,6 +172,6 @@ def test_an_unknown_backend_is_named() -> None:
         ({"type": "object", "required": ["a"], "properties": {"a": False}}, "leave something to generate"),
     ],
 )
-def test_what_is_no_schema_is_an_error_with_its_location(schema: Any, message: str) -> None:
+def test_an_invalid_schema_is_an_error_with_its_location(schema: Any, message: str) -> None:
     with pytest.raises(GuardError, match=message):
         Guard.json_schema(schema, BYTES)

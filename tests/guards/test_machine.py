@@ -54,7 +54,7 @@ class MatcherMachine(RuleBasedStateMachine):
         """Mostly tokens that are legal one after the other, with anything in between."""
         found: list[int] = []
         for _ in range(chance.randint(0, 5)):
-            legal = sorted(token for token in self.candidates() if self.legal_behind(found, token))
+            legal = sorted(token for token in self.candidates() if self.legal_after(found, token))
             anything = chance.randint(-2, len(self.oracle.vocabulary) + 3)
             found.append(chance.choice(legal) if legal and chance.randrange(6) else anything)
         note(f"draft {found}")
@@ -63,14 +63,14 @@ class MatcherMachine(RuleBasedStateMachine):
     def candidates(self) -> set[int]:
         return {*range(len(self.oracle.vocabulary)), *self.oracle.eos_tokens}
 
-    def legal_behind(self, draft: list[int], token: int) -> bool:
+    def legal_after(self, draft: list[int], token: int) -> bool:
         return self.oracle.allows([*self.tokens, *draft], token)
 
     def num_legal(self, draft: list[int]) -> int:
         """The length of the draft's head that the language allows."""
-        for place, token in enumerate(draft):
-            if not self.legal_behind(draft[:place], token):
-                return place
+        for position, token in enumerate(draft):
+            if not self.legal_after(draft[:position], token):
+                return position
         return len(draft)
 
     @rule(chance=chances)
@@ -89,11 +89,11 @@ class MatcherMachine(RuleBasedStateMachine):
         draft = self.draft(chance)
         num_legal, masks = rows(self.matcher, draft)
         assert num_legal <= self.num_legal(draft)
-        assert all(draft[place] in masks[place] for place in range(num_legal))
+        assert all(draft[position] in masks[position] for position in range(num_legal))
         assert num_legal == len(draft) or draft[num_legal] not in masks[num_legal]
         assert not any(masks[num_legal + 1 :])
-        for place, mask in enumerate(masks[: num_legal + 1]):
-            self.compare(mask, [*self.tokens, *draft[:place]])
+        for position, mask in enumerate(masks[: num_legal + 1]):
+            self.compare(mask, [*self.tokens, *draft[:position]])
 
     def compare(self, mask: set[int], tokens: list[int]) -> None:
         expected = self.oracle.mask(tokens)
@@ -109,8 +109,8 @@ class MatcherMachine(RuleBasedStateMachine):
         pushed: list[int] = []
         with self.matcher.lookahead() as lookahead:
             for token in draft:
-                assert self.legal_behind(pushed, token) == lookahead.push(token)
-                if self.legal_behind(pushed, token):
+                assert self.legal_after(pushed, token) == lookahead.push(token)
+                if self.legal_after(pushed, token):
                     pushed.append(token)
                 if chance.randrange(2):
                     self.check_forced(lookahead.forced(), pushed)

@@ -101,7 +101,7 @@ def test_a_backend_is_one_of_two() -> None:
         (r"a(?#note)b", r"a comment, (?# at position 1"),
     ],
 )
-def test_what_no_regex_has_is_named_with_its_position_and_a_way_out(pattern: str, named: str) -> None:
+def test_a_construct_that_no_backend_has_is_named_with_its_position_and_a_way_out(pattern: str, named: str) -> None:
     with pytest.raises(UnsupportedError, match=".*".join(map(re.escape, named.split(".*")))):
         Guard.regex(pattern, BYTES)
 

@@ -73,7 +73,7 @@ def test_an_end_marker_closes_only_where_the_guarded_text_is_whole(backend: Back
 
 
 @backends
-def test_what_must_come_is_known_across_the_end_marker(backend: Backend) -> None:
+def test_forced_text_is_known_across_the_end_marker(backend: Backend) -> None:
     matcher = Guard.regex("ab", BYTES, backend=backend).between("<t>", "</t>").matcher()
     with matcher.lookahead() as lookahead:
         for token in b"<t>":

@@ -92,7 +92,7 @@ def test_a_processor_serves_one_call() -> None:
         model.generate(**prompts, max_new_tokens=2, logits_processor=[processor])
 
 
-def test_beams_that_change_places_are_refused() -> None:
+def test_beams_that_reorder_rows_are_refused() -> None:
     guard = Guard.regex("[0-9]+", TOKENIZER)
     with pytest.raises(GuardError, match="greedy or sampled and not by beams, got another text"):
         texts(tiny("llama"), guard, num_beams=4)
@@ -102,9 +102,7 @@ def test_beams_that_change_places_are_refused() -> None:
 @pytest.mark.parametrize(
     "forced", [{"forced_eos_token_id": EOS, "max_new_tokens": 3}, {"suppress_tokens": DIGITS}, {"min_new_tokens": 9}]
 )
-def test_what_another_processor_has_left_nothing_of_is_an_error_and_no_token(
-    forced: dict[str, Any], do_sample: bool
-) -> None:
+def test_if_another_processor_leaves_no_legal_token_it_is_an_error(forced: dict[str, Any], do_sample: bool) -> None:
     guard = Guard.regex("[0-9]{4}", TOKENIZER)
     with pytest.raises(GuardError, match="something that the guard allows must be left to choose, got none") as raised:
         texts(tiny("llama"), guard, do_sample=do_sample, **forced)
@@ -117,7 +115,7 @@ def test_a_guard_itself_in_plain_decoding_names_its_processor() -> None:
 
 
 class Undo(LogitsProcessor):
-    """Another processor, behind the guard, that wants one token and no other."""
+    """Another processor, after the guard, that wants one token and no other."""
 
     def __init__(self, token: int, row: int = 0) -> None:
         self.token, self.row = token, row
@@ -174,7 +172,7 @@ def is_head(guard: Guard, text: str) -> bool:
         return all(lookahead.push(token) for token in TOKENIZER.encode(text, add_special_tokens=False))
 
 
-def test_a_place_that_the_vocabulary_cannot_go_on_from_is_an_error_that_holds_the_text() -> None:
+def test_a_text_that_the_vocabulary_cannot_continue_is_an_error_that_holds_the_text() -> None:
     guard = Guard.regex("12x", TOKENIZER)
     with pytest.raises(GuardError, match="some token must be allowed next, got none") as caught:
         texts(tiny("llama"), guard)

@@ -99,7 +99,7 @@ def test_reasoning_before_calls_is_told_at_both_levels() -> None:
 
 
 @pytest.mark.parametrize("padding", ["<pad>", "</s>"])
-def test_padding_at_either_end_of_a_prompt_says_nothing(padding: str) -> None:
+def test_padding_at_either_end_of_a_prompt_is_ignored(padding: str) -> None:
     pad = ids(CHAT, padding)[0]
     padded = Vocabulary(CHAT.tokens, special=CHAT.special, eos_tokens=CHAT.eos_tokens, padding=[pad])
     guard = Guard.regex("[0-9]+", padded).after("</think>")
@@ -109,7 +109,7 @@ def test_padding_at_either_end_of_a_prompt_says_nothing(padding: str) -> None:
     assert len(mask(guard.matcher(prompt=encoded("<think>\n") + [pad] * 3))) > 10
 
 
-def test_what_the_prompt_says_of_a_guarded_text_is_part_of_it() -> None:
+def test_the_beginning_of_a_guarded_text_in_the_prompt_is_part_of_it() -> None:
     matcher = ANSWER.after("</think>").matcher(prompt=encoded('</think>\n\n{"a":1'))
     assert b'{"a":1' == matcher.begun
     assert not matcher.accepting()
@@ -186,9 +186,9 @@ def test_wherever_a_text_is_cut_into_prompt_and_answer_the_same_may_follow(
         emitted.advance(tokens)
     except GuardError:  # a token that crosses into the name of a special one is no text
         return
-    for place in range(len(tokens) + 1):
-        matcher = guard.matcher(prompt=tokens[:place])
-        matcher.advance(tokens[place:])
+    for position in range(len(tokens) + 1):
+        matcher = guard.matcher(prompt=tokens[:position])
+        matcher.advance(tokens[position:])
         assert (mask(emitted), emitted.accepting()) == (mask(matcher), matcher.accepting())
 
 

@@ -33,9 +33,9 @@ def can_write(known: Vocabulary, text: bytes) -> bool:
 
 
 def reached_texts(guard: Guard, prefix: list[int], end: int, last: bytes = b"") -> set[bytes]:
-    """All that can be written by following the masks from behind `prefix` to `end`, an end of sequence.
+    """All that can be written by following the masks after `prefix` to `end`, an end of sequence.
 
-    last: how what is looked for ends; nothing is looked for behind it.
+    last: the end of the text that is searched for; nothing is searched after it.
     """
     found: set[bytes] = set()
     # What llguidance masks depends on the last token, too.

@@ -165,7 +165,7 @@ def test_references_go_by_identifiers_anchors_and_pointers() -> None:
     assert "/$defs/a" == found[2].location  # type: ignore[union-attr]
 
 
-def test_places_are_short_whatever_the_names() -> None:
+def test_locations_are_short_whatever_the_names() -> None:
     location = ""
     for _ in range(100):
         location = stepped(location, "n" * 1000)

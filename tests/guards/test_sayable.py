@@ -216,7 +216,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_said_is_named_with_its_place_and_a_way_out(name: str) -> None:
+def test_what_cannot_be_expressed_is_named_with_its_location_and_a_way_out(name: str) -> None:
     schema, location, way_out = REFUSED[name]
     with pytest.raises(UnsupportedError) as raised:
         Guard.json_schema(schema, BYTES)

@@ -27,7 +27,7 @@ def test_a_matcher_that_is_in_use_raises_instead_of_crashing(backend: Backend) -
     matcher.advance([A, EOS])
 
 
-def test_nobody_moves_a_matcher_while_a_lookahead_is_open_and_the_lookahead_ends_with_its_block() -> None:
+def test_a_matcher_cannot_advance_while_a_lookahead_is_open_and_the_lookahead_ends_with_its_block() -> None:
     matcher = Guard.regex("ab", BYTES).matcher()
     with matcher.lookahead() as lookahead, pytest.raises(GuardError, match="while a lookahead is open"):
         matcher.advance([A])
@@ -62,9 +62,9 @@ def walk(guard: Guard, text: bytes, seed: int) -> list[object]:
     chance = Random(seed)
     matcher = guard.matcher()
     found: list[object] = []
-    for place, token in enumerate(text):
-        found.append(rows(matcher, list(text[place : place + 4])))
+    for position, token in enumerate(text):
+        found.append(rows(matcher, list(text[position : position + 4])))
         with matcher.lookahead() as lookahead:
-            assert all(lookahead.push(later) for later in text[place : place + chance.randrange(6)])
+            assert all(lookahead.push(later) for later in text[position : position + chance.randrange(6)])
         matcher.advance([token])
     return [*found, matcher.accepting()]

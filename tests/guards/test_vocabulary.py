@@ -246,7 +246,7 @@ def test_tokens_must_be_bytes() -> None:
         Vocabulary(["a"])  # type: ignore[list-item]
 
 
-def test_text_is_cut_into_as_few_tokens_as_can_be_where_nobody_says_how() -> None:
+def test_without_an_encoder_text_is_cut_into_the_fewest_tokens() -> None:
     vocabulary = Vocabulary([b"aa", b"ab", b"a", b"c"])
     assert [2, 1] == vocabulary.encode("aab")
     assert [0, 3] == vocabulary.encode("aac")

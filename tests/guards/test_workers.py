@@ -103,7 +103,7 @@ def test_a_source_that_takes_too_much_memory_is_refused_by_name() -> None:
     assert Guard.grammar('start: "a"', BYTES, limits=small).accepts("a")
 
 
-def test_a_source_that_is_too_long_is_refused_before_anybody_reads_it() -> None:
+def test_a_source_that_is_too_long_is_refused_unread() -> None:
     with pytest.raises(GuardError, match="a regex must have at most max_source_bytes=10, got 11: make it simpler, or"):
         Guard.regex("a" * 11, BYTES, limits=Limits(max_source_bytes=10))
 
@@ -168,7 +168,7 @@ def hostile_beside(pool: Pool, count: int, work: Callable[[], None]) -> list[str
     return [str(each.exception()) for each in hostile]
 
 
-def test_honest_sources_do_not_wait_behind_hostile_ones(pool: Pool) -> None:
+def test_honest_sources_do_not_wait_for_hostile_ones(pool: Pool) -> None:
     def work() -> None:
         assert asked(pool, "a") != asked(pool, "b")
         assert len(pool._lines[1]) >= 4, "the hostile ones have lost their place to nobody"
@@ -342,7 +342,7 @@ def test_a_server_that_dies_is_replaced_and_its_workers_with_it(pool: Pool) -> N
 
 
 @pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
-def test_a_worker_that_dies_while_nobody_asks_is_forked_again_and_leaves_no_descriptor(backend: Backend) -> None:
+def test_an_idle_worker_that_dies_is_forked_again_and_leaves_no_descriptor(backend: Backend) -> None:
     Guard.regex("before", BYTES, backend=backend)
     before = len(os.listdir("/proc/self/fd"))
     for number in range(2):

@@ -10,7 +10,7 @@ BYTES = Vocabulary([*(bytes([byte]) for byte in range(256)), b"</s>"], eos_token
 def words(*texts: str, special: tuple[str, ...] = (), ends: tuple[str, ...] = ("</s>",)) -> Vocabulary:
     """The bytes, then `texts`, then special tokens and ends, by name."""
     names = [*texts, *special, *ends]
-    ids = {name: 256 + place for place, name in enumerate(names)}
+    ids = {name: 256 + index for index, name in enumerate(names)}
     return Vocabulary(
         [*(bytes([byte]) for byte in range(256)), *map(str.encode, names)],
         special=[ids[name] for name in special],

@@ -1,4 +1,4 @@
-"""The oracle says identical where texts are, and finds a planted defect at its place."""
+"""The oracle says identical where texts are, and finds a planted defect at its position."""
 
 import json
 from collections.abc import Callable
@@ -68,11 +68,11 @@ def test_warpers_and_processors_are_part_of_the_check() -> None:
     assert "identical" == report.finding
 
 
-def test_a_changed_token_is_a_defect_at_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt_length, place = len(PROMPTS[0]), 5
+def test_a_changed_token_is_a_defect_at_its_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt_length, position = len(PROMPTS[0]), 5
 
     def spoil(output: Tensor) -> Tensor:
-        output[0, prompt_length + place] = 9 if int(output[0, prompt_length + place]) != 9 else 10
+        output[0, prompt_length + position] = 9 if int(output[0, prompt_length + position]) != 9 else 10
         return output
 
     model = tiny("llama")
@@ -82,12 +82,12 @@ def test_a_changed_token_is_a_defect_at_its_place(monkeypatch: pytest.MonkeyPatc
     assert "defect" == report.finding
     assert ["defect"] * 4 == [mode.finding for mode in report.modes]
     (first, second) = report.modes[0].differences
-    assert (0, place, plain[place]) == (first.prompt, first.position, first.plain_token)
-    assert first.speculative_token == (9 if plain[place] != 9 else 10)
+    assert (0, position, plain[position]) == (first.prompt, first.position, first.plain_token)
+    assert first.speculative_token == (9 if plain[position] != 9 else 10)
     assert ["default settings", "oracle"] == [first.drafter, second.drafter]
     for mode in report.modes:
         for difference in mode.differences:
-            assert place == difference.position
+            assert position == difference.position
             assert difference.evidence.is_redone
             assert difference.evidence.shift is None or difference.evidence.shift > 1e-3
             assert difference.evidence.rounding < 1e-12
@@ -102,7 +102,7 @@ def test_a_text_that_ends_early_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("token", [7, PAD])
-def test_a_text_that_goes_on_behind_its_end_is_a_defect(monkeypatch: pytest.MonkeyPatch, token: int) -> None:
+def test_a_text_that_continues_after_its_end_is_a_defect(monkeypatch: pytest.MonkeyPatch, token: int) -> None:
     break_speculation(monkeypatch, lambda output: torch.nn.functional.pad(output, (0, 1), value=token))
     report = check_equivalence(tiny("gpt2"), PROMPTS[:1], max_new_tokens=20, batch=1)
     difference = report.modes[0].differences[0]
@@ -178,7 +178,7 @@ def test_the_caller_s_generator_is_left_as_it_was() -> None:
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_progress_is_told_batch_by_batch() -> None:
+def test_progress_is_reported_batch_by_batch() -> None:
     told: list[tuple[int, int]] = []
     check(tiny("llama"), max_new_tokens=3, progress=lambda done, total: told.append((done, total)))
     assert [(done, 10) for done in range(1, 11)] == told

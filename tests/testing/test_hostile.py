@@ -60,7 +60,7 @@ def test_a_process_that_dies_is_a_crash_and_the_next_input_has_another_one() -> 
     assert [False, True, False] == [each.is_crash for each in (first, second, third)]
 
 
-def test_what_takes_too_long_or_too_much_is_ended() -> None:
+def test_inputs_that_take_too_long_or_too_much_are_killed() -> None:
     for bounds, fault in ((Bounds(seconds=0.0), "no answer in 0 s"), (Bounds(bytes=-1), "more than -1 MB")):
         with Watchdog(bounds) as watchdog:
             outcome = watchdog.ask(Input("schemas.properties", LARGE))

@@ -104,13 +104,13 @@ def test_logits_that_drafts_change_by_more_than_rounding_are_a_defect(perturbati
         model.generate(**arguments, **more)[0, len(prompt) :].tolist()
         for more in ({}, {"custom_generate": Speculator()})
     )
-    place = next(index for index, token in enumerate(plain) if token != drafted[index])
+    position = next(index for index, token in enumerate(plain) if token != drafted[index])
 
     report = check_equivalence(model, [prompt], max_new_tokens=24, batch=1)
     assert "defect" == report.modes[0].finding
     difference = report.modes[0].differences[0]
     assert ("default settings", "defect") == (difference.drafter, difference.finding)
-    assert (place, plain[place], drafted[place]) == (
+    assert (position, plain[position], drafted[position]) == (
         difference.position,
         difference.plain_token,
         difference.speculative_token,

@@ -101,7 +101,7 @@ def test_vocabularies_have_the_tokens_that_are_hard() -> None:
     def has(*texts: bytes) -> object:
         return find(drawn, lambda vocabulary: set(texts) <= set(vocabulary.tokens), settings=SEEN)
 
-    assert has(b'<t>{"')  # goes on behind the marker
+    assert has(b'<t>{"')  # continues after the marker
     assert has(b" <")  # ends inside it
     assert has(b"<t>", b"<end>", b"</s>", b"<eot>")
     assert find(drawn, lambda v: len(v.tokens) > len(set(v.tokens)), settings=SEEN)

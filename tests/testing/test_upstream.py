@@ -240,7 +240,7 @@ def test_llguidance_panics_where_one_of_several_choices_has_a_needless_group() -
     assert Guard.regex("bè|bè|c", ALL_BYTES).accepts("bè")
 
 
-def test_xgrammar_leaves_a_token_of_two_characters_out_of_its_mask_behind_one_that_differs_inside_the_first() -> None:
+def test_xgrammar_leaves_a_token_of_two_characters_out_of_its_mask_after_one_that_differs_inside_the_first() -> None:
     matcher = Guard.regex("éè", Vocabulary(["éè".encode(), "è".encode()]), backend="xgrammar").matcher()
     mask = np.empty((1, 1), np.int32)
     matcher.fill([], mask)

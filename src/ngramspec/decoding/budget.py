@@ -1,13 +1,12 @@
 """How many tokens each row drafts in a pass."""
 
-from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.gains import by_columns, by_tokens
 from ngramspec.decoding.trials import MOST_CHARGED, Trials
 from ngramspec.drafting.types import Draft, FloatArray
 
@@ -28,11 +27,6 @@ SURE = 0.5
 
 WORTH = 0.25
 """A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones."""
-
-IntArray = npt.NDArray[np.int64]
-
-LEAD, LEAD_SHARE = 32, 0.125
-"""Soft-minimum temperature over rows, in tokens: LEAD_SHARE of the tokens that may still be emitted, capped at LEAD."""
 
 
 class Budget(Protocol):
@@ -112,9 +106,9 @@ class AdaptiveBudget:
             return [0] * len(drafts)
         if costs.counts_fill:
             share = costs.fixed_share(shape) if len(drafts) > 1 else 0.0
-            gains, lengths = _by_columns(drafts, np.array(remaining), share)
+            gains, lengths = by_columns(drafts, np.array(remaining), share)
         else:
-            gains, lengths = _by_tokens(drafts)
+            gains, lengths = by_tokens(drafts)
         prices = costs.prices(shape, gains.size - 1)
         if prices is None:
             most = _most_guessed(shape)
@@ -124,19 +118,19 @@ class AdaptiveBudget:
         best = int(np.argmax(values))
         if is_trial:
             costs.trials.looked()
-            hoped_for = costs.prices(shape, gains.size - 1, hopeful=True)
-            assert hoped_for is not None
-            best = _tried(best, gains, rate, prices, hoped_for, costs.trials)
+            hopeful = costs.prices(shape, gains.size - 1, hopeful=True)
+            assert hopeful is not None
+            best = _tried(best, gains, rate, prices, hopeful, costs.trials)
         return lengths(best)
 
 
-def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials) -> int:
+def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopeful: FloatArray, trials: Trials) -> int:
     """The length to try, or `best` if no trial is worth its loss or none is affordable.
 
-    gains: expected tokens by length. prices, hoped_for: seconds by length, measured and hopeful. rate: tokens that a
+    gains: expected tokens by length. prices, hopeful: seconds by length, measured and hopeful. rate: tokens that a
     second is worth.
     """
-    values, hopes, plain = gains - rate * prices, gains - rate * hoped_for, rate * float(prices[0])
+    values, hopes, plain = gains - rate * prices, gains - rate * hopeful, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
     worthy = np.flatnonzero(np.isfinite(hopes))
     worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
@@ -147,7 +141,7 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_
     affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
     if trials.is_overdue and affordable.size:  # the most doubted price may have been wrong for longest
         added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
-        tried = int(affordable[np.argmin((hoped_for[affordable] - prices[0]) / added)])
+        tried = int(affordable[np.argmin((hopeful[affordable] - prices[0]) / added)])
     elif affordable.size:
         tried = int(affordable[np.argmax(hopes[affordable])])
     elif trials.is_overdue:
@@ -163,53 +157,6 @@ def _most_guessed(shape: Shape) -> int:
     return min(MOST_GUESSED, int(shape.columns * GUESSED_SHARE))
 
 
-def sure_of_all(drafts: Rows[Draft]) -> list[Draft]:
-    """Drafts of rows that move in step, cut to the shortest, each with the joint survival of all rows.
-
-    A pass ends for all rows where the first one leaves its draft, so a token counts only if every row accepts its own.
-    """
-    length = min(draft.tokens.size for draft in drafts)
-    together = np.prod([draft.survival[:length] for draft in drafts], axis=0)
-    return [Draft(draft.tokens[:length], survival=together) for draft in drafts]
-
-
 def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:
     """Tokens that a second is worth."""
     return max(costs.rate(shape), shape.rows / float(prices[0]))
-
-
-Lengths = Callable[[int], list[int]]
-"""From the number of drafted columns, or tokens, to the length of each row's draft."""
-
-
-def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
-    """Expected gain per common length, when cost follows block width: a row that drafts less saves nothing.
-
-    The rows of a call wait for the last one. A token of a row that ends early saves only the share of a pass that
-    shrinks with the number of rows. The fixed share is saved by the row that ends last, probably one that is behind
-    now, so for that share progress is a soft minimum over the rows.
-    """
-    expected = np.zeros((max(draft.tokens.size for draft in drafts) + 1, len(drafts)))
-    for row, draft in enumerate(drafts):
-        expected[1 : draft.survival.size + 1, row] = draft.survival
-    emitted = np.cumsum(expected, axis=0)
-    gains = emitted.sum(axis=1)
-    if fixed_share > 0.0:
-        lead = min(LEAD, remaining.max() * LEAD_SHARE)
-        lag = (remaining - remaining.max()) / lead
-        least = -lead * np.log(np.exp(lag - emitted / lead).sum(axis=1))
-        gains = (1.0 - fixed_share) * gains + fixed_share * len(drafts) * (least - least[0])
-    return gains, lambda best: [min(best, draft.tokens.size) for draft in drafts]
-
-
-def _by_tokens(drafts: Rows[Draft]) -> tuple[FloatArray, Lengths]:
-    """Expected gain per number of drafted tokens, when cost follows tokens: the surest tokens of all rows go first."""
-    owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])
-    expected = np.concatenate([draft.survival for draft in drafts])
-    order = np.argsort(-expected, kind="stable")
-
-    def lengths(best: int) -> list[int]:
-        found: list[int] = np.bincount(owners[order[:best]], minlength=len(drafts)).tolist()
-        return found
-
-    return np.concatenate(([0.0], np.cumsum(expected[order]))), lengths

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ngramspec.decoding.isotonic import rising
 from ngramspec.drafting.types import FloatArray
 
 IntArray = npt.NDArray[np.int64]
@@ -123,11 +124,11 @@ class Growth:
             self._least_step = float(np.diff(self.of(self.reach)).min())
         return self._least_step
 
-    def least_step_hoped_for(self) -> float:
+    def least_hopeful_step(self) -> float:
         """`least_step` at hopeful prices."""
-        return max(0.0, float(np.diff(self.hoped_for(self.reach)).min()))
+        return max(0.0, float(np.diff(self.hopeful(self.reach)).min()))
 
-    def hoped_for(self, num_columns: int) -> FloatArray:
+    def hopeful(self, num_columns: int) -> FloatArray:
         """The hopeful prices `float64[n]`: as `of`, with the extra cost of a width halved for each doubt about it."""
         found = self.of(num_columns)
         doubts = self._doubts(np.arange(1, num_columns + 1))
@@ -184,19 +185,3 @@ class Growth:
         halves = [0.5 ** min(age, _MOST_DOUBTS) for age in ages]
         weights = [len(self._prices[width]) * half for width, half in zip(widths, halves, strict=True)]
         return np.array([1.0, *widths]), np.array([1.0, *rising(medians, weights)])
-
-
-def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """The non-decreasing sequence nearest to `values`, by weighted squares (pool adjacent violators, Ayer et al. 1955).
-
-    More columns are never less work, so a wider pass that was quicker was noise.
-    """
-    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
-    for value, weight in zip(values, weights, strict=True):
-        mean, total, size = value, weight, 1
-        while pools and pools[-1][0] > mean:
-            before, heavy, many = pools.pop()
-            mean = (before * heavy + mean * total) / (heavy + total)
-            total, size = total + heavy, size + many
-        pools.append((mean, total, size))
-    return [mean for mean, _, size in pools for _ in range(size)]

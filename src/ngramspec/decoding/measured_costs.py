@@ -59,7 +59,7 @@ class MeasuredCosts:
             if not num_more:
                 return np.array([plain.seconds])
             growth = self._growth(shape)
-            found = (growth.hoped_for if hopeful else growth.of)(num_more + 1) * plain.seconds
+            found = (growth.hopeful if hopeful else growth.of)(num_more + 1) * plain.seconds
             found[growth.reach :] = np.inf
             if hopeful:
                 own = self._plain.get(_group(shape))
@@ -73,7 +73,7 @@ class MeasuredCosts:
             plain, growth = self._nearest_plain(shape), self._growth(shape)
             if plain is None:
                 return 0.0
-            return (growth.least_step_hoped_for() if hopeful else growth.least_step) * plain.seconds
+            return (growth.least_hopeful_step() if hopeful else growth.least_step) * plain.seconds
 
     def per_draft_token(self, *, hopeful: bool = False) -> float:
         """See `Costs`."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ngramspec.decoding.budget import Budget, sure_of_all
+from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
+from ngramspec.decoding.gains import sure_of_all
 from ngramspec.decoding.proposing import propose
 from ngramspec.decoding.row import Row, Together
 from ngramspec.decoding.undrafted import why_undrafted

@@ -256,7 +256,7 @@ def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], d
     found = []
     for row in (left != right).any(dim=1).nonzero().flatten().tolist():
         position = int((left[row] != right[row]).int().argmax())
-        run, place = plain.run_of(row)
+        run, index = plain.run_of(row)
         other = int(right[row, position]) if position < output.shape[1] else None
         order = [row, *(index for index in range(len(indices)) if index != row)]
         batch = (call.input_ids[order], call.mask[order], emitted[order])
@@ -265,9 +265,9 @@ def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], d
                 prompt=indices[row],
                 position=position,
                 drafter=drafter,
-                plain_token=int(left[row, position]) if position < run.end(place) else None,
+                plain_token=int(left[row, position]) if position < run.end(index) else None,
                 speculative_token=other,
-                evidence=explain(run, place, position, other, batch=batch),
+                evidence=explain(run, index, position, other, batch=batch),
             )
         )
     return found

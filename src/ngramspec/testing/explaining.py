@@ -102,7 +102,7 @@ class Choice:
         return values[chosen] - values[other]
 
     def least_shift(self, chosen: int, other: int, within: float) -> float | None:
-        """The least shift that makes the choice `other` instead of `chosen`, `within` tried first; None if none does."""
+        """The least shift at which `other` is chosen instead of `chosen`; tries `within` first. None if none does."""
 
         def up(shift: float) -> bool:
             return int(self.values(shift, up=other).argmax()) == other

@@ -106,8 +106,8 @@ class ReplayModel(LlamaForCausalLM):
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        places = position_ids.expand(input_ids.shape)[:, kept, None]
+        positions = position_ids.expand(input_ids.shape)[:, kept, None]
         assert output.logits is not None
         # A draft may reach beyond the room of the last request; what follows there is after the end of its text.
-        output.logits.scatter_(-1, self.next_tokens[places % self.next_tokens.numel()], CERTAIN)
+        output.logits.scatter_(-1, self.next_tokens[positions % self.next_tokens.numel()], CERTAIN)
         return output

@@ -52,14 +52,14 @@ def test_any_text_is_read_to_its_end_however_it_is_cut(value: Any, spaced: dict[
 
 
 @given(value=VALUES, spaced=st.sampled_from(SPACED))
-def test_what_was_said_are_the_values_and_their_names(value: Any, spaced: dict[str, Any]) -> None:
+def test_the_cursor_knows_the_values_so_far_and_their_names(value: Any, spaced: dict[str, Any]) -> None:
     cursor = read(start(ANY, Style()), json.dumps([value], **spaced), ANY)
     said = [(entry.name, json.loads(entry.text, strict=False)) for entry in cursor.said]
     assert list(leaves([value]))[-64:] == said
 
 
 @given(value=VALUES, spaced=st.sampled_from(SPACED), cut=st.integers(0, 200))
-def test_what_is_open_is_what_json_says_is_open(value: Any, spaced: dict[str, Any], cut: int) -> None:
+def test_the_cursor_knows_the_open_brackets(value: Any, spaced: dict[str, Any], cut: int) -> None:
     text = json.dumps([value], **spaced)[:cut]
     brackets = [character for character in _outside_strings(text) if character in "[]{}"]
     expected = sum(1 if character in "[{" else -1 for character in brackets)
@@ -93,7 +93,7 @@ def test_the_style_is_learnt_from_the_text(spaced: dict[str, Any], style: Style)
 
 
 @pytest.mark.parametrize("text", ["]", "[}", "[1 2", '{"a" 1', "{1", "[tru e]", "[1]]", "x"])
-def test_what_is_no_json_is_lost_and_stays_lost(text: str) -> None:
+def test_text_that_is_not_json_stays_lost(text: str) -> None:
     cursor = read(start(ANY, Style()), text, ANY)
     assert At.LOST is cursor.at
     assert cursor == read(cursor, "[1]", ANY)

@@ -65,7 +65,7 @@ def test_where_the_name_its_words_or_a_value_of_the_type_stand(
     assert expected == guess(prompt, name, schema)
 
 
-def test_what_was_said_is_not_said_again_and_what_was_numbered_is_numbered_on() -> None:
+def test_values_are_not_repeated_and_numbered_ones_count_on() -> None:
     assert ("7", Evidence.TYPED) == guess("5 plus 7", "b", NUMBER, '"a": 5, ')
     assert ('"var4"', JsonEvidence.COUNTED) == guess("", "label", STRING, '"label": "var3", ')
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers
+from ngramspec.guards.schemas.terminals import InexpressibleError, Terminal, numbers
 from tests.guards.terminals.numerals import Numbers, decimals, descriptions, numerals, plain
 from tests.guards.terminals.spelling import Matched
 
@@ -28,7 +28,7 @@ def test_a_numeral_is_matched_if_and_only_if_its_value_is_as_described(data: st.
     description = data.draw(descriptions())
     try:
         matched = Matched(terminal_of(description))
-    except NotSayableError:  # a step and another that must not go into it may be too much for llguidance
+    except InexpressibleError:  # a step and another that must not go into it may be too much for llguidance
         assert description.multiple_of or description.not_multiple_of
         assume(False)
         raise
@@ -141,7 +141,7 @@ def _both_sides(step: str) -> list[Matched]:
     ],
 )
 def test_what_cannot_be_said_is_named(described: dict[str, Any], reason: str) -> None:
-    with pytest.raises(NotSayableError, match=reason):
+    with pytest.raises(InexpressibleError, match=reason):
         numbers.terminal(**described)
 
 

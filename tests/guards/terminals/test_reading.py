@@ -4,7 +4,7 @@ from ngramspec.guards import Guard
 from tests.guards.vocabularies import BYTES
 
 
-def test_a_long_text_is_read_where_each_byte_is_dear() -> None:
+def test_a_long_text_is_read_where_each_byte_costs_much() -> None:
     schema = {"type": "string", "pattern": r"^(?:\S+\s+){0,29}\S+$", "maxLength": 300}
     guard = Guard.json_schema(schema, BYTES)
     texts = ['"' + " ".join(["word" * 2] * count) + '"' for count in (29, 30, 31)]

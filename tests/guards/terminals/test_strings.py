@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ngramspec.guards.schemas.lark import leaves
 from ngramspec.guards.schemas.lark.shapes import Test, Texts
-from ngramspec.guards.schemas.terminals import NotSayableError, strings
+from ngramspec.guards.schemas.terminals import InexpressibleError, strings
 from tests.guards.terminals.ecma import Pattern, patterns, texts
 from tests.guards.terminals.spelling import Matched, quoted
 
@@ -26,7 +26,7 @@ def terminal(**described: Any) -> Matched:
     """Of what can be said; the rest is another test's."""
     try:
         return Matched(strings.terminal(**described))
-    except NotSayableError:
+    except InexpressibleError:
         assume(False)
         raise
 
@@ -59,7 +59,7 @@ def test_patterns_lengths_and_listed_texts_hold_together(
     shape = Texts(excluded=frozenset(left_out)).both(Texts(None, frozenset(), passed, failed, shortest, longest))
     try:
         matched = Matched(None if shape is None or leaves.is_empty(shape) else leaves.of_texts(shape))
-    except NotSayableError:
+    except InexpressibleError:
         assume(False)
         raise
     for text in (*tried, *left_out):
@@ -184,7 +184,7 @@ def test_where_no_text_is_left_there_is_no_terminal(described: dict[str, Any]) -
     ],
 )
 def test_what_cannot_be_said_is_named(described: dict[str, Any], reason: str) -> None:
-    with pytest.raises(NotSayableError, match=reason):
+    with pytest.raises(InexpressibleError, match=reason):
         strings.terminal(**described)
 
 
@@ -232,7 +232,7 @@ def test_a_spelling_is_what_json_reads() -> None:
 def test_patterns_that_are_apart_have_no_text_in_common(one: Pattern, other: Pattern, tried: list[str]) -> None:
     try:
         apart = strings.are_apart(("pattern", one.ecma), ("pattern", other.ecma))
-    except NotSayableError:
+    except InexpressibleError:
         assume(False)
         raise
     if apart:

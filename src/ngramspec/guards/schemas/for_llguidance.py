@@ -6,7 +6,7 @@ from ngramspec.guards.schemas.lark.keywords import ENDLESS, demands
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Numbers, all_of
 from ngramspec.guards.schemas.node import Node, Schema
 from ngramspec.guards.schemas.refusing import Refuser
-from ngramspec.guards.schemas.terminals import NotSayableError, numbers, strings
+from ngramspec.guards.schemas.terminals import InexpressibleError, numbers, strings
 from ngramspec.guards.source import Whitespace
 
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -15,7 +15,7 @@ DYNAMIC = ("$dynamicRef", "$recursiveRef")
 
 
 def reason(node: Node, keyword: str) -> str | None:
-    """Why `keyword` can never be enforced; what depends on more than the keyword shows when all is put together."""
+    """Why `keyword` can never be enforced; reasons that depend on other keywords are found while compiling."""
     if keyword in DYNAMIC:
         return "what it names depends on who refers to it"
     if keyword in LEAST and node[keyword] >= ENDLESS:
@@ -24,7 +24,7 @@ def reason(node: Node, keyword: str) -> str | None:
         if keyword in BOUNDS:
             numbers.exact(node[keyword])
         elif keyword == "multipleOf":
-            _say_steps(node)
+            _check_steps(node)
         elif keyword == "pattern":
             strings.terminal(patterns=[node["pattern"]])
         elif keyword == "format":
@@ -32,13 +32,13 @@ def reason(node: Node, keyword: str) -> str | None:
         elif keyword == "patternProperties":
             for pattern in node["patternProperties"]:
                 strings.terminal(patterns=[pattern])
-    except NotSayableError as error:
+    except InexpressibleError as error:
         return str(error)
     return None
 
 
-def _say_steps(node: Node) -> None:
-    """Raise NotSayableError where the multiples between the bounds of `node` cannot be said."""
+def _check_steps(node: Node) -> None:
+    """Raise InexpressibleError if no grammar expresses the multiples between the bounds of `node`."""
     asked = {keyword: node[keyword] for keyword in ("type", "multipleOf", *BOUNDS) if keyword in node}
     shapes = [
         shape for wanted, _ in demands(Node(asked, node.location), "number", lambda *_: ANYTHING) for shape in wanted
@@ -48,11 +48,11 @@ def _say_steps(node: Node) -> None:
         return
     try:
         list(leaves.of_numbers(shape))
-    except NotSayableError:
+    except InexpressibleError:
         if digits.bodies_of(shape, Grammar()) is None:
             raise
 
 
 def said(root: Schema, definitions: dict[str, Schema], refuser: Refuser, whitespace: Whitespace) -> str:
-    """The grammar, in Lark; what it cannot say is refused, and left out."""
+    """The grammar, in Lark; keywords that it cannot express are refused, and left out."""
     return grammar_of(root, definitions, whitespace, reason, refuser.refuse)

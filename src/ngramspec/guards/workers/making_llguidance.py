@@ -1,4 +1,4 @@
-"""What llguidance's worker does: it compiles a source, tries it on bytes, and hands the grammar's text back."""
+"""llguidance's worker: compiles a source, tries it on bytes, and returns the grammar's text."""
 
 from random import Random
 
@@ -14,11 +14,11 @@ from ngramspec.guards.workers.making import answered, asked
 _BYTES = Vocabulary([bytes([byte]) for byte in range(256)])
 _TOKENIZER = make_tokenizer(_BYTES)
 NUM_TRIED = 12
-"""Bytes of a text that a grammar is tried with: what is ambiguous from its beginning is slow by then."""
+"""Bytes of a trial text: a grammar that is ambiguous from its beginning is slow by then."""
 
 
 def answer(parts: list[bytes]) -> list[bytes]:
-    """The grammar's text for `parts`, once it has been seen to compile."""
+    """The grammar's text for `parts`, once it compiles."""
     source, options = asked(parts)
     pace = Pace(options[STEP_SECONDS])
 
@@ -34,9 +34,9 @@ def answer(parts: list[bytes]) -> list[bytes]:
 
 
 def _try(matcher: LLMatcher, pace: Pace) -> None:
-    """Read some text, with masks, and go back, on this thread's small stack: what overflows it does so here.
+    """Read some text, with masks, and roll back, on this thread's small stack, so that an overflow happens here.
 
-    What is slow to read is refused here, where nobody waits for it. Raises BackendError.
+    A slow grammar is refused here, where no other thread waits for it. Raises BackendError.
     """
     copy, chance = matcher.deep_copy(), Random(0)
     for _ in range(NUM_TRIED):

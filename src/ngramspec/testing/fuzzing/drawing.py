@@ -56,5 +56,5 @@ def scenes(
         max_new_tokens=draw(st.sampled_from([32, 24, 9])),
         max_draft_tokens=draw(st.sampled_from([6, 3, 10])),
         is_steered=draw(st.sampled_from([False, False, True])),
-        is_in_line=draw(st.sampled_from([False, False, False, True])),
+        is_aligned=draw(st.sampled_from([False, False, False, True])),
     )

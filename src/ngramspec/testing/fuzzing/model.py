@@ -101,8 +101,8 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         logits = self.noise[lines]
         told = self.scripts[rows, positions, None]
         logits.scatter_add_(-1, told.clamp(min=0), (self.wish[lines][..., None] * (told >= 0)))
-        behind = (positions + 1 - self.lengths[rows]).clamp(min=0)
-        logits += self.closing * (behind > 0)[..., None] * (1 + behind / PATIENCE)[..., None]
+        overrun = (positions + 1 - self.lengths[rows]).clamp(min=0)
+        logits += self.closing * (overrun > 0)[..., None] * (1 + overrun / PATIENCE)[..., None]
         return CausalLMOutputWithPast(logits=logits, **{CACHE: held})
 
 

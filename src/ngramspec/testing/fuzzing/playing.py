@@ -52,7 +52,7 @@ class _Stage:
         letters = "cd" if "a" in scene.markers else "ab"
         prompts = [self.vocabulary.encode(letters[: 1 + number % 2]) for number in range(len(scene.rows))]
         self.inputs = self.model.read_scripts(prompts, self.scripts)
-        if scene.is_in_line:
+        if scene.is_aligned:
             self.inputs["token_type_ids"] = torch.zeros_like(self.inputs["input_ids"])
         self.width = self.inputs["input_ids"].shape[1]
         self.tally = Tally()

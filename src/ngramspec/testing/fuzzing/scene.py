@@ -31,7 +31,7 @@ class Scene:
 
     tokens: the vocabulary, or the name of a tokenizer. markers: none, that of `after`, or those of `between`.
     drafters: the slips of each. seed: of the model and of sampling. lapses: share of tokens that deviate from the
-    script. is_steered: whether drafts are cut where the guard would refuse them. is_in_line: whether all rows must
+    script. is_steered: whether drafts are cut where the guard would refuse them. is_aligned: whether all rows must
     begin a pass at one slot (aligned).
     """
 
@@ -47,7 +47,7 @@ class Scene:
     max_new_tokens: int = 32
     max_draft_tokens: int = 6
     is_steered: bool = False
-    is_in_line: bool = False
+    is_aligned: bool = False
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -72,8 +72,8 @@ class Scene:
         _, found, rest = text.partition(start)
         if not ends:
             return [rest] if found else None
-        inner, found, behind = rest.partition(ends[0])
-        return [inner] if found and start not in behind and ends[0] not in behind else []
+        inner, found, after = rest.partition(ends[0])
+        return [inner] if found and start not in after and ends[0] not in after else []
 
 
 @functools.lru_cache(maxsize=16)

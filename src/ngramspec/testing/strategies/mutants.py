@@ -23,9 +23,9 @@ def mutants(draw: st.DrawFn, texts: Sequence[str]) -> str:
         return draw(st.sampled_from([*texts, "a"]))
     position = draw(st.integers(0, len(text) - 1))
     other = text[draw(st.integers(0, len(text) - 1))]
-    before, here, behind = text[:position], text[position], text[position + 1 :]
+    before, here, after = text[:position], text[position], text[position + 1 :]
     return (
         before
         + draw(st.sampled_from(["", here + here, other, other + here, here + other, f"\\u{ord(here) % 65536:04x}"]))
-        + behind
+        + after
     )

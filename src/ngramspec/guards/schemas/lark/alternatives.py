@@ -28,8 +28,8 @@ MAX_ALTERNATIVES = 1000
 MAX_WRITTEN = 64
 """Objects of which one is meant that are written out, where they can be clauses instead."""
 MAX_STEPS = 200_000
-"""Rules in pairs of shapes that are put together for a whole schema, some microseconds each. Of 397 real schemas those
-that can be said take at most 2 016."""
+"""Most rules in pairs of shapes that are combined for a whole schema, some microseconds each. Of 397 real schemas those
+that can be expressed take at most 2 016."""
 MAX_DEPTH = 4
 """Depth of members and items to which emptiness is checked."""
 MAX_LOOKS = 8

@@ -12,7 +12,7 @@ from ngramspec.guards.schemas.lark.evaluated import Keyword, NotKnownError, clos
 from ngramspec.guards.schemas.lark.grammar import Body, Grammar, Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, UNITS, Constants, Goal, Items, Members, Numbers, Shape, Texts
 from ngramspec.guards.schemas.node import Node, Schema
-from ngramspec.guards.schemas.terminals import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals import InexpressibleError, Terminal
 from ngramspec.guards.source import Whitespace
 
 KINDS = {
@@ -53,7 +53,7 @@ class _Compiler:
         self._reason = reason
         self._refuse = refuse
         self._refused: set[tuple[int, str]] = set()
-        self._unsayable: dict[int, tuple[str, ...]] = {}
+        self._inexpressible: dict[int, tuple[str, ...]] = {}
         self._kept: list[Node] = []
         self._grammar = Grammar()
         self._resolve = definitions.__getitem__
@@ -74,17 +74,17 @@ class _Compiler:
 
     def text(self, root: Schema) -> str:
         rule = self._value(self._ways.goal(root))
-        self._say_all()
+        self._close_rules()
         for goal in self._by_digits if self._is_branching else ():
             self._refuse_goal(goal, INSIDE + COMBINING, BRANCHING, ALONE)
             self._grammar.close(self._rules[goal], [(self._value(ANYTHING),)])
-        self._say_all()
+        self._close_rules()
         text = self._grammar.text(rule)
         if text is None:
             raise GuardError("a schema must leave something to generate, got one that no value fits")
         return text
 
-    def _say_all(self) -> None:
+    def _close_rules(self) -> None:
         while self._waiting:
             goal = self._waiting.pop()
             self._grammar.close(self._rules[goal], self._bodies(goal))
@@ -101,7 +101,7 @@ class _Compiler:
             return [body for json_type in UNITS for body in self._of_type_name(goal, json_type)]
         except (TooManyError, TooLargeError) as error:
             self._refuse_goal(goal, COMBINING + INSIDE, str(error), error.instead)
-        except NotSayableError as error:
+        except InexpressibleError as error:
             self._refuse_goal(goal, INSIDE + COMBINING, str(error), None)
         return [(self._value(ANYTHING),)]
 
@@ -130,12 +130,12 @@ class _Compiler:
         parts = [part for shape in self._ways.of(goal, "number") for part in leaves.around(cast(Numbers, shape))]
         try:
             yield from [(self._grammar.token(found),) for part in parts for found in leaves.of_numbers(part)]
-        except NotSayableError:
+        except InexpressibleError:
             by_digits = [digits.bodies_of(part, self._grammar) for part in parts]
             if None in by_digits:
                 if all(found is None for found in by_digits):
                     raise
-                raise NotSayableError(f"of a step {BRANCHING}") from None
+                raise InexpressibleError(f"of a step {BRANCHING}") from None
             self._by_digits.append(goal)
             yield from (body for bodies in by_digits for body in bodies or ())
 
@@ -148,14 +148,14 @@ class _Compiler:
         return found
 
     def _left_out(self, node: Node) -> tuple[str, ...]:
-        if id(node) not in self._unsayable:
+        if id(node) not in self._inexpressible:
             reasons = {keyword: self._why_not(node, keyword) for keyword in node}
             for keyword, reason in reasons.items():
                 if reason is not None:
                     self._refused_once(node, keyword, reason)
-            self._unsayable[id(node)] = tuple(keyword for keyword, reason in reasons.items() if reason is not None)
+            self._inexpressible[id(node)] = tuple(keyword for keyword, reason in reasons.items() if reason is not None)
             self._kept.append(node)
-        return self._unsayable[id(node)]
+        return self._inexpressible[id(node)]
 
     def _why_not(self, node: Node, keyword: str) -> str | None:
         try:
@@ -209,7 +209,7 @@ class _Compiler:
         """Whether certainly no string is as described; False if that cannot be decided."""
         try:
             return self._has_none(shape)
-        except (TooLargeError, NotSayableError):
+        except (TooLargeError, InexpressibleError):
             return False
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.grammar import Body, Rule, Token
 from ngramspec.guards.schemas.remembering import within_a_source
-from ngramspec.guards.schemas.terminals import NotSayableError
+from ngramspec.guards.schemas.terminals import InexpressibleError
 from ngramspec.guards.schemas.terminals.numbers import MAX_LISTED, common
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def bodies_of(shape: Numbers, grammar: Grammar) -> list[Body] | None:
     """The numerals of `shape`, with any number of digits and no exponents; None if no whole step expresses it.
 
     Each digit is a terminal of its own. So no other numerals may come at the same position: a terminal of several
-    digits would consume the first ones. Raises NotSayableError if it takes too many states.
+    digits would consume the first ones. Raises InexpressibleError if it takes too many states.
     """
     step = _step_of(shape)
     if step is None:
@@ -139,7 +139,7 @@ class _State:
 def _automaton(divisors: tuple[int, ...], least: int, most: int | None) -> tuple[_State, ...]:
     """The states, the start first, for the digits of positive multiples of the first divisor but not of the others.
 
-    Raises NotSayableError if they are too many.
+    Raises InexpressibleError if they are too many.
     """
     return tuple(_Explorer(divisors, least, most).states())
 
@@ -152,7 +152,7 @@ class _Explorer:
         self._least = str(least) if least > divisors[0] else ""
         self._most = "" if most is None else str(most)
         if max(len(self._least), len(self._most)) > MAX_DIGITS:
-            raise NotSayableError(f"a bound beside steps has at most {MAX_DIGITS} digits")
+            raise InexpressibleError(f"a bound beside steps has at most {MAX_DIGITS} digits")
         self._numbers: dict[object, int] = {}
         self._waiting: deque[tuple[Remaining, _Compared]] = deque()
 
@@ -185,7 +185,7 @@ class _Explorer:
             if len(self._numbers) == most:
                 said = " and ".join(map(str, self._divisors))
                 reason = f"the remainders of {said} are too many, more than {most} states with the bounds"
-                raise NotSayableError(f"{reason}; bounds that leave at most {MAX_LISTED} multiples can be said")
+                raise InexpressibleError(f"{reason}; bounds that leave at most {MAX_LISTED} multiples can be said")
             self._numbers[state] = len(self._numbers) + 1
             self._waiting.append((remaining, compared))
         return self._numbers[state]

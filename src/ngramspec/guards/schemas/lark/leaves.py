@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ngramspec.guards.schemas.lark.shapes import Numbers, Test, Texts
 from ngramspec.guards.schemas.remembering import within_a_source
-from ngramspec.guards.schemas.terminals import NotSayableError, Terminal, numbers, strings
+from ngramspec.guards.schemas.terminals import InexpressibleError, Terminal, numbers, strings
 from ngramspec.guards.schemas.terminals.decimals import digits_of
 from ngramspec.guards.schemas.terminals.probing import is_possible
 
@@ -21,7 +21,7 @@ MAX_PLAIN = Fraction(10**21)
 
 
 def of_numbers(shape: Numbers) -> Iterator[Terminal]:
-    """Terminals that together match the numbers of `shape`, which excludes none. Raises NotSayableError."""
+    """Terminals that together match the numbers of `shape`, which excludes none. Raises InexpressibleError."""
     if shape.values is not None:
         for value in sorted(shape.values):
             yield _listed(value)
@@ -65,7 +65,7 @@ def around(shape: Numbers) -> Iterator[Numbers]:
 def simplified(shape: Texts) -> Texts | None:
     """The same without "must fail" tests that no text of `shape` passes anyway; None if there is no text.
 
-    Raises NotSayableError.
+    Raises InexpressibleError.
     """
     passed = sorted(shape.passed)
     if any(strings.are_apart(*pair) for pair in combinations(passed, 2)):
@@ -75,7 +75,7 @@ def simplified(shape: Texts) -> Texts | None:
 
 
 def of_texts(shape: Texts) -> Terminal | None:
-    """The terminal of the quoted strings that `shape` allows; None for none. Raises NotSayableError.
+    """The terminal of the quoted strings that `shape` allows; None for none. Raises InexpressibleError.
 
     Excluded strings are subtracted with their quotes: in this form llguidance sees at once that most tokens may come,
     and takes 20 µs for a mask instead of 600.
@@ -115,7 +115,7 @@ def spelled(text: str) -> str:
 
 
 def holds(shape: Texts, text: str) -> bool:
-    """Whether `shape` allows `text`. Raises NotSayableError."""
+    """Whether `shape` allows `text`. Raises InexpressibleError."""
     if text in shape.excluded or len(text) < shape.least or (shape.most is not None and len(text) > shape.most):
         return False
     if shape.values is not None and text not in shape.values:
@@ -124,7 +124,7 @@ def holds(shape: Texts, text: str) -> bool:
 
 
 def is_empty(shape: Texts) -> bool:
-    """Whether `shape` allows no text at all. Raises NotSayableError, also if llguidance gives up on it."""
+    """Whether `shape` allows no text at all. Raises InexpressibleError, also if llguidance gives up on it."""
     rest = _of_all(replace(shape, excluded=frozenset()))
     if rest is None or not (shape.excluded and (shape.passed or shape.failed)):
         return rest is None
@@ -153,5 +153,5 @@ def _matcher(shape: Texts) -> "LLMatcher | None":
     lines = [f"start: T\nT: {found.text}", *(f"{name}: {text}" for name, text in found.helpers.items())]
     matcher = LLMatcher(LLTokenizer("byte", slices=[]), LLMatcher.grammar_from_lark("\n".join(lines)), log_level=0)
     if matcher.is_error():
-        raise NotSayableError(matcher.get_error().partition("\n")[0])
+        raise InexpressibleError(matcher.get_error().partition("\n")[0])
     return matcher

@@ -4,6 +4,6 @@ Texts and values have few spellings here, so that `&` and `~` mean the same on s
 does not match is not such a value, or is a spelling that no guard writes.
 """
 
-from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.terminal import InexpressibleError, Terminal
 
-__all__ = ["NotSayableError", "Terminal"]
+__all__ = ["InexpressibleError", "Terminal"]

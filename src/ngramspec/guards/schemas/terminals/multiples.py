@@ -16,7 +16,7 @@ from ngramspec.guards.schemas.terminals.remainders import (
     num_counted,
     num_last_digits,
 )
-from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.terminal import InexpressibleError, Terminal
 
 MAX_ENDINGS = 1000
 """Most endings that are listed."""
@@ -27,7 +27,7 @@ def multiples(step: Fraction, num_digits: int | None) -> Terminal:
     """The multiples of `step` among plain numerals; the terminal may also match texts that are not plain numerals.
 
     num_digits: most digits before the point, None for any number; some steps then have fewer multiples
-    (`remainders.py`). Raises NotSayableError if the remainders or the endings are too many.
+    (`remainders.py`). Raises InexpressibleError if the remainders or the endings are too many.
     """
     ending, rest, places = _parts(step, num_digits)
     if rest == 1:
@@ -74,7 +74,7 @@ def _scaled(step: Fraction) -> tuple[int, int]:
     while (step * 10**places).denominator != 1:
         places += 1
         if places > MAX_PLACES:
-            raise NotSayableError(f"a step has at most {MAX_PLACES} digits after its point")
+            raise InexpressibleError(f"a step has at most {MAX_PLACES} digits after its point")
     return int(step * 10**places), places
 
 
@@ -102,7 +102,7 @@ def _num_endings(divisor: int) -> int:
 def _endings(divisor: int, step: Fraction) -> list[str]:
     """The endings of the numbers that are divisible by `divisor`."""
     if _num_endings(divisor) > MAX_ENDINGS:
-        raise NotSayableError(f"the endings of the multiples of {_said(step)} are too many, more than {MAX_ENDINGS}")
+        raise InexpressibleError(f"the endings of the multiples of {_said(step)} are too many, more than {MAX_ENDINGS}")
     length = num_last_digits(divisor)
     return [str(value).rjust(length, "0") if length else "" for value in range(0, 10**length, divisor)]
 

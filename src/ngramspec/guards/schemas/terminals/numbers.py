@@ -15,7 +15,7 @@ from ngramspec.guards.schemas.terminals.decimals import MAX_DIGITS, Range, decim
 from ngramspec.guards.schemas.terminals.exponents import with_exponent
 from ngramspec.guards.schemas.terminals.multiples import multiples, others
 from ngramspec.guards.schemas.terminals.probing import is_possible
-from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.terminal import InexpressibleError, Terminal
 
 Number = int | float | Decimal | Fraction
 """A bound or a step, a decimal. A float means the shortest decimal that parses to it: usually what was written."""
@@ -43,7 +43,7 @@ def terminal(
     spellings only; and if a step has another factor than 2, 3, 5 and 7, or 3 or 7 twice, those of at most 20 digits,
     for a large step at most 12 (`remainders.py`).
 
-    Raises NotSayableError for bounds and steps of more than 400 digits on either side of the point, and, unless the
+    Raises InexpressibleError for bounds and steps of more than 400 digits on either side of the point, and, unless the
     range has at most 200 multiples, for steps with too many remainders (`multiples.py`), or combinations that
     llguidance may not be able to handle.
     """
@@ -81,13 +81,13 @@ def terminal(
 
 
 def exact(value: Number) -> Fraction:
-    """The value of a number as written. Raises NotSayableError if it has too many digits."""
+    """The value of a number as written. Raises InexpressibleError if it has too many digits."""
     decimal = Decimal(repr(value)) if isinstance(value, float) else value
     if isinstance(decimal, Decimal) and not -MAX_DIGITS <= decimal.adjusted() < MAX_DIGITS:
-        raise NotSayableError(f"a number has at most {MAX_DIGITS} digits on either side of its point")
+        raise InexpressibleError(f"a number has at most {MAX_DIGITS} digits on either side of its point")
     found = Fraction(decimal)
     if abs(found) >= 10**MAX_DIGITS or (10**MAX_DIGITS) % found.denominator:
-        raise NotSayableError(f"a number has at most {MAX_DIGITS} digits on either side of its point")
+        raise InexpressibleError(f"a number has at most {MAX_DIGITS} digits on either side of its point")
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.terminal import InexpressibleError, Terminal
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -22,7 +22,7 @@ NUM_STEPS = 6
 
 
 def is_possible(terminal: Terminal, num_steps: int = NUM_STEPS) -> bool:
-    """Whether a terminal matches anything. Raises NotSayableError if llguidance may not be able to handle it.
+    """Whether a terminal matches anything. Raises InexpressibleError if llguidance may not be able to handle it.
 
     num_steps: tokens that are tried; 0 to check only whether it matches anything.
     """
@@ -46,7 +46,7 @@ def _allowed(matcher: "LLMatcher") -> "np.ndarray[tuple[int], np.dtype[np.intp]]
     bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
     # A terminal that matches nothing is an error as well, once its mask is computed.
     if matcher.is_error() and "NoExtension" not in matcher.get_error():
-        raise NotSayableError(f"llguidance gives up on it ({matcher.get_error().partition(chr(10))[0]})")
+        raise InexpressibleError(f"llguidance gives up on it ({matcher.get_error().partition(chr(10))[0]})")
     return np.flatnonzero(bits[: _tokenizer().eos_token])
 
 

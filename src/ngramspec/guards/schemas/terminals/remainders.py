@@ -13,7 +13,7 @@ and 5^k matters.
 from collections.abc import Sequence
 from math import gcd
 
-from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.terminal import InexpressibleError, Terminal
 
 MAX_ELIMINATED = 7
 """Largest divisor that allows any number of digits. llguidance 1.9.1 needs 5 ms for 7, and 100 ms for 31."""
@@ -35,7 +35,7 @@ def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_mu
     the divisor has no factor 2 or 5.
 
     For divisors above 7 at most 20 digits match, and for large ones, from 50 on with a point, fewer, but at least 12.
-    Raises NotSayableError for a divisor that is too large for that.
+    Raises InexpressibleError for a divisor that is too large for that.
     """
     if divisor <= MAX_ELIMINATED and gcd(divisor, 10) == 1:
         found = _eliminated(divisor)
@@ -45,7 +45,7 @@ def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_mu
     while (1 + has_point) * num_counted(divisor, counted, is_multiple) > MAX_COUNTED:
         counted -= 1
     if counted < min(asked, LEAST_DIGITS):
-        raise NotSayableError(f"the remainders of {divisor} are too many, to tell them apart over {asked} digits")
+        raise InexpressibleError(f"the remainders of {divisor} are too many, to tell them apart over {asked} digits")
     lengths = range(1, counted + 1) if gcd(divisor, 10) > 1 else [counted]
     if has_point:
         helpers = _nodes("BEFORE", divisor, counted, is_multiple, _nodes("AFTER", divisor, counted, is_multiple))
@@ -59,7 +59,7 @@ def by_last_digits(divisor: int) -> Terminal:
     """As `by_remainder`, for a power of 2 times one of 5, with any number of digits; zeros may follow a point."""
     length = num_last_digits(divisor)
     if num_counted(divisor, length) > MAX_COUNTED:
-        raise NotSayableError(f"the last digits of the multiples of {divisor} are too many")
+        raise InexpressibleError(f"the last digits of the multiples of {divisor} are too many")
     helpers = _nodes("WHOLE", divisor, length, is_multiple=True)
     first, *shorter = [_name("WHOLE", divisor, True, left, 0) for left in reversed(range(1, length + 1))]
     return Terminal(f"/-?/ ({' | '.join([f'/[0-9]*/ {first}', *shorter])})", helpers)

@@ -29,7 +29,7 @@ from ngramspec.guards.schemas.terminals.languages import (
 )
 from ngramspec.guards.schemas.terminals.matching import language_of
 from ngramspec.guards.schemas.terminals.probing import NUM_STEPS, is_possible
-from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
+from ngramspec.guards.schemas.terminals.terminal import InexpressibleError, Terminal
 from ngramspec.guards.schemas.terminals.writing import is_regex, lark
 
 
@@ -51,8 +51,8 @@ def terminal(
 
     A character has one spelling (`schemas/letters.py`), so each text has one spelling.
 
-    Raises NotSayableError for patterns and formats that are not regular, or not expressible here, and for combinations
-    that llguidance may not be able to handle.
+    Raises InexpressibleError for patterns and formats that are not regular, or not expressible here, and for
+    combinations that llguidance may not be able to handle.
     """
     try:
         found = language(
@@ -61,7 +61,7 @@ def terminal(
         )  # fmt: skip
         terminal = Terminal(f'"\\"" {lark(found)} "\\""')
     except PatternError as error:
-        raise NotSayableError(str(error)) from error
+        raise InexpressibleError(str(error)) from error
     if found == NOTHING or (is_tangled(found) and not is_possible(terminal, 0 if is_simple(found) else NUM_STEPS)):
         return None
     return terminal
@@ -93,11 +93,11 @@ def literal(text: str) -> Terminal:
 
 
 def are_apart(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether certainly no text fits both, each ("pattern", …) or ("format", …). Raises NotSayableError."""
+    """Whether certainly no text fits both, each ("pattern", …) or ("format", …). Raises InexpressibleError."""
     try:
         languages = [_of_format(said) if kind == "format" else _found(said) for kind, said in (one, other)]
     except PatternError as error:
-        raise NotSayableError(str(error)) from error
+        raise InexpressibleError(str(error)) from error
     return apart.are_apart(*languages)
 
 

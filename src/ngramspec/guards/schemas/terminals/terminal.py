@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-class NotSayableError(Exception):
+class InexpressibleError(Exception):
     """A description has no terminal, or none of a size that llguidance compiles in time; the message says why.
 
     The message completes the sentence "… cannot be enforced, for …".

@@ -1,0 +1,60 @@
+"""Expected gain of drafts: the tokens that a pass emits beyond those of a plain one, by the length of its drafts."""
+
+from collections.abc import Callable
+from collections.abc import Sequence as Rows
+
+import numpy as np
+import numpy.typing as npt
+
+from ngramspec.drafting.types import Draft, FloatArray
+
+IntArray = npt.NDArray[np.int64]
+
+LEAD, LEAD_SHARE = 32, 0.125
+"""Soft-minimum temperature over rows, in tokens: LEAD_SHARE of the tokens that may still be emitted, capped at LEAD."""
+
+Lengths = Callable[[int], list[int]]
+"""From the number of drafted columns, or tokens, to the length of each row's draft."""
+
+
+def by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
+    """Expected gain per common length, when cost follows block width: a row that drafts less saves nothing.
+
+    The rows of a call wait for the last one. A token of a row that ends early saves only the share of a pass that
+    shrinks with the number of rows. The fixed share is saved by the row that ends last, probably one that is behind
+    now, so for that share progress is a soft minimum over the rows.
+    """
+    expected = np.zeros((max(draft.tokens.size for draft in drafts) + 1, len(drafts)))
+    for row, draft in enumerate(drafts):
+        expected[1 : draft.survival.size + 1, row] = draft.survival
+    emitted = np.cumsum(expected, axis=0)
+    gains = emitted.sum(axis=1)
+    if fixed_share > 0.0:
+        lead = min(LEAD, remaining.max() * LEAD_SHARE)
+        lag = (remaining - remaining.max()) / lead
+        least = -lead * np.log(np.exp(lag - emitted / lead).sum(axis=1))
+        gains = (1.0 - fixed_share) * gains + fixed_share * len(drafts) * (least - least[0])
+    return gains, lambda best: [min(best, draft.tokens.size) for draft in drafts]
+
+
+def by_tokens(drafts: Rows[Draft]) -> tuple[FloatArray, Lengths]:
+    """Expected gain per number of drafted tokens, when cost follows tokens: the surest tokens of all rows go first."""
+    owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])
+    expected = np.concatenate([draft.survival for draft in drafts])
+    order = np.argsort(-expected, kind="stable")
+
+    def lengths(best: int) -> list[int]:
+        found: list[int] = np.bincount(owners[order[:best]], minlength=len(drafts)).tolist()
+        return found
+
+    return np.concatenate(([0.0], np.cumsum(expected[order]))), lengths
+
+
+def sure_of_all(drafts: Rows[Draft]) -> list[Draft]:
+    """Drafts of rows that move in step, cut to the shortest, each with the joint survival of all rows.
+
+    A pass ends for all rows where the first one leaves its draft, so a token counts only if every row accepts its own.
+    """
+    length = min(draft.tokens.size for draft in drafts)
+    together = np.prod([draft.survival[:length] for draft in drafts], axis=0)
+    return [Draft(draft.tokens[:length], survival=together) for draft in drafts]
