@@ -15,7 +15,7 @@ from ngramspec.guards.types import BackendError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MASK_SHARE = 10
+MASK_SHARE = 30
 """A mask may take this many times as long as a token: other threads continue meanwhile."""
 SLOW_SHARE = 5
 """A token is slow if each of its bytes takes more than 1 / this of a step's time, while other threads wait for it."""
