@@ -37,7 +37,7 @@ canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip
 		"$$(echo build/dist/*.whl)[test]"
 	$(LATEST)/bin/pip install --quiet --upgrade --no-deps --requirement .ci/xgrammar.in
 	$(LATEST)/bin/pip install --quiet --force-reinstall --no-deps build/dist/*.whl
-	$(TEST_ENV) $(LATEST)/bin/python -m pytest $(CANARY) -n auto -m 'not gpu and not pinned'
+	$(TEST_ENV) CI=true $(LATEST)/bin/python -m pytest $(CANARY) -n auto -m 'not gpu and not pinned'
 	env -u PYTHONPATH $(LATEST)/bin/ngramspec demo
 
 wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel
@@ -93,7 +93,7 @@ endef
 define test_wheel
 	$(1)/bin/pip install --quiet --no-index --force-reinstall --no-deps build/dist/*.whl
 	$(1)/bin/pip install --quiet --no-index build/dist/*.whl
-	$(TEST_ENV) $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
+	$(TEST_ENV) CI=true $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
 endef
 
 define pin

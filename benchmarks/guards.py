@@ -41,7 +41,7 @@ from benchmarks.guarded_pass import FEWEST, MOST, Bench
 from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
-from ngramspec.decoding.steering import RowSteering, Steered
+from ngramspec.decoding.steering import RowSteering, SteersRow
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import Report, Trace, load_tokenizer, replay
@@ -70,11 +70,11 @@ class Cutting:
         """There is nothing to follow."""
 
 
-def _cut(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> Steered:
+def _cut(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> SteersRow:
     return Cutting()
 
 
-def _without_prompt(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> Steered:
+def _without_prompt(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) -> SteersRow:
     return RowSteering(matchers, [])
 
 
@@ -83,7 +83,7 @@ class Arm:
     """A way to draft. steer: as `replay` takes it; None where there is no guard."""
 
     name: str
-    steer: Callable[[Sequence[Matcher], Sequence[TokenArray]], Steered] | None
+    steer: Callable[[Sequence[Matcher], Sequence[TokenArray]], SteersRow] | None
 
 
 ARMS = (

@@ -10,8 +10,11 @@ from hypothesis import HealthCheck, settings
 
 import ngramspec
 
-# No test depends on the clock: on a busy machine any example may take long.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No test depends on the clock: on a busy machine any example may take long. Where CI is set, as `make test` does, the
+# examples are the same in every run, so that a change is judged by what it changes; a developer's are new each time.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("patient")
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test depends on the network, nor waits for one that is not there

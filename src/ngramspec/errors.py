@@ -4,13 +4,13 @@ NgramspecError
 ├── RefusedError       (also ValueError)   this call cannot be exact, and says why before the first forward pass
 ├── PromptError        (also ValueError)   the prompt, its mask or its token ids are not usable
 ├── TraceError         (also ValueError)   a recorded request cannot be read
-├── HistoryError       (also ValueError)   a saved history cannot be used, or a reference finds no room
+├── HistoryError       (also ValueError)   a saved history cannot be used, or references do not fit
 ├── CostsError         (also ValueError)   a saved table of costs cannot be used
 └── GuardError         (also ValueError)   a guard cannot be made, or a text left it
-    └── UnsupportedError                   a schema or grammar asks for what its backend would not enforce
+    └── UnsupportedError                   a schema or grammar contains what its backend would not enforce
 
 NgramspecWarning       (UserWarning)       the text is right, but something is not as fast as it could be
-└── GuardWarning                           a guard enforces less than what it was made from says
+└── GuardWarning                           a guard enforces less than its source says
 """
 
 import difflib
@@ -21,13 +21,13 @@ from typing import Any
 from ngramspec.printing import printable
 
 MAX_MESSAGE = 2000
-"""Characters of a message: a screen. Of a longer one the beginning and the end are kept."""
+"""Longest message, in characters: one screen. Of a longer one the beginning and the end are kept."""
 END = 600
-"""Characters that are kept of the end, where a message says what to do."""
+"""Characters kept of the end, where a message says what to do."""
 
 
 def readable(message: object) -> str:
-    """`message` as a screen shows it: without control sequences, whoever wrote them, and at most MAX_MESSAGE long."""
+    """`message` without control sequences, even those in quoted text, and at most MAX_MESSAGE characters long."""
     text = str(message)
     if len(text) > MAX_MESSAGE:
         text = f"{text[: MAX_MESSAGE - END]} … {text[-END:]}"
@@ -38,9 +38,9 @@ def readable(message: object) -> str:
 
 
 class NgramspecError(Exception):
-    """Root of the tree: catch it to catch everything that ngramspec raises on purpose.
+    """The base class: catch it to catch everything that ngramspec raises on purpose.
 
-    Its message fits a screen and has no control sequences, also where it quotes what a stranger wrote.
+    Its message fits a screen and has no control sequences, even where it quotes untrusted text.
     """
 
     def __init__(self, message: object = "", *more: object) -> None:
@@ -48,7 +48,7 @@ class NgramspecError(Exception):
 
 
 class RefusedError(NgramspecError, ValueError):
-    """The call asks for something that speculation cannot reproduce exactly; nothing has been computed."""
+    """The call requests something that speculation cannot reproduce exactly; nothing has been computed."""
 
 
 class PromptError(NgramspecError, ValueError):
@@ -60,18 +60,18 @@ class TraceError(NgramspecError, ValueError):
 
 
 class HistoryError(NgramspecError, ValueError):
-    """A saved history is another tokenizer's, or damaged; or references find no room. Nothing has been changed."""
+    """A saved history is another tokenizer's, or damaged; or references do not fit. Nothing has been changed."""
 
 
 class CostsError(NgramspecError, ValueError):
-    """A file is no table of costs, or a damaged one. Nothing has been changed."""
+    """A file is not a table of costs, or is damaged. Nothing has been changed."""
 
 
 class GuardError(NgramspecError, ValueError):
-    """A guard cannot be made, or a text left it, or its backend failed: nothing is emitted that it has not allowed.
+    """A guard cannot be made, or a text left it, or its backend failed: no token is emitted that it did not allow.
 
-    tokens, text: what was emitted until then, where anything was. row: the row of the batch, where there is one.
-    sequences: `int64[B, P + emitted]`, what the whole call made until then, the failed rows padded; else None.
+    tokens, text: emitted so far, if any. row: index in the batch, if there is one.
+    sequences: `int64[B, P + emitted]`, the output of the whole call so far, failed rows padded; else None.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class GuardError(NgramspecError, ValueError):
 
 
 class UnsupportedError(GuardError):
-    """A schema or grammar asks for what its backend would not enforce; `lenient=True` makes it a warning."""
+    """A schema or grammar contains what its backend would not enforce; `lenient=True` makes it a warning."""
 
 
 class NgramspecWarning(UserWarning):
@@ -102,21 +102,21 @@ class NgramspecWarning(UserWarning):
 
 
 class GuardWarning(NgramspecWarning):
-    """A guard enforces less than what it was made from says, or something else than its maker may think."""
+    """A guard enforces less than its source says, or differs from what the source suggests."""
 
 
 def shortened(value: object, limit: int = 60) -> str:
-    """`value` as an error message quotes it: at most `limit` characters of its `repr`, in a time that they bound."""
+    """`value` as quoted in an error message: at most `limit` characters of its `repr`, in time bounded by them."""
     text = _shown(value, limit + 1, MAX_SHOWN_DEPTH)
     return text if len(text) <= limit else text[:limit] + "…"
 
 
 MAX_SHOWN_DEPTH = 8
-"""Lists and objects inside of one another that a message shows."""
+"""Deepest nesting of lists and objects that a message shows."""
 
 
 def _shown(value: object, limit: int, depth: int) -> str:
-    """The beginning of the `repr` of `value`, `limit` characters of it or a few more."""
+    """The beginning of the `repr` of `value`, at least `limit` characters if it is longer."""
     kind = type(value)
     if kind is str or kind is bytes:
         return repr(value[:limit])[: None if len(value) <= limit else -1]  # type: ignore[index, arg-type]
@@ -145,7 +145,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {dict: ("{", "}"), list: ("[", "]"), tu
 
 
 def _own(value: object) -> str:
-    """What a class of somebody's own says of its object, which may be an error."""
+    """The `repr` of an object of a third-party class, which may raise."""
     try:
         return repr(value)
     except Exception:
@@ -153,11 +153,11 @@ def _own(value: object) -> str:
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """What an error message adds where `given` looks like one of `known`."""
+    """What an error message adds if `given` resembles one of `known`."""
     text = given if isinstance(given, str) else shortened(given)
     near = difflib.get_close_matches(text[:MAX_NAME].lower(), list(known), n=1, cutoff=0.4)
     return f": did you mean {near[0]!r}?" if near else ""
 
 
 MAX_NAME = 100
-"""Characters of a name that are compared with the names there are."""
+"""Characters of a name that are compared with the known names."""

@@ -1,4 +1,4 @@
-"""Text of strangers (models, recordings, schemas, file names) as a terminal, a log or a message may show it."""
+"""Makes untrusted text (of models, recordings, schemas, file names) safe for a terminal, a log or a message."""
 
 import os
 import re
@@ -6,28 +6,28 @@ from typing import Final
 from unicodedata import category
 
 _JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-"""What scripts and emoji are spelled with, which moves no cursor and turns no direction."""
+"""Joiners that scripts and emoji need; they move no cursor and change no direction."""
 
 _KEPT: Final = frozenset(f"\n\t{_JOINERS}")
 
 _JOINING_NOTHING: Final = re.compile(rf"(?<![^\s{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\s{_JOINERS}])")
-"""A joiner that does not stand between two characters. What measures text for a terminal fails on some of these."""
+"""Matches a joiner that is not between two characters. Code that measures text for a terminal fails on some of them."""
 
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Controls, formats (the bidirectional ones are among them), halves of characters, private and unassigned ones, and
-separators of lines: what a terminal obeys or hides, and does not show."""
+"""Unicode categories that a terminal obeys or hides instead of showing: controls, formats (bidirectional ones among
+them), surrogates, private and unassigned characters, and line separators."""
 
 MOST_NAMED = 200
-"""Characters of a file's name that a message has: its end, which tells files apart."""
+"""Characters of a file's name in a message: its end, which distinguishes files."""
 
 
 def is_shown(character: str) -> bool:
-    """Whether a terminal shows `character`, and does nothing else."""
+    """Whether a terminal shows `character` and does nothing else."""
     return character.isprintable() or character in _KEPT or category(character) not in _HIDDEN
 
 
 def printable(text: str) -> str:
-    """`text` with every control, such as what begins an escape sequence, spelled out as Python would write it.
+    """`text` with every control character, such as the start of an escape sequence, spelled as a Python escape.
 
     So is a joiner that joins nothing.
     """
@@ -38,12 +38,12 @@ def printable(text: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """As `printable`, ends of lines and tabs spelled out too: for names."""
+    """As `printable`, with newlines and tabs escaped too: for names."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def named(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
-    """A file's name on one line of a message, without its beginning where it is long."""
+    """A file's name on one line of a message; a long one is cut at its beginning."""
     name = on_one_line(os.fsdecode(path))
     return name if len(name) <= MOST_NAMED else "…" + name[-MOST_NAMED:]
 

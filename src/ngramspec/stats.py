@@ -1,4 +1,4 @@
-"""What speculation did: counters named as vLLM names them, summed by segment."""
+"""Counters of speculation, named as in vLLM, summed by segment."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,20 +9,20 @@ from ngramspec import forking
 from ngramspec.printing import on_one_line
 
 MAX_SEGMENTS = 1024
-"""Names of segments that are counted each on their own, OTHER among them."""
+"""Most segments with counters of their own, OTHER among them."""
 
 OTHER = "other"
-"""The name under which segments are counted whose own name has not been used for long."""
+"""The name under which the least recently used segments are counted."""
 
 
 class Undrafted(StrEnum):
     """Why a target pass checked no draft of a row."""
 
     NO_MATCH = "no_match"
-    """The drafter had nothing to offer: nothing matched, or its guard allowed none of it."""
+    """The drafter proposed nothing: nothing matched, or the guard allowed none of it."""
 
     TOO_DEAR = "too_dear"
-    """There was a draft, and it was expected to bring less than checking it costs (or a plain pass was measured)."""
+    """There was a draft, but it was expected to gain less than its check costs (or a plain pass was being measured)."""
 
     NO_PRICE = "no_price"
     """There was a draft, but no plain pass had been measured yet."""
@@ -37,10 +37,10 @@ class Undrafted(StrEnum):
     """Only one more token, or position, was left."""
 
     SWITCHED_OFF = "switched_off"
-    """By `speculate=False`, an undrafted segment, or a budget of no draft tokens."""
+    """Switched off by `speculate=False`, an undrafted segment, or a budget of no draft tokens."""
 
     PLAIN = "plain"
-    """The model, or the call, cannot be drafted for, and a warning said why."""
+    """The model or the call cannot be drafted for; a warning said why."""
 
     @property
     def words(self) -> str:
@@ -50,17 +50,18 @@ class Undrafted(StrEnum):
 
 @dataclass(slots=True)
 class Counters:
-    """Counts over some requests; they add up.
+    """Counts over some requests; they can be added.
 
     A target pass is counted once per row that it advances, so tokens per pass means the same in a batch as alone.
 
     requests: rows that were decoded.
-    tokens: tokens emitted (accepted drafts and the target's own).
+    tokens: tokens emitted (accepted draft tokens and bonus tokens).
     target_passes: passes of the target over a row, undrafted ones included.
     num_drafts: passes that checked at least one draft token.
     num_draft_tokens, num_accepted_tokens: draft tokens checked, and accepted.
     num_accepted_tokens_per_pos: `[j]` counts the drafts whose token j was accepted.
-    num_undrafted_per_reason: passes that checked none, by why (`Undrafted`); together target_passes - num_drafts.
+    num_undrafted_per_reason: passes that checked none, by reason (`Undrafted`); their sum is target_passes -
+    num_drafts.
     """
 
     requests: int = 0
@@ -74,7 +75,7 @@ class Counters:
 
     @property
     def acceptance_rate(self) -> float:
-        """Accepted / drafted tokens; 0.0 where nothing was drafted."""
+        """Accepted / drafted tokens; 0.0 if nothing was drafted."""
         return self.num_accepted_tokens / self.num_draft_tokens if self.num_draft_tokens else 0.0
 
     @property
@@ -87,7 +88,7 @@ class Counters:
     ) -> None:
         """Count one target pass that emitted `num_tokens` and accepted `num_accepted` of `num_drafted`.
 
-        undrafted: why none were drafted, where that is so.
+        undrafted: why none were drafted, if so.
         """
         self.tokens += num_tokens
         self.target_passes += 1
@@ -115,7 +116,7 @@ class Counters:
             self._count_undrafted(reason, sign * count)
 
     def as_dict(self) -> dict[str, Any]:
-        """All counts and both rates by name, as JSON can say them; reasons by their values, such as "no_match"."""
+        """All counts and both rates by name, JSON-serialisable; reasons by their values, such as "no_match"."""
         reasons = {reason.value: count for reason, count in self.num_undrafted_per_reason.items()}
         rates = {"acceptance_rate": self.acceptance_rate, "tokens_per_pass": self.tokens_per_pass}
         return {**asdict(self), "num_undrafted_per_reason": reasons, **rates}
@@ -124,7 +125,7 @@ class Counters:
         self.num_undrafted_per_reason[reason] = self.num_undrafted_per_reason.get(reason, 0) + count
 
     def since(self, earlier: "Counters") -> "Counters":
-        """What was counted after `earlier`, a copy of these counts as they were."""
+        """The difference to `earlier`, an earlier copy of these counts."""
         later = _copy(self)
         later._add(earlier, -1)
         later.num_undrafted_per_reason = {why: count for why, count in later.num_undrafted_per_reason.items() if count}
@@ -158,10 +159,10 @@ Summed = TypeVar("Summed", bound=_Sum)
 
 
 class BySegment(Generic[Summed]):
-    """Sums by segment, in order of first use, of a bounded number of names: no request can make it grow for ever."""
+    """Sums by segment, in order of first use. The number of names is bounded, whatever requests come."""
 
     def __init__(self, new: Callable[[], Summed], max_segments: int = MAX_SEGMENTS) -> None:
-        """new: makes a sum of nothing."""
+        """new: makes an empty sum."""
         self.sums: dict[str, Summed] = {}
         self._new = new
         self._max_segments = max_segments
@@ -185,8 +186,8 @@ class BySegment(Generic[Summed]):
 class Stats:
     """Counters by segment, safe to read and add to from many threads.
 
-    Requests without a segment are counted in the total alone. Of MAX_SEGMENTS names the least recently used ones are
-    counted together from then on, as OTHER; the sums stay exact.
+    Requests without a segment are counted in the total only. Beyond MAX_SEGMENTS names the least recently used ones are
+    counted together as OTHER; the sums stay exact.
     """
 
     def __init__(self) -> None:
@@ -218,7 +219,7 @@ class Stats:
         return iter(self.segments.items())
 
     def as_dict(self) -> dict[str, Any]:
-        """`{"total": …, "segments": {name: …}}`, each as `Counters.as_dict()` has it: what `json.dumps` takes."""
+        """`{"total": …, "segments": {name: …}}`, each as `Counters.as_dict()`, JSON-serialisable."""
         return {
             "total": self.total.as_dict(),
             "segments": {name: counters.as_dict() for name, counters in self},

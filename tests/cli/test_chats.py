@@ -38,7 +38,7 @@ LAST = (f"abjacdcdjighcd{EOS_TEXT}jaeeji", "dcdc")
 
 @pytest.fixture(scope="module")
 def chatty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, whose tokenizer has a chat template that writes tools' calls, and text behind an answer's end."""
+    """The tiny model, whose tokenizer has a chat template that writes tool calls, and text after an answer's end."""
     folder = save_tiny(tmp_path_factory.mktemp("chatty"))
     config = folder / "tokenizer_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"chat_template": TEMPLATE}))
@@ -101,7 +101,7 @@ def test_a_prompt_that_a_later_answer_changes_cannot_be_replayed() -> None:
             return super().apply_chat_template(messages[-1:], *more, **options)
 
     chat = Chat([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}], None, "log:1")
-    with pytest.raises(TraceError, match=r"log:1: an answer must stand behind its prompt.* of message 1 otherwise"):
+    with pytest.raises(TraceError, match=r"log:1: an answer must follow its prompt.* of message 1 otherwise"):
         chat.turn(Forgetful(), 1)
 
 

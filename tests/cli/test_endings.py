@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read_is_named_in_a_sentence_with_the_one_beside_i
     missing = run(*command, tmp_path / "row.jsonl")
     assert missing.code == 2
     rule = f"ngramspec: {tmp_path / 'row.jsonl'} must be a file that can be read, got: No such file or directory"
-    rule += ": name one that is there"
+    rule += ": name one that exists"
     assert missing.errors == f"{rule} (did you mean {tmp_path / 'rows.jsonl'}?)\n"
     folder = run(*command, tmp_path)
     assert folder.code == 2

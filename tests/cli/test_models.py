@@ -59,7 +59,7 @@ def test_a_folder_that_is_called_nearly_so_is_named(model: Path) -> None:
 
 
 def test_a_file_is_told_from_its_folder(model: Path) -> None:
-    assert "this is a file: name the folder that it lies in" == why(model / "model.safetensors")
+    assert "this is a file: name the folder that it is in" == why(model / "model.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_what_is_too_much_for_the_drafter_that_loads_it_is_let_go_of(path: Path)
     assert 3 == smaller.segments["guide"]
     assert 100 < smaller.segments["c"] <= 250
     assert [501, 502] == first_draft(smaller.open("c"), [1], [500], 2)
-    with pytest.raises(HistoryError, match=r"references of all segments take at most half of max_tokens=6, 3 tokens"):
+    with pytest.raises(HistoryError, match=r"segments must take at most half of max_tokens=6, 3 tokens"):
         AdaptiveLookup.load(path, "words", max_tokens=6)
 
 

@@ -158,7 +158,7 @@ def test_references_that_find_no_room_are_refused_and_the_earlier_ones_stay() ->
     with pytest.raises(HistoryError, match=r"50 tokens, got 62: "):
         drafter.refer("b", [tokens_of([2] * 40)])
     drafter.refer("b", [tokens_of([2] * 5)])
-    with pytest.raises(HistoryError, match=r"fewer than max_segments=3 segments have references.*, got 3: forget"):
+    with pytest.raises(HistoryError, match=r"fewer than max_segments=3 segments may have references, got 3: forget"):
         drafter.refer("c", [tokens_of([3])])
     assert {"a": 20, "b": 5} == drafter.segments
     for name in "cdefg":  # those without references make way

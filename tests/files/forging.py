@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from ngramspec.files import whole_file
-from ngramspec.files.whole_file import Kind
+from ngramspec.files.whole_file import FileFormat
 
 Parts = tuple[Any, list[npt.NDArray[Any]]]
 
@@ -37,14 +37,14 @@ def parts_of(path: Path) -> Parts:
     return header, arrays
 
 
-def forge(path: Path, kind: Kind, line: bytes, data: bytes = b"") -> Path:
+def forge(path: Path, kind: FileFormat, line: bytes, data: bytes = b"") -> Path:
     """A file with this header line and these bytes of arrays."""
     body = line + b"\n" + data
     path.write_bytes(kind.magic + b"1\n" + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     return path
 
 
-def written(path: Path, kind: Kind, parts: Parts, layout: Any = None) -> Path:
+def written(path: Path, kind: FileFormat, parts: Parts, layout: Any = None) -> Path:
     """A file of these parts; layout: claimed of the arrays instead of the truth."""
     header, arrays = parts
     truth = [[array.dtype.str, list(array.shape)] for array in arrays]

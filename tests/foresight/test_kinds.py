@@ -20,7 +20,7 @@ from ngramspec.foresight.sql import text as sql
 from ngramspec.foresight.sql.evidence import SqlEvidence
 from ngramspec.foresight.sql.tables import Tables
 from ngramspec.guards import Guard, library
-from ngramspec.guards.source import Kind as Language
+from ngramspec.guards.source import Language
 from tests.guards.vocabularies import BYTES
 
 PROMPT = "CREATE TABLE singer (name text, age int);\n-- How many singers are older than 30? For customer: ACME\n"

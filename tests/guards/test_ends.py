@@ -1,4 +1,4 @@
-"""End of sequence: only where the grammar accepts, always where nothing else may come, and nothing behind it."""
+"""End of sequence: only where the grammar accepts, always where nothing else may come, and nothing after it."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def test_the_end_is_allowed_exactly_where_the_grammar_accepts(backend: Backend) 
 
 
 @backends
-def test_nothing_is_allowed_behind_an_end(backend: Backend) -> None:
+def test_nothing_is_allowed_after_an_end(backend: Backend) -> None:
     matcher = Guard.regex("a*", BYTES, backend=backend).matcher()
     assert (2, [{A, EOS}, {A, EOS}, set(), set()]) == rows(matcher, [A, EOS, A])
     matcher.advance([A, EOS])
@@ -42,7 +42,7 @@ def test_nothing_is_allowed_behind_an_end(backend: Backend) -> None:
         assert not lookahead.push(A)
         assert not lookahead.allowed(EOS)
         assert b"" == lookahead.forced()
-    with pytest.raises(GuardError, match="at position 2 is not allowed behind the end") as caught:
+    with pytest.raises(GuardError, match="at position 2 is not allowed after the end") as caught:
         matcher.advance([A])
     assert ([A, EOS], "a") == (caught.value.tokens, caught.value.text)
     assert matcher.ended
@@ -56,7 +56,7 @@ def test_an_end_in_the_middle_of_a_draft_is_taken_back(backend: Backend) -> None
         assert lookahead.push(EOS)
         assert not lookahead.push(A)
     assert not matcher.ended
-    with pytest.raises(GuardError, match="at position 2 is not allowed behind the end"):
+    with pytest.raises(GuardError, match="at position 2 is not allowed after the end"):
         matcher.advance([A, EOS, A])
     assert not matcher.ended
     matcher.advance([A, A, EOS])
@@ -146,7 +146,7 @@ def test_ids_out_of_range_are_refused(backend: Backend, token: int) -> None:
 
 
 @backends
-def test_no_bit_is_set_behind_the_vocabulary(backend: Backend) -> None:
+def test_no_bit_is_set_beyond_the_vocabulary(backend: Backend) -> None:
     """xgrammar's own masks leave them set where most tokens are allowed."""
     vocabulary = Vocabulary([b"a", b"b"])
     assert {0, 1} == mask(Guard.regex("(a|b)*", vocabulary, backend=backend).matcher())

@@ -15,7 +15,7 @@ import ngramspec
 from ngramspec.guards import Limits
 from ngramspec.guards.backends.llguidance import options_of
 from ngramspec.guards.schemas import forget
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 from ngramspec.guards.workers.making import question
 from ngramspec.guards.workers.making_llguidance import answer
 
@@ -40,7 +40,7 @@ def work(schema: Any) -> tuple[Counter[str], list[bytes]]:
         if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
             calls[f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}"] += 1
 
-    source = Source(Kind.JSON_SCHEMA, json.dumps(schema))
+    source = Source(Language.JSON_SCHEMA, json.dumps(schema))
     gc.collect()
     gc.disable()  # finalizers of what other tests have left are no work of this one
     sys.setprofile(count)

@@ -94,7 +94,7 @@ def test_a_point_is_any_character_to_llguidance_and_refused_by_xgrammar() -> Non
         ('root ::= "a" foo\n', "line 1 .*a rule for each name.*'foo'"),
         ('rot ::= "a"\n', "one for root, got 'root'"),
         ('root ::= "a"\nroot ::= "b"\n', "line 2 .*must be there once, got 'root'"),
-        ('root ::= "a"\n\nb ::= (?= "b")\n', r"line 3 .*repetition comes behind what is repeated, got '\?'"),
+        ('root ::= "a"\n\nb ::= (?= "b")\n', r"line 3 .*repetition comes after what is repeated, got '\?'"),
         ('root ::= "a" ("b"\nc ::= "c"\n', r"line 1 .*a group is closed in its rule"),
         ('root ::= "a" "b")\n', r"line 1 .*a group is opened before it is closed"),
         ('root ::= "a" [a-\n', r"line 1 .*names, texts, sets, groups and signs, got '\[a-"),

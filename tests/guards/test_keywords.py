@@ -1,4 +1,4 @@
-"""Nothing is left out in silence: what a backend does not enforce is named, with its place and the way out."""
+"""Nothing is left out in silence: what a backend does not enforce is named, with its location and the way out."""
 
 import json
 import warnings
@@ -38,20 +38,20 @@ REFUSALS: list[tuple[Backend, str, tuple[dict[str, Any], str]]] = [
 
 
 @pytest.mark.parametrize(("backend", "keyword", "case"), REFUSALS)
-def test_a_keyword_that_is_not_enforced_is_named_with_its_place(
+def test_a_keyword_that_is_not_enforced_is_named_with_its_location(
     backend: Backend, keyword: str, case: tuple[dict[str, Any], str]
 ) -> None:
-    schema, place = case
+    schema, location = case
     with pytest.raises(UnsupportedError) as caught:
         prepared(json.dumps(schema), backend, lenient=False)
-    assert f"{keyword!r} at {place} (" in str(caught.value)
+    assert f"{keyword!r} at {location} (" in str(caught.value)
 
 
 @pytest.mark.parametrize(("backend", "keyword", "case"), REFUSALS)
 def test_lenient_leaves_it_out_and_says_so(backend: Backend, keyword: str, case: tuple[dict[str, Any], str]) -> None:
-    schema, place = case
+    schema, location = case
     text, left_out = prepared(json.dumps(schema), backend, lenient=True)
-    assert [f"{keyword!r} at {place}"] == [message.partition(" (")[0] for message in left_out]
+    assert [f"{keyword!r} at {location}"] == [message.partition(" (")[0] for message in left_out]
     assert backend == "llguidance" or keyword not in json.loads(text)
 
 
@@ -66,10 +66,10 @@ XGRAMMAR_ALONE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("keyword", XGRAMMAR_ALONE)
 def test_a_refusal_names_no_backend_that_was_not_asked(keyword: str) -> None:
-    schema, place = XGRAMMAR_ALONE[keyword]
+    schema, location = XGRAMMAR_ALONE[keyword]
     with pytest.raises(UnsupportedError) as caught:
         prepared(json.dumps(schema), "xgrammar", lenient=False)
-    assert f"{keyword!r} at {place} (" in str(caught.value)
+    assert f"{keyword!r} at {location} (" in str(caught.value)
     assert "llguidance" not in str(caught.value)
     assert [] == prepared(json.dumps(schema), "llguidance", lenient=False)[1]
 
@@ -172,6 +172,6 @@ def test_an_unknown_backend_is_named() -> None:
         ({"type": "object", "required": ["a"], "properties": {"a": False}}, "leave something to generate"),
     ],
 )
-def test_what_is_no_schema_is_an_error_with_its_place(schema: Any, message: str) -> None:
+def test_what_is_no_schema_is_an_error_with_its_location(schema: Any, message: str) -> None:
     with pytest.raises(GuardError, match=message):
         Guard.json_schema(schema, BYTES)

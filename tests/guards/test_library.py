@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Vocabulary, library
-from ngramspec.guards.source import Backend, Kind
+from ngramspec.guards.source import Backend, Language
 from ngramspec.guards.types import num_words, unpacked
 from tests.guards.readers import READERS, is_read
 
@@ -86,7 +86,7 @@ def test_examples_are_accepted_where_another_reader_of_the_format_takes_them(nam
             assert (verdict == "accepted") == is_read(name, text), text
 
 
-@pytest.mark.parametrize("name", [name for name in library.names() if library.source(name).kind is Kind.REGEX])
+@pytest.mark.parametrize("name", [name for name in library.names() if library.source(name).language is Language.REGEX])
 def test_a_regex_reads_its_examples_as_pythons_re_does(name: str) -> None:
     for verdict, texts in examples(name).items():
         for text in texts:

@@ -1,4 +1,4 @@
-"""Strangers' schemas are read, or refused by name with the place of the fault: never a raw exception."""
+"""Strangers' schemas are read, or refused by name with the location of the fault: never a raw exception."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_a_malformed_schema_is_prepared_or_refused_by_name(seed: int, is_lenient
         ('{"a": "' + "\\" * 1000, "a schema as text must be JSON"),
     ],
 )
-def test_a_fault_is_named_with_its_place(schema: Any, words: str) -> None:
+def test_a_fault_is_named_with_its_location(schema: Any, words: str) -> None:
     with pytest.raises(GuardError) as caught:
         prepared(schema_text(schema), "xgrammar", lenient=False)
     assert words in str(caught.value)
@@ -162,14 +162,14 @@ def test_references_go_by_identifiers_anchors_and_pointers() -> None:
     found = [definitions[part["items"]["$ref"].removeprefix("#/$defs/")] for part in root["allOf"]]
     assert [1, 2, None, 2, 2] == [part.get("const") for part in found if isinstance(part, Node)]
     assert found[1] is found[3]
-    assert "/$defs/a" == found[2].place  # type: ignore[union-attr]
+    assert "/$defs/a" == found[2].location  # type: ignore[union-attr]
 
 
 def test_places_are_short_whatever_the_names() -> None:
-    place = ""
+    location = ""
     for _ in range(100):
-        place = stepped(place, "n" * 1000)
-    assert len(place) < 700
+        location = stepped(location, "n" * 1000)
+    assert len(location) < 700
     assert "/a~1b/0" == stepped("", "a/b", 0)
 
 

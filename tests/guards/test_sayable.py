@@ -217,10 +217,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_said_is_named_with_its_place_and_a_way_out(name: str) -> None:
-    schema, place, way_out = REFUSED[name]
+    schema, location, way_out = REFUSED[name]
     with pytest.raises(UnsupportedError) as raised:
         Guard.json_schema(schema, BYTES)
-    assert place in str(raised.value)
+    assert location in str(raised.value)
     assert way_out in str(raised.value)
 
 

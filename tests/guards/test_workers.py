@@ -18,7 +18,7 @@ from ngramspec.errors import GuardError
 from ngramspec.guards import Guard, Limits
 from ngramspec.guards.backends import llguidance, xgrammar
 from ngramspec.guards.backends.llguidance import options_of
-from ngramspec.guards.source import Backend, Kind, Source
+from ngramspec.guards.source import Backend, Language, Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.workers import fork_server, serving
 from ngramspec.guards.workers import pool as pools
@@ -33,9 +33,9 @@ ROOT = Path(ngramspec.__file__).parents[1]
 POOLS: dict[Backend, Pool] = {"llguidance": llguidance._POOL, "xgrammar": xgrammar._POOL}
 
 
-def asked(pool: Pool, text: str, limits: Limits = Limits(), kind: Kind = Kind.REGEX) -> str:  # noqa: B008 (frozen)
+def asked(pool: Pool, text: str, limits: Limits = Limits(), language: Language = Language.REGEX) -> str:  # noqa: B008 (frozen)
     """What a worker makes of a source."""
-    answer = pool.ask(question(Source(kind, text), options_of(limits)), limits)
+    answer = pool.ask(question(Source(language, text), options_of(limits)), limits)
     return read_answer(answer)[0].decode()
 
 
@@ -180,7 +180,7 @@ def test_honest_sources_do_not_wait_behind_hostile_ones(pool: Pool) -> None:
 
 def test_who_gives_way_to_others_is_made_anew_and_comes_through(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [json.dumps({"properties": {f"{name}{i}": {} for i in range(300)}}) for name in "abc"]
-    expected = [asked(pool, source, kind=Kind.JSON_SCHEMA) for source in sources]
+    expected = [asked(pool, source, language=Language.JSON_SCHEMA) for source in sources]
     ended: list[str] = []
     end = Process.end
 
@@ -191,7 +191,7 @@ def test_who_gives_way_to_others_is_made_anew_and_comes_through(pool: Pool, monk
     monkeypatch.setattr(Process, "end", note)
     monkeypatch.setattr(pools, "TURNS", (0.02, 60.0))
     with ThreadPoolExecutor(3) as threads:
-        work = [threads.submit(asked, pool, source, kind=Kind.JSON_SCHEMA) for source in sources]
+        work = [threads.submit(asked, pool, source, language=Language.JSON_SCHEMA) for source in sources]
         assert expected == [each.result() for each in work]
     assert {"others"} == set(ended)
 

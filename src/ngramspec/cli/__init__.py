@@ -1,4 +1,4 @@
-"""The command line. Thin: parse, call, print. One module per command, named as the command is.
+"""The command line. Thin: parse, call, print. One module per command, named after the command.
 
 A command's module is imported with this one, so it imports torch, transformers and the rooms that need them only
 inside its function: `ngramspec --help` answers at once.
@@ -54,17 +54,17 @@ app.command()(fuzz)
 
 
 def main() -> None:
-    """Run the command line; what the user can put right ends in one line on stderr and exit code 2."""
+    """Run the command line; an error that the user can fix ends in one line on stderr and exit code 2."""
     warnings.showwarning = _show_warning
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what an encoding lacks is spelled out, and no reason to end
+    if isinstance(sys.stdout, io.TextIOWrapper):  # characters that the encoding lacks are escaped instead of raising
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
-    except Exception:  # a bug of ours, which must not pass for what exit code 1 says
+    except Exception:  # a bug of ours, which must not look like exit code 1
         print(printable(traceback.format_exc()), file=sys.stderr)
         sys.exit(BUG)
 
 
-def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
-    """What is warned of, without the place in our code."""
+def _show_warning(message: Warning | str, *location: object, **more: object) -> None:
+    """Show a warning without its location in our code."""
     complain(message)

@@ -1,4 +1,4 @@
-"""How long drafts are, as the command line asks for it."""
+"""The command line's options for the length of drafts."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ MaxDraftTokens = Annotated[
         " By default as long as it pays.",
     ),
 ]
-"""The option of that name, where 0 is allowed."""
+"""The option `--max-draft-tokens`, with 0 allowed."""
 
 
 def budget_of(max_draft_tokens: int | None) -> FixedBudget | None:

@@ -1,4 +1,4 @@
-"""`ngramspec check`: is speculation's text that of plain decoding, on this model and these prompts?"""
+"""`ngramspec check`: does speculation give plain decoding's text, on this model and these prompts?"""
 
 import json
 import sys
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ngramspec.testing.equivalence import EquivalenceCheck
 
 EXIT_CODES = {"identical": 0, "near-tie": 0, "defect": 1, "untested": 3}
-"""2 is the code of whatever the user can put right: options, files, prompts, models that cannot be loaded."""
+"""2 is the code of errors that the user can fix: options, files, prompts, models that cannot be loaded."""
 
 
 class Precision(StrEnum):
-    """What a model can compute in."""
+    """Precisions that a model can compute in."""
 
     FLOAT64 = "float64"
     FLOAT32 = "float32"
@@ -52,7 +52,7 @@ def check(
     chat: Annotated[bool, typer.Option("--chat", help="Put prompts through the tokenizer's chat template.")] = False,
     dtype: Annotated[
         Precision | None,
-        typer.Option(help="The precision to compute in, by default the one saved; float64 leaves rounding no say."),
+        typer.Option(help="The precision to compute in, by default the saved one; float64 rules out rounding."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Of the sampled texts, and of what is drafted wrong.")
@@ -60,18 +60,18 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
-    """Hold speculation against plain decoding: greedy and sampled, each prompt alone and in batches.
+    """Compare speculation with plain decoding: greedy and sampled, each prompt alone and in batches.
 
-    At the first difference of a text it says where, which tokens, and whether rounding explains it: "near-tie" if
-    plain decoding too would choose the other token once its logits move by no more than this model's one-token and
-    many-token passes were measured to differ, else "defect". Drafts come from a Speculator with default settings, and
-    from an oracle that knows the text and spoils part of it.
+    For the first difference in a text it prints the position, the two tokens, and whether rounding explains it:
+    "near-tie" if plain decoding would also choose the other token once its logits move by no more than this model's
+    one-token and many-token passes were measured to differ, else "defect". Drafts come from a Speculator with default
+    settings, and from an oracle that knows the text and corrupts part of it.
 
-    Interrupted, it says what it had found until then.
+    If interrupted, it prints what it has found so far.
 
-    Exit code 0: identical, or near-ties only. 1: a defect. 2: an option, a file or a prompt is wrong. 3: untested, for
-    the model cannot be drafted for, or no draft was accepted, or none rolled back. 130: interrupted. 141: nobody read
-    the output to its end.
+    Exit code 0: identical, or near-ties only. 1: a defect. 2: an option, a file or a prompt is wrong. 3: untested,
+    because the model cannot be drafted for, or no draft was accepted, or none rolled back. 130: interrupted. 141: the
+    reader of the output has gone.
     """
     given = read_prompts(prompts, max_bytes, by_line=True)
 
@@ -100,9 +100,9 @@ def check(
 
 
 def _run(checked: "EquivalenceCheck") -> int:
-    """Make the check; the number of batches that were done, all of them unless it was interrupted.
+    """Run the check; returns the number of finished batches: all, unless it was interrupted.
 
-    A terminal shows a bar; whoever reads a pipe, a line per mode as it is finished.
+    On a terminal it shows a progress bar; in a pipe it prints a line per finished mode.
     """
     from ngramspec.cli.findings import line
 
@@ -117,5 +117,5 @@ def _run(checked: "EquivalenceCheck") -> int:
                 if mode is not None and not console.is_terminal:
                     print(f"{line(mode)} ({num_done} of {checked.num_batches} batches)", file=sys.stderr, flush=True)
         except KeyboardInterrupt:
-            pass  # what was found until now is worth having
+            pass  # the findings so far are still reported
     return num_done

@@ -1,4 +1,4 @@
-"""The same text made twice, plainly and with speculation, and what each took."""
+"""The same text decoded twice, plainly and with speculation, and the time of each."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class Comparison:
     speculative_seconds: float
 
     def num_identical(self, pad_token: int | None) -> int:
-        """Rows with the same token ids; `pad_token` fills rows that end before the longest one of their output."""
+        """Number of rows with the same token ids; `pad_token` pads rows that end before the longest one."""
         from torch.nn.functional import pad
 
         filler = -1 if pad_token is None else pad_token
@@ -43,14 +43,14 @@ def compare(plain: "Generate", speculative: "Generate") -> Comparison:
 
 
 def timed(generate: "Generate") -> tuple["Tensor", float]:
-    """The output, and the seconds it took."""
+    """The output, and its time in seconds."""
     start = time.perf_counter()
     output = generate().cpu()  # the copy waits for the device
     return output, time.perf_counter() - start
 
 
 def why_texts_may_differ(dtype: str) -> str | None:
-    """What to say of texts that differ in half precision; None in full precision, where there is no excuse."""
+    """Why texts may differ in half precision; None in full precision, where they may not."""
     if dtype not in ("float16", "bfloat16"):
         return None
     return (

@@ -1,4 +1,4 @@
-"""The constraint that an option names: a schema, a regex or a grammar."""
+"""The constraint given by an option: a schema, a regex or a grammar."""
 
 import io
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 MAX_BYTES = 1 << 24
-"""Of a schema or a grammar in a file; guards take less."""
+"""Limit of a file with a schema or grammar, in bytes; guards accept less."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConstraintSource:
-    """What `option` has given: a text, and what else its maker takes."""
+    """The value of `option`: a text, and further arguments of the guard's constructor."""
 
     option: str
     text: str
     settings: dict[str, Any]
 
     def guard(self, tokenizer: Any, backend: "Backend") -> "Guard":
-        """Compiled for a tokenizer; raises GuardError, which names the option."""
+        """The guard, compiled for a tokenizer. Raises GuardError, which names the option."""
         from ngramspec.guards import Guard
 
         makers = {"--schema": Guard.json_schema, "--regex": Guard.regex, "--grammar": Guard.grammar}
@@ -44,7 +44,7 @@ class ConstraintSource:
 def constraint_source(
     *, schema: str | None, regex: str | None, grammar: str | None, whitespace: "Whitespace | None"
 ) -> ConstraintSource | None:
-    """What is asked for, None where nothing is; raises OSError for a file that cannot be read."""
+    """The constraint given by the options, None if there is none. Raises OSError if a file cannot be read."""
     given = {"--schema": schema, "--regex": regex, "--grammar": grammar}
     asked = [name for name, value in given.items() if value is not None]
     if len(asked) > 1:
@@ -61,7 +61,7 @@ def constraint_source(
 
 
 def text_of(path: str | Path) -> str:
-    """A file of text; raises OSError for one that cannot be read, GuardError for what no schema or grammar is."""
+    """The text of a file. Raises OSError if it cannot be read, GuardError if it cannot be a schema or grammar."""
     bounds = Bounds("a schema or grammar", GuardError, MAX_BYTES)
     with bounds.opened(path) as file:
         content = bounds.content(file, named(path))

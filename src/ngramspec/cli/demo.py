@@ -1,4 +1,4 @@
-"""`ngramspec demo`: three jobs, done plainly and with speculation, and whether it is the same text."""
+"""`ngramspec demo`: three jobs, decoded plainly and with speculation, and whether the texts are equal."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How every command ends: by its own code, in one line on standard error, or where nobody reads on."""
+"""How commands end: with their own exit code, with one line on standard error, or because the reader has gone."""
 
 import errno
 import os
@@ -18,29 +18,29 @@ from ngramspec.printing import named, printable
 
 USER_CAN_MEND = 2
 BUG = 70
-"""EX_SOFTWARE of sysexits.h."""
+"""EX_SOFTWARE in sysexits.h."""
 INTERRUPTED = 130
-"""128 + SIGINT, as shells count."""
+"""128 + SIGINT, as in shells."""
 NOBODY_READS = 141
-"""128 + SIGPIPE: what a program ends with whose reader, such as `head`, has gone."""
+"""128 + SIGPIPE: the exit code of a program whose reader, such as `head`, has gone."""
 
 
 _UsageError: Any = typer.BadParameter.__base__
-"""click's, or that of typer's own copy of it."""
+"""click's usage error, or that of typer's own copy of click."""
 
 
 class Commands(TyperGroup):
-    """The commands, whose errors end in one line and exit code 2; 1 is left to findings, such as a defect."""
+    """The commands. Errors end in one line and exit code 2; code 1 is reserved for findings, such as a defect."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is named; one that is mistyped ends in the name that is nearest."""
+        """The command by name; for a mistyped one the error suggests the nearest name."""
         near = get_close_matches(args[0], self.commands, n=1)
         if near and args[0] not in self.commands:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         return super().resolve_command(ctx, args)
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Read the arguments; `--help` and `--version` print and end here."""
+        """Parse the arguments; `--help` and `--version` print and exit here."""
         with _ending():
             return super().make_context(info_name, args, parent, **extra)
 
@@ -56,16 +56,16 @@ def _ending() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()  # here, and not as Python ends, where nothing can be done any more
+            sys.stdout.flush()  # here, not at Python's exit, where errors can no longer be handled
     except (BrokenPipeError, SystemExit) as error:
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):  # as rich ends it
             raise
-        # What is still to be written goes nowhere, or Python would complain of it as it ends.
+        # Discard the remaining output, or Python would complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(NOBODY_READS) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except _UsageError as error:  # it quotes a name, which the shell may have found in a stranger's folder
+    except _UsageError as error:  # it quotes a name, which may be untrusted: the shell may have expanded it
         vars(error)["message"] = printable(error.message)
         raise
     except (NgramspecError, OSError, ImportError) as error:
@@ -74,18 +74,18 @@ def _ending() -> Iterator[None]:
 
 
 _WAYS_OUT = {
-    errno.ENOENT: "name one that is there",
-    errno.ENOTDIR: "name one that lies in a folder",
+    errno.ENOENT: "name one that exists",
+    errno.ENOTDIR: "name one that is in a folder",
     errno.EISDIR: "name a file in it",
     errno.EACCES: "name one that you may read",
     errno.ENAMETOOLONG: "shorten its name",
     errno.ELOOP: "name a file, or a link that ends at one",
 }
-"""What to do instead, by what the system says."""
+"""What to do, by the system's error code."""
 
 
 def _sentence(error: Exception) -> str:
-    """What an error says; of the system's own, which are two words and a number, a sentence."""
+    """An error's message; a full sentence for the system's own, which are only two words and a number."""
     if not isinstance(error, OSError) or error.strerror is None or error.filename is None:
         return str(error)
     if not error.filename:
@@ -96,12 +96,12 @@ def _sentence(error: Exception) -> str:
 
 
 def _did_you_mean(name: object) -> str:
-    """The file beside a missing one that is called nearly as it is."""
+    """A hint at a file beside the missing one with a similar name."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else Path()
     try:
         if not path.parent.is_dir():
             return ""
         near = get_close_matches(path.name, [other.name for other in path.parent.iterdir() if other.exists()], n=1)
-    except OSError:  # a name that is too long, or a folder that may not be listed, is told already
+    except OSError:  # a name that is too long, or a folder that may not be listed, is reported already
         return ""
     return f" (did you mean {named(path.with_name(near[0]))}?)" if near else ""

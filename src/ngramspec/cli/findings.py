@@ -1,4 +1,4 @@
-"""What `ngramspec check` says: a table of what was tried, the differences, and a verdict."""
+"""The output of `ngramspec check`: a table of what was tried, the differences, and a verdict."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from ngramspec.testing import Difference, Finding, Mode, Report
 
 COLUMNS = ("texts", "tokens", "accepted", "rolled back", "differ", "finding")
 SHOWN = 3
-"""Differences of a mode that are printed; --json has all."""
+"""Most differences of a mode that are printed; --json has all."""
 
 VERDICTS: dict[Finding, str] = {
     "identical": "identical: every text, token by token",
@@ -27,24 +27,24 @@ VERDICTS: dict[Finding, str] = {
 
 
 def as_dict(report: Report, loaded: Loaded, prompts: Sequence[Prompt]) -> dict[str, Any]:
-    """The report for machines: what was checked, with which versions, where each prompt stands, and the findings."""
+    """The report for machines: what was checked, the versions, the origin of each prompt, and the findings."""
     return {
         "model": loaded.name,
         "versions": {package: version(package) for package in ("ngramspec", "torch", "transformers")},
-        "prompts": [prompt.place for prompt in prompts],
+        "prompts": [prompt.origin for prompt in prompts],
         **report.as_dict(),
     }
 
 
 def line(mode: Mode) -> str:
-    """A mode that is finished, in one line."""
+    """A finished mode, in one line."""
     return f"{_name(mode)}: {mode.finding}; {mode.texts} texts, {len(mode.differences)} differ"
 
 
 def show(report: Report, loaded: Loaded, prompts: Prompts, until: str | None = None) -> None:
-    """Print the report for people; until: how far the check came, where it was interrupted."""
+    """Print the report for people; until: how far the check came, if it was interrupted."""
     console = Console(highlight=False)
-    _print(console, f"{loaded}\n{prompts.source}")
+    _print(console, f"{loaded}\n{prompts.origin}")
     if until is not None:
         _print(console, f"interrupted: what follows was found in {until}", WRONG)
     if report.reason is not None:
@@ -77,7 +77,7 @@ def _described(difference: Difference, loaded: Loaded, prompts: Sequence[Prompt]
         for token in (difference.plain_token, difference.speculative_token)
     )
     return (
-        f"{prompts[difference.prompt].place}, emitted token {difference.position}: {difference.finding}\n"
+        f"{prompts[difference.prompt].origin}, emitted token {difference.position}: {difference.finding}\n"
         f"  plain chose {plain}, with drafts ({difference.drafter}) {other}\n"
         f"  {difference.evidence}"
     )

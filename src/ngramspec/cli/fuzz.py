@@ -1,4 +1,4 @@
-"""`ngramspec fuzz`: does a constraint hold, and a text stay what it was, whatever is drafted?"""
+"""`ngramspec fuzz`: does a constraint hold, and does a text stay the same, whatever is drafted?"""
 
 import json
 import shlex
@@ -34,22 +34,22 @@ def fuzz(
         typer.Option(help="tekken, pico, or a path or name that AutoTokenizer loads; by default small generated ones."),
     ] = None,
     hostile: Annotated[
-        bool, typer.Option("--hostile", help="Hand hostile sources, texts and files over instead, under a watchdog.")
+        bool, typer.Option("--hostile", help="Try hostile sources, texts and files instead, under a watchdog.")
     ] = False,
     examples: Annotated[int, typer.Option(min=1, help="Outputs to make with drafts, or hostile inputs.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything: the same seed, the same examples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make constrained outputs with drafts of every kind, and hold them against what must be.
+    """Make constrained outputs with all kinds of drafts, and check them.
 
-    Each output must be that of the run without drafts, and fit its constraint; matchers must agree with fresh ones, and
-    backends with each other, with jsonschema and with re. Drafts reach the masks as they are: with tokens that the
+    Each output must equal that of the run without drafts, and fit its constraint; matchers must agree with fresh ones,
+    and backends with each other, with jsonschema and with re. Drafts reach the masks unfiltered: with tokens that the
     constraint forbids, ends of sequence and special tokens in the middle, tokens left out and doubled. Without a
-    constraint, schemas, regexes and grammars are generated. What fails is made as small as it can be.
+    constraint, schemas, regexes and grammars are generated. A failing example is shrunk.
 
-    With --hostile: schemas, regexes, grammars, texts, markers and files that multiply, go deep, or are none, each
-    handed over in a process under a watchdog. What crashes, hangs, fills the memory, stops other threads for more than
-    50 ms or raises what is no error of ngramspec's is a failure.
+    With --hostile: schemas, regexes, grammars, texts, markers and files that multiply, nest deeply, or are malformed,
+    each tried in a process under a watchdog. A crash, a hang, running out of memory, stopping other threads for more
+    than 50 ms, or an error that is not ngramspec's own is a failure.
 
     Exit code 0: nothing failed. 1: something did. 2: an option or a file is wrong. 3: too little was tried of one of
     the four things whose shares are printed (less than 5 %).
@@ -62,7 +62,7 @@ def fuzz(
     from ngramspec.testing.fuzzing import BACKENDS, Campaign, Tokens, vocabulary_of
 
     _settle()
-    if len(given) == 1:  # one that cannot be compiled is for the user to put right
+    if len(given) == 1:  # one that cannot be compiled is the user's error
         given[0].guard(vocabulary_of(tokenizer or Tokens()))
     campaign = Campaign(examples, seed, given, tokenizer, BACKENDS if find_spec("xgrammar") else BACKENDS[:1])
     console = Console(stderr=True, highlight=False)
@@ -77,7 +77,7 @@ def fuzz(
 
 
 def _hostile(examples: int, seed: int, as_json: bool) -> int:
-    """Run hostile inputs, say what came of them, and return the exit code."""
+    """Run hostile inputs, print the results, and return the exit code."""
     from ngramspec.cli.hostile import as_dict, run, show
 
     result = run(examples, seed)
@@ -91,7 +91,7 @@ def _hostile(examples: int, seed: int, as_json: bool) -> int:
 def _given(
     schema: Path | None, regex: str | None, grammar: Path | None, corpus: Path | None
 ) -> "tuple[Constraint, ...]":
-    """The constraints to fuzz; none where they are to be generated."""
+    """The constraints to fuzz; none if they are to be generated."""
     asked = [
         name
         for name, value in (("--schema", schema), ("--regex", regex), ("--grammar", grammar), ("--corpus", corpus))
@@ -112,12 +112,12 @@ def _given(
 
 
 def _arguments(arguments: list[str], seed: int) -> list[str]:
-    """The arguments that this run can be repeated with."""
+    """The arguments that repeat this run."""
     return arguments if "--seed" in arguments else [*arguments, "--seed", str(seed)]
 
 
 def _settle() -> None:
-    """Let the model take one thread, and nobody write into the folder that we happen to be in, or to the screen."""
+    """Run the model on one thread, and let nothing write to the current folder or to the screen."""
     import tempfile
 
     import torch

@@ -1,4 +1,4 @@
-"""What `ngramspec fuzz` says: what was tried, in what shares, what is known, and what failed."""
+"""The output of `ngramspec fuzz`: what was tried, in what shares, known differences, and failures."""
 
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ from ngramspec.cli.terminal import text
 from ngramspec.testing.fuzzing import SHARES, Failure, Result
 
 SMALLEST = 0.05
-"""The least share of each thing that must be tried."""
+"""Least share of the outputs in which each thing must be tried."""
 PACKAGES = ("ngramspec", "llguidance", "xgrammar", "jsonschema", "transformers", "torch")
 
 
@@ -23,7 +23,7 @@ def exit_code(result: Result) -> int:
 
 
 def shares(result: Result) -> dict[str, float]:
-    """Of all outputs with drafts, the share in which each thing was tried."""
+    """The share of outputs with drafts in which each thing was tried."""
     return {name: result.tally.seen[name] / max(result.tally.cases, 1) for name in SHARES}
 
 

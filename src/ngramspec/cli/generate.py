@@ -32,7 +32,7 @@ def generate(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 256,
     max_draft_tokens: MaxDraftTokens = None,
     segment: Annotated[
-        str | None, typer.Option(help="The kind of traffic: later prompts are drafted for from earlier answers.")
+        str | None, typer.Option(help="A name for this traffic: later prompts are drafted for from earlier answers.")
     ] = None,
     schema: Annotated[str | None, typer.Option(help="Write JSON that fits the JSON schema in this file.")] = None,
     regex: Annotated[str | None, typer.Option(help="Write text that matches this regex.")] = None,
@@ -56,13 +56,13 @@ def generate(
 ) -> None:
     """Generate text. It goes to standard output, statistics go to standard error.
 
-    One prompt streams as its text is made. The prompts of a .jsonl file come out as lines of {"prompt", "output"}, or
-    of {"messages"} with the answer behind them, which `ngramspec replay` reads.
+    The text of one prompt is streamed. For a .jsonl file each result is a line of {"prompt", "output"}, or of
+    {"messages"} with the answer appended, which `ngramspec replay` reads.
     """
     settings = _settings(sample=sample, temperature=temperature, top_p=top_p)
     if compare and sample and batch > 1:
         raise RefusedError(
-            "--compare with --sample needs --batch 1, for rows of a batch draw from generators of their own"
+            "--compare with --sample needs --batch 1, because rows of a batch draw from generators of their own"
             f" (plain decoding's distribution, not its text), got --batch {batch}"
         )
     source = constraint_source(schema=schema, regex=regex, grammar=grammar, whitespace=whitespace)
@@ -85,13 +85,13 @@ def generate(
         _write(prompts, batch, run.compare if compare else run.decode)
     else:
         run.stream(prompts.rows[0])
-    print(printable(f"{spec.stats}\n{run}\n{prompts.source}"), file=sys.stderr)
+    print(printable(f"{spec.stats}\n{run}\n{prompts.origin}"), file=sys.stderr)
     if run.num_identical < run.num_compared:
         raise typer.Exit(1)
 
 
 def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], list[str]]) -> None:
-    """Print the texts as they are done, with a progress bar on standard error."""
+    """Print each text once it is done, with a progress bar on standard error."""
     console = Console(stderr=True, highlight=False)
     shown = console.is_terminal and len(prompts.rows) > 1
     with Progress(console=console, transient=True, disable=not shown, redirect_stdout=False) as progress:
@@ -103,7 +103,7 @@ def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], li
                 if shown and sys.stdout.isatty():
                     console.print(shown_text(line), soft_wrap=True)  # above the bar, on the same terminal
                 else:
-                    print(line, flush=True)  # whoever reads a pipe sees each text as it is done
+                    print(line, flush=True)  # a reader of the pipe sees each text once it is done
             progress.advance(task, len(rows))
 
 

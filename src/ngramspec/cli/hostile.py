@@ -1,4 +1,4 @@
-"""What `ngramspec fuzz --hostile` says: what was tried, what took longest and most, and what should not have been."""
+"""The output of `ngramspec fuzz --hostile`: what was tried, the slowest and largest inputs, and the findings."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -13,7 +13,7 @@ from ngramspec.testing.hostile import Campaign, Outcome, Result
 
 
 def run(examples: int, seed: int) -> Result:
-    """Hand over hostile inputs, with a bar for whoever watches."""
+    """Run hostile inputs, with a progress bar on a terminal."""
     backends = ("llguidance", "xgrammar") if find_spec("xgrammar") else ("llguidance",)
     console = Console(stderr=True, highlight=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""Loading the model that a command is told to work with: pico, a folder, or a name on the hub."""
+"""Loads the model of a command: pico, a folder, or a name on the hub."""
 
 import os
 from typing import Any
@@ -9,17 +9,17 @@ from ngramspec.replay.pretrained import MODEL, PICO, TOKENIZER, unloadable
 
 
 def load(name: str, dtype: str | None = None) -> Loaded:
-    """Load a model to the GPU where there is one (pico stays on the CPU).
+    """Load a model, to the GPU if there is one (pico stays on the CPU).
 
-    dtype: the precision to compute in, "float64" and the like; by default the one that the model was saved in.
+    dtype: the precision to compute in, "float64" for example; default: the one that the model was saved in.
     """
     import torch
     from transformers.utils import logging
 
-    logging.set_verbosity_error()  # a command says on its own what its user needs to know
+    logging.set_verbosity_error()  # commands print all that the user needs themselves
     logging.disable_progress_bar()
     if name == PICO:
-        # Its layers are small: beside other work, two threads wait for each other and take many times as long as one.
+        # Its layers are small: under other load, two threads wait for each other and take many times as long as one.
         torch.set_num_threads(1)
         model, tokenizer = load_pico()
         return Loaded(name, model.to(getattr(torch, dtype)) if dtype else model, tokenizer)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ngramspec.hf import Speculator
 
 MAX_SEED = 2**63 - 1
-"""The largest seed that torch and numpy take alike."""
+"""The largest seed that both torch and numpy accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model in evaluation mode, its tokenizer, and the name that it was asked for by."""
+    """A model in evaluation mode, its tokenizer, and the name given by the user."""
 
     name: str
     model: "PreTrainedModel"
@@ -32,7 +32,7 @@ class Loaded:
 
     @property
     def dtype(self) -> str:
-        """The precision's name, "float32" and the like."""
+        """The precision's name, such as "float32"."""
         return str(self.model.dtype).removeprefix("torch.")
 
     def encode(self, prompts: "Sequence[Prompt]", *, chat: bool = False) -> dict[str, "Tensor"]:
@@ -53,7 +53,7 @@ class Loaded:
             )
         asked = prompt.asked if prompt.chat is None and chat else prompt.chat
         text = prompt.text if asked is None else asked.rendered(self.tokenizer)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=asked is None)["input_ids"]  # a template has its own
+        ids: list[int] = self.tokenizer(text, add_special_tokens=asked is None)["input_ids"]  # a template adds its own
         return ids
 
     def generate(self, prompt: dict[str, Any], spec: "Speculator | None", **settings: Any) -> "Tensor":
@@ -75,6 +75,6 @@ class Loaded:
             length = self.encode([prompt], chat=chat)["input_ids"].shape[1]
             if limit is not None and positions_needed(self.model, length, max_new_tokens) > limit:
                 raise PromptError(
-                    f"{prompt.place}: prompt and --max-new-tokens must fit the model's {limit} positions,"
+                    f"{prompt.origin}: prompt and --max-new-tokens must fit the model's {limit} positions,"
                     f" got {length} + {max_new_tokens} tokens: shorten one of them"
                 )

@@ -1,4 +1,4 @@
-"""Which emitted tokens were accepted drafts: heard at the contract that every drafter is under."""
+"""Records which emitted tokens were accepted draft tokens, by wrapping a drafter."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from ngramspec.drafting import Draft, Drafter, DraftSession, TokenArray
 
 
 class Recorder:
-    """A drafter that passes everything on to another, and keeps the sessions that it opened."""
+    """A drafter that wraps another one, and keeps the sessions that it opened."""
 
     def __init__(self, drafter: Drafter) -> None:
         self.drafter = drafter
@@ -24,7 +24,7 @@ class RecordedSession:
     def __init__(self, session: DraftSession) -> None:
         self.accepted: list[bool] = []
         self._session = session
-        self._num_accepted: int | None = None  # of the latest pass; None while the text is the prompt
+        self._num_accepted: int | None = None  # in the latest pass; None during the prompt
 
     def extend(self, tokens: TokenArray) -> None:
         """Note which of the committed tokens were drafted: the first ones."""
@@ -33,14 +33,14 @@ class RecordedSession:
         self._session.extend(tokens)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Ask the other drafter."""
+        """The wrapped session's draft."""
         return self._session.propose(max_tokens, min_survival)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Hear the verdict; `extend` follows with the tokens."""
+        """Note how many tokens were accepted; `extend` follows with the tokens."""
         self._num_accepted = num_accepted
         self._session.observe(draft, num_accepted)
 
     def close(self) -> None:
-        """Pass it on."""
+        """Close the wrapped session."""
         self._session.close()

@@ -24,7 +24,7 @@ def has_colour(console: Console) -> bool:
 
 
 def drafted_text(tokenizer: "PreTrainedTokenizerBase", tokens: list[int], accepted: list[bool]) -> Text:
-    """The text of `tokens`, those that were accepted from drafts in colour."""
+    """The text of `tokens`, with accepted draft tokens in colour."""
     text = Text()
     for piece, is_accepted in zip(_pieces(tokenizer, tokens), accepted, strict=True):
         text.append(piece, style=ACCEPTED if is_accepted else None)
@@ -32,7 +32,7 @@ def drafted_text(tokenizer: "PreTrainedTokenizerBase", tokens: list[int], accept
 
 
 def _pieces(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> list[str]:
-    """What each token adds to the text; a character of several tokens comes with its last one."""
+    """The text that each token adds; a character of several tokens comes with the last one."""
     pieces = []
     shown = ""
     for end in range(1, len(tokens) + 1):
@@ -44,14 +44,14 @@ def _pieces(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> list[str
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", tokens: list[int]) -> str:
-    """The text of `tokens`, without special ones and otherwise as it is."""
+    """The text of `tokens` without special tokens, otherwise unchanged."""
     text = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     assert isinstance(text, str)
     return text
 
 
 def indented(console: Console, text: Text, first: str = INDENT) -> list[Text]:
-    """Lines of `text` that fit the terminal behind `first` and, from the second on, behind as many spaces."""
+    """Lines of `text` that fit the terminal after `first` and, from the second on, after as many spaces."""
     lines = text.wrap(console, console.width - len(first))
     for line in lines:
         line.rstrip()
@@ -59,7 +59,7 @@ def indented(console: Console, text: Text, first: str = INDENT) -> list[Text]:
 
 
 def difference(console: Console, expected: str, actual: str) -> list[Text]:
-    """The lines of a wrong answer that differ, expected above actual."""
+    """The differing lines of a wrong answer, expected above actual."""
     left, right = expected.split("\n"), actual.split("\n")
     shown = []
     for tag, start, end, other_start, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
@@ -71,8 +71,8 @@ def difference(console: Console, expected: str, actual: str) -> list[Text]:
 
 
 def show_table(console: Console, table: Table) -> None:
-    """Print a table that can be read: in a pipe, which has no width, as wide as it is; in a terminal that is too narrow
-    for it, a row as a list under its first cell.
+    """Print a table readably: at full width in a pipe; in a terminal that is too narrow, each row as a list under its
+    first cell.
     """
     width, shown = Measurement.get(console, console.options.update(max_width=10_000), table).maximum, console.width
     if width <= shown or not console.is_terminal:

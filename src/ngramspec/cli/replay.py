@@ -67,14 +67,14 @@ def replay(
     ] = PromptAs.CONTEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     max_bytes: Annotated[
-        int, typer.Option(min=1, help="Read no more than so many bytes of each file or pipe, uncompressed.")
+        int, typer.Option(min=1, help="The most bytes to read from each file or pipe, uncompressed.")
     ] = MAX_BYTES,
 ) -> None:
-    """Play recorded requests back through the decode loop, without a model.
+    """Replay recorded requests through the decode loop, without a model.
 
     A row is {"prompt": text, "output": text}, {"prompt_ids": [...], "output_ids": [...]} or a chat, {"messages": [...]}
-    as OpenAI's API has it, whose last answer is the output; with "segment": text where the kind of traffic is known.
-    The first token of an output comes from prefill: it counts neither as a token nor as a pass.
+    in the format of OpenAI's API, whose last answer is the output; with an optional "segment": text. The first token of
+    an output comes from prefill: it counts neither as a token nor as a pass.
     """
     if cost is None and batch is not None:
         raise typer.BadParameter("--batch is for what passes cost: add --cost, or leave it out")
@@ -107,12 +107,12 @@ def replay(
 
 
 def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
-    """A published fit, or the table of a file."""
+    """A published fit, or a table from a file."""
     if name in FITS:
         return fitted(name, batch)
     try:
         if not name.partition("#")[0]:
-            raise FileNotFoundError  # to Path it is the folder that this runs in
+            raise FileNotFoundError  # for Path, "" is the current folder
         return read_costs(name, batch)
     except FileNotFoundError as error:
         near = get_close_matches(name, FITS, n=1)

@@ -1,4 +1,4 @@
-"""How the demo looks: each job's text with its drafts in colour, then one table."""
+"""The output of the demo: each job's text with its drafts in colour, then one table."""
 
 from collections.abc import Sequence
 
@@ -17,21 +17,21 @@ COLUMNS = ("tokens", "passes\nfirst", "\nthen", "tokens\nper\npass", "plain", "w
 
 
 class Report:
-    """Prints to `console` what the demo has to say, in order."""
+    """Prints the demo's results to `console`, in order."""
 
     def __init__(self, console: Console, loaded: Loaded) -> None:
         self._console = console
         self._loaded = loaded
 
     def begin(self, max_draft_tokens: int | None) -> None:
-        """Say what is shown, and what the colour means where there is one."""
+        """Print what is shown and, with colour, what it means."""
         drafts = "default settings" if max_draft_tokens is None else f"drafts of up to {max_draft_tokens} tokens"
         self._print(text(f"{self._loaded}, greedy, {drafts}"))
         if has_colour(self._console):
             self._print(Text.assemble(("This colour", ACCEPTED), ": drafted from the text so far, and accepted."))
 
     def show(self, result: Result) -> None:
-        """Show one job: prompt, answer, what was expected if that is wrong, and figures."""
+        """Print one job: prompt, answer, the expected answer if that is wrong, and figures."""
         drafted = drafted_text(self._loaded.tokenizer, result.tokens, result.accepted)
         self._print(Text(f"\n{result.job.name}", "bold").append(f"  {result.job.origin}\n", "not bold dim"))
         self._print(*indented(self._console, Text(result.job.prompt.rstrip(), "dim")))
@@ -41,7 +41,7 @@ class Report:
         self._print(*indented(self._console, _figures(result)))
 
     def end(self, results: Sequence[Result]) -> None:
-        """Sum up."""
+        """Print the summary."""
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         table.add_column("")
         for name in COLUMNS:
@@ -91,7 +91,7 @@ def _figures(result: Result) -> Text:
 
 
 def _judgements(result: Result) -> tuple[Text, Text]:
-    """Is the text identical to plain decoding's, and is the answer right?"""
+    """Whether the text is identical to plain decoding's, and whether the answer is right."""
     identical = Text("yes") if result.identical else Text("no", WRONG)
     answer = Text("right") if result.right else Text("wrong", WRONG)
     return identical, answer

@@ -1,4 +1,4 @@
-"""Decoding for `ngramspec generate`, and what it took."""
+"""Decoding for `ngramspec generate`, and its times."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,16 +22,16 @@ WARM_UP_TOKENS = 8
 
 
 class _Shown(TextStreamer):
-    """Prints the text as it is made; on a terminal without its controls."""
+    """Prints the text while it is generated; on a terminal without control characters."""
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         super().on_finalized_text(for_standard_output(text), stream_end)
 
 
 class Run:
-    """Decodes with one model, one Speculator and one set of `generate()` settings, and adds up.
+    """Decodes with one model, one Speculator and one set of `generate()` settings, and sums the times.
 
-    seconds, plain_seconds: wall times of decoding. num_compared: texts that were made plainly too.
+    seconds, plain_seconds: wall times of decoding. num_compared: texts that were also decoded plainly.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Run:
         self._segment = segment
 
     def stream(self, prompt: Prompt) -> None:
-        """Print the text as it is made."""
+        """Print the text while it is generated."""
         streamer = _Shown(self._loaded.tokenizer, skip_prompt=True, skip_special_tokens=True)
         encoded = self._encode([prompt])
         _, self.seconds = timed(lambda: self._drafted(encoded, streamer=streamer))
@@ -69,7 +69,7 @@ class Run:
         return self._texts(output)
 
     def compare(self, prompts: Sequence[Prompt]) -> list[str]:
-        """The texts of one batch, which is decoded plainly too."""
+        """The texts of one batch, which is also decoded plainly."""
         encoded = self._encode(prompts)
         if not self.num_compared:
             self._warm_up(encoded)
@@ -81,7 +81,7 @@ class Run:
         return self._texts(made.speculative)
 
     def __str__(self) -> str:
-        """What decoding took, and how it compares."""
+        """The times, and the comparison if there was one."""
         tokens = self._spec.stats.total.tokens
         if not self.num_compared:
             return f"{self.seconds:.2f} s, {tokens / self.seconds:.0f} tokens/s"
@@ -112,7 +112,7 @@ class Run:
         return self._loaded.generate(encoded, None, **settings)
 
     def _ends(self) -> Any:
-        """What a guarded text ends with: the model's ends of sequence, or the tokenizer's where it names none."""
+        """The ends of sequence of a guarded text: the model's, or the tokenizer's if the model names none."""
         ends = self._loaded.model.generation_config.eos_token_id
         return self._loaded.tokenizer.eos_token_id if ends is None else ends
 

@@ -1,4 +1,4 @@
-"""What strangers wrote, on its way to a terminal: nothing in it moves a cursor, sets a title or is taken for markup."""
+"""Untrusted text on its way to a terminal: nothing in it moves a cursor, sets a title or is read as markup."""
 
 import json
 import re
@@ -13,22 +13,22 @@ _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def text(shown: str, style: str = "") -> Text:
-    """For rich, which prints it as it is spelled."""
+    """Text for rich, printed as it is spelled."""
     return Text(printable(shown), style)
 
 
 def for_standard_output(written: str) -> str:
-    """A model's text: as it is for a file or a pipe, without controls for a terminal."""
+    """A model's text: unchanged for a file or a pipe, without control characters for a terminal."""
     return printable(written) if sys.stdout.isatty() else written
 
 
 def json_line(value: Any) -> str:
-    """One line of JSON, letters as they are, and every control as JSON spells it."""
+    """One line of JSON, with non-ASCII characters as they are and control characters escaped."""
     return _NOT_ASCII.sub(_escaped, json.dumps(value, ensure_ascii=False))
 
 
 def complain(message: object) -> None:
-    """One line on standard error, after the program's name."""
+    """Print one line to standard error, after the program's name."""
     print(f"ngramspec: {printable(str(message))}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""One job of the demo: an answer made plainly and with speculation, in turns."""
+"""One job of the demo: an answer decoded plainly and with speculation, in turns."""
 
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 WARM_UP_TOKENS = 8
 ROUNDS = 9
 MAX_SECONDS = 6.0
-"""No further round of a job begins after this, so that a larger model makes a demo too."""
+"""Seconds after which no further round of a job begins, so that larger models work too."""
 STEADY = 0.1
-"""How far the middle half of the rounds may lie from the median for that to stand alone."""
+"""How far the middle half of the rounds may be from the median for the median to be shown alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one job.
+    """The result of one job.
 
-    tokens: emitted ids of the last round. accepted: per token, whether it was an accepted draft.
-    first, last: counts of the Speculator's first request, which knows no prices yet, and of its last one.
-    rounds: plain and drafted in turn, the first request apart. identical: the same ids in every round, the first too.
+    tokens: emitted ids of the last round. accepted: per token, whether it was an accepted draft token.
+    first, last: counts of the Speculator's first request, which has no prices yet, and of its last one.
+    rounds: plain and drafted in turn, without the first request. identical: the same ids in every round, and in the
+    first request.
     """
 
     job: DemoInput
@@ -63,9 +64,9 @@ class Result:
 
     @property
     def ratio(self) -> str:
-        """Plain decoding's time over speculation's, round by round: the median, or where rounds disagree their middle.
+        """Plain decoding's time over speculation's, by round: the median, or the middle half if rounds disagree.
 
-        The two of a round follow each other at once, so that what else the machine does disturbs both or one round.
+        The two runs of a round follow each other directly, so that other load disturbs both, or only one round.
         """
         ratios = sorted(each.plain_seconds / each.speculative_seconds for each in self.rounds)
         low, middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
@@ -75,11 +76,11 @@ class Result:
 
 
 def run(job: DemoInput, loaded: Loaded, *, budget: "Budget | None") -> Result:
-    """Do one job with a Speculator of its own, by default with default settings: once cold, then in turns."""
+    """Run one job with a Speculator of its own, by default with default settings: once cold, then in turns."""
     from ngramspec.hf import Speculator
 
     prompt, settings = _call(job, loaded)
-    loaded.generate(prompt, None, **settings | {"max_new_tokens": WARM_UP_TOKENS})  # torch's own first time
+    loaded.generate(prompt, None, **settings | {"max_new_tokens": WARM_UP_TOKENS})  # warms up torch
     recorder = Recorder(AdaptiveLookup())
     spec = Speculator(recorder, budget)
     first = _round(job, loaded, spec)
@@ -108,6 +109,6 @@ def _round(job: DemoInput, loaded: Loaded, spec: "Speculator") -> Comparison:
 
 
 def _call(job: DemoInput, loaded: Loaded) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    # Room for a wrong answer, but not for an endless one.
+    # Leave room for a wrong answer, but not for an endless one.
     room = 2 * len(loaded.tokenizer.encode(job.expected))
     return loaded.encode([Prompt(job.prompt, job.name)]), {"max_new_tokens": room, "do_sample": False}

@@ -1,4 +1,4 @@
-"""The decode loop, knowing no framework: rows, plans, one step, the budget of draft tokens and what passes cost."""
+"""The decode loop, independent of any framework: rows, plans, one step, the draft budget and the cost of passes."""
 
 from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
 from ngramspec.decoding.commit import Choices, commit

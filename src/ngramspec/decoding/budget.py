@@ -12,45 +12,44 @@ from ngramspec.decoding.trials import MOST_CHARGED, Trials
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
-"""Longer drafts are never asked for."""
+"""Longest draft that is ever requested, in tokens."""
 
 LEAST_SURVIVAL = 0.005
-"""A token that is less sure is not worth the time to look it up, whatever it costs to check."""
+"""Lowest survival of a token that is worth the lookup, however cheap it is to check."""
 
 MOST_GUESSED = 16
-"""Tokens of a draft that may go out with the first prompt, before any plain pass was measured."""
+"""Longest draft that may go out with the first prompt, before any plain pass has been measured, in tokens."""
 
 GUESSED_SHARE = 0.25
-"""And in columns of that prompt: what they cost is at most about such a share of reading it."""
+"""Longest such draft as a share of the prompt's columns, which bounds its cost by about this share of the prefill."""
 
 SURE = 0.5
-"""And so sure they must be."""
+"""Lowest survival of a token in such a draft."""
 
 WORTH = 0.25
-"""A trial must promise so many tokens, if what one hopes is true, for each that it is believed to lose."""
+"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones."""
 
 IntArray = npt.NDArray[np.int64]
 
 LEAD, LEAD_SHARE = 32, 0.125
-"""Temperature of the soft minimum over rows, in tokens: LEAD_SHARE of what may still be emitted, for rows that nothing
-else ends will end at the limit; LEAD at the most."""
+"""Soft-minimum temperature over rows, in tokens: LEAD_SHARE of the tokens that may still be emitted, capped at LEAD."""
 
 
 class Budget(Protocol):
     """Decides how much of each row's draft goes into the next pass.
 
-    max_draft_tokens: the longest draft that is worth asking for.
+    max_draft_tokens: the longest draft that is worth requesting.
     """
 
     max_draft_tokens: int
 
     def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return how sure a drafted token must be at the least to be worth drafting; shape: the pass without drafts."""
+        """Return the lowest survival, 0.0 to 1.0, that makes a token worth drafting; shape: the pass without drafts."""
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return how many tokens of each of `drafts` to check; shape: the pass without any of them.
+        """Return how many tokens of each of `drafts` to check; shape: the pass without drafts.
 
-        remaining: tokens that each row may still emit; all rows began together.
+        remaining: tokens that each row may still emit. The rows are those of one call.
         """
 
 
@@ -68,7 +67,7 @@ class FixedBudget:
         self.max_draft_tokens = max_draft_tokens
 
     def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return 0.0: whatever is drafted is checked."""
+        """Return 0.0: every drafted token is checked."""
         return 0.0
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
@@ -77,24 +76,24 @@ class FixedBudget:
 
 
 class AdaptiveBudget:
-    """The lengths that maximise expected tokens minus what the pass's time is worth.
+    """The lengths that maximise expected tokens minus the value of the time that the pass takes.
 
-    A second is worth the tokens that come in a second, of late or without drafts, whichever are more. So a pass of
-    several columns is made where it is expected to bring more than the time it takes would otherwise (Dinkelbach's
-    rule for a ratio of sums). Costs need not be convex: whole lengths are compared, and not one more token.
+    A second is worth the recent token rate, or the rate of plain decoding if that is higher. So a wide pass is made
+    only if it is expected to emit more tokens than the same time would bring otherwise (Dinkelbach's rule for a ratio
+    of sums). Costs need not be convex: whole lengths are compared, not the gain of one more token.
 
-    What is doubted of prices is tried now and then, where that would be the best at the price that is to be hoped for.
-    What it is believed to cost comes out of a small credit, which belongs to the prices (`Costs.trials`).
+    Doubted prices are re-measured now and then by a trial: a pass that would be best at hopeful prices. Its expected
+    loss is charged to a small credit that belongs to the prices (`Costs.trials`).
     """
 
     def __init__(self) -> None:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
 
     def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return what the cheapest token must bring; in a padded pass the rows share the price of a column.
+        """Return the survival at which the cheapest token pays; in a padded pass the rows share the price of a column.
 
-        Rows are drafted for one after the other, so each token must bring what it takes to draft it. Where a trial is
-        due both are what is to be hoped for, or else nothing would be drafted that could be tried.
+        Rows are drafted one after the other, so each token must also pay for its own drafting. When a trial is due,
+        both prices are the hopeful ones: otherwise there would be no draft to try.
         """
         prices = costs.prices(shape, 0)
         if prices is None:
@@ -106,7 +105,7 @@ class AdaptiveBudget:
         return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * price)
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return the best lengths; while the cost of a plain pass is unknown, a few sure tokens behind a prompt."""
+        """Return the best lengths; while the cost of a plain pass is unknown, a few sure tokens after a prompt."""
         is_trial = costs.trials.is_due
         costs.trials.count_pass()
         if not any(draft.tokens.size for draft in drafts):
@@ -132,9 +131,10 @@ class AdaptiveBudget:
 
 
 def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_for: FloatArray, trials: Trials) -> int:
-    """The length to try, or `best` where nothing is worth a trial or none can be paid for.
+    """The length to try, or `best` if no trial is worth its loss or none is affordable.
 
-    prices, hoped_for: seconds of each length as measured, and at the best. rate: tokens that a second is worth.
+    gains: expected tokens by length. prices, hoped_for: seconds by length, measured and hopeful. rate: tokens that a
+    second is worth.
     """
     values, hopes, plain = gains - rate * prices, gains - rate * hoped_for, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
@@ -143,9 +143,9 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_
     if not worthy.size:
         return best
     if not worthy.any():
-        return 0  # a plain pass: it loses less than one, and is asked for seldom
+        return 0  # a plain pass: it loses less than one pass, and is rarely needed
     affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
-    if trials.is_overdue and affordable.size:  # what is doubted most may have been wrong for longest
+    if trials.is_overdue and affordable.size:  # the most doubted price may have been wrong for longest
         added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
         tried = int(affordable[np.argmin((hoped_for[affordable] - prices[0]) / added)])
     elif affordable.size:
@@ -159,14 +159,14 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hoped_
 
 
 def _most_guessed(shape: Shape) -> int:
-    """How many tokens go out with a prompt while nothing is known of prices."""
+    """Longest draft with a prompt while no price is known, in tokens."""
     return min(MOST_GUESSED, int(shape.columns * GUESSED_SHARE))
 
 
 def sure_of_all(drafts: Rows[Draft]) -> list[Draft]:
-    """Drafts of rows that move in step, as far as all of them go, each with the survival of all together.
+    """Drafts of rows that move in step, cut to the shortest, each with the joint survival of all rows.
 
-    A pass ends for all where the first row leaves its draft, so a token counts only if all rows accept theirs.
+    A pass ends for all rows where the first one leaves its draft, so a token counts only if every row accepts its own.
     """
     length = min(draft.tokens.size for draft in drafts)
     together = np.prod([draft.survival[:length] for draft in drafts], axis=0)
@@ -179,15 +179,15 @@ def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:
 
 
 Lengths = Callable[[int], list[int]]
-"""From how many columns, or tokens, are drafted to the length of each row's draft."""
+"""From the number of drafted columns, or tokens, to the length of each row's draft."""
 
 
 def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> tuple[FloatArray, Lengths]:
-    """Expected gain per common length, where cost follows the width: a row that drafts less saves nothing.
+    """Expected gain per common length, when cost follows block width: a row that drafts less saves nothing.
 
-    Rows of a call wait for the last one. A token of a row that ends before the others saves only what a pass costs less
-    for having a row less; all else is saved by the row that ends last, and that will be one of those that are behind.
-    So of the fixed share of a pass the progress of the rows counts by a soft minimum.
+    The rows of a call wait for the last one. A token of a row that ends early saves only the share of a pass that
+    shrinks with the number of rows. The fixed share is saved by the row that ends last, probably one that is behind
+    now, so for that share progress is a soft minimum over the rows.
     """
     expected = np.zeros((max(draft.tokens.size for draft in drafts) + 1, len(drafts)))
     for row, draft in enumerate(drafts):
@@ -203,7 +203,7 @@ def _by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) ->
 
 
 def _by_tokens(drafts: Rows[Draft]) -> tuple[FloatArray, Lengths]:
-    """What comes by tokens: the surest of all rows go first."""
+    """Expected gain per number of drafted tokens, when cost follows tokens: the surest tokens of all rows go first."""
     owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])
     expected = np.concatenate([draft.survival for draft in drafts])
     order = np.argsort(-expected, kind="stable")

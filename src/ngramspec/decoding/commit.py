@@ -1,4 +1,4 @@
-"""The rule of acceptance, for whoever the target is.
+"""The rule of acceptance, the same for every target.
 
 An n-gram draft is a point mass, so rejection sampling (Leviathan et al. 2023) collapses to one rule: choose at a
 position only once the one before was accepted, and stop where the choice leaves the draft. No draft probabilities are
@@ -13,7 +13,7 @@ from ngramspec.drafting.types import TokenArray
 
 
 class Choices(Protocol):
-    """What the target chooses, once a pass has read the drafts of rows that move together; most rows move alone."""
+    """The target's choices after a pass over the drafts of rows that move together; most rows move alone."""
 
     @property
     def rows(self) -> Rows[Row]:
@@ -21,17 +21,17 @@ class Choices(Protocol):
 
     @property
     def drafts(self) -> Rows[TokenArray]:
-        """Of each row the head `int32[k]` of its draft that can be judged."""
+        """For each row the head `int32[k]` of its draft that can be verified."""
 
     def at(self, position: int) -> Rows[int | None]:
-        """Choose a token for each row at `position` of its draft; None where no token can be, and the row has ended."""
+        """Choose a token for each row at `position` of its draft; None if no token is possible: that row has ended."""
 
     def end_rows(self) -> bool:
-        """End the rows that end with their last token; returns whether the pass ends for all of them."""
+        """End the rows whose last token ends them; returns whether the pass is over for all rows."""
 
 
 def commit(choices: Choices) -> None:
-    """Commit what the target chooses, position by position: this, and nothing else, moves rows on."""
+    """Commit the target's choices, position by position. Nothing else appends to a row."""
     rows, drafts = choices.rows, [draft.tolist() for draft in choices.drafts]
     last = min(map(len, drafts))
     position, stays = 0, True

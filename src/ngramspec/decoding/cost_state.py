@@ -1,4 +1,4 @@
-"""What a file says of prices, checked: what is let through prices every pass, in bounded memory."""
+"""Checks of prices that were read from a file: whatever passes prices every pass, in bounded memory."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from ngramspec.errors import shortened
 from ngramspec.files.checking import checked_int, checked_list, checked_number, checked_object, checked_text
 
 _MOST_WIDTH = 1 << 16
-"""Columns of a pass; prices are kept for twice as many."""
+"""Widest pass, in columns; prices are kept for twice as many."""
 
 _MOST_ROWS = 1 << 31
 _MOST_SIZE = 64
 """Bits of the number of rows, or of tokens of context."""
 
 _LEAST_SECONDS, _MOST_SECONDS = 1e-12, 1e12
-"""Of a pass, by whatever clock."""
+"""Shortest and longest pass, by any clock."""
 
 _MOST_TOKENS = 1e12
 _ROUNDING = 1e-6
 
 
 def checked_state(state: object) -> dict[str, Any]:
-    """What `MeasuredCosts.state` said; raises ValueError, with the rule that is broken."""
+    """A state as `MeasuredCosts.state` makes it. Raises ValueError, which states the broken rule."""
     known = checked_object(state, "a table", ("alone", "growths", "rates"))
     plain = checked_list(known["alone"], "the times of plain passes", of=3)
     for rows, size, times in plain:
@@ -46,7 +46,7 @@ def checked_state(state: object) -> dict[str, Any]:
 
 
 def checked_tables(header: dict[str, Any]) -> dict[str, Any]:
-    """The tables of a file, by fingerprint, each one checked."""
+    """The tables of a file by fingerprint, each one checked."""
     tables = checked_object(checked_object(header, "its header", ("tables",))["tables"], "its tables", ())
     for name, state in tables.items():
         try:
@@ -73,7 +73,7 @@ def _checked_numbers(values: object, what: str, fewest: int, least: float, most:
 
 
 def _check_rate(num_tokens: object, passes: object) -> None:
-    """Passes of each width, which fade, and the tokens that they brought: no more than they have columns."""
+    """Decayed passes by width, and the tokens that they emitted: at most one token per column."""
     counts = checked_list(passes, "the passes of a rate")
     checked_int(len(counts), "the widest pass of a rate", 1, _MOST_WIDTH)
     most = sum(
@@ -85,4 +85,4 @@ def _check_rate(num_tokens: object, passes: object) -> None:
 
 def _check_named_once(what: str, keys: list[Any]) -> None:
     if len(set(keys)) < len(keys):
-        raise ValueError(f"{what} of a kind must be there once, got one twice")
+        raise ValueError(f"{what} of the same rows and context must be listed once, got one twice")

@@ -1,4 +1,4 @@
-"""What drafting takes, of late."""
+"""Recent time that drafting takes."""
 
 from collections import deque
 from statistics import fmean, median_low
@@ -6,26 +6,26 @@ from statistics import fmean, median_low
 from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 
 NUM_KEPT = 100
-"""Passes over which drafting is averaged: under a grammar it takes ten times as long as without one."""
+"""Passes over which drafting is averaged. It differs by text: under a grammar it takes ten times as long as without."""
 
 _HOPE = 0.5
-"""Of what a token was found to take, so much is hoped to be true for each doubt about it."""
+"""Share of a token's measured time that is believed for each doubt, in the hopeful estimate."""
 
 _DISTURBED = 0.1
-"""Of the passes kept, so many of the slowest say nothing of drafting: something else was running."""
+"""Share of the kept passes, the slowest ones, that is left out: something else was running."""
 
 
 class DraftingTime:
-    """Seconds of drafting, by token and by pass. Like the price of a width it is doubted where it was not measured
-    again, and forgotten where drafting then proves to be much quicker.
+    """Seconds of drafting, by token and by pass. Like the price of a width it is doubted the longer it was not measured
+    again, and forgotten once drafting proves much quicker.
     """
 
     def __init__(self) -> None:
         """Nothing measured."""
         self.of_token = 0.0
-        """Seconds that a token takes; 0.0 where none was drafted."""
+        """Seconds per drafted token; 0.0 if none was drafted."""
         self.of_pass = 0.0
-        """Seconds that a pass takes, whatever is drafted; 0.0 before the first."""
+        """Seconds of drafting per pass, whatever is drafted; 0.0 before the first pass."""
         self._by_token: deque[float] = deque(maxlen=NUM_KEPT)
         self._by_pass: deque[float] = deque(maxlen=NUM_KEPT)
         self._unmeasured = 0
@@ -45,7 +45,7 @@ class DraftingTime:
 
     @property
     def hope(self) -> float:
-        """How much of `of_token` is believed where one hopes: half for each doubt."""
+        """Share of `of_token` in the hopeful estimate: half for each doubt."""
         return float(_HOPE**self._doubts)
 
     @property

@@ -1,8 +1,8 @@
-"""Rows that join between passes, move on together, and leave when they end.
+"""Rows that join between passes, advance together, and leave when they end.
 
 `generate()` is an engine whose rows all join at once; a service's come and go. In the manner of vLLM and of
-transformers' continuous batching, prompts are read beside rows that decode; here each in a pass of its own, for a
-rectangle of one long row and many short ones would be mostly fill.
+transformers' continuous batching, prompts are read while other rows decode; here each in a pass of its own, because a
+rectangle of one long row and many short ones would be mostly padding.
 """
 
 import time
@@ -21,7 +21,7 @@ class ReadsAhead(Protocol):
     """A target that can read a prompt in parts."""
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:
-        """Read so many of the tokens that are pending, and choose nothing; returns how many the cache now holds."""
+        """Read `num_tokens` of the row's pending tokens and choose nothing; returns how many the cache now holds."""
 
 
 @dataclass(slots=True)
@@ -34,15 +34,15 @@ class _Joined:
 
 
 class Engine:
-    """Moves rows on. Nothing in it knows a framework, and nothing of a row lies in it."""
+    """Advances rows. It depends on no framework and holds no state of a row."""
 
     def __init__(
         self, budget: Budget, costs: Costs, clock: Clock = time.perf_counter, *, max_prompt_tokens: int = 256
     ) -> None:
-        """budget, costs: decide the length of drafts, for passes that are timed by `clock`.
+        """budget, costs: decide the length of drafts. clock: times the passes, in seconds.
 
-        max_prompt_tokens: where prompts are read in parts, so many tokens of one are read in a step at the most while
-        other rows decode, so that they do not wait long for it.
+        max_prompt_tokens: where prompts are read in parts, the most tokens of a prompt that one step reads while other
+        rows decode. It bounds how long they wait.
         """
         self._budget, self._costs, self._clock = budget, costs, clock
         self._max_prompt_tokens = max_prompt_tokens
@@ -50,26 +50,26 @@ class Engine:
 
     @property
     def rows(self) -> list[Row]:
-        """Those that have joined, and have not left."""
+        """The rows that have joined and not left."""
         return [row for call in self._joined for row in call.rows]
 
     def add(self, rows: Rows[Row], target: Target, ahead: ReadsAhead | None = None) -> None:
-        """Let `rows` of one call join, which read their prompts in one pass; target: holds them.
+        """Let `rows` of one call join; their prompts are read in one pass. target: reads these rows.
 
-        ahead: reads the prompt of a row that joins alone in parts, while others decode; None: it is read as a whole.
+        ahead: reads the prompt of a row that joins alone in parts, while others decode; None: it is read in one pass.
         """
         self._joined.append(_Joined(list(rows), target, ahead))
 
     def remove(self, rows: Rows[Row]) -> None:
-        """Let `rows` leave that have not ended: what they have emitted is all that comes of them."""
+        """Let `rows` leave before they end; they keep what they have emitted."""
         for row in rows:
             row.close()
         self._leave(set(rows))
 
     def step(self) -> list[Row]:
-        """For each target a pass over a prompt, if one is to be read, and one over the rows that decode.
+        """For each target make a pass over a prompt, if one is waiting, and one over the rows that decode.
 
-        Returns the rows that ended; they have left. Of a call in step all leave together.
+        Returns the rows that ended; they have left. The rows of a call in step leave together.
         """
         for target in dict.fromkeys(call.target for call in self._joined):
             calls = [call for call in self._joined if call.target is target]

@@ -1,4 +1,4 @@
-"""How many passes of one column a wider one is worth."""
+"""The price of a wide pass, in passes of one column."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,36 +13,36 @@ from ngramspec.drafting.types import FloatArray
 IntArray = npt.NDArray[np.int64]
 
 NUM_KEPT = 9
-"""Passes of a width whose median is its price: single ones are disturbed by whatever else the machine does."""
+"""Passes of a width that are kept; their median is its price, because other load disturbs single passes."""
 
 NUM_ENOUGH = 3
-"""Passes after which a median is trusted."""
+"""Passes from which on a median is trusted."""
 
 HALF_LIFE = 128
-"""Passes after which half of what a width was found to add is still believed, where one hopes."""
+"""Passes without a new measurement that add one doubt about a width."""
 
 FIRST_GUESS = 0.05
-"""By how much a second column is guessed to cost more, in passes of one. On a GPU it is less, on a CPU more."""
+"""Guessed price that a second column adds, in passes of one. On a GPU it is less, on a CPU more."""
 
 _HOPE = 0.5
-"""Of what a width was found to add, so much is hoped to be true for each doubt about it."""
+"""Share of a width's measured extra cost that is believed for each doubt, in the hopeful price."""
 
 _MOST_DOUBTS = 60
 
 _WRONG = 0.75
-"""A pass that takes less than this share of what was believed was not just a quick one."""
+"""A pass below this share of the believed price is not noise: the belief is wrong."""
 
 _MOST_SURPRISE = 2.0
-"""A single pass counts for no more than so many times what was expected of it: the next ones will say the rest."""
+"""A single pass counts for at most this many times its expected price: later passes will confirm the rest."""
 
 DEAREST = 2.0
-"""A column, or a drafted token, counts for no more than so many plain passes: beyond one it never pays anyway."""
+"""Highest price of a column, or of a drafted token, in plain passes: above one it never pays anyway."""
 
 
 class Guess(NamedTuple):
-    """What is assumed before any wider pass was measured.
+    """What is assumed before any wide pass was measured.
 
-    slope: plain passes that each further column adds. reach: the widest pass that may be tried, in columns.
+    slope: price of each further column, in plain passes. reach: the widest pass that may be tried, in columns.
     """
 
     slope: float
@@ -50,23 +50,23 @@ class Guess(NamedTuple):
 
 
 BLIND = Guess(FIRST_GUESS, 2)
-"""What is assumed where nothing at all was measured."""
+"""The guess when nothing at all was measured."""
 
 
 class Growth:
-    """Prices by columns, in passes of one column; of passes that are alike otherwise.
+    """Prices by columns, in passes of one column, for passes of similar rows and context.
 
-    Between the widths that were measured they lie on straight lines. A width is tried once half of it was: so on a
-    machine where every column is dear that is found out soon, and where they are cheap the widest one follows after a
+    Prices are interpolated linearly between measured widths. A width is tried once half of it was measured: a machine
+    on which columns are expensive is found out soon, and on one where they are cheap the widest pass follows within a
     few passes.
 
-    Whatever was measured is doubted more and more with each HALF_LIFE passes in which it was not measured again.
-    Where a pass then proves to be much quicker than was believed, all prices that are doubted as well and say
-    otherwise are forgotten: what else is running can make a pass slower than it is, and never quicker.
+    A price is doubted more with each HALF_LIFE passes in which it was not measured again. When a pass then proves much
+    quicker than believed, all equally doubted prices that contradict it are forgotten: other load can slow a pass
+    down, never speed it up.
     """
 
     def __init__(self, like: "Growth | None" = None, guess: Guess = BLIND) -> None:
-        """Start with what passes that are a little different have cost, to be doubted from the beginning."""
+        """like: prices of similar passes to start with, doubted from the beginning. guess: used if there are none."""
         self._guess = guess
         self._prices: dict[int, deque[float]] = {}
         self._measured_at: dict[int, int] = {}
@@ -83,7 +83,7 @@ class Growth:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all that it says is a guess."""
+        """Whether nothing was measured yet, so that all prices are guesses."""
         return not self._prices
 
     @property
@@ -92,7 +92,7 @@ class Growth:
         return 2 * max(self._prices) if self._prices else self._guess.reach
 
     def record(self, columns: int, price: float) -> None:
-        """Take in a pass; those of one column only count."""
+        """Record a pass of `columns` that cost `price` plain passes; one of one column only ages the others."""
         self._num_passes += 1
         if columns == 1:
             return
@@ -118,29 +118,29 @@ class Growth:
 
     @property
     def least_step(self) -> float:
-        """What one more column adds at the least, of those within reach."""
+        """Least price of one more column, among the widths within reach."""
         if self._least_step is None:
             self._least_step = float(np.diff(self.of(self.reach)).min())
         return self._least_step
 
     def least_step_hoped_for(self) -> float:
-        """As `least_step`, at the prices that are hoped for."""
+        """`least_step` at hopeful prices."""
         return max(0.0, float(np.diff(self.hoped_for(self.reach)).min()))
 
     def hoped_for(self, num_columns: int) -> FloatArray:
-        """As `of`; but of what a width adds half is left for each doubt about it."""
+        """The hopeful prices `float64[n]`: as `of`, with the extra cost of a width halved for each doubt about it."""
         found = self.of(num_columns)
         doubts = self._doubts(np.arange(1, num_columns + 1))
         doubts[0] = 0
         return 1.0 + (found - 1.0) * _HOPE**doubts
 
     def state(self) -> dict[str, list[float]]:
-        """What was measured, as JSON can say it."""
+        """The measurements, JSON-serialisable."""
         return {str(width): list(prices) for width, prices in self._prices.items()}
 
     @classmethod
     def of_state(cls, state: Mapping[str, Sequence[float]]) -> "Growth":
-        """One that knows what `state` said, as if it had been measured just now."""
+        """Restore from `state`, as if measured just now."""
         growth = cls()
         for width, prices in state.items():
             growth._put(int(width), prices)
@@ -152,8 +152,8 @@ class Growth:
         self._curve = self._least_step = None
 
     def _doubts(self, widths: IntArray) -> IntArray:
-        """How much is to be doubted of each width, `int64[n]`: one for each half-life since a pass of about this width
-        was measured, and one for each pass that is missing to a median that can be trusted.
+        """Doubts about each width, `int64[n]`: one per HALF_LIFE passes since a pass of about this width was measured,
+        and one per pass that is missing from a trusted median.
         """
         if not self._prices:
             return np.full(widths.size, NUM_ENOUGH)
@@ -167,7 +167,7 @@ class Growth:
         return np.minimum(doubts, _MOST_DOUBTS)
 
     def _forget_doubted(self, price: float) -> None:
-        """Forget what is doubted itself, whatever was measured nearby, and dearer than `price`."""
+        """Forget the widths that are themselves doubted and cost more than `price`."""
         for width, prices in list(self._prices.items()):
             is_doubted = self._num_passes - self._measured_at[width] >= HALF_LIFE or len(prices) < NUM_ENOUGH
             if is_doubted and median_low(prices) > price:
@@ -189,7 +189,7 @@ class Growth:
 def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """The non-decreasing sequence nearest to `values`, by weighted squares (pool adjacent violators, Ayer et al. 1955).
 
-    More columns are no less work: where they were quicker, that was noise.
+    More columns are never less work, so a wider pass that was quicker was noise.
     """
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for value, weight in zip(values, weights, strict=True):

@@ -1,4 +1,4 @@
-"""What a pass costs by a published fit: a straight line."""
+"""Cost of a pass by a published linear fit."""
 
 import numpy as np
 
@@ -14,9 +14,9 @@ class LinearCosts:
     counts_fill = False
 
     def __init__(self, base: float, per_token: float, batch: int = 1) -> None:
-        """base, per_token: seconds. batch: requests that decode together, each of them as the one that is priced here.
+        """base, per_token: seconds. batch: requests that decode together, all alike.
 
-        Raises ValueError for a batch that is no whole number >= 1, and for passes that cost nothing.
+        Raises ValueError unless batch is a whole number >= 1 and a pass costs more than 0 seconds.
         """
         if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
             raise ValueError(f"batch must be a whole number >= 1, got {batch!r}: it counts the requests of a pass")
@@ -33,7 +33,7 @@ class LinearCosts:
         return self._base + self._per_token * tokens
 
     def of(self, num_tokens: float) -> float:
-        """Seconds of a pass over so many tokens per request."""
+        """Seconds of a pass over `num_tokens` per request."""
         return self._base + self._per_token * num_tokens
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
@@ -41,7 +41,7 @@ class LinearCosts:
         return self._per_token
 
     def per_draft_token(self, *, hopeful: bool = False) -> float:
-        """See `Costs`; a fit is of passes alone."""
+        """See `Costs`; the fit covers passes only."""
         return 0.0
 
     def fixed_share(self, shape: Shape) -> float:
@@ -53,7 +53,7 @@ class LinearCosts:
         return self._rate.mean
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
-        """See `Costs`; what the pass took is what the fit says."""
+        """See `Costs`; the time is taken from the fit."""
         self._rate.record(num_tokens, self.of(shape.tokens))
 
     def record_prompt(self, shape: Shape, seconds: float) -> None:
@@ -67,9 +67,9 @@ FITS: dict[str, tuple[float, float]] = {
     # An 8 B model on an H100, by batched tokens: SpecDecode-Bench's fit (5.886 ms and 1.207 ms of overhead).
     "h100-8b": (7.09e-3, 21.01e-6),
 }
-"""Published fits, by the name of model and machine: the base and the price of a token, in seconds."""
+"""Published fits by model and machine: base and price of a token, in seconds."""
 
 
 def fitted(name: str, batch: int = 1) -> LinearCosts:
-    """The published fit of that name, for `batch` requests that decode together."""
+    """The published fit `name`, for `batch` requests that decode together."""
     return LinearCosts(*FITS[name], batch)

@@ -1,4 +1,4 @@
-"""What a pass costs, measured while passes run: by rows, columns and context."""
+"""Cost of a pass by rows, columns and context, measured while passes run."""
 
 import math
 from collections.abc import Iterable
@@ -17,30 +17,30 @@ from ngramspec.decoding.trials import Trials
 from ngramspec.drafting.types import FloatArray
 
 LEAST_PROMPT = 16
-"""A pass over fewer columns says little of what a column costs."""
+"""A pass over fewer columns says little about the cost of a column."""
 
 CHANGED = 2.5
-"""Where a plain pass is found to take so many times more or less than was believed, prices in plain passes are void."""
+"""When a plain pass takes this many times more or less than believed, prices in plain passes are void."""
 
 FIRST_REACH = 16
-"""The widest pass, in columns, that may be tried before any was, where the reading of a prompt was measured."""
+"""Widest pass, in columns, that may be tried first once the reading of a prompt was measured."""
 
 
 class MeasuredCosts:
     """Learns what passes cost from the passes of one model on one machine; safe to share between threads.
 
-    Seconds of passes of one column are kept by rows and by context within a factor of two. How much dearer wider ones
-    are is kept as a ratio to these, for all passes whose rows are within a factor of two and contexts within four: a
-    ratio holds for more passes than a time does, and while a neighbour slows the machine down. A kind that is new
-    starts with what the nearest one knows, and the very first with what the reading of a prompt took.
+    Seconds of passes of one column are grouped by rows and by context within a factor of two. The price of wider ones
+    is kept as a ratio to these, for all passes whose rows are within a factor of two and contexts within four: a ratio
+    holds for more passes than a time does, and also while other load slows the machine down. A new group starts with
+    the prices of the nearest one, the very first with the time that a prompt took to read.
 
-    Whatever was measured, and however wrongly, is measured again, at the bounded expense of `trials`.
+    Every measurement, however wrong, is repeated in time, at the bounded expense of `trials`.
     """
 
     counts_fill = True
 
     def __init__(self) -> None:
-        """Start with nothing measured."""
+        """Begin with no measurements."""
         self.trials = Trials()
         self._plain: dict[tuple[int, int], PlainTime] = {}
         self._growths: dict[tuple[int, int], Growth] = {}
@@ -62,7 +62,7 @@ class MeasuredCosts:
             found = (growth.hoped_for if hopeful else growth.of)(num_more + 1) * plain.seconds
             found[growth.reach :] = np.inf
             if hopeful:
-                own = self._plain.get(_kind(shape))
+                own = self._plain.get(_group(shape))
                 if own is None or own.is_doubted(self._num_passes):
                     found[1:] = np.inf
             return found
@@ -82,20 +82,20 @@ class MeasuredCosts:
             return min(most, self._drafting.of_token) * (self._drafting.hope if hopeful else 1.0)
 
     def fixed_share(self, shape: Shape) -> float:
-        """See `Costs`; all of it until passes of fewer rows were measured."""
-        rows, size = _kind(shape)
+        """See `Costs`; 1.0 until passes of fewer rows were measured."""
+        rows, size = _group(shape)
         with self._lock:
             plain = self._nearest_plain(shape)
-            known = [kind for kind, measured in self._plain.items() if measured.is_known and kind[0] < rows]
+            known = [group for group, measured in self._plain.items() if measured.is_known and group[0] < rows]
             if plain is None or not known:
                 return 1.0
-            fewest = min(known, key=lambda kind: (kind[0], abs(kind[1] - size)))
+            fewest = min(known, key=lambda group: (group[0], abs(group[1] - size)))
             fewer = self._plain[fewest].seconds
             per_row = (plain.seconds - fewer) / (rows - fewest[0])
             return min(1.0, max(0.0, (plain.seconds - per_row * rows) / plain.seconds))
 
     def rate(self, shape: Shape) -> float:
-        """See `Costs`; at the prices of today."""
+        """See `Costs`; at current prices."""
         with self._lock:
             rate, plain = self._rates.get(_size(shape.rows)), self._nearest_plain(shape)
             if rate is None or plain is None:
@@ -109,23 +109,23 @@ class MeasuredCosts:
             return
         with self._lock:
             self._num_passes += 1
-            plain = self._plain.get(_kind(shape))
+            plain = self._plain.get(_group(shape))
             before = plain.seconds if plain is not None else seconds
             if shape.columns == 1:
-                plain = self._plain.setdefault(_kind(shape), PlainTime())
+                plain = self._plain.setdefault(_group(shape), PlainTime())
                 plain.record(seconds, self._num_passes)
             if plain is None or self._nearest_plain(shape) is not plain:
                 return
             if shape.columns > 1:
                 plain.record_wider(seconds)
             if not 1.0 / CHANGED < plain.seconds / before < CHANGED:
-                self._growths.pop(_sizes(shape), None)  # ratios to what was not so
+                self._growths.pop(_sizes(shape), None)  # ratios to a wrong plain time
             growth = self._own_growth(shape)
             growth.record(shape.columns, seconds / plain.seconds)
             self._rates.setdefault(_size(shape.rows), WidthRate()).record(shape.columns, num_tokens / shape.rows)
 
     def record_prompt(self, shape: Shape, seconds: float) -> None:
-        """See `Costs`. So many columns in one pass took so long: an upper bound of what a column adds."""
+        """See `Costs`. The time divided by the columns bounds the price of a column from above."""
         if shape.columns < LEAST_PROMPT or not 0.0 < seconds < math.inf:
             return
         with self._lock:
@@ -141,17 +141,17 @@ class MeasuredCosts:
                 self._drafting.record(seconds, num_tokens)
 
     def state(self) -> dict[str, Any]:
-        """All that was learnt, as JSON can say it."""
+        """All that was learnt, JSON-serialisable."""
         with self._lock:
             return {
-                "alone": [[*kind, plain.state()] for kind, plain in self._plain.items()],
+                "alone": [[*group, plain.state()] for group, plain in self._plain.items()],
                 "growths": [[*sizes, growth.state()] for sizes, growth in self._growths.items()],
                 "rates": [[size, *rate.state()] for size, rate in self._rates.items()],
             }
 
     @classmethod
     def of_state(cls, state: object) -> "MeasuredCosts":
-        """One that knows what `state` said; raises ValueError for what it cannot have said."""
+        """Restore from `state`. Raises ValueError for what `state` cannot have returned."""
         costs, state = cls(), checked_state(state)
         costs._plain = {(rows, size): PlainTime.of_state(times) for rows, size, times in state["alone"]}
         costs._growths = {(rows, size): Growth.of_state(prices) for rows, size, prices in state["growths"]}
@@ -159,19 +159,19 @@ class MeasuredCosts:
         return costs
 
     def _nearest_plain(self, shape: Shape) -> PlainTime | None:
-        """The plain time of passes like this one, or of the nearest kind that is known, or of one that is measured."""
-        kind = _kind(shape)
-        own = self._plain.get(kind)
+        """Plain time of this shape's group, else of the nearest trusted group, else of the nearest measured one."""
+        group = _group(shape)
+        own = self._plain.get(group)
         if own is not None and own.is_known:
             return own
-        nearest = _nearest([other for other, plain in self._plain.items() if plain.is_known], kind)
+        nearest = _nearest([other for other, plain in self._plain.items() if plain.is_known], group)
         if nearest is not None:
             return self._plain[nearest]
-        nearest = _nearest([other for other, plain in self._plain.items() if plain.is_measured], kind)
+        nearest = _nearest([other for other, plain in self._plain.items() if plain.is_measured], group)
         return None if nearest is None else self._plain[nearest]
 
     def _own_growth(self, shape: Shape) -> Growth:
-        """What is learnt of passes like this one; at first it is what is known of the nearest kind."""
+        """The prices of this shape's group, created from the nearest group if there are none."""
         sizes = _sizes(shape)
         own = self._growths.get(sizes)
         if own is None or own.is_empty:
@@ -179,9 +179,9 @@ class MeasuredCosts:
         return own
 
     def _growth(self, shape: Shape) -> Growth:
-        """What was learnt of passes like this one, or else of the nearest kind."""
+        """The prices of this shape's group, else of the nearest one."""
         sizes = _sizes(shape)
-        known = [kind for kind, growth in self._growths.items() if not growth.is_empty]
+        known = [group for group, growth in self._growths.items() if not growth.is_empty]
         nearest = sizes if sizes in known else _nearest(known, sizes)
         return Growth(guess=self._guess(shape)) if nearest is None else self._growths[nearest]
 
@@ -193,12 +193,12 @@ class MeasuredCosts:
         return Guess(max(FIRST_GUESS, (seconds / plain.seconds - 1.0) / (columns - 1)), FIRST_REACH)
 
 
-def _nearest(kinds: Iterable[tuple[int, int]], kind: tuple[int, int]) -> tuple[int, int] | None:
-    """Of `kinds` that of about as many rows, then of about as much context; None where there are none."""
-    return min(kinds, default=None, key=lambda other: (abs(other[0] - kind[0]), abs(other[1] - kind[1])))
+def _nearest(groups: Iterable[tuple[int, int]], group: tuple[int, int]) -> tuple[int, int] | None:
+    """The group nearest by rows, then by context; None if `groups` is empty."""
+    return min(groups, default=None, key=lambda other: (abs(other[0] - group[0]), abs(other[1] - group[1])))
 
 
-def _kind(shape: Shape) -> tuple[int, int]:
+def _group(shape: Shape) -> tuple[int, int]:
     return shape.rows, shape.context.bit_length()
 
 

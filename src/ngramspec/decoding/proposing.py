@@ -1,4 +1,4 @@
-"""Drafts for all rows of a pass at once, so that whoever drafts may do better than row by row."""
+"""Drafts for all rows of a pass at once, so that a drafter can do better than row by row."""
 
 from collections.abc import Sequence as Rows
 
@@ -7,9 +7,9 @@ from ngramspec.drafting.types import Draft, propose_all
 
 
 def propose(rows: Rows[Row], max_tokens: Rows[int], min_survival: float = 0.0) -> list[Draft]:
-    """A draft for each row, of at most so many tokens, and no more than could be accepted.
+    """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
-    A drafter that returns more than it was asked for is cut, whoever wrote it.
+    A draft longer than requested is cut.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     led = [row.led_draft(room, min_survival) for row, room in zip(rows, rooms, strict=True)]

@@ -1,24 +1,24 @@
-"""Tokens by passes, over the last ones."""
+"""Recent tokens per second, or per plain pass."""
 
 import numpy as np
 
 from ngramspec.drafting.types import FloatArray
 
 MEMORY = 5_000
-"""Passes over which a rate is averaged: what counts is the rate in the long run, over all kinds of text."""
+"""Passes over which a rate is averaged. It is long, so that the rate covers all kinds of text."""
 
 _FADE = 1 - 1 / MEMORY
 
 
 class Rate:
-    """Tokens per second, averaged over the last passes with weights that fade."""
+    """Tokens per second, as an exponential average over passes."""
 
     def __init__(self) -> None:
         """Start with no passes."""
         self._tokens = self._seconds = 0.0
 
     def record(self, num_tokens: float, seconds: float) -> None:
-        """Take in a pass."""
+        """Record a pass."""
         self._tokens = self._tokens * _FADE + num_tokens
         self._seconds = self._seconds * _FADE + seconds
 
@@ -29,18 +29,18 @@ class Rate:
 
 
 class WidthRate:
-    """Tokens per plain pass, over the last passes of each width.
+    """Tokens per plain pass, as an exponential average that counts passes by width.
 
-    Widths are counted and not what they cost, so that a price which proves wrong is no longer in the rate either.
+    It stores widths, not prices, so that correcting a price corrects the rate as well.
     """
 
     def __init__(self, num_tokens: float = 0.0, passes: list[float] | None = None) -> None:
-        """Start with no passes, or with what `state` said."""
+        """Start with no passes, or with those that `state` returned."""
         self._tokens = num_tokens
         self._passes = np.array(passes or [0.0], np.float64)
 
     def record(self, columns: int, num_tokens: float) -> None:
-        """Take in a pass of so many columns; num_tokens: per row."""
+        """Record a pass; num_tokens: per row."""
         self._tokens = self._tokens * _FADE + num_tokens
         self._passes *= _FADE
         if columns > self._passes.size:
@@ -49,14 +49,14 @@ class WidthRate:
 
     @property
     def num_columns(self) -> int:
-        """The widest pass."""
+        """Width of the widest pass, in columns."""
         return self._passes.size
 
     def mean(self, prices: FloatArray) -> float:
-        """Tokens per plain pass, where passes of 1, 2, … columns cost `prices` `float64[num_columns]` plain ones."""
+        """Tokens per plain pass; prices: `float64[num_columns]`, the price of 1, 2, … columns in plain passes."""
         cost = float(self._passes @ prices)
         return self._tokens / cost if cost else 0.0
 
     def state(self) -> list[float | list[float]]:
-        """What another one may start with."""
+        """The counts, JSON-serialisable; the arguments of a new one."""
         return [self._tokens, self._passes.tolist()]

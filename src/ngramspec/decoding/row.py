@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ngramspec.decoding.steering import Steered
+from ngramspec.decoding.steering import SteersRow
 from ngramspec.drafting.types import Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
@@ -23,10 +23,10 @@ def num_agreeing(draft: TokenArray, chosen: TokenArray) -> int:
 
 @dataclass(slots=True, eq=False)
 class Together:
-    """Rows that were asked for together, as those of one `generate()` call.
+    """Rows that were requested together, such as those of one `generate()` call.
 
-    in_step: they move position by position, all of them, and a pass ends where the first one leaves its draft.
-    keeps_errors: what their processors, criteria, streamers and sessions raise ends the row, and is raised in the end.
+    in_step: all rows move position by position, and a pass ends where the first one leaves its draft.
+    keeps_errors: an error of a processor, criterion, streamer or session ends its row, and is raised at the end.
     """
 
     in_step: bool = False
@@ -35,24 +35,24 @@ class Together:
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One answer. `commit` moves its text on; everything else that knows the text reads it from here.
+    """One answer. `commit` appends to its text; everything else that needs the text reads it from here.
 
-    session: drafts for it, and was given the prompt's tokens.
-    pending: `int32[P]`, what the target's cache lacks: the prompt at first (as the target reads it, padding included),
-        later the last chosen token, or more where a target keeps less than was accepted.
+    session: drafts for it, and has taken in the prompt's tokens.
+    pending: `int32[P]`, the tokens that the target's cache lacks: first the prompt (as the target reads it, padding
+        included), later the last chosen token, or more if the target kept less than was accepted.
     remaining: tokens that may still be emitted.
-    call: the rows that it was asked for with. drafts_with_prompt: whether a draft may be checked in the pass that reads
-        the prompt.
+    call: the rows that were requested with it. drafts_with_prompt: whether a draft may be checked in the pass that
+        reads the prompt.
     num_cached: tokens that the target's cache holds, padding included.
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
-    num_followed: emitted tokens that session, steering and counters know of. ended: whether nothing follows.
+    num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
     """
 
     session: DraftSession
     pending: TokenArray
     remaining: int
     counters: Counters = field(default_factory=Counters)
-    steering: Steered | None = None
+    steering: SteersRow | None = None
     call: Together = field(default_factory=Together)
     drafts_with_prompt: bool = True
     num_cached: int = 0
@@ -64,47 +64,47 @@ class Row:
 
     @property
     def reads_prompt(self) -> bool:
-        """Whether its next pass is the one that reads its prompt, or the end of it."""
+        """Whether the next pass reads the prompt, or the last part of it."""
         return not self.emitted and not self.ended
 
     def room(self, max_tokens: int) -> int:
-        """How many of `max_tokens` drafted tokens could be accepted: the target's own token needs room too."""
+        """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
         return max(0, min(max_tokens, self.remaining - 1))
 
     def led_draft(self, room: int, min_survival: float) -> Draft | None:
-        """A draft of at most `room` tokens that keeps to the row's grammars; None for a row that has none.
+        """A draft of at most `room` tokens within the row's grammars; None for a row without grammars.
 
-        See `proposing.py`, which asks for the drafts of all rows.
+        `proposing.py` calls it, for the drafts of all rows.
         """
         if self.steering is not None and (matchers := self.matchers()):
             return self.steering.draft(self.session, matchers, room, min_survival)
         return None
 
     def known(self, draft: Draft) -> Draft:
-        """The head of `draft` that the target can read: all of it."""
+        """The head of `draft` that the target can read; here, all of it."""
         return draft
 
     def matchers(self) -> Rows[Matcher]:
-        """The grammars that its drafts keep to."""
+        """Matchers of the grammars that its drafts must fit."""
         return ()
 
     def commit(self, token: int) -> None:
-        """Emit `token`; of a row that has ended, which others of its call keep in the batch, it is padding."""
+        """Emit `token`; once the row has ended (others of its call keep it in the batch), the token is padding."""
         self.committed.append(token)
         self.remaining -= 1
         if not self.ended:
             self.emitted.append(token)
 
     def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        """The pass is over: let session, steering and counters catch up with what was committed.
+        """The pass is over: session, steering and counters take in what was committed.
 
-        num_cached: tokens that the target has kept, at the most all but the last one. undrafted: why the draft is
-        empty; says nothing where it is not.
+        num_cached: tokens that the target has kept, at most all but the last. undrafted: why the draft is empty;
+        ignored if it is not.
         """
         committed = np.array(self.committed, np.int32)
         self.keep(committed, num_cached)
         self.committed = []
-        if self._is_closed:  # the padding that follows a row counts for nothing
+        if self._is_closed:  # padding after the end of a row is not counted
             return
         tokens = committed[: len(self.emitted) - self.num_followed]
         self.num_followed = len(self.emitted)
@@ -119,18 +119,18 @@ class Row:
             self.close()
 
     def takes(self, error: Exception) -> bool:
-        """Whether the row ends with an error that its own session has raised; else the whole pass fails."""
+        """Whether an error of the row's own session ends only this row; else the whole pass fails."""
         return False
 
     def close(self) -> None:
-        """End the row: nothing is drafted for it any more."""
+        """Close the session: nothing is drafted for the row any more."""
         self.ended = True
         if not self._is_closed:
             self._is_closed = True
             self.session.close()
 
     def keep(self, tokens: TokenArray, num_cached: int) -> None:
-        """Note that of the tokens that were pending and of `tokens` the cache now holds all before `num_cached`."""
+        """Note that the cache now holds the first `num_cached` of the text up to `tokens`; the rest is pending."""
         num_kept = num_cached - self.num_cached
         num_read = self.pending.size
         if num_kept >= num_read:

@@ -1,8 +1,8 @@
-"""A draft under a guard is a conversation: what may come, what must come, and what probably will.
+"""Steering: drafts are made within what a row's grammars allow, and with what they foresee.
 
-Everyone else drafts blindly and cuts the draft at its first illegal token. Here the grammar is asked at each position:
-of what the drafter offers, and of what is foreseen there, the surest that is legal is drafted. All of it is a draft
-like any other. The masks decide, and the text never depends on it.
+The usual way is to draft without the grammar and to cut the draft at its first illegal token. Here the grammar takes
+part at each position: of the drafter's offers and the foreseen token, the surest that is legal is drafted. The result
+is a draft like any other: the masks decide, and the text never depends on steering.
 """
 
 from collections.abc import Sequence as Rows
@@ -16,40 +16,40 @@ from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSes
 from ngramspec.errors import GuardError
 from ngramspec.foresight import CONTINUED, LONGEST, Evidence, Foresight, Grammar, text_of, whole
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 
 _MOST_TOKENS = 20_000
-"""Of the texts that values are looked for in, so many tokens at the end."""
+"""Values are searched for in the last this many tokens of the texts."""
 
 
-class Steered(Protocol):
+class SteersRow(Protocol):
     """Keeps a row's drafts within its grammars."""
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """As `DraftSession.propose`, within what all `matchers` allow; their state stays as it was."""
 
     def commit(self, tokens: TokenArray) -> None:
-        """Follow the text by `tokens` `int32[n]`; the matchers have followed it already."""
+        """Take in committed `tokens` `int32[n]`; the matchers have advanced already."""
 
 
 class RowSteering:
-    """Keeps a row's drafts within its grammars, and foresees what they lead to."""
+    """Keeps a row's drafts within its grammars, and adds what they foresee."""
 
     def __init__(self, matchers: Rows[Matcher], texts: Rows[TokenArray], end_token: int | None = None) -> None:
-        """matchers: of the row, at their start. texts: `int32[n]` each, the prompt last; values are looked for there.
+        """matchers: of the row, in their start state. texts: `int32[n]` each, the prompt last; searched for values.
 
-        end_token: the one that will probably end the row, None where none does.
+        end_token: the token that will probably end the row; None if no token ends it.
         """
         self._end_token = end_token
         self._lead: Matcher | None = None
         self._foresight: Foresight | None = None
         known = [(matcher, matcher.source) for matcher in matchers if matcher.source is not None]
-        if known:  # of several grammars a schema says most
-            matcher, source = min(known, key=lambda pair: pair[1].kind is not Kind.JSON_SCHEMA)
+        if known:  # of several grammars, a schema foresees most
+            matcher, source = min(known, key=lambda pair: pair[1].language is not Language.JSON_SCHEMA)
             self._lead, self._foresight = matcher, _foresight(matcher, source, texts)
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
-        """See `Steered`. Nothing is drafted where a backend fails: if it fails again when it masks, the row ends."""
+        """See `SteersRow`. Empty if a backend fails: the row ends only if the backend fails again when it masks."""
         try:
             return self._draft(session, matchers, max_tokens, min_survival)
         except GuardError:
@@ -60,20 +60,20 @@ class RowSteering:
             lookaheads = [opened.enter_context(matcher.lookahead()) for matcher in matchers]
             lead = next((index for index, matcher in enumerate(matchers) if matcher is self._lead), 0)
             foresight = self._foresight if matchers[lead] is self._lead else None
-            conversation = Conversation(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
+            steering = DraftSteering(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
             try:
-                return steered(session, max_tokens, min_survival, conversation)
+                return steered_draft(session, max_tokens, min_survival, steering)
             finally:
-                conversation.end()
+                steering.end()
 
     def commit(self, tokens: TokenArray) -> None:
-        """See `Steered`."""
+        """See `SteersRow`."""
         if self._foresight is not None and self._lead is not None and not self._lead.ended:
             self._foresight.commit(tokens.tolist(), self._lead.num_guarded)
 
 
-class Conversation:
-    """The `Steering` of one draft: what its grammars say at each position."""
+class DraftSteering:
+    """The `Steering` of one draft: what the row's grammars allow and foresee at each position."""
 
     def __init__(
         self,
@@ -83,9 +83,9 @@ class Conversation:
         foresight: Foresight | None,
         end_token: int | None,
     ) -> None:
-        """lookaheads: of all grammars. lead: the index of the one whose text is foreseen.
+        """lookaheads: one per grammar. lead: index of the grammar whose text is foreseen. foresight: of that grammar.
 
-        vocabulary: its tokens. end_token: the one that will probably end the row.
+        vocabulary: of that grammar. end_token: the token that will probably end the row.
         """
         self._end_token = end_token
         self._lookaheads, self._lead = lookaheads, lookaheads[lead]
@@ -94,7 +94,7 @@ class Conversation:
         self._num_followed = 0
 
     def push(self, token: int) -> bool:
-        """Go on by `token` where all grammars allow it; returns whether they do."""
+        """Advance by `token` if all grammars allow it; returns whether they do."""
         for index, lookahead in enumerate(self._lookaheads):
             if not lookahead.push(token):
                 for earlier in self._lookaheads[:index]:
@@ -109,7 +109,7 @@ class Conversation:
         return True
 
     def foreseen(self) -> tuple[int, int] | None:
-        """The token that is foreseen after what was pushed, and what speaks for it: by the schema, else forced."""
+        """The token foreseen after the pushed ones, and its evidence code; where there is no foresight, as `forced`."""
         if self._foresight is not None:
             found = self._foresight.foreseen()
             if found is not None:
@@ -119,12 +119,12 @@ class Conversation:
         return self.forced()
 
     def end(self) -> None:
-        """The draft is made: take all back."""
+        """The draft is made: undo all pushes."""
         if self._foresight is not None:
             self._foresight.rewind()
 
     def forced(self) -> tuple[int, int] | None:
-        """The token that the grammar forces there, cut as the tokenizer cuts all that is forced."""
+        """The token that the grammar forces next, if any: the forced bytes are tokenised as a whole."""
         if self._num_followed >= len(self._forced):
             text, self._num_followed = self._lead.forced(), 0
             head, _ = whole(text[:LONGEST])
@@ -136,7 +136,7 @@ class Conversation:
 
 
 def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight | None:
-    """None where no kind of text suits the grammar."""
+    """None if no kind of text suits the grammar."""
     vocabulary = matcher.vocabulary
 
     @cache
@@ -144,21 +144,21 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
         tokens = np.concatenate([each[-_MOST_TOKENS:] for each in texts])[-_MOST_TOKENS:] if texts else NO_DRAFT
         return vocabulary.decode(tokens.tolist()).decode(errors="replace")
 
-    text = text_of(Grammar(source.kind, source.text, source.whitespace, source.salt), prompt)
+    text = text_of(Grammar(source.language, source.text, source.whitespace, source.salt), prompt)
     if text is None:
         return None
     return Foresight(text, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
 
 
-def steered(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
-    """A draft of `session` within what `steering` allows: made in conversation, or else blindly, and filled up."""
-    if hasattr(session, "steer"):  # not `isinstance`, which takes as long as a token of the draft
+def steered_draft(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
+    """A draft of `session` within what `steering` allows: steered if the session can be, else cut and extended."""
+    if hasattr(session, "steer"):  # not `isinstance`, which takes as long as drafting a token
         return cast(SteerableSession, session).steer(max_tokens, min_survival, steering)
     return _filled(session.propose(max_tokens, min_survival), max_tokens, steering)
 
 
 def _filled(draft: Draft, max_tokens: int, steering: Steering) -> Draft:
-    """The legal head of a draft that was made blindly, and after it what the grammar leaves no choice about."""
+    """The legal head of an unsteered draft, and after it the tokens that the grammar forces."""
     tokens, survival = [], []
     for token, probability in zip(draft.tokens.tolist(), draft.survival.tolist(), strict=True):
         if not steering.push(token):

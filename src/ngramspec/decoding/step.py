@@ -1,4 +1,4 @@
-"""The loop: plan, read, commit. It knows no framework; a target may be a model or a recording."""
+"""The loop: plan, read, commit. It depends on no framework; a target may be a model or a recording."""
 
 import time
 from abc import ABC, abstractmethod
@@ -17,14 +17,14 @@ from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
 
 Clock = Callable[[], float]
-"""Seconds that only go on, such as `time.perf_counter`."""
+"""A monotonic clock in seconds, such as `time.perf_counter`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One row's share of a pass: read `row.pending`, then check `draft`.
 
-    undrafted: why the draft is empty; says nothing where it is not.
+    undrafted: why the draft is empty; ignored if it is not.
     """
 
     row: Row
@@ -35,7 +35,7 @@ class Plan:
 class Reading(NamedTuple):
     """What a forward pass has read.
 
-    shape: of the pass, drafts included, as it was made. choices: of all its rows, those that move together in one.
+    shape: of the pass as it was made, drafts included. choices: one for each group of rows that move together.
     """
 
     shape: Shape
@@ -47,25 +47,25 @@ class Target(ABC):
 
     @abstractmethod
     def shape(self, rows: Rows[Row]) -> Shape:
-        """What makes the next pass over these rows dear, before anything is drafted."""
+        """Shape of the next pass over these rows, without drafts."""
 
     @abstractmethod
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows."""
 
     def keep(self, rows: Rows[Row]) -> list[int]:
-        """The choices are committed: how many tokens of each row the cache now holds.
+        """Called once the choices are committed; returns how many tokens of each row the cache now holds.
 
-        At the most all but the last one, which is read anew even where it was drafted and its key is known.
+        At most all but the last one, which is read again even if it was drafted and its key is cached.
         """
         return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
 
     def ready(self, rows: Rows[Row]) -> Rows[Row]:
-        """Those of the live `rows` that the next pass can move on: all."""
+        """The live `rows` that the next pass can advance; here, all."""
         return rows
 
     def leave(self, row: Row) -> None:  # noqa: B027 (a target that holds nothing has nothing to let go)
-        """The row has ended, or was removed: nothing of it is read any more."""
+        """The row has ended, or was removed, and is not read again."""
 
 
 def plan(
@@ -75,11 +75,11 @@ def plan(
     costs: Costs,
     clock: Clock = time.perf_counter,
 ) -> list[Plan]:
-    """Draft for every row, each within its allotment; shape: the pass without drafts."""
+    """Draft for every row, within its allotment; shape: the pass without drafts."""
     may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
     least = budget.min_survival(shape, costs) if any(may_draft) else 1.0
     start = clock()
-    # A row that may not draft yet is asked all the same: sessions learn from what they would have said.
+    # A row that may not draft yet proposes all the same: sessions learn from what they would have drafted.
     drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], least)
     costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
@@ -109,7 +109,7 @@ def step(
         commit(choices)
     kept = target.keep(rows)
     seconds = clock() - start
-    if is_prompt:  # to read a prompt is another matter
+    if is_prompt:  # prompts are priced apart
         costs.record_prompt(reading.shape, seconds)
     else:
         costs.record(reading.shape, seconds, sum(len(row.committed) for row in rows))
@@ -117,14 +117,14 @@ def step(
     for each, num_cached in zip(plans, kept, strict=True):
         try:
             each.row.follow(each.draft, num_cached, each.undrafted)
-        except Exception as error:  # a drafter's: the other rows follow their texts all the same
+        except Exception as error:  # a drafter's: the other rows still catch up
             errors += [] if each.row.takes(error) else [error]
     if errors:
         raise errors[0]
 
 
 def _allotted(rows: Rows[Row], drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> list[int]:
-    """Tokens to check of each draft; of rows in step as many for all, for which all must be sure."""
+    """Tokens to check of each draft; rows in step get one length, by their joint survival."""
     in_step: dict[Together, list[int]] = {}
     for index, row in enumerate(rows):
         if row.call.in_step:

@@ -3,25 +3,25 @@
 from ngramspec import forking
 
 PROBE_EVERY = 16
-"""Passes between two at which doubted prices are looked at hopefully."""
+"""Passes from one look at hopeful prices to the next."""
 
 CREDIT = 0.002
-"""Plain passes that each pass adds to the credit: so much of all time may be lost to trials."""
+"""Plain passes that each pass adds to the credit: the share of all time that trials may lose."""
 
 MOST_CREDIT = 2.0
-"""Plain passes that may be saved up for trials."""
+"""Most credit that can be saved up, in plain passes."""
 
 MOST_CHARGED = 3.0
-"""Plain passes that one trial is charged at the most: what it is believed to lose may be wrong by any factor."""
+"""Most that one trial is charged, in plain passes: its believed loss may be wrong by any factor."""
 
 LONGEST_WAIT = 1024
-"""Passes after which what is doubted most is tried without credit: it may be that prices are wrong which forbid it."""
+"""Passes after which the most doubted price is tried without credit: the price that forbids the trial may be wrong."""
 
 
 class Trials:
-    """When a pass may be made to measure what is doubted; safe to share between threads.
+    """Decides when a pass may be a trial, which measures a doubted price; safe to share between threads.
 
-    A trial is charged what it is believed to lose, and made on credit; once in LONGEST_WAIT passes without any.
+    A trial is charged its believed loss and needs that much credit; once in LONGEST_WAIT passes it needs none.
     """
 
     def __init__(self) -> None:
@@ -37,28 +37,28 @@ class Trials:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the next trial is of what is doubted most, with credit or without."""
+        """Whether the next trial is of the most doubted price, with or without credit."""
         return self._since_trial >= LONGEST_WAIT
 
     @property
     def credit(self) -> float:
-        """What a trial may lose, in plain passes."""
+        """What a trial may lose now, in plain passes."""
         return self._credit
 
     def count_pass(self) -> None:
-        """Earn what a pass earns."""
+        """Add the credit that a pass earns."""
         with self._lock:
             self._since_look += 1
             self._since_trial += 1
             self._credit = min(MOST_CREDIT, self._credit + CREDIT)
 
     def looked(self) -> None:
-        """Note that this pass was considered for a trial, whether it became one or not."""
+        """Note that this pass was considered for a trial, whether or not it became one."""
         with self._lock:
             self._since_look = 0
 
     def charge(self, loss: float) -> None:
-        """Pay for a trial that is believed to lose `loss` plain passes."""
+        """Charge a trial with a believed loss of `loss` plain passes."""
         with self._lock:
             if self.is_overdue:
                 self._since_trial = 0

@@ -1,4 +1,4 @@
-"""Why a pass checks no draft of a row."""
+"""Why a pass checks no draft for a row."""
 
 from collections.abc import Sequence as Rows
 
@@ -11,7 +11,7 @@ from ngramspec.stats import Undrafted
 
 
 def why_undrafted(row: Row, draft: Draft, drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> Undrafted:
-    """Why `budget` allotted nothing to a row; draft: what was proposed for it, drafts: for all rows of its call."""
+    """Why `budget` allotted nothing to `row`; draft: the proposal for it. drafts: those for all rows of its call."""
     if isinstance(row.session, NoDraftsSession):
         return Undrafted.SWITCHED_OFF
     if row.reads_prompt and not row.drafts_with_prompt:

@@ -1,4 +1,4 @@
-"""Lookup in the row's own text and in its segment's history, by what has proved right."""
+"""Lookup in the row's own text and in its segment's history, weighed by what has proved right."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -18,24 +18,25 @@ from ngramspec.drafting.types import Draft, Steering, TokenArray
 from ngramspec.files.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
-"""All histories together hold at most so many tokens, unless told otherwise."""
+"""Default bound on the tokens of all histories together."""
 
 MAX_SEGMENTS = 1024
-"""So many segments are known at a time, unless told otherwise."""
+"""Default bound on the number of segments."""
 
 
 class AdaptiveLookup:
-    """Drafts token by token what the surest of several matches says.
+    """Drafts the continuation of the surest of several matches, token by token.
 
-    Looked up are the row's own text (references, prompt, output) and, where a segment is named, what earlier rows of
-    that segment answered; and copies in progress go on after tokens that differed. A copy from history begins at the
-    answer to the most similar prompt. How sure each is, alone and beside the others, is learnt (`core/survival.py`).
+    Matches are looked up in the row's own text (references, prompt, output) and, if a segment is named, in the earlier
+    answers of that segment. Copies in progress continue after tokens that differed. A copy from history begins at the
+    answer to the most similar prompt. How sure each match is, alone and beside the others, is learnt
+    (`core/survival.py`).
 
-    The idea of a history is suffix decoding's (Oliaro et al. 2024), that of going on after a mismatch lpaq's match
-    model's (Mahoney 2007).
+    The history is the idea of suffix decoding (Oliaro et al. 2024); continuing a copy after a mismatch is that of
+    lpaq's match model (Mahoney 2007).
 
-    A segment's history is bounded together with all others', never read by another one, and none is kept until a
-    segment is named. It outlives a restart where it is saved.
+    All histories are bounded together. A segment's history is read by no other segment, none is kept until a segment is
+    named, and it survives a restart if it is saved.
     """
 
     def __init__(
@@ -48,13 +49,14 @@ class AdaptiveLookup:
     ) -> None:
         """Begin without a history.
 
-        survival: what is known of matches, by default what recorded traffic has taught.
+        survival: weights to begin with; default: those learnt from recorded traffic.
         vocabulary: the bytes of each token, such as `Vocabulary.of(tokenizer).tokens`. With it a row also copies from
-            where its own text is spelled as its end is, though it is cut into other tokens; some 8 µs per token.
-        max_tokens: of all histories together; beyond that the least recently used ones let go of older answers. A
-            token takes about 170 bytes (some 420 at the worst), of which 50 are left after a restart.
-        max_segments: names that are known at a time; beyond that the least recently used one is forgotten.
-        Raises ValueError where one of these two is no whole number >= 1, TypeError where `vocabulary` is not of bytes.
+            positions whose bytes match its end though the tokens differ; costs about 8 µs per token.
+        max_tokens: bound on all histories together; above it the least recently used ones drop their older answers. A
+            token takes about 170 bytes (420 at worst), of which 50 are left after a restart.
+        max_segments: bound on the number of segments; above it the least recently used one is forgotten.
+
+        Raises ValueError unless both bounds are whole numbers >= 1, TypeError unless `vocabulary` consists of bytes.
         """
         self.survival = Survival() if survival is None else survival
         self._vocabulary = None if vocabulary is None else checked_vocabulary(vocabulary)
@@ -62,17 +64,17 @@ class AdaptiveLookup:
         self._segments = Segments(max_tokens, max_segments)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles take along: settings, and what was learnt of all traffic; no segment, and no text."""
+        """What copies and pickles contain: settings and learnt weights; no segment and no text."""
         return {"lessons": self.survival.lessons(), "vocabulary": self._vocabulary, "limits": self._limits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin as a new one that has learnt the same."""
+        """Begin without a history, with the same settings and learnt weights."""
         max_tokens, max_segments = state["limits"]
         self.__init__(vocabulary=state["vocabulary"], max_tokens=max_tokens, max_segments=max_segments)  # type: ignore[misc]
         self.survival.take_over(state["lessons"])
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
-        """Start a row of traffic of the kind `segment`; without one nothing is read from a history or kept in it.
+        """Start a row of the traffic named `segment`; without a name no history is read or kept.
 
         references: texts `int32[n]` that this row may copy from.
         """
@@ -81,47 +83,48 @@ class AdaptiveLookup:
     def propose_all(
         self, sessions: Sequence["AdaptiveLookupSession"], max_tokens: Sequence[int], min_survival: float = 0.0
     ) -> list[Draft]:
-        """Draft for all of `sessions`, which this drafter has opened, as `propose` of each would."""
+        """Draft for all of `sessions`, which this drafter has opened, as each one's `propose` would."""
         return core.propose_all([session.row for session in sessions], max_tokens, min_survival)
 
     def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
 
-        references: token ids, each `int32[n]`. They replace earlier ones; the same ones again cost nothing,
-        none drop them. Rows in progress keep what they began with. They are never let go of, and saved.
-        cache_salt: of the tenant whose rows these are; another one's do not copy from them.
+        references: token ids, each `int32[n]`. They replace earlier ones; passing the same ones again costs nothing, an
+        empty list removes them. Rows in progress keep those they began with. They are never dropped to make room, and
+        they are saved.
+        cache_salt: of the tenant whose rows these are; rows of other tenants do not copy from them.
 
-        Raises HistoryError where the references of all segments would take more than half of `max_tokens`, or all
-        of `max_segments`; TypeError for what is no list of texts of token ids. What was there before then stays.
+        Raises HistoryError if the references of all segments would take more than half of `max_tokens`, or all of
+        `max_segments`; TypeError unless `references` is a list of token id texts. The earlier references then stay.
         """
         self._segments.refer(_key(segment, cache_salt), checked_references(references))
 
     def forget(self, segment: str, *, cache_salt: str | None = None) -> None:
-        """Drop all that is kept of `segment`: answers and references; nothing happens where nothing is kept.
+        """Drop all that is kept of `segment`, answers and references; an unknown segment is no error.
 
         cache_salt: of the tenant whose segment it is.
 
-        Rows that are in progress still copy from it; what they write is not kept either. Files saved before still
-        hold it: save again.
+        Rows in progress still copy from it, but their answers are not kept. Files saved before still hold it: save
+        again.
         """
         self._segments.forget(_key(segment, cache_salt))
 
     @property
     def segments(self) -> dict[str, int]:
-        """How many tokens are kept of each segment, references and answers, the least recently used one first.
+        """Tokens kept by segment, references and answers, the least recently used segment first.
 
-        A tenant's is known by a digest of its salt.
+        A segment of a tenant is named by a digest of its salt.
         """
         return self._segments.num_tokens()
 
     def save(self, path: str | PathLike[str], fingerprint: str) -> None:
-        """Put histories, references and what was learnt into a file, readable to its owner alone.
+        """Write histories, references and learnt weights to a file that only its owner can read.
 
-        fingerprint: tells the tokenizer whose ids these are from all others. A process that is killed meanwhile
-        leaves the earlier file as it was. The file holds what the segments wrote, as token ids.
+        fingerprint: identifies the tokenizer that the ids belong to. A process that is killed meanwhile leaves the
+        earlier file as it was. The file contains the texts of the segments, as token ids.
 
-        Raises OSError where the file cannot be written, and for what is never replaced: devices, pipes, folders, links
-        of others or to files of others. It says which file is in place, as a rule the earlier one.
+        Raises OSError if the file cannot be written, or is one that is never replaced: a device, a pipe, a folder, a
+        link that is or leads to somebody else's. The error says which file is in place, usually the earlier one.
         """
         save(Path(path), fingerprint, self.survival, self._segments)
 
@@ -136,16 +139,15 @@ class AdaptiveLookup:
         max_segments: int = MAX_SEGMENTS,
         max_bytes: int = MAX_BYTES,
     ) -> Self:
-        """A drafter that goes on where the one that was saved had come to.
+        """A drafter that continues from the saved state.
 
-        vocabulary, max_tokens, max_segments: as for a new one; what is too much is let go of. Weights that an ngramspec
-        with other features has learnt are learnt anew. max_bytes: a larger file is refused before it is read.
+        vocabulary, max_tokens, max_segments: as for a new one; what exceeds the bounds is dropped. Weights of an
+        ngramspec with other features are discarded and learnt anew. max_bytes: a larger file is refused unread.
 
-        Whoever can write the file decides what is drafted, and so how fast a text comes; never which text.
+        Write access to the file gives control over what is drafted, and so over speed; never over the text.
 
-        Raises HistoryError for a file of another tokenizer (its fingerprint differs) or version, a damaged, truncated
-        or forged one, for what is no regular file, and for references that are too many; OSError where the file cannot
-        be read.
+        Raises HistoryError for a file of another tokenizer (the fingerprint differs) or version, a damaged, truncated
+        or forged file, one that is not a regular file, or too many references; OSError if the file cannot be read.
         """
         drafter = cls(vocabulary=vocabulary, max_tokens=max_tokens, max_segments=max_segments)
         load(Path(path), fingerprint, drafter.survival, drafter._segments, max_bytes)
@@ -159,9 +161,9 @@ def _key(segment: str, cache_salt: str | None) -> str:
 
 
 class AdaptiveLookupSession:
-    """One row, and what its segment will keep of it.
+    """The drafting of one row, and what its segment will keep of it.
 
-    drafter: the one that opened it. row: of the core.
+    drafter: the one that opened it. row: the row of the core.
     """
 
     def __init__(self, drafter: AdaptiveLookup, segment: Segment, references: Sequence[TokenArray]) -> None:
@@ -169,7 +171,7 @@ class AdaptiveLookupSession:
         self.drafter = drafter
         self.row = Row(drafter.survival, segment.history.index, references, drafter._vocabulary)
         self._segment = segment
-        self._grams: list[int] | None = None  # the sketch of the prompt, once that was read
+        self._grams: list[int] | None = None  # the sketch of the prompt, once it was read
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
@@ -186,15 +188,15 @@ class AdaptiveLookupSession:
         self.row.begin(prompt, similar)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft up to `max_tokens` tokens, as long as they survive with a probability of `min_survival`."""
+        """Draft up to `max_tokens` tokens, as long as their survival is at least `min_survival`."""
         return self.row.propose(max_tokens, min_survival)
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
-        """As `propose`, in conversation with a grammar: at each position the surest that it allows."""
+        """As `propose`, within a grammar: at each position the surest token that `steering` allows."""
         return self.row.propose(max_tokens, min_survival, steering)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Learn nothing here: the committed tokens say more."""
+        """Nothing is learnt here: `extend` learns from the committed tokens, which say more."""
 
     def close(self) -> None:
         """The row is over: keep its answer in the history."""

@@ -1,4 +1,4 @@
-"""What a segment's rows are drafted from beside their own text: its references, and what earlier rows answered."""
+"""What a segment's rows are drafted from besides their own text: its references, and the answers of earlier rows."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from ngramspec.drafting.types import NO_DRAFT, TokenArray
 
 
 class History:
-    """One text: the references, which stay, and after them the answers, in the order in which their rows ended.
+    """One text: first the references, which stay, then the answers in the order in which their rows ended.
 
-    index: that text, each reference and each answer after a SEPARATOR. When something is forgotten, or referred to, a
-        new index takes its place: rows in progress keep the one that they began with.
-    num_reference_tokens: how much of it the references take, separators included.
+    index: over that text; a SEPARATOR precedes each reference and each answer. When an answer is forgotten or the
+        references change, a new index replaces it: rows in progress keep the one that they began with.
+    num_reference_tokens: tokens of the references, separators included.
 
-    A history is for one thread at a time; its index may be read meanwhile.
+    A history may be used by one thread at a time; its index may be read meanwhile.
     """
 
     def __init__(self, max_tokens: int) -> None:
-        """Begin with nothing. max_tokens: of the answers, sketches included; the references come on top of it."""
+        """Begin empty. max_tokens: bound on the answers, sketches included; references come on top."""
         self.index = SuffixIndex()
         self.sketches = Sketches()
         self.num_reference_tokens = 0
@@ -29,7 +29,7 @@ class History:
 
     @property
     def size(self) -> int:
-        """Tokens held. An n-gram of a sketch counts as one: it takes about as much memory."""
+        """Tokens held. An n-gram of a sketch counts as a token, because it takes about as much memory."""
         return len(self.index) + len(self.sketches)
 
     @property
@@ -38,7 +38,7 @@ class History:
         return int((self.index.text != SEPARATOR).sum())
 
     def add(self, grams: Sequence[int], answer: TokenArray) -> None:
-        """Keep `answer` `int32[n]`, the end of it if it is long. grams: the sketch of its prompt, which is not kept."""
+        """Keep `answer` `int32[n]`, or its end if it is long. grams: sketch of its prompt; the prompt is not kept."""
         room = (self._max_tokens - len(grams) - 1) // 2
         if not answer.size or room <= 0:
             return
@@ -48,7 +48,7 @@ class History:
         self.index.extend(_after_separators([answer]))
 
     def refer(self, references: Sequence[TokenArray]) -> None:
-        """Put `references`, each `int32[n]`, instead of the earlier ones."""
+        """Replace the references by `references`, each `int32[n]`."""
         text = _after_separators(references)
         if not np.array_equal(text, self.index.text[: self.num_reference_tokens]):
             self._rebuild(text, self.num_reference_tokens)
@@ -60,7 +60,7 @@ class History:
         grams: npt.NDArray[np.uint64],
         positions: npt.NDArray[np.int32],
     ) -> None:
-        """Hold what another one held, if need be without its oldest answers; the sketch: see `Sketches.arrays`."""
+        """Take over a saved text, without its oldest answers if it is too long. The sketch: see `Sketches.arrays`."""
         start = num_reference_tokens
         while text.size > start and text.size - start + grams.size > self._max_tokens:  # before it is indexed
             newer = _newer_half(text, start)
@@ -72,7 +72,7 @@ class History:
         self.sketches, self.num_reference_tokens = Sketches.of_arrays(grams, positions), start
 
     def forget_older_half(self) -> bool:
-        """Let go of the older half of the answers; returns whether there was anything to let go."""
+        """Drop the older half of the answers; returns whether there was anything to drop."""
         text, start = self.index.text, self.num_reference_tokens
         if text.size == start:
             return False
@@ -84,7 +84,7 @@ class History:
             pass
 
     def _rebuild(self, references: TokenArray, start: int) -> None:
-        """Begin anew with `references` and the text from `start` on."""
+        """Build a new index over `references` and the text from `start` on."""
         index = SuffixIndex()
         index.extend(np.concatenate((references, self.index.text[start:])))
         self.sketches.move(start, references.size - start)
@@ -92,7 +92,7 @@ class History:
 
 
 def _newer_half(text: TokenArray, start: int) -> int:
-    """Where the newer half of the answers begins, which are `text` from `start` on; none is cut."""
+    """Start of the newer half of the answers, which are `text[start:]`; no answer is cut."""
     middle = (start + text.size + 1) // 2
     begins = np.flatnonzero(text[middle:] == SEPARATOR)
     return middle + int(begins[0]) if begins.size else text.size

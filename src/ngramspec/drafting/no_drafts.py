@@ -1,4 +1,4 @@
-"""Nothing is drafted, and nothing is kept: speculation switched off."""
+"""A drafter that drafts nothing and keeps nothing: speculation switched off."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 
 
 class NoDrafts:
-    """A drafter that proposes nothing: what decodes with it makes plain decoding's passes."""
+    """A drafter that proposes nothing, so that the passes are those of plain decoding."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "NoDraftsSession":
         """Start a row; nothing is read, nor kept."""

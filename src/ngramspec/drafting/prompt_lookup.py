@@ -9,10 +9,10 @@ from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 
 
 class PromptLookup:
-    """Drafts what followed the latest longest match of the text's end, down to a match of one token.
+    """Drafts the continuation of the latest longest match of the text's end, down to a match of one token.
 
     After prompt lookup decoding (Saxena 2023), with the latest longest match instead of the first short one: edits
-    drift, and the recent past drifts with them. It keeps nothing of a row beyond the row's session.
+    drift, and the recent past drifts with them. Nothing of a row is kept after its session.
     """
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "PromptLookupSession":
@@ -34,7 +34,7 @@ class PromptLookupSession:
         self.index.extend(tokens)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Copy up to `max_tokens` tokens from after the match; nothing where nothing matches."""
+        """Copy up to `max_tokens` tokens from after the match; empty if nothing matches."""
         if max_tokens <= 0:
             return Draft(NO_DRAFT)
         match = self.index.latest_longest_match()
@@ -42,12 +42,12 @@ class PromptLookupSession:
             return Draft(NO_DRAFT)
         tokens = self.index.text[match.start : match.start + max_tokens].copy()
         if tokens.size < max_tokens:
-            # The copy reaches the end of the text, so it goes on with what it has copied, as in LZ77: a period.
+            # The copy reaches the end of the text and continues with what it has copied, as in LZ77: the text repeats.
             tokens = np.resize(tokens, max_tokens)
         return Draft(tokens)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Learn nothing: the text is all that this drafter knows."""
+        """Nothing is learnt: this drafter knows only the text."""
 
     def close(self) -> None:
         """Keep nothing."""

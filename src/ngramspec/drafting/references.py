@@ -1,4 +1,4 @@
-"""Texts that a user lets rows copy from: what is one, and what is not."""
+"""Checks of the texts that a user lets rows copy from."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from ngramspec.errors import shortened
 def checked_references(references: Sequence[Any]) -> list[TokenArray]:
     """The references, each as `int32[n]`; a text may be empty.
 
-    Raises TypeError for what is no list of texts of token ids, ValueError for ids that no tokenizer has.
+    Raises TypeError unless it is a list of token id texts, ValueError for ids that no tokenizer has.
     """
     if not isinstance(references, list | tuple):
         raise _not_a_list(references)
@@ -26,7 +26,7 @@ def _checked(reference: Any) -> TokenArray:
         raise _not_a_list(reference)
     if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < SEPARATOR:
         wrong = tokens[(tokens < 0) | (tokens >= SEPARATOR)][0]
-        raise ValueError(f"token ids must be >= 0 and < {SEPARATOR}, got {wrong} in a reference: tokenise it anew")
+        raise ValueError(f"token ids must be >= 0 and < {SEPARATOR}, got {wrong} in a reference: tokenise it again")
     return tokens.astype(np.int32)
 
 

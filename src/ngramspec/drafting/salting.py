@@ -1,6 +1,6 @@
-"""Histories apart by tenant: a segment's name and a salt make a key of their own, which says nothing of the salt.
+"""Histories separated by tenant: a segment's name and a salt make one key, which does not reveal the salt.
 
-The word and the idea are vLLM's, whose `cache_salt` keeps prefixes in its cache apart.
+Word and idea are vLLM's: its `cache_salt` separates prefixes in its cache.
 """
 
 import hashlib
@@ -8,11 +8,11 @@ import hashlib
 from ngramspec.errors import shortened
 
 _MARK = "\0salt:"
-"""What the key of a salted segment begins with, and no name of a segment may."""
+"""Prefix of the key of a salted segment; no segment's name may begin with it."""
 
 
 def salted(segment: str | None, cache_salt: str | None) -> str | None:
-    """The key by which a drafter knows `segment` of the tenant with this salt; None for None, of which nothing is kept.
+    """The key by which a drafter knows `segment` of the tenant with this salt; None (nothing is kept) for None.
 
     Raises ValueError for a name that could be such a key, and for an empty salt.
     """
@@ -23,6 +23,6 @@ def salted(segment: str | None, cache_salt: str | None) -> str | None:
     if cache_salt is None or segment is None:
         return segment
     if not cache_salt:
-        raise ValueError("cache_salt must hold something, got '': leave it out where all share a history")
+        raise ValueError("cache_salt must hold something, got '': leave it out if all rows may share a history")
     digest = hashlib.sha256(cache_salt.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{_MARK}{digest}:{segment}"

@@ -1,4 +1,4 @@
-"""What outlives a restart: histories, sketches, and what was learnt of survival."""
+"""State that survives a restart: histories, sketches, and the weights of survival."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,14 +44,14 @@ def load(path: Path, fingerprint: str, survival: Survival, segments: Segments, m
         )
     try:
         _fill(header, arrays, survival, segments)
-    except HistoryError:  # of references for which there is no room
+    except HistoryError:  # the references do not fit the bounds
         raise
     except ValueError as error:
         raise whole_file.forged(whole_file.HISTORY, path, error) from error
 
 
 def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, segments: Segments) -> None:
-    # Weights mean nothing to an ngramspec with other features: it learns anew, and has the texts all the same.
+    # Weights are meaningless with other features: they are learnt anew, and the texts are loaded all the same.
     is_known = header["survival"] == LAYOUT
     listed = checked_list(header["segments"], "its segments")
     if not is_known and len(arrays) == 2 + 4 * len(listed):
@@ -66,12 +66,12 @@ def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, s
 
 
 def _without_weights_of_segments(arrays: Sequence[Array]) -> list[Array]:
-    """Those of a file that was saved while segments had weights of their own (features of layouts up to 6)."""
+    """The arrays of a file from when segments had weights of their own (layouts up to 6), without those weights."""
     return [arrays[0], *(array for number, array in enumerate(arrays[2:]) if number % 4 < 3)]
 
 
 def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str, int, Array, Array, Array]]:
-    """Of each segment: its name, how much of its text is references, the text, and its sketches."""
+    """For each segment: its name, the number of reference tokens, its text, and its sketches."""
     names = set()
     for number, segment in enumerate(listed):
         checked_object(segment, "a segment", ("name", "reference_tokens"))
@@ -87,7 +87,7 @@ def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str,
 
 
 def _check_text(text: Array, num_reference_tokens: int) -> None:
-    """References and answers are token ids, each text after a separator."""
+    """Check that references and answers are token ids, and that a separator precedes each text."""
     if text.dtype != np.int32 or text.ndim != 1 or (text < 0).any():
         raise ValueError(f"the text of a segment must be token ids, int32[n], got {text.dtype}{list(text.shape)}")
     for start in (0, num_reference_tokens):
@@ -96,15 +96,15 @@ def _check_text(text: Array, num_reference_tokens: int) -> None:
 
 
 def _check_sketches(grams: Array, positions: Array, text: Array, num_reference_tokens: int) -> None:
-    """Each n-gram leads to where an answer begins, and was had by so many prompts."""
+    """Check that each n-gram leads to the start of an answer, and counts at least one prompt."""
     if grams.dtype != np.uint64 or positions.dtype != np.int32 or grams.ndim != 1 or positions.shape != (grams.size, 2):
         raise ValueError(
             "sketches must be n-grams uint64[n] and positions and counts int32[n, 2], got"
             f" {grams.dtype}{list(grams.shape)} and {positions.dtype}{list(positions.shape)}"
         )
     if np.unique(grams).size != grams.size:
-        raise ValueError("each n-gram of a sketch must be there once, got one twice")
+        raise ValueError("each n-gram of a sketch must be listed once, got one twice")
     starts, counts = positions[:, 0], positions[:, 1]
     is_within = (starts > num_reference_tokens) & (starts < text.size)
     if not is_within.all() or (text[starts - 1] != SEPARATOR).any() or (counts < 1).any():
-        raise ValueError("an n-gram of a sketch must lead to where an answer begins, and be of at least one prompt")
+        raise ValueError("an n-gram of a sketch must lead to the start of an answer, and occur in at least one prompt")

@@ -1,4 +1,4 @@
-"""The histories of all segments: apart from each other, and bounded together."""
+"""The histories of all segments: separate from each other, and bounded together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import HistoryError
 
 _SHARE = 4
-"""No segment's answers take more than one part in so many, or a busy one would push out all others."""
+"""A segment's answers take at most 1 / this of all tokens, or a busy segment would push out all others."""
 
 
 @dataclass(eq=False, slots=True)
 class Segment:
-    """A kind of traffic. name: None where nothing is kept."""
+    """Traffic that shares a history. name: None if nothing is kept."""
 
     name: str | None
     history: History
@@ -28,11 +28,11 @@ class Segment:
 class Segments:
     """Histories by name, the least recently used first; safe to share between threads.
 
-    When there are too many tokens, the least recently used segment lets go of the older half of its answers, over and
-    over until it has none; then the next one does. When there are too many segments, the least recently used one is
-    forgotten. References stay, which is why only so many are taken.
+    When there are too many tokens, the least recently used segment drops the older half of its answers, repeatedly
+    until it has none; then the next one does. When there are too many segments, the least recently used one is
+    forgotten. References stay, so their number is bounded.
 
-    unnamed: what rows without a segment belong to.
+    unnamed: the segment of rows without a name.
     """
 
     def __init__(self, max_tokens: int, max_segments: int) -> None:
@@ -48,22 +48,23 @@ class Segments:
         self._lock = forking.lock()
 
     def open(self, name: str | None) -> Segment:
-        """The segment of that name, which is now the most recently used one."""
+        """The segment `name`, which becomes the most recently used one."""
         if name is None:
             return self.unnamed
         with self._lock:
             return self._use(name)
 
     def similar(self, segment: Segment, index: SuffixIndex, grams: Sequence[int]) -> int:
-        """Where in `index`, the segment's when the row was opened, the answer to the most similar prompt begins.
+        """Position in `index` where the answer to the most similar prompt begins.
 
-        grams: the sketch of the row's prompt. Returns -1 where none is like it, or another index has taken its place.
+        index: the segment's when the row was opened. grams: the sketch of the row's prompt. Returns -1 if no prompt is
+        similar, or the index was replaced.
         """
         with self._lock:
             return segment.history.sketches.most_similar(grams) if segment.history.index is index else -1
 
     def keep(self, segment: Segment, grams: Sequence[int], answer: TokenArray) -> None:
-        """Keep the answer `int32[n]` to a prompt of sketch `grams`, unless the segment was forgotten meanwhile."""
+        """Keep the answer `int32[n]` to a prompt with sketch `grams`, unless the segment was forgotten meanwhile."""
         with self._lock:
             if segment.name is None or self._kept.get(segment.name) is not segment:
                 return
@@ -71,25 +72,25 @@ class Segments:
             self._make_room()
 
     def refer(self, name: str, references: Sequence[TokenArray]) -> None:
-        """Let the rows of a segment copy from `references`, each `int32[n]`, instead of the earlier ones."""
+        """Let the rows of a segment copy from `references`, each `int32[n]`; they replace the earlier ones."""
         with self._lock:
             self._check_references(name, sum(reference.size + 1 for reference in references))
             self._use(name).history.refer(references)
             self._make_room()
 
     def forget(self, name: str) -> None:
-        """Drop a segment; rows in progress still copy from it, but what they write is not kept."""
+        """Drop a segment; rows in progress still copy from it, but their answers are not kept."""
         with self._lock:
             if name in self._kept:
                 self._drop(name)
 
     def num_tokens(self) -> dict[str, int]:
-        """By segment, the tokens of its references and answers."""
+        """Tokens of references and answers, by segment."""
         with self._lock:
             return {name: segment.history.num_tokens for name, segment in self._kept.items()}
 
     def snapshot(self) -> list[tuple[Segment, TokenArray, int, Sketches]]:
-        """Of every segment, copied: its text, how much of that its references take, and its sketches."""
+        """A copy of each segment: its text, its number of reference tokens, and its sketches."""
         with self._lock:
             return [
                 (segment, history.index.text.copy(), history.num_reference_tokens, history.sketches.copy())
@@ -105,7 +106,7 @@ class Segments:
         grams: npt.NDArray[np.uint64],
         positions: npt.NDArray[np.int32],
     ) -> Segment:
-        """Take in what `snapshot` said of a segment, as far as there is room; the sketch: see `Sketches.arrays`."""
+        """Restore a segment from `snapshot`, as far as it fits the bounds; the sketch: see `Sketches.arrays`."""
         with self._lock:
             self._check_references(name, num_reference_tokens)
             segment = self._use(name)
@@ -144,12 +145,12 @@ class Segments:
         total, limit = sum(sizes.values()), self._max_tokens // 2
         if size and total > limit:
             raise HistoryError(
-                f"the references of all segments take at most half of max_tokens={self._max_tokens}, {limit} tokens,"
+                f"references of all segments must take at most half of max_tokens={self._max_tokens}, {limit} tokens,"
                 f" got {total}: forget segments, or make the AdaptiveLookup with a larger max_tokens"
             )
         number = sum(map(bool, sizes.values()))
         if size and number >= self._max_segments:
             raise HistoryError(
-                f"fewer than max_segments={self._max_segments} segments have references, for others must find room,"
-                f" got {number}: forget segments, or make the AdaptiveLookup with a larger max_segments"
+                f"fewer than max_segments={self._max_segments} segments may have references, got {number}:"
+                " forget segments, or make the AdaptiveLookup with a larger max_segments"
             )

@@ -1,7 +1,7 @@
-"""Which earlier prompt is most like this one? Told from a few of its n-grams, whatever its length.
+"""Sketches: a few n-grams of a prompt, whatever its length, that find the most similar earlier prompt.
 
-The n-grams with the smallest hashes stand for a text (Broder 1997). Those that many prompts share, as templates do,
-say little, so an n-gram counts the less the more prompts had it.
+The n-grams with the smallest hashes represent a text (Broder 1997). N-grams shared by many prompts, such as those of a
+template, say little, so an n-gram is weighted down by the number of prompts that had it.
 """
 
 from collections import Counter
@@ -16,33 +16,33 @@ _LENGTH = 8
 """Tokens of an n-gram."""
 
 _SIZE = 256
-"""At most so many n-grams stand for a prompt."""
+"""Most n-grams in a sketch."""
 
 _SAMPLED = np.uint64(8)
-"""Of a short prompt every so-manyth n-gram does."""
+"""Fraction of a short prompt's n-grams that its sketch takes, as 1 / n."""
 
 _MOST = 2**31 - 1
-"""Prompts that are counted."""
+"""Prompts per n-gram are counted up to this number."""
 
 
 class Sketches:
-    """For n-grams of prompts, where the answer of the latest prompt with it begins, and how many prompts had it."""
+    """Maps an n-gram to the start of the answer to the latest prompt that had it, and to the number of such prompts."""
 
     def __init__(self, positions: dict[int, tuple[int, int]] | None = None) -> None:
-        """positions: from an n-gram to where that answer begins, and how many prompts had it; none by default."""
+        """positions: from an n-gram to the start of that answer and the number of prompts; default: empty."""
         self._positions: dict[int, tuple[int, int]] = {} if positions is None else positions
 
     def __len__(self) -> int:
-        """N-grams known."""
+        """Number of n-grams."""
         return len(self._positions)
 
     def add(self, grams: Sequence[int], position: int) -> None:
-        """Note that the answer to the prompt of which `sketch` made `grams` begins at `position`."""
+        """Note that the answer to the prompt with sketch `grams` begins at `position`."""
         for gram in grams:
             self._positions[gram] = position, min(self._positions.get(gram, (0, 0))[1] + 1, _MOST)
 
     def most_similar(self, grams: Sequence[int]) -> int:
-        """The position noted for the prompt that shares most with these; -1 where none shares anything."""
+        """The position noted for the prompt that shares most with `grams`; -1 if none shares an n-gram."""
         votes: Counter[int] = Counter()
         for gram in grams:
             position, count = self._positions.get(gram, (-1, 1))
@@ -57,23 +57,23 @@ class Sketches:
         }
 
     def copy(self) -> "Sketches":
-        """Another one that knows the same."""
+        """A copy."""
         return Sketches(self._positions.copy())
 
     def arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-        """All that is known: n-grams `uint64[n]`, and their positions and counts `int32[n, 2]`."""
+        """The n-grams `uint64[n]`, and their positions and counts `int32[n, 2]`."""
         size = len(self._positions)
         positions = np.array(list(self._positions.values()), np.int32).reshape(size, 2)
         return np.fromiter(self._positions, np.uint64, size), positions
 
     @staticmethod
     def of_arrays(grams: npt.NDArray[np.uint64], positions: npt.NDArray[np.int32]) -> "Sketches":
-        """The one that `arrays` was asked of."""
+        """Restore from what `arrays` returned."""
         return Sketches(dict(zip(grams.tolist(), map(tuple, positions.tolist()), strict=True)))
 
 
 def sketch(prompt: TokenArray) -> list[int]:
-    """The n-grams that stand for a prompt `int32[n]`; none for one of fewer than 8 tokens."""
+    """The n-grams that represent a prompt `int32[n]`; none for a prompt of fewer than 8 tokens."""
     if prompt.size < _LENGTH:
         return []
     size = prompt.size - _LENGTH + 1

@@ -1,4 +1,4 @@
-"""What every drafter gives and takes: token arrays, drafts, and the protocols."""
+"""The types that all drafters share: token arrays, drafts, and the protocols."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ NO_SURVIVAL: FloatArray = np.empty(0)
 class Draft:
     """Tokens that might come next.
 
-    tokens: `int32[K]`, at most as many as were asked for; empty is a normal answer.
+    tokens: `int32[K]`, at most as many as were requested; empty is a normal draft.
     survival: `float64[K]`, for each token the probability that it is accepted together with all before it: in [0, 1],
-        and never rising. A drafter that does not know gives ones, and has all that it drafts checked.
-    is_unsure: more would have been drafted, had less sure tokens been asked for.
+        never rising. A drafter that does not estimate it returns ones, and all its tokens are checked.
+    is_unsure: more tokens would have been drafted at a lower `min_survival`.
     """
 
     tokens: TokenArray
@@ -34,7 +34,7 @@ class Draft:
     is_unsure: bool = False
 
     def __post_init__(self) -> None:
-        """Ones, where nothing was said of survival."""
+        """Set survival to ones if it was not given."""
         if self.survival.size != self.tokens.size:
             object.__setattr__(self, "survival", np.ones(self.tokens.size))
 
@@ -54,7 +54,7 @@ class DraftSession(Protocol):
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Propose up to `max_tokens` tokens to follow the text so far; the text stays as it is.
 
-        min_survival: tokens whose survival is lower are not worth drafting; a drafter that knows it stops there.
+        min_survival: tokens of lower survival are not worth drafting; a drafter that estimates survival stops there.
         """
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
@@ -68,39 +68,39 @@ class Steering(Protocol):
     """What a row's grammar says while a draft is made, position by position."""
 
     def foreseen(self) -> tuple[int, int] | None:
-        """The token that is foreseen after what was pushed, and the kind of evidence for it, from 0 to 63; or None."""
+        """The token foreseen after the pushed ones, and its evidence code from 0 to 63; None if there is none."""
 
     def forced(self) -> tuple[int, int] | None:
-        """The token that must come there, as `foreseen` has it; None where there is a choice."""
+        """The token that must come next, in the form of `foreseen`; None if there is a choice."""
 
     def push(self, token: int) -> bool:
-        """Go on by `token` where the grammar allows it; returns whether it does."""
+        """Advance by `token` if the grammar allows it; returns whether it does."""
 
 
 class SteerableSession(DraftSession, Protocol):
-    """A session that drafts in conversation with a grammar."""
+    """A session that can draft within a grammar."""
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
-        """As `propose`; each token of the draft was pushed, and perhaps one more."""
+        """As `propose`; `steering.push` took each token of the draft, and perhaps one more."""
 
 
 class Drafter(Protocol):
-    """Opens a session per row; shared by all calls and threads, so it holds what outlives a row."""
+    """Opens a session per row. It is shared by all calls and threads, and holds the state that outlives a row."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
-        """Start a row of traffic of the kind `segment` (None: of no kind, so nothing is kept of it).
+        """Start a row of the traffic named `segment`; None: nothing is kept of the row.
 
-        Of a call with a `cache_salt` it is a key of both (`salting.py`), so that a drafter that keeps histories apart
-        by segment keeps tenants apart.
+        In a call with a `cache_salt` the segment is a key made of both (`salting.py`), so a drafter that separates
+        histories by segment also separates tenants.
 
-        references: texts `int32[n]` that the row may copy from though they are not its own: an encoder's input.
+        references: texts `int32[n]` outside the row that it may copy from, such as an encoder's input.
         """
 
 
 class BatchDrafter(Drafter, Protocol):
     """A drafter that proposes for many of its rows at once: one call of compiled code, one pass of a small model.
 
-    Each session that it opens says so by an attribute `drafter`, which is this one.
+    Each session that it opens refers to it by an attribute `drafter`.
     """
 
     def propose_all(
@@ -112,10 +112,10 @@ class BatchDrafter(Drafter, Protocol):
 def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
     """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
 
-    Sessions that a `BatchDrafter` opened are proposed for together, all others one after another: so rows of several
-    drafters may decode together, and a drafter needs no more than `open`.
+    Sessions of the same `BatchDrafter` are proposed for together, all others one after another. So rows of several
+    drafters can decode together, and a drafter needs no method but `open`.
 
-    Raises ValueError where a `BatchDrafter` does not return a draft for each session.
+    Raises ValueError if a `BatchDrafter` does not return a draft for each session.
     """
     drafts: dict[int, Draft] = {}
     together: dict[int, list[int]] = {}
@@ -131,7 +131,7 @@ def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min
         if len(found) != len(rows):
             raise ValueError(
                 f"propose_all must return a draft for each of {len(rows)} sessions, got {len(found)} from"
-                f" {type(drafter).__name__}: return empty drafts where there is nothing to propose"
+                f" {type(drafter).__name__}: return an empty draft for a session with nothing to propose"
             )
         drafts.update(zip(rows, found, strict=True))
     return [drafts[row] for row in range(len(sessions))]

@@ -1,1 +1,1 @@
-"""Files that others may have made: read within bounds, and replaced whole or not at all."""
+"""Untrusted files: read within bounds, and replaced whole or not at all."""

@@ -1,4 +1,4 @@
-"""What a file says, checked as it is read; every function raises ValueError with the rule and the value."""
+"""Checks of values read from a file; each function raises ValueError with the rule and the value."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from ngramspec.errors import shortened
 
 
 def checked_list(value: object, what: str, *, of: int | None = None) -> list[Any]:
-    """A list; of: of lists of so many items each."""
+    """A list; of: its items must be lists of this many items."""
     if not isinstance(value, list):
         raise ValueError(f"{what} must be a list, got {shortened(value)}")
     if of is not None:
@@ -17,7 +17,7 @@ def checked_list(value: object, what: str, *, of: int | None = None) -> list[Any
 
 
 def checked_object(value: object, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """An object that has `keys`; what else it has is passed over."""
+    """An object that has `keys`; other keys are ignored."""
     if not isinstance(value, dict) or not value.keys() >= set(keys):
         raise ValueError(f"{what} must be an object with {', '.join(keys)}, got {shortened(value)}")
     return value
@@ -38,7 +38,7 @@ def checked_int(value: object, what: str, least: int, most: int) -> int:
 
 
 def checked_number(value: object, what: str, least: float, most: float) -> float:
-    """A number from `least` to `most`, which NaN is not."""
+    """A number from `least` to `most`, not NaN."""
     if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
         raise ValueError(f"{what} must be a number from {least} to {most}, got {shortened(value)}")
     return float(value)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""The one way in which files are read: regular ones, opened without waiting, and no further than a limit.
+"""The one way in which files are read: regular files only, opened without blocking, and within a limit.
 
-A name may stand for anything: a device that never ends, a pipe that nobody writes, a file with holes as large as a
-disk, a few compressed megabytes that become gigabytes. What is opened is asked what it is, so that nothing can be put
-in its place between the question and the reading.
+A name may refer to anything: a device that never ends, a pipe without a writer, a sparse file as large as a disk, a few
+compressed megabytes that expand to gigabytes. The type is checked on the open file, so that nothing can be swapped in
+between the check and the reading.
 """
 
 import errno
@@ -26,19 +26,20 @@ _KINDS = {
 }
 
 _FEW_LINES, _SHORT_LINE = 1000, 256
-"""So many lines may be of any length; the others are as long on average, or a file of blank ones would take hours."""
+"""This many lines may have any length; beyond that a minimum average length is required, or a file of blank lines would
+take hours."""
 
 GZIP = b"\x1f\x8b"
-"""What gzipped files begin with."""
+"""The first bytes of a gzipped file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is read, how much of it at the most, and how it is refused.
+    """Limits of a file, and the error for exceeding them.
 
-    what: as messages call it, "a saved history". error: raised for what is none, or is too much.
-    most_bytes: of the whole, uncompressed. most_line_bytes: of a line, where there are lines.
-    raised_by: the argument or option that takes a higher limit; "" where there is none.
+    what: the name in messages, "a saved history". error: raised for another type of file, or one that is too large.
+    most_bytes: of the whole file, uncompressed. most_line_bytes: of a line, if the file has lines.
+    raised_by: the argument or option that raises the limit; "" if there is none.
     """
 
     what: str
@@ -48,8 +49,8 @@ class Bounds:
     most_line_bytes: int = 0
 
     def opened(self, path: str | Path) -> BinaryIO:
-        """The file, open at its beginning; raises `error` for what is no regular file, OSError where there is none."""
-        self._check_kind(os.stat(path), path)  # a pipe that is opened for a moment can end whoever writes it
+        """The open file. Raises `error` if it is not a regular file, OSError if there is none."""
+        self._check_kind(os.stat(path), path)  # opening a pipe, even for a moment, can kill its writer
         file = io.BufferedReader(_Named(path, opener=_opened))
         try:
             found = os.fstat(file.fileno())
@@ -62,16 +63,16 @@ class Bounds:
         return file
 
     def content(self, file: BinaryIO, name: str) -> bytes:
-        """All of `file`, which messages call `name`."""
+        """All bytes of `file`; name: for messages."""
         content = file.read(self.most_bytes + 1)
         if len(content) > self.most_bytes:
             raise self._too_long(name)
         return content
 
     def lines(self, file: BinaryIO, name: str) -> Iterator[bytes]:
-        """The lines of `file`, gzipped or not, one at a time; raises `error` with the number of the line."""
+        """The lines of `file`, gzipped or not, one at a time. Raises `error`, with the number of the line."""
         first = file.read(len(GZIP))
-        if len(first) < len(GZIP):  # that was the end; a keyboard that is asked once more wants another Ctrl-D
+        if len(first) < len(GZIP):  # end of file; reading a keyboard once more would need another Ctrl-D
             file = io.BytesIO()
         rest = cast(BinaryIO, _Prefixed(first, file))
         lines = cast(BinaryIO, gzip.GzipFile(fileobj=rest)) if first == GZIP else rest
@@ -94,7 +95,7 @@ class Bounds:
                     raise self._too_long(f"{name}:{number}")
                 yield line
                 if lines is rest and number > len(first):
-                    lines = file  # what was read before is spent
+                    lines = file  # the bytes read ahead are used up
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise self.error(
                 f"{name}:{number + 1}: a gzipped file must be whole, got {error}; copy or compress it again"
@@ -116,7 +117,7 @@ class Bounds:
 
 
 class _Named(io.FileIO):
-    """A file that says its name where it cannot be read, as one does that cannot be opened."""
+    """A file whose read errors carry its name, as open errors do."""
 
     def readinto(self, buffer: Any) -> int | None:
         try:
@@ -130,7 +131,7 @@ def _opened(path: str, flags: int) -> int:
 
 
 class _Prefixed:
-    """A file of which a few bytes were read: these, and then the rest."""
+    """A file from which a few bytes were read ahead: these bytes, then the rest."""
 
     def __init__(self, first: bytes, file: BinaryIO) -> None:
         self._first = first

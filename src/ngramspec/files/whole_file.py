@@ -17,92 +17,94 @@ from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
 
 _VERSION = b"1"
-"""Of how the file is laid out: a line of its kind and _VERSION, one of the SHA-256 of all after it, one of JSON (the
-header, and the type and shape of each array), and the arrays, byte after byte."""
+"""Version of the layout: a line with the format's name and _VERSION, one with the SHA-256 of all that follows, one of
+JSON (the header, and the type and shape of each array), then the bytes of the arrays."""
 
 
 MAX_BYTES = 1 << 28
-"""A larger file is not read, unless told otherwise."""
+"""Default limit: a larger file is not read."""
 
 _SHARE_OF_HEADER = 32
-"""JSON may take twenty times as much memory as it has bytes, so of it less is read than of arrays: a part of the limit,
-one in so many."""
+"""The header may take this fraction of the limit, as 1 / n: parsed JSON can take twenty times its size in memory."""
 
 _DTYPES = ("<i4", "<u8", "<f8")
 
 
-class Kind(NamedTuple):
-    """What a file is called, and the error for what is none."""
+class FileFormat(NamedTuple):
+    """Name of a file format, and the error raised for a file that does not have it."""
 
     name: str
     error: type[NgramspecError]
 
     @property
     def magic(self) -> bytes:
-        """What such a file begins with."""
+        """The first bytes of such a file."""
         return f"ngramspec {self.name} ".encode()
 
 
-HISTORY = Kind("history", HistoryError)
-COSTS = Kind("cost table", CostsError)
+HISTORY = FileFormat("history", HistoryError)
+COSTS = FileFormat("cost table", CostsError)
 
 
-def write(path: Path, kind: Kind, header: dict[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()) -> None:
-    """Put `header`, which JSON can say, and `arrays` of numbers into the file; see `files.writing.replace`."""
+def write(path: Path, file_format: FileFormat, header: dict[str, Any], arrays: Sequence[npt.NDArray[Any]] = ()) -> None:
+    """Write `header` (JSON-serialisable) and numeric `arrays` to the file; see `files.writing.replace`."""
     little = [array.astype(array.dtype.newbyteorder("<"), copy=False) for array in arrays]
     layout = [[array.dtype.str, list(array.shape)] for array in little]
     body = [json.dumps([header, layout]).encode(), b"\n", *(array.tobytes() for array in little)]
     digest = hashlib.sha256()
     for part in body:
         digest.update(part)
-    writing.replace(path, [b"%s%s\n%s\n" % (kind.magic, _VERSION, digest.hexdigest().encode()), *body])
+    writing.replace(path, [b"%s%s\n%s\n" % (file_format.magic, _VERSION, digest.hexdigest().encode()), *body])
 
 
-def read(path: Path, kind: Kind, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
-    """What `write` put there; the arrays are read-only. Whoever can write a file can give it a right digest too.
+def read(
+    path: Path, file_format: FileFormat, max_bytes: int = MAX_BYTES
+) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
+    """Read what `write` wrote: header and arrays (read-only).
 
-    So the header is an object and the arrays are of the types that they claim; what they say is still to be checked.
+    The digest proves that the file is whole, not who wrote it. Guaranteed are a header that is an object and arrays of
+    the declared types and shapes; the caller must still check their values.
 
-    Raises the error of its kind where something else is there, not all of it, or more than `max_bytes`; OSError where
-    the file cannot be read.
+    Raises the format's error for another format, a damaged or truncated file, or one above `max_bytes`; OSError if the
+    file cannot be read.
     """
-    bounds = Bounds(f"a saved {kind.name}", kind.error, max_bytes, "max_bytes")
+    bounds = Bounds(f"a saved {file_format.name}", file_format.error, max_bytes, "max_bytes")
     with bounds.opened(path) as file:
         first = file.readline(100).removesuffix(b"\n")
-        if not first.startswith(kind.magic):
-            raise kind.error(
-                f"a saved {kind.name} begins with {kind.magic.decode()!r}, got {shortened(first)} in {named(path)}:"
-                " name another file"
+        if not first.startswith(file_format.magic):
+            raise file_format.error(
+                f"a saved {file_format.name} begins with {file_format.magic.decode()!r}, got {shortened(first)} in"
+                f" {named(path)}: name another file"
             )
-        version = first.removeprefix(kind.magic)
+        version = first.removeprefix(file_format.magic)
         if version != _VERSION:
-            raise kind.error(
-                f"a saved {kind.name} must be of version {_VERSION.decode()}, got {shortened(version)} in"
+            raise file_format.error(
+                f"a saved {file_format.name} must be of version {_VERSION.decode()}, got {shortened(version)} in"
                 f" {named(path)}: load it with the ngramspec that saved it, or delete it"
             )
         digest = file.readline(100).removesuffix(b"\n")
         body = bounds.content(file, named(path))
     if digest != hashlib.sha256(body).hexdigest().encode():
-        raise kind.error(
-            f"a saved {kind.name} must be as it was written, got a damaged or truncated file, {named(path)}:"
+        raise file_format.error(
+            f"a saved {file_format.name} must be as it was written, got a damaged or truncated file, {named(path)}:"
             " put back a copy, or delete it and begin anew"
         )
     try:
         return _parsed(body, max_bytes // _SHARE_OF_HEADER)
     except ValueError as error:
-        raise forged(kind, path, error) from error
+        raise forged(file_format, path, error) from error
 
 
-def forged(kind: Kind, path: Path, error: ValueError) -> NgramspecError:
-    """What to raise of a file whose digest is right and whose content is not; `error` says which rule it breaks."""
-    return kind.error(
-        f"a saved {kind.name} must hold what was saved, got a file made otherwise, {named(path)}: {error};"
+def forged(file_format: FileFormat, path: Path, error: ValueError) -> NgramspecError:
+    """The error for a file whose digest is right but whose content is not; `error` states the rule that is broken."""
+    return file_format.error(
+        f"a saved {file_format.name} must hold what was saved, got a file made otherwise, {named(path)}: {error};"
         " delete it and begin anew"
     )
 
 
 def _parsed(body: bytes, most_header_bytes: int) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
-    """Header and arrays; raises ValueError, with the rule that is broken."""
+    """Header and arrays. Raises ValueError, which states the broken rule."""
     end = body.find(b"\n", 0, most_header_bytes)
     if end < 0:
         raise ValueError(f"its header must be a line of at most {most_header_bytes} bytes, which max_bytes raises")

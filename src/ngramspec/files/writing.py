@@ -1,7 +1,7 @@
-"""The one way in which files are written: the new file takes the old one's place whole, in one step, or not at all.
+"""The one way in which files are written: the new file replaces the old one whole, in one step, or not at all.
 
-It is written beside the old one first, and locked while it is. So what a killed process left there is told from what a
-living one is writing, and the next who writes the same file takes it away.
+It is first written beside the old one, and locked meanwhile. So a leftover of a killed process can be told from the
+file of a running one, and the next writer of the same file removes it.
 """
 
 import errno
@@ -19,23 +19,23 @@ from ngramspec.printing import named
 
 try:
     import fcntl
-except ImportError:  # nothing is locked there, and nothing is taken away
+except ImportError:  # without locks nothing is removed
     fcntl = None  # type: ignore[assignment]
 
 _SUFFIX = ".ngramspec.tmp"
 _MOST_OF_NAME = 100
-"""Characters of a file's name that are in the name of the one beside it, which has to fit as well."""
+"""Characters of a file's name that the temporary name contains; that name must fit the system's limit too."""
 
 
 def replace(path: Path, parts: Sequence[bytes]) -> None:
-    """Put `parts`, one after another, into the file, readable to its owner alone.
+    """Write `parts`, one after another, to the file, readable by its owner only.
 
-    A link of the user's own, or of root's, is followed to a regular file of the user's, or to where none is yet. The
-    null device takes everything and keeps nothing.
+    A link owned by the user or by root is followed to a regular file of the user's, or to a missing one. The null
+    device accepts everything.
 
-    Raises OSError for what the system refuses, and for what is never replaced: a device, a pipe, a folder, a link of
-    somebody else's or to a file of somebody else's. It says which file is in place; so does a note to every other
-    exception, such as an interrupt.
+    Raises OSError if the system refuses, and for targets that are never replaced: a device, a pipe, a folder, a link
+    owned by somebody else or to somebody else's file. The error says which file is in place; so does a note on any
+    other exception, such as an interrupt.
     """
     target = _replaceable(path)
     if target is None:
@@ -46,8 +46,8 @@ def replace(path: Path, parts: Sequence[bytes]) -> None:
 
 
 def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
-    """Replace `target`; False where another writer took the new file for a dead one's before it was locked."""
-    beside = _beside(target)  # named before it is made, so that it can be taken away whenever this is interrupted
+    """Replace `target`; False if another writer took the new file for a leftover before it was locked."""
+    beside = _beside(target)  # named before it is created, so that it can be removed whenever this is interrupted
     identity: list[tuple[int, int]] = []
     descriptors: list[int] = []
     try:
@@ -65,7 +65,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
         return True
     except BaseException as error:
         _close(descriptors)
-        with suppress(OSError):  # it is in place, or the system refuses that too: then the next save takes it away
+        with suppress(OSError):  # it is in place, or the system refuses this too: then the next save removes it
             os.unlink(beside)
         is_in_place = _is_at(target, identity)
         if isinstance(error, OSError):
@@ -75,7 +75,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
 
 
 def _replaceable(path: Path) -> Path | None:
-    """Which file is to be replaced for `path`, where links end; None for the null device."""
+    """The file to replace for `path`, after following links; None for the null device."""
     target = path.parent.resolve() / path.name
     num_links = 0
     while True:
@@ -86,7 +86,7 @@ def _replaceable(path: Path) -> Path | None:
         if not stat.S_ISLNK(found.st_mode):
             break
         num_links += 1
-        if num_links > 40:  # as Linux counts
+        if num_links > 40:  # Linux's own limit
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
         if not _is_ours(found, or_roots=True):
             raise _refused(path, f"a link that belongs to user {found.st_uid}")
@@ -116,29 +116,29 @@ def _beside(target: Path) -> Path:
 
 
 _private = partial(os.open, mode=0o600)
-"""Opens a new file. No function of ours: an interrupt in it could come when nobody else knows the descriptor yet."""
+"""Opens a new file. A Python function would not do: an interrupt inside it could lose the descriptor."""
 
 
 def _is_locked(file: BinaryIO) -> bool:
-    """Tell others that this file is being written, where the file system can; False where one of them was first."""
+    """Mark this file as being written, if the file system can lock; False if another process was first."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # whoever has it is about to take the file away
+        except BlockingIOError:  # its holder is about to remove the file
             return False
-        except OSError:  # nothing is locked here, and nothing is taken away
+        except OSError:  # without locks nothing is removed
             return True
     return True
 
 
 def _clear(target: Path) -> None:
-    """Take away what writers of `target` left beside it that are no more."""
+    """Remove files that dead writers of `target` left beside it."""
     if fcntl is None or not target.parent.is_dir():
         return
     stray = re.compile(re.escape(f".{target.name[:_MOST_OF_NAME]}.") + "[0-9a-f]{16}" + re.escape(_SUFFIX))
-    with suppress(PermissionError):  # who may write into a folder may not be allowed to list it
+    with suppress(PermissionError):  # write access to a folder does not imply read access
         for name in filter(stray.fullmatch, os.listdir(target.parent)):
-            with suppress(OSError):  # being written, somebody else's, or taken away by another writer
+            with suppress(OSError):  # being written, somebody else's, or removed by another writer
                 _take_away(target.parent / name)
 
 
@@ -149,7 +149,7 @@ def _take_away(left: Path) -> None:
         found = os.fstat(descriptors[0])
         if not (stat.S_ISREG(found.st_mode) and _is_ours(found)):
             return
-        fcntl.flock(descriptors[0], fcntl.LOCK_EX | fcntl.LOCK_NB)  # its writer holds it as long as it lives
+        fcntl.flock(descriptors[0], fcntl.LOCK_EX | fcntl.LOCK_NB)  # its writer holds the lock as long as it lives
         os.unlink(left)
     finally:
         _close(descriptors)
@@ -170,15 +170,15 @@ def _in_place(*, is_in_place: bool) -> str:
 
 
 def _told(error: OSError, path: Path, *, is_in_place: bool) -> OSError:
-    """The same error, which says which file is in place."""
+    """The same error with a message that says which file is in place."""
     said = _in_place(is_in_place=is_in_place) + (", but may not outlive a power cut" if is_in_place else "")
     return OSError(error.errno or errno.EIO, f"{error.strerror or error}; {said}", named(path))
 
 
 def _sync_folder(folder: Path, descriptors: list[int]) -> None:
-    """Make sure that the file's new name outlives a power cut; where a folder can be synced.
+    """Make the file's new name survive a power cut, if the folder can be synced.
 
-    descriptors: empty; whoever is interrupted finds there what is open.
+    descriptors: an empty list; after an interrupt it holds the open descriptors.
     """
     if not hasattr(os, "O_DIRECTORY"):
         return
@@ -190,7 +190,7 @@ def _sync_folder(folder: Path, descriptors: list[int]) -> None:
 
 
 def _open_into(descriptors: list[int], path: Path, flags: int) -> None:
-    """In one step, or an interrupt could come after `path` was opened and before anybody knew its descriptor."""
+    """Open `path` and store the descriptor in one step, so that an interrupt cannot come between the two."""
     descriptors.extend(map(os.open, (path,), (flags,)))
 
 

@@ -1,7 +1,7 @@
-"""What a text under a guard will probably say next: a guess for the drafter, which nobody relies on.
+"""Foresight: the probable continuation of a text under a guard. It is a guess for the drafter; no result depends on it.
 
-Each kind of text is a module or a package that registers itself when it is imported (`kinds.py`). SQL comes after
-`key=value`, whose grammars it takes where they have SELECT.
+Each kind of text is a module or a package that registers itself when it is imported (`kinds.py`). SQL is registered
+after `key=value`, so of the grammars that suit both it takes those with SELECT.
 """
 
 from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece

@@ -1,40 +1,40 @@
-"""What may speak for a piece of text that is foreseen."""
+"""Evidence: codes that say why a piece of text is foreseen."""
 
 from enum import IntEnum
 from typing import NamedTuple
 
 NUM_CODES = 32
-"""Evidence is a code from 0 to this, exclusive."""
+"""Codes are from 0 to NUM_CODES - 1."""
 
 CONTINUED = NUM_CODES
-"""Added to the code for the tokens of a piece after its first one."""
+"""Added to the code for the tokens of a piece after its first."""
 
 
 class Evidence(IntEnum):
-    """Codes for texts of any kind; a kind may register codes of its own (`kinds.py`).
+    """Codes for all kinds of text; a kind may register its own (`kinds.py`).
 
-    How much each is worth is learnt (`drafting/core/survival.py`), so a code keeps its number. Of two that speak for
-    one token, the higher number is the less sure one.
+    The weight of each code is learnt (`drafting/core/survival.py`), so a code keeps its number. Of two codes for one
+    token, the higher number is the less sure one.
     """
 
     SURE = 0
     """The grammar leaves no choice."""
     FORCED = 1
-    """The grammar says that these bytes must come."""
+    """The grammar forces these bytes."""
     KEYED = 2
-    """The prompt has the value after the name."""
+    """In the prompt, the value follows the name."""
     QUOTED = 4
-    """It stands in quotes in the prompt."""
+    """In the prompt it is quoted."""
     TYPED = 5
-    """It stands in the prompt, and is of the type."""
+    """It is in the prompt, and has the right type."""
     CAPITAL = 6
-    """It stands in the prompt with capitals."""
+    """In the prompt it is capitalised."""
     END = 15
-    """The text is whole, and ends."""
+    """The text is complete, and ends."""
 
 
 class Piece(NamedTuple):
-    """Text that may come, and what speaks for it: a code of `Evidence`, or of the kind of text."""
+    """Text that is foreseen, and the evidence for it: a code of `Evidence`, or of the kind of text."""
 
     text: str
     evidence: IntEnum

@@ -1,4 +1,4 @@
-"""Text of a regex or a grammar: values that come after their names, as in `key=value`."""
+"""Text of a regex or a grammar in which values follow their names, as in `key=value`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,19 +9,19 @@ from ngramspec.foresight.kinds import JSON_SCHEMA, Kind, register
 from ngramspec.foresight.prompt import Prompt
 
 _TAIL = 120
-"""Characters at the end of the text in which a name and its value are looked for."""
+"""A name and its value are searched for in this many characters at the end of the text."""
 
 _MOST = 2000
-"""Of a text its last characters are kept."""
+"""Characters of a text that are kept, from its end."""
 
 _AT_VALUE = re.compile(r"""([A-Za-z_][\w.-]*)\s?(?:[=:]|[Ll][Ii][Kk][Ee])\s?(["']?)([^"'\n=]{0,40})$""")
 
 
 class KeyedText:
-    """A `Text` whose values are looked for in the prompt."""
+    """A `Text` whose values are searched for in the prompt."""
 
     def __init__(self, prompt: Callable[[], str]) -> None:
-        """prompt: the row's, asked for when it is needed."""
+        """prompt: returns the row's prompt; called when needed."""
         self._asked = prompt
 
     @cached_property
@@ -29,7 +29,7 @@ class KeyedText:
         return Prompt(self._asked())
 
     def start(self) -> str:
-        """See `Text`; a cursor is the end of the text until there."""
+        """See `Text`; a cursor is the end of the text read so far."""
         return ""
 
     def read(self, cursor: str, text: str) -> str:
@@ -46,7 +46,7 @@ class KeyedText:
                 yield Piece(value.text[len(begun) :] + quote, value.evidence)
 
     def is_whole(self, cursor: str) -> bool:
-        """See `Text`: nobody can say."""
+        """See `Text`; unknown, so False."""
         return False
 
 

@@ -1,4 +1,4 @@
-"""Kinds of text that can be foreseen: each registers itself, and says which grammars it suits."""
+"""Kinds of text that can be foreseen; each registers itself and tells which grammars it suits."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from ngramspec.errors import shortened
 from ngramspec.foresight.evidence import NUM_CODES, Evidence, Piece
 
 JSON_SCHEMA = "JSON schema"
-"""The language of `guards.source.Kind.JSON_SCHEMA`; whatever is in another one is no JSON for sure."""
+"""The value of `guards.source.Language.JSON_SCHEMA`; text under a grammar in another language need not be JSON."""
 
 
 class Grammar(NamedTuple):
-    """What a guard is compiled from, as `guards.source.Source` has it: text in a language, and how JSON is spaced.
+    """The source of a guard, as in `guards.source.Source`: text in a language, and the whitespace of JSON.
 
-    salt: whose it is; what is remembered of the grammar under another one is not found.
+    salt: the tenant's; nothing remembered of the grammar is shared across salts.
     """
 
     language: str
@@ -25,28 +25,28 @@ class Grammar(NamedTuple):
 
 
 class Text(Protocol):
-    """One row's text: how it is followed, and what comes next. A cursor says how far it was read, and never changes."""
+    """One row's text: how it is followed, and what comes next. A cursor is a position in it, and never changes."""
 
     def start(self) -> Any:
-        """The cursor at its beginning."""
+        """The cursor at the beginning of the text."""
 
     def read(self, cursor: Any, text: str) -> Any:
         """The cursor after `text`."""
 
     def foresee(self, cursor: Any) -> Iterator[Piece]:
-        """What may come at `cursor`, made as it is asked for; nothing where nobody can say."""
+        """Pieces that may follow at `cursor`, made lazily; none if nothing is foreseen."""
 
     def is_whole(self, cursor: Any) -> bool:
-        """Whether the text is whole, unless its last number goes on."""
+        """Whether the text is complete, unless its last number continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of text.
 
-    suits: whether texts of a grammar are of this kind. Every row asks, so it looks at the grammar alone, and briefly.
-    begin: makes the text of a row, by its grammar and its prompt, which is called when the prompt is needed.
-    evidence: codes of its own, where those of `Evidence` do not do.
+    suits: whether texts of a grammar are of this kind. It is called for every row, so it must be cheap.
+    begin: makes the text of a row from its grammar and a function that returns its prompt.
+    evidence: codes of its own, in addition to `Evidence`.
     """
 
     name: str
@@ -61,7 +61,7 @@ _registered: list[Kind] = []
 def register(kind: Kind) -> None:
     """Let texts of `kind` be foreseen. Of several kinds that suit a grammar, the one registered last is taken.
 
-    Raises ValueError for codes of evidence that are out of range, or that are not its own.
+    Raises ValueError for evidence codes that are out of range, or taken by another kind.
     """
     taken = {*map(int, Evidence), *(int(code) for other in _registered for code in other.evidence or ())}
     for code in kind.evidence or ():
@@ -74,6 +74,6 @@ def register(kind: Kind) -> None:
 
 
 def text_of(grammar: Grammar, prompt: Callable[[], str]) -> Text | None:
-    """The text of a row, of the kind that suits its grammar; None where no kind does."""
+    """The text of a row, of the kind that suits its grammar; None if no kind does."""
     kind = next((kind for kind in reversed(_registered) if kind.suits(grammar)), None)
     return None if kind is None else kind.begin(grammar, prompt)

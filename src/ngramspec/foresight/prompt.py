@@ -1,4 +1,4 @@
-"""What a prompt says of values: after their names, or by how they are written."""
+"""Values found in a prompt: after their names, or by the way they are written."""
 
 import json
 import re
@@ -9,16 +9,16 @@ from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.question import question, without_schemas
 
 _MOST_PROMPT = 50_000
-"""Of a prompt its last characters are looked at."""
+"""Characters of a prompt that are searched, from its end."""
 
 _MOST_NAME, _MOST_WORDS = 64, 8
-"""Names of more characters or words are not looked for."""
+"""Names of more characters or words are not searched for."""
 
 _MOST_VALUE = 200
-"""A value stands in so many characters after its name."""
+"""A value begins within this many characters after its name."""
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-"""The words of a name, however it joins them."""
+"""The words of a name, in any naming style."""
 
 NUMBERS = frozenset(["number", "integer"])
 STRINGS = frozenset(["string"])
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
 _CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
 _JSON = "JSON"
-"""What a prompt asks for, and no name."""
+"""A word in capitals that prompts contain, and that is not a name."""
 
 _LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
 
@@ -35,20 +35,20 @@ Form = Literal["number", "integer", "quoted", "capital"]
 
 
 class Prompt:
-    """Values of one prompt, as JSON has them. Types are those of JSON.
+    """Values in one prompt, as written in JSON. Types are those of JSON.
 
     text: the prompt's end. tail: the question at its end, without schemas.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text[-_MOST_PROMPT:]
-        self._told = without_schemas(self.text)  # in which names have types, and no values
+        self._told = without_schemas(self.text)  # in schemas names have types, not values
         self.tail = question(self._told)
         self._written: dict[Form, list[str]] = {}
         self._keyed: dict[tuple[str, frozenset[str]], Piece | None] = {}
 
     def keyed(self, name: str, types: frozenset[str]) -> Piece | None:
-        """What comes after the name, or after its words; where it does several times, the last one."""
+        """The value after the last occurrence of the name, or of its words."""
         key = name, types
         if key not in self._keyed:
             self._keyed[key] = self._look_after(name, types)
@@ -66,7 +66,7 @@ class Prompt:
         return None
 
     def written(self, form: Form) -> list[str]:
-        """The values of the question that are written so, in order. A number may be a share: 5 % is 0.05."""
+        """The values in the question that have this form, in order. A number may be a share: 5 % is 0.05."""
         found = self._written.get(form)
         if found is None:
             found = self._written[form] = list(dict.fromkeys(self._read(form)))
@@ -81,7 +81,7 @@ class Prompt:
         return (written(match[0].rstrip(".")) for match in _CAPITALS.finditer(tail) if _is_named(tail, match))
 
     def plain(self, name: str, begun: str, *, is_text: bool) -> Piece | None:
-        """The value of `name` that begins with `begun`, as it stands in the prompt; is_text: in quotes."""
+        """The value of `name` that begins with `begun`, as written in the prompt; is_text: a quoted string."""
         for found in self._candidates(name, is_text=is_text):
             text = json.loads(found.text) if is_text else found.text
             if text.startswith(begun) and text != begun:
@@ -89,7 +89,7 @@ class Prompt:
         return None
 
     def _candidates(self, name: str, *, is_text: bool) -> Iterator[Piece]:
-        """The surest first."""
+        """Candidate values, the surest first."""
         keyed = self.keyed(name, STRINGS if is_text else NUMBERS)
         if keyed is not None:
             yield keyed
@@ -101,18 +101,18 @@ class Prompt:
 
 
 def written(value: Any) -> str:
-    """A value as JSON has it, on one line."""
+    """A value as JSON, on one line."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def _number(match: re.Match[str], *, is_share: bool) -> str:
-    """A number as JSON has it; is_share: what is said in percent is written as a share of one."""
+    """A number as JSON; is_share: a percentage is written as a share of one."""
     text = match[1].replace(",", "")
     return f"{float(text) / 100:g}" if match[2] and is_share else text
 
 
 def _value_in(text: str, types: frozenset[str], *, is_line: bool) -> str | None:
-    """The value that `text` begins with, as JSON has it; is_line: a text need not stand in quotes."""
+    """The value that `text` begins with, as JSON; is_line: a string need not be quoted."""
     if "string" in types:
         quoted = _IN_QUOTES.match(text)
         if quoted:
@@ -125,7 +125,7 @@ def _value_in(text: str, types: frozenset[str], *, is_line: bool) -> str | None:
 
 
 def _is_named(text: str, match: re.Match[str]) -> bool:
-    """Whether words have capitals as a name has; not where a sentence begins, or where JSON is asked for."""
+    """Whether words are capitalised as a name is; not at the start of a sentence, nor as in "JSON"."""
     before = text[: match.start()].rstrip(" \"'(")
     if _JSON in match[0]:
         return False

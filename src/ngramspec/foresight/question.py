@@ -1,23 +1,23 @@
-"""What is asked: the end of a prompt, without the JSON that stands before it, and without schemas."""
+"""The question: the end of a prompt, without the JSON before it and without schemas."""
 
 import json
 from typing import Any
 
 _TAIL = 1500
-"""What is asked stands in so many characters at the end of a prompt, if it stands anywhere."""
+"""The question is searched for in this many characters at the end of a prompt."""
 
 _LEAST = 30
-"""Shorter ends of prompts ask nothing."""
+"""A shorter end of a prompt is no question."""
 
 _MOST_OPENED = 64
-"""So many objects are looked at, whether they are schemas."""
+"""Most objects that are checked for being schemas."""
 
 _PROPERTIES = '"properties"'
 _JSON = json.JSONDecoder()
 
 
 def question(prompt: str) -> str:
-    """The question of a prompt without schemas."""
+    """The question at the end of a prompt without schemas."""
     tail = prompt[-_TAIL:]
     end = max(tail.rfind('"}'), tail.rfind("]}"), tail.rfind("}}"))
     cut = 0 if end < 0 else end + 2
@@ -25,7 +25,7 @@ def question(prompt: str) -> str:
 
 
 def without_schemas(prompt: str) -> str:
-    """`prompt` without the JSON in it that describes JSON: the names, types and numbers there are no values."""
+    """`prompt` without the JSON schemas in it: their names, types and numbers are not values."""
     if _PROPERTIES not in prompt:
         return prompt
     kept: list[str] = []
@@ -46,7 +46,7 @@ def without_schemas(prompt: str) -> str:
 
 
 def _describes(value: Any) -> bool:
-    """Whether there is a schema of an object in `value`: names, and after each of them an object of its own."""
+    """Whether `value` contains the schema of an object: names, each with an object as its value."""
     left = [value]
     while left:
         found = left.pop()

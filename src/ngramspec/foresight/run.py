@@ -1,4 +1,4 @@
-"""What is foreseen from one position of a text on, as tokens: made as far as it is asked for."""
+"""The tokens foreseen from one position of a text on, made lazily."""
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -7,28 +7,28 @@ from typing import Protocol
 from ngramspec.foresight.evidence import CONTINUED, Piece
 
 LONGEST = 240
-"""So many characters are cut into tokens at a time, at the most."""
+"""Most characters that are tokenised at a time."""
 
 _STEP = 32
-"""So many characters are made at a time, and the piece that is begun then: most drafts end soon."""
+"""Characters that are made at a time, plus the rest of the last piece: most drafts end soon."""
 
 _UNSURE = 2
-"""So many tokens at the end may be others when the text goes on."""
+"""Tokens at the end of the text that may change when it continues."""
 
 
 class Spelling(Protocol):
-    """What is asked of a vocabulary."""
+    """The part of a vocabulary that foresight needs."""
 
     @property
     def tokens(self) -> Sequence[bytes]:
         """The bytes of each token."""
 
     def encode(self, text: str) -> Sequence[int]:
-        """Cut `text` into tokens."""
+        """Tokenise `text`."""
 
 
 class Run:
-    """Pieces of text that may come one after the other, cut into tokens together."""
+    """Pieces of text that may follow one another, tokenised together."""
 
     __slots__ = ("_codes", "_found", "_is_whole", "_pieces", "_position", "_spelling", "_text", "_tokens")
 
@@ -43,14 +43,14 @@ class Run:
         self._is_whole = False
 
     def follows(self, token: int) -> bool:
-        """Go on by `token`, where it is what `next` says; returns whether it is."""
+        """Advance by `token` if it is the one that `next` returns; returns whether it is."""
         if self._position < len(self._tokens) and self._tokens[self._position] == token:
             self._position += 1
             return True
         return False
 
     def next(self) -> tuple[int, int] | None:
-        """The next token, and the code of its evidence, plus CONTINUED after the first token of a piece."""
+        """The next token, and its evidence code, plus CONTINUED after the first token of a piece."""
         while not self._is_whole and self._position + _UNSURE >= len(self._tokens):
             self._go_on()
         position = self._position
@@ -68,18 +68,18 @@ class Run:
         self._is_whole |= len(self._text) >= LONGEST
         tokens = self._spelling.encode(self._text[:LONGEST]) if self._text else ()
         followed = self._tokens[: self._position]
-        if tokens[: self._position] != followed:  # what was followed would have been cut otherwise
+        if tokens[: self._position] != followed:  # the followed text is now tokenised differently
             self._tokens, self._is_whole = followed, True
             return
-        # A byte that no token is alone has an id after the vocabulary's own, which never comes.
+        # A byte that is not a token of its own has an id after the vocabulary's, which is never drafted.
         known = self._spelling.tokens
         self._tokens = list(takewhile(lambda token: token < len(known), tokens))
         self._codes = _codes(self._found, [len(known[token]) for token in self._tokens])
 
 
 def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
-    """The codes for each token of the pieces' text: of the pieces that begin in it the least sure one."""
-    begun: list[tuple[int, int]] = []  # where each piece begins, in bytes, and its code
+    """The code of each token of the pieces' text: the least sure one of the pieces that begin in it."""
+    begun: list[tuple[int, int]] = []  # the start of each piece, in bytes, and its code
     position = 0
     for piece in pieces:
         if piece.text:

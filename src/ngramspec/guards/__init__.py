@@ -1,4 +1,4 @@
-"""What may come next: guards and matchers over grammar engines that others write."""
+"""What may come next: guards and matchers over third-party grammar engines."""
 
 from ngramspec.guards.guard import Guard, RowGuards
 from ngramspec.guards.limits import Limits

@@ -1,4 +1,4 @@
-"""What users pass to guards: each mistake is named, with the way out; and what is probably one is warned of."""
+"""Checks of the arguments of guards: each mistake is an error with the way out, and a likely one a warning."""
 
 import hashlib
 import warnings
@@ -17,11 +17,11 @@ from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.printing import named
 
 MAX_MARKER = 1000
-"""Characters of a marker, for which each token is looked at in each of its places."""
+"""Longest marker, in characters: each token is compared with it at each of its positions."""
 
 
 def ids_of(eos_token_id: Any) -> list[int]:
-    """Token ids, of one or several; raises GuardError for what is none."""
+    """Token ids, from one id or several. Raises GuardError for anything else."""
     try:
         ids = [eos_token_id] if not isinstance(eos_token_id, Iterable) else list(eos_token_id)
         return [index(token) for token in ids]
@@ -30,7 +30,7 @@ def ids_of(eos_token_id: Any) -> list[int]:
 
 
 def warn_of_slips(slips: Iterable[str], open_classes: Iterable[tuple[str, str]]) -> None:
-    """Warn, as of the caller's caller, of what a schema probably does not mean."""
+    """Warn about what a schema probably does not mean; the warning points at the caller's caller."""
     for slip in slips:
         warnings.warn(f"a schema's keys must be JSON Schema's to count, got {slip}", GuardWarning, stacklevel=3)
     for name, fields in open_classes:
@@ -39,7 +39,7 @@ def warn_of_slips(slips: Iterable[str], open_classes: Iterable[tuple[str, str]])
 
 @lru_cache(maxsize=1024)
 def _warn_of_open(name: str, digest: bytes) -> None:
-    """Warn, as of the caller of `Guard.json_schema`; once for each class, as long as it is among the latest.
+    """Warn at the caller of `Guard.json_schema`, once per class for the latest classes.
 
     digest: of the schema of the class.
     """
@@ -53,7 +53,7 @@ def _warn_of_open(name: str, digest: bytes) -> None:
 
 
 def grammar_file_text(path: str | Path, limits: Limits) -> str:
-    """The text of a grammar's file; raises GuardError for what is none, or too long, and quotes nothing of it."""
+    """The text of a grammar file. Raises GuardError, which quotes nothing of it, if it is not text or too long."""
     if not isinstance(path, str | Path):
         raise GuardError(f"a grammar's path must be a str or a Path, got {shortened(path)}{way_out_of(path)}")
     if Path(path).suffix in _NO_GRAMMARS:
@@ -78,7 +78,7 @@ def grammar_file_text(path: str | Path, limits: Limits) -> str:
 
 
 def check_grammar(text: object) -> None:
-    """Raise GuardError for what is no text, or one in which nothing can be a rule, with what it probably is instead."""
+    """Raise GuardError unless `text` is text that can hold a rule; the error says what it probably is instead."""
     if isinstance(text, Path):
         raise GuardError(f"a grammar must be a text, got {shortened(text)}: call Guard.grammar_file with a path")
     if not isinstance(text, str):
@@ -97,7 +97,7 @@ def check_grammar(text: object) -> None:
 
 
 def check_settings(limits: object, cache_salt: object) -> None:
-    """Raise TypeError for limits that are none, and a salt that is no text."""
+    """Raise TypeError unless `limits` is a `Limits` and `cache_salt` a str."""
     if not isinstance(limits, Limits):
         raise TypeError(f"limits must be ngramspec.Limits(…), got {shortened(limits)}")
     if not isinstance(cache_salt, str):
@@ -105,23 +105,23 @@ def check_settings(limits: object, cache_salt: object) -> None:
 
 
 _NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
-"""Files that are no grammars, by how they end, and who takes what is in them."""
+"""By suffix: files that are not grammars, and the constructor for their content."""
 
 
 def way_out_of(value: object) -> str:
-    """What an error adds where the arguments have changed places."""
+    """What an error adds if the arguments were swapped."""
     is_tokenizer = isinstance(value, Vocabulary) or hasattr(value, "backend_tokenizer")
     return ": the tokenizer comes second" if is_tokenizer else ""
 
 
 def check_text(text: object) -> None:
-    """Raise GuardError for what is no text."""
+    """Raise GuardError unless `text` is a str."""
     if not isinstance(text, str):
         raise GuardError(f"a text must be a str, got {shortened(text)}: decode tokens or bytes first")
 
 
 def check_marker(name: str, marker: str) -> None:
-    """Raise GuardError for what is no text, or an empty one."""
+    """Raise GuardError unless `marker` is a str of 1 to MAX_MARKER characters."""
     if not isinstance(marker, str) or not marker:
         raise GuardError(f"{name} must be a text of at least one character, got {shortened(marker)}")
     check_characters(name, marker)
@@ -130,7 +130,7 @@ def check_marker(name: str, marker: str) -> None:
 
 
 def check_written(marker: Marker, vocabulary: Vocabulary) -> None:
-    """Raise GuardError for a marker that the tokens cannot write."""
+    """Raise GuardError for a marker that the vocabulary cannot spell."""
     progress = 0
     while progress < len(marker.text):
         token = marker.next_token(progress, vocabulary.eos_tokens)
@@ -142,7 +142,7 @@ def check_written(marker: Marker, vocabulary: Vocabulary) -> None:
 
 
 def check_characters(name: str, text: str) -> None:
-    """Raise GuardError for half a surrogate pair."""
+    """Raise GuardError for an unpaired surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""From source to compiled grammar, once for each content, vocabulary, backend and limits, and for each salt."""
+"""From source to compiled grammar, once per content, vocabulary, backend, limits and salt."""
 
 import os
 import threading
@@ -18,9 +18,9 @@ from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.making import Notes, NotMadeError
 
 MAX_KEPT = 256
-"""Compiled grammars that are kept; the one unused for longest makes room."""
+"""Compiled grammars that are kept; the least recently used one makes room."""
 MAX_KEPT_BYTES = 256 << 20
-"""What these may hold, by estimate."""
+"""Estimated bytes that these may hold."""
 
 _Compile = Callable[[Source, Vocabulary, Limits], tuple[Compiled, Notes, int]]
 _COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
@@ -30,7 +30,7 @@ _Key = tuple[str, Source, str, str, frozenset[int], Limits]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A compiled grammar, and what there is to say of its source; num_bytes: what both hold, by estimate."""
+    """A compiled grammar, and the notes on its source; num_bytes: estimated size of both."""
 
     compiled: Compiled
     notes: Notes
@@ -39,7 +39,7 @@ class Made:
 
 @dataclass(slots=True)
 class _Making:
-    """A grammar that somebody compiles now, for all who ask for it meanwhile."""
+    """A grammar that one thread is compiling, and others may be waiting for."""
 
     is_over: threading.Event = field(default_factory=threading.Event)
     made: Made | None = None
@@ -47,7 +47,7 @@ class _Making:
 
 
 class Kept:
-    """Grammars that were compiled lately. What was refused is not among them."""
+    """Recently compiled grammars. Refused sources are not kept."""
 
     def __init__(self) -> None:
         self.lock = forking.lock()
@@ -56,14 +56,14 @@ class Kept:
         self._num_bytes = 0
 
     def find(self, key: _Key) -> Made | None:
-        """What was made of it, while the lock is held."""
+        """The grammar for `key`, if it is kept. Call it with the lock held."""
         made = self._made.get(key)
         if made is not None:
             self._made.move_to_end(key)
         return made
 
     def add(self, key: _Key, made: Made) -> None:
-        """Keep it, while the lock is held, and let go of what has been unused for longest."""
+        """Keep `made`, and drop the least recently used ones. Call it with the lock held."""
         self._made[key] = made
         self._num_bytes += made.num_bytes
         while len(self._made) > MAX_KEPT or self._num_bytes > MAX_KEPT_BYTES:
@@ -75,10 +75,10 @@ _kept = Kept()
 
 
 def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits) -> Made:
-    """The compiled grammar; compiled once, also when several threads ask for it together.
+    """The compiled grammar. It is compiled once, even if several threads request it at the same time.
 
-    Raises GuardError for what the backend cannot compile, or not within the limits, and UnsupportedError for what it
-    would not enforce.
+    Raises GuardError for what the backend cannot compile, or not within the limits, UnsupportedError for what it would
+    not enforce, and ValueError for an unknown backend.
     """
     if backend not in get_args(Backend):
         meant = did_you_mean(backend, get_args(Backend))
@@ -91,7 +91,7 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: L
 
 
 def _found_or_made(key: _Key, source: Source, vocabulary: Vocabulary, limits: Limits) -> Made | None:
-    """What is kept, what somebody else makes now, or what is made here; None where that other one was interrupted."""
+    """The grammar: kept, made by another thread just now, or made here; None if that other thread was interrupted."""
     mine = _Making()
     try:
         with _kept.lock:
@@ -123,7 +123,7 @@ def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: st
     num_bytes = len(source.text.encode())
     if num_bytes > limits.max_source_bytes:
         raise GuardError(
-            f"a {source.kind} must have at most max_source_bytes={limits.max_source_bytes}, got {num_bytes}:"
+            f"a {source.language} must have at most max_source_bytes={limits.max_source_bytes}, got {num_bytes}:"
             f" {raised('max_source_bytes')}"
         )
     try:
@@ -136,7 +136,7 @@ def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: st
 
 
 def _refusal(error: NotMadeError, source: Source, backend: str, limits: Limits) -> Exception:
-    """As the worker has it. A RuntimeError is a defect of ours, and looks like one."""
+    """The worker's error. A RuntimeError is a defect of ours, and is shown as one."""
     if error.name == "BackendError":
         return _unreadable(source, backend, str(error))
     if error.name == "MemoryError":
@@ -153,8 +153,8 @@ _ERRORS: dict[str, type[Exception]] = {
 
 
 def _unreadable(source: Source, backend: str, reason: str) -> GuardError:
-    return GuardError(f"{backend} must be able to compile the {source.kind}, got: {reason}")
+    return GuardError(f"{backend} must be able to compile the {source.language}, got: {reason}")
 
 
-if hasattr(os, "register_at_fork"):  # whoever made one is not in the child
+if hasattr(os, "register_at_fork"):  # threads that were compiling do not exist in the child
     os.register_at_fork(after_in_child=_kept.making.clear)

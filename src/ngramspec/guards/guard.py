@@ -27,31 +27,31 @@ from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.phases import Compiled, Phased
 from ngramspec.guards.processor import GuardProcessor
 from ngramspec.guards.schemas import is_type, open_classes, schema_text
-from ngramspec.guards.source import Backend, Kind, Source, Whitespace, is_gbnf
+from ngramspec.guards.source import Backend, Language, Source, Whitespace, is_gbnf
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.making import Notes
 
 LIMITS = Limits()
-"""What a source may cost by default."""
+"""The default limits of a source."""
 
 _ESCAPES = {ord(sign): f"\\{sign}" for sign in "][(){}.*+?^$|\\/-"}
 
 
 def _escaped(text: str) -> str:
-    """`text` as a regex; in pieces, for no other thread goes on while one is translated."""
+    """`text` as a regex. It is escaped in pieces, because no other thread runs while one is translated."""
     starts = range(0, len(text), 1 << 14)
     return "".join(text[start : start + (1 << 14)].translate(_ESCAPES) for start in starts)
 
 
 class _InAList:
-    """What goes into the list `logits_processor`, and is named where it was given in place of that list."""
+    """An object that belongs in the list `logits_processor`; passed instead of the list, it raises an error."""
 
     def __len__(self) -> int:
-        """Raises TypeError: transformers asks what it takes for a list."""
+        """Raises TypeError: transformers calls it if the object was passed instead of a list."""
         raise TypeError(f"logits_processor must be a list, got {self!r}: write [guard]")
 
     def __bool__(self) -> bool:
-        """True, whatever has no length."""
+        """True, without calling `__len__`."""
         return True
 
 
@@ -62,10 +62,10 @@ class Guard(_InAList):
     >>> model.generate(**inputs, custom_generate=spec, logits_processor=[guard])              # doctest: +SKIP
     >>> model.generate(**inputs, logits_processor=[guard.processor()])                        # doctest: +SKIP
 
-    Immutable; one guard serves any number of rows, calls and threads. All constructors take a fast tokenizer of
+    A guard is immutable, and serves any number of rows, calls and threads. All constructors take a fast tokenizer of
     transformers, or a `Vocabulary`, and raise GuardError for what the backend cannot compile.
 
-    The default backend is llguidance, which raises on what it cannot enforce; `backend="xgrammar"` asks for xgrammar.
+    The default backend is llguidance, which raises on what it cannot enforce; `backend="xgrammar"` selects xgrammar.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class Guard(_InAList):
         inner: Source | None = None,
         limits: Limits = LIMITS,
     ) -> None:
-        """Of a compiled grammar; users call the constructors below.
+        """A guard over a compiled grammar; users call the constructors below.
 
-        source: what it was compiled from, None with markers around it. inner: what stands between markers. limits: how
-        long `accepts` may take.
+        source: what it was compiled from; None with markers. inner: the source of the text between markers. limits:
+        bound the time of `accepts`.
         """
         if not hasattr(compiled, "matcher"):
             raise TypeError(
@@ -96,7 +96,7 @@ class Guard(_InAList):
         return self._description
 
     def __copy__(self) -> "Guard":
-        """Itself: it never changes, and whoever copies the arguments of a call needs no second one."""
+        """Itself: it is immutable, so a copy of a call's arguments can share it."""
         return self
 
     def __deepcopy__(self, memo: object) -> "Guard":
@@ -104,7 +104,7 @@ class Guard(_InAList):
         return self
 
     def __reduce__(self) -> str:
-        """Raises TypeError: what a backend has compiled stays in its process."""
+        """Raises TypeError: a compiled grammar cannot leave its process."""
         raise TypeError(f"a guard must be made in the process that uses it, got {self!r} to pickle: send its source")
 
     @property
@@ -124,25 +124,25 @@ class Guard(_InAList):
         limits: Limits = LIMITS,
         cache_salt: str = "",
     ) -> "Guard":
-        """JSON that fits `schema`: a dict (or True), JSON text, or a type as pydantic takes it.
+        """JSON that fits `schema`: a dict (or True), JSON text, or a type that pydantic accepts.
 
         Types are pydantic classes, dataclasses, `TypedDict`, `list[int]`, `int`, `Literal["a", "b"]`, `int | None` and
-        so on, and of a function its arguments.
-        Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible" is
-        any amount, as JSON has it; "spaced" is one space after each colon and comma, as `json.dumps` writes and most
-        models do; "compact" is none. Any draft from 4 on; the formats that JSON Schema defines are enforced, and others
-        are notes. `docs/schemas.md` says what each backend does.
+        so on; a function stands for its arguments.
+        Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible"
+        allows any amount; "spaced" is one space after each colon and comma, as `json.dumps` and most models write it;
+        "compact" is none. Any draft from 4 on; the formats that JSON Schema defines are enforced, others are
+        annotations. `docs/schemas.md` lists what each backend enforces.
 
-        Warns (GuardWarning) of a class that allows keys which it does not name, and of a key that looks like a slip of
-        the pen, such as "propertes".
-        Raises UnsupportedError, which names the keyword and its place, for what the backend would not enforce;
-        lenient=True makes that a GuardWarning.
+        Warns (GuardWarning) about a class that allows undeclared keys, and about a key that looks like a typo, such as
+        "propertes".
+        Raises UnsupportedError, which names the keyword and its location, for what the backend would not enforce;
+        lenient=True turns that into a GuardWarning.
         """
         if whitespace not in get_args(Whitespace):
             meant = did_you_mean(whitespace, get_args(Whitespace))
             raise ValueError(f"whitespace must be one of {', '.join(get_args(Whitespace))}, got {whitespace!r}{meant}")
-        text = schema if isinstance(schema, str) else schema_text(schema)  # a stranger's text is read by a worker
-        source = Source(Kind.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
+        text = schema if isinstance(schema, str) else schema_text(schema)  # untrusted text is read by a worker
+        source = Source(Language.JSON_SCHEMA, text, whitespace=whitespace, lenient=lenient)
         guard, notes = cls._of(source, tokenizer, backend, f"Guard.json_schema({shortened(text)})", limits, cache_salt)
         warn_of_slips(notes.slips, open_classes(text) if is_type(schema) else ())
         return guard
@@ -157,10 +157,10 @@ class Guard(_InAList):
         limits: Limits = LIMITS,
         cache_salt: str = "",
     ) -> "Guard":
-        r"""Text that matches all of `pattern`.
+        r"""Text that matches `pattern` as a whole.
 
-        Read by llguidance as Rust's regex crate does: `.` is no newline, `\d` and `\w` are Unicode's, and there are
-        neither anchors inside nor lookaround nor references back. To xgrammar `\d` and `\w` are ASCII's.
+        llguidance reads it as Rust's regex crate does: `.` excludes the newline, `\d` and `\w` are Unicode classes, and
+        there are no inner anchors, lookaround or back-references. In xgrammar `\d` and `\w` are ASCII classes.
 
         Raises UnsupportedError for what xgrammar would ignore.
         """
@@ -169,7 +169,7 @@ class Guard(_InAList):
                 ": a compiled pattern has one, .pattern" if isinstance(pattern, re.Pattern) else way_out_of(pattern)
             )
             raise GuardError(f"a regex must be a text, got {shortened(pattern)}{way_out}")
-        source = Source(Kind.REGEX, pattern)
+        source = Source(Language.REGEX, pattern)
         return cls._of(source, tokenizer, backend, f"Guard.regex({shortened(pattern)})", limits, cache_salt)[0]
 
     @classmethod
@@ -189,7 +189,7 @@ class Guard(_InAList):
             raise GuardError(
                 f"a choice must be a list of at least one text, got {shortened(choices or texts)}{way_out}"
             )
-        source = Source(Kind.REGEX, f"({'|'.join(map(_escaped, choices))})")
+        source = Source(Language.REGEX, f"({'|'.join(map(_escaped, choices))})")
         return cls._of(source, tokenizer, backend, f"Guard.choice({shortened(choices)})", limits, cache_salt)[0]
 
     @classmethod
@@ -202,12 +202,12 @@ class Guard(_InAList):
         limits: Limits = LIMITS,
         cache_salt: str = "",
     ) -> "Guard":
-        """Text of a context-free grammar: Lark as llguidance reads it, or GBNF, which is told by its `::=`.
+        """Text of a context-free grammar: llguidance's Lark, or GBNF, which is recognised by its `::=`.
 
-        GBNF is xgrammar's own notation; for llguidance it is turned into Lark in which each character is a token, which
-        means the same and costs more time than Lark with tokens of its own. No file is opened, whatever the text is.
+        GBNF is xgrammar's own notation; for llguidance it is translated to Lark in which each character is a token.
+        That has the same meaning, and is slower than Lark with terminals. No file is opened, whatever the text is.
 
-        Raises GuardError, with the backend's words and line, for what it cannot read.
+        Raises GuardError, with the backend's message and line, for what it cannot read.
         """
         return cls._grammar(text, f"Guard.grammar({shortened(text)})", tokenizer, backend, limits, cache_salt)
 
@@ -221,9 +221,9 @@ class Guard(_InAList):
         limits: Limits = LIMITS,
         cache_salt: str = "",
     ) -> "Guard":
-        """The grammar in a file, in UTF-8; as `grammar`.
+        """As `grammar`, from a file in UTF-8.
 
-        Raises GuardError besides for what is no regular file, or a longer one than the limits allow.
+        Also raises GuardError if it is not a regular file, or longer than the limits allow.
         """
         text = grammar_file_text(path, limits)
         return cls._grammar(text, f"Guard.grammar_file({str(path)!r})", tokenizer, backend, limits, cache_salt)
@@ -240,7 +240,7 @@ class Guard(_InAList):
     ) -> "Guard":
         """A grammar that comes with the package, such as "json", "csv" or "sql-select": see `grammars/README.md`.
 
-        Raises GuardError, which lists the names there are, where `name` is none of them.
+        Raises GuardError, which lists the names, for an unknown `name`.
         """
         return cls._of(library.source(name), tokenizer, backend, f"Guard.load({name!r})", limits, cache_salt)[0]
 
@@ -249,29 +249,29 @@ class Guard(_InAList):
         cls, text: str, description: str, tokenizer: Any, backend: Backend, limits: Limits, cache_salt: str
     ) -> "Guard":
         check_grammar(text)
-        source = Source(Kind.GBNF if is_gbnf(text) else Kind.LARK, text)
+        source = Source(Language.GBNF if is_gbnf(text) else Language.LARK, text)
         return cls._of(source, tokenizer, backend, description, limits, cache_salt)[0]
 
     @classmethod
     def _of(
         cls, source: Source, tokenizer: Any, backend: Backend, description: str, limits: Limits, cache_salt: str
     ) -> "tuple[Guard, Notes]":
-        check_characters(f"a {source.kind}", source.text)
+        check_characters(f"a {source.language}", source.text)
         check_settings(limits, cache_salt)
         source = replace(source, salt=cache_salt)
         made = compiled(source, Vocabulary.of(tokenizer), backend, limits)
-        for message in made.notes.left_out:  # each time, for whoever asks now may not be the one who was told
-            warnings.warn(f"{backend} leaves out of the {source.kind}: {message}", GuardWarning, stacklevel=3)
+        for message in made.notes.left_out:  # each time: this caller may not have seen the earlier warning
+            warnings.warn(f"{backend} leaves out of the {source.language}: {message}", GuardWarning, stacklevel=3)
         return cls(made.compiled, description, source, limits=limits), made.notes
 
     def after(self, marker: str, *, max_tokens: int | None = None) -> "Guard":
         """Free text up to the first `marker`, for instance "</think>", and right after it this guard.
 
-        The marker may lie inside a token, or be a special token by name. The row cannot end before it.
-        It counts in the prompt too, in its last turn, where only blanks, or the beginning of a guarded text, come after
-        it there: as a chat template closes the reasoning. A prompt may also end in a part of it.
-        max_tokens: a budget for the reasoning. After so many emitted tokens the marker is what comes next, in the
-        tokens that the tokenizer cuts it into. `accepts` and `legal_head` see no tokens, and count none.
+        The marker may be inside a token, or be the name of a special token. The row cannot end before it.
+        A marker in the last turn of the prompt counts too if only blanks, or the beginning of a guarded text, follow
+        it there: a chat template may close the reasoning. A prompt may also end within the marker.
+        max_tokens: a budget for the reasoning. After this many emitted tokens the marker is forced, as the tokenizer
+        tokenises it. `accepts` and `legal_head` see no tokens, and count none.
         """
         check_marker("marker", marker)
         if max_tokens is not None and (
@@ -285,10 +285,10 @@ class Guard(_InAList):
         return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner, limits=self._limits)
 
     def between(self, start: str, end: str) -> "Guard":
-        """Free text outside, this guard between `start` and `end`, as often as they come.
+        """Free text outside, this guard between `start` and `end`, any number of times.
 
-        Where the guarded text is whole, the first `end` closes it. The row can only end in free text.
-        A `start` that the prompt has opened counts, as for `after`.
+        Once the guarded text is complete, the first `end` closes it. The row can only end in free text.
+        A `start` in the prompt counts as for `after`.
         """
         check_marker("start", start)
         check_marker("end", end)
@@ -304,9 +304,9 @@ class Guard(_InAList):
         )
 
     def matcher(self, eos_tokens: Iterable[int] | None = None, *, prompt: Sequence[int] = ()) -> Matcher:
-        """A fresh matcher, at the start; eos_tokens: the ids that end a row, by default the tokenizer's own.
+        """A fresh matcher, in its start state; eos_tokens: the ids that end a row, default: the tokenizer's own.
 
-        prompt: `int64[P]`, what the row answers; markers are looked for in it.
+        prompt: `int64[P]`, the row's prompt, which is searched for markers.
         """
         matcher = self._compiled.matcher(self.vocabulary.eos_tokens if eos_tokens is None else ids_of(eos_tokens))
         matcher.source = self._inner
@@ -314,9 +314,9 @@ class Guard(_InAList):
         return matcher
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is whole, however it may be cut into tokens; half a surrogate pair is no text.
+        """Whether `text` is complete and fits, however it is tokenised; False with an unpaired surrogate.
 
-        Raises GuardError where the backend cannot say.
+        Raises GuardError if the backend cannot tell, or not within the limits.
         """
         check_text(text)
         try:
@@ -326,9 +326,12 @@ class Guard(_InAList):
         return self.matcher(())._read(raw, self._limits.max_seconds) == (len(raw), True)
 
     def legal_head(self, text: str) -> int:
-        """How many bytes of `text`, in UTF-8, can come before it leaves the guard."""
+        """How many bytes of `text`, in UTF-8, are allowed before it leaves the guard.
+
+        Raises GuardError if the backend cannot tell, or not within the limits.
+        """
         check_text(text)
-        raw = text.encode(errors="surrogatepass")  # half a pair leaves every guard
+        raw = text.encode(errors="surrogatepass")  # an unpaired surrogate leaves every guard
         return self.matcher(())._read(raw, self._limits.max_seconds)[0]
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
@@ -336,7 +339,7 @@ class Guard(_InAList):
         return RowGuards([self]).processor(eos_token_id)
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Raises GuardError: a guard masks inside a Speculator, and plain decoding takes its `processor()`."""
+        """Raises GuardError: a guard masks inside a Speculator; plain decoding needs its `processor()`."""
         raise GuardError(
             f"a guard masks with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
             " pass guard.processor() there"
@@ -344,7 +347,7 @@ class Guard(_InAList):
 
     @staticmethod
     def per_row(guards: "Sequence[Guard | None]") -> "RowGuards":
-        """A guard for each row of a batch, None for rows that are free; goes where a guard goes."""
+        """One guard per row of a batch, None for a free row; pass it where a guard is expected."""
         return RowGuards(guards)
 
 
@@ -352,7 +355,7 @@ class RowGuards(_InAList):
     """A guard for each row of a batch, or one for all."""
 
     def __init__(self, guards: Sequence[Guard | None]) -> None:
-        """guards: one per prompt; each serves all the sequences that are returned for its prompt."""
+        """guards: one per prompt; each serves all sequences returned for its prompt."""
         if isinstance(guards, Guard) or not isinstance(guards, Iterable):
             raise TypeError(f"rows must each have a Guard or None, in a list, got {shortened(guards)}")
         guards = tuple(guards)
@@ -368,10 +371,9 @@ class RowGuards(_InAList):
     def matchers(
         self, prompts: Sequence[Sequence[int]], eos_tokens: Iterable[int] | None, num_returned: int | None = None
     ) -> list[Matcher | None]:
-        """A fresh matcher for each row of a batch, None for free ones.
+        """A fresh matcher for each row of a batch, None for a free row.
 
-        prompts: `int64[B, P]`, as the model gets them. num_returned: sequences that are returned for each prompt, where
-        that is known.
+        prompts: `int64[B, P]`, as the model gets them. num_returned: sequences returned per prompt, if known.
         """
         num_rows = len(prompts)
         copies, left_over = divmod(num_rows, len(self.guards))

@@ -1,4 +1,4 @@
-"""`Lookahead`: a matcher on trial."""
+"""`Lookahead`: tokens tried out on a matcher."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Lookahead:
-    """A matcher on trial: tokens are pushed, and all are taken back when the `with` block ends.
+    """Tokens tried out on a matcher: they are pushed, and all are undone when the `with` block ends.
 
-    `push` asks whether the bytes of a token may come, which is cheap. The bitmask, which `allowed` reads and the target
-    obeys, may be stricter: llguidance masks all but the usual tokenisation of a text that must come. So a token may
-    pass `push` and not be `allowed`; in a draft it is merely rejected.
+    `push` checks the bytes of a token, which is cheap. The bitmask, which `allowed` reads and the target obeys, may be
+    stricter: llguidance masks all but the usual tokenisation of a forced text. So a token may pass `push` and not be
+    `allowed`; in a draft it is merely rejected.
     """
 
     def __init__(self, matcher: "Matcher") -> None:
@@ -29,14 +29,14 @@ class Lookahead:
         self._is_over = False
 
     def push(self, token: int) -> bool:
-        """Go on with `token` where the grammar allows its bytes; returns whether it does."""
+        """Advance by `token` if the grammar allows its bytes; returns whether it does."""
         accepted = self._asked(partial(self._matcher._step, token), otherwise=False)
         if accepted:
             self._pushed.append(token)
         return accepted
 
     def pop(self) -> None:
-        """Take the last push back."""
+        """Undo the last push."""
         self._check()
         self._matcher._undo([self._pushed.pop()], self._pushed)
 
@@ -47,7 +47,7 @@ class Lookahead:
         return self._matcher.num_guarded
 
     def allowed(self, token: int) -> bool:
-        """Whether the bitmask allows `token` here; as dear as a row of `Matcher.fill`."""
+        """Whether the bitmask allows `token` here; costs as much as a row of `Matcher.fill`."""
 
         def ask() -> bool:
             row = np.zeros(num_words(len(self._matcher.vocabulary)), np.int32)
@@ -57,16 +57,16 @@ class Lookahead:
         return self._asked(ask, otherwise=False)
 
     def accepting(self) -> bool:
-        """Whether the text is whole behind what was pushed; False where nobody can say."""
+        """Whether the text is complete after the pushed tokens; False if the backend cannot tell."""
         return self._asked(lambda: self._matcher.ended or self._matcher._accepting(), otherwise=False)
 
     def forced(self) -> bytes:
-        """Bytes that must come next; empty where there is a choice, or the row may end, or nobody can say."""
+        """Bytes that must come next; empty if there is a choice, the row may end, or the backend cannot tell."""
         matcher = self._matcher
         return self._asked(lambda: b"" if matcher.ended or matcher._accepting() else matcher._forced(), otherwise=b"")
 
     def _asked(self, ask: Callable[[], T], otherwise: T) -> T:
-        """What the backend answers; `otherwise` where it fails, and is made anew."""
+        """The backend's answer; `otherwise` if it fails, after which it is restarted."""
         self._check()
         try:
             return ask()
@@ -76,7 +76,7 @@ class Lookahead:
 
     def _check(self) -> None:
         if self._is_over:
-            raise GuardError("a lookahead serves inside its `with` block, got a call behind it: open another one")
+            raise GuardError("a lookahead serves inside its `with` block, got a call after it: open another one")
 
     def _end(self) -> None:
         self._is_over = True

@@ -1,4 +1,4 @@
-"""Markers in a text of tokens: how far one has come, and which tokens could complete one."""
+"""Markers in a text of tokens: progress within one, and the tokens that could complete one."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
@@ -14,9 +14,9 @@ Ids = npt.NDArray[np.int64]
 
 
 class Marker:
-    """A string to wait for, of at least one byte; progress in it is the length of its head that the text ends with.
+    """A string to wait for, of at least one byte; progress is the length of its head that the text ends with.
 
-    (The automaton of Knuth, Morris and Pratt 1977.)
+    It is the automaton of Knuth, Morris and Pratt (1977).
     """
 
     def __init__(self, text: bytes, vocabulary: Vocabulary) -> None:
@@ -25,25 +25,25 @@ class Marker:
         self._borders = _borders(text)
 
     def step(self, progress: int, byte: int) -> int:
-        """Progress behind one more byte; `len(text)` says that the marker is whole."""
+        """Progress after one more byte; `len(text)` means that the marker is complete."""
         while progress and self.text[progress] != byte:
             progress = self._borders[progress]
         return progress + (self.text[progress] == byte)
 
     @cached_property
     def _inside(self) -> set[int]:
-        """Tokens that hold the whole marker and something behind it, wherever it begins."""
+        """Tokens that contain the whole marker and something after it, wherever it begins."""
         return {token for token, text in enumerate(self.vocabulary.tokens) if text.find(self.text, 0, -1) >= 0}
 
     def progress_at(self, text: bytes) -> int:
-        """Progress at the end of `text`, in which the marker is not whole."""
+        """Progress at the end of `text`, which does not contain the whole marker."""
         heads = (length for length in range(len(self.text) - 1, 0, -1) if text.endswith(self.text[:length]))
         return next(heads, 0)
 
     def next_token(self, progress: int, banned: Collection[int]) -> int:
-        """The token that goes on in the marker as its tokenizer cuts it: special tokens by name, none of `banned`.
+        """The next token of the marker as the tokenizer tokenises it: special tokens by name, none of `banned`.
 
-        An id after the vocabulary's own says that it cannot be written.
+        An id beyond the vocabulary means that the marker cannot be spelled.
         """
         rest = self.text[progress:]
         names = {
@@ -57,7 +57,7 @@ class Marker:
         return self.vocabulary.encode_bytes(rest[: min(map(rest.find, names), default=len(rest))])[0]
 
     def crossing(self, progress: int) -> set[int]:
-        """Tokens that might complete the marker and go on behind it; all that do are among them."""
+        """Tokens that may complete the marker and continue after it; a superset of those that do."""
         found = set(self._inside)
         while True:
             rest = self.text[progress:]
@@ -68,10 +68,10 @@ class Marker:
 
 
 class EndMarker:
-    """A string that may come wherever what it ends is whole."""
+    """A string that may come wherever the text that it ends is complete."""
 
     def __init__(self, text: bytes, start: Marker, vocabulary: Vocabulary) -> None:
-        """start: what begins the next guarded text."""
+        """start: the marker that begins the next guarded text."""
         self.text = text
         self.start = start
         self.vocabulary = vocabulary
@@ -79,7 +79,7 @@ class EndMarker:
         self._crossing: dict[int, tuple[Ids, list[int]]] = {}
 
     def inside(self, progress: int) -> Ids:
-        """Tokens `int64[n]` that go on in the marker, and at most to its end."""
+        """Tokens `int64[n]` that continue the marker, at most to its end."""
         if progress not in self._inside:
             rest = self.text[progress:]
             heads = {rest[:length] for length in range(1, len(rest) + 1)}
@@ -88,7 +88,7 @@ class EndMarker:
         return self._inside[progress]
 
     def crossing(self, progress: int) -> tuple[Ids, list[int]]:
-        """Tokens that complete the marker and go on behind it: in free text, or where a next start marker may be."""
+        """Tokens that complete the marker and continue after it: in free text, or possibly in a next start marker."""
         if progress not in self._crossing:
             rest = self.text[progress:]
             found = [(text, token) for text, token in starting_with(self.vocabulary, rest) if len(text) > len(rest)]
@@ -99,7 +99,7 @@ class EndMarker:
 
     @cached_property
     def arriving(self) -> "Arrivals":
-        """Tokens that begin with something else and may get into the marker, by what they begin with."""
+        """Tokens that begin with other text and may enter the marker, by that other text."""
         root, first = Arrivals(), self.text[:1]
         for token, text in enumerate(self.vocabulary.tokens):
             start = text.find(first, 1)
@@ -111,14 +111,14 @@ class EndMarker:
 
 
 class Arrivals:
-    """A tree over the bytes that come before an end marker in some token."""
+    """A tree over the bytes that precede an end marker in some token."""
 
     def __init__(self) -> None:
         self.tokens: list[int] = []
         self.branches: dict[int, Arrivals] = {}
 
     def add(self, head: bytes, token: int) -> None:
-        """Note that `token` begins with `head`, and goes on in the marker."""
+        """Note that `token` begins with `head` and continues in the marker."""
         node = self
         for byte in head:
             node = node.branches.setdefault(byte, Arrivals())
@@ -135,7 +135,7 @@ def starting_with(vocabulary: Vocabulary, head: bytes) -> Iterator[tuple[bytes, 
 
 
 def equal_to(vocabulary: Vocabulary, text: bytes) -> Iterator[tuple[bytes, int]]:
-    """The tokens that are `text`; there may be several."""
+    """The tokens whose bytes are `text`; there may be several."""
     for found, token in starting_with(vocabulary, text):
         if found != text:
             return

@@ -1,4 +1,4 @@
-"""`Matcher`: where a row stands in its grammar. What is the same for every backend is here, above all the end."""
+"""`Matcher`: a row's state in its grammar. It holds what all backends have in common, above all the end of a text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,21 +21,21 @@ from ngramspec.guards.vocabulary import Vocabulary
 T = TypeVar("T")
 
 _PIECE = 256
-"""Bytes that are read between two looks at the clock."""
+"""Bytes that are read from one look at the clock to the next."""
 
 ALL = 1 << 62
-"""More bytes than a text has."""
+"""More bytes than any text has."""
 
 
 class Matcher(ABC):
-    """Where a row stands in its grammar; for one row, and one thread at a time.
+    """A row's state in its grammar; for one row, and one thread at a time.
 
     A backend is a subclass that knows a language of bytes: `_mask`, `_push`, `_push_bytes`, `_pop`, `_accepting`,
     `_forced`, `_restart`. End of sequence never reaches it: it is allowed if and only if the text so far is accepted.
 
     vocabulary: the tokens. eos_tokens: the ids that end the row. ended: whether one of them has come; nothing is
-    allowed behind it. source: what the guarded text was compiled from, where that is known. begun: what of the guarded
-    text the prompt holds.
+    allowed after it. source: what the guarded text was compiled from, if known. begun: the part of the guarded text
+    that is in the prompt.
     """
 
     source: Source | None = None
@@ -48,16 +48,16 @@ class Matcher(ABC):
         self._committed: list[int] = []
         self._is_lost = False
         self._turn = forking.lock(is_held_long=True)
-        # The tokenizer's own end of sequence, where it is none in this call, is no text either: it never comes.
+        # If the tokenizer's own end of sequence does not end this call, it is not text either: it never comes.
         self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
         self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
         self._all_ends = np.array(sorted({*self._ends.tolist(), *self._no_ends}), np.int64)
         self._last_word = (1 << len(vocabulary) % WORD) - 1 if len(vocabulary) % WORD else -1
 
     def advance(self, tokens: Iterable[int]) -> None:
-        """Commit `tokens`, `int32[n]`.
+        """Commit `tokens` `int32[n]`.
 
-        Raises GuardError, with the state unchanged, where one of them is not allowed, or where the backend failed.
+        Raises GuardError, with the state unchanged, if one of them is not allowed or the backend fails.
         """
         with self._alone():
             self._tried_twice(partial(self._advance, [int(token) for token in tokens]))
@@ -65,11 +65,10 @@ class Matcher(ABC):
     def fill(self, draft: Iterable[int], out: BitmaskArray) -> int:
         """Write the bitmasks of the positions along `draft` `int32[K]` into `out` `int32[K + 1, >= W]`.
 
-        Returns the length k of the draft's legal head, as the bitmasks have it: rows 0 to k are written, those behind
-        are zero, and the state is as before. A row that is zero itself allows nothing: behind an end, or where the
-        grammar has come to a place that this vocabulary cannot go on from.
-        Raises GuardError where the backend cannot say what is allowed now. Where it cannot say so further on, the head
-        ends there.
+        Returns the length k of the draft's legal head by the bitmasks: rows 0 to k are written, later rows are zero,
+        and the state is unchanged. A zero row among the first k + 1 allows nothing: after an end of sequence, or where
+        this vocabulary cannot continue the text.
+        Raises GuardError if the backend cannot tell what is allowed now. If it fails further on, the head ends there.
         """
         tokens = [int(token) for token in draft]
         width = num_words(len(self.vocabulary))
@@ -83,47 +82,47 @@ class Matcher(ABC):
             return self._tried_twice(partial(self._fill, tokens, out[:, :width]))
 
     def lookahead(self) -> AbstractContextManager[Lookahead]:
-        """Try tokens out; the state is restored when the `with` block ends."""
+        """Try out tokens; the state is restored when the `with` block ends."""
         return self._lookahead()
 
     def accepting(self) -> bool:
-        """Whether the text so far is whole, so that the row may end here; an ended row is."""
+        """Whether the text so far is complete, so that the row may end here; True for an ended row."""
         with self._alone():
             return self.ended or self._tried_twice(self._accepting)
 
     @property
     def num_guarded(self) -> int | None:
-        """How many bytes at the end of the text the grammar holds for: ALL for most; None where the text is free."""
+        """Guarded bytes at the end of the text: ALL without markers; None while the text is free."""
         return ALL
 
-    def read_prompt(self, prompt: Sequence[int]) -> None:  # noqa: B027 (without markers a prompt is nobody's text)
-        """Begin where the tokens `prompt`, which the row answers, leave off; before anything is committed.
+    def read_prompt(self, prompt: Sequence[int]) -> None:  # noqa: B027 (without markers a prompt has no effect)
+        """Begin at the end of the row's prompt; called before anything is committed.
 
-        Only markers are looked for in it; see `Guard.after` and `Guard.between`. Raises GuardError where the backend
-        cannot say whether a guarded text begins there.
+        prompt: token ids, `int64[P]`, searched for markers; see `Guard.after` and `Guard.between`. Raises GuardError if
+        the backend cannot tell whether a guarded text begins there.
         """
 
     # What a backend does. Any of these may raise BackendError.
 
     @abstractmethod
     def _mask(self, row: BitmaskArray) -> None:
-        """Write what is allowed next into `row` `int32[W]`, which is zero; what it says of ends does not count."""
+        """Write the allowed next tokens into `row` `int32[W]`, which is zero; bits of ends are ignored."""
 
     @abstractmethod
     def _push(self, token: int) -> bool:
-        """Go on with `token`, 0 <= token < V; returns whether it could."""
+        """Advance by `token`, 0 <= token < V; returns whether it was possible."""
 
     @abstractmethod
     def _push_bytes(self, text: bytes) -> int:
-        """Go on with as many bytes of `text` as can come; returns how many did, each of which is one step to `_pop`."""
+        """Advance by the longest possible head of `text`; returns its length. Each byte is one step for `_pop`."""
 
     @abstractmethod
     def _pop(self, num_steps: int) -> None:
-        """Take back the last `num_steps` pushes."""
+        """Undo the last `num_steps` pushes."""
 
     @abstractmethod
     def _accepting(self) -> bool:
-        """Whether the text so far is whole."""
+        """Whether the text so far is complete."""
 
     @abstractmethod
     def _forced(self) -> bytes:
@@ -131,15 +130,15 @@ class Matcher(ABC):
 
     @abstractmethod
     def _restart(self) -> None:
-        """Go back to the start, also out of a failure."""
+        """Return to the start state, also after a failure."""
 
     def _settle(self) -> None:  # noqa: B027 (most backends have nothing to forget)
-        """Forget how to take back what was pushed until now: it is committed."""
+        """Drop the undo information of earlier pushes: they are committed."""
 
     def _begin(self, part: Part) -> int | None:
-        """Begin with `part` of a prompt, which comes after a marker, or with what it has after its first blanks.
+        """Begin with `part` of a prompt, which follows a marker, or with the rest of it after leading blanks.
 
-        Returns how many bytes that is; None where no text begins so.
+        Returns the number of bytes taken; None if no text begins so.
         """
         for text in (part, part.without_blanks()):
             if self._push_bytes(text.head) == len(text.head) and all(map(self._step, text.tokens)):
@@ -148,7 +147,7 @@ class Matcher(ABC):
             self._restart()
         return None
 
-    # What is the same for all.
+    # Common to all backends.
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -182,7 +181,7 @@ class Matcher(ABC):
                 lookahead._end()
 
     def _tried_twice(self, ask: Callable[[], T]) -> T:
-        """What `ask` returns. A backend that ran full, as llguidance does with time, may answer when it starts anew."""
+        """The result of `ask`, which is retried once after a restart: llguidance uses up its limits in time."""
         try:
             return ask()
         except BackendError:
@@ -221,9 +220,9 @@ class Matcher(ABC):
         return len(pushed)
 
     def _read(self, text: bytes, max_seconds: float) -> tuple[int, bool]:
-        """How many bytes of `text` can come, however they are cut into tokens, and whether the text is whole then.
+        """How many bytes of `text` are allowed, however tokenised, and whether the text is complete then.
 
-        The matcher is of no use after it. Raises GuardError where the backend cannot say, or not in `max_seconds`.
+        The matcher is used up. Raises GuardError if the backend cannot tell, or not in `max_seconds`.
         """
         until = monotonic() + max_seconds
 
@@ -233,7 +232,7 @@ class Matcher(ABC):
                 piece = text[num_read : num_read + _PIECE]
                 pushed = self._push_bytes(piece)
                 num_read += pushed
-                self._settle()  # nothing is taken back, and what could be would only fill up memory
+                self._settle()  # nothing will be undone, so undo information would only take memory
                 if pushed < len(piece):
                     break
                 if monotonic() > until:
@@ -255,7 +254,7 @@ class Matcher(ABC):
         return 0 <= token < len(self.vocabulary) and token not in self._no_ends and self._push(token)
 
     def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
-        """Take back `pushed`, the last steps; kept: those before them since what was committed, by default none."""
+        """Undo `pushed`, the last steps; kept: the uncommitted steps before them, default: none."""
         num_steps = len(pushed)
         if num_steps and self.ended:
             self.ended = False
@@ -263,7 +262,7 @@ class Matcher(ABC):
         if num_steps:
             try:
                 self._pop(num_steps)
-            except BackendError:  # llguidance takes nothing back in a grammar that counts tokens
+            except BackendError:  # llguidance cannot roll back in a grammar that counts tokens
                 self._rebuild(kept or [])
 
     def _fill_row(self, row: BitmaskArray) -> None:
@@ -274,7 +273,7 @@ class Matcher(ABC):
             set_bits(row, self._ends, allowed=True)
 
     def _mask_text(self, row: BitmaskArray) -> None:
-        """Write what text may come next: no ends, and nothing behind the vocabulary, whatever the backend says."""
+        """Write which text tokens may come next: no ends, and no id beyond the vocabulary."""
         self._mask(row)
         row[-1] &= self._last_word
         set_bits(row, self._all_ends, allowed=False)
@@ -283,12 +282,12 @@ class Matcher(ABC):
         return 0 <= token < len(self.vocabulary) and is_set(row, token) and self._step(token)
 
     def _lose(self) -> None:
-        """Give the backend up, which may be of no use behind a failure: the next call starts a new one."""
+        """Discard the backend, which may be unusable after a failure: the next call starts a new one."""
         self._is_lost = True
         self.ended = bool(self._committed) and self._committed[-1] in self.eos_tokens
 
     def _rebuild(self, pushed: list[int]) -> None:
-        """Go back to what was committed, and then `pushed`, in a backend that starts anew."""
+        """Restart the backend, and replay the committed tokens and `pushed`."""
         self._is_lost = True
         self.ended = False
         self._restart()
@@ -304,7 +303,7 @@ class Matcher(ABC):
 
     def _failed(self, error: BackendError) -> GuardError:
         return GuardError(
-            f"the guard's backend must say what is allowed next, got {error} behind {len(self._committed)} tokens:"
+            f"the guard's backend must say what is allowed next, got {error} after {len(self._committed)} tokens:"
             " simplify the grammar, or raise the backend's limits",
             tokens=self._committed,
             text=self._text(),
@@ -315,7 +314,7 @@ class Matcher(ABC):
         before = self.vocabulary.decode([*self._committed, *pushed]).decode(errors="replace")
         return GuardError(
             f"token {token} ({name}) at position {len(self._committed) + len(pushed)} is not allowed"
-            f"{' behind the end' if self.ended else ''}, got it behind {shortened(before[-40:])}",
+            f"{' after the end' if self.ended else ''}, got it after {shortened(before[-40:])}",
             tokens=self._committed,
             text=self._text(),
         )

@@ -1,4 +1,4 @@
-"""Reading text that is free for a while and guarded for a while, token by token and byte by byte."""
+"""Reads text that alternates between free and guarded, token by token and byte by byte."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from ngramspec.guards.vocabulary import Vocabulary
 
 
 class Inner:
-    """A matcher, and how often it was pushed: so it can be taken back to where it was."""
+    """A matcher, and the number of its pushes, so that it can be rolled back to an earlier state."""
 
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
         self.depth = 0
 
     def push(self, token: int) -> bool:
-        """Go on with `token`; returns whether it could."""
+        """Advance by `token`; returns whether it was possible."""
         accepted = self.matcher._push(token)
         self.depth += accepted
         return accepted
 
     def push_byte(self, byte: int) -> bool:
-        """Go on with `byte`; returns whether it could."""
+        """Advance by `byte`; returns whether it was possible."""
         num_pushed = self.matcher._push_bytes(bytes([byte]))
         self.depth += num_pushed
         return num_pushed == 1
 
     def return_to(self, depth: int) -> None:
-        """Take back what was pushed since."""
+        """Roll back to `depth` pushes."""
         if depth < self.depth:
             self.matcher._pop(self.depth - depth)
             self.depth = depth
@@ -37,7 +37,7 @@ class Inner:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """Text that is free; progress: how much of the start marker it ends with. num_tokens: of it, in a first phase."""
+    """Free text. progress: bytes of the start marker that it ends with. num_tokens: its tokens, in a first phase."""
 
     progress: int
     num_tokens: int = 0
@@ -45,10 +45,10 @@ class Free:
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """Text that is guarded. Where the inner text is whole, the end marker may come, or more of the inner text.
+    """Guarded text. Where the inner text is complete, the end marker may come, or more of the inner text.
 
-    depth: where `inner` stands. is_alive: whether all since the start marker is inner text, and may go on as such.
-    ends: for each place where the end marker may have begun, how much of it has come.
+    depth: pushes of `inner`. is_alive: whether all text since the start marker is inner text, and may continue.
+    ends: for each position where the end marker may have begun, how many of its bytes have come.
     num_bytes: since the start marker.
     """
 
@@ -63,15 +63,15 @@ Phase = Free | Guarded
 
 
 class Limit:
-    """How long free text may be; then its marker comes, token by token."""
+    """Bounds the free text; after that its marker is forced, token by token."""
 
     def __init__(self, num_tokens: int, marker: Marker, banned: Collection[int]) -> None:
-        """banned: tokens that never come, and are no part of the marker."""
+        """banned: tokens that never come, and so cannot spell the marker."""
         self._num_tokens, self._marker, self._banned = num_tokens, marker, banned
         self._known: dict[int, int] = {}
 
     def forced(self, phase: Free) -> int | None:
-        """The only token that may come; None where any may."""
+        """The only token that may come; None if any may."""
         if phase.num_tokens < self._num_tokens:
             return None
         if phase.progress not in self._known:
@@ -80,9 +80,9 @@ class Limit:
 
 
 class Reader:
-    """From phase to phase; None stands for a text that leaves the grammar.
+    """Computes the next phase; None means that the text leaves the grammar.
 
-    Reading moves a phase's inner matcher, which is taken back with `return_to` or stays where the new phase has it.
+    Reading advances a phase's inner matcher; roll it back with `return_to`, or keep it in the state of the new phase.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class Reader:
         make_inner: Callable[[Iterable[int]], Matcher],
         limit: "Limit | None" = None,
     ) -> None:
-        """make_inner: a matcher for what is guarded, at its start, from the ends of sequence that it knows.
+        """make_inner: makes a fresh matcher of the guarded text, from the ends of sequence.
 
-        limit: of the free text before it, where there is one.
+        limit: of the free text before it, if there is one.
         """
         self._vocabulary = vocabulary
         self._start = start
@@ -104,7 +104,7 @@ class Reader:
         self._limit = limit
 
     def token(self, phase: Phase, token: int) -> Phase | None:
-        """What follows `token`."""
+        """The phase after `token`."""
         if self._limit is None or isinstance(phase, Guarded):
             return self._any_token(phase, token)
         if self._limit.forced(phase) not in (None, token):
@@ -124,7 +124,7 @@ class Reader:
         return self.text(phase, text)
 
     def text(self, phase: Phase, text: bytes) -> Phase | None:
-        """What follows `text`."""
+        """The phase after `text`."""
         following: Phase | None = phase
         for byte in text:
             if isinstance(following, Free):
@@ -134,38 +134,38 @@ class Reader:
         return following
 
     def _nothing(self, phase: Phase, token: int) -> Phase | None:
-        """A token without bytes may come where any may."""
+        """A token without bytes may come wherever any token may."""
         if isinstance(phase, Free):
             return phase
         is_alive = phase.is_alive and phase.inner.push(token)
         return Guarded(phase.inner, phase.inner.depth, is_alive, phase.ends, phase.num_bytes) if is_alive else None
 
     def _special(self, phase: Phase, token: int, name: bytes) -> Phase | None:
-        """The name of a special token is text to a marker that begins with it, and all or nothing to the grammar."""
+        """The name of a special token is text to a marker that begins with it, and one unit to the grammar."""
         end = self._end
         if isinstance(phase, Free):
             return self._name(phase, name)
         ends = frozenset(self.open_ends(phase)) if end is not None else frozenset()
-        for place, byte in enumerate(name):
+        for position, byte in enumerate(name):
             ends = self._follow(ends, byte)
             if end is not None and len(end.text) in ends:
-                return self._name(Free(0), name[place + 1 :])
+                return self._name(Free(0), name[position + 1 :])
         is_alive = phase.is_alive and phase.inner.push(token)
         num_bytes = phase.num_bytes + len(name)
         return Guarded(phase.inner, phase.inner.depth, is_alive, ends, num_bytes) if is_alive or ends else None
 
     def _name(self, phase: Free, name: bytes) -> Phase | None:
-        for place, byte in enumerate(name, start=1):
+        for position, byte in enumerate(name, start=1):
             following = self._free(phase, byte)
             if isinstance(following, Guarded):
-                return following if place == len(name) else None
+                return following if position == len(name) else None
             phase = following
         return phase
 
     def begin(self, part: Part) -> Phase | None:
-        """Where `part` of a prompt, which comes after a start marker, leaves off; None where no guarded text does.
+        """The phase after `part` of a prompt, which follows a start marker; None if no guarded text begins so.
 
-        Blanks at its beginning are left out where that helps.
+        Leading blanks are skipped if that helps.
         """
         if self._end is None:
             inner = Inner(self._make_inner(()))
@@ -197,12 +197,12 @@ class Reader:
         return Guarded(inner, inner.depth, is_alive, ends, phase.num_bytes + 1) if is_alive or ends else None
 
     def _follow(self, ends: Iterable[int], byte: int) -> frozenset[int]:
-        """How much of the end marker has come behind `byte`, where `ends` had come before."""
+        """Bytes of the end marker that have come after `byte`, given `ends` before it."""
         end = self._end
         return frozenset(so_far + 1 for so_far in ends if end is not None and end.text[so_far] == byte)
 
     def open_ends(self, phase: Guarded) -> list[int]:
-        """How much of the end marker has come, for each place where it may have begun; 0 where it may begin now."""
+        """Bytes of the end marker that have come, for each position where it may have begun; 0 if it may begin now."""
         may_begin = phase.is_alive and phase.inner.matcher._accepting()
         return sorted(phase.ends | {0}) if may_begin else sorted(phase.ends)
 

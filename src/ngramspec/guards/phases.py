@@ -1,11 +1,11 @@
-"""`after` and `between`: text that is free for a while, and guarded from a marker on.
+"""`after` and `between`: text that is free at first, and guarded from a marker on.
 
-The marker is looked for in bytes, so it may lie inside a token, begin in one and end in another, or be a special token
-by name. A token that completes it and goes on is allowed where its rest is.
+The marker is searched for in bytes, so it may be inside a token, begin in one and end in another, or be a special token
+by name. A token that completes it and continues is allowed if its rest is.
 
     after(m):       u m v, with m nowhere else in u m, and v guarded
-    between(s, e):  u s v e u s v e ... u, with s nowhere else in u s, and v guarded; e is the first one that ends where
-                    what has come since s is a whole v and e
+    between(s, e):  u s v e u s v e ... u, with s nowhere else in u s, and v guarded; e is the first one at whose end
+                    the text since s is a complete v and e
 
 A text may begin in the prompt: u, or u m and the head of v (`prompts.py`).
 """
@@ -27,7 +27,7 @@ from ngramspec.guards.vocabulary import Vocabulary
 
 
 class Compiled(Protocol):
-    """A grammar that is ready: a backend's, or one in phases."""
+    """A compiled grammar: a backend's, or one in phases."""
 
     vocabulary: Vocabulary
 
@@ -36,10 +36,10 @@ class Compiled(Protocol):
 
 
 class Phased:
-    """Free text up to `start`, then `inner`; and, with an `end`, free text again, as often as it comes."""
+    """Free text up to `start`, then `inner`; with an `end`, free text again, any number of times."""
 
     def __init__(self, inner: Compiled, start: str, end: str | None, most_free: int | None = None) -> None:
-        """most_free: tokens of free text, after which `start` must come; None: as many as there are."""
+        """most_free: tokens of free text after which `start` is forced; None: no limit."""
         self.vocabulary = inner.vocabulary
         self.most_free = most_free
         self.inner = inner
@@ -75,7 +75,7 @@ class PhasedMatcher(Matcher):
         self._earlier: list[Phase] = []
 
     def read_prompt(self, prompt: Sequence[int]) -> None:
-        """See `Matcher`. Warns of a marker after which the prompt goes on as no guarded text does."""
+        """See `Matcher`. Warns about a marker in the prompt that no guarded text follows."""
         compiled = self._compiled
         padding = {*self.eos_tokens, *self.vocabulary.eos_tokens, *self.vocabulary.padding}
         self._prompt = last_turn(prompt, self.vocabulary, padding, compiled.within)
@@ -93,7 +93,7 @@ class PhasedMatcher(Matcher):
             )
 
     def _opened(self) -> tuple[Phase, Part | None]:
-        """The phase that the prompt leads to; and what it has after a marker, where no guarded text begins so."""
+        """The phase that the prompt leads to; and the text after a marker, if no guarded text begins so."""
         start = self._compiled.start
         rest = self._prompt.after_last(start.text)
         phase = None if rest is None else self._reader.begin(rest)
@@ -102,7 +102,7 @@ class PhasedMatcher(Matcher):
         return Free(start.progress_at(self._prompt.text)), rest
 
     def _begin(self, part: Part) -> int | None:
-        """See `Matcher`. Here any text may come first."""
+        """See `Matcher`; here any text may come first."""
         self._prompt = part
         self._restart()
         return len(part.text)
@@ -162,7 +162,7 @@ class PhasedMatcher(Matcher):
 
     @property
     def num_guarded(self) -> int | None:
-        """See `Matcher`; what may be part of the end marker counts."""
+        """See `Matcher`; bytes that may belong to the end marker count."""
         if isinstance(self._phase, Free):
             return None
         within = self._phase.inner.matcher.num_guarded
@@ -186,12 +186,12 @@ class PhasedMatcher(Matcher):
         return True
 
     def _return(self) -> None:
-        """Take the inner matcher back to where it stands in this phase."""
+        """Roll the inner matcher back to its state in this phase."""
         if isinstance(self._phase, Guarded):
             self._phase.inner.return_to(self._phase.depth)
 
     def _free_row(self, progress: int) -> BitmaskArray:
-        """What may come in free text, `int32[W]`; always the same, for what is guarded begins anew."""
+        """The bitmask `int32[W]` of free text; it depends on `progress` alone, since each guarded text starts fresh."""
         rows = self._compiled.free_rows
         if progress not in rows:
             row = self._compiled.everything.copy()
@@ -200,7 +200,7 @@ class PhasedMatcher(Matcher):
         return rows[progress]
 
     def _try(self, row: BitmaskArray, tokens: Iterable[int]) -> None:
-        """Allow those of `tokens` that can come here, and forbid the others."""
+        """Allow those of `tokens` that may come here, and forbid the others."""
         verdicts: dict[bool, list[int]] = {True: [], False: []}
         for token in tokens:
             verdicts[self._reader.token(self._phase, token) is not None].append(token)
@@ -209,7 +209,7 @@ class PhasedMatcher(Matcher):
             set_bits(row, np.array(found, np.int64), allowed=allowed)
 
     def _arriving(self, inner: Inner, node: Arrivals) -> list[int]:
-        """Tokens that bring the inner text to an end and go on in the end marker."""
+        """Tokens that complete the inner text and continue in the end marker."""
         found: list[int] = []
         depth = inner.depth
         for byte, branch in node.branches.items():
@@ -221,7 +221,7 @@ class PhasedMatcher(Matcher):
         return found
 
     def _may_go_on(self, inner: Inner) -> bool:
-        """Whether more inner text may come, also by a byte that is no token, but begins or ends one."""
+        """Whether more inner text may come, even by a byte that is not a token of its own."""
         row = np.zeros_like(self._compiled.everything)
         inner.matcher._mask_text(row)
         return bool(row.any()) or any(self._may_push(inner, text[0]) for text in self.vocabulary.hidden_tokens)

@@ -1,4 +1,4 @@
-"""Masks on scores, and the logits processor that plain `generate()` takes."""
+"""Masks on scores, and the logits processor for plain `generate()`."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def masked(scores: "Tensor", bits: BitmaskArray) -> "Tensor":
-    """`scores` `[n, V']` with all that `bits` `int32[n, W]` does not allow at -inf, ids behind the bitmask too."""
+    """`scores` `[n, V']` with -inf for all ids that `bits` `int32[n, W]` does not allow, or does not reach."""
     import torch
 
     num_scores = scores.shape[-1]
@@ -36,13 +36,13 @@ def masked(scores: "Tensor", bits: BitmaskArray) -> "Tensor":
 class GuardProcessor:
     """Masks the scores of one plain `generate()` call: greedy or sampled, any number of rows, no beams.
 
-    It follows the text token by token, so it is good for one call; a second one, or one whose rows change places,
-    raises GuardError. So does a text that leaves the guard, by another processor's doing for instance.
+    It follows the text token by token, so it serves one call; a second one, or one that reorders rows, raises
+    GuardError. So does a text that leaves the guard, for instance because of another processor.
 
-    The ends of sequence are the tokenizer's own, for nobody tells a processor what the call's are: pass `eos_token_id`
-    to `guard.processor()` where the model's generation config has others.
-    In a batch, a row that something else has ended, such as a stop string, is known by the special token that it is
-    padded with.
+    The ends of sequence are the tokenizer's own, because a processor does not learn those of the call: pass
+    `eos_token_id` to `guard.processor()` if the model's generation config has others.
+    In a batch, a row that something else has ended, such as a stop string, is recognised by the special token that it
+    is padded with.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class GuardProcessor:
         self._padding: dict[int, int] = {}
 
     def open(self, prompts: Sequence[Sequence[int]], num_returned: int | None = None) -> list[Matcher | None]:
-        """A fresh matcher per row, for whoever masks in its place; raises GuardError where it was used before.
+        """A fresh matcher per row, for a Speculator that masks instead. Raises GuardError if the processor was used.
 
-        prompts: `int64[B, P]`. num_returned: sequences that are returned for each prompt, where that is known.
+        prompts: `int64[B, P]`. num_returned: sequences returned per prompt, if known.
         """
         if self._is_used:
             raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
@@ -85,10 +85,10 @@ class GuardProcessor:
         bits = np.zeros(
             (len(rows), max(num_words(len(m.vocabulary)) for m in self._matchers if m is not None)), np.int32
         )
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             matcher = self._matchers[row]
             assert matcher is not None
-            fill_next(matcher, bits[place], row)
+            fill_next(matcher, bits[index], row)
         left = masked(scores if len(rows) == len(scores) else scores[rows], bits)
         self._check_something_is_left(left, rows)
         if len(rows) == len(scores):
@@ -99,7 +99,7 @@ class GuardProcessor:
 
     def _check_something_is_left(self, left: "Tensor", rows: list[int]) -> None:
         stuck = (left == -float("inf")).all(dim=-1)
-        if bool(stuck.any()):  # or else plain decoding would choose what no mask allows
+        if bool(stuck.any()):  # else plain decoding would choose a token that no mask allows
             row = rows[int(stuck.long().argmax())]
             matcher = self._matchers[row]
             assert matcher is not None
@@ -126,17 +126,17 @@ class GuardProcessor:
             matcher.advance([token])
         except GuardError as error:
             error.row = row
-            # A row that something else has ended, such as a stop string, is filled up with a token that is no text.
+            # A row that something else has ended, such as a stop string, is padded with a token that is not text.
             if len(self._matchers) == 1 or row in self._padding or token not in matcher.vocabulary.special:
                 raise
             self._padding[row] = token
 
 
 def check_fits(vocabulary: Vocabulary, num_ids: int, prompts: Iterable[Iterable[int]]) -> None:
-    """Raise GuardError where the model's tokens are surely none of `vocabulary`'s.
+    """Raise GuardError if the model's tokens are certainly not those of `vocabulary`.
 
-    num_ids: ids that the model knows; there may be more than tokens, which fill its table up, and added tokens may lie
-    beyond it. prompts: `int64[B, P]`, what the model's own tokenizer made.
+    num_ids: ids that the model knows; its table may be padded to more ids than tokens, and added tokens may be beyond
+    it. prompts: `int64[B, P]`, made by the model's own tokenizer.
     """
     if vocabulary.last_text >= num_ids:
         raise GuardError(
@@ -155,7 +155,7 @@ _OWN = ": make it with AutoTokenizer.from_pretrained of the model's own name"
 
 
 def fill_next(matcher: Matcher, bits: BitmaskArray, row: int) -> None:
-    """Write what `matcher` allows next into `bits` `int32[W]`; raises GuardError where that is nothing."""
+    """Write what `matcher` allows next into `bits` `int32[W]`. Raises GuardError if that is nothing."""
     try:
         matcher.fill((), bits[None, : num_words(len(matcher.vocabulary))])
     except GuardError as error:
@@ -166,7 +166,7 @@ def fill_next(matcher: Matcher, bits: BitmaskArray, row: int) -> None:
 
 
 def left_nothing(others: Sequence[str] = (), **where: Any) -> GuardError:
-    """The error where other processors, by name, have forbidden all that a guard allows."""
+    """The error when the processors `others` have forbidden all that a guard allows."""
     who = ", ".join(others) or "another processor"
     return GuardError(
         f"something that the guard allows must be left to choose, got none after {who}: unset what forbids or forces"
@@ -176,9 +176,9 @@ def left_nothing(others: Sequence[str] = (), **where: Any) -> GuardError:
 
 
 def nothing_allowed(matcher: Matcher, row: int) -> GuardError:
-    """The error for a text that can neither go on nor end."""
+    """The error for a text that can neither continue nor end."""
     return GuardError(
-        "some token must be allowed next, got none: the grammar has come to a place where this vocabulary cannot go on",
+        "some token must be allowed next, got none: this vocabulary cannot continue the text within the grammar",
         row=row,
         tokens=matcher._committed,
         text=matcher._text(),

@@ -1,8 +1,8 @@
-"""What a prompt has begun: the text after its last marker, as a guard would have read it from a model.
+"""The part of an answer that is in the prompt: the text after its last marker, read as if the model had written it.
 
 A chat template may close the reasoning in the prompt, or open a call there. What follows such a marker is the head of
-the answer if, and only if, a guarded text can begin with it. Earlier turns and examples are not taken for it: a special
-token ends each of them. Nobody has to know the template.
+the answer if and only if a guarded text can begin with it. Earlier turns and examples are not mistaken for it, because
+a special token ends each of them. No template has to be known.
 """
 
 from collections.abc import Sequence, Set
@@ -12,7 +12,7 @@ from functools import cached_property
 from ngramspec.guards.vocabulary import Vocabulary
 
 BLANKS = b" \t\r\n"
-"""Templates put them after a marker; where a guarded text cannot begin with them, they are no part of it."""
+"""Templates put them after a marker; they are skipped if a guarded text cannot begin with them."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Part:
         return self.head + b"".join(map(self.vocabulary.tokens.__getitem__, self.tokens))
 
     def after_last(self, marker: bytes) -> "Part | None":
-        """What comes after the last `marker`; None where there is none."""
+        """The part after the last `marker`; None if there is no marker."""
         text = self.text
-        place = text.rfind(marker)
-        return None if place < 0 else self._last(len(text) - place - len(marker))
+        start = text.rfind(marker)
+        return None if start < 0 else self._last(len(text) - start - len(marker))
 
     def without_blanks(self) -> "Part":
-        """The same without blanks at its beginning."""
+        """The same without leading blanks."""
         text = self.text
         return self._last(len(text.lstrip(BLANKS)))
 
@@ -51,9 +51,9 @@ class Part:
 
 
 def last_turn(prompt: Sequence[int], vocabulary: Vocabulary, padding: Set[int], within: Set[int]) -> Part:
-    """What a prompt has after its last special token, those of `within` aside, which markers hold.
+    """The part of a prompt after its last special token, other than those of `within`, which belong to markers.
 
-    padding: tokens that fill it up at its end, and are left out there.
+    padding: tokens that are dropped from the prompt's end.
     """
     tokens = tuple(map(int, prompt))
     stop = len(tokens)

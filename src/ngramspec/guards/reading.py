@@ -1,4 +1,4 @@
-"""Tokenizers as others write them: which bytes each of their tokens is, and which are no text."""
+"""Reads third-party tokenizers: the bytes of each token, and the tokens that are not text."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ NO_UTF8 = b"\xff"
 
 
 class Reading(NamedTuple):
-    """What a tokenizer says of itself; see `Vocabulary`."""
+    """What was read from a tokenizer; see `Vocabulary`."""
 
     tokens: list[bytes]
     special: list[int]
@@ -20,7 +20,7 @@ class Reading(NamedTuple):
 
 
 def read(tokenizer: Any) -> Reading:
-    """What a fast tokenizer of transformers says, or Mistral's tekken; raises TypeError for others."""
+    """Read a fast tokenizer of transformers, or Mistral's tekken. Raises TypeError for others."""
     if hasattr(tokenizer, "id_to_byte_piece"):
         return _read_tekken(tokenizer)
     if hasattr(getattr(tokenizer, "tokenizer", None), "instruct_tokenizer"):  # transformers' MistralCommonBackend
@@ -33,7 +33,7 @@ def read(tokenizer: Any) -> Reading:
 def _read_fast(tokenizer: Any) -> Reading:
     from llguidance import LLTokenizer
 
-    # llguidance knows what most kinds of tokenizer write for a byte; nobody has to write that down again.
+    # llguidance knows how most tokenizers spell a byte, so it need not be written down again.
     settings = json.loads(tokenizer.backend_tokenizer.to_str())
     settings |= {"padding": None, "truncation": None}
     settings |= {"normalizer": _exact(settings["normalizer"]), "decoder": _spelled_out(settings["decoder"])}
@@ -46,7 +46,7 @@ def _read_fast(tokenizer: Any) -> Reading:
     special = [token for token in ids if inner.is_special_token(token)]
     tokens = [inner.decode_bytes([token]) for token in ids]
     for token in special:
-        # llguidance marks special tokens with this byte, and takes the token that is nothing else for one of them.
+        # llguidance marks special tokens with this byte, and mistakes the token that is only this byte for one of them.
         tokens[token] = tokens[token] or NO_UTF8
     return Reading(
         tokens=tokens,
@@ -58,16 +58,16 @@ def _read_fast(tokenizer: Any) -> Reading:
 
 
 def _exact(normalizer: Any) -> Any:
-    """Of a normalizer what only writes a space differently: a guarded text is cut into tokens as it stands."""
+    """The parts of a normalizer that only respell a space: a guarded text is tokenised as it is."""
     parts = normalizer["normalizers"] if normalizer and normalizer["type"] == "Sequence" else [normalizer]
     spaces = [part for part in parts if part and part["type"] == "Replace" and part["pattern"] == {"String": " "}]
     return {"type": "Sequence", "normalizers": spaces} if spaces else None
 
 
 def _spelled_out(decoder: Any) -> Any:
-    """The decoder with its `Metaspace`, which llguidance does not know, as what it does: it puts a space in its place.
+    """The decoder with its `Metaspace`, which llguidance does not know, spelled out as a replacement by a space.
 
-    (It also drops the first space of a text. What a model writes goes on behind a prompt, so there it is one.)
+    (`Metaspace` also drops the first space of a text. A model's text follows a prompt, so there the space is kept.)
     """
     parts = decoder["decoders"] if decoder and decoder["type"] == "Sequence" else [decoder]
     marks = [part["replacement"] for part in parts if part and part["type"] == "Metaspace"]

@@ -1,22 +1,22 @@
-"""What a guard is compiled from: a text of a kind."""
+"""`Source`: what a guard is compiled from, a text in a language."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 Backend = Literal["llguidance", "xgrammar"]
-"""Who compiles: llguidance by default, xgrammar by name."""
+"""The grammar engine: llguidance by default, xgrammar by name."""
 
 Whitespace = Literal["flexible", "spaced", "compact"]
-"""Between the tokens of a JSON text: any amount (a model may then go on with it for ever); one space after each colon
-and comma; or none."""
+"""Whitespace between the tokens of a JSON text: any amount (a model may then write it for ever); one space after each
+colon and comma; or none."""
 
 SEPARATORS = {"spaced": (", ", ": "), "compact": (",", ":")}
-"""Between members, and between a name and its value, where that is settled."""
+"""Separators between members, and between a name and its value, where they are fixed."""
 
 
-class Kind(StrEnum):
-    """What kind of text a grammar is."""
+class Language(StrEnum):
+    """The language in which a guard is written."""
 
     JSON_SCHEMA = "JSON schema"
     REGEX = "regex"
@@ -26,13 +26,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text, and what is asked of whoever compiles it; two that are equal give the same guard.
+    """A text, and the options of its compilation; equal sources give the same guard.
 
-    lenient: what the backend cannot enforce is left out, with a warning. whitespace, lenient: for JSON schemas.
-    salt: the tenant's; what is made or remembered of a source is not found under another one.
+    lenient: leave out what the backend cannot enforce, with a warning. whitespace, lenient: for JSON schemas.
+    salt: the tenant's; nothing made or remembered of a source is shared across salts.
     """
 
-    kind: Kind
+    language: Language
     text: str
     whitespace: Whitespace = "flexible"
     lenient: bool = False
@@ -42,7 +42,7 @@ class Source:
 def is_gbnf(text: str) -> bool:
     """Whether a line of `text` begins with a name and `::=`, which may come some blank lines later.
 
-    In time that is linear in the text, whatever it is.
+    Takes time linear in the length of any text.
     """
     pieces = text.split("::=")
     return any(_ends_as_rule(piece, is_first=index == 0) for index, piece in enumerate(pieces[:-1]))

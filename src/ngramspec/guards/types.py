@@ -1,4 +1,4 @@
-"""Bitmasks, which tokens may come next, one bit each; and the error of the backends that cannot say."""
+"""Bitmasks of the tokens that may come next, and the error of backends."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ WORD = 32
 
 
 class BackendError(Exception):
-    """A backend cannot go on: it ran into a limit of its own, or into a defect."""
+    """A backend cannot continue: it reached a limit of its own, or has a defect."""
 
 
 def num_words(num_tokens: int) -> int:

@@ -1,4 +1,4 @@
-"""What a guard knows of a tokenizer: the bytes of each token, and how text is cut into tokens."""
+"""`Vocabulary`: what guards need of a tokenizer, the bytes of each token and a way to tokenise text."""
 
 import hashlib
 import weakref
@@ -17,11 +17,10 @@ T = TypeVar("T")
 class Vocabulary:
     """The tokens of a tokenizer, as bytes.
 
-    tokens: the bytes of each id; of a special token those of its name, such as `<tool_call>`.
-    special: ids that are no text: a grammar of bytes never allows them.
-    eos_tokens: the tokenizer's own ends of sequence. padding: ids that only fill up a prompt.
-    fingerprint: a digest of all but the padding; guards, caches and files that were made with one vocabulary refuse
-    another.
+    tokens: the bytes of each id; for a special token, those of its name, such as `<tool_call>`.
+    special: ids that are not text: a grammar of bytes never allows them.
+    eos_tokens: the tokenizer's own ends of sequence. padding: ids that only pad a prompt.
+    fingerprint: a digest of all but the padding; guards, caches and files made with one vocabulary refuse another.
     """
 
     def __init__(
@@ -33,9 +32,9 @@ class Vocabulary:
         padding: Iterable[int] = (),
         encode: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
-        """encode: the tokenizer's own way to cut text into tokens; by default into as few as can be.
+        """encode: the tokenizer's own `encode`; default: the fewest tokens possible.
 
-        Raises ValueError where there is no token, or a special one or an end of sequence is none, and TypeError where
+        Raises ValueError if there is no token, or a special token or end of sequence is not an id of one; TypeError if
         tokens are not bytes.
         """
         self.tokens = tuple(tokens)
@@ -55,7 +54,7 @@ class Vocabulary:
         self._lock = forking.rlock(is_held_long=True)
 
     def __len__(self) -> int:
-        """Tokens, special ones included."""
+        """Number of tokens, special ones included."""
         return len(self.tokens)
 
     def __repr__(self) -> str:
@@ -66,10 +65,10 @@ class Vocabulary:
     def of(cls, tokenizer: Any) -> "Vocabulary":
         """The vocabulary of a fast tokenizer of transformers, of tekken, of anything with a `vocabulary`, or itself.
 
-        Tokens that were added to a tokenizer are special, whatever it calls them. What it does to a text before it is
-        cut into tokens, such as lower case, has no part in this: guarded text comes token by token.
-        The same tokenizer gives the same object for as long as it lives and nothing is added to it.
-        Raises TypeError for what does not say which bytes its tokens are.
+        Tokens that were added to a tokenizer are special, whatever it calls them. Normalisation before tokenising, such
+        as lower-casing, plays no part: guarded text comes token by token.
+        The same tokenizer gives the same object as long as it lives and nothing is added to it.
+        Raises TypeError for a tokenizer that does not tell the bytes of its tokens.
         """
         if isinstance(tokenizer, cls):
             return tokenizer
@@ -95,17 +94,17 @@ class Vocabulary:
 
     @cached_property
     def cutting(self) -> str:
-        """SHA-256 of how some texts are cut: on this, too, masks depend where a text must come."""
+        """SHA-256 of the tokenisation of some texts: masks of forced text depend on it too."""
         return hashlib.sha256(repr([self.encode(text) for text in _PROBES]).encode()).hexdigest()
 
     @cached_property
     def last_text(self) -> int:
-        """The last id that is text; -1 where none is."""
+        """The last id that is text; -1 if there is none."""
         return next((token for token in reversed(range(len(self))) if token not in self.special), -1)
 
     @cached_property
     def byte_tokens(self) -> dict[int, int]:
-        """An id for each byte. Bytes that no token is alone have ids behind the vocabulary's own, for backends only."""
+        """An id for each byte. A byte that is not a token has an id beyond the vocabulary, for backends only."""
         found: dict[int, int] = {}
         for token, text in enumerate(self.tokens):
             if len(text) == 1 and token not in self.special:
@@ -115,33 +114,33 @@ class Vocabulary:
 
     @property
     def hidden_tokens(self) -> list[bytes]:
-        """The bytes of the ids behind the vocabulary's own, in order."""
+        """The bytes of the ids beyond the vocabulary, in order."""
         return [bytes([byte]) for byte, token in self.byte_tokens.items() if token >= len(self)]
 
     @cached_property
     def ordered(self) -> list[tuple[bytes, int]]:
-        """All tokens in the order of their bytes, those of special ones included: for looking up beginnings."""
+        """All tokens, special ones included, sorted by their bytes: for prefix lookups."""
         return sorted((text, token) for token, text in enumerate(self.tokens) if text)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """The bytes of `tokens`; an id behind the vocabulary has none."""
+        """The bytes of `tokens`; an id beyond the vocabulary has none."""
         return b"".join(self.tokens[token] for token in tokens if 0 <= token < len(self.tokens))
 
     def encode(self, text: str) -> list[int]:
-        """`text` as the tokenizer cuts it; where that is another text, or has special tokens, in as few as can be."""
+        """`text` as the tokenizer tokenises it; if that changes the text or adds special tokens, the fewest tokens."""
         tokens = list(self._encode(text)) if self._encode is not None else []
         is_exact = self.special.isdisjoint(tokens) and self.decode(tokens) == text.encode()
         return tokens if is_exact else self._fewest(text.encode())
 
     def encode_bytes(self, text: bytes) -> list[int]:
-        """As `encode`; bytes that are no text, such as the second half of a character, in as few as can be."""
+        """As `encode`; bytes that are not text, such as half a character, become the fewest tokens."""
         try:
             return self.encode(text.decode())
         except UnicodeDecodeError:
             return self._fewest(text)
 
     def once(self, name: str, build: Callable[[], T]) -> T:
-        """What `build` makes of this vocabulary, made once: a backend's own form of it."""
+        """The result of `build`, made once for this vocabulary: a backend's own form of it."""
         with self._lock:
             if name not in self._built:
                 self._built[name] = build()
@@ -149,8 +148,8 @@ class Vocabulary:
             return built
 
     def _fewest(self, text: bytes) -> list[int]:
-        """`text` in as few tokens as can be, and as few that are behind the vocabulary."""
-        hidden = len(text) + 1  # dearer than any number of tokens
+        """`text` in the fewest tokens, with as few as possible beyond the vocabulary."""
+        hidden = len(text) + 1  # costs more than any number of tokens
         costs, lengths = [0] * (len(text) + 1), [1] * len(text)
         for start in reversed(range(len(text))):
             costs[start] = hidden + costs[start + 1]
@@ -197,7 +196,7 @@ _lock = forking.lock(is_held_long=True)
 
 
 def _state(tokenizer: Any) -> tuple[object, ...]:
-    """What tells that tokens were added, or that some are special now."""
+    """Changes when tokens are added, or when some become special."""
     size = len(tokenizer) if hasattr(tokenizer, "__len__") else None
     return (
         size,

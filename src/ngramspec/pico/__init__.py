@@ -28,9 +28,9 @@ def edit_prompt(old: str, new: str, source: str) -> str:
 def extract_prompt(text: str, template: Mapping[str, str | int], *, spaced: bool = False) -> str:
     """Ask for ``template`` as one JSON object, with its empty values filled in from ``text``.
 
-    Empty is ``""`` for a text and ``0`` for a number. The template stands in the prompt, so that keys and punctuation
-    of the answer can be drafted from there. ``spaced`` writes ``{"a": 1, "b": 2}``, the default ``{"a":1,"b":2}``; the
-    answer is written alike.
+    Empty is ``""`` for a text and ``0`` for a number. The template is in the prompt, so that keys and punctuation of
+    the answer can be drafted from it. ``spaced`` writes ``{"a": 1, "b": 2}``, the default is ``{"a":1,"b":2}``; the
+    answer has the same spacing. Raises ValueError for an empty template.
     """
     if not template:
         raise ValueError("template must name at least one field to extract, got none")

@@ -1,4 +1,4 @@
-"""What `ngramspec demo` asks: one input per job, none of which training has seen."""
+"""The inputs of `ngramspec demo`: one per job, none of them in the training data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DemoInput:
 
 
 def demo_inputs() -> tuple[DemoInput, ...]:
-    """The three inputs, chosen by rule (``training/demo.py``) and not by how pico does on them."""
+    """The three inputs, chosen by rule (``training/demo.py``), not by pico's results on them."""
     # The function is shipped as text: read from the running Python, it would differ from version to version.
     text = Path(__file__).with_name("demo_inputs.json").read_text("utf-8")
     return tuple(DemoInput(**fields) for fields in json.loads(text))

@@ -1,4 +1,4 @@
-"""Recorded requests, played back through the decode loop: what speculation would do for them, without a model."""
+"""Replays recorded requests through the decode loop: what speculation would do for them, without a model."""
 
 from ngramspec.replay.replay import PromptAs, ReplayTarget, Report, SegmentReport, replay
 from ngramspec.replay.saved_costs import SavedCosts, read_costs

@@ -1,4 +1,4 @@
-"""Chat logs as OpenAI's API writes them, through a tokenizer's chat template."""
+"""Chat logs in the format of OpenAI's API, rendered by a tokenizer's chat template."""
 
 import json
 import re
@@ -10,12 +10,12 @@ from ngramspec.errors import TraceError, shortened
 Message = dict[str, Any]
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""One half of a character, which JSON can spell."""
+"""Matches an unpaired surrogate, which JSON can spell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A log: `messages` with content as text and tools' arguments as objects, `tools` as they were offered."""
+    """A chat: `messages` with content as text and tool arguments as objects, `tools` as offered to the model."""
 
     messages: list[Message]
     tools: list[Any] | None
@@ -23,19 +23,19 @@ class Chat:
 
     @property
     def answers(self) -> list[int]:
-        """Where the assistant's messages stand that answer something."""
+        """Indices of the assistant's messages that answer something."""
         return [index for index, message in enumerate(self.messages) if index and message["role"] == "assistant"]
 
     def before(self, end: int) -> "Chat":
-        """What was said before message `end`."""
+        """The chat before message `end`."""
         return Chat(self.messages[:end], self.tools, self.where)
 
     def open(self) -> "Chat":
-        """What is to be answered: without the last message, if that is an answer."""
+        """The chat that is to be answered: without the last message if that is an answer."""
         return self.before(-1) if self.messages[-1]["role"] == "assistant" and len(self.messages) > 1 else self
 
     def rendered(self, tokenizer: Any, *, answering: bool = True) -> str:
-        """The text that a model reads; answering: with what opens its answer. Raises TraceError."""
+        """The text that the model reads; answering: with the header of its answer. Raises TraceError."""
         if tokenizer.chat_template is None:
             raise TraceError(
                 f"{self.where}: messages need a tokenizer with a chat template, got one without: name another"
@@ -44,7 +44,7 @@ class Chat:
             text = tokenizer.apply_chat_template(
                 self.messages, tools=self.tools, tokenize=False, add_generation_prompt=answering
             )
-        except Exception as error:  # a program of one stranger, which runs over what another one wrote
+        except Exception as error:  # a third-party template, run on third-party messages
             raise TraceError(
                 f"{self.where}: messages must be what the tokenizer's chat template takes, got: {error};"
                 " put them right, or leave the row out"
@@ -60,12 +60,12 @@ class Chat:
         return text
 
     def turn(self, tokenizer: Any, answer: int) -> tuple[str, str]:
-        """The prompt and the output of message `answer`: as the template writes it, without what opens an answer."""
+        """The prompt and the output of message `answer`, as the template writes it, without the answer's header."""
         prompt = self.before(answer)
         whole, opened = self.before(answer + 1).rendered(tokenizer, answering=False), prompt.rendered(tokenizer)
         if whole.startswith(opened):
             return opened, whole[len(opened) :].rstrip()
-        # What opens an answer may open its reasoning too, which a log leaves out.
+        # The header of an answer may open its reasoning too, which a log leaves out.
         said = prompt.rendered(tokenizer, answering=False)
         start = len(said)
         for line in opened[start:].splitlines(keepends=True):
@@ -74,14 +74,14 @@ class Chat:
             start += len(line)
         if not whole.startswith(said) or start == len(said):
             raise TraceError(
-                f"{self.where}: an answer must stand behind its prompt, but the chat template writes the prompt of"
+                f"{self.where}: an answer must follow its prompt, but the chat template writes the prompt of"
                 f" message {answer} otherwise once it is answered: record prompt and output instead"
             )
         return opened, whole[start:].rstrip()
 
 
 def read_chat(row: dict[str, Any], where: str) -> Chat:
-    """The chat of `{"messages": [{"role", "content", …}, …]}`; raises TraceError for what is none."""
+    """The chat of `{"messages": [{"role", "content", …}, …]}`. Raises TraceError for anything else."""
     messages, tools = row["messages"], row.get("tools")
     if not isinstance(messages, list) or not messages:
         raise TraceError(f"{where}: messages must be a list of at least one message, got {shortened(messages)}")
@@ -98,14 +98,14 @@ def _message(message: object, where: str) -> Message:
     read = {**message, "content": _text(message.get("content"), f"{where}.content")}
     calls = message.get("tool_calls")
     if calls is None:
-        read.pop("tool_calls", None)  # templates ask whether it is there
+        read.pop("tool_calls", None)  # templates test whether it is present
     else:
         read["tool_calls"] = [_call(call, f"{where}.tool_calls") for call in _listed(calls, f"{where}.tool_calls")]
     return read
 
 
 def _text(content: object, where: str) -> str:
-    """A message's text, in one piece; that of a tool call alone is null."""
+    """A message's text, in one piece; null if the message is only a tool call."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -122,14 +122,14 @@ def _text(content: object, where: str) -> str:
 
 
 def _call(call: object, where: str) -> dict[str, Any]:
-    """A call with its arguments as an object, which templates write down; OpenAI has them as text."""
+    """A call with its arguments as an object, which templates expect; OpenAI's API has them as text."""
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise TraceError(f'{where} must hold {{"function": {{"name": text, "arguments": …}}}}, got {shortened(call)}')
     arguments = function.get("arguments", {})
     try:
         read = json.loads(arguments) if isinstance(arguments, str) else arguments
-    except ValueError:  # a model may have written what is no JSON, and that is what it wrote
+    except ValueError:  # a model may have written invalid JSON; it is kept as it is
         read = arguments
     return {**call, "function": {**function, "arguments": read}}
 

@@ -1,4 +1,4 @@
-"""What a name stands for that transformers is to load, and in the reader's words why it cannot be loaded."""
+"""Explains why transformers cannot load a model or tokenizer by a given name."""
 
 import os
 from difflib import get_close_matches
@@ -6,15 +6,15 @@ from pathlib import Path
 
 PICO = "pico"
 Files = dict[str, tuple[str, ...]]
-"""Patterns of file names by what such files hold; any one of them will do."""
+"""Patterns of file names by content; one matching file suffices."""
 TOKENIZER: Files = {"tokenizer": ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken.json")}
 MODEL: Files = {"configuration": ("config.json",), "weights": ("*.safetensors*", "*.bin*")}
 
 
 def unloadable(name: str, files: Files, error: Exception | None = None) -> str | None:
-    """Why `name` cannot be loaded: as far as the disk says, else in the first line of transformers' `error`.
+    """Why `name` cannot be loaded: as far as the disk shows, else the first line of transformers' `error`.
 
-    None where neither says anything. Nothing is asked of the network.
+    None if neither tells. The network is not used.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -24,7 +24,7 @@ def unloadable(name: str, files: Files, error: Exception | None = None) -> str |
                 f"this folder holds no {missing} ({' or '.join(files[missing])}): name one that save_pretrained wrote"
             )
     elif path.exists():
-        return "this is a file: name the folder that it lies in"
+        return "this is a file: name the folder that it is in"
     elif _is_a_path(name):
         return f"there is no such folder{_did_you_mean(path)}"
     else:
@@ -35,7 +35,7 @@ def unloadable(name: str, files: Files, error: Exception | None = None) -> str |
 
 
 def _is_a_path(name: str) -> bool:
-    """Whether a name cannot be one of the hub's, OWNER/NAME or NAME."""
+    """Whether a name cannot be a name on the hub, OWNER/NAME or NAME."""
     return name.startswith((".", "~", "/", "\\")) or name.count("/") > 1 or os.sep in name.replace("/", "")
 
 
@@ -57,7 +57,7 @@ def _unknown_to_the_hub(name: str) -> str | None:
 
 
 def _did_you_mean(path: Path) -> str:
-    """The folder beside a missing one, or the packaged model, that is called nearly as it is."""
+    """A hint at a folder beside the missing one, or a packaged model, with a similar name."""
     beside = [other for other in path.parent.iterdir() if other.is_dir()] if path.parent.is_dir() else []
     names = [other.name for other in beside] + ([PICO] if len(path.parts) == 1 else [])
     near = get_close_matches(path.name, names, n=1)

@@ -1,4 +1,4 @@
-"""The decode loop over recordings: the drafter is the real one, the target reads out what was recorded."""
+"""The decode loop over recordings: the drafter is the real one, the target plays back the recorded output."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -18,19 +18,19 @@ from ngramspec.decoding import (
     Shape,
     Target,
 )
-from ngramspec.decoding.steering import RowSteering, Steered, steered
+from ngramspec.decoding.steering import RowSteering, SteersRow, steered_draft
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
 from ngramspec.drafting.types import Steering
 from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
 from ngramspec.stats import BySegment, Counters, Undrafted
 
-Steer = Callable[[Rows[Matcher], Rows[TokenArray]], Steered]
-"""Makes what steers the drafts of a row, of its matchers and the texts `int32[n]` that it may copy from."""
+MakeSteering = Callable[[Rows[Matcher], Rows[TokenArray]], SteersRow]
+"""Makes the steering of a row from its matchers and the texts `int32[n]` that it may copy from."""
 
 
 class PromptAs(StrEnum):
-    """Where a model reads the prompt: in the text itself; in an encoder, for a `reference`; or as `nothing` to copy."""
+    """How the prompt is used: as `context` of the row; as a `reference`, like an encoder's input; or as `nothing`."""
 
     CONTEXT = "context"
     REFERENCE = "reference"
@@ -38,17 +38,17 @@ class PromptAs(StrEnum):
 
 
 class ReplayTarget(Target):
-    """A target that chooses what was recorded: one request, `output` `int32[n]`.
+    """A target that chooses the recorded `output` `int32[n]` of one request.
 
-    Greedy decoding is lossless, so a draft is accepted exactly where it agrees with the recording.
+    Under greedy decoding a draft is accepted exactly as far as it agrees with the recording.
     """
 
     def __init__(self, output: TokenArray, num_read: int = 0) -> None:
-        """Play back `output`, all that a row emits; num_read: tokens of the prompt that a cache would hold."""
+        """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold."""
         self._output, self._num_read = output, num_read
 
     def shape(self, rows: Rows[Row]) -> Shape:
-        """One token per row, with as much context as a cache would hold."""
+        """One token per row, with the context that a cache would hold."""
         return self._shape([1] * len(rows), rows)
 
     def read(self, plans: Rows[Plan]) -> Reading:
@@ -62,7 +62,7 @@ class ReplayTarget(Target):
 
 
 class _Recorded:
-    """What is chosen of a row whose text goes on with `upcoming` `int32[n]`."""
+    """The choices for a row whose text continues with `upcoming` `int32[n]`."""
 
     def __init__(self, plan: Plan, upcoming: TokenArray) -> None:
         self.rows, self.drafts = (plan.row,), (plan.draft.tokens,)
@@ -91,15 +91,15 @@ class _Row(Row):
 
 @dataclass(slots=True)
 class SegmentReport:
-    """What a replay counted; reports add up.
+    """The counts and times of a replay; reports can be added.
 
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
-    prompt_tokens: tokens of the prompts, and the first one of each output.
+    prompt_tokens: tokens of the prompts, and the first token of each output.
     drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens, `close`). It includes
         neither the prompt nor the verification.
-    prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which in serving runs once per
-        request, beside its prefill.
+    prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which runs once per request in
+        serving, during its prefill.
     """
 
     counters: Counters = field(default_factory=Counters)
@@ -115,7 +115,7 @@ class SegmentReport:
         self.prompt_ns += other.prompt_ns
 
     def modelled_speedup(self, costs: LinearCosts) -> float:
-        """Tokens per second, over those of plain decoding, by what passes cost."""
+        """Tokens per second divided by those of plain decoding, at the prices of `costs`."""
         drafted = self.counters.num_draft_tokens / max(self.counters.target_passes, 1)
         return self.counters.tokens_per_pass * costs.of(1) / costs.of(1 + drafted)
 
@@ -140,8 +140,8 @@ class SegmentReport:
 class Report:
     """A replay's figures: in total, and by segment in order of first use.
 
-    Requests without a segment are in the total alone. Those whose output is a repetition loop are in neither, because
-    they flatter every drafter; `num_degenerate_loops` says how many they were.
+    Requests without a segment are in the total only. Requests whose output is a repetition loop are in neither, because
+    they flatter every drafter; `num_degenerate_loops` counts them.
     """
 
     total: SegmentReport = field(default_factory=SegmentReport)
@@ -150,7 +150,7 @@ class Report:
 
     @property
     def segments(self) -> dict[str, SegmentReport]:
-        """By segment; of very many the least recently used ones together, as "other"."""
+        """The figures by segment; beyond a bound, the least recently used segments are summed as "other"."""
         return self._by_segment.sums
 
     def add(self, request: SegmentReport, segment: str | None) -> None:
@@ -176,14 +176,14 @@ def replay(
     budget: Budget | None = None,
     costs: Costs | None = None,
     prompt_as: PromptAs = PromptAs.CONTEXT,
-    steer: Steer = RowSteering,
+    steer: MakeSteering = RowSteering,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Report:
-    """Play the requests back one after another, and count; `clock` gives nanoseconds.
+    """Play the requests back one after another, and count; clock: returns nanoseconds.
 
-    budget: decides the length of drafts, instead of `max_draft_tokens`. costs: what it goes by.
-    steer: makes, of a guarded request's matchers and prompt, what keeps its drafts within the guard.
-    prompt_as: an encoder-decoder model has its prompt as a reference; as nothing, it shows what the reference brings.
+    budget: decides the length of drafts, instead of `max_draft_tokens`. costs: its prices.
+    steer: makes the steering of a guarded request from its matchers and prompt.
+    prompt_as: an encoder-decoder model has its prompt as a reference; with `nothing`, the gain of the reference shows.
     """
     budget = FixedBudget(max_draft_tokens) if budget is None else budget
     costs = LinearCosts(1.0, 0.0) if costs is None else costs
@@ -202,11 +202,11 @@ def _replay_one(
     budget: Budget,
     costs: Costs,
     prompt_as: PromptAs,
-    steer: Steer,
+    steer: MakeSteering,
     clock: Callable[[], int],
 ) -> SegmentReport:
     counters = Counters(requests=1)
-    if trace.output.size < 2:  # all that there was came from prefill
+    if trace.output.size < 2:  # all of it came from prefill
         return SegmentReport(counters)
     start = clock()
     session = drafter.open(trace.segment, [trace.prompt] if prompt_as is PromptAs.REFERENCE else ())
@@ -241,7 +241,7 @@ def _replay_one(
 
 
 class _TimedSession:
-    """A session, and the time that was spent in it."""
+    """A session that measures the time spent in it."""
 
     def __init__(self, session: DraftSession, clock: Callable[[], int]) -> None:
         self.elapsed_ns = 0
@@ -261,7 +261,7 @@ class _TimedSession:
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         start = self._clock()
-        draft = steered(self._session, max_tokens, min_survival, steering)
+        draft = steered_draft(self._session, max_tokens, min_survival, steering)
         self.elapsed_ns += self._clock() - start
         return draft
 

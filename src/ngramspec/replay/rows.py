@@ -1,4 +1,4 @@
-"""A line of JSON that somebody else wrote, as a row: not nested without end, and never a raw error."""
+"""Reads untrusted lines of JSON: nesting is bounded, and errors are ngramspec's own."""
 
 import json
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from ngramspec.errors import NgramspecError, shortened
 
 MOST_NESTED = 100
-"""Objects and lists within each other; what is deeper is no prompt, and would exhaust the stack of whoever walks it."""
+"""Deepest nesting of objects and lists; anything deeper is no prompt, and would exhaust the stack of recursive code."""
 
 
 def read_row(line: str | bytes, where: str, error: type[NgramspecError]) -> object:
-    """What `line` holds, an object as a rule; raises `error`, which begins with `where`, for what is no JSON."""
+    """The JSON value of `line`, usually an object. Raises `error`, which begins with `where`, if it is not JSON."""
     try:
         row: object = json.loads(line)
     except (ValueError, RecursionError) as cause:  # not UTF-8, not JSON, or nested too deeply to be read

@@ -1,4 +1,4 @@
-"""What passes were measured to cost on a machine, for replays: the tables that `Speculator.save_costs` writes."""
+"""Measured prices of passes, for replays: the tables that `Speculator.save_costs` writes."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ from ngramspec.files import whole_file
 from ngramspec.printing import named
 
 _SHOWN = 8
-"""Tables that a message lists."""
+"""Most tables that a message lists."""
 
 
 class SavedCosts:
-    """The prices of one saved table, which a replay goes by and adds nothing to.
+    """The prices of one saved table, which a replay uses and does not change.
 
-    name: FILE#TABLE. seconds, plain_seconds: what the passes of the replay cost by the table, and what the passes of
-    plain decoding would have cost for the same tokens, of all requests that decode together.
+    name: FILE#TABLE. seconds, plain_seconds: cost of the replay's passes by the table, and cost of plain decoding's
+    passes for the same tokens, each for all requests that decode together.
     """
 
     counts_fill = True
 
     def __init__(self, measured: MeasuredCosts, name: str, batch: int = 1) -> None:
-        """batch: requests that decode together, each of them as the one that is priced here.
+        """batch: requests that decode together, all alike.
 
         Raises CostsError for a table without the price of a plain pass.
         """
@@ -48,7 +48,7 @@ class SavedCosts:
         return self.plain_seconds / self.seconds if self.seconds else 0.0
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
-        """See `Costs`; a replay measures nothing, so nothing is tried in hope either."""
+        """See `Costs`; a replay measures nothing, so hopeful prices are the measured ones."""
         return self._measured.prices(self._shape(shape), num_more)
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
@@ -56,7 +56,7 @@ class SavedCosts:
         return self._measured.per_token(self._shape(shape))
 
     def per_draft_token(self, *, hopeful: bool = False) -> float:
-        """See `Costs`; a table is of passes alone."""
+        """See `Costs`; the table covers passes only."""
         return 0.0
 
     def fixed_share(self, shape: Shape) -> float:
@@ -64,11 +64,11 @@ class SavedCosts:
         return self._measured.fixed_share(self._shape(shape))
 
     def rate(self, shape: Shape) -> float:
-        """See `Costs`; of the one request that is replayed."""
+        """See `Costs`; of the one replayed request."""
         return self._rate.mean
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
-        """See `Costs`; what the pass took is what the table says."""
+        """See `Costs`; the time is taken from the table."""
         prices = self._measured.prices(self._shape(shape), shape.columns - 1)
         assert prices is not None
         self._rate.record(num_tokens, float(prices[-1]))
@@ -86,10 +86,10 @@ class SavedCosts:
 
 
 def read_costs(name: str, batch: int = 1) -> SavedCosts:
-    """The table that is called FILE or, where the file holds several, FILE#TABLE; TABLE is a fingerprint's beginning.
+    """The table called FILE or, if the file holds several, FILE#TABLE; TABLE is the beginning of a fingerprint.
 
-    Raises CostsError for what is no such file, for a table that it does not hold, and where it holds several and none
-    is named; OSError where it cannot be read.
+    Raises CostsError if it is not such a file, lacks the table, or holds several and none is named; OSError if it
+    cannot be read.
     """
     file, _, table = (name, "", "") if Path(name).exists() else name.partition("#")
     header, _ = whole_file.read(Path(file), whole_file.COSTS)

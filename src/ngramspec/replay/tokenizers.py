@@ -1,4 +1,4 @@
-"""From recorded text to tokens: anything with `encode`, and the tokenizers that have a name here."""
+"""From recorded text to tokens: anything with `encode`, and tokenizers by name."""
 
 import os
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ class Tokenizer(Protocol):
 
 @runtime_checkable
 class ChatTokenizer(Tokenizer, Protocol):
-    """Knows how its model reads a chat."""
+    """A tokenizer that renders chats for its model."""
 
     def turn(self, chat: Chat, answer: int) -> tuple[Sequence[int], Sequence[int]]:
-        """Token ids of the prompt and of the output that message `answer` is; raises TraceError."""
+        """Token ids of the prompt and of the output of message `answer`. Raises TraceError."""
 
 
 def load_tokenizer(name: str) -> "_Tekken | _Pretrained":
     """The tokenizer called `name`: 'tekken', 'pico', or a path or name that transformers' AutoTokenizer loads.
 
-    tekken is Mistral's, with 131 k tokens; the package mistral-common brings it along, so nothing is downloaded.
+    tekken is Mistral's, with 131 k tokens; it is part of the package mistral-common, so nothing is downloaded.
     """
     return _Tekken() if name == "tekken" else _Pretrained(name)
 
@@ -69,12 +69,12 @@ class _Pretrained:
         return Vocabulary.of(self._tokenizer)
 
     def encode(self, text: str) -> list[int]:
-        # Recorded prompts may be longer than the model allows; nothing is run on them, so there is nothing to warn of.
+        # Recorded prompts may be longer than the model allows; no model runs on them, so a warning would be wrong.
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return ids
 
     def turn(self, chat: Chat, answer: int) -> tuple[Sequence[int], Sequence[int]]:
         prompt, output = (self.encode(text) for text in chat.turn(self._tokenizer, answer))
         end = self._tokenizer.eos_token_id
-        # What a template writes behind the end of an answer is none of it.
+        # What a template writes after the end of an answer does not belong to it.
         return prompt, output[: output.index(end) + 1] if end in output else output

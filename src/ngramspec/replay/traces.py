@@ -17,10 +17,10 @@ from ngramspec.replay.rows import read_row
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
 
 MAX_BYTES = 1 << 30
-"""Of one file, uncompressed; more are not read, unless asked for."""
+"""Default limit of one file, uncompressed, in bytes."""
 
 MAX_LINE_BYTES = 1 << 24
-"""Of one request. As JSON it may take twenty times as much memory."""
+"""Limit of one request, in bytes. Parsed JSON may take twenty times as much memory."""
 
 _MAX_ID = np.iinfo(np.int32).max
 
@@ -30,9 +30,9 @@ class Trace:
     """One recorded request.
 
     prompt, output: token ids `int32[n]`; both may be empty.
-    segment: the kind of traffic, where the recording names one.
-    degenerate_loop: the recording says that the output got stuck in a repetition.
-    guard: what the output was constrained by; it must accept the output.
+    segment: the segment's name, if the recording has one.
+    degenerate_loop: whether the recording marks the output as stuck in a repetition.
+    guard: constrains the output, and must accept it.
     """
 
     prompt: TokenArray
@@ -50,15 +50,17 @@ def read_traces(
     every_answer: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[Trace]:
-    """Read the requests of one file, row by row; `file` is the open file where the caller has opened it.
+    """Read the requests of one file, row by row; file: the open file, if the caller has opened it.
 
-    A row is a JSON object `{"prompt": text, "output": text}`, which takes a tokenizer, or `{"prompt_ids": [ids],
-    "output_ids": [ids]}`. Prompt and output are tokenized apart, as serving does. Or it is a chat, `{"messages": […]}`
-    and perhaps `"tools": […]` as OpenAI's API has them, which takes a tokenizer with a chat template: the assistant's
-    last message is the output, and what was said before it the prompt; every_answer: so is each of its messages.
-    `"segment": text` and `"meta": {"degenerate_loop": true}` may be added, and what else a row holds is passed over. A
-    row that is none of this raises TraceError, and so does what is no regular file, a line of more than
-    MAX_LINE_BYTES, and more than `max_bytes` of lines, uncompressed.
+    A row is a JSON object `{"prompt": text, "output": text}`, which needs a tokenizer, or `{"prompt_ids": [ids],
+    "output_ids": [ids]}`. Prompt and output are tokenized separately, as in serving. Or it is a chat,
+    `{"messages": […]}` with an optional `"tools": […]` in the format of OpenAI's API, which needs a tokenizer with a
+    chat template: the assistant's last message is the output, and the messages before it are the prompt; every_answer:
+    likewise for each of its messages. `"segment": text` and `"meta": {"degenerate_loop": true}` may be added; other
+    keys are ignored.
+
+    Raises TraceError for any other row, for anything but a regular file, for a line of more than MAX_LINE_BYTES, and
+    for more than `max_bytes` of lines, uncompressed.
     """
     bounds = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes or max_bytes", MAX_LINE_BYTES)
     name = named(path)
@@ -108,7 +110,7 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
 def _turns(
     row: dict[str, Any], where: str, tokenizer: Tokenizer | None, every_answer: bool
 ) -> Iterator[tuple[TokenArray, TokenArray]]:
-    """Prompts and outputs of a chat."""
+    """The prompts and outputs of a chat."""
     chat = read_chat(row, where)
     if not isinstance(tokenizer, ChatTokenizer):
         raise TraceError(

@@ -1,4 +1,4 @@
-"""Oracles for test suites: is speculation's text that of plain `generate()`, and does a guard hold?
+"""Oracles for test suites: does speculation give the text of plain `generate()`, and does a guard hold?
 
 >>> from ngramspec.testing import assert_lossless, assert_valid, check_equivalence
 >>> prompts = tokenizer(texts)["input_ids"]                             # doctest: +SKIP
@@ -53,7 +53,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: `assert_valid` needs no torch, and only strategies hypothesis."""
+    """Import a name when it is first used: `assert_valid` needs no torch, and only strategies need hypothesis."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""A drafter that knows the answer, and goes wrong in the ways that hurt; each slip is data, so it can be shrunk."""
+"""A drafter that knows the answer and makes the most harmful mistakes; each slip is data, so that it can be shrunk."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from ngramspec.testing.drafters import OracleDrafter, OracleSession
 
 SlipKind = Literal["right", "illegal", "end", "special", "skipped", "doubled", "random", "nothing"]
 """How a draft goes wrong. illegal, end, special: a token that the guard forbids, an end of sequence or a special token
-is put between two right ones. skipped, doubled: a right token is. random: from a place on, any tokens."""
+is inserted between two right ones. skipped, doubled: a right token is. random: from a position on, any tokens."""
 
 SLIP_KINDS: tuple[SlipKind, ...] = get_args(SlipKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """What is wrong with one draft: from its token `place` on, counted from 0; number: which token, of several."""
+    """The mistake in one draft. position: of the first wrong token, from 0. number: which of several wrong tokens."""
 
     kind: SlipKind = "right"
-    place: int = 0
+    position: int = 0
     number: int = 0
 
 
-ALL_SLIPS = tuple(Slip(kind, place, number) for place in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
-"""Every kind that is wrong, at the start of a draft and further on."""
+ALL_SLIPS = tuple(Slip(kind, position, number) for position in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
+"""Every wrong kind, at the start of a draft and further on."""
 
 
 class Judged(NamedTuple):
-    """A draft that was judged: of which row, behind how many emitted tokens, how much of it was accepted."""
+    """A verified draft: its row, the number of tokens emitted before it, and how much of it was accepted."""
 
     row: int
     position: int
@@ -41,7 +41,7 @@ class Judged(NamedTuple):
 
 
 class AdversarialDrafter(OracleDrafter):
-    """Drafts what each row will emit, with slips: one per draft, in turn, over and over.
+    """Drafts what each row will emit, with slips: one per draft, in rotation.
 
     judged: the drafts as they reached the masks.
     """
@@ -56,9 +56,9 @@ class AdversarialDrafter(OracleDrafter):
         ends: Sequence[int] = (),
         special: Sequence[int] = (),
     ) -> None:
-        """emitted, vocabulary: as for `OracleDrafter`. illegal: for each row and place, a token forbidden there.
+        """emitted, vocabulary: as for `OracleDrafter`. illegal: for each row and position, a token forbidden there.
 
-        ends, special: the ids that end a row, and those that are no text. Where there are none, any token is taken.
+        ends, special: the ids that end a row, and those that are not text. If there are none, any token is used.
         """
         super().__init__(emitted, vocabulary, corrupted=0.0)
         self.slips = tuple(slips) or (Slip(),)
@@ -77,7 +77,7 @@ class AdversarialDrafter(OracleDrafter):
         *,
         eos_tokens: Iterable[int],
     ) -> "AdversarialDrafter":
-        """Know what the guards of the rows forbid along the texts that they emit."""
+        """A drafter whose illegal tokens are those that the rows' guards forbid along the emitted texts."""
         ends = tuple(eos_tokens)
         rows = zip(guards, emitted, strict=True)
         illegal = [[] if guard is None else _forbidden(guard, tokens, ends) for guard, tokens in rows]
@@ -101,12 +101,12 @@ class AdversarialSession(OracleSession):
         self._num_drafts = row  # rows of a batch slip differently
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft what comes next, spoilt by the next slip."""
+        """Draft what comes next, corrupted by the next slip."""
         slips = self._adversary.slips
         slip = slips[self._num_drafts % len(slips)]
         self._num_drafts += 1
         known = self._emitted[self._position : self._position + max_tokens + 1]
-        head, tail = known[: slip.place], known[slip.place :]
+        head, tail = known[: slip.position], known[slip.position :]
         if slip.kind == "nothing":
             head, tail = [], []
         elif slip.kind == "random":
@@ -120,7 +120,7 @@ class AdversarialSession(OracleSession):
         return Draft(np.array([*head, *tail][:max_tokens], np.int32))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note what was judged, and how."""
+        """Record the draft and how much of it was accepted."""
         if draft.tokens.size:
             self._adversary.judged.append(Judged(self._row, self._position, draft.tokens.tolist(), num_accepted))
         super().observe(draft, num_accepted)
@@ -129,23 +129,23 @@ class AdversarialSession(OracleSession):
         """Keep nothing."""
 
     def _inserted(self, slip: Slip) -> int:
-        adversary, place = self._adversary, self._position + slip.place
+        adversary, position = self._adversary, self._position + slip.position
         illegal = adversary.illegal[self._row] if self._row < len(adversary.illegal) else ()
-        if slip.kind == "illegal" and place < len(illegal):
-            return illegal[place]
+        if slip.kind == "illegal" and position < len(illegal):
+            return illegal[position]
         ids = {"end": adversary.ends, "special": adversary.special}.get(slip.kind, ())
         return ids[slip.number % len(ids)] if ids else slip.number % adversary.vocabulary
 
 
 def _forbidden(guard: Guard, tokens: Sequence[int], ends: tuple[int, ...]) -> list[int]:
-    """For each place along `tokens`, a token that is not allowed there, another one from place to place."""
+    """For each position along `tokens`, a token that is not allowed there; it varies with the position."""
     size = len(guard.vocabulary)
     bits = np.zeros((len(tokens) + 1, num_words(size)), np.int32)
     num_legal = guard.matcher(ends).fill(tokens, bits)
     found = []
-    for place, allowed in enumerate(unpacked(bits[: num_legal + 1])[:, :size]):
+    for position, allowed in enumerate(unpacked(bits[: num_legal + 1])[:, :size]):
         forbidden = np.flatnonzero(~allowed)
         if not forbidden.size:
             break
-        found.append(int(forbidden[place * 31 % forbidden.size]))
+        found.append(int(forbidden[position * 31 % forbidden.size]))
     return found

@@ -1,4 +1,4 @@
-"""One `generate()` call that can be made again: plainly, with drafts, or only to see what it works with."""
+"""One `generate()` call that can be repeated: plainly, with drafts, or only to capture its processors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from ngramspec.testing.rereading import Rereading
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Left-padded prompts, `int64[B, P]` each, the settings of `generate()`, and the seed that each run starts from."""
+    """Left-padded ids and mask, `int64[B, P]` each, the settings of `generate()`, and the seed of each run."""
 
     model: Model
     input_ids: Tensor
@@ -26,7 +26,7 @@ class Call:
 
     @property
     def do_sample(self) -> bool:
-        """Whether tokens are drawn."""
+        """Whether tokens are sampled."""
         return bool(self.settings["do_sample"])
 
     @property
@@ -36,14 +36,14 @@ class Call:
         return set(given) if isinstance(given, list) else {given} - {None}
 
     def row(self, index: int, seed: int) -> "Call":
-        """The same for one prompt alone. It keeps its padding, which some processors look at, and some encoders."""
-        place = slice(index, index + 1)
-        return replace(self, input_ids=self.input_ids[place], mask=self.mask[place], seed=seed)
+        """The same call for one prompt alone. It keeps its padding, because some processors and encoders look at it."""
+        alone = slice(index, index + 1)
+        return replace(self, input_ids=self.input_ids[alone], mask=self.mask[alone], seed=seed)
 
     def run(self, **more: Any) -> Tensor:
-        """The output of `generate()`, from the seed on; `more` are further arguments, such as `custom_generate`.
+        """The output of `generate()` from the seed; more: further arguments, such as `custom_generate`.
 
-        Without those, guards are replaced by the processors that plain decoding takes.
+        Without those, guards are replaced by the processors for plain decoding.
         """
         torch.manual_seed(self.seed)
         inputs = {"input_ids": self.input_ids, "attention_mask": self.mask}
@@ -64,18 +64,18 @@ class Call:
         return states + ([torch.cuda.get_rng_state(self.model.device)] if self.model.device.type == "cuda" else [])
 
     def emitted(self, output: Tensor) -> Tensor:
-        """What `output` `int64[B, L]` holds behind the prompt; an encoder-decoder model's starts with one token."""
+        """The part of `output` `int64[B, L]` after the prompt; an encoder-decoder model's starts with one token."""
         return output[:, self.emitted_from :]
 
     @property
     def emitted_from(self) -> int:
-        """The column of `generate()`'s output that the first emitted token is in."""
+        """The column of the first emitted token in `generate()`'s output."""
         return 1 if self.model.config.is_encoder_decoder else self.input_ids.shape[1]
 
     def run_plainly(self) -> tuple[Tensor, list[Tensor]]:
-        """Plain decoding's output and, of each of its passes, the logits `[B, V]` that it chooses from.
+        """Plain decoding's output and, for each of its passes, the logits `[B, V]` that it chooses from.
 
-        These are in the model's own precision; plain decoding takes them for float32.
+        They are in the model's own precision; plain decoding converts them to float32.
         """
         seen: list[Tensor] = []
         hook = self.model.register_forward_hook(lambda _model, _args, output: seen.append(output.logits[:, -1].clone()))
@@ -85,9 +85,9 @@ class Call:
             hook.remove()
 
     def processors(self) -> LogitsProcessorList:
-        """The logits processors that the call works with, the model's own included, in their order.
+        """The logits processors of the call, the model's own included, in their order.
 
-        A guard's follows no text: it reads each one anew.
+        A guard's processor here keeps no state: it reads each text from the start.
         """
         found: list[LogitsProcessorList] = []
 

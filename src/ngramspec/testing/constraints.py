@@ -1,4 +1,4 @@
-"""A constraint with texts that it allows and texts that it does not: what is known of it without a guard."""
+"""A constraint with texts that it allows and texts that it forbids, known without a guard."""
 
 import functools
 import json
@@ -12,7 +12,7 @@ from ngramspec.guards import Guard
 from ngramspec.guards.source import Backend
 
 MAX_EXPONENT = 300
-"""Of a number in a text; floats end there, and few agree on what comes then."""
+"""Largest exponent of a number in a text: floats end there, and beyond it implementations differ."""
 
 ConstraintKind = Literal["schema", "regex", "grammar"]
 
@@ -31,23 +31,23 @@ class Constraint:
     name: str = ""
 
     def __str__(self) -> str:
-        """As reports name it."""
+        """Its name in reports."""
         return self.name or f"{self.kind} {shortened(self.source, 200)}"
 
     @property
     def schema(self) -> Any:
-        """The schema, read."""
+        """The parsed schema."""
         return json.loads(self.source)
 
     def guard(self, tokenizer: Any, *, backend: Backend = "llguidance") -> Guard:
-        """The guard that holds it; raises GuardError, as its constructors do."""
+        """The guard that enforces it. Raises GuardError, as the constructors of guards do."""
         if self.kind == "schema":
             return Guard.json_schema(self.source, tokenizer, backend=backend)
         make = Guard.regex if self.kind == "regex" else Guard.grammar
         return make(self.source, tokenizer, backend=backend)
 
     def verdict(self, text: str) -> bool | None:
-        """Whether it allows `text`, by `jsonschema` or `re`, or because it is known; None where nobody can say."""
+        """Whether it allows `text`, by `jsonschema` or `re`, or because it is known; None if unknown."""
         if text in self.valid or text in self.invalid:
             return text in self.valid
         if self.kind == "regex":
@@ -56,8 +56,8 @@ class Constraint:
 
 
 def fits(schema: str, text: str) -> bool | None:
-    """Whether `text` is JSON that fits `schema`, by `jsonschema`; None where that cannot say: keys that come twice,
-    references into the net, numbers that no float holds, schemas that are none."""
+    """Whether `text` is JSON that fits `schema`, by `jsonschema`; None if that cannot tell: duplicate keys, references
+    to the network, numbers beyond floats, invalid schemas."""
     from jsonschema.exceptions import ValidationError
     from referencing.exceptions import Unresolvable
 
@@ -73,7 +73,7 @@ def fits(schema: str, text: str) -> bool | None:
 
 
 def why_unfit(schema: str, text: str) -> str | None:
-    """What `jsonschema` says against `text`; None where it says nothing."""
+    """The objection of `jsonschema` to `text`; None if it has none."""
     from jsonschema.exceptions import ValidationError
 
     if fits(schema, text) is not False:
@@ -93,9 +93,9 @@ def _read(text: str) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _validator(schema: str) -> Any:
-    """Of the draft that the schema names, or else of the newest one in which it is a schema; None where it is in none.
+    """A validator of the draft that the schema names, else of the newest draft in which it is valid; None if of none.
 
-    Numbers are exact: to floats, 0.075 is no multiple of 0.0001.
+    Numbers are exact: in floats, 0.075 is not a multiple of 0.0001.
     """
     from jsonschema import Draft4Validator, Draft7Validator, Draft202012Validator
     from jsonschema.exceptions import SchemaError
@@ -114,7 +114,7 @@ def _validator(schema: str) -> Any:
 
 
 def dumped(value: Any) -> str:
-    """JSON as guards take it with any whitespace: compact, and with its letters as they are."""
+    """Compact JSON, with non-ASCII characters as they are: guards accept it unless their whitespace is "spaced"."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -132,13 +132,13 @@ def _matches(pattern: str, text: str) -> bool | None:
 
 
 class _UnsureError(Exception):
-    """JSON that everybody reads in his own way."""
+    """JSON that implementations read differently."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     if len(read) < len(pairs):
-        raise _UnsureError  # which of the values counts is anybody's choice
+        raise _UnsureError  # implementations differ in which value counts
     return read
 
 

@@ -1,4 +1,4 @@
-"""A drafter that knows the answer and spoils it: tokens are accepted and rolled back on any text."""
+"""A drafter that knows the answer and corrupts it, so that tokens are accepted and rolled back on any text."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from ngramspec.drafting import Draft, TokenArray
 
 
 class OracleDrafter:
-    """Knows what each row will emit, and drafts it: of random length, and from a random place on wrong.
+    """Knows what each row will emit, and drafts it with a random length, often wrong from a random position on.
 
-    Equal texts prove nothing where nothing was drafted, or nothing rolled back. With this drafter both happen even
-    where the text repeats nothing.
+    Equal texts prove nothing if nothing was drafted, or nothing rolled back. With this drafter both happen even if the
+    text repeats nothing.
 
-    emitted: per row, the tokens that plain decoding emits. Rows are told apart by the order in which they are opened,
-        over and over, so that one drafter serves several calls. vocabulary: ids that the model knows.
-    corrupted: how often a draft is spoilt. seed: of the lengths, and of what is spoilt.
+    emitted: per row, the tokens that plain decoding emits. Rows are identified by the order in which they are opened,
+        cyclically, so that one drafter serves several calls. vocabulary: number of ids that the model knows.
+    corrupted: share of drafts that are corrupted. seed: of the lengths and corruptions.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class OracleDrafter:
 
 
 class OracleSession:
-    """One row: it counts the emitted tokens, which are those that follow the first verdict."""
+    """One row. It counts the emitted tokens, which are those after the first `observe`."""
 
     def __init__(self, drafter: OracleDrafter, emitted: list[int], rng: np.random.Generator) -> None:
         self._drafter = drafter
@@ -51,11 +51,11 @@ class OracleSession:
         self._is_prompt = True
 
     def extend(self, tokens: TokenArray) -> None:
-        """Move on by the committed tokens `int32[n]`."""
+        """Advance by the committed tokens `int32[n]`."""
         self._position += 0 if self._is_prompt else tokens.size
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft what comes next, often wrong from one of its first tokens on."""
+        """Draft what comes next, often wrong from one of the first tokens on."""
         length = int(self._rng.integers(0, max_tokens + 1)) if self._rng.random() < 0.3 else max_tokens
         vocabulary = self._drafter.vocabulary
         tokens = self._rng.integers(0, vocabulary, length).astype(np.int32)
@@ -68,7 +68,7 @@ class OracleSession:
         return Draft(tokens)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note that the prompt is over; it has nothing to learn."""
+        """Note that the prompt is over; there is nothing to learn."""
         self._is_prompt = False
 
     def close(self) -> None:

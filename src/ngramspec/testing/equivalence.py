@@ -1,7 +1,7 @@
 """The equivalence oracle: the same prompts plainly and with drafts, greedily and sampled, alone and in batches.
 
-Each prompt is drafted for twice: with default settings, as users have it, and by a drafter that knows plain's text and
-spoils it, so that tokens are accepted and rolled back on any text and whatever a pass takes.
+Each prompt is decoded with drafts twice: with default settings, as users have them, and with a drafter that knows
+plain's text and corrupts it, so that tokens are accepted and rolled back on any text, whatever passes cost.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ from ngramspec.testing.watching import Watch, judged
 
 USUAL, LOOKUP, ORACLE = "default settings", "prompt lookup", "oracle"
 ADVERSARY = "adversary"
-"""Its drafts reach the masks as they are, illegal tokens and all."""
+"""Its drafts reach the masks unfiltered, illegal tokens included."""
 
 OWN_SETTINGS = frozenset({"do_sample", "num_return_sequences", "custom_generate", "seed"})
 
@@ -48,20 +48,21 @@ def check_equivalence(
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> Report:
-    """Compare speculation with plain `generate()` on `model`, a model of transformers in evaluation mode.
+    """Compare speculation with plain `generate()` on `model`, a transformers model in evaluation mode.
 
-    prompts: token ids, as `tokenizer(texts)["input_ids"]` gives them.
+    prompts: token ids, as from `tokenizer(texts)["input_ids"]`.
     max_new_tokens: longest output. batch: rows decoded together, besides each prompt alone; the last batch is filled up
-    from the first prompt on.
-    max_draft_tokens: a draft length for every pass of prompt lookup, so that every run makes the same passes. By
-    default drafts come from a Speculator with default settings, as long as they pay; the oracle's have ten tokens.
+        with the first prompts.
+    max_draft_tokens: the draft length of every pass of prompt lookup, so that every run makes the same passes. By
+        default drafts come from a Speculator with default settings, as long as they pay; the oracle's have ten tokens.
     seed: a call starts from it plus the index of its first prompt.
-    progress: is told how many of how many batches are done.
+    progress: called with the number of finished batches and the number of all batches.
     settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
-        keep state. A `Guard` keeps none; with one among them, drafts come from an adversary too, who knows what it
+        keep state. A `Guard` keeps none; with one among them, drafts also come from an adversary that knows what it
         forbids.
 
-    torch's generators are left as they were. Raises PromptError for prompts that the model cannot read.
+    torch's generators are left as they were. Raises PromptError for prompts that the model cannot read, ValueError for
+    a model in training mode or a setting that the check sets itself.
     """
     check = EquivalenceCheck(
         model,
@@ -79,9 +80,9 @@ def check_equivalence(
 
 
 class EquivalenceCheck:
-    """What `check_equivalence` does, batch by batch: whoever stops early still has what was found.
+    """`check_equivalence`, batch by batch: a check that is stopped early still has its findings.
 
-    num_batches: how many there are.
+    num_batches: number of all batches.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class EquivalenceCheck:
         self.num_batches = len(self._jobs)
 
     def run(self) -> Iterator[int]:
-        """Compare batch after batch, mode after mode; tells how many are done, after each of them."""
+        """Compare batch after batch, mode after mode; yields the number of finished batches after each."""
         devices = [self._model.device] if self._model.device.type == "cuda" else []
         for num_done, (mode, indices) in enumerate(self._jobs, start=1):
             try:
@@ -125,13 +126,13 @@ class EquivalenceCheck:
             yield num_done
 
     def finished(self, num_done: int) -> Mode | None:
-        """The mode whose last batch was number `num_done`, counted from 1; None in the midst of one."""
+        """The mode whose last batch was number `num_done`, counted from 1; None in the middle of a mode."""
         mode, _ = self._jobs[num_done - 1]
         is_last = num_done == self.num_batches or self._jobs[num_done][0] is not mode
         return mode.mode() if is_last else None
 
     def report(self) -> Report:
-        """What was found until now, of the modes that have begun."""
+        """The findings so far, of the modes that have begun."""
         dtype, device = str(self._model.dtype).removeprefix("torch."), self._model.device.type
         modes = () if self._reason is not None else tuple(mode.mode() for mode in self._modes if mode.has_begun)
         return Report(dtype, device, self._seed, modes, self._reason)
@@ -154,7 +155,7 @@ class _Calls:
 
 
 class _Drafts:
-    """Who drafts: the user's own Speculator, which serves the whole check, or prompt lookup; and others."""
+    """The drafters: the user's own Speculator, which serves the whole check, or prompt lookup; and others."""
 
     def __init__(self, max_draft_tokens: int | None) -> None:
         """See `check_equivalence`."""
@@ -162,13 +163,13 @@ class _Drafts:
         self._budget = FixedBudget() if max_draft_tokens is None else FixedBudget(max_draft_tokens)
 
     def speculators(self, others: dict[str, Drafter]) -> dict[str, Speculator]:
-        """By name."""
+        """The Speculators by name."""
         usual = {LOOKUP: Speculator(PromptLookup(), self._budget)} if self._usual is None else {USUAL: self._usual}
         return usual | {name: Speculator(drafter, self._budget) for name, drafter in others.items()}
 
 
 class _ModeCheck:
-    """Compares call by call, and adds up."""
+    """Compares call by call, and sums the results."""
 
     def __init__(self, calls: _Calls, *, do_sample: bool, batch: int, drafts: _Drafts) -> None:
         self.batch = batch
@@ -207,7 +208,7 @@ class _ModeCheck:
                 self._compare_logits(watch.largest_difference(plain.runs[0].output[0], plain.logits), plain.logits)
 
     def _compare_logits(self, difference: float | None, plain: Tensor) -> None:
-        """Keep the largest difference in proportion to what rounding explains."""
+        """Keep the largest difference relative to what rounding explains."""
         if difference is None:
             return
         limit = explicable(plain)
@@ -216,7 +217,7 @@ class _ModeCheck:
             self._logits = difference, limit if judged(plain) else None
 
     def mode(self) -> Mode:
-        """What was found."""
+        """The findings."""
         counters = self._counters
         return Mode(
             name="sampled" if self._do_sample else "greedy",
@@ -236,7 +237,7 @@ class _ModeCheck:
 
 
 def _adversary(call: Call, plain: Plain) -> dict[str, Drafter]:
-    """Who drafts what the call's guard forbids; nobody, where there is no guard."""
+    """A drafter of what the call's guard forbids; none without a guard."""
     rows, size, ends = plain.texts(), vocabulary(call.model), call.eos_tokens
     if not call.guards:
         return {}
@@ -279,7 +280,7 @@ def _batches(num_prompts: int, batch: int) -> Iterator[list[int]]:
 
 
 def pad_token_of(model: Model) -> int:
-    """The model's own, else its end of sequence as in plain `generate()`, else any: padding is masked."""
+    """The model's pad token, else its end of sequence as in plain `generate()`, else any id: padding is masked."""
     config = model.generation_config
     eos = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
     return int(next((token for token in (config.pad_token_id, eos) if token is not None), 0))

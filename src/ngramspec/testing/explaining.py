@@ -1,10 +1,10 @@
-"""Can rounding explain a difference? Plain's choice is redone with its logits moved by as much as rounding moves them.
+"""Decides whether rounding explains a difference, by redoing plain's choice with logits shifted as rounding may.
 
-A choice is a function of logits: processors, then the largest score, or a draw. So that very function is asked, with
-the call's own processors and the noise of its own draw, for the two shifts that favour the other token most: its logit
-up and all others down, so that it wins; or the logit of plain's token down and all others up, so that a processor cuts
-that token off. If such a shift within the measured rounding turns plain's choice into the other token, the place is a
-near-tie; else it is a defect.
+A choice is a function of logits: processors, then the largest score, or a draw. So that very function is evaluated,
+with the call's own processors and the noise of its own draw, for the two shifts that favour the other token most: its
+logit up and all others down, so that it wins; or the logit of plain's token down and all others up, so that a processor
+cuts that token off. If such a shift within the measured rounding turns plain's choice into the other token, the
+position is a near-tie; else it is a defect.
 """
 
 import math
@@ -20,15 +20,15 @@ from ngramspec.testing.rounding import WIDTHS, block_logits
 
 BISECTIONS = 60
 FARTHEST = 1000.0
-"""No logit is that far from any other: what no such shift turns, nothing does."""
+"""Larger than any difference between logits: a choice that this shift does not turn, no shift does."""
 
 
 @torch.no_grad()
 def explain(run: Run, row: int, position: int, other: int | None, *, batch: tuple[Tensor, Tensor, Tensor]) -> Evidence:
-    """Weigh that drafts made the token `other` of what plain decoding chose in `row`, at an emitted `position`.
+    """Evidence on a difference: with drafts, `row` got the token `other` at an emitted `position`.
 
-    other: None where the text with drafts had ended. batch: of the texts that were made together with drafts, the
-    differing one first: prompts and masks `int64[B, P]`, and what plain decoding emitted, `int64[B, n]`.
+    other: None if the text with drafts had ended. batch: of the texts that were decoded together with drafts, the
+    differing one first: prompts and masks `int64[B, P]`, and plain decoding's tokens, `int64[B, n]`.
     """
     _, passes = run.call.run_plainly()
     logits = torch.stack([each[row] for each in passes[: run.end(row)]])
@@ -51,7 +51,7 @@ def explain(run: Run, row: int, position: int, other: int | None, *, batch: tupl
 def _rounding(run: Run, logits: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> float:
     """The largest difference of plain's `logits` `[n, V]` from those of passes over many tokens of the same text.
 
-    Alone and in the batch, for a batch is read by other kernels too.
+    Alone and in the batch, because a batch may use other kernels.
     """
     ids, mask, emitted = batch
     differences = []
@@ -64,7 +64,7 @@ def _rounding(run: Run, logits: Tensor, batch: tuple[Tensor, Tensor, Tensor]) ->
 
 
 class Choice:
-    """Plain decoding's choice at one place, as a function of the logits there."""
+    """Plain decoding's choice at one position, as a function of the logits there."""
 
     def __init__(self, run: Run, row: int, position: int, logits: Tensor) -> None:
         """logits: `[B, V]`, of the pass that the choice was made from."""
@@ -75,12 +75,12 @@ class Choice:
         self._noise = _noise(run, position, logits) if run.call.do_sample else None
 
     def top2_gap(self) -> Tensor:
-        """Between the two best processed scores."""
+        """Difference of the two best processed scores."""
         best = self._scores(self._logits).topk(2).values
         return best[0] - best[1]
 
     def values(self, shift: float, up: int | None = None, down: int | None = None) -> Tensor:
-        """Scores or, drawn, p / q: `[V]`; the largest is chosen.
+        """Scores or, when sampling, p / q: `[V]`; the largest is chosen.
 
         Logits move by `shift`: `up` against the rest, or the rest against `down`.
         """
@@ -97,12 +97,12 @@ class Choice:
         return scores.softmax(dim=-1) / self._noise  # the rule of torch.multinomial, q being exponential noise
 
     def margin(self, chosen: int, other: int) -> Tensor:
-        """By how much `chosen` wins: of scores or, drawn, of scores plus Gumbel noise, which is log (p / q)."""
+        """By how much `chosen` wins: in scores or, when sampling, in scores plus Gumbel noise, which is log (p / q)."""
         values = self.values(0.0) if self._noise is None else self.values(0.0).log()
         return values[chosen] - values[other]
 
     def least_shift(self, chosen: int, other: int, within: float) -> float | None:
-        """The shift from which on `other` is chosen and not `chosen`, sought up to `within` first; None if none is."""
+        """The least shift that makes the choice `other` instead of `chosen`, `within` tried first; None if none does."""
 
         def up(shift: float) -> bool:
             return int(self.values(shift, up=other).argmax()) == other
@@ -122,8 +122,8 @@ class Choice:
 def _least(turns: Callable[[float], bool], within: float) -> float | None:
     """The least shift that turns the choice, by bisection; None if not even `FARTHEST` does.
 
-    A processor need not be monotone (a repetition penalty treats negative scores the other way round), so what counts
-    is looked at first: whether `within` turns it.
+    A processor need not be monotone (a repetition penalty inverts for negative scores), so the deciding question comes
+    first: whether `within` turns it.
     """
     low, high = (0.0, within) if turns(within) else (within, FARTHEST)
     if high == FARTHEST and not turns(FARTHEST):

@@ -1,7 +1,6 @@
-"""A model's forward passes, watched from outside: whatever loop makes them, the rest is the loop's own time.
+"""Observes a model's forward passes from outside, whatever loop makes them; the rest is the loop's own time.
 
-Hooks of one's own would do as well, but a model with hooks that nobody knows is tried before it is drafted for.
-These are known.
+Custom hooks would also work, but a model with unknown hooks is tried before it is drafted for. These are known.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ class Forwards:
 
 @contextmanager
 def timed_forwards(model: Model, clock: Clock) -> Iterator[Forwards]:
-    """Note the forward passes that `model` makes meanwhile."""
+    """Record the forward passes of `model` within the block."""
     forwards = Forwards()
     hooks = (
         model.register_forward_pre_hook(lambda *_: forwards.starts.append(clock())),
@@ -48,7 +47,7 @@ def timed_forwards(model: Model, clock: Clock) -> Iterator[Forwards]:
 
 @contextmanager
 def after_each_pass(model: Model, call: Callable[[], object]) -> Iterator[None]:
-    """Call `call` after each forward pass that `model` makes meanwhile."""
+    """Call `call` after each forward pass of `model` within the block."""
 
     def note(*_: object) -> None:
         call()

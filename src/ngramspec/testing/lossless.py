@@ -1,4 +1,4 @@
-"""`assert_lossless`: under a guard, is the text with drafts that of plain decoding, and does it hold?"""
+"""`assert_lossless`: under a guard, is the text with drafts that of plain decoding, and is it valid?"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,19 +26,19 @@ def assert_lossless(
     seed: int = 0,
     **settings: Any,
 ) -> Report:
-    """Assert that drafts change nothing under `guard`, and that what `model` then writes is valid.
+    """Assert that drafts change nothing under `guard`, and that the texts of `model` are valid.
 
     >>> assert_lossless(model, guard, tokenizer(texts)["input_ids"])              # doctest: +SKIP
 
     prompts: token ids. The other arguments are those of `check_equivalence`, which does the first half: plain
     `generate()` with the guard's processor against a Speculator with the guard, greedy and sampled, each prompt alone
-    and in batches; with drafts from prompt lookup, from an oracle that knows the text and spoils it, and from an
+    and in batches; with drafts from prompt lookup, from an oracle that knows the text and corrupts it, and from an
     adversary that drafts what the guard forbids, ends of sequence and special tokens. In half precision a near-tie that
-    the measured rounding explains is no difference.
+    the measured rounding explains is not a difference.
 
-    Returns the report. Raises AssertionError where a text differs, where nothing was tried, or where a text that ended
-    is not valid; the message says where, and with which arguments it comes again. Raises GuardError where plain
-    decoding cannot go on under the guard.
+    Returns the report. Raises AssertionError if a text differs, nothing was tried, or a finished text is not valid; the
+    message says where, and which arguments reproduce it. Raises GuardError if plain decoding cannot continue under the
+    guard.
     """
     processors = [*settings.pop("logits_processor", ()), guard]
     arguments: dict[str, Any] = {
@@ -62,7 +62,7 @@ def assert_lossless(
 
 
 def _finding(report: Report) -> Finding:
-    """The worst of what was found. A short text may leave one mode nothing to roll back, but not all of them."""
+    """The worst finding. In a short text one mode may have nothing to roll back, but not all of them."""
     accepted = sum(mode.num_accepted_tokens for mode in report.modes)
     rolled_back = sum(mode.num_rolled_back_tokens for mode in report.modes)
     if not accepted or not rolled_back:
@@ -73,7 +73,7 @@ def _finding(report: Report) -> Finding:
 def _assert_holds(
     model: Model, guard: Guard, index: int, prompt: Sequence[int], settings: dict[str, Any], seed: int
 ) -> None:
-    """The text of one prompt, made with a Speculator as users have it, must be valid, or valid so far."""
+    """The text of one prompt, decoded with a default Speculator, must be valid, or valid so far."""
     call = Call(model, *left_padded([prompt], settings["pad_token_id"], model.device), settings, seed)
     with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
         tokens = call.emitted(call.run(custom_generate=Speculator()))[0].tolist()

@@ -1,4 +1,4 @@
-"""What speculation's texts are compared with: plain `generate()`, as directly as each mode allows."""
+"""The reference for speculation's texts: plain `generate()`, as directly as each mode allows."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ngramspec.testing.calls import Call
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A call that was decoded plainly, and its output `int64[B, L]`."""
+    """A plainly decoded call, and its output `int64[B, L]`."""
 
     call: Call
     output: Tensor
@@ -22,7 +22,7 @@ class Run:
         return self.call.emitted(self.output)
 
     def end(self, row: int) -> int:
-        """Emitted tokens of `row`, its end of sequence included: what follows is padding."""
+        """Number of emitted tokens of `row`, its end of sequence included; padding follows."""
         tokens = self.emitted[row].tolist()
         ends = [index for index, token in enumerate(tokens) if token in self.call.eos_tokens]
         return ends[0] + 1 if ends else len(tokens)
@@ -32,8 +32,8 @@ class Run:
 class Plain:
     """The reference of one call with drafts.
 
-    runs: one, of all rows; or one per row. name: what was done, for people. states: the random generators' after it,
-    None where they are no reference. logits: `[n, V]` of each choice, of a prompt alone; None in a batch.
+    runs: one for all rows, or one per row. name: what was done, for people. states: the random generators' states after
+    it, None if they are no reference. logits: `[n, V]` of each choice, for a prompt alone; None in a batch.
     """
 
     runs: list[Run]
@@ -42,15 +42,15 @@ class Plain:
     logits: Tensor | None
 
     def run_of(self, row: int) -> tuple[Run, int]:
-        """The run that made the text of `row`, and the row's place in it."""
+        """The run that made the text of `row`, and the row's index in it."""
         return (self.runs[row], 0) if len(self.runs) > 1 else (self.runs[0], row)
 
     def texts(self) -> list[list[int]]:
-        """What each row emitted, its end of sequence included, and no padding."""
+        """The emitted tokens of each row, its end of sequence included, without padding."""
         return [run.emitted[row, : run.end(row)].tolist() for run in self.runs for row in range(len(run.emitted))]
 
     def emitted(self, pad_token: int) -> Tensor:
-        """What all rows emitted, `int64[B, n]`."""
+        """The emitted tokens of all rows, `int64[B, n]`."""
         rows = [row for run in self.runs for row in run.emitted]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_token)
 
@@ -58,8 +58,8 @@ class Plain:
 def decode_plainly(call: Call) -> Plain:
     """Decode the prompts of `call` with plain `generate()`.
 
-    In a sampled batch each row of a Speculator draws from a generator of its own, where plain decoding draws for all
-    rows at once. So each row is decoded alone there, from the seed of its own generator: the same draws again.
+    In a sampled batch each row of a Speculator draws from a generator of its own, while plain decoding draws for all
+    rows at once. So here each row is decoded alone, from the seed of its own generator: the same draws again.
     """
     batch = len(call.input_ids)
     if batch == 1:

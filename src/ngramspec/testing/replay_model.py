@@ -1,8 +1,9 @@
-"""A model that computes like any other and says what was recorded.
+"""A model that computes like any other and writes what was recorded.
 
-Random weights cost as much time as trained ones, but what they write repeats nothing, so no draft survives. Here the
-whole network runs, and then the recorded next token gets the largest logit: every decoding method of `generate()`
-makes real forward passes and emits real text.
+Random weights cost as much time as trained ones, but their text repeats nothing, so no draft is accepted. Here the
+whole
+network runs, and then the recorded next token gets the largest logit: every decoding method of `generate()` makes real
+forward passes and emits real text.
 """
 
 import copy
@@ -27,13 +28,13 @@ class ReplayModel(LlamaForCausalLM):
     >>> model = ReplayModel(config, traces)                                       # doctest: +SKIP
     >>> model.generate(**model.inputs([0, 2]), max_new_tokens=256)                # doctest: +SKIP
 
-    Which request a row belongs to is told by its position ids: request i owns those from `i * room` on. Every decoding
-    loop must carry position ids along with its rows, through padding, drafts, rollbacks and rows that are dropped, or
-    no model would work; so whatever the loop does, token p of request i is known for what it is. The network itself
-    gets the positions counted from 0. Rows without position ids of their own play back request 0.
+    Position ids identify the request of a row: request i owns those from `i * room` on. Every decoding loop must carry
+    position ids along with its rows, through padding, drafts, rollbacks and dropped rows, or no model would work; so
+    whatever the loop does, token p of request i is identified. The network itself gets positions counted from 0. Rows
+    without position ids of their own play back request 0.
 
-    Behind the output comes `config.eos_token_id`. Behind a token that the recording does not have comes what the
-    recording has at that place.
+    After the output comes `config.eos_token_id`. After a token that differs from the recording comes what the recording
+    has at the next position.
     """
 
     def __init__(self, config: LlamaConfig, traces: Sequence[Trace]) -> None:
@@ -90,12 +91,12 @@ class ReplayModel(LlamaForCausalLM):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """As of Llama, but at every position the recorded next token has the largest logit.
+        """As in Llama, but at every position the recorded next token has the largest logit.
 
-        cache, past_key_values: the same, as transformers calls it since 5.24, and before.
+        cache, past_key_values: the same; transformers' name for it since 5.24, and before.
         """
         if input_ids is None or position_ids is None:
-            raise ValueError("a replay model is told its place by input_ids and position_ids, got None: pass both")
+            raise ValueError("a replay model needs input_ids and position_ids, got None: pass both")
         output: CausalLMOutputWithPast = super().forward(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -107,6 +108,6 @@ class ReplayModel(LlamaForCausalLM):
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         places = position_ids.expand(input_ids.shape)[:, kept, None]
         assert output.logits is not None
-        # A draft may reach beyond the room of the last request; what follows there is behind the end of its text.
+        # A draft may reach beyond the room of the last request; what follows there is after the end of its text.
         output.logits.scatter_(-1, self.next_tokens[places % self.next_tokens.numel()], CERTAIN)
         return output

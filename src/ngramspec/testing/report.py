@@ -1,4 +1,4 @@
-"""What a check has found, as records: for people, and as JSON for machines."""
+"""The findings of a check, as records: for people, and as JSON for machines."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
@@ -13,13 +13,13 @@ RANK: tuple[Finding, ...] = ("identical", "near-tie", "untested", "defect")
 class Evidence:
     """Whether rounding can turn plain's choice into the other one; all figures in units of a logit.
 
-    top2_gap: between plain's two best processed scores; None if there is but one.
+    top2_gap: between plain's two best processed scores; None if there is only one.
     margin: by how much plain's token wins against the other: of the scores or, in a sampled run, of scores plus the
         Gumbel noise of that draw (the largest sum is what is drawn); None if the other could not be chosen.
-    shift: by how much each logit must move to turn the choice; None if no shift does.
-    rounding: measured, the largest difference of a logit of this text between passes over one token and over many.
+    shift: by how much logits must move to turn the choice; None if no shift does.
+    rounding: the largest measured difference of a logit of this text between passes over one token and over many.
     explicable: the most that rounding can explain in this precision, however much was measured.
-    is_redone: whether plain's choice came out again when it was redone; else nothing is explained.
+    is_redone: whether redoing plain's choice gave the same token; else nothing is explained.
     """
 
     top2_gap: float | None
@@ -50,10 +50,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first place where a text with drafts leaves plain decoding's.
+    """The first difference between a text with drafts and plain decoding's.
 
-    prompt: its index among the prompts. position: of the token among the emitted ones. drafter: where drafts came from.
-    plain_token, speculative_token: the two tokens there; None where that text had ended.
+    prompt: its index. position: of the token among the emitted ones. drafter: the drafter's name.
+    plain_token, speculative_token: the two tokens there; None if that text had ended.
     """
 
     prompt: int
@@ -65,7 +65,7 @@ class Difference:
 
     @property
     def finding(self) -> Finding:
-        """What the evidence says; a text that ended elsewhere is a defect."""
+        """The verdict by the evidence; a text that ended at another position is a defect."""
         return self.evidence.finding
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Difference:
         return {"finding": self.finding, **asdict(self)}
 
     def __str__(self) -> str:
-        """Where, what, and why it is what it is."""
+        """The position, the tokens, and the reason for the verdict."""
         return (
             f"prompt {self.prompt}, emitted token {self.position}: plain {_named(self.plain_token)}, with drafts"
             f" ({self.drafter}) {_named(self.speculative_token)}; {self.evidence}: {self.finding}"
@@ -82,16 +82,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One way of decoding, over all prompts.
+    """The results of one way of decoding, over all prompts.
 
     name: "greedy" or "sampled". batch: rows that were decoded together. reference: what the texts were compared with.
-    texts: compared ones; each prompt is decoded once per drafter. tokens: emitted with drafts.
+    texts: compared texts; each prompt is decoded once per drafter. tokens: emitted with drafts.
     num_drafts, num_accepted_tokens, num_rolled_back_tokens: what was exercised.
-    states: whether the random generators' final state was compared. state_differences: calls with plain's texts that
-        left it in another state.
-    logits_difference: of prompts alone and equal texts, the largest difference of a logit that a draft was judged by
-        from plain decoding's; None where none was compared. logits_limit: what rounding explains of it at most; None
-        where that is no criterion (half precision).
+    states: whether the random generators' final states were compared. state_differences: calls with plain's texts that
+        left another state.
+    logits_difference: for prompts alone and equal texts, the largest difference between a logit that verified a draft
+        and plain decoding's; None if none was compared. logits_limit: the most of it that rounding explains; None if
+        that is no criterion (half precision).
     """
 
     name: str
@@ -110,7 +110,7 @@ class Mode:
 
     @property
     def finding(self) -> Finding:
-        """The worst of what was found."""
+        """The worst finding."""
         findings: list[Finding] = [difference.finding for difference in self.differences]
         if self.state_differences or self.logits_differ:
             findings.append("defect")
@@ -120,7 +120,7 @@ class Mode:
 
     @property
     def logits_differ(self) -> bool:
-        """Whether drafts were judged by logits that rounding does not explain, though texts came out equal."""
+        """Whether drafts were verified by logits whose difference rounding does not explain, though texts are equal."""
         if self.logits_difference is None or self.logits_limit is None:
             return False
         return self.logits_difference > self.logits_limit
@@ -158,7 +158,7 @@ class Report:
 
     @property
     def finding(self) -> Finding:
-        """The worst of all modes; `untested` where nothing was run."""
+        """The worst finding of all modes; `untested` if nothing was run."""
         return worst([mode.finding for mode in self.modes]) if self.modes else "untested"
 
     def __str__(self) -> str:
@@ -175,5 +175,5 @@ def _named(token: int | None) -> str:
 
 
 def worst(findings: list[Finding]) -> Finding:
-    """The worst of `findings`; `identical` where there are none."""
+    """The worst of `findings`; `identical` if there are none."""
     return max(findings, key=RANK.index, default="identical")

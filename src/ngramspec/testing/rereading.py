@@ -1,4 +1,4 @@
-"""A guard's masks for any text, read anew from its start: for choices that are redone."""
+"""A guard's masks for any text, read from its start each time: for redone choices."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from ngramspec.guards.types import num_words
 
 
 class Rereading:
-    """A logits processor that keeps no state: it may be asked about texts in any order.
+    """A stateless logits processor: texts may come in any order.
 
-    It costs a whole text per token, which is why `guard.processor()` follows one text.
+    It reads a whole text per token, which is why `guard.processor()` follows one text instead.
     """
 
     def __init__(self, guard: Guard | RowGuards, eos_tokens: Sequence[int], start: int) -> None:
-        """start: the column that the first emitted token is in."""
+        """start: the column of the first emitted token."""
         self._guards = Guard.per_row([guard]) if isinstance(guard, Guard) else guard
         self._eos_tokens = eos_tokens
         self._start = start
@@ -31,7 +31,7 @@ class Rereading:
             if matcher is None:
                 continue
             tokens = text[self._start :]
-            end = next((place for place, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
+            end = next((position for position, token in enumerate(tokens) if token in self._eos_tokens), len(tokens))
             matcher.advance(tokens[: end + 1])
             if not matcher.ended:  # what follows an end is padding
                 bits = np.zeros((1, num_words(len(matcher.vocabulary))), np.int32)

@@ -1,4 +1,4 @@
-"""A model's logits from passes over many tokens, by transformers' own cache and masks."""
+"""A model's logits from passes over many tokens, with transformers' own cache and masks."""
 
 import inspect
 
@@ -13,10 +13,10 @@ WIDTHS = (2, 4, 11)
 
 
 def block_logits(model: Model, prompt: tuple[Tensor, Tensor], emitted: Tensor, width: int) -> Tensor:
-    """The logits `[B, n, V]` that say the tokens `emitted` `int64[B, n]`, from passes over `width` tokens each.
+    """The logits `[B, n, V]` that predict the tokens `emitted` `int64[B, n]`, from passes over `width` tokens each.
 
-    prompt: ids and mask, `int64[B, P]` each. The passes are transformers' own, with its own cache and masks: a defect
-    of ours must not pass for rounding. The first one reads the prompt with a draft of `width` - 1 tokens.
+    prompt: ids and mask, `int64[B, P]` each. The passes are transformers' own, with its own cache and masks, so that a
+    defect of ours is not mistaken for rounding. The first one reads the prompt with a draft of `width` - 1 tokens.
     """
     ids, mask = prompt
     read = emitted[:, :-1]  # the last token is chosen, never read

@@ -1,4 +1,4 @@
-"""A vocabulary as data: single bytes, and what else there is."""
+"""A vocabulary as data: single bytes, and further tokens."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Tokens:
     """A vocabulary as data, so that a failure can print it.
 
     merged: tokens besides the bytes. special: those by name, padding first. ends: names of the ends of sequence.
-    missing: bytes that are no token. turned: by how many ids the list is turned.
+    missing: bytes without a token. turned: by how many ids the list is rotated.
     """
 
     merged: tuple[bytes, ...] = ()

@@ -1,16 +1,16 @@
-"""`assert_valid`: does a guard allow a text, and if not, where does the text leave it?"""
+"""`assert_valid`: does a guard allow a text and, if not, where does the text leave it?"""
 
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard
-from ngramspec.guards.source import Kind
+from ngramspec.guards.source import Language
 from ngramspec.testing.constraints import why_unfit
 
 SHOWN = 60
-"""Characters before and behind the place where a text leaves its guard."""
+"""Characters shown before and after the position where a text leaves its guard."""
 
 
 def assert_valid(guard: Guard, text: str) -> None:
-    """Assert that `guard` allows `text`, as a whole; of a JSON schema `jsonschema` must say so too.
+    """Assert that `guard` accepts `text` as a whole; for a JSON schema, `jsonschema` must agree.
 
     >>> guard = Guard.json_schema(Invoice, tokenizer)                             # doctest: +SKIP
     >>> assert_valid(guard, '{"total": 12}')                                      # doctest: +SKIP
@@ -18,7 +18,7 @@ def assert_valid(guard: Guard, text: str) -> None:
     Raises AssertionError, which shows where the text leaves the guard, and what `jsonschema` says.
     """
     source = guard.source
-    unfit = why_unfit(source.text, text) if source is not None and source.kind is Kind.JSON_SCHEMA else None
+    unfit = why_unfit(source.text, text) if source is not None and source.language is Language.JSON_SCHEMA else None
     said = "" if unfit is None else f"\njsonschema says: {unfit}"
     if not guard.accepts(text):
         raise AssertionError(f"{guard!r} does not allow {shortened(text, 200)}{_where(guard, text)}{said}")

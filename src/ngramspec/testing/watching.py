@@ -1,7 +1,7 @@
-"""The logits that drafts were judged by, held against those of plain decoding.
+"""Compares the logits that drafts were verified by with those of plain decoding.
 
-A wrong mask need not change a text on which the model is sure of itself; the logits show it all the same. They are read
-off the model's own forward passes, by the token of each column and its slot in the cache.
+A wrong mask need not change a text of which the model is sure; the logits show it all the same. They are taken from the
+model's own forward passes, by the token of each column and its slot in the cache.
 """
 
 from types import TracebackType
@@ -16,7 +16,7 @@ from ngramspec.hf.types import Model
 
 
 class Watch:
-    """Keeps ids, slots and logits of every pass over a single row, while it is entered."""
+    """Records ids, slots and logits of every pass over a single row, within its block."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -44,10 +44,10 @@ class Watch:
         self._passes.append((*self._reading, output.logits[0].clone()))
 
     def largest_difference(self, text: Tensor, plain: Tensor) -> float | None:
-        """From `plain` `[n, V]`, which said the last n tokens of `text` `int64[P + n]`; None if none can be compared.
+        """Difference from `plain` `[n, V]`, which predicted the last n tokens of `text` `int64[P + n]`, or None.
 
-        The row must have come to `text` too. A column counts if it and all before it in its pass read tokens of the
-        text: behind a rejected draft token, logits are of another text.
+        The row must have emitted `text` too. A column counts if it and all before it in its pass read tokens of the
+        text: after a rejected draft token, logits are of another text.
         """
         prompt_length = len(text) - len(plain)
         differences = []
@@ -62,8 +62,8 @@ class Watch:
 
 
 def judged(logits: Tensor) -> bool:
-    """Whether a difference beyond what rounding explains is a defect, whatever the text.
+    """Whether a difference of logits beyond rounding is a defect even if the texts are equal.
 
-    In half precision it is only told: there, rounding turns the router of a mixture of experts, and then logits jump.
+    In half precision it is only reported: there, rounding flips the router of a mixture of experts, and logits jump.
     """
     return torch.finfo(logits.dtype).bits >= 32

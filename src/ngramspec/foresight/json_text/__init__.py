@@ -1,4 +1,4 @@
-"""JSON that fits a schema: punctuation and names by the schema, values by the prompt."""
+"""JSON that fits a schema: punctuation and names from the schema, values from the prompt."""
 
 from ngramspec.foresight.json_text.text import JsonText
 

@@ -1,4 +1,4 @@
-"""How far a JSON text was read: what is open, what was said, and how it is spaced."""
+"""A position in a JSON text: what is open, which values came before, and how the text is spaced."""
 
 import json
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from ngramspec.foresight.json_text.style import PLAIN, Style
 
 
 class At(Enum):
-    """What stands before the end of the text."""
+    """What the text read so far ends with."""
 
     VALUE = auto()
-    """What a value follows: a colon, a comma of an array, nothing at all."""
+    """A colon, a comma of an array, or nothing at all: a value follows."""
     OPEN = auto()
-    """A bracket that was opened."""
+    """An opening bracket."""
     COMMA = auto()
     """A comma of an object."""
     NAME = auto()
     """Part of a name."""
     COLON = auto()
-    """A name, which a colon follows."""
+    """A complete name: a colon follows."""
     STRING = auto()
     """Part of a string."""
     SCALAR = auto()
@@ -30,17 +30,17 @@ class At(Enum):
     AFTER = auto()
     """A value."""
     LOST = auto()
-    """Something that is no JSON."""
+    """Something that is not JSON."""
 
 
 _MOST_SAID = 63
 
 
 class Scope(NamedTuple):
-    """An object or array that is open.
+    """An open object or array.
 
-    shapes: those that it may have. names: of the members until now, the last one perhaps without its value.
-    num_before: items before the one that is read or comes next.
+    shapes: those that it may have. names: of the members so far, the last one perhaps without its value.
+    num_before: number of items before the current or next one.
     """
 
     parent: "Scope | None"
@@ -52,7 +52,7 @@ class Scope(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A string or scalar, as it is written, and the name of the member that it is the value of, or an item of."""
+    """A string or scalar as written, and the name of the member whose value or item it is."""
 
     name: str | None
     text: str
@@ -60,10 +60,10 @@ class Said(NamedTuple):
 
 @dataclass(slots=True)
 class Cursor:
-    """A position in a JSON text. To read on makes another one.
+    """A position in a JSON text. Reading on makes another cursor.
 
-    shapes: of the value that is read or comes next. gap: blanks at the end of the text. content: what was read of a
-    name, string or scalar, as it is written. said: the latest strings and scalars.
+    shapes: of the current or next value. gap: blanks at the end of the text. content: the part of a name, string or
+    scalar read so far, as written. said: the latest strings and scalars.
     """
 
     scope: Scope | None
@@ -76,12 +76,12 @@ class Cursor:
 
     @property
     def depth(self) -> int:
-        """How many brackets are open."""
+        """Number of open brackets."""
         return 0 if self.scope is None else self.scope.depth
 
     @property
     def name(self) -> str | None:
-        """Of the member whose value is read or comes next, or whose array it is an item of."""
+        """Name of the member whose value is current or next, or whose array contains it."""
         scope = self.scope
         while scope is not None and not (scope.is_object and scope.names):
             scope = scope.parent
@@ -89,7 +89,7 @@ class Cursor:
 
 
 def start(shapes: Shapes, style: Style) -> Cursor:
-    """Before a text of these shapes."""
+    """The cursor before a text of these shapes."""
     return Cursor(None, At.VALUE, shapes.top, style=style)
 
 
@@ -213,7 +213,7 @@ def _after(cursor: Cursor, character: str, shapes: Shapes) -> None:
 
 
 def _lost(cursor: Cursor, character: str, shapes: Shapes) -> None:
-    """There is no way back."""
+    """The text is not JSON, and stays so."""
 
 
 _STEPS: dict[At, Callable[[Cursor, str, Shapes], None]] = {
@@ -231,7 +231,7 @@ _BLANKS = " \t\n\r"
 
 
 def _end(cursor: Cursor, value: Any, shapes: Shapes) -> None:
-    """A string or scalar is whole: of the object's shapes those are left that may have it."""
+    """A string or scalar is complete: keep the shapes of the object that may contain it."""
     scope = cursor.scope
     if scope is not None and scope.is_object and len(scope.shapes) > 1:
         name = scope.names[-1]
@@ -250,7 +250,7 @@ def _close(cursor: Cursor) -> None:
 
 
 def _learn_spacing(cursor: Cursor) -> None:
-    """Something follows the blanks: what do they say of the style?"""
+    """Something follows the blanks: learn the style from them."""
     gap, scope, style = cursor.gap, cursor.scope, cursor.style
     if scope is None:
         return

@@ -1,4 +1,4 @@
-"""Dates of a text, as computers write them: what is asked says "April 3rd", a schema wants digits."""
+"""Dates in a text, in ISO form: a question says "April 3rd", a schema wants digits."""
 
 import re
 
@@ -18,10 +18,9 @@ _ANY_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
 def dates(text: str, year: str | None = None) -> list[str]:
-    """The dates that stand in `text`, as YYYY-MM-DD.
+    """The dates in `text`, as YYYY-MM-DD.
 
-    year: of those that are written without one; None: the last one that the text names, and where it names none, such
-        dates are left out.
+    year: for dates written without one; None: the last year in the text; if there is none, such dates are left out.
     """
     matches = list(_DATE.finditer(text))
     if year is None and matches:

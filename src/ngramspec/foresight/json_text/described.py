@@ -1,4 +1,4 @@
-"""Values that a schema suggests and does not list as all there are: default, examples, what a description names."""
+"""Values that a schema suggests without listing all: its default, its examples, values named in a description."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from ngramspec.foresight.json_text.shapes import Shape
 from ngramspec.foresight.prompt import written
 
 _MOST_DESCRIBED, _MOST_VALUES = 1000, 32
-"""Of a description its first characters are read, and of a shape its first values kept."""
+"""Characters of a description that are read, and values of a shape that are kept; from the start."""
 
 _QUOTED = r"""'[^'\n]{1,60}'|"[^"\n]{1,60}"|“[^”\n]{1,60}”|`[^`\n]{1,60}`"""
 _IN_QUOTES = re.compile(rf"(?<!\w)(?:{_QUOTED})(?!\w)")
@@ -26,7 +26,7 @@ _MOST_WORDS = 3
 
 
 class Suggested(NamedTuple):
-    """default: the value that there is if nothing is said. examples: as such. named: what the description names."""
+    """default, examples: of the schema. named: values that its description names."""
 
     default: Any = None
     examples: tuple[Any, ...] = ()
@@ -34,18 +34,18 @@ class Suggested(NamedTuple):
 
     @property
     def is_pair(self) -> bool:
-        """Whether an example is a name, a comma, and another name: a city and its state."""
+        """Whether an example is two names with a comma between: a city and its state."""
         return any(isinstance(value, str) and _PAIR.fullmatch(value) for value in (*self.examples, *self.named))
 
 
 class Descriptions:
-    """What the descriptions of one schema name. Each is read once, and nobody with another schema is told of it."""
+    """Values named in the descriptions of one schema. Each is read once, and nothing is shared with other schemas."""
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[str | None, tuple[str, ...]]] = {}
 
     def named_in(self, text: str) -> tuple[str | None, tuple[str, ...]]:
-        """The default that a description names, and its other values."""
+        """The default that a description names, and the other values."""
         found = self._read.get(text)
         if found is None:
             found = self._read[text] = _named_in(text)
@@ -53,7 +53,7 @@ class Descriptions:
 
 
 def suggested(shape: Shape, descriptions: Descriptions) -> Suggested:
-    """What `shape` says of its values. Those of a description are texts, also where they are written as numbers."""
+    """The values that `shape` suggests. Those from a description are strings, even if they look like numbers."""
     default, named = descriptions.named_in(description(shape))
     listed = shape.get("examples")
     examples = (*(listed[:_MOST_VALUES] if isinstance(listed, list) else ()), shape.get("example"))
@@ -62,13 +62,13 @@ def suggested(shape: Shape, descriptions: Descriptions) -> Suggested:
 
 
 def description(shape: Shape) -> str:
-    """Its beginning; nothing where there is none."""
+    """The beginning of the shape's description; empty if it has none."""
     text = shape.get("description")
     return text[:_MOST_DESCRIBED] if isinstance(text, str) else ""
 
 
 def spellings(value: Any, types: frozenset[str]) -> Iterator[str]:
-    """As JSON has it, a value of one of the types `types`; nothing where it is of none."""
+    """`value` as written in JSON, if it can be of one of `types`; else nothing."""
     if isinstance(value, str):
         if "string" in types:
             yield written(value)

@@ -1,38 +1,38 @@
-"""What speaks for a piece of JSON, beside `Evidence`."""
+"""Evidence codes for JSON."""
 
 from enum import IntEnum
 
 
 class JsonEvidence(IntEnum):
-    """Codes of JSON's own."""
+    """Codes for JSON, in addition to `Evidence`."""
 
     LISTED = 3
-    """One of the values that the schema lists stands in the prompt."""
+    """A value that the schema lists, and the prompt contains."""
     DEFAULT = 7
-    """It is the first, or the default, of the values that the schema lists."""
+    """The first, or the default, of the values that the schema lists."""
     ORDER = 8
-    """The next name that must come; others may come before it."""
+    """The next required name; optional ones may come before it."""
     OPTION = 9
-    """The next name that may come."""
+    """The next optional name."""
     CLOSING = 10
-    """An object ends, though more may come."""
+    """An object ends, though more members are allowed."""
     LAST = 11
-    """An array ends, though more may come."""
+    """An array ends, though more items are allowed."""
     BOUNDARY = 12
     """A value ends: in the prompt it ends there."""
     BLANK = 13
-    """A value ends: in the prompt a blank follows."""
+    """A value ends: in the prompt a blank follows it."""
     UNKNOWN = 14
-    """A value ends: the prompt does not have it."""
+    """A value ends: the prompt does not contain it."""
     COUNTED = 16
-    """What the name had before, with the next number; or the first one, where the schema's pattern says so."""
+    """The name's previous value with the next number; or the first number, if the schema's pattern ends with one."""
     SUGGESTED = 17
-    """The schema has it as an example, default or in a description, and what is asked has it too."""
+    """The schema suggests it (example, default or description), and the question contains it."""
     EXAMPLE = 18
-    """It is the default, or the first example, where the schema does not list all values."""
+    """The default, or the first example, of a schema that does not list all values."""
     BEGUN = 25
-    """The schema suggests it, and the text began like it."""
+    """The schema suggests it, and the value read so far begins like it."""
     TYPE = 26
-    """A value begins as its first type does, where it may have several."""
+    """The beginning of a value of the first type, if several are allowed."""
     DATE = 27
-    """It is a date of the prompt's end, written as the schema asks."""
+    """A date from the prompt's end, in the form that the schema asks for."""

@@ -1,4 +1,4 @@
-"""Which of the values that a schema lists? Those that the question mentions, whole or by their words."""
+"""Choice among the values that a schema lists: those that the question mentions, whole or by their words."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,20 +10,20 @@ from ngramspec.foresight.json_text.shapes import Shape, fixed
 from ngramspec.foresight.prompt import WORDS, written
 
 _NEARLY = 0.8
-"""A value that was not said comes before one that was, if so much of what speaks for that one speaks for it."""
+"""An unused value is preferred to a used one if its score is at least this share of the used one's."""
 
 
 class Listed:
-    """Chooses among the values that schemas list, beside one question."""
+    """Chooses among the values that schemas list, for one question."""
 
     def __init__(self, question: str) -> None:
-        """question: in small letters."""
+        """question: in lower case."""
         self._question = question
         self._fixed_of: dict[tuple[int, ...], dict[str, Any]] = {}
         self._likeliest_of: dict[tuple[int, ...], Piece] = {}
 
     def values(self, shapes: Sequence[Shape]) -> dict[str, Any]:
-        """The values that `shapes`, which the row's text keeps, list, by how they are written."""
+        """The values that `shapes` list, by their spelling in JSON. The row's text keeps `shapes` alive."""
         key = tuple(map(id, shapes))
         found = self._fixed_of.get(key)
         if found is None:
@@ -31,7 +31,7 @@ class Listed:
         return found
 
     def guess(self, cursor: Cursor, shapes: Sequence[Shape]) -> Piece | None:
-        """The value that comes at `cursor`, of those that `shapes` list; None where they list none."""
+        """The likeliest value at `cursor` of those that `shapes` list; None if they list none."""
         listed = self.values(shapes)
         if len(listed) < 2:
             return Piece(next(iter(listed)), Evidence.SURE) if listed else None
@@ -62,6 +62,6 @@ class Listed:
         return Piece(written(next((value for value in defaults if value in listed), listed[0])), JsonEvidence.DEFAULT)
 
     def _share(self, text: str) -> float:
-        """How many of the words of `text` the question has, 0.0 to 1.0; the more there are, the more it says."""
+        """Share of the words of `text` that the question contains, 0.0 to 1.0; more words make it surer."""
         words = [word.lower() for word in WORDS.findall(text) if len(word) > 2]
         return sum(word in self._question for word in words) / (len(words) + 1)

@@ -1,4 +1,4 @@
-"""What a JSON text will probably say next: punctuation and names by the schema, values by the prompt."""
+"""The probable continuation of a JSON text: punctuation and names from the schema, values from the prompt."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -15,15 +15,15 @@ _WORDS = ("true", "false", "null")
 _OF_A_LIST = (JsonEvidence.LISTED, JsonEvidence.DEFAULT)
 _DOUBTFUL = frozenset([JsonEvidence.CLOSING, JsonEvidence.BOUNDARY, JsonEvidence.BLANK, JsonEvidence.UNKNOWN])
 _AFTER_DOUBT = 24
-"""Characters that are foreseen after what is doubtful."""
+"""Characters that are foreseen after a doubtful piece."""
 
 _OPENING = {"object": "{", "array": "[", "string": '"'}
 
 
 def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
-    """What may come at `cursor`; nothing where nobody can say.
+    """Pieces that may follow at `cursor`; none if nothing is foreseen.
 
-    After a guess that is seldom right only a little is foreseen: it would be made in vain.
+    After a guess that is rarely right only a few characters are foreseen: more would be wasted work.
     """
     left: float = inf
     while left > 0:
@@ -57,7 +57,7 @@ def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
 
 
 def _left(expected: str, gap: str) -> str:
-    """What is left of the blanks that are expected, where `gap` is there already."""
+    """The rest of the `expected` blanks after `gap`."""
     return expected.removeprefix(gap)
 
 
@@ -81,19 +81,19 @@ def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) 
 
 
 def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
-    """is_text: what comes is surely one."""
+    """is_text: the value is certainly a string."""
     if guess.evidence is Evidence.SURE:
         return [Piece(gap + guess.text, guess.evidence)]
     if not guess.text.startswith('"'):
         return [Piece(gap, Evidence.SURE), guess]
     begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', JsonEvidence.TYPE)]
-    if not guess.text.endswith('"'):  # more follows, which nobody knows
+    if not guess.text.endswith('"'):  # the value continues in an unknown way
         return [*begin, Piece(guess.text[1:], guess.evidence)]
     return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
 
 
 def _first_type(shapes: tuple[Shape, ...]) -> str:
-    """The one that a value most probably has: a text where the schema says nothing, and null last."""
+    """The most probable type of a value: string if the schema names none, and null last."""
     found = [each for shape in shapes for each in (("string",) if types_of(shape) == ANY else types_of(shape))]
     return next((each for each in found if each != "null"), "null")
 
@@ -141,7 +141,7 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
     guess = values.completion(cursor)
     if guess is not None:
         return [Piece(guess.text[1 + len(cursor.content) :], guess.evidence)]
-    if cursor.content.endswith(","):  # a text does not end there
+    if cursor.content.endswith(","):  # a string does not end there
         return []
     return [Piece('"', values.end_of(cursor.content))]
 
@@ -171,7 +171,7 @@ def _after_value(cursor: Cursor, end: IntEnum = Evidence.SURE) -> list[Piece]:
 
 
 def next_name(scope: Scope, *, must: bool = False) -> tuple[str | None, IntEnum]:
-    """The name that comes next in an object, None where it ends; must: it does not end."""
+    """The next name in an object, None if the object ends; must: it does not end."""
     if not scope.shapes:
         return None, JsonEvidence.CLOSING
     shape = scope.shapes[0]

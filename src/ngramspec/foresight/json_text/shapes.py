@@ -1,6 +1,7 @@
-"""What a JSON schema says of a position in a text: which names may come next, which values, of what type.
+"""What a JSON schema says about a position in a text: which names may come next, which values, of what type.
 
-This is for foresight alone: what it says is tried and checked by others, so what it does not understand it leaves out.
+It serves foresight alone. Its answers are only tried, and checked elsewhere, so keywords that it does not know are
+ignored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +12,13 @@ Shape = Mapping[str, Any]
 """A schema without references or alternatives at its top."""
 
 _MOST = 64
-"""Alternatives at a position beyond these are left out."""
+"""Most alternatives at a position; further ones are left out."""
 
 
 class Shapes:
-    """A schema, and questions about the positions in a text that it describes.
+    """A schema, and queries about the positions in a text that it describes.
 
-    A position has several shapes where it might have one of several: the alternatives of `anyOf` and `oneOf`.
+    A position has several shapes if alternatives apply: those of `anyOf` and `oneOf`.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -30,8 +31,8 @@ class Shapes:
         """The shapes that a schema allows."""
         known = self._known.get(id(schema))
         if known is None:
-            # The schema is kept by the root, or by what is kept here, so its id stays its own. One that holds itself,
-            # by its references, says nothing of itself there.
+            # The root, or an entry kept here, keeps the schema alive, so its id stays unique. Where a schema refers to
+            # itself, it adds nothing.
             self._known[id(schema)] = ({},)
             known = self._known[id(schema)] = tuple(islice(self._flat(schema), _MOST))
         return known
@@ -68,7 +69,7 @@ class Shapes:
         return found
 
     def member(self, shapes: Sequence[Shape], name: str) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-        """Those of the objects `shapes` that may have `name`, and the shapes of its value."""
+        """The object `shapes` that may have `name`, and the shapes of its value."""
         objects: list[Shape] = []
         values: list[Shape] = []
         for shape in shapes:
@@ -84,7 +85,7 @@ class Shapes:
         return tuple(objects), _distinct(values)
 
     def item(self, shapes: Sequence[Shape], index: int) -> tuple[Shape, ...]:
-        """The shapes of an item of the arrays `shapes`."""
+        """The shapes of item `index` of the array `shapes`."""
         values: list[Shape] = []
         for shape in shapes:
             first = shape.get("prefixItems") or ()
@@ -93,12 +94,12 @@ class Shapes:
 
 
 def objects(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-    """Those that an object may have."""
+    """The shapes that an object may have."""
     return tuple(shape for shape in shapes if "object" in types_of(shape))
 
 
 def arrays(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
-    """Those that an array may have."""
+    """The shapes that an array may have."""
     return tuple(shape for shape in shapes if "array" in types_of(shape))
 
 
@@ -121,13 +122,13 @@ def types_of(shape: Shape) -> tuple[str, ...]:
 
 
 def names(shape: Shape) -> tuple[str, ...]:
-    """The names that an object may have, in the order of the schema."""
+    """The declared names of an object, in the order of the schema."""
     properties = shape.get("properties") or {}
     return (*properties, *(name for name in shape.get("required", ()) if name not in properties))
 
 
 def fixed(shapes: Sequence[Shape]) -> list[Any]:
-    """The values that the schema lists, if it lists all that are possible; else none."""
+    """The values that the schema lists, if it lists all possible ones; else none."""
     found: list[Any] = []
     for shape in shapes:
         if "const" in shape:
@@ -142,7 +143,7 @@ def fixed(shapes: Sequence[Shape]) -> list[Any]:
 
 
 def allows(shape: Shape, value: Any) -> bool:
-    """Whether `value`, a text or number that was read, is none that the shape's list of values excludes."""
+    """Whether the shape's list of values, if it has one, contains `value`, a string or number that was read."""
     listed = [shape["const"]] if "const" in shape else shape.get("enum")
     return listed is None or any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in listed)
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """The blanks after a colon, after a comma, and after a bracket, as far as they are known.
+    """The blanks after a colon, a comma and a bracket, as far as they are known.
 
-    indent: of each level, where brackets are followed by a new line; else None.
+    indent: per level, if a new line follows an opening bracket; else None.
     """
 
     colon: str | None = None
@@ -15,21 +15,21 @@ class Style(NamedTuple):
     indent: str | None = None
 
     def after_colon(self) -> str:
-        """What comes between a colon and a value."""
+        """Blanks between a colon and a value."""
         return " " if self.colon is None else self.colon
 
     def after_comma(self, depth: int) -> str:
-        """What comes between a comma and what follows it, within `depth` brackets."""
+        """Blanks after a comma within `depth` brackets."""
         if self.indent is not None:
             return "\n" + self.indent * depth
         return self.after_colon() if self.comma is None else self.comma
 
     def after_open(self, depth: int) -> str:
-        """What comes after a bracket that opens the level `depth`."""
+        """Blanks after the bracket that opens level `depth`."""
         return "\n" + self.indent * depth if self.indent is not None else self.open or ""
 
     def before_close(self, depth: int) -> str:
-        """What comes before the bracket that closes the level `depth`."""
+        """Blanks before the bracket that closes level `depth`."""
         return "\n" + self.indent * (depth - 1) if self.indent is not None else self.open or ""
 
 

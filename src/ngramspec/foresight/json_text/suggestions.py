@@ -1,4 +1,4 @@
-"""Which suggested values may be meant? Those that the question has, the default, the first example."""
+"""Choice among suggested values: those that the question contains, the default, the first example."""
 
 import re
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
 
 
 class Suggestion(NamedTuple):
-    """Values as JSON has them.
+    """Values as written in JSON.
 
-    asked: those that the question has, the last one first. first: the default, or else the first example. all: with
-    those that the description names. is_pair: a text has a comma. is_date: a text is a date, as computers write it, or
-    begins with one; is_time: more follows it.
+    asked: those that the question contains, the last one first. first: the default, or else the first example. all:
+    with those that the description names. is_pair: a value has a comma. is_date: a value is or begins with an ISO date;
+    is_time: a time follows the date.
     """
 
     asked: tuple[str, ...]
@@ -27,15 +27,15 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions:
-    """What schemas suggest, beside one question."""
+    """The values that schemas suggest, for one question."""
 
     def __init__(self, question: str, descriptions: Descriptions) -> None:
-        """question: in small letters. descriptions: of the schemas."""
+        """question: in lower case. descriptions: of the schemas."""
         self._question, self._descriptions = question, descriptions
         self._known: dict[tuple[int, ...], Suggestion] = {}
 
     def of(self, shapes: Sequence[Shape]) -> Suggestion:
-        """What `shapes`, which the row's text keeps, suggest."""
+        """The values that `shapes` suggest. The row's text keeps `shapes` alive."""
         key = tuple(map(id, shapes))
         found = self._known.get(key)
         if found is None:
@@ -61,7 +61,7 @@ class Suggestions:
         return Suggestion(tuple(asked), next(iter(given), None), every, is_pair, is_date, is_time)
 
     def _position(self, text: str) -> int:
-        """Where the question has `text` as words of its own, for the last time; -1 where it does not."""
+        """Last position of `text` in the question, as whole words; -1 if it is not there."""
         if len(text) < 2 or text not in self._question:
             return -1
         positions = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", self._question)

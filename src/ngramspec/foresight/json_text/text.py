@@ -16,16 +16,16 @@ from ngramspec.foresight.json_text.values import Values
 from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
 
 _STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
-"""How a text is spaced, by the whitespace of its grammar; where nothing is known, one blank is foreseen."""
+"""Spacing of a text, by the `whitespace` of its grammar; where it is unknown, one blank is foreseen."""
 
 
 class JsonText:
     """A `Text` that fits a schema."""
 
     def __init__(self, schema: str, prompt: Callable[[], str], style: Style = PLAIN, salt: str = "") -> None:
-        """schema: as JSON. prompt: the row's, asked for when it is needed. style: what is known of its blanks.
+        """schema: as JSON. prompt: returns the row's prompt; called when needed. style: the spacing as far as known.
 
-        salt: what is remembered of the schema under another one is not found.
+        salt: the tenant's; nothing remembered of the schema is shared across salts.
         """
         self._shapes, self._descriptions = _remembered(schema, salt)
         self._style = style
@@ -53,7 +53,7 @@ class JsonText:
 
 
 _LONG = 1 << 14
-"""Characters of a schema of which fewer are remembered, for they take memory in proportion."""
+"""Schemas of more characters than this get a smaller cache, because their memory grows with their length."""
 
 
 class _Remembered(NamedTuple):

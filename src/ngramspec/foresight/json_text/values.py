@@ -1,4 +1,4 @@
-"""Which value may a name have? What the schema suggests, and what the prompt says."""
+"""Guesses at the value of a name: values that the schema suggests, and values in the prompt."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from ngramspec.foresight.json_text.suggestions import Suggestion, Suggestions
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
 _MOST_CONTENT = 40
-"""Of a value that is looked for in the prompt its last characters are taken."""
+"""A long value is searched for in the prompt by its last characters, this many."""
 
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
 _PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
@@ -23,17 +23,17 @@ _YEAR = re.compile(r"[0-9]{4}")
 
 
 class Values:
-    """Guesses at values beside one prompt."""
+    """Guesses at values, for one prompt."""
 
     def __init__(self, prompt: str, descriptions: Descriptions | None = None) -> None:
-        """descriptions: of the schema whose values are asked for, where it is known."""
+        """descriptions: of the schema, if it is known."""
         self._prompt = Prompt(prompt)
         in_small = self._prompt.tail.lower()
         self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
 
     def guess(self, cursor: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
-        """The value that comes at `cursor`, of one of `shapes`; or None."""
+        """The likeliest value at `cursor`, of one of `shapes`; or None."""
         listed = self._listed.guess(cursor, shapes)
         if listed is not None:
             return listed
@@ -41,7 +41,7 @@ class Values:
         return next(self._candidates(cursor, shapes, types), None)
 
     def completion(self, cursor: Cursor) -> Piece | None:
-        """The string that begins as the one at `cursor` does, which is not empty."""
+        """A string that begins like the one at `cursor`, which is not empty."""
         begun = f'"{cursor.content}'
         fitting = list(islice((text for text in self._listed.values(cursor.shapes) if text.startswith(begun)), 2))
         if fitting:
@@ -49,8 +49,8 @@ class Values:
         return next(self._candidates(cursor, cursor.shapes, STRINGS, begun), None)
 
     def end_of(self, content: str) -> JsonEvidence:
-        """What speaks for a value to end after `content`."""
-        content = content[-_MOST_CONTENT:]  # or a long value would be looked for again and again
+        """The evidence that a value ends after `content`."""
+        content = content[-_MOST_CONTENT:]  # else a long value would be searched for repeatedly
         text = self._prompt.text
         start = text.rfind(content)
         if not content or start < 0:
@@ -63,7 +63,7 @@ class Values:
     def _candidates(
         self, cursor: Cursor, shapes: Sequence[Shape], types: frozenset[str], begun: str = ""
     ) -> Iterator[Piece]:
-        """The values of these types that begin as JSON has it with `begun`, the surest first."""
+        """The values of these types whose JSON begins with `begun`, the surest first."""
         name, is_number = cursor.name, bool(types & NUMBERS)
         keyed = None if name is None else self._prompt.keyed(name, types)
         if keyed is not None and keyed.text.startswith(begun):
@@ -83,7 +83,7 @@ class Values:
             yield Piece("true", JsonEvidence.DEFAULT)
 
     def _texts(self, cursor: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Iterator[Piece]:
-        """Texts that begin with `begun`, the surest first."""
+        """Strings that begin with `begun`, the surest first."""
         counted = _counted(cursor, shapes)
         if counted is not None and counted.startswith(begun):
             yield Piece(counted, JsonEvidence.COUNTED)
@@ -92,12 +92,12 @@ class Values:
             return
         yield from _new(self._prompt.written("quoted"), Evidence.QUOTED, begun, cursor)
         capitals = self._prompt.written("capital")
-        if suggestion.is_pair:  # where only one half of it was said, the other one follows
+        if suggestion.is_pair:  # where the prompt has only one half, the other follows
             capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
         yield from _new(capitals, Evidence.CAPITAL, begun, cursor)
 
     def _dates_in(self, year: str, suggestion: Suggestion) -> list[str]:
-        """The dates of the prompt's end, as JSON has them, without a quote at the end where a time follows."""
+        """The dates at the prompt's end, as written in JSON, without the closing quote if a time follows."""
         year = year if _YEAR.fullmatch(year) else ""
         found = self._dates.get(year)
         if found is None:
@@ -106,20 +106,20 @@ class Values:
 
 
 def _new(texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor) -> Iterator[Piece]:
-    """Of `texts` those that go on after `begun` and were not said yet."""
+    """Those of `texts` that continue `begun` and were not used yet."""
     for text in texts:
         if text.startswith(begun) and text != begun and not _was_said(text, cursor):
             yield Piece(text, evidence)
 
 
 def _was_said(text: str, cursor: Cursor) -> bool:
-    if text[0] == '"' and text[-1] != '"':  # how it goes on is not known
+    if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
         return any(said.text.startswith(text) for said in cursor.said)
     return any(said.text == text for said in cursor.said)
 
 
 def _counted(cursor: Cursor, shapes: Sequence[Shape]) -> str | None:
-    """What the name at `cursor` had before, with the next number; or the first one, where a pattern ends with one."""
+    """The previous value of the name at `cursor` with the next number; or the first, if a pattern ends with one."""
     earlier = next((said.text for said in reversed(cursor.said) if said.name == cursor.name), None)
     if earlier is not None:
         found = _NUMBERED.fullmatch(earlier)

@@ -1,4 +1,4 @@
-"""SQL that asks of tables which the prompt declares."""
+"""SQL over tables that the prompt declares."""
 
 from ngramspec.foresight.sql.text import SqlText
 

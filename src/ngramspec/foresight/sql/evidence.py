@@ -1,20 +1,20 @@
-"""What speaks for a piece of SQL, beside `Evidence`."""
+"""Evidence codes for SQL."""
 
 from enum import IntEnum
 
 
 class SqlEvidence(IntEnum):
-    """Codes of SQL's own."""
+    """Codes for SQL, in addition to `Evidence`."""
 
     TABLE = 19
-    """One of the tables that the prompt declares."""
+    """A table that the prompt declares."""
     COLUMN = 20
-    """A column that the prompt declares, and that its question mentions."""
+    """A column that the prompt declares and its question mentions."""
     CLAUSE = 21
-    """What joins names in SQL."""
+    """Keywords and signs between names."""
     UNMENTIONED = 22
     """A column that the prompt declares."""
     CALL = 23
-    """A call of SQL that the question asks for."""
+    """A function call that the question asks for."""
     KEY = 24
     """A column that joins two tables."""

@@ -1,4 +1,4 @@
-"""Which table or column of a prompt comes next in a statement?"""
+"""Choice of the table or column that comes next in a statement."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -10,13 +10,13 @@ from ngramspec.foresight.sql.statement import ONE_SIDE, Relation, Statement, bar
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _SURELY = 0.9
-"""A name of whose words the question has so much is meant."""
+"""A name is meant if the question contains at least this share of its words."""
 
 _NEAR = 4
-"""Columns that are selected together stand so many words from one another in the question."""
+"""Columns that are selected together are at most this many words apart in the question."""
 
 _MOST_COMPARED = 48
-"""Of a table so many columns are looked at for one that joins it to another."""
+"""Columns of a table that are tried for a join."""
 
 
 class Names:
@@ -27,7 +27,7 @@ class Names:
         self._pairs: dict[tuple[str, str], tuple[Column, Column, float]] = {}
 
     def table(self, at: Statement) -> Piece | None:
-        """The table that is read from next: one of the columns that were said, joined to the one before."""
+        """The next table to read from: it has columns used so far, or can be joined to the one before."""
         said = [bare(name) for names in at.query.columns.values() for name in names]
         before = at.query.relations[-1].table if at.query.relations else None
         taken = [relation.table for relation in at.query.relations]
@@ -44,7 +44,7 @@ class Names:
         return None if best is None else Piece(best, SqlEvidence.TABLE)
 
     def column(self, at: Statement) -> Piece | None:
-        """A column of the tables that are read from, with its prefix where these have some."""
+        """A column of the tables that are read from, with its prefix if they have any."""
         clause, is_after_point = at.query.clause, at.last() == "."
         selected = at.query.columns.get("select")
         if clause == "group" and selected and not at.begun and not is_after_point:
@@ -69,7 +69,7 @@ class Names:
         return None if best is None else Piece(best, evidence)
 
     def _columns(self, at: Statement, named: Relation | None) -> Iterator[tuple[Relation, Column]]:
-        """Those of `named`, or of what is read from; before that is known, all that are mentioned or begin alike."""
+        """The columns of `named`, or of the tables read from; before these are known, all that are mentioned."""
         if named is None and not at.query.relations and not at.begun:
             yield from ((Relation(table), column) for table, column in self._tables.mentioned)
             return
@@ -77,7 +77,7 @@ class Names:
             yield from ((relation, column) for column in relation.table.columns)
 
     def key(self, at: Statement) -> Piece | None:
-        """The column on one side of what joins the last table to one before it."""
+        """The column on one side of the join condition between the last table and an earlier one."""
         if not at.query.relations:
             return None
         *earlier, last = at.query.relations
@@ -93,7 +93,7 @@ class Names:
         return Piece(text, SqlEvidence.KEY) if _begins(text, at) else None
 
     def _pair(self, one: Table, other: Table) -> tuple[Column, Column, float]:
-        """The columns of two tables that say the same most likely, and how likely."""
+        """The two columns, one of each table, that most likely match, and how likely."""
         key = one.name, other.name
         found = self._pairs.get(key)
         if found is None:
@@ -103,7 +103,7 @@ class Names:
         return found
 
     def _likeness(self, one: Table, left: Column, other: Table, right: Column) -> float:
-        """How likely columns of two tables are to say the same: 0.0 to 1.0, and more where they have one name."""
+        """How likely columns of two tables match: 0.0 to 1.0, and more if their names are equal."""
         if left.name.lower() == right.name.lower():
             return 2.0 if left.name.lower().endswith("id") else 1.5
         stems = self._tables.stems
@@ -112,7 +112,7 @@ class Names:
         return len(shared) / len(words | others) if words and others else 0.0
 
     def selects_more(self, at: Statement) -> bool:
-        """Whether a column that was not selected is mentioned close after the last one."""
+        """Whether a column that is not selected yet is mentioned shortly after the last one."""
         said = at.query.said("select")
         here = self._tables.mention(at.last()).first
         for _, column in self._columns(at, None):

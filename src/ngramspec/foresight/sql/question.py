@@ -1,4 +1,4 @@
-"""What a question about tables asks for, by its words."""
+"""What a question about tables asks for, judged by its words."""
 
 import re
 
@@ -28,11 +28,11 @@ _DISTINCT = _heard("distinct|different|unique")
 _DESCENDING = _heard(r"desc\w*|reverse|old to young|high to low")
 
 CALLED = frozenset(name.lower() for name in _CALLS)
-"""The names of what may be asked for, in lower case."""
+"""Names of the functions that a question can ask for, in lower case."""
 
 
 class Question:
-    """What is asked for. Guesses, each right more often than not."""
+    """What a question asks for. Each answer is a guess that is right more often than not."""
 
     def __init__(self, text: str) -> None:
         self.prompt = Prompt(text)
@@ -41,7 +41,7 @@ class Question:
         self.calls = [name for name, words in _CALLS.items() if words.search(text)]
         self.comparison = ">" if _MORE.search(text) else "<" if _LESS.search(text) else "="
         self.is_alike = _ALIKE.search(text) is not None
-        """A part of a text is asked for, not the whole."""
+        """A part of a text is searched for, not the whole."""
         self.is_cut = is_most or is_least
         """Only the first rows are wanted."""
         self.limit = "1" if number is None else number.text
@@ -51,9 +51,9 @@ class Question:
         self.is_grouped = _GROUPED.search(text) is not None
         is_compared = number is not None and (self.comparison != "=" or not self.is_cut)
         self.has_text = self.prompt.plain("", "", is_text=True) is not None
-        """A text is named that something may be compared with."""
+        """The question contains a text to compare with."""
         has_value = is_compared or self.has_text
         self.is_negated = not has_value and _NEGATED.search(text) is not None
-        """What is not elsewhere is asked for."""
+        """Rows are asked for that are absent elsewhere."""
         self.is_filtered = has_value or self.is_negated
         self.quote = '"' if '"' in text else "'"

@@ -1,4 +1,4 @@
-"""A SELECT statement that is being written: where it stands, and what it has said."""
+"""A SELECT statement that is being written: its clauses so far, and its current position."""
 
 import re
 from collections.abc import Iterable
@@ -17,58 +17,58 @@ _JOINTS = (
 )
 _KEYWORDS = _JOINTS | frozenset(["null", "asc", "desc"])
 ONE_SIDE = len(("a", ".", "b"))
-"""Tokens of one side of what joins two tables."""
+"""Tokens of one side of a join condition."""
 
 COMPARISONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "<>", "like"])
 
 
 class Relation(NamedTuple):
-    """A table that is read from, and what is said for it."""
+    """A table that is read from, and its alias."""
 
     table: Table
     alias: str | None = None
 
     @property
     def prefix(self) -> str:
-        """What stands before the names of its columns."""
+        """Prefix of the names of its columns."""
         return self.alias or self.table.name
 
 
 class Query:
-    """One SELECT of a statement, as far as it is written."""
+    """One SELECT of a statement, as far as it has been written."""
 
     def __init__(self) -> None:
         self.clause = ""
         self.relations: list[Relation] = []
         self.columns: dict[str, list[str]] = {}
-        """The names that each clause said, with their prefixes, as they are written."""
+        """The names in each clause, with their prefixes, as written."""
         self.labels: list[str] = []
-        """What the columns that were calculated are called."""
+        """Names of the computed columns."""
 
     def said(self, clause: str) -> set[str]:
-        """The columns that `clause` said, without prefixes and in lower case."""
+        """The columns in `clause`, without prefixes and in lower case."""
         return {bare(name) for name in self.columns.get(clause, ())}
 
 
 class Statement:
-    """What the text of a statement says, and where it stands."""
+    """The content of a statement, and its current position."""
 
     def __init__(self, text: str, tables: Tables) -> None:
-        """text: from the statement's beginning on."""
+        """text: from the start of the statement."""
         self.text, self._tables = text, tables
         self._tokens: list[str] = _TOKEN.findall(text)
         self.has_blank = text[-1:].isspace()
         self.begun = ""
-        """The name, number or text at the end that may go on."""
+        """The name, number or string at the end that may continue."""
         if self._tokens and not self.has_blank and _may_go_on(self._tokens[-1]):
             self.begun = self._tokens.pop()
         self._words = [token.lower() for token in self._tokens]
         self.is_lower = bool(self._tokens) and self._tokens[0].islower()
         self.calls: set[str] = set()
-        """What was called, in capitals."""
+        """The functions called, in upper case."""
         self.has_lower_calls = False
         self.prefixes: list[str] = []
-        """What stands before the names of columns, once each."""
+        """The prefixes of column names, once each."""
         self._outer: list[Query | None] = []
         self.query = Query()
         for index, word in enumerate(self._words):
@@ -76,22 +76,22 @@ class Statement:
 
     @property
     def is_in_call(self) -> bool:
-        """Whether a bracket is open after which no query began."""
+        """Whether the innermost open bracket is that of a call, not of a subquery."""
         return bool(self._outer) and self._outer[-1] is None
 
     @property
     def is_in_subquery(self) -> bool:
-        """Whether a bracket is open after which a query began."""
+        """Whether a subquery is open."""
         return any(self._outer)
 
     @property
     def outer_tables(self) -> list[Table]:
-        """What the queries around this one read from."""
+        """The tables of the enclosing queries."""
         return [relation.table for query in self._outer if query is not None for relation in query.relations]
 
     @property
     def sought(self) -> str | None:
-        """The column that is looked for in what this query selects: of `id IN (SELECT`, the first."""
+        """The column that is compared with this query's result: in `id IN (SELECT`, `id`."""
         outer = self._outer[-1] if self._outer else None
         if outer is None or self.last() != "select" or self.last(3) != "in":
             return None
@@ -100,22 +100,22 @@ class Statement:
 
     @property
     def is_after_operand(self) -> bool:
-        """Whether the last whole token is a name, a value, or the end of either."""
+        """Whether the last complete token is a name, a value, or the end of either."""
         last = self.last()
         return last != "" and (last[0] in _QUOTES or last[0].isalnum() or last[0] in "_)*") and last not in _JOINTS
 
     @property
     def undefined(self) -> str | None:
-        """The first prefix that stands for no table yet."""
+        """The first prefix without a table so far."""
         return next((prefix for prefix in self.prefixes if self.relation(prefix) is None), None)
 
     @property
     def relations(self) -> Iterable[Relation]:
-        """What is read from, or all tables where nothing is yet."""
+        """The tables read from, or all tables if there are none yet."""
         return self.query.relations or [Relation(table) for table in self._tables.all]
 
     def relation(self, prefix: str) -> Relation | None:
-        """What `prefix`, as in `prefix.column`, stands for."""
+        """The table of `prefix`, as in `prefix.column`."""
         for relation in self.query.relations:
             if prefix.lower() in ((relation.alias or "").lower(), relation.table.name.lower()):
                 return relation
@@ -127,11 +127,11 @@ class Statement:
         return next((found for relation in self.relations if (found := relation.table.column(name))), None)
 
     def last(self, number: int = 1) -> str:
-        """The last whole token, in lower case; number: or the one so many from the end; "" where there is none."""
+        """The complete token at `number` from the end, in lower case; "" if there is none."""
         return self._token(len(self._words) - number)
 
     def num_since(self, keyword: str) -> int:
-        """How many whole tokens come after the last `keyword`."""
+        """Number of complete tokens after the last `keyword`."""
         return next((back for back in range(len(self._words)) if self.last(back + 1) == keyword), len(self._words))
 
     def _read(self, index: int, word: str) -> None:

@@ -1,4 +1,4 @@
-"""What comes next in a statement: operands, and what joins these."""
+"""What comes next in a statement: operands, and the keywords and signs between them."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from ngramspec.foresight.sql.tables import Tables
 
 _NUMBERED = re.compile(r"[Tt]\d")
 _TIGHT = (",", ")", "")
-"""No blank stands before these."""
+"""No blank precedes these."""
 
 
 class Statements:
@@ -24,7 +24,7 @@ class Statements:
         self._names = Names(tables, self._question)
 
     def foresee(self, text: str) -> Iterator[Piece]:
-        """What may come after `text`, which begins where the statement does."""
+        """Pieces that may follow `text`, which begins at the start of the statement."""
         while True:
             found = self._next(Statement(text, self._tables))
             if found is None or not found.text:
@@ -69,7 +69,7 @@ class Statements:
         return (None if last == "." else self._call(at)) or self._names.column(at)
 
     def _call(self, at: Statement) -> Piece | None:
-        """A call that the question asks for."""
+        """A function call that the question asks for."""
         if self._question.is_distinct and at.last() in ("select", "(") and at.query.clause == "select":
             return _spelled(at, "DISTINCT", SqlEvidence.CALL)
         if at.is_in_call:
@@ -88,7 +88,7 @@ class Statements:
         return next((name for name in self._question.calls if name not in at.calls), None)
 
     def _value(self, at: Statement) -> Piece | None:
-        """What a column is compared with."""
+        """The value that a column is compared with."""
         quote = at.begun[:1] if at.begun[:1] in ("'", '"') else self._question.quote
         is_alike, column = at.last() == "like", at.column(at.last(2))
         is_text = at.begun[:1] == quote if at.begun else is_alike or (column is not None and column.is_text)
@@ -100,7 +100,7 @@ class Statements:
         return Piece(f"{quote}{anything}{value.text}{anything}{quote}" if is_text else value.text, value.evidence)
 
     def _joint(self, at: Statement) -> str:
-        """The keywords or the sign after an operand; "" where nobody can say."""
+        """The keywords or the sign after an operand; "" if unknown."""
         match at.query.clause:
             case _ if at.is_in_call:
                 keywords = ")"
@@ -160,7 +160,7 @@ class Statements:
 
 
 def _spaced(at: Statement, text: str, evidence: IntEnum) -> Piece:
-    """What is left of `text`, with the blank before it."""
+    """The rest of `text` that is still to be written, with the blank before it."""
     is_tight = at.has_blank or at.begun or text in _TIGHT or at.last() in ("(", ".", "!", "")
     return Piece(("" if is_tight else " ") + text[len(at.begun) :], evidence)
 
@@ -170,7 +170,7 @@ def _called(at: Statement, name: str) -> Piece | None:
 
 
 def _opened(name: str) -> str:
-    """A call, as far as it can be foreseen from its name: rows are counted, all else is of a column."""
+    """A call as far as its name tells: COUNT is of rows, any other of a column."""
     return name + ("(*)" if name.lower() == "count" else "(")
 
 

@@ -1,4 +1,4 @@
-"""The tables that a prompt declares, and where its question mentions their names."""
+"""The tables that a prompt declares, and the positions at which its question mentions their names."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ngramspec.foresight.prompt import WORDS
 
 _MOST_PROMPT, _MOST_QUESTION = 50_000, 1500
-"""Of a prompt, and of what it asks, the last characters are looked at."""
+"""Characters of a prompt, and of its question, that are read, from the end."""
 
 _NAME = r'(?:[\w"`\[\]]+\.)?["`\[]?(\w+)["`\]]?'
 _DECLARED = re.compile(
@@ -24,7 +24,7 @@ _FAR = 1000
 
 
 class Column(NamedTuple):
-    """A column; is_text: its values stand in quotes."""
+    """A column; is_text: its values are quoted."""
 
     name: str
     is_text: bool
@@ -32,26 +32,26 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table, and its columns as they are declared."""
+    """A table, and its columns in the order of declaration."""
 
     name: str
     columns: tuple[Column, ...]
 
     def column(self, name: str) -> Column | None:
-        """The column of that name, in capitals or not."""
+        """The column `name`, case-insensitively."""
         return self.by_name.get(name.lower())
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
-        """The columns by their names in small letters."""
+        """The columns by their names in lower case."""
         return {column.name.lower(): column for column in self.columns}
 
 
 class Mention(NamedTuple):
-    """Where a question mentions a name: how much of its words, 0.0 to 1.0, and the positions of the surest of these.
+    """A question's mention of a name: the share of its words found, 0.0 to 1.0, and the positions of the surest ones.
 
-    first: in words, from where the question says what it wants; before there, and where it does not mention the name,
-    it is less than 0. last: the last one, -1 where there is none.
+    first: in words, counted from where the question says what it wants; negative before that point, and if the name is
+    not mentioned. last: of the last mention, -1 if there is none.
     """
 
     share: float
@@ -60,7 +60,7 @@ class Mention(NamedTuple):
 
 
 class Tables:
-    """What a prompt says of tables, in its order; and its question, which is all else."""
+    """The tables that a prompt declares, in order; and its question, which is the rest."""
 
     def __init__(self, prompt: str) -> None:
         prompt = prompt[-_MOST_PROMPT:]
@@ -83,17 +83,17 @@ class Tables:
         self._stems: dict[str, tuple[str, ...]] = {}
 
     def named(self, name: str) -> Table | None:
-        """The table of that name, in capitals or not."""
+        """The table `name`, case-insensitively."""
         return self._by_name.get(name.lower())
 
     @cached_property
     def mentioned(self) -> list[tuple[Table, Column]]:
-        """The columns of which the question has at least a word."""
+        """The columns of which the question contains at least one word."""
         every = ((table, column) for table in self.all for column in table.columns)
         return [(table, column) for table, column in every if self.mention(column.name).share > 0]
 
     def mention(self, name: str) -> Mention:
-        """Where the question mentions `name`. A word that many names have says little of each."""
+        """Where the question mentions `name`. A word that many names share says little about each."""
         found = self._mentions.get(name)
         if found is None:
             weights = {word: 1 / max(1, self._uses[word]) for word in self.stems(name)}
@@ -113,7 +113,7 @@ class Tables:
 
     @cached_property
     def _words(self) -> list[str]:
-        """Those of the question."""
+        """The words of the question."""
         return WORDS.findall(self.question)
 
     @cached_property
@@ -148,7 +148,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _columns(body: str) -> tuple[Column, ...]:
-    """The columns that stand between the brackets of a declaration."""
+    """The columns between the brackets of a declaration."""
     found = []
     for entry in re.sub(r"\([^()]*\)", "", re.sub(r"--.*", "", body)).split(","):
         words = entry.split()

@@ -1,4 +1,4 @@
-"""SELECT statements, under a grammar that has them, where the prompt declares tables."""
+"""SELECT statements, under a grammar that has them, if the prompt declares tables."""
 
 import re
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from ngramspec.foresight.sql.statements import Statements
 from ngramspec.foresight.sql.tables import Tables
 
 _BEGINS_AS_SQL = re.compile(r"(?is)\s*(?:(?:select|with)\b.*)?")
-"""Texts that are, or may become, a statement."""
+"""Matches texts that are, or may become, a statement."""
 
 _SELECT = re.compile(r"(?:(?<![a-z_])|\\[a-z])select(?![a-z_])")
-"""The keyword in a grammar in small letters, where it is no part of a longer word; `\\s` may come right before it."""
+"""Matches the keyword as a whole word in a lower-case grammar; `\\s` may precede it directly."""
 
 
 class SqlText(KeyedText):
-    """A `Text` of SELECT statements; what is no statement, or has no tables, is foreseen as `key=value` is."""
+    """A `Text` of SELECT statements; without a statement or without tables, foreseen as `KeyedText`."""
 
     @cached_property
     def _statements(self) -> Statements | None:

@@ -1,1 +1,1 @@
-"""The grammar engines, a module each with a `Compiled` and its `Matcher`, and what these modules share."""
+"""The grammar engines: one module each, with a `Compiled` and its `Matcher`, and what these modules share."""

@@ -1,8 +1,8 @@
-"""GBNF, the grammars of llama.cpp, as Lark that llguidance reads: the same language, character by character.
+"""GBNF, the grammar notation of llama.cpp, as Lark for llguidance: the same language, character by character.
 
-llguidance's own converter makes tokens of rules, and tokens take as much as they can: `[a-z]+ "c"` then refuses "abc",
-and llama.cpp's grammar of arithmetic is left without any text. Here each character is a token, and there is nothing to
-take. The two notations are otherwise so near that one pass from left to right will do.
+llguidance's own converter makes lexer tokens of rules, and these match greedily: `[a-z]+ "c"` then refuses "abc", and
+llama.cpp's grammar of arithmetic accepts no text at all. Here each character is a token, so nothing is greedy. The two
+notations are otherwise so close that one pass from left to right suffices.
 """
 
 import re
@@ -30,14 +30,14 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def lark_of(gbnf: str) -> str:
-    """The same language in Lark. Raises BackendError, with the line, for what is no GBNF."""
+    """The same language in Lark. Raises BackendError, with the line, if `gbnf` is not valid."""
     return _Import(gbnf).lark()
 
 
 class _Import:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.names = {"root": "start"}  # GBNF's names may have signs and capitals, so Lark has its own: r1, r2, …
+        self.names = {"root": "start"}  # names in GBNF may have hyphens and capitals, so in Lark they become r1, r2, …
         self.defined: set[str] = set()
         self.used: dict[str, int] = {"root": 0}
         self.opened: list[int] = []
@@ -45,58 +45,60 @@ class _Import:
     def lark(self) -> str:
         out: list[str] = []
         before: str | None = None
-        for kind, found, place in self._tokens():
+        for kind, found, position in self._tokens():
             if kind == "repeat" and before not in _REPEATABLE:
-                raise self._error("a sign of repetition comes behind what is repeated", found, place)
+                raise self._error("a sign of repetition comes after what is repeated", found, position)
             if kind != "rule" and not self.defined:
-                raise self._error("a grammar begins with a rule, name ::= …", found, place)
-            out.append(self._lark_of(kind, found, place))
+                raise self._error("a grammar begins with a rule, name ::= …", found, position)
+            out.append(self._lark_of(kind, found, position))
             before = kind
         self._check_closed()
-        for name, place in self.used.items():
+        for name, position in self.used.items():
             if name not in self.defined:
-                raise self._error("there must be a rule for each name, and one for root", name, place)
+                raise self._error("there must be a rule for each name, and one for root", name, position)
         return " ".join(out)
 
     def _tokens(self) -> Iterator[tuple[str, str, int]]:
-        """Kind, text and place of each token."""
-        place = 0
-        while place < len(self.text):
-            token = _TOKENS.match(self.text, place)
+        """Kind, text and position of each token."""
+        position = 0
+        while position < len(self.text):
+            token = _TOKENS.match(self.text, position)
             if token is None or token.lastgroup is None:
-                raise self._error("rules are made of names, texts, sets, groups and signs", self.text[place:], place)
+                raise self._error(
+                    "rules are made of names, texts, sets, groups and signs", self.text[position:], position
+                )
             if token.lastgroup != "blank":
-                yield token.lastgroup, token[token.lastgroup], place
-            place = token.end()
+                yield token.lastgroup, token[token.lastgroup], position
+            position = token.end()
 
-    def _lark_of(self, kind: str, found: str, place: int) -> str:
+    def _lark_of(self, kind: str, found: str, position: int) -> str:
         match kind:
             case "rule":
-                return f"\n{self._define(found, place)}:"
+                return f"\n{self._define(found, position)}:"
             case "name":
-                self.used.setdefault(found, place)
+                self.used.setdefault(found, position)
                 return self._name(found)
             case "literal":
-                characters = "".join(f" /{_code(character)}/" for character, _ in self._characters(found, place))
+                characters = "".join(f" /{_code(character)}/" for character, _ in self._characters(found, position))
                 return f"({characters or chr(34) * 2})"
             case "set":
-                return f"/{self._set(found, place)}/"
+                return f"/{self._set(found, position)}/"
             case "any":
                 return "/(?s:.)/"
             case "repeat":
                 return re.sub(r"\{(\d+)\}", r"{\1,\1}", re.sub(r"\s", "", found))
             case "open":
-                self.opened.append(place)
+                self.opened.append(position)
             case "close":
                 if not self.opened:
-                    raise self._error("a group is opened before it is closed", found, place)
+                    raise self._error("a group is opened before it is closed", found, position)
                 self.opened.pop()
         return found
 
-    def _define(self, name: str, place: int) -> str:
+    def _define(self, name: str, position: int) -> str:
         self._check_closed()
         if name in self.defined:
-            raise self._error("a rule must be there once", name, place)
+            raise self._error("a rule must be there once", name, position)
         self.defined.add(name)
         return self._name(name)
 
@@ -107,19 +109,19 @@ class _Import:
         if self.opened:
             raise self._error("a group is closed in its rule", "(", self.opened[-1])
 
-    def _set(self, found: str, place: int) -> str:
-        """A set of characters as the regex crate writes it. A sign that is escaped means itself."""
+    def _set(self, found: str, position: int) -> str:
+        """A set of characters in the syntax of Rust's regex crate. An escaped sign means itself."""
         negation = "^" if found.startswith("^") else ""
-        characters = self._characters(found.removeprefix("^"), place)
+        characters = self._characters(found.removeprefix("^"), position)
         written = [
             "-" if character == "-" and not is_escaped and 0 < index < len(characters) - 1 else _code(character)
             for index, (character, is_escaped) in enumerate(characters)
         ]
         if not written:
-            raise self._error("a set has at least one character", f"[{found}]", place)
+            raise self._error("a set has at least one character", f"[{found}]", position)
         return f"[{negation}{''.join(written)}]"
 
-    def _characters(self, found: str, place: int) -> list[tuple[str, bool]]:
+    def _characters(self, found: str, position: int) -> list[tuple[str, bool]]:
         """The characters that `found` stands for, and whether they were escaped."""
         characters = []
         for match in _CHARACTER.finditer(found):
@@ -127,13 +129,13 @@ class _Import:
             code = two or four or eight
             is_no_character = code and (int(code, 16) > 0x10FFFF or 0xD800 <= int(code, 16) <= 0xDFFF)
             if is_no_character or (escaped and escaped.isalnum() and escaped not in _ESCAPED):
-                raise self._error(r"an escape is \n, \r, \t, \xNN, \uNNNN, \UNNNNNNNN or of a sign", match[0], place)
+                raise self._error(r"an escape is \n, \r, \t, \xNN, \uNNNN, \UNNNNNNNN or of a sign", match[0], position)
             character = chr(int(code, 16)) if code else _ESCAPED.get(escaped, escaped) or plain
             characters.append((character, plain is None))
         return characters
 
-    def _error(self, rule: str, found: str, place: int) -> BackendError:
-        line = self.text.count("\n", 0, place) + 1
+    def _error(self, rule: str, found: str, position: int) -> BackendError:
+        line = self.text.count("\n", 0, position) + 1
         return BackendError(f"line {line} of the GBNF: {rule}, got {shortened(found)}")
 
 

@@ -18,7 +18,7 @@ from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.stack import on_a_stack
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.lark import read_lark
@@ -75,6 +75,7 @@ def make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
 
 _POOL = Pool("llguidance", most=8)
 
+STEP_SECONDS = "max_step_seconds"
 GRAMMAR_SHARE, MATCHER_BYTES = 8, 300_000
 """What a compiled grammar holds, by estimate: so many bytes for each of its text, and so many besides."""
 
@@ -91,9 +92,10 @@ def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tu
     return Compiled(grammar, vocabulary, limits=limits), notes, GRAMMAR_SHARE * len(text) + MATCHER_BYTES
 
 
-def options_of(limits: Limits) -> dict[str, int]:
-    """llguidance's own bounds, by its names."""
+def options_of(limits: Limits) -> dict[str, float]:
+    """llguidance's own bounds, by its names, and the pace at which its worker tries what it has made."""
     return {
+        STEP_SECONDS: limits.max_step_seconds,
         "max_items_in_row": limits.max_row_items,
         "step_max_items": limits.max_step_items,
         "step_lexer_fuel": limits.max_step_fuel,
@@ -101,11 +103,11 @@ def options_of(limits: Limits) -> dict[str, int]:
     }
 
 
-def limits_of(options: Mapping[str, int]) -> "LLParserLimits":
-    """The same, as llguidance takes them."""
+def limits_of(options: Mapping[str, float]) -> "LLParserLimits":
+    """The bounds among them, as llguidance takes them."""
     from llguidance import LLParserLimits
 
-    return LLParserLimits(**options)  # type: ignore[arg-type]
+    return LLParserLimits(**{name: int(value) for name, value in options.items() if name != STEP_SECONDS})  # type: ignore[arg-type]
 
 
 def grammars_of(source: Source) -> tuple[str, str]:
@@ -115,14 +117,14 @@ def grammars_of(source: Source) -> tuple[str, str]:
     """
     from llguidance import LLMatcher
 
-    match source.kind:
-        case Kind.JSON_SCHEMA:  # prepared, it is a grammar
+    match source.language:
+        case Language.JSON_SCHEMA:  # prepared, it is a grammar
             grammar = LLMatcher.grammar_from_lark(source.text)
-        case Kind.REGEX:
+        case Language.REGEX:
             grammar = LLMatcher.grammar_from_regex(source.text)
-        case Kind.GBNF:
+        case Language.GBNF:
             grammar = _listed(lark_of(source.text), {})
-        case Kind.LARK:
+        case Language.LARK:
             lark = read_lark(source.text, "llguidance")
             return _listed(lark.text, lark.schemas), _listed(lark.on_trial, lark.schemas)
     return grammar, grammar
@@ -139,9 +141,6 @@ MAX_PIECE = 16
 UNMASKED = 2
 """Bytes that are read without a mask where it has failed to read them at once. With each mask it may make so many
 expressions anew; without one it comes to refuse what it cannot pay for."""
-
-LOOK_BYTES = 4
-"""By so much each part of a token that is read on trial is longer than the one before."""
 
 
 class Compiled:
@@ -248,7 +247,7 @@ class LLGuidanceMatcher(Matcher):
     def _look_at(self, text: bytes) -> None:
         """Read longer and longer parts of a token on trial, so that a slow one is known before it is read at once."""
         known = [self.vocabulary.byte_tokens[byte] for byte in text]
-        for length in range(LOOK_BYTES, len(known), LOOK_BYTES):
+        for length in self._pace.pieces(len(known)):
             self._pace.look(self._inner.validate_tokens, known[:length])
 
     def _pop(self, num_steps: int) -> None:

@@ -1,6 +1,6 @@
 """outlines-core: an index from states to tokens, adopted from Outlines' own processors; never compiled here.
 
-Its states are numbers, so a matcher is a stack of them, and nothing has to be rolled back.
+States are numbers, so a matcher is a stack of them, and rollback pops the stack.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def vocabulary_of(num_tokens: int) -> Vocabulary:
-    """Tokens without bytes: an index knows none."""
+    """Tokens without bytes, which an index does not have."""
     return Vocabulary([b""] * num_tokens)
 
 
 def may_drop(index: "Index") -> bool:
-    """Whether a text of `index` may be whole and go on all the same.
+    """Whether a text of `index` may be complete and still continue.
 
-    outlines-core 0.2.14 drops each token that leads from a whole text to one that is not. What is missing cannot be
-    seen, for an index knows neither its pattern nor the bytes of its tokens; but where nothing can follow a whole text,
-    as in a JSON object, nothing is.
+    outlines-core 0.2.14 drops each token that leads from a complete text to an incomplete one. The loss cannot be
+    detected, because an index knows neither its pattern nor the bytes of its tokens; but if nothing can follow a
+    complete text, as in a JSON object, nothing is lost.
     """
     return any(len(index.get_allowed_tokens(state) or []) > 1 for state in index.get_final_states())
 
@@ -39,7 +39,7 @@ class Compiled:
         self.index = index
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
-        """A fresh matcher, at the start."""
+        """A fresh matcher, in its start state."""
         return OutlinesCoreMatcher(self, eos_tokens)
 
 
@@ -75,7 +75,7 @@ class OutlinesCoreMatcher(Matcher):
         return bool(self._index.is_final_state(self._states[-1]))
 
     def _forced(self) -> bytes:
-        """What one token brings for sure: the common beginning of all that are allowed, where they are few."""
+        """The common prefix of the allowed tokens, if they are few: the next token begins with it."""
         allowed = self._index.get_allowed_tokens(self._states[-1]) or []
         if not 0 < len(allowed) <= 64:
             return b""

@@ -1,8 +1,8 @@
-"""How long a backend takes from token to token: a row ends where that becomes slow, before others have to wait for it.
+"""The time that a backend takes per token: a row ends when it becomes slow, before others have to wait for it.
 
-What is slow in a grammar, the many ways to read one text, becomes slower from token to token, gradually. So whoever
-looks at the clock after each step sees it in time. It is the clock of the thread that counts in the end: a busy machine
-is no reason to end a row.
+What makes a grammar slow, the many ways to read one text, grows gradually from token to token. So a look at the clock
+after each step notices it in time. The final judge is the clock of the thread: a busy machine is no reason to end a
+row.
 """
 
 from collections.abc import Callable
@@ -15,25 +15,28 @@ from ngramspec.guards.types import BackendError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MASK_SHARE = 50
-"""A mask may take so many times what a token may: other threads go on meanwhile."""
+MASK_SHARE = 10
+"""A mask may take this many times as long as a token: other threads continue meanwhile."""
 SLOW_SHARE = 5
-"""A token is slow whose bytes take more than this part of a step's time each, where other threads wait for it."""
+"""A token is slow if each of its bytes takes more than 1 / this of a step's time, while other threads wait for it."""
 MOST_SHARE = 0.5
-"""So is one that takes more than this part of it in all, however many bytes it has: the next one may take more."""
+"""So is a token that takes more than this share of it in all, whatever its length: the next one may take more."""
 BRISK_SHARE = 400
-"""A token is looked at before it is read where the last one took more than this part of a step's time for a byte."""
+"""A token is tried in pieces first if the last one took more than 1 / this of a step's time per byte."""
 SHORT = 16
-"""Bytes of a token that needs no look, unless the one before it was slower than that."""
+"""A token of at most this many bytes is not tried first, unless the one before it was slower than that."""
+LOOK_SHARE, LOOK_BYTES = 20, 4
+"""Each piece that is tried is this many bytes longer than the one before; one byte longer, if the last token took more
+than 1 / LOOK_SHARE of a step's time per byte."""
 MOST_SLOW = 3
-"""Slow tokens in a row that are too many."""
+"""Consecutive slow tokens that end the row."""
 
 
 class Pace:
-    """Looks at the clock, for one matcher."""
+    """Times the steps of one matcher."""
 
     def __init__(self, most_seconds: float, slow_share: int = SLOW_SHARE) -> None:
-        """most_seconds: for a token. slow_share: the part of it that each byte of a token may take."""
+        """most_seconds: for a token. slow_share: each byte of a token may take 1 / slow_share of it."""
         self._most_seconds = most_seconds
         self._slow_share = slow_share
         self._num_slow = 0
@@ -42,7 +45,7 @@ class Pace:
         """Whether the last token seemed slow: the next one is measured by the clock of the thread."""
 
     def step(self, num_bytes: int, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What `call` returns, which reads `num_bytes`. Raises BackendError where it is slow, once or repeatedly."""
+        """The result of `call`, which reads `num_bytes`. Raises BackendError if it is too slow, or slow repeatedly."""
         clock = thread_time if self.is_watched else perf_counter
         start = clock()
         answer = call(*arguments, **options)
@@ -59,11 +62,17 @@ class Pace:
         return answer
 
     def needs_look(self, num_bytes: int) -> bool:
-        """Whether a token is to be looked at in pieces before it is read at once: it is long, or reading not brisk."""
+        """Whether to try a token in pieces before reading it as a whole: it is long, or the last one was slow."""
         return num_bytes > SHORT or (num_bytes > 1 and self._byte_seconds > self._most_seconds / BRISK_SHARE)
 
+    def pieces(self, num_bytes: int) -> range:
+        """The lengths of the pieces of a token that are tried, one after another, before the whole is read."""
+        is_slow = self._byte_seconds > self._most_seconds / LOOK_SHARE
+        step = 1 if is_slow else LOOK_BYTES
+        return range(step, num_bytes, step)
+
     def look(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T, float]:
-        """What `call` returns, which reads a part on trial, and its seconds. Raises BackendError if they are many."""
+        """The result of `call`, which tries a piece, and its seconds. Raises BackendError if it is too slow."""
         start = thread_time()
         answer = call(*arguments, **options)
         seconds = thread_time() - start
@@ -71,12 +80,12 @@ class Pace:
         return answer, seconds
 
     def check(self, seconds: float) -> None:
-        """Raise BackendError where a part of a token has taken too many seconds."""
+        """Raise BackendError if a piece of a token took too many seconds."""
         if seconds > self._most_seconds:
             raise self._too_slow(f"{1000 * seconds:.0f} ms for a part of a token")
 
     def mask(self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        """What `call` returns, which makes a mask. Raises BackendError where it is slow."""
+        """The result of `call`, which makes a mask. Raises BackendError if it is too slow."""
         start = thread_time()
         answer = call(*arguments, **options)
         seconds = thread_time() - start

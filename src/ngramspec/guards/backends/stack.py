@@ -1,4 +1,4 @@
-"""Calls on a stack of a known size: what a worker's thread has been through is safe there, whoever asks."""
+"""Calls on a stack of a known size, so that what passed in a worker's thread also passes in any caller's."""
 
 import threading
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from ngramspec import forking
 T = TypeVar("T")
 
 SHARE = 2
-"""How much larger a stack is than the one on which the same was seen to pass."""
+"""The stack is this many times the size of the one on which the same call passed."""
 
 _lock = forking.lock()
 
 
 def on_a_stack(num_bytes: int, call: Callable[[], T]) -> T:
-    """What `call` returns, from a thread with SHARE times `num_bytes` of stack; waiting for it can be interrupted."""
+    """The result of `call` in a thread with SHARE times `num_bytes` of stack; the wait can be interrupted."""
     found: list[T] = []
     errors: list[BaseException] = []
 

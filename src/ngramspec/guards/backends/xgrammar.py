@@ -1,7 +1,7 @@
-"""xgrammar: GBNF and fast masks, by name only, for much of JSON Schema it ignores without a word.
+"""xgrammar: GBNF and fast masks, used only by name, because it silently ignores much of JSON Schema.
 
-Compiling has no limit of its own (a string of at most 256 characters takes seconds), so it happens in a worker only.
-Two threads in one GrammarMatcher end the process; `Matcher` lets one in at a time.
+Compilation has no limit of its own (a string of at most 256 characters takes seconds), so it runs in a worker only.
+Two threads in one GrammarMatcher crash the process; `Matcher` lets one in at a time.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.source import SEPARATORS, Kind, Source
+from ngramspec.guards.source import SEPARATORS, Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.frames import packed
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from xgrammar import CompiledGrammar, TokenizerInfo
 
 SLOW_SHARE = 1
-"""A byte may take all of a step's time: xgrammar lets other threads go on meanwhile."""
+"""A byte may take all of a step's time: xgrammar lets other threads continue meanwhile."""
 NO_MEMORY = "std::bad_alloc"
-"""What xgrammar says where it gets no memory."""
+"""xgrammar's messages when it gets no memory."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "TokenizerInfo":
-    """The vocabulary as xgrammar reads it; raises ImportError without xgrammar."""
+    """The vocabulary in xgrammar's form. Raises ImportError without xgrammar."""
     return vocabulary.once("xgrammar", partial(make_tokenizer, texts_of(vocabulary)))
 
 
 def texts_of(vocabulary: Vocabulary) -> list[bytes]:
-    """The bytes of each token, none for special ones, which xgrammar then never allows."""
+    """The bytes of each token; empty for special ones, which xgrammar then never allows."""
     return [b"" if token in vocabulary.special else text for token, text in enumerate(vocabulary.tokens)]
 
 
 def vocabulary_of(tokenizer: "TokenizerInfo") -> Vocabulary:
-    """The tokens that xgrammar knows, and their bytes; how text is cut into them it does not know."""
+    """The tokens that xgrammar knows, and their bytes; it does not know how text is tokenised."""
     return Vocabulary(tokenizer.decoded_vocab, special=tokenizer.special_token_ids)
 
 
 def make_tokenizer(texts: list[bytes]) -> "TokenizerInfo":
-    """xgrammar's form of a vocabulary. It is told of no end of sequence: ends are ours to allow."""
+    """xgrammar's form of a vocabulary, without an end of sequence: `Matcher` decides about ends."""
     try:
         from xgrammar import TokenizerInfo, VocabType
     except ImportError as error:
@@ -55,16 +55,21 @@ def make_tokenizer(texts: list[bytes]) -> "TokenizerInfo":
     return TokenizerInfo(texts, VocabType.RAW, stop_token_ids=[])
 
 
-_METHODS = {Kind.JSON_SCHEMA: "json_schema", Kind.REGEX: "regex", Kind.LARK: "lark", Kind.GBNF: "grammar"}
+_METHODS = {
+    Language.JSON_SCHEMA: "json_schema",
+    Language.REGEX: "regex",
+    Language.LARK: "lark",
+    Language.GBNF: "grammar",
+}
 
 
 _POOL = Pool("xgrammar", most=2)
 
 
 def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
-    """The compiled grammar, what there is to say of it, and the bytes that it holds.
+    """The compiled grammar, the notes on it, and its size in bytes.
 
-    Raises NotMadeError, and BackendError for what cannot be compiled within the limits.
+    Raises NotMadeError if the source is refused, BackendError if it cannot be compiled within the limits.
     """
     tokenizer = tokenizer_of(vocabulary)
     from xgrammar import CompiledGrammar
@@ -78,19 +83,19 @@ def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tu
 
 
 def arguments_of(source: Source) -> tuple[str, str, dict[str, object]]:
-    """What xgrammar's compiler is asked for `source`, which is prepared: the kind, the text, the options."""
-    # "%llguidance {}" says that a text is llguidance's Lark; without options it asks for nothing.
+    """Arguments of xgrammar's compiler for a prepared `source`: the method, the text, the options."""
+    # "%llguidance {}" marks a text as llguidance's Lark; with no options in it, it has no other effect.
     text = re.sub(r"(?m)^[ \t]*%llguidance[ \t]*\{[ \t]*\}[ \t]*$", "", source.text)
     options: dict[str, object] = {}
-    if source.kind is Kind.JSON_SCHEMA:
+    if source.language is Language.JSON_SCHEMA:
         separators = SEPARATORS.get(source.whitespace)
         options = {"strict_mode": False, "any_whitespace": separators is None}
         options |= {"separators": separators} if separators else {}
-    return _METHODS[source.kind], text, options
+    return _METHODS[source.language], text, options
 
 
 def _packed(vocabulary: Vocabulary) -> bytes:
-    """The bytes of each token, to be sent: their lengths, and all in a row."""
+    """The bytes of each token as a message: their lengths, then all bytes."""
     texts = texts_of(vocabulary)
     return packed([b"".join(len(text).to_bytes(4, "little") for text in texts), b"".join(texts)])
 
@@ -99,13 +104,13 @@ class Compiled:
     """A grammar that xgrammar has compiled; immutable, and shared by its matchers."""
 
     def __init__(self, grammar: "CompiledGrammar", vocabulary: Vocabulary, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
-        """limits: of each step."""
+        """limits: for each step."""
         self.vocabulary = vocabulary
         self.grammar = grammar
         self.limits = limits
 
     def matcher(self, eos_tokens: Iterable[int]) -> Matcher:
-        """A fresh matcher, at the start."""
+        """A fresh matcher, in its start state."""
         return XGrammarMatcher(self, eos_tokens)
 
 
@@ -124,7 +129,7 @@ class XGrammarMatcher(Matcher):
             row[:] = -1  # "no need to apply it" leaves the row unwritten
 
     def _push(self, token: int) -> bool:
-        # To xgrammar a token without bytes is special, and it would write to stderr that it does not take those.
+        # xgrammar treats a token without bytes as special, and would write to stderr that it does not take those.
         text = self.vocabulary.tokens[token]
         if text == b"" or token in self.vocabulary.special:
             return False
@@ -133,7 +138,7 @@ class XGrammarMatcher(Matcher):
         return self._pace.step(len(text), called, self._inner.accept_token, token)
 
     def _look_at(self, text: bytes) -> None:
-        """Read a token byte by byte on trial, so that a slow one is known before it is read at once."""
+        """Read a token byte by byte on trial, so that a slow one is noticed before it is read as a whole."""
         num_read, seconds = 0, 0.0
         for byte in text:
             is_read, more = self._pace.look(called, self._inner.accept_string, bytes([byte]))
@@ -159,7 +164,7 @@ class XGrammarMatcher(Matcher):
     def _forced(self) -> bytes:
         try:
             return called(self._inner.find_jump_forward_string).encode()
-        except UnicodeDecodeError:  # what is forced begins, or ends, inside a character
+        except UnicodeDecodeError:  # the forced bytes begin or end inside a character
             return b""
 
     def _restart(self) -> None:
@@ -167,7 +172,7 @@ class XGrammarMatcher(Matcher):
 
 
 def called(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """What xgrammar answers. Raises BackendError where it cannot, with its words, and MemoryError."""
+    """The result of a call into xgrammar. Raises BackendError with xgrammar's message, or MemoryError."""
     try:
         return call(*arguments, **options)
     except RuntimeError as error:

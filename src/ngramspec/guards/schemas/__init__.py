@@ -1,4 +1,4 @@
-"""JSON schemas: read in any draft, rewritten into what a backend enforces, and refused by name where that fails."""
+"""JSON schemas: read in any draft, rewritten into what a backend enforces, and refused by keyword where that fails."""
 
 from ngramspec.guards.schemas.asked import is_type, open_classes, schema_text
 from ngramspec.guards.schemas.keywords import slips

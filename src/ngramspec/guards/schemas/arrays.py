@@ -1,4 +1,4 @@
-"""`uniqueItems`: the arrays themselves, where they are few."""
+"""`uniqueItems` as a list of all arrays, if they are few."""
 
 from itertools import permutations
 from math import perm
@@ -12,7 +12,7 @@ MAX_ARRAYS = 400
 
 
 def with_listed_arrays(node: Node, resolve: Resolve) -> Schema:
-    """`uniqueItems` over items that can be listed, as the list of all such arrays."""
+    """`uniqueItems` over items that can be listed, as an enumeration of all such arrays."""
     if "uniqueItems" not in node or types_of(node) != {"array"} or "items" not in node:
         return node
     if not node.keys() <= {"type", "items", "uniqueItems", "minItems", "maxItems"}:

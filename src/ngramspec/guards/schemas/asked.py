@@ -1,4 +1,4 @@
-"""What a user asks for: a schema as a dict or as JSON text, or a type of Python's, as one JSON text."""
+"""The schema that a user passes, a dict, JSON text or a Python type, as JSON text."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from ngramspec.guards.schemas.parsing import check, parsed
 
 
 def schema_text(schema: Any) -> str:
-    """`schema` as JSON; text that is JSON stays as it is. Raises GuardError for what is none."""
+    """`schema` as JSON text. Raises GuardError if it is not a schema, nor a type with one."""
     if isinstance(schema, str) and not is_type(schema):
         value = parsed(schema)
         _check_kind(value)
@@ -39,13 +39,13 @@ def _check_kind(schema: Any) -> None:
 
 
 def is_type(schema: Any) -> bool:
-    """Whether it is a type, an annotation such as `list[int]` or `Literal["a", "b"]`, or a function with arguments."""
+    """Whether `schema` is a type, an annotation such as `list[int]` or `Literal["a", "b"]`, or a function."""
     is_annotation = hasattr(schema, "__origin__") or type(schema).__module__ in ("types", "typing")
     return is_annotation or isinstance(schema, type | FunctionType)
 
 
 def open_classes(text: str) -> Iterator[tuple[str, str]]:
-    """The classes of a type's schema, as JSON, that allow keys which they do not name: names, and their schemas."""
+    """The classes in a type's schema (JSON text) that allow undeclared keys: their names and schemas."""
     document = json.loads(text)
     for name, schema in [("", document), *document.get("$defs", {}).items()]:
         if "properties" in schema and "additionalProperties" not in schema:
@@ -53,7 +53,7 @@ def open_classes(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_type(kind: Any) -> Any:
-    """The schema of a type, by pydantic: `TypeAdapter` takes what annotations may hold, dataclasses among them."""
+    """The schema of a type, by pydantic: `TypeAdapter` accepts any annotation, and dataclasses."""
     try:
         from pydantic import TypeAdapter
     except ImportError as error:
@@ -61,7 +61,7 @@ def _of_type(kind: Any) -> Any:
     try:
         own = getattr(kind, "model_json_schema", None)  # a pydantic class may have one of its own
         return TypeAdapter(kind).json_schema() if own is None else own()
-    except Exception as error:  # pydantic's own, of many kinds, and what a type itself raises
+    except Exception as error:  # pydantic's many errors, and whatever a type itself raises
         reason = str(error).partition("\n")[0]
         raise GuardError(f"a type must have a JSON schema, got {shortened(kind)}: pydantic says: {reason}") from error
 

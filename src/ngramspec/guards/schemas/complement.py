@@ -1,7 +1,7 @@
-"""The complement of a schema: what is valid in it is what is invalid in the other, as far as schemas can say that.
+"""The complement of a schema: it accepts exactly the values that the schema rejects, as far as schemas can express it.
 
 Each keyword allows all values of other types, so the complement of one is a schema of its own type, and that of
-several is any of theirs.
+several is the union of theirs.
 """
 
 import itertools
@@ -18,63 +18,63 @@ Resolve = Callable[[str], Schema]
 
 
 def resolved(schema: Schema, resolve: Resolve) -> Schema:
-    """What a schema that is nothing but a reference leads to."""
+    """The target of a schema that is nothing but a reference."""
     while isinstance(schema, Node) and list(schema) == ["$ref"]:
         schema = resolve(named(schema))
     return schema
 
 
 MAX_DEPTH = 12
-"""References that are followed into one another; what lies deeper may be endless."""
+"""References that are followed in a chain; a longer one may be endless."""
 
 
 MAX_TEXT = 200
-"""Letters of a text: the pattern of all others has a group inside of a group for each, and regexes bound that."""
+"""Longest excluded text, in characters: the pattern of all other texts nests one group per character."""
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What is known of all values that a complement is asked for.
+class Domain:
+    """The set of values in which a complement is taken.
 
-    names: all properties that the objects among them may have, where that is known.
-    is_whole: whether the numbers among them are integers.
+    names: all properties that its objects may have, if known.
+    is_whole: whether its numbers are integers.
     """
 
     names: tuple[str, ...] | None = None
     is_whole: bool = False
 
 
-ANYTHING = Frame()
+ANYTHING = Domain()
 
 
 class NoComplementError(Exception):
-    """What holds where this keyword does not, no schema of ours can say."""
+    """No schema of ours expresses the complement of this keyword."""
 
 
-def complement(schema: Schema, resolve: Resolve, frame: Frame = ANYTHING, depth: int = 0) -> Schema:
-    """The schema of all other values in `frame`; `schema` is rewritten.
+def complement(schema: Schema, resolve: Resolve, domain: Domain = ANYTHING, depth: int = 0) -> Schema:
+    """The schema of all other values in `domain`; `schema` has been rewritten.
 
-    Raises NoComplementError where there is none.
+    Raises NoComplementError if no schema expresses it.
     """
     if isinstance(schema, bool):
         return not schema
     if depth > MAX_DEPTH:
         raise NoComplementError("a schema that names itself")
-    return either(schema, chain.from_iterable(_Opposites(schema, resolve, frame, depth).of(word) for word in schema))
+    return either(schema, chain.from_iterable(_Opposites(schema, resolve, domain, depth).of(word) for word in schema))
 
 
 def either(node: Node, schemas: Iterable[Schema]) -> Schema:
-    """Any of `schemas`, as a schema that stands for `node`."""
+    """The union of `schemas`, as a schema that replaces `node`."""
     possible = [schema for schema in schemas if schema is not False]
     if any(schema is True for schema in possible):
         return True
     if len(possible) < 2:
         return possible[0] if possible else False
-    return Node({"anyOf": possible}, node.place)
+    return Node({"anyOf": possible}, node.location)
 
 
 def both(node: Node, schemas: Iterable[Schema]) -> Schema:
-    """All of `schemas`, as a schema that stands for `node`."""
+    """The intersection of `schemas`, as a schema that replaces `node`."""
     binding: list[Schema] = []
     for schema in schemas:
         if schema is not True and schema not in binding:
@@ -83,7 +83,7 @@ def both(node: Node, schemas: Iterable[Schema]) -> Schema:
         return False
     if len(binding) < 2:
         return binding[0] if binding else True
-    return Node({"allOf": binding}, node.place)
+    return Node({"allOf": binding}, node.location)
 
 
 BOUNDS = {  # the bound, its type, and what the opposite says with which step
@@ -101,12 +101,12 @@ BOUNDS = {  # the bound, its type, and what the opposite says with which step
 
 
 class _Opposites:
-    """For each keyword of a schema, schemas of which one holds for each value that it does not hold for."""
+    """For each keyword of a schema, schemas whose union is its complement."""
 
-    def __init__(self, node: Node, resolve: Resolve, frame: Frame, depth: int) -> None:
+    def __init__(self, node: Node, resolve: Resolve, domain: Domain, depth: int) -> None:
         self._node = node
         self._resolve = resolve
-        self._frame = frame
+        self._domain = domain
         self._depth = depth
 
     def of(self, keyword: str) -> list[Schema]:
@@ -124,7 +124,7 @@ class _Opposites:
     def _of_combination(self, keyword: str, value: Any) -> list[Schema]:
         match keyword:
             case "type":
-                return [_other_types(self._node, self._frame)]
+                return [_other_types(self._node, self._domain)]
             case "anyOf":
                 return [both(self._node, map(self._same, value))]
             case "allOf":
@@ -154,8 +154,8 @@ class _Opposites:
             return []
         if value is False and not known and not patterns:
             return [self._made(type="object", minProperties=1)]
-        if value is False and self._frame.names is not None and not patterns:
-            return [self._made(type="object", required=[name]) for name in self._frame.names if name not in known]
+        if value is False and self._domain.names is not None and not patterns:
+            return [self._made(type="object", required=[name]) for name in self._domain.names if name not in known]
         raise NoComplementError(keyword)
 
     def _of_items(self, keyword: str, value: Any) -> list[Schema]:
@@ -173,55 +173,55 @@ class _Opposites:
         raise NoComplementError(keyword)
 
     def _made(self, **keywords: Any) -> Node:
-        return Node(keywords, self._node.place)
+        return Node(keywords, self._node.location)
 
     def _same(self, schema: Schema) -> Schema:
-        return complement(schema, self._resolve, self._frame, self._depth + 1)
+        return complement(schema, self._resolve, self._domain, self._depth + 1)
 
     def _inner(self, schema: Schema) -> Schema:
         return complement(schema, self._resolve, ANYTHING, self._depth + 1)
 
 
-def _other_types(node: Node, frame: Frame) -> Schema:
+def _other_types(node: Node, domain: Domain) -> Schema:
     declared = node["type"]
-    if "integer" in declared and "number" not in declared and not frame.is_whole:
+    if "integer" in declared and "number" not in declared and not domain.is_whole:
         raise NoComplementError("type integer")
     others = [name for name in TYPES if name not in types_of(node)]
-    return Node({"type": others}, node.place) if others else False
+    return Node({"type": others}, node.location) if others else False
 
 
 def _other_values(node: Node, values: list[Any]) -> list[Schema]:
-    """Values of other types, and the others of the types that occur."""
+    """The values of other types, and the remaining values of the types that occur."""
     kinds = {type_of(value) for value in values}
     if kinds & {"object", "array"}:
         raise NoComplementError("an enumeration of objects or arrays")
     others = [name for name in TYPES if name not in kinds]
-    found: list[Schema] = [Node({"type": others}, node.place)]
+    found: list[Schema] = [Node({"type": others}, node.location)]
     if "boolean" in kinds:
         left = [value for value in (True, False) if key_of(value) not in set(map(key_of, values))]
-        found += [Node({"enum": left}, node.place)] if left else []
+        found += [Node({"enum": left}, node.location)] if left else []
     if "string" in kinds:
         texts = [value for value in values if isinstance(value, str)]
         if max(map(len, texts)) > MAX_TEXT:
             raise NoComplementError("an enumeration of long texts")
-        found.append(Node({"type": "string", "pattern": pattern_of_others(texts)}, node.place))
+        found.append(Node({"type": "string", "pattern": pattern_of_others(texts)}, node.location))
     numbers = sorted({value for value in values if type_of(value) == "number"})
     if numbers:
         bounds = [None, *numbers, None]
         for low, high in itertools.pairwise(bounds):
             above = {} if low is None else {"exclusiveMinimum": low}
             below = {} if high is None else {"exclusiveMaximum": high}
-            found.append(Node({"type": "number", **above, **below}, node.place))
+            found.append(Node({"type": "number", **above, **below}, node.location))
     return found
 
 
 def quoted(text: str) -> str:
-    """A regex that is `text`, in ECMA's and in Rust's dialect."""
+    """A regex that matches `text`, in the dialects of ECMA and Rust."""
     return "".join(f"\\{letter}" if letter in "][(){}.*+?^$|\\/-" else letter for letter in text)
 
 
 def pattern_of_others(texts: list[str]) -> str:
-    """A regex for all texts but `texts`: a tree of their beginnings, left where a letter differs, or ended early."""
+    """A regex for all texts but `texts`: a prefix tree, left where a character differs or the text ends early."""
 
     def others(endings: list[str]) -> str:
         heads = sorted({ending[0] for ending in endings if ending})

@@ -1,4 +1,4 @@
-"""What no backend has in a regex, by name: where it stands, and what to write instead."""
+"""Regex constructs that no backend has: their names, their positions, and what to write instead."""
 
 import re
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 
 class Construct(NamedTuple):
-    """text: what is written, at `place`; name: what it is; instead: the way out."""
+    """A construct. text: as written at `position`. name: for messages. instead: the way out."""
 
     name: str
     text: str
-    place: int
+    position: int
     instead: str
 
 
 def missing(pattern: str) -> Construct | None:
-    """The first construct that no backend has; an anchor inside only where nothing else is the matter."""
+    """The first construct that no backend has; an inner anchor only if there is nothing else."""
     anchor: Construct | None = None
     for construct in _found(pattern):
         if construct.name != _ANCHOR:
@@ -25,29 +25,29 @@ def missing(pattern: str) -> Construct | None:
 
 
 def _found(pattern: str) -> Iterator[Construct]:
-    place = 0
-    while place < len(pattern):
-        step = _STEP.match(pattern, place)
+    position = 0
+    while position < len(pattern):
+        step = _STEP.match(pattern, position)
         assert step is not None
         text = step[0]
         for form, name, instead in _FORMS:
-            match = form.match(pattern, place)
+            match = form.match(pattern, position)
             if match is not None:
-                yield Construct(name, match[0], place, instead)
+                yield Construct(name, match[0], position, instead)
                 break
         else:
-            if text in ("^", "$") and _is_inside(pattern, place, text):
-                yield Construct(_ANCHOR, text, place, _LEAVE_OUT)
-        place = step.end()
+            if text in ("^", "$") and _is_inside(pattern, position, text):
+                yield Construct(_ANCHOR, text, position, _LEAVE_OUT)
+        position = step.end()
 
 
-def _is_inside(pattern: str, place: int, anchor: str) -> bool:
-    neighbour = pattern[max(place - 1, 0) : place] if anchor == "^" else pattern[place + 1 : place + 2]
+def _is_inside(pattern: str, position: int, anchor: str) -> bool:
+    neighbour = pattern[max(position - 1, 0) : position] if anchor == "^" else pattern[position + 1 : position + 2]
     return neighbour not in ("", "|", "(" if anchor == "^" else ")")
 
 
 _STEP = re.compile(r"\\.?|\[\^?\]?(?:\\.|[^\]\\])*\]?|.", re.DOTALL)
-"""An escape, a class or a character: what stands in a class is no construct."""
+"""An escape, a class or a character: inside a class there are no constructs."""
 
 _ANCHOR = "an anchor inside"
 _LEAVE_OUT = "a regex matches the whole text, so leave it out"

@@ -1,4 +1,4 @@
-"""Which draft of JSON Schema a schema is written in, and whether it is one."""
+"""Detects the draft of JSON Schema that a schema is written in, and checks the schema against it."""
 
 from collections import deque
 from typing import Any, NamedTuple
@@ -20,22 +20,22 @@ OTHERS = (7, 4)
 
 
 class Fault(NamedTuple):
-    """Where a schema departs from its draft, as a JSON pointer, and how."""
+    """A violation of a draft: its location, as a JSON pointer, and the broken rule."""
 
-    place: str
+    location: str
     words: str
 
 
 def declared_draft(schema: dict[str, Any]) -> int | None:
-    """The draft that `$schema` names; None where it names none, or one of its author's own."""
+    """The draft that `$schema` names; None if it names none, or a custom one."""
     uri = schema.get("$schema")
     return DRAFTS.get(uri.rstrip("#")) if isinstance(uri, str) else None
 
 
 def draft_of(schema: dict[str, Any]) -> int:
-    """The draft that the schema is written in: what it declares, or else the newest in which it is a valid schema.
+    """The draft that the schema is written in: the declared one, else the newest in which it is valid.
 
-    Raises GuardError, with the place of the fault, for what is no valid schema there.
+    Raises GuardError, with the location of the fault, if it is not valid in that draft.
     """
     declared = declared_draft(schema)
     fault = fault_in(schema, declared or NEWEST)
@@ -45,35 +45,35 @@ def draft_of(schema: dict[str, Any]) -> int:
         for draft in OTHERS:
             if fault_in(schema, draft) is None:
                 return draft
-    raise GuardError(f"a schema must be valid JSON Schema, got at {fault.place or 'its root'}: {fault.words}")
+    raise GuardError(f"a schema must be valid JSON Schema, got at {fault.location or 'its root'}: {fault.words}")
 
 
 def fault_in(schema: Any, draft: int) -> Fault | None:
-    """The first thing in which `schema`, or a schema inside of it, departs from the metaschema of `draft`.
+    """The first violation of the metaschema of `draft` by `schema` or a schema inside it; None if there is none.
 
-    Whether a pattern is a regex is another question.
+    Whether patterns are regexes is checked elsewhere.
     """
     shapes = SHAPES[draft]
     left = deque([("", schema)])
     while left:
-        place, each = left.popleft()
+        location, each = left.popleft()
         if isinstance(each, bool) and draft > 4:
             continue
         if not isinstance(each, dict):
-            return Fault(place, not_a_schema(each))
+            return Fault(location, not_a_schema(each))
         for keyword, value in each.items():
             shape = shapes.get(keyword)
             if shape is None:
                 continue
             if not shape.fits(value):
-                return Fault(stepped(place, keyword), f"{keyword!r} must be {shape.words}, got {shortened(value)}")
-            left += ((stepped(place, keyword, *steps), child) for steps, child in shape.inside(value))
+                return Fault(stepped(location, keyword), f"{keyword!r} must be {shape.words}, got {shortened(value)}")
+            left += ((stepped(location, keyword, *steps), child) for steps, child in shape.inside(value))
         for exclusive, bound in (("exclusiveMaximum", "maximum"), ("exclusiveMinimum", "minimum")):
             if draft == 4 and exclusive in each and bound not in each:
-                return Fault(stepped(place, exclusive), f"{exclusive!r} must stand beside {bound!r} in draft 4")
+                return Fault(stepped(location, exclusive), f"{exclusive!r} must stand beside {bound!r} in draft 4")
     return None
 
 
 def not_a_schema(value: Any) -> str:
-    """What is said of a value where a schema must be."""
+    """The error message for a value that should be a schema."""
     return f"a schema must be an object, true or false, got {shortened(value)}"

@@ -1,7 +1,7 @@
-"""Patterns of ECMA-262 in xgrammar's dialect, which shares most of their letters and not their meaning.
+"""Patterns of ECMA-262 in xgrammar's dialect, which shares most of their syntax but not their meaning.
 
-xgrammar takes a pattern for all of a string, skips over anchors and lookaround, does not escape what JSON has to, and
-counts modulo 2^32. (For llguidance patterns are terminals: `terminals/`.)
+xgrammar matches a pattern against the whole string, ignores anchors and lookaround, does not escape what JSON must
+escape, and counts modulo 2^32. (For llguidance patterns are terminals: `terminals/`.)
 """
 
 import re
@@ -17,9 +17,9 @@ LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How letters are written, and those that a class leaves out.
+    """The spelling of characters, and those that a class leaves out.
 
-    spaces: what `\\s` can stand for.
+    spaces: characters that `\\s` matches.
     """
 
     letter: Callable[[str], str]
@@ -27,7 +27,7 @@ class Dialect:
     spaces: str
 
     def said(self, token: Token) -> str:
-        """A token in this dialect; raises PatternError for what it does not have."""
+        """A token in this dialect. Raises PatternError for what the dialect lacks."""
         match token.kind:
             case "letter":
                 return self.letter(token.value)
@@ -46,7 +46,7 @@ class Dialect:
         return token.value
 
     def inner(self, text: str) -> str:
-        """A set inside of a class."""
+        """A set inside a class."""
         if text.startswith("["):
             raise PatternError("\\S inside of a class")
         return text
@@ -90,7 +90,7 @@ class Dialect:
 
 
 UNSAFE = '"\\'
-"""What JSON escapes, and may lie inside of a range."""
+"""Characters that JSON escapes, and that a range may contain."""
 
 
 def _xgrammar_letter(letter: str) -> str:
@@ -109,7 +109,7 @@ XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACE
 
 
 def in_xgrammar(pattern: str) -> str:
-    """`pattern` of a JSON string as xgrammar reads it, which takes it for all of the string.
+    """`pattern` of a JSON string for xgrammar, which matches it against the whole string.
 
     Raises PatternError for what it would ignore or misread.
     """
@@ -117,7 +117,7 @@ def in_xgrammar(pattern: str) -> str:
 
 
 def regex_in_xgrammar(pattern: str) -> str:
-    """A regex on its own, of which xgrammar would let the dot take newlines.
+    """A regex outside of JSON for xgrammar, whose dot would match newlines.
 
     Raises PatternError for what it would ignore or misread.
     """
@@ -130,7 +130,7 @@ def regex_in_xgrammar(pattern: str) -> str:
 
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)\?|\.", re.DOTALL)
 _SAFE = {".": "[^\\n]", ")?": "){0,1}"}
-"""xgrammar 0.2.8 takes `c(da*)?` for `c(da*|a+)?`, and `{0,1}` for what it is."""
+"""xgrammar 0.2.8 reads `c(da*)?` as `c(da*|a+)?`, but `{0,1}` correctly."""
 
 
 MAX_COUNT = 2**31 - 1
@@ -138,7 +138,7 @@ MAX_COUNT = 2**31 - 1
 
 
 def _ways(pattern: str) -> list[list[Token]]:
-    """The alternatives of `pattern` outside of all groups."""
+    """The top-level alternatives of `pattern`."""
     ways: list[list[Token]] = [[]]
     depth = 0
     for token in tokens_of(pattern):
@@ -154,7 +154,7 @@ _START, _END = Token("anchor", "^"), Token("anchor", "$")
 
 
 def _body(way: list[Token]) -> list[Token]:
-    """An alternative without the anchors at its ends; raises PatternError for what xgrammar skips over inside."""
+    """An alternative without the anchors at its ends. Raises PatternError for what xgrammar ignores inside."""
     body = way[way[:1] == [_START] : len(way) - (way[-1:] == [_END])]
     for token in body:
         if token.kind == "anchor":

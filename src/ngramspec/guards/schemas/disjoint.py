@@ -1,7 +1,7 @@
-"""Whether two schemas provably have no value in common. False says that no proof was found.
+"""Proofs that two schemas have no value in common. False means that no proof was found.
 
-A proof is sought for as many pairs as the budget has (`work.py`), each pair once: hostile schemas have names to the
-fifth power of them. Where the budget ends, so do the proofs, and what depends on them is refused or written out.
+Proofs are attempted for as many pairs as the budget allows (`work.py`), each pair once: a hostile schema has n^5 of
+them for n names. Once the budget is used up no proof is found, and what depends on it is refused or written out.
 """
 
 from collections import Counter
@@ -15,21 +15,21 @@ from ngramspec.guards.schemas.values import TYPES, key_of, type_of, types_of, va
 from ngramspec.guards.schemas.work import Work, current
 
 MAX_DEPTH = 6
-"""How deep two schemas are compared; what lies deeper may be endless."""
+"""Depth to which two schemas are compared; deeper they may be endless."""
 MAX_PARTS = 100
-"""Parts of a schema that are looked at; what more of them say is left out of the proof."""
+"""Parts of a schema that are examined; further parts are left out of the proof."""
 
 
 def are_disjoint(first: Schema, second: Schema, resolve: Resolve) -> bool:
-    """Whether no value is valid in both; found by types, values, bounds, items, and properties that must be there."""
+    """Whether no value is valid in both, proved by types, values, bounds, items and required properties."""
     return _Proof(resolve, current()).apart(first, second, 0)
 
 
 def are_told_apart(ways: Sequence[Schema], resolve: Resolve) -> bool:
-    """Whether no value is valid in two of `ways`, at one look at each: by types, by values, and by a tag.
+    """Whether no value is valid in two of `ways`, from one look at each: by types, by values, and by a tag.
 
-    A tag is a property that all objects among them require, each with values of its own; pydantic calls it a
-    discriminator. Hundreds of alternatives are told apart so, without comparing each with each.
+    A tag is a property that all their objects require, each with values of its own; pydantic calls it a discriminator.
+    It separates hundreds of alternatives without comparing all pairs.
     """
     parts = [list(parts_of(way, resolve)) for way in ways]
     tag = _tag_of(parts, resolve)
@@ -79,7 +79,7 @@ class _Proof:
         self._work = work
 
     def apart(self, first: Schema, second: Schema, depth: int) -> bool:
-        """Whether no value is valid in both, as far as the budget goes."""
+        """Whether no value is valid in both, within the budget."""
         first, second = self._meant(first), self._meant(second)
         if first is False or second is False:
             return True
@@ -92,13 +92,13 @@ class _Proof:
         if work.comparisons <= 0:
             return False
         work.comparisons -= 1
-        work.proofs[pair] = False  # while it is sought, and where it comes back to itself
-        work.compared.append((first, second))  # kept, for a proof is known by their identities
+        work.proofs[pair] = False  # while the proof runs, and if it returns to itself
+        work.compared.append((first, second))  # kept alive, because proofs are keyed by identity
         work.proofs[pair] = self._sought(first, second, depth)
         return work.proofs[pair]
 
     def _meant(self, schema: Schema) -> Schema:
-        """What a schema that is nothing but a reference leads to."""
+        """The target of a schema that is nothing but a reference."""
         for _ in range(MAX_PARTS):
             if isinstance(schema, bool) or list(schema) != ["$ref"]:
                 break
@@ -108,7 +108,7 @@ class _Proof:
     def _sought(self, first: Node, second: Node, depth: int) -> bool:
         ours, theirs = list(parts_of(first, self._resolve)), list(parts_of(second, self._resolve))
         common = _types(ours) & _types(theirs)
-        if all(self._differ(kind, ours, theirs, depth + 1) for kind in sorted(common)):
+        if all(self._differ(json_type, ours, theirs, depth + 1) for json_type in sorted(common)):
             return True
         return any(
             "anyOf" in part and all(self.apart(way, other, depth + 1) for way in part["anyOf"])
@@ -116,19 +116,19 @@ class _Proof:
             for part in parts
         )
 
-    def _differ(self, kind: str, ours: list[Node], theirs: list[Node], depth: int) -> bool:
-        """Whether no value of type `kind` fits both."""
+    def _differ(self, json_type: str, ours: list[Node], theirs: list[Node], depth: int) -> bool:
+        """Whether no value of type `json_type` fits both."""
         both = [*ours, *theirs]
         lists = [{key_of(value) for value in values} for values in map(values_of, both) if values is not None]
-        if lists and not any(key[0] == kind for key in set.intersection(*lists)):
+        if lists and not any(key[0] == json_type for key in set.intersection(*lists)):
             return True
-        if kind == "number":
+        if json_type == "number":
             return _is_empty_range(both)
-        if kind == "string":
+        if json_type == "string":
             return _is_empty(both, "minLength", "maxLength")
-        if kind == "array":
+        if json_type == "array":
             return _is_empty(both, "minItems", "maxItems") or self._some_item_differs(ours, theirs, depth)
-        if kind == "object":
+        if json_type == "object":
             return _is_empty(both, "minProperties", "maxProperties") or self._some_property_differs(both, depth)
         return False
 
@@ -143,7 +143,7 @@ class _Proof:
         )
 
     def _some_property_differs(self, parts: list[Node], depth: int) -> bool:
-        """Whether a property that one of them requires cannot fit all: a tag first, which has a value of its own."""
+        """Whether a property that one of them requires cannot fit all; a tag is tried first."""
         required = dict.fromkeys(name for part in parts for name in part.get("required", ()))
         known = {name: [_property(part, name) for part in parts] for name in islice(required, MAX_PARTS)}
         tags = sorted(known, key=lambda name: not any(map(_is_listed, known[name])))
@@ -157,9 +157,9 @@ class _Proof:
 
 
 def parts_of(schema: Schema, resolve: Resolve) -> Iterator[Node]:
-    """Schemas that a value of `schema` is valid in, all of them: itself, and what it names and combines.
+    """Schemas that all hold for a value of `schema`: itself, and those that it refers to and combines.
 
-    Each once, and no more than MAX_PARTS.
+    Each once, and at most MAX_PARTS.
     """
     seen: set[int] = set()
     left = [schema]
@@ -215,7 +215,7 @@ def _items(parts: list[Node], index: int) -> list[Schema]:
 
 
 def _property(part: Node, name: str) -> Any:
-    """The schema that `part` has for property `name`; true where it may depend on a pattern."""
+    """The schema of property `name` in `part`; true if it may depend on a pattern."""
     if name in part.get("properties", ()):
         return part["properties"][name]
     return True if part.get("patternProperties") else part.get("additionalProperties", True)

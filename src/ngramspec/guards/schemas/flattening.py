@@ -1,4 +1,4 @@
-"""Schemas without references and `allOf` beside other keywords: one list of keywords, or alternatives of such."""
+"""Flattens references and `allOf` beside other keywords into one set of keywords, or alternatives of such."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,22 +9,22 @@ from ngramspec.guards.schemas.merging import MergeError, merged
 from ngramspec.guards.schemas.node import Node, Schema, mapped, named
 
 Schemas = dict[str, Schema]
-"""The root, by the name "", and the definitions."""
+"""The root, under the name "", and the definitions."""
 
 MAX_DEPTH = 16
-"""Combinations of references inside of one another."""
+"""Depth of nested combinations of references."""
 
 
 def flattened(schemas: Schemas, finish: Callable[[Node], Schema] = lambda node: node) -> Schemas:
-    """The same schemas; finish: says each list of keywords in another way.
+    """The same schemas, flattened; finish: rewrites each set of keywords.
 
-    What cannot be one list stays as it is. Raises EndlessError where that would have no end.
+    What cannot be one set stays as it is. Raises EndlessError if flattening would not end.
     """
     return _Flattener(schemas, finish).all()
 
 
 class EndlessError(GuardError):
-    """References that have no end when they are combined with what stands beside them."""
+    """References that never end when they are combined with the keywords beside them."""
 
 
 class _Flattener:
@@ -50,12 +50,12 @@ class _Flattener:
         return self._expansion(schema, json.dumps(sorted(parts))) if has_reference else self._one(schema)
 
     def _expansion(self, node: Node, key: str) -> Schema:
-        """A reference with something beside it, as a definition of its own, for it may lead to itself."""
+        """A reference with keywords beside it, as a definition of its own, because it may refer to itself."""
         if key not in self._expanded:
             if self._depth >= MAX_DEPTH:
                 raise EndlessError(
                     "references must come to an end when they are combined with what stands beside them,"
-                    f" got some that do not at {node.place or 'the root'}"
+                    f" got some that do not at {node.location or 'the root'}"
                 )
             name = f"x{len(self._expanded)}"
             self._expanded[key] = name
@@ -66,7 +66,7 @@ class _Flattener:
         known = self._done[self._expanded[key]]
         if known is False:
             return False
-        return Node({"$ref": f"#/$defs/{self._expanded[key]}"}, node.place)
+        return Node({"$ref": f"#/$defs/{self._expanded[key]}"}, node.location)
 
     def _one(self, node: Node) -> Schema:
         try:
@@ -82,7 +82,7 @@ class _Flattener:
         return mapped(found, self._flattened) if isinstance(found, Node) else found
 
     def _merged(self, node: Node) -> Schema:
-        """`node` and all that it names and combines."""
+        """`node` merged with all that it refers to and combines."""
         found: Schema = node.with_({}, without=("$ref", "allOf"))
         for part in [*node.get("allOf", []), *([self._schemas[named(node)]] if "$ref" in node else [])]:
             flat = part if isinstance(part, bool) else self._merged(part)
@@ -94,12 +94,12 @@ class _Flattener:
 
 
 def _parts(schema: Schema) -> Iterator[Schema]:
-    """What a schema combines: references, and lists of keywords."""
+    """The parts that a schema combines: references, and sets of keywords."""
     if isinstance(schema, bool):
         yield schema
         return
     if "$ref" in schema:
-        yield Node({"$ref": schema["$ref"]}, schema.place)
+        yield Node({"$ref": schema["$ref"]}, schema.location)
     rest = schema.with_({}, without=("$ref", "allOf"))
     if rest:
         yield rest

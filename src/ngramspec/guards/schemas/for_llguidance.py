@@ -41,7 +41,7 @@ def _say_steps(node: Node) -> None:
     """Raise NotSayableError where the multiples between the bounds of `node` cannot be said."""
     asked = {keyword: node[keyword] for keyword in ("type", "multipleOf", *BOUNDS) if keyword in node}
     shapes = [
-        shape for wanted, _ in demands(Node(asked, node.place), "number", lambda *_: ANYTHING) for shape in wanted
+        shape for wanted, _ in demands(Node(asked, node.location), "number", lambda *_: ANYTHING) for shape in wanted
     ]
     shape = all_of(shapes)
     if not isinstance(shape, Numbers):

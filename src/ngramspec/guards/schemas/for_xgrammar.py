@@ -1,8 +1,8 @@
-"""What xgrammar enforces of a schema in normal form, found by trying, and the schema in the form in which it does.
+"""What xgrammar enforces of a schema in normal form, found by experiment, and the schema in the form that it enforces.
 
-Of `$ref`, `const`, `enum`, `anyOf`, `allOf` and `type` it takes the first that there is and ignores what stands
-beside it; it asks for a `type` before it looks at anything else. So a schema is made one list of keywords, with all
-types where it had none, and alternatives of such.
+Of `$ref`, `const`, `enum`, `anyOf`, `allOf` and `type` it takes the first one present and ignores the keywords beside
+it; it needs a `type` before it looks at anything else. So a schema becomes one set of keywords, with all types if it
+had none, or alternatives of such.
 """
 
 import json
@@ -25,7 +25,7 @@ from ngramspec.guards.schemas.wellformed import is_quick_to_try
 RULES = (
     without_dependencies, without_conditions, without_not, with_choices, with_named_properties, with_listed_arrays,
 )  # fmt: skip
-"""It counts properties itself."""
+"""No `with_counted_properties`: xgrammar enforces counts natively."""
 
 FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
@@ -38,7 +38,7 @@ PLAIN = {
 
 
 def reason(node: Node, keyword: str) -> str | None:
-    """Why xgrammar would not enforce `keyword`."""
+    """Why xgrammar would not enforce `keyword`; None if it would."""
     value = node[keyword]
     if keyword == "format":
         return None if value in FORMATS else f"the format {value!r} is unknown to it"
@@ -82,7 +82,7 @@ def _bad_step(node: Node, step: float) -> str | None:
 
 
 def _bad_bound(node: Node, keyword: str, bound: float) -> str | None:
-    """xgrammar 0.2.8 keeps bounds of integers as 64 bits with a sign, and others as floats."""
+    """xgrammar 0.2.8 stores bounds of integers as int64, and others as floats."""
     if node.get("type") not in ("integer", ["integer"]):
         return "it rounds bounds beyond 2^53, unless the type is integer" if abs(bound) > 2**53 else None
     least, most = -(2**63) + (keyword == "exclusiveMaximum"), 2**63 - 1 - (keyword == "exclusiveMinimum")
@@ -101,7 +101,7 @@ def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:
 
 
 def adapted(schemas: Schemas) -> Schemas:
-    """The schemas in the form that xgrammar looks at; what cannot be brought there stays, and is refused."""
+    """The schemas in the form that xgrammar enforces; what has no such form stays, and is refused."""
     return flattened(schemas, _plain)
 
 
@@ -118,7 +118,7 @@ def _plain(node: Node) -> Schema:
 
 
 def _listed(node: Node) -> Schema:
-    """The values of an `enum` that have the right type; objects and arrays as such, for the spaces inside of them."""
+    """The values of an `enum` that have the right type; objects and arrays as schemas, for the spaces inside them."""
     values = [value for value in node["enum"] if has_type(node, value)]
     rest = node.with_({}, without=("enum", "type"))
     if rest and not _may_be_asked(rest, values):
@@ -130,12 +130,12 @@ def _listed(node: Node) -> Schema:
 
 
 MAX_ASKED = 10_000
-"""Letters of values that `jsonschema` is asked about."""
+"""Longest values that are checked by `jsonschema`, in characters."""
 
 
 def _may_be_asked(rest: Node, values: list[Any]) -> bool:
-    """Whether `jsonschema` can be asked about `values`: it reads patterns as Python does, which tries all ways there
-    are, and compares items with one another."""
+    """Whether `jsonschema` can check `values` in bounded time: it matches patterns with Python's backtracking `re`, and
+    compares items pairwise."""
     said, shown = json.dumps(rest.with_({}, without=("pattern",))), json.dumps(values, ensure_ascii=False)
     is_quick = not any(word in said for word in ('"$', '"pattern', '"format', '"uniqueItems'))
     return (
@@ -155,15 +155,15 @@ def _exactly(node: Node, value: Any) -> Schema:
     if isinstance(value, dict):
         properties = {name: _exactly(node, item) for name, item in value.items()}
         keywords = {"properties": properties, "required": list(value)} if value else {}
-        return Node({"type": "object", **keywords, "additionalProperties": False}, node.place)
+        return Node({"type": "object", **keywords, "additionalProperties": False}, node.location)
     if isinstance(value, list):
         heads = {"prefixItems": [_exactly(node, item) for item in value], "minItems": len(value)} if value else {}
-        return Node({"type": "array", **heads, "items": False}, node.place)
-    return Node({"enum": [value]}, node.place)
+        return Node({"type": "array", **heads, "items": False}, node.location)
+    return Node({"enum": [value]}, node.location)
 
 
 def _with_known_required(node: Node) -> Node:
-    """It asks only for properties that have a schema."""
+    """xgrammar requires only properties that have a schema."""
     known = node.get("properties", {})
     unknown = [name for name in node.get("required", ()) if name not in known]
     if not unknown or node.get("patternProperties"):
@@ -173,7 +173,7 @@ def _with_known_required(node: Node) -> Node:
 
 
 def _without_forbidden(node: Node) -> Node:
-    """A property that is false need not be named where all without a name are."""
+    """Drop properties with schema false where all undeclared ones are forbidden."""
     known = node.get("properties", {})
     if node.get("additionalProperties") is not False or node.get("patternProperties"):
         return node
@@ -194,7 +194,7 @@ def _with_whole_bounds(node: Node) -> Node:
 
 
 def _with_fitting_items(node: Node) -> Node:
-    """Heads that are never reached, or false, end the array before them."""
+    """End the array before prefix items that are never reached, or false."""
     heads = node.get("prefixItems", [])
     most = min(node.get("maxItems", len(heads)), heads.index(False) if False in heads else len(heads))
     if most == len(heads):
@@ -211,11 +211,11 @@ OF_ANY = {
         {"type": "object", "additionalProperties": ANY},
     ]
 }
-"""Any value. Where a schema says nothing, xgrammar has spaces of its own, also where none are asked for."""
+"""Any value. For an empty schema xgrammar writes spaces of its own, even if none are wanted."""
 
 
 def said(schemas: Schemas, refuser: Refuser) -> str:
-    """The schema as xgrammar compiles it."""
+    """The schema text for xgrammar."""
     root = _in_dialect(schemas[""])
     if isinstance(root, bool):
         return json.dumps(root)

@@ -1,18 +1,18 @@
-"""Formats: which ones JSON Schema defines, and those that are regular, as patterns."""
+"""Formats: those that JSON Schema defines, and patterns for those that are regular."""
 
 DEFINED = {
     "date-time", "date", "time", "duration", "email", "idn-email", "hostname", "idn-hostname", "ipv4", "ipv6",
     "uri", "uri-reference", "iri", "iri-reference", "uuid", "uri-template", "json-pointer", "relative-json-pointer",
     "regex",
 }  # fmt: skip
-"""A format that is not one of these is a note of its author's, which no schema is checked against."""
+"""Any other format is an annotation of the schema's author, and is not enforced."""
 
 
 def _any(*ways: str) -> str:
     return f"(?:{'|'.join(ways)})"
 
 
-# RFC 3339. A leap second ends a day of UTC; behind other offsets it is left out, for a regex would have to list them.
+# RFC 3339. A leap second ends a day of UTC; with other offsets it is left out, because a regex would have to list them.
 _MONTHS = _any(
     "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])", "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)",
     "02-(?:0[1-9]|1[0-9]|2[0-8])",
@@ -25,7 +25,7 @@ _TIME = _any(
     "23:59:60(?:\\.[0-9]+)?(?:[Zz]|[+-]00:00)",
 )
 
-# RFC 3986, in its own names, and RFC 3987, whose letters are more.
+# RFC 3986, with its own names, and RFC 3987, which allows more characters.
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = f"{_BYTE}(?:\\.{_BYTE}){{3}}"
 _H16 = "[0-9A-Fa-f]{1,4}"
@@ -79,7 +79,7 @@ PATTERNS = {
     "json-pointer": f"^{_POINTER}$",
     "relative-json-pointer": f"^(?:0|[1-9][0-9]*)(?:#|{_POINTER})$",
 }
-"""Formats as patterns; the others are left to whoever knows them."""
+"""Formats as patterns; the others are left to the backend."""
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = f"{_LABEL}(?:\\.{_LABEL})*"
@@ -103,4 +103,4 @@ ALL_PATTERNS = PATTERNS | {
 """All formats that are regular: RFC 3339's durations, RFC 5321's mailboxes, RFC 1123's host names, RFC 4122's UUIDs."""
 
 LENGTHS = {"hostname": 253}
-"""The most characters that texts of a format have, beside its pattern."""
+"""Longest text of a format, in characters, in addition to its pattern."""

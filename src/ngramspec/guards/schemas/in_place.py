@@ -1,4 +1,4 @@
-"""References that hold for the same value: they must not lead in a circle, nor through too many definitions."""
+"""References that apply to the same value: they must not form a cycle, nor pass through too many definitions."""
 
 from collections.abc import Iterator
 
@@ -6,16 +6,16 @@ from ngramspec.errors import GuardError
 from ngramspec.guards.schemas.node import Node, Schema, children, named
 
 IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
-"""Keywords whose schemas hold for the value itself."""
+"""Keywords whose schemas apply to the value itself."""
 MAX_LINKS = 50
-"""References that lead from one to the next at one value; whatever combines them goes down link by link."""
+"""Longest chain of references at one value; combining them recurses link by link."""
 
 
 def check_references(root: Schema, definitions: dict[str, Schema]) -> None:
-    """Raise GuardError where a schema is itself, or a combination of itself and others, at the same value; and where
-    references lead through more than MAX_LINKS definitions there.
+    """Raise GuardError if a schema refers to itself at the same value, directly or in a combination, or if references
+    pass through more than MAX_LINKS definitions there.
 
-    Each definition is walked once, and none inside of another: a hostile schema may have ten thousand in a chain.
+    Each definition is walked once, without recursion into another: a hostile schema may chain ten thousand.
     """
     references = {name: list(_references(schema)) for name, schema in {"": root, **definitions}.items()}
     num_links: dict[str, int] = {}
@@ -42,7 +42,7 @@ def check_references(root: Schema, definitions: dict[str, Schema]) -> None:
 
 
 def _references(schema: Schema) -> Iterator[Node]:
-    """The schemas with a reference that hold for the same value as `schema`."""
+    """The schemas with a reference that apply to the same value as `schema`."""
     left = [schema]
     while left:
         node = left.pop()

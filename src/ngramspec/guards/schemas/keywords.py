@@ -1,4 +1,4 @@
-"""Keys of a schema that JSON Schema does not know: it ignores them, and so a slip of the pen allows everything."""
+"""Unknown keys of a schema: JSON Schema ignores them, so a typo allows everything."""
 
 import difflib
 import json
@@ -17,7 +17,7 @@ SAYING = frozenset(
         "maxItems", "minProperties", "maxProperties", "minContains", "maxContains",
     ]
 )  # fmt: skip
-"""Keywords that say something of a value."""
+"""Keywords that constrain a value."""
 
 NOTES = frozenset(
     [
@@ -26,30 +26,30 @@ NOTES = frozenset(
         "contentEncoding", "contentMediaType", "contentSchema", "discriminator", "nullable", "externalDocs", "xml",
     ]
 )  # fmt: skip
-"""Keywords that say nothing of a value, OpenAPI's among them."""
+"""Keywords that do not constrain a value, including OpenAPI's."""
 
 MAX_LETTERS = 40
-"""Letters of a key that is compared with keywords, the longest of which has 21."""
+"""Longest key that is compared with keywords, in characters; the longest keyword has 21."""
 MAX_UNKNOWN = 1000
-"""Keys that are compared; a schema with more unknown ones is no slip of the pen."""
+"""Most keys that are compared; more unknown keys than this are no typos."""
 NEAR = 0.86
-"""How like a keyword a key must be for a slip: "propertes" is, "options" and "enumNames", which others use, are not."""
+"""Similarity to a keyword that makes a key a typo: "propertes" is one, "options" and "enumNames" are not."""
 
 
 def slips(text: str) -> tuple[str, ...]:
-    """What looks like a slip of the pen in the keys of a schema, as JSON: where it is, and what may be meant."""
+    """Probable typos in the keys of a schema (JSON text): each with its location and the probable keyword."""
     document = json.loads(text)
     unknown = (
-        (place, schema, keyword)
-        for place, schema in _schemas(document)
+        (location, schema, keyword)
+        for location, schema in _schemas(document)
         for keyword in schema
         if not _is_known(keyword) and len(keyword) <= MAX_LETTERS
     )
     looked_at = list(islice(unknown, MAX_UNKNOWN))
     nearest = {keyword: _nearest(keyword) for _, _, keyword in looked_at}
     found = [
-        f"{keyword!r} at {place or 'the root'}, which says nothing there: did you mean {nearest[keyword]!r}?"
-        for place, schema, keyword in looked_at
+        f"{keyword!r} at {location or 'the root'}, which says nothing there: did you mean {nearest[keyword]!r}?"
+        for location, schema, keyword in looked_at
         if nearest[keyword] is not None and nearest[keyword] not in schema
     ]
     if found or not isinstance(document, dict) or SAYING & document.keys() or all(map(_is_known, document)):
@@ -61,7 +61,7 @@ def slips(text: str) -> tuple[str, ...]:
 
 
 def _is_known(keyword: str) -> bool:
-    """Whether a key is a keyword, or a note on purpose: x-order, _format, @type."""
+    """Whether a key is a keyword, or a deliberate annotation: x-order, _format, @type."""
     return keyword in SAYING or keyword in NOTES or keyword.startswith("x-") or not keyword.lstrip("$")[:1].isalpha()
 
 
@@ -81,15 +81,15 @@ _PLAIN = {_plain(keyword): keyword for keyword in sorted(SAYING)}
 
 
 def _schemas(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All that are read as schemas in `document`, with their places as JSON pointers."""
+    """All schemas in `document`, with their locations as JSON pointers."""
     left = [("", document)]
     while left:
-        place, schema = left.pop()
+        location, schema = left.pop()
         if not isinstance(schema, dict):
             continue
-        yield place, schema
+        yield location, schema
         for keyword, value in schema.items():
-            here = stepped(place, keyword)
+            here = stepped(location, keyword)
             if keyword in ONE or keyword == "additionalItems":
                 left.append((here, value))
             if isinstance(value, list) and keyword in (*MANY, "items"):

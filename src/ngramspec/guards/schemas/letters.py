@@ -1,8 +1,8 @@
-r"""Sets of characters, as ranges of code points, and how they are spelled in a JSON string.
+r"""Sets of characters, as ranges of code points, and their spelling in a JSON string.
 
-A character is spelled in one way: as itself, or, if JSON has to escape it, by `\" \\ \b \f \n \r \t`, or by `\u00xx`
-in lower case for the other control characters and DEL, as llguidance writes them. So languages of texts and languages
-of their spellings correspond, and so do their complements.
+A character has one spelling: itself or, if JSON must escape it, `\" \\ \b \f \n \r \t`, or `\u00xx` in lower case for
+the other control characters and DEL, as llguidance writes them. So languages of texts correspond to languages of their
+spellings, and so do their complements.
 """
 
 import bisect
@@ -14,7 +14,7 @@ from ngramspec.guards.schemas.properties import has_property, known
 from ngramspec.guards.schemas.remembering import within_a_source
 
 Ranges = tuple[tuple[int, int], ...]
-"""From first to last, in order, none touching the next."""
+"""Pairs of first and last code point, sorted; no two touch."""
 
 LAST = 0x10FFFF
 SURROGATES = ((0xD800, 0xDFFF),)
@@ -24,7 +24,7 @@ MAX_FOLDED = 10_000
 
 
 def ranges_of(pairs: Iterable[tuple[int, int]]) -> Ranges:
-    """Ranges in order, joined where they touch."""
+    """The ranges sorted, and merged where they touch."""
     found: list[tuple[int, int]] = []
     for first, last in sorted(pairs):
         if found and first <= found[-1][1] + 1:
@@ -52,9 +52,9 @@ def common(one: Ranges, other: Ranges) -> Ranges:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    r"""A set of characters: some ranges, and what has one of Unicode's properties (`p{L}`, or `P{L}` for all others).
+    r"""A set of characters: ranges, and Unicode properties (`p{L}`, or `P{L}` for the complement).
 
-    is_negated: all but those.
+    is_negated: the set is the complement of these.
     """
 
     ranges: Ranges
@@ -63,24 +63,24 @@ class Letters:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no character is in it."""
+        """Whether the set is empty."""
         return not self.properties and all(first >= 0xD800 and last <= 0xDFFF for first, last in self.ranges)
 
     @property
     def is_large(self) -> bool:
-        """Whether it holds most characters."""
+        """Whether the set contains most characters."""
         return self.is_negated or sum(last - first + 1 for first, last in self.ranges) > LAST // 2
 
     @property
     def all_ranges(self) -> tuple[Ranges, Ranges]:
-        """What is in it and what is not, where it has no properties."""
+        """The ranges inside and outside the set, if it has no properties."""
         assert not self.properties
         others = all_but(self.ranges)
         return (others, self.ranges) if self.is_negated else (self.ranges, others)
 
     @property
     def plain(self) -> str:
-        """A class of Rust's regex crate for those that are spelled as themselves; empty for none."""
+        """A class of Rust's regex crate for the characters that are spelled as themselves; empty for none."""
         if self.properties:
             members = _class(self.ranges) + "".join(f"\\{name}" for name in self.properties)
             return f"[[{'^' * self.is_negated}{members}]--{_said(ranges_of((code, code) for code in ESCAPED))}]"
@@ -91,7 +91,7 @@ class Letters:
 
     @property
     def escaped(self) -> tuple[int, ...]:
-        """The code points of those that JSON escapes."""
+        """The code points in the set that JSON escapes."""
         return tuple(code for code in ESCAPED if self._has(code))
 
     def _has(self, code: int) -> bool:
@@ -105,7 +105,7 @@ ANY_LETTER = Letters(((0, LAST),))
 
 
 def _said(ranges: Ranges) -> str:
-    """A class, of what is in it or of what is not, whichever is shorter; Rust's never holds surrogates."""
+    """A class of the ranges or of their complement, whichever is shorter; Rust's classes never contain surrogates."""
     others = all_but(ranges_of([*ranges, *SURROGATES]))
     if others and len(others) < len(ranges):
         return f"[^{_class(others)}]"
@@ -124,7 +124,7 @@ def _code(code: int) -> str:
 
 @within_a_source
 def spelled(letters: Letters) -> str:
-    """A regex of Rust's crate for the spellings of one character; raises PatternError where the set is empty."""
+    """A regex of Rust's crate for the spellings of one character. Raises PatternError if the set is empty."""
     ways = [letters.plain] if letters.plain else []
     ways += [f"\\\\{said}" for said in _escapes(letters.escaped)]
     if not ways:
@@ -138,7 +138,7 @@ def spelling(text: str) -> str:
 
 
 def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
-    """Regexes of what follows the backslash."""
+    """Regexes of the part after the backslash."""
     short = [_code(ord(BY_LETTER[chr(code)])) for code in codes if chr(code) in BY_LETTER]
     if short:
         yield f"[{''.join(short)}]"
@@ -154,7 +154,7 @@ def _escapes(codes: tuple[int, ...]) -> Iterator[str]:
 def letters_of(token: Token, *, ignores_case: bool = False) -> Letters:
     """The characters of a token that is a letter, a set, a class or the dot.
 
-    ignores_case: with each letter that is named in upper and lower case; raises PatternError where those are too many.
+    ignores_case: add the other case of each letter. Raises PatternError if these are too many.
     """
     match token.kind:
         case "any":
@@ -197,7 +197,7 @@ def _of_class(text: str, ignores_case: bool) -> Letters:
 
 
 def _folded(pairs: list[tuple[int, int]], ignores_case: bool) -> Ranges:
-    """The ranges, if so asked with each of their letters in upper and lower case."""
+    """The ranges; with `ignores_case`, in upper and lower case."""
     if not ignores_case:
         return ranges_of(pairs)
     if sum(last - first + 1 for first, last in pairs) > MAX_FOLDED:

@@ -1,18 +1,18 @@
-"""`not`, `oneOf` and `if`, said with `anyOf` and `allOf` and complements."""
+"""`not`, `oneOf` and `if`, rewritten with `anyOf`, `allOf` and complements."""
 
 from collections.abc import Sequence
 
-from ngramspec.guards.schemas.complement import Frame, NoComplementError, Resolve, both, complement, either
+from ngramspec.guards.schemas.complement import Domain, NoComplementError, Resolve, both, complement, either
 from ngramspec.guards.schemas.disjoint import are_disjoint, are_told_apart, parts_of
 from ngramspec.guards.schemas.node import Node, Schema
 
 CONDITION = ("if", "then", "else")
 MAX_PAIRS = 400
-"""Pairs of branches of a `oneOf` that are compared."""
+"""Most pairs of branches of a `oneOf` that are compared."""
 
 
 def also(node: Node, schema: Schema, *, without: tuple[str, ...], said: str) -> Schema:
-    """`node` without some keywords, and `schema` as well: `said` is what the user wrote for it."""
+    """`node` without some keywords, combined with `schema`; said: the keyword that the user wrote for it."""
     rest = node.with_({}, without=without)
     if schema is True:
         return rest
@@ -24,13 +24,13 @@ def also(node: Node, schema: Schema, *, without: tuple[str, ...], said: str) -> 
 
 
 def without_not(node: Node, resolve: Resolve) -> Schema:
-    """`not` as the complement, where there is one."""
+    """`not` as the complement, if there is one."""
     if "not" not in node:
         return node
     try:
         return also(
             node,
-            complement(node["not"], resolve, _frame(node.with_({}, without=("not",)), resolve)),
+            complement(node["not"], resolve, _domain(node.with_({}, without=("not",)), resolve)),
             without=("not",),
             said="not",
         )
@@ -44,11 +44,11 @@ def without_conditions(node: Node, resolve: Resolve) -> Schema:
         return node
     condition = node["if"]
     try:
-        otherwise = complement(condition, resolve, _frame(node.with_({}, without=CONDITION), resolve))
+        otherwise = complement(condition, resolve, _domain(node.with_({}, without=CONDITION), resolve))
     except NoComplementError:
         return node
     ways = [both(node, [condition, node.get("then", True)]), both(node, [otherwise, node.get("else", True)])]
-    if "else" not in node:  # the same for less: where nothing depends on C but T
+    if "else" not in node:  # cheaper, if only T depends on C
         ways[0] = node.get("then", True)
     elif "then" not in node:
         ways[1] = node["else"]
@@ -57,7 +57,7 @@ def without_conditions(node: Node, resolve: Resolve) -> Schema:
 
 
 def with_choices(node: Node, resolve: Resolve) -> Schema:
-    """`oneOf` as `anyOf`, where at most one can hold, or after each one is told apart from the others."""
+    """`oneOf` as `anyOf`, if at most one can hold, or once each branch excludes the others."""
     if "oneOf" not in node:
         return node
     ways: Sequence[Schema] = [way for way in node["oneOf"] if way is not False]
@@ -73,22 +73,22 @@ def with_choices(node: Node, resolve: Resolve) -> Schema:
 
 
 def _others(node: Node, ways: Sequence[Schema], index: int, resolve: Resolve) -> list[Schema]:
-    """The complements of all ways that may hold along with the one at `index`."""
+    """The complements of all branches that may hold together with the one at `index`."""
     rest = node.with_({}, without=("oneOf",))
     way = both(node, [ways[index], rest])
     return [
-        complement(other, resolve, _frame(way, resolve))
+        complement(other, resolve, _domain(way, resolve))
         for position, other in enumerate(ways)
         if position != index and not are_disjoint(way, both(node, [other, rest]), resolve)
     ]
 
 
-def _frame(schema: Schema, resolve: Resolve) -> Frame:
-    """What is known of all values of `schema`."""
+def _domain(schema: Schema, resolve: Resolve) -> Domain:
+    """The domain of the values of `schema`, as far as it is known."""
     names: tuple[str, ...] | None = None
     is_whole = False
     for part in parts_of(schema, resolve):
         if part.get("additionalProperties") is False and not part.get("patternProperties"):
             names = tuple(part.get("properties", ()))
         is_whole |= "type" in part and "number" not in part["type"]
-    return Frame(names, is_whole)
+    return Domain(names, is_whole)

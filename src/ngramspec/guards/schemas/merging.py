@@ -1,4 +1,4 @@
-"""Two schemas for one value as one: keywords side by side, as far as they can stand so."""
+"""Merges two schemas for one value into one, keyword by keyword, as far as possible."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ MAX_WAYS = 64
 
 
 class MergeError(Exception):
-    """Two schemas of one value cannot be one without another `allOf`."""
+    """Two schemas for one value cannot be merged without another `allOf`."""
 
 
 def merged(first: Node, second: Node) -> Schema:
-    """A schema for the values of both; neither has `$ref` or `allOf`. Raises MergeError for what stands in the way."""
-    found = Node({}, first.place, second.names | first.names)
+    """A schema for the values of both; neither has `$ref` or `allOf`. Raises MergeError, which names the obstacle."""
+    found = Node({}, first.location, second.names | first.names)
     for keyword in dict.fromkeys((*first, *second)):
         if keyword in OF_OBJECTS or keyword in OF_ARRAYS:
             continue

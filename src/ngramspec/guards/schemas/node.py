@@ -1,7 +1,7 @@
-"""`Node`: a schema in one normal form, which remembers where in the user's schema it comes from.
+"""`Node`: a schema in normal form, which remembers its location in the user's schema.
 
 The normal form is draft 2020-12 without annotations, identifiers and anchors; a `$ref` names one of the `$defs` that
-go along with the root.
+accompany the root.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,36 +18,36 @@ NAMED = ("properties", "patternProperties", "dependentSchemas")
 
 
 class Node(dict[str, Any]):
-    """A schema that is an object: its keywords, and their places in the user's schema."""
+    """A schema that is an object: its keywords, and their locations in the user's schema."""
 
-    def __init__(self, keywords: Mapping[str, Any], place: str, names: Mapping[str, str] | None = None) -> None:
-        """place: a JSON pointer. names: what the user wrote for a keyword, where it was something else."""
+    def __init__(self, keywords: Mapping[str, Any], location: str, names: Mapping[str, str] | None = None) -> None:
+        """location: a JSON pointer. names: the keyword that the user wrote, if it was another one."""
         super().__init__(keywords)
-        spend(1 + sum(len(value) for value in keywords.values() if isinstance(value, dict | list)), place)
-        self.place = place
+        spend(1 + sum(len(value) for value in keywords.values() if isinstance(value, dict | list)), location)
+        self.location = location
         self.names = dict(names or {})
 
     def with_(self, changes: Mapping[str, Any], *, without: tuple[str, ...] = (), said: str | None = None) -> "Node":
-        """This schema with other keywords; said: what the user wrote for those that change."""
+        """This schema with other keywords; said: the keyword that the user wrote for those that change."""
         kept = {keyword: value for keyword, value in self.items() if keyword not in without}
         names = self.names | (dict.fromkeys(changes, said) if said is not None else {})
-        return Node(kept | dict(changes), self.place, names)
+        return Node(kept | dict(changes), self.location, names)
 
     def made(self, keywords: Mapping[str, Any], said: str) -> "Node":
-        """Another schema that stands for this one's keyword `said`."""
-        return Node(keywords, self.place, dict.fromkeys(keywords, said))
+        """Another schema in place of this one's keyword `said`."""
+        return Node(keywords, self.location, dict.fromkeys(keywords, said))
 
     def said(self, keyword: str) -> str:
-        """What the user wrote for `keyword`."""
+        """The keyword that the user wrote for `keyword`."""
         return self.names.get(keyword, keyword)
 
     def pointer(self, keyword: str) -> str:
-        """The place of `keyword` in the user's schema."""
-        return stepped(self.place, self.said(keyword))
+        """The location of `keyword` in the user's schema."""
+        return stepped(self.location, self.said(keyword))
 
 
-MAX_STEP, MAX_PLACE = 100, 500
-"""Letters of a step, and of a place, that are kept: a place is for people, and a hostile one would fill the memory."""
+MAX_STEP, MAX_LOCATION = 100, 500
+"""Longest step and location, in characters: a location is for people, and a hostile schema could make it huge."""
 
 
 def escaped(name: str) -> str:
@@ -56,17 +56,17 @@ def escaped(name: str) -> str:
     return shown.replace("~", "~0").replace("/", "~1")
 
 
-def stepped(place: str, *steps: str | int) -> str:
-    """The place that `steps` lead to from `place`; of a long one, the beginning."""
+def stepped(location: str, *steps: str | int) -> str:
+    """The location that `steps` lead to from `location`; of a long one, the beginning."""
     for step in steps:
-        if len(place) > MAX_PLACE:
-            return place if place.endswith("/…") else f"{place}/…"
-        place = f"{place}/{escaped(str(step))}"
-    return place
+        if len(location) > MAX_LOCATION:
+            return location if location.endswith("/…") else f"{location}/…"
+        location = f"{location}/{escaped(str(step))}"
+    return location
 
 
 def children(node: Node) -> Iterator[tuple[str, Any]]:
-    """The schemas directly inside of `node`, with the keyword they stand under."""
+    """The schemas directly inside `node`, each with its keyword."""
     for keyword, value in node.items():
         if keyword in ONE:
             yield keyword, value
@@ -77,7 +77,7 @@ def children(node: Node) -> Iterator[tuple[str, Any]]:
 
 
 def mapped(node: Node, change: Callable[[Any], Any]) -> Node:
-    """`node` with each schema directly inside of it changed."""
+    """`node` with `change` applied to each schema directly inside it."""
 
     def changed(keyword: str, value: Any) -> Any:
         if keyword in ONE:
@@ -88,7 +88,7 @@ def mapped(node: Node, change: Callable[[Any], Any]) -> Node:
             return {name: change(child) for name, child in value.items()}
         return value
 
-    return Node({keyword: changed(keyword, value) for keyword, value in node.items()}, node.place, node.names)
+    return Node({keyword: changed(keyword, value) for keyword, value in node.items()}, node.location, node.names)
 
 
 def named(node: Node) -> str:

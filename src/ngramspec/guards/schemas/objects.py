@@ -1,4 +1,4 @@
-"""Keywords of objects, said with `properties`, `required`, `patternProperties` and `anyOf`."""
+"""Keywords of objects, rewritten with `properties`, `required`, `patternProperties` and `anyOf`."""
 
 from ngramspec.guards.schemas.complement import Resolve, both, either, resolved
 from ngramspec.guards.schemas.logic import also
@@ -7,14 +7,14 @@ from ngramspec.guards.schemas.values import types_of, values_of
 
 
 def without_dependencies(node: Node, resolve: Resolve) -> Schema:
-    """What depends on a property is: the property is not there, or all that depends on it holds."""
+    """Dependencies as alternatives: the property is absent, or all that depends on it holds."""
     found: Schema = node
     for keyword in ("dependentRequired", "dependentSchemas"):
         for name, needed in node.get(keyword, {}).items():
-            absent = Node({"properties": {name: False}}, node.place)
-            present = Node({"type": "object", "required": [name]}, node.place)
+            absent = Node({"properties": {name: False}}, node.location)
+            present = Node({"type": "object", "required": [name]}, node.location)
             if keyword == "dependentRequired":
-                present["required"] = list(dict.fromkeys([*needed, name]))  # what it needs, before it
+                present["required"] = list(dict.fromkeys([*needed, name]))  # the needed names first
                 holds: Schema = present
             else:
                 holds = both(node, [present, needed])
@@ -27,7 +27,7 @@ def without_dependencies(node: Node, resolve: Resolve) -> Schema:
 
 
 def with_named_properties(node: Node, resolve: Resolve) -> Schema:
-    """`propertyNames` as the properties that may be there, or as the one pattern of their names."""
+    """`propertyNames` as the allowed properties, or as the one pattern of their names."""
     if "propertyNames" not in node:
         return node
     names = resolved(node["propertyNames"], resolve)
@@ -53,7 +53,7 @@ def with_named_properties(node: Node, resolve: Resolve) -> Schema:
 
 
 def _pattern(names: Node) -> str | None:
-    """The regex of all texts that `names` allows, where it is one pattern or a length."""
+    """The regex of all names that `names` allows, if it is one pattern or a length."""
     if "string" not in types_of(names):
         return None
     rest = names.keys() - {"type"}

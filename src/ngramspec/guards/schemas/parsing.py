@@ -1,4 +1,4 @@
-"""JSON of a stranger, read within limits: they are checked before anything goes down into it."""
+"""Reads untrusted JSON within limits, which are checked before anything recurses into it."""
 
 import json
 import math
@@ -11,20 +11,20 @@ from ngramspec.errors import GuardError, shortened
 from ngramspec.guards.schemas.node import stepped
 
 MAX_DEPTH = 100
-"""Lists and objects inside of one another; of 2061 real schemas the deepest has 63."""
+"""Deepest nesting of lists and objects; of 2061 real schemas the deepest has 63."""
 MAX_DIGITS = 400
-"""Digits of a number, before and after its point, and the largest power of ten: floats end at 308."""
+"""Most digits of a number, before and after its point, and the largest power of ten: floats end at 308."""
 MAX_VALUES = 500_000
-"""Values in one schema; as text each takes a letter at least."""
+"""Most values in one schema; as text each takes at least one character."""
 
 _DEEP = "give its parts names under $defs, and refer to them"
 _PIECE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
-"""A string, to its end or to that of the text; or a bracket."""
+"""A string, up to its end or that of the text; or a bracket."""
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
-    """The value of a JSON text. Raises GuardError for what is no JSON, or beyond the limits above.
+    """The value of a JSON text. Raises GuardError if it is not JSON, or beyond the limits above.
 
     fraction: reads a number that is written with a point or an exponent.
     """
@@ -48,38 +48,38 @@ def parsed(text: str, fraction: Callable[[str], Any] = float) -> Any:
 
 
 def check(value: Any) -> None:
-    """Raise GuardError, with its place, for what is no JSON in an object of Python's, or beyond the limits."""
-    for number, (place, depth, each) in enumerate(_values(value), start=1):
+    """Raise GuardError, with the location, for anything in a Python object that is not JSON, or beyond the limits."""
+    for number, (location, depth, each) in enumerate(_values(value), start=1):
         if depth > MAX_DEPTH:
-            raise GuardError(f"a schema must be nested at most {MAX_DEPTH} deep, got more at {place}: {_DEEP}")
+            raise GuardError(f"a schema must be nested at most {MAX_DEPTH} deep, got more at {location}: {_DEEP}")
         if number > MAX_VALUES:
             raise GuardError(f"a schema must have at most {MAX_VALUES} values, got more: leave out what is not used")
         if isinstance(each, str):
-            _check_text(each, place)
+            _check_text(each, location)
         elif isinstance(each, int | float | Decimal):
-            _check_number(each, place)
+            _check_number(each, location)
         elif isinstance(each, dict):
             for key in each:
-                _check_key(key, place)
+                _check_key(key, location)
         elif each is not None and not isinstance(each, list | tuple):
             raise GuardError(
-                f"a schema must be JSON, got {shortened(each)} at {place or 'its root'}: of a dict of types, write a"
+                f"a schema must be JSON, got {shortened(each)} at {location or 'its root'}: of a dict of types, write a"
                 " TypedDict"
             )
 
 
 def _values(value: Any) -> Iterator[tuple[str, int, Any]]:
-    """`value` and all inside of it, with places and depths; what lies too deep is the last that is looked into."""
+    """`value` and all values inside it, with locations and depths; it does not go deeper than one level too deep."""
     left = [("", 1, value)]
     while left:
-        place, depth, each = left.pop()
-        yield place, depth, each
+        location, depth, each = left.pop()
+        yield location, depth, each
         steps = each.items() if isinstance(each, dict) else enumerate(each) if isinstance(each, list | tuple) else ()
-        left += [(stepped(place, step), depth + 1, child) for step, child in steps]
+        left += [(stepped(location, step), depth + 1, child) for step, child in steps]
 
 
 def check_depth(text: str) -> None:
-    """Raise GuardError where JSON text is nested too deeply: linear, and right about any text that is no JSON too."""
+    """Raise GuardError if JSON text is nested too deeply, in linear time; also correct for text that is not JSON."""
     depth = 0
     for piece in _PIECE.finditer(text):
         found = piece[0]
@@ -95,28 +95,28 @@ def check_depth(text: str) -> None:
             depth -= 1
 
 
-def _check_text(text: str, place: str) -> None:
+def _check_text(text: str, location: str) -> None:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise GuardError(
-            f"a schema must be text, got half a surrogate pair in {shortened(text)} at {place or 'its root'}: write"
+            f"a schema must be text, got half a surrogate pair in {shortened(text)} at {location or 'its root'}: write"
             " both halves, or the letter itself"
         )
 
 
-def _check_key(key: Any, place: str) -> None:
+def _check_key(key: Any, location: str) -> None:
     if not isinstance(key, str):
         raise GuardError(
-            f"a key of a schema must be a text, got {shortened(key)} at {place or 'its root'}: write it in quotes"
+            f"a key of a schema must be a text, got {shortened(key)} at {location or 'its root'}: write it in quotes"
         )
-    _check_text(key, place)
+    _check_text(key, location)
 
 
-def _check_number(number: float | Decimal, place: str) -> None:
+def _check_number(number: float | Decimal, location: str) -> None:
     if isinstance(number, int):
         if number.bit_length() > MAX_DIGITS * math.log2(10):
-            raise _too_long(f"an integer of {number.bit_length()} bits at {place or 'its root'}")
+            raise _too_long(f"an integer of {number.bit_length()} bits at {location or 'its root'}")
     elif not math.isfinite(number):
-        raise GuardError(f"a number must be finite, got {number} at {place or 'its root'}: JSON has no other ones")
+        raise GuardError(f"a number must be finite, got {number} at {location or 'its root'}: JSON has no other ones")
 
 
 def _integer(digits: str) -> int:

@@ -1,4 +1,4 @@
-"""Patterns, which JSON Schema takes from ECMA-262, cut into tokens."""
+"""A lexer for patterns, which JSON Schema takes from ECMA-262."""
 
 import re
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 CONTROL = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "0": "\0"}
 SPECIAL = set("][(){}.*+?^$|\\/-&~#<>'\"=!:,;@%` ")
-"""What an escape may stand before, to mean the letter itself."""
+"""Characters that may be escaped to mean themselves."""
 
 
 class PatternError(Exception):
-    """A pattern has what is no regular language, or no ECMA-262."""
+    """A pattern is not regular, or not ECMA-262."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a pattern; value: what the dialects agree on, a letter or the name of a set."""
+    """A token of a pattern; value: the part common to all dialects, a character or the name of a set."""
 
     kind: str
     value: str
@@ -94,7 +94,7 @@ def _end_of_class(pattern: str, start: int) -> int:
 
 
 def atoms_of(text: str) -> Iterator[Token]:
-    """What a class consists of: letters, sets, and dashes that may make ranges."""
+    """The elements of a class: letters, sets, and dashes that may form ranges."""
     position = 0
     while position < len(text):
         if text.startswith("\\b", position):

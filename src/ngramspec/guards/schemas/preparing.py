@@ -1,4 +1,4 @@
-"""From the user's schema to the one that a backend is given."""
+"""From the user's schema to the text that a backend compiles."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,15 +16,15 @@ from ngramspec.guards.schemas.work import budget
 from ngramspec.guards.source import Backend, Whitespace
 
 MAX_LETTERS = 500_000
-"""To look through more than that takes many seconds before a backend's own limits are reached."""
+"""Longest schema, in characters: reading a longer one takes many seconds before a backend's own limits apply."""
 DIALECTS = {"llguidance": for_llguidance, "xgrammar": for_xgrammar}
 
 
 def prepared(text: str, backend: Backend, lenient: bool, whitespace: Whitespace = "flexible") -> tuple[str, list[str]]:
-    """What the backend compiles, and enforces in full: a schema for xgrammar, a Lark grammar for llguidance; and what
-    had to be left out of the schema `text` for that.
+    """The text that the backend compiles and enforces in full, a schema for xgrammar or a Lark grammar for llguidance,
+    and what was left out of the schema `text` for that.
 
-    Raises GuardError for what is no valid schema, and UnsupportedError, unless lenient, for what is left out.
+    Raises GuardError if it is not a valid schema, and UnsupportedError, unless lenient, for what is left out.
     """
     if len(text) > MAX_LETTERS:
         raise GuardError(
@@ -48,7 +48,7 @@ def _in_lark(text: str, refuser: Refuser, lenient: bool, whitespace: Whitespace)
 
 
 def _exact(number: str) -> Decimal | int:
-    """A number that is written with a point or an exponent, with all its digits."""
+    """A number written with a point or an exponent, exactly."""
     found = Decimal(number)
     return int(found) if found == found.to_integral_value() else found
 
@@ -70,8 +70,8 @@ def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> s
 def prepared_regex(pattern: str, backend: Backend) -> str:
     """A regex with the same meaning for the backend.
 
-    Raises UnsupportedError for what xgrammar would ignore or misread, llguidance raises on that itself; and GuardError
-    where a backslash has nothing to escape.
+    Raises UnsupportedError for what xgrammar would ignore or misread (llguidance raises on that itself), and GuardError
+    if a backslash has nothing to escape.
     """
     if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
         raise GuardError(
@@ -89,12 +89,12 @@ def prepared_regex(pattern: str, backend: Backend) -> str:
 
 
 def why_unreadable(pattern: str) -> UnsupportedError | None:
-    """The error that names what no backend has in `pattern`; None where nothing of the kind is found."""
+    """The error that names a construct in `pattern` that no backend has; None if there is none."""
     found = missing(pattern)
     if found is None:
         return None
     return UnsupportedError(
-        f"all of a regex must be enforced, got {found.name}, {found.text} at position {found.place} of"
+        f"all of a regex must be enforced, got {found.name}, {found.text} at position {found.position} of"
         f" {shortened(pattern)}, and no backend has that: {found.instead}"
     )
 
@@ -105,7 +105,7 @@ def _instead(pattern: str) -> str:
 
 
 def _is_llguidances(pattern: str) -> bool:
-    """Whether llguidance compiles `pattern`; it is asked."""
+    """Whether llguidance compiles `pattern`, found by trying."""
     from llguidance import LLMatcher
 
     is_error, _ = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_regex(pattern))

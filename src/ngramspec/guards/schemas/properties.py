@@ -1,6 +1,6 @@
-r"""Unicode's properties, `\p{…}`: under which name Rust's regex crate has them, and which characters that JSON escapes.
+r"""Unicode properties, `\p{…}`: their names in Rust's regex crate, and which characters that JSON escapes have them.
 
-Which other characters have a property is left to the crate's tables.
+For all other characters the crate's tables decide.
 """
 
 import unicodedata
@@ -27,7 +27,7 @@ OF_NONE = {"Alphabetic", "Alpha", "Lowercase", "Lower", "Uppercase", "Upper", "A
 
 
 def known(name: str) -> str:
-    r"""A property, `p{L}` or `P{L}`, as Rust's regex crate has it; raises PatternError for one that is unknown here."""
+    r"""A property, `p{L}` or `P{L}`, under its name in Rust's regex crate. Raises PatternError for an unknown one."""
     sign, said = name[0], name[2:-1]
     kind, equals, value = said.rpartition("=")
     if kind in SCRIPTS:
@@ -41,7 +41,7 @@ def known(name: str) -> str:
 
 
 def has_property(code: int, name: str) -> bool:
-    """Whether one of the characters that JSON escapes has a known property."""
+    """Whether `code`, a character that JSON escapes, has a known property."""
     said = name[2:-1]
     _, equals, value = said.rpartition("=")
     if equals:

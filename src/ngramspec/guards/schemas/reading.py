@@ -1,7 +1,7 @@
-"""A user's schema, of any draft, as `Node`s: old forms become new ones, references name definitions.
+"""Reads a user's schema, of any draft, into `Node`s: old forms become new ones, and references name definitions.
 
-A keyword means what the drafts say that have it. One that is newer or older than the schema's own draft is read as
-well: who writes `const` into a schema of draft 4 means it, and what is generated is valid either way.
+A keyword means what the drafts that define it say. One that is newer or older than the schema's own draft is read as
+well: a `const` in a schema of draft 4 is meant, and the generated text is valid either way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,8 +32,8 @@ DYNAMIC = {"$dynamicRef": "$dynamicAnchor", "$recursiveRef": "$recursiveAnchor"}
 def read(document: dict[str, Any] | bool) -> tuple[Schema, dict[str, Schema]]:
     """The schema in normal form, and the definitions that its references name.
 
-    document: as `parsing.parsed` reads it, which bounds how deep it is.
-    Raises GuardError for what is no valid schema, and for references that lead nowhere, elsewhere or in a circle.
+    document: as `parsing.parsed` returns it, which bounds its depth.
+    Raises GuardError if it is not a valid schema, or a reference has no target, an external one, or forms a cycle.
     """
     if isinstance(document, bool):
         return document, {}
@@ -50,38 +50,38 @@ class _Reader:
         self._resources = Resources(document, draft)
         self._names: dict[int, str] = {}
         self._waiting: list[tuple[str, Any, str, Home]] = []
-        self._places: dict[int, str] = {}
+        self._locations: dict[int, str] = {}
         self._is_evaluated = False
         self._num_anchors = dict.fromkeys(DYNAMIC.values(), 0)
-        for place, found in _objects(document):
-            self._places[id(found)] = place
+        for location, found in _objects(document):
+            self._locations[id(found)] = location
             self._is_evaluated |= not UNEVALUATED.isdisjoint(found)
             for keyword in self._num_anchors.keys() & found.keys():
                 self._num_anchors[keyword] += 1
 
     def root(self) -> Schema:
-        """The schema itself; then what its references name, and theirs, one after another and not inside of it."""
+        """The schema itself; then the targets of its references, and of theirs, one after another without recursion."""
         root = self._read(self._document, "", self._resources.root)
         while self._waiting:
-            name, target, place, home = self._waiting.pop()
-            self.definitions[name] = self._read(target, place, home)
+            name, target, location, home = self._waiting.pop()
+            self.definitions[name] = self._read(target, location, home)
         return root
 
-    def _read(self, schema: Any, place: str, home: Home) -> Schema:
+    def _read(self, schema: Any, location: str, home: Home) -> Schema:
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
-            raise GuardError(f"{not_a_schema(schema)} at {place or 'its root'}")
+            raise GuardError(f"{not_a_schema(schema)} at {location or 'its root'}")
         home = self._resources.home_of(schema, home)
-        if "$ref" in schema and home.draft <= 7:  # nothing else counts beside it
-            _check(schema, place, ("$ref",))
-            return Node({"$ref": self._named(schema["$ref"], stepped(place, "$ref"), home)}, place)
-        _check(schema, place, READ)
-        node = Node({key: schema[key] for key in PLAIN if key in schema}, place)
+        if "$ref" in schema and home.draft <= 7:  # keywords beside it are ignored
+            _check(schema, location, ("$ref",))
+            return Node({"$ref": self._named(schema["$ref"], stepped(location, "$ref"), home)}, location)
+        _check(schema, location, READ)
+        node = Node({key: schema[key] for key in PLAIN if key in schema}, location)
         node |= {key: _whole(schema[key]) for key in COUNTS if key in schema}
 
         def read(value: Any, *steps: str | int) -> Schema:
-            return self._read(value, stepped(place, *steps), home)
+            return self._read(value, stepped(location, *steps), home)
 
         node |= {key: read(schema[key], key) for key in ONE if key in schema and not isinstance(schema[key], list)}
         node |= {
@@ -107,45 +107,45 @@ class _Reader:
         return _without_moot(_with_exclusive_bounds(node), self._is_evaluated)
 
     def _refer(self, node: Node, keyword: str, reference: str, home: Home) -> None:
-        """Add a reference; one that depends on who refers stays as it is, unless nothing can come of that."""
+        """Add a reference; a dynamic one is kept, unless its target cannot vary."""
         if self._num_anchors.get(DYNAMIC.get(keyword, ""), 0) > 1:
             node[keyword] = reference
             return
         target = self._named(reference, node.pointer(keyword), home)
         if "$ref" in node:
-            node["allOf"] = [*node.get("allOf", []), Node({"$ref": target}, node.place, {"$ref": keyword})]
+            node["allOf"] = [*node.get("allOf", []), Node({"$ref": target}, node.location, {"$ref": keyword})]
         else:
             node["$ref"] = target
             node.names["$ref"] = keyword
 
-    def _named(self, reference: str, place: str, home: Home) -> str:
-        """The name of the definition that `reference` names, which is read later if it is named first."""
+    def _named(self, reference: str, location: str, home: Home) -> str:
+        """The name of the definition that `reference` names; it is read later if this is the first reference."""
         try:
             target, found = self._resources.found(reference, home)
         except LookupError as error:
             raise GuardError(
-                f"a reference must name a schema inside of its own, got {shortened(reference)} at {place}:"
+                f"a reference must name a schema inside of its own, got {shortened(reference)} at {location}:"
                 " put what it names under $defs, for nothing is fetched"
             ) from error
         name = self._names.get(id(target)) if isinstance(target, dict) else None
         if name is None:
             name = f"d{len(self.definitions)}"
             self._names[id(target)] = name
-            self.definitions[name] = True  # stands in until it is read
+            self.definitions[name] = True  # a placeholder until it is read
             written = stepped("", *reference.removeprefix("#").lstrip("/").split("/"))
-            self._waiting.append((name, target, self._places.get(id(target), written), found))
+            self._waiting.append((name, target, self._locations.get(id(target), written), found))
         return f"#/$defs/{name}"
 
 
-def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
-    """Raise GuardError where a keyword, of whichever draft, has a value that it has in none.
+def _check(schema: dict[str, Any], location: str, keywords: Sequence[str]) -> None:
+    """Raise GuardError if a keyword, of any draft, has a value that it may not have in any draft.
 
-    The schema's own draft has been asked, but not about keywords of others, nor about what only a reference leads to.
+    The schema was checked against its own draft, but not for keywords of other drafts, nor where only references lead.
     """
     for keyword in keywords:
         if keyword in schema and not ANY_DRAFT[keyword].fits(schema[keyword]):
             raise GuardError(
-                f"a schema must be valid JSON Schema, got at {stepped(place, keyword)}: {keyword!r} must be"
+                f"a schema must be valid JSON Schema, got at {stepped(location, keyword)}: {keyword!r} must be"
                 f" {ANY_DRAFT[keyword].words}, got {shortened(schema[keyword])}"
             )
     patterns = [schema["pattern"]] if "pattern" in keywords and "pattern" in schema else []
@@ -153,28 +153,28 @@ def _check(schema: dict[str, Any], place: str, keywords: Sequence[str]) -> None:
         for pattern in found:
             fault = fault_in_pattern(pattern)
             if fault is not None:
-                where = stepped(place, keyword)
+                where = stepped(location, keyword)
                 raise GuardError(f"a pattern must be a regex of ECMA-262, got {shortened(pattern)} at {where}: {fault}")
 
 
 def _objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All objects in `document`, schemas or not, and their places."""
+    """All objects in `document`, schemas or not, and their locations."""
     left = [("", document)]
     while left:
-        place, value = left.pop()
+        location, value = left.pop()
         if isinstance(value, dict):
-            yield place, value
+            yield location, value
         steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        left += [(stepped(place, step), child) for step, child in steps if isinstance(child, dict | list)]
+        left += [(stepped(location, step), child) for step, child in steps if isinstance(child, dict | list)]
 
 
 def _whole(number: Any) -> Any:
-    """2.0 counts as 2."""
+    """2.0 as 2."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _with_exclusive_bounds(node: Node) -> Node:
-    """Draft 4 says with true or false whether a bound itself is left out."""
+    """Rewrite the boolean exclusive bounds of draft 4 as numbers."""
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if not isinstance(node.get(exclusive), bool):
             continue
@@ -187,9 +187,9 @@ NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "
 
 
 def _without_moot(node: Node, is_evaluated: bool) -> Node:
-    """Without what says nothing: keywords that need another one, those at the value that allows all, other formats.
+    """Remove what has no effect: keywords that need an absent one or have a value that allows all, other formats.
 
-    is_evaluated: whether anything asks what is evaluated, for which a part counts that says nothing else.
+    is_evaluated: whether an `unevaluated…` keyword is in use, for which a part counts that has no other effect.
     """
     if node.get("format") not in DEFINED:
         node.pop("format", None)

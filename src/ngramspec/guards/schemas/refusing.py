@@ -1,4 +1,4 @@
-"""What a backend would not enforce: found, named, and left out where that is asked for."""
+"""Finds the keywords that a backend would not enforce, names them, and leaves them out on request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from ngramspec.errors import UnsupportedError
 from ngramspec.guards.schemas.node import Node, Schema, mapped
 
 Reason = Callable[[Node, str], str | None]
-"""Why a backend would not enforce a keyword of a schema; None where it would."""
+"""Why a backend would not enforce a keyword of a schema; None if it would."""
 
 ALONG = {"contains": ("minContains", "maxContains"), "if": ("then", "else")}
-"""Keywords that mean nothing without another one."""
+"""Keywords that have no effect without another one."""
 DEPENDENT = {keyword for keywords in ALONG.values() for keyword in keywords}
 
 INSTEAD = {
@@ -29,29 +29,29 @@ INSTEAD = {
     "$recursiveRef": "write $ref",
     "format": "write a pattern",
 }
-"""What could be written instead of a keyword that is refused."""
+"""What to write instead of a refused keyword."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A keyword that a backend does not enforce, where it is, and why; instead: what could be written there.
+    """A keyword that a backend does not enforce, its location, and the reason; instead: what to write there.
 
-    Without it, what could be written instead of any such keyword.
+    Default for `instead`: what to write instead of any such keyword.
     """
 
     keyword: str
-    place: str
+    location: str
     reason: str
     instead: str | None = None
 
     def __str__(self) -> str:
-        """As errors and warnings say it: with what could be written instead, where that is known."""
+        """The text for errors and warnings, with what to write instead if that is known."""
         instead = self.instead or INSTEAD.get(self.keyword)
-        return f"{self.keyword!r} at {self.place} ({self.reason})" + ("" if instead is None else f": {instead}")
+        return f"{self.keyword!r} at {self.location} ({self.reason})" + ("" if instead is None else f": {instead}")
 
 
 class Refuser:
-    """Takes out of schemas what a backend does not enforce, and says what that was."""
+    """Removes from schemas what a backend does not enforce, and records it."""
 
     def __init__(self, backend: str, reason: Reason) -> None:
         self.refusals: list[Refusal] = []
@@ -59,7 +59,7 @@ class Refuser:
         self._reason = reason
 
     def enforced(self, schema: Schema) -> Schema:
-        """What the backend enforces of `schema`."""
+        """The part of `schema` that the backend enforces."""
         if isinstance(schema, bool):
             return schema
         node = mapped(schema, self.enforced)
@@ -75,7 +75,7 @@ class Refuser:
         self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason, instead))
 
     def check(self) -> None:
-        """Raise UnsupportedError for what was refused."""
+        """Raise UnsupportedError if anything was refused."""
         if not self.refusals:
             return
         more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
@@ -86,10 +86,10 @@ class Refuser:
 
 
 def without(node: Node, keyword: str) -> Node:
-    """`node` without `keyword`, and without what means nothing alone; of a `oneOf`, that any of it holds stays."""
+    """`node` without `keyword` and the keywords that need it; a `oneOf` is weakened to `anyOf`."""
     left = node.with_({}, without=(keyword, *ALONG.get(keyword, ())))
     if keyword != "oneOf":
         return left
     if "anyOf" not in left:
         return left.with_({"anyOf": node["oneOf"]}, said="oneOf")
-    return left.with_({"allOf": [*left.get("allOf", []), Node({"anyOf": node["oneOf"]}, node.place)]}, said="oneOf")
+    return left.with_({"allOf": [*left.get("allOf", []), Node({"anyOf": node["oneOf"]}, node.location)]}, said="oneOf")

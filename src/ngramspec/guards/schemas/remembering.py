@@ -1,6 +1,6 @@
-"""What is remembered while one source is made, and forgotten after it: the next one may be another tenant's.
+"""Caches that live while one source is compiled, and are cleared after it: the next source may be another tenant's.
 
-Else it would be made sooner where it has a part that somebody else's had, and its time would tell.
+Otherwise a source would compile faster if it shared a part with another tenant's, and its time would reveal that.
 """
 
 import re
@@ -16,14 +16,14 @@ _remembering: list[Any] = []
 
 
 def within_a_source(function: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
-    """Let `function` remember its answers until `forget`."""
+    """Cache the results of `function` until `forget`."""
     remembering = lru_cache(maxsize=_MOST)(function)
     _remembering.append(remembering)
     return cast(Callable[_Given, _Found], remembering)
 
 
 def forget() -> None:
-    """Forget what was remembered of a source."""
+    """Clear all caches of a source."""
     for function in _remembering:
         function.cache_clear()
     re.purge()

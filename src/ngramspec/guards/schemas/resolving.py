@@ -1,6 +1,6 @@
-"""Which schema a reference names: by the identifiers and anchors of its document, and by JSON pointers.
+"""Resolves references: by the identifiers and anchors of their document, and by JSON pointers.
 
-RFC 3986 for URIs, RFC 6901 for pointers. Nothing is fetched; the metaschemas of the drafts are at hand.
+RFC 3986 for URIs, RFC 6901 for pointers. Nothing is fetched; the metaschemas of the drafts are built in.
 """
 
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from ngramspec.guards.schemas.dialect import declared_draft
 from ngramspec.guards.schemas.shapes import SHAPES
 
 MAX_URI = 2000
-"""Letters of an identifier with all that it is relative to."""
+"""Longest absolute identifier, in characters."""
 
 
 class Home(NamedTuple):
-    """Where a schema stands: the URI that its references are relative to, and its draft."""
+    """The context of a schema: the URI that its references are relative to, and its draft."""
 
     base: str
     draft: int
@@ -28,11 +28,11 @@ class Resources:
         self._schemas: dict[str, Any] = {}
         self._anchors: dict[tuple[str, str], Any] = {}
         self._homes: dict[int, Home] = {}
-        self._metaschemas: list[Any] = []  # kept, for `_homes` goes by identity
+        self._metaschemas: list[Any] = []  # kept alive, because `_homes` is keyed by identity
         self.root = self._add(document, Home("", draft))
 
     def _add(self, document: Any, home: Home) -> Home:
-        """Note all schemas of `document`, and return where it stands itself."""
+        """Note all schemas of `document`, and return its own home."""
         left = [(document, home)]
         self._schemas.setdefault(home.base, document)
         while left:
@@ -54,11 +54,11 @@ class Resources:
         return self._homes[id(document)]
 
     def home_of(self, schema: dict[str, Any], outer: Home) -> Home:
-        """Where a schema stands; outer: where the one around it does, for a schema that only a reference leads to."""
+        """The home of a schema; outer: of the schema around it, for a schema that only a reference reaches."""
         return self._homes.get(id(schema)) or _home_of(schema, outer)
 
     def found(self, reference: str, home: Home) -> tuple[Any, Home]:
-        """What `reference` names as written at `home`, and where that stands. Raises LookupError for nothing."""
+        """The target of `reference` as written at `home`, and its home. Raises LookupError if there is none."""
         uri, fragment = home.base, reference[1:]
         if not reference.startswith("#"):
             uri, fragment = urldefrag(_joined(home.base, reference))
@@ -96,7 +96,7 @@ class Resources:
 
 
 def _home_of(schema: dict[str, Any], outer: Home) -> Home:
-    """Raises GuardError for an identifier that is no URI."""
+    """The home of a schema by its identifier. Raises GuardError for an identifier that is not a URI."""
     draft = declared_draft(schema) or outer.draft
     name = schema.get("id" if draft == 4 else "$id")
     if not isinstance(name, str) or (draft <= 7 and ("$ref" in schema or name.startswith("#"))):
@@ -115,7 +115,7 @@ def _anchors_of(schema: dict[str, Any], draft: int) -> list[str]:
 
 
 def _joined(base: str, uri: str) -> str:
-    """`uri` as it is meant at `base`. Raises LookupError for what is no URI, or too long for one."""
+    """`uri` resolved against `base`. Raises LookupError if it is not a URI, or too long."""
     try:
         found = urljoin(base, uri)
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Keywords that few enforce, said in those that all do, wherever the meaning stays exactly the same.
+"""Rewrites keywords that few backends enforce into ones that all do, wherever the meaning stays exactly the same.
 
-What cannot be said otherwise stays, and is refused by name later on (`refusing.py`).
+What cannot be rewritten stays, and is refused by name later (`refusing.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,18 +10,18 @@ from ngramspec.guards.schemas.complement import Resolve
 from ngramspec.guards.schemas.node import Node, Schema, children, mapped
 
 Rule = Callable[[Node, Resolve], Schema]
-"""Says one keyword of a schema in others, or leaves it as it is."""
+"""Rewrites one keyword of a schema into others, or leaves it as it is."""
 
 MAX_PARTS = 20_000
-"""Schemas inside of one another that rewriting may lead to."""
+"""Most schemas inside one schema, itself included, after rewriting."""
 MAX_DEPTH = 120
-"""Schemas inside of one another along one way; each takes several frames of whatever goes down into them."""
+"""Deepest nesting of schemas; each level takes several stack frames of a recursive walk."""
 MAX_CHAIN = 8
-"""Definitions that are rewritten inside of one another; a chain of more is rewritten link by link, later."""
+"""Definitions that are rewritten recursively; a longer chain is rewritten link by link, later."""
 
 
-def _check_size(schema: Schema, place: str) -> None:
-    """Raise GuardError where `schema` has too many schemas inside of it, itself included, or lies too deep."""
+def _check_size(schema: Schema, location: str) -> None:
+    """Raise GuardError if `schema` contains too many schemas, itself included, or is nested too deeply."""
     number, waiting = 0, [(schema, 1)]
     while waiting:
         current, depth = waiting.pop()
@@ -29,7 +29,7 @@ def _check_size(schema: Schema, place: str) -> None:
         if number > MAX_PARTS or depth > MAX_DEPTH:
             limit = f"at most {MAX_PARTS} parts" if number > MAX_PARTS else f"parts at most {MAX_DEPTH} deep"
             raise GuardError(
-                f"a schema must have {limit} once its conditions are written out, got more at {place or 'the root'}:"
+                f"a schema must have {limit} once its conditions are written out, got more at {location or 'the root'}:"
                 " nest fewer of them"
             )
         if isinstance(current, Node):
@@ -46,9 +46,9 @@ class Rewriter:
         self._chain = 0
 
     def rewritten(self, schema: Schema) -> Schema:
-        """A schema for the same values; the schemas inside of it come first.
+        """A schema for the same values; inner schemas are rewritten first.
 
-        Raises GuardError where it becomes too large: each `if` inside of an `if` stands there several times.
+        Raises GuardError if it becomes too large: an `if` inside an `if` is copied several times.
         """
         if isinstance(schema, bool):
             return schema
@@ -59,11 +59,11 @@ class Rewriter:
             before = node
             node = rule(node, self.definition)
             if node is not before:
-                _check_size(node, before.place)
+                _check_size(node, before.location)
         return node
 
     def definition(self, name: str) -> Schema:
-        """A definition, rewritten; as it was read while that is under way, or is asked for along a long chain."""
+        """A definition, rewritten; as it was read while that is in progress, or at the end of a long chain."""
         if name in self._rewritten:
             return self._rewritten[name]
         if self._chain >= MAX_CHAIN:

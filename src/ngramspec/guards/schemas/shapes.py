@@ -1,7 +1,7 @@
-"""What the value of each keyword must be: the metaschemas of JSON Schema as tables, a row for each keyword.
+"""The allowed values of each keyword: the metaschemas of JSON Schema as tables, one row per keyword.
 
 https://json-schema.org/specification, drafts 4, 6, 7, 2019-09 and 2020-12. The metaschemas themselves, read by
-`jsonschema`, would take quadratic time for hostile lists, and recursion for deep ones; tests hold the two together.
+`jsonschema`, would take quadratic time for hostile lists, and recursion for deep ones; tests compare the two.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from ngramspec.guards.schemas.values import key_of
 
 Inside = Iterator[tuple[tuple[str | int, ...], Any]]
-"""Steps to the schemas inside of a value, and these."""
+"""The schemas inside a value, each with the steps to it."""
 
 TYPES = ("null", "boolean", "object", "array", "number", "string", "integer")
 
 
 class Shape(NamedTuple):
-    """words: what a value must be. fits: whether it is. inside: the schemas in it, if it fits."""
+    """words: the rule, for messages. fits: whether a value obeys it. inside: the schemas inside a fitting value."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -161,11 +161,11 @@ _BOUND_OR_FLAG = Shape(
     "a number, or in draft 4 true or false", lambda value: isinstance(value, bool) or _is_number(value)
 )
 SHAPES: dict[int, dict[str, Shape]] = {4: _DRAFT4, 6: _DRAFT6, 7: _DRAFT7, 2019: _DRAFT2019, 2020: _DRAFT2020}
-"""By draft: the keywords that it has."""
+"""The keywords of each draft."""
 
 ANY_DRAFT = {
     **_DRAFT2019, **_DRAFT2020, "const": Shape("any value", lambda value: True),
     "items": ITEMS, "additionalItems": SCHEMA, **dict.fromkeys(_EXCLUSIVE, _BOUND_OR_FLAG),
     "$recursiveAnchor": Shape("true, false or a name", _is(bool, str)),
 }  # fmt: skip
-"""Of a schema that is read whatever its draft: the newest shape, and the older ones that are read as well."""
+"""For keywords read in any draft: the newest shape, and the older ones that are accepted as well."""

@@ -1,4 +1,4 @@
-"""Patterns of ECMA-262 as trees of what they consist of."""
+"""Parses patterns of ECMA-262 into trees."""
 
 import re
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from ngramspec.guards.schemas.patterns import PatternError, Token, tokens_of
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Parts one after the other; none is the empty text."""
+    """A concatenation of parts; without parts, the empty text."""
 
     parts: "tuple[Tree, ...]" = ()
 
@@ -23,7 +23,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A part, so many times; most: None for any number."""
+    """A part repeated from `least` to `most` times; most: None for any number."""
 
     part: "Tree"
     least: int
@@ -32,7 +32,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An assertion: that a match of `part` begins here, or, behind, ends here; or that none does, where negated."""
+    """An assertion: a match of `part` begins here or, if `is_behind`, ends here; negated: none does."""
 
     part: "Tree"
     is_behind: bool
@@ -53,7 +53,7 @@ Tree = Letters | Sequence | Choice | Repeat | Look | Start | End
 
 EMPTY = Sequence()
 MAX_DEPTH = 100
-"""Groups within groups."""
+"""Deepest nesting of groups."""
 
 WORD = letters_of(Token("set", "w"))
 _LOOKS = {"(?=": (False, False), "(?!": (False, True), "(?<=": (True, False), "(?<!": (True, True)}
@@ -62,7 +62,7 @@ _FLAGS = re.compile(r"\(\?([a-z]*)(?:-([a-z]*))?([:)])")
 
 @dataclass(frozen=True, slots=True)
 class _Flags:
-    """(?i) and (?s), which ECMA-262 does not have and other dialects do."""
+    """(?i) and (?s), which other dialects than ECMA-262 have."""
 
     ignores_case: bool = False
     has_newlines: bool = False
@@ -80,7 +80,7 @@ class _Flags:
 
 
 def tree_of(pattern: str) -> Tree:
-    """`pattern` as a tree; raises PatternError for what is no ECMA-262, or goes beyond regular languages."""
+    """`pattern` as a tree. Raises PatternError if it is not ECMA-262, or beyond regular languages."""
     return _Reader(list(tokens_of(pattern))).all()
 
 
@@ -165,7 +165,7 @@ def _repeated(part: Tree, quantifier: str) -> Tree:
 
 
 def _boundary(*, is_negated: bool) -> Tree:
-    r"""`\b` and `\B`, by the letters on either side."""
+    r"""`\b` and `\B`, as assertions about the characters on either side."""
 
     def side(is_behind: bool, is_word: bool) -> Tree:
         return Look(WORD, is_behind, is_negated=not is_word)

@@ -1,4 +1,4 @@
-"""JSON values: which types they have, when two are equal, and which a schema allows if those are few."""
+"""JSON values: their types, their equality, and the values that a schema allows if they are few."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def type_of(value: Any) -> str:
 
 
 def key_of(value: Any) -> Any:
-    """Something hashable that is equal for equal values: 1 and 1.0 are, 1 and true are not."""
+    """A hashable key that is equal for equal values: 1 and 1.0 are equal, 1 and true are not."""
     if isinstance(value, dict):
         return "object", frozenset((name, key_of(item)) for name, item in value.items())
     if isinstance(value, list):
@@ -34,19 +34,19 @@ def common(one: list[Any], other: list[Any]) -> list[Any]:
 
 
 def constant(node: Node) -> list[Any]:
-    """The `const` of `node`, unless an `enum` beside it does not have it."""
+    """The `const` of `node`, unless an `enum` beside it excludes it."""
     return common([node["const"]], node.get("enum", [node["const"]]))
 
 
 def types_of(node: Node) -> set[str]:
-    """The TYPES that the `type` of `node` allows; all where there is none. An integer counts as a number."""
+    """The TYPES that the `type` of `node` allows; all if there is none. An integer counts as a number."""
     declared = node.get("type", list(TYPES))
     names = [declared] if isinstance(declared, str) else declared
     return {"number" if name == "integer" else name for name in names}
 
 
 def has_type(node: Node, value: Any) -> bool:
-    """Whether the `type` of `node` allows `value`; 2.0 is an integer, and 0.5 is none."""
+    """Whether the `type` of `node` allows `value`; 2.0 is an integer, 0.5 is not."""
     declared = node.get("type", list(TYPES))
     names = [declared] if isinstance(declared, str) else declared
     kind = type_of(value)
@@ -54,7 +54,7 @@ def has_type(node: Node, value: Any) -> bool:
 
 
 def values_of(node: Node) -> list[Any] | None:
-    """The values that `const`, `enum` or `type` leave, each once; None where they cannot be listed."""
+    """The values that `const`, `enum` or `type` allow, each once; None if they cannot be listed."""
     if "const" in node:
         listed = constant(node)
     elif "enum" in node:

@@ -1,9 +1,9 @@
-"""Whether a pattern is a regex at all: what no dialect of ECMA-262 reads, and why."""
+"""Checks that a pattern is a regex at all, in any dialect of ECMA-262."""
 
 import re
 
 MAX_GROUPS = 100
-"""Groups inside of one another."""
+"""Deepest nesting of groups."""
 
 _STEP = re.compile(
     r"(?P<escape>\\(?:u\{(?P<code>[0-9A-Fa-f]+)\}|.)?)"
@@ -24,7 +24,7 @@ _RANGE = re.compile(
 
 
 def fault_in_pattern(pattern: str) -> str | None:
-    """What makes `pattern` no regex, and where; None where nothing does that is known here."""
+    """The fault that makes `pattern` invalid, and its position; None if none is found."""
     opened: list[int] = []
     is_repeatable = False
     for step in _STEP.finditer(pattern):
@@ -65,7 +65,7 @@ def _fault_in_set(text: str) -> str | None:
 
 
 def is_quick_to_try(pattern: str) -> bool:
-    """Whether matching by trying takes little time: in no branch anything follows what can match in several ways."""
+    """Whether backtracking takes little time: in no branch anything follows a part that can match in several ways."""
     has_ways = False
     for step in _STEP.finditer(pattern):
         is_end = step["close"] is not None or step["or"] is not None or step["letter"] == "$"

@@ -1,1 +1,1 @@
-"""Processes that read, prepare and compile what strangers have written: they can be ended, and may crash."""
+"""Processes that read, prepare and compile untrusted sources: they can be killed, and may crash."""

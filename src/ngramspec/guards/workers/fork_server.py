@@ -1,7 +1,7 @@
-"""A process that has a backend loaded, and forks a worker whenever one is wanted.
+"""A process that has a backend loaded, and forks workers on demand.
 
-To load a backend takes 0.3 s, or 3 s where it loads torch; to fork it takes milliseconds, and most of its memory is
-shared. So a worker that has to be ended costs next to nothing. AFL's fork server is the same idea.
+Loading a backend takes 0.3 s, or 3 s if it loads torch; a fork takes milliseconds, and shares most of its memory. So a
+worker that has to be killed costs next to nothing. AFL's fork server is the same idea.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from types import ModuleType
 from ngramspec.guards.types import BackendError
 
 START_SECONDS = 60.0
-"""For a fork, the first one included, which waits until the backend is loaded; xgrammar's loads torch."""
+"""Most seconds for a fork; the first one waits until the backend is loaded, and xgrammar loads torch."""
 
 _CODE = """
 import sys, importlib.util as u
@@ -31,21 +31,21 @@ spec.loader.exec_module(module)
 from ngramspec.guards.workers import serving
 serving.serve_forks(room)
 """
-"""What it runs. It begins with Python's own modules alone on its path (-I -S), so that no file of the current
-folder, or beside the script, can take their place; then comes what its parent imports from."""
+"""The code that it runs. It starts with only Python's own modules on its path (-I -S), so that no file in the current
+folder, or beside the script, can shadow them; then the parent's import path is added."""
 
 COMMAND = struct.Struct("=cq")
-"""What to do, and the number of a worker, which is never another one's; with FORK go the worker's ends of two pipes."""
+"""A command, and the number of a worker, which is never reused; FORK carries the worker's ends of two pipes."""
 REPLY = struct.Struct("=q")
-"""To FORK the id of the process; to REAP, which kills it as well, how it ended, as `waitpid` has it. None to KILL."""
+"""The answer: to FORK the process id; to REAP, which also kills it, the status of `waitpid`; none to KILL."""
 FORK, KILL, REAP = b"F", b"K", b"R"
 
 
 class ForkServer:
-    """One such process, as its parent sees it. Once it has ended it stays so: make another one."""
+    """The parent's handle of such a process. Once it has ended it cannot be restarted: make another one."""
 
     def __init__(self, room: str) -> None:
-        """room: the backend. Raises BackendError where there can be no process."""
+        """room: the backend. Raises BackendError if the process cannot be started."""
         self.room = room
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -73,7 +73,7 @@ class ForkServer:
         return self._end.alive and self._process.poll() is None
 
     def fork(self, source: int, answers: int) -> tuple[int, int]:
-        """A new worker, which reads from `source` and writes to `answers`: its number, and the id of its process.
+        """Fork a worker that reads from pipe `source` and writes to pipe `answers`; returns its number and process id.
 
         Raises BackendError.
         """
@@ -95,19 +95,19 @@ class ForkServer:
             return  # the server has gone; the worker ends once its pipes are closed
 
     def reap(self, worker: int) -> int:
-        """End a worker, once, and wait for it; returns its exit code, below 0 for a signal, as `Popen` has it."""
+        """Kill a worker, once, and wait for it; returns its exit code, negative for a signal, as in `Popen`."""
         try:
             return os.waitstatus_to_exitcode(self._ask(REAP, worker, []))
         except OSError:
-            return 0  # the server has gone, and nobody can say
+            return 0  # the server has gone, and the code is unknown
 
     def close(self) -> None:
-        """End it; workers go on until their pipes are closed."""
+        """End the server; workers continue until their pipes are closed."""
         self._end()
 
     def forget(self) -> None:
-        """In the child of a fork: it is the parent's. Close our end, and leave it alone."""
-        self._process.returncode = 0  # so that nobody waits for it here
+        """In a forked child: the server belongs to the parent. Close our end, and leave it alone."""
+        self._process.returncode = 0  # so that it is not waited for here
         self._end.detach()
         self._socket.close()
 
@@ -122,7 +122,7 @@ class ForkServer:
 
 
 def apart(work: Callable[[], None]) -> None:
-    """Do `work` in a thread of its own, which an interrupt does not stop half-way; raises what it raises."""
+    """Run `work` in a thread of its own, which an interrupt cannot stop halfway; raises what it raises."""
     raised: list[BaseException] = []
 
     def begin() -> None:
@@ -147,7 +147,7 @@ def _end(process: "subprocess.Popen[bytes]", control: socket.socket, owner: int)
 
 
 def signal_name(code: int) -> str | None:
-    """The name of the signal that an exit code stands for; None where it stands for none."""
+    """The name of the signal that an exit code means; None if it means none."""
     return signal.Signals(-code).name if code < 0 else None
 
 
@@ -157,7 +157,7 @@ def _package_folder() -> str:
 
 
 def _path() -> list[str]:
-    """Where our modules come from, without the current folder and the script's."""
+    """The import path without the current folder and the script's."""
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     strange = {*_AT_FIRST, *_current_folder()}
     if main is not None:
@@ -167,7 +167,7 @@ def _path() -> list[str]:
 
 
 def _current_folder() -> list[str]:
-    """The current folder; none where it has been removed."""
+    """The current folder; empty if it was removed."""
     try:
         return [os.path.realpath(os.getcwd())]
     except OSError:
@@ -175,4 +175,4 @@ def _current_folder() -> list[str]:
 
 
 _AT_FIRST = _current_folder()
-"""The current folder when this was loaded: what was put on the path as "." or by -m is there, whatever came after."""
+"""The current folder when this was loaded: entries put on the path as "." or by -m refer to it, even after a chdir."""

@@ -1,13 +1,13 @@
-"""Messages between a process and its workers: a few strings of bytes, each with its length before it.
+"""Messages between a process and its workers: a few byte strings, each preceded by its length.
 
-Nothing but bytes, JSON and text is read from a worker, for it may have gone wrong over what a stranger has written.
+Only bytes, JSON and text are read from a worker, because an untrusted source may have compromised it.
 """
 
 import struct
 from collections.abc import Callable, Sequence
 
 MAX_BYTES = 256 << 20
-"""Of a message: more than any source that is within its limits makes."""
+"""Longest message: more than any source within its limits produces."""
 _LENGTH = struct.Struct(">Q")
 
 
@@ -18,9 +18,9 @@ def packed(parts: Sequence[bytes]) -> bytes:
 
 
 def received(read: Callable[[int], bytes]) -> list[bytes]:
-    """The parts of the next message; read: returns as many bytes as it is asked for.
+    """The parts of the next message; read: returns exactly the requested number of bytes.
 
-    Raises EOFError where the message ends early or is none, and what `read` raises.
+    Raises EOFError if the message ends early or is malformed, and whatever `read` raises.
     """
     count = _number(read)
     if count > 8:

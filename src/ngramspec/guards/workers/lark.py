@@ -1,4 +1,4 @@
-"""Lark as the backends read it, with all in it that would go round our checks: taken over by us, or refused by name."""
+"""Lark for the backends: whatever in it would bypass our checks is handled here, or refused by name."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _SETTINGS = {
     "temperature": ("a guard says what may come, and samples nothing", "pass it to generate()"),
     "max_tokens": ("xgrammar counts no tokens", "bound the characters, as in /.{0,20}/, or take llguidance"),
 }
-"""Settings of a rule that are not enforced: why not, and what to write instead."""
+"""Rule attributes that are not enforced: why not, and what to write instead."""
 _EVERYWHERE = ("stop", "stop_capture", "temperature")
 
 _OWN = ("TagDispatch", "TokenTagDispatch", "Token", "ExcludeToken", "Regex", "Substring", "JSONSchema", "Lark")
@@ -38,10 +38,10 @@ _CALLS = re.compile(
 
 @dataclass(slots=True)
 class Lark:
-    """A grammar in which each schema is a reference to a grammar of its own.
+    """A grammar in which each schema is replaced by a reference to a grammar of its own.
 
-    text: with the references. on_trial: the same, with a text in place of each special token, for a vocabulary that has
-    none. schemas: by the name that refers to it, the JSON that is to be enforced.
+    text: with the references. on_trial: the same, with a text in place of each special token, for a vocabulary without
+    special tokens. schemas: the JSON schemas, by the name of their reference.
     """
 
     text: str = ""
@@ -50,7 +50,7 @@ class Lark:
 
 
 def read_lark(text: str, backend: Backend) -> Lark:
-    """`text` for llguidance, and checked for either. Raises UnsupportedError for what would not be enforced."""
+    """`text` for llguidance, checked for either backend. Raises UnsupportedError for what would not be enforced."""
     lark = Lark()
     written: list[str] = []
     on_trial: list[str] = []
@@ -81,54 +81,54 @@ def read_lark(text: str, backend: Backend) -> Lark:
 
 
 def check_gbnf(text: str) -> None:
-    """Raise UnsupportedError for what xgrammar's GBNF has beyond grammars, and no check of ours reads."""
+    """Raise UnsupportedError for extensions of xgrammar's GBNF that our checks do not cover."""
     for match in _CALLS.finditer(text):
-        place, instead = match.start(), "write rules of texts, sets and names"
+        position, instead = match.start(), "write rules of texts, sets and names"
         if match[1] is not None:
             reason = "it is xgrammar's own, and none of our checks reads it"
-            raise _refused(text, place, f"{match[1]}(…)", reason, instead)
+            raise _refused(text, position, f"{match[1]}(…)", reason, instead)
         if match[2] is not None:
-            raise _refused(text, place, f"looking ahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
+            raise _refused(text, position, f"looking ahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
-    """Kind, content, and where each token begins and ends; JSON is one, with the word before it."""
-    place = 0
-    while place < len(text):
-        match = _TOKENS.match(text, place)
+    """Kind, content, start and end of each token; JSON is one token, together with the word before it."""
+    position = 0
+    while position < len(text):
+        match = _TOKENS.match(text, position)
         if match is None or match.lastgroup is None:  # "." is any character
-            raise AssertionError(f"no token at {place} of {shortened(text)}")
+            raise AssertionError(f"no token at {position} of {shortened(text)}")
         kind, found, end = match.lastgroup, match[match.lastgroup], match.end()
         if kind == "directive":
             begin, end = _json_at(text, end)
             kind, found = ("json" if found == "json" else "other"), text[begin:end]
-        yield kind, found, place, end
-        place = end
+        yield kind, found, position, end
+        position = end
 
 
-def _json_at(text: str, place: int) -> tuple[int, int]:
-    """Where the JSON value that follows begins and ends."""
-    begin = place + len(text[place:]) - len(text[place:].lstrip(" \t\r\n"))
+def _json_at(text: str, position: int) -> tuple[int, int]:
+    """Start and end of the JSON value that follows."""
+    begin = position + len(text[position:]) - len(text[position:].lstrip(" \t\r\n"))
     try:
         _, end = json.JSONDecoder().raw_decode(text, begin)
     except ValueError as error:
-        raise GuardError(f"%json must have JSON after it, got {_line(text, place)}: {error}") from error
+        raise GuardError(f"%json must have JSON after it, got {_line(text, position)}: {error}") from error
     return begin, end
 
 
-def _prepared(schema: str, backend: Backend, place: str) -> str:
-    """As `Guard.json_schema` has it; its errors with the place of the schema before them."""
+def _prepared(schema: str, backend: Backend, where: str) -> str:
+    """As `Guard.json_schema` has it; its errors begin with `where`."""
     try:
         return prepared(schema_text(schema), backend, lenient=False)[0]
     except GuardError as error:
-        raise type(error)(f"{place}: {error}") from error
+        raise type(error)(f"{where}: {error}") from error
 
 
-def _refused(text: str, place: int, what: str, reason: str, instead: str) -> UnsupportedError:
+def _refused(text: str, position: int, what: str, reason: str, instead: str) -> UnsupportedError:
     return UnsupportedError(
-        f"all of a grammar must be enforced, got {what} in {_line(text, place)}, and {reason}: {instead}"
+        f"all of a grammar must be enforced, got {what} in {_line(text, position)}, and {reason}: {instead}"
     )
 
 
-def _line(text: str, place: int) -> str:
-    return f"line {text.count(chr(10), 0, place) + 1}"
+def _line(text: str, position: int) -> str:
+    return f"line {text.count(chr(10), 0, position) + 1}"

@@ -1,56 +1,63 @@
-"""From a stranger's source to what a backend takes: all that is done with it before it has been seen to be harmless."""
+"""From an untrusted source to a backend's input: all work on it before it is known to be harmless."""
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError
 from ngramspec.guards.arguments import check_characters
 from ngramspec.guards.schemas import forget, prepared, prepared_regex, schema_text, slips, why_unreadable
-from ngramspec.guards.source import Backend, Kind, Source
+from ngramspec.guards.source import Backend, Language, Source
 from ngramspec.guards.types import BackendError
 
 Build = Callable[[Source], tuple[bytes, list[str]]]
-"""What a backend makes of a prepared source, and what it leaves out. Raises BackendError for what it cannot read."""
+"""Compiles a prepared source; returns the result and what was left out. Raises BackendError if it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What there is to say of a source that was made: what is left out of it, and slips of the pen."""
+    """Notes on a compiled source: what was left out of it, and probable typos."""
 
     left_out: list[str] = field(default_factory=list)
     slips: list[str] = field(default_factory=list)
 
 
-MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 160
-"""Of a backend's words: how much of them is looked at, and how many lines of how many characters are said."""
+MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 200
+"""Of a backend's message: the characters that are read, and the lines, and characters per line, that are shown."""
 
 
 class NotMadeError(Exception):
-    """Why a source was not made: the name of an error, and its message."""
+    """Why a source was not compiled: the name of an error, and its message."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
         self.name = name
 
 
-def question(source: Source, options: dict[str, int]) -> list[bytes]:
-    """The parts of a message that asks for `source`; options: what else the backend has to know."""
-    said = {"kind": source.kind, "whitespace": source.whitespace, "lenient": source.lenient, "options": options}
+def question(source: Source, options: Mapping[str, float]) -> list[bytes]:
+    """The parts of a message that requests `source`; options: further numbers for the backend."""
+    said = {
+        "language": source.language,
+        "whitespace": source.whitespace,
+        "lenient": source.lenient,
+        "options": dict(options),
+    }
     return [json.dumps(said).encode(), source.text.encode()]
 
 
-def asked(parts: list[bytes]) -> tuple[Source, dict[str, int]]:
-    """What `question` has asked for."""
+def asked(parts: list[bytes]) -> tuple[Source, dict[str, Any]]:
+    """The inverse of `question`."""
     said = json.loads(parts[0])
     text = parts[1].decode()
-    return Source(Kind(said["kind"]), text, whitespace=said["whitespace"], lenient=said["lenient"]), said["options"]
+    return Source(Language(said["language"]), text, whitespace=said["whitespace"], lenient=said["lenient"]), said[
+        "options"
+    ]
 
 
 def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
-    """What `build` makes of `source`, as parts of a message, or why it makes nothing."""
+    """The result of `build` on `source` as parts of a message, or its error."""
     try:
         made, notes = _made(source, backend, build)
     except (GuardError, BackendError) as error:
@@ -58,7 +65,9 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
         kind = next(kind for kind in (BackendError, UnsupportedError, GuardError) if isinstance(error, kind))
         return [json.dumps({"name": kind.__name__, "message": message}).encode(), b""]
     except RecursionError:
-        message = f"a {source.kind} must lead less far from one part into the next: nest it less, with fewer references"
+        message = (
+            f"a {source.language} must lead less far from one part into the next: nest it less, with fewer references"
+        )
         return [json.dumps({"name": "GuardError", "message": message}).encode(), b""]
     except MemoryError:
         return [json.dumps({"name": "MemoryError", "message": ""}).encode(), b""]
@@ -70,7 +79,7 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
 
 
 def read_answer(parts: list[bytes]) -> tuple[bytes, Notes]:
-    """What was made, and what there is to say of it. Raises NotMadeError."""
+    """The compiled form, and the notes on it. Raises NotMadeError."""
     said: dict[str, Any] = json.loads(parts[0])
     if "name" in said:
         raise NotMadeError(said["name"], said["message"])
@@ -78,13 +87,13 @@ def read_answer(parts: list[bytes]) -> tuple[bytes, Notes]:
 
 
 def _made(source: Source, backend: Backend, build: Build) -> tuple[bytes, Notes]:
-    if source.kind is Kind.JSON_SCHEMA:
+    if source.language is Language.JSON_SCHEMA:
         said = schema_text(source.text)
-        check_characters(f"a {source.kind}", said)  # an escape may stand for half a surrogate pair
+        check_characters(f"a {source.language}", said)  # an escape may mean an unpaired surrogate
         text, left_out = prepared(said, backend, source.lenient, source.whitespace)
         made, also = build(replace(source, text=text))
         return made, Notes([*left_out, *also], list(slips(said)))
-    if source.kind is not Kind.REGEX:
+    if source.language is not Language.REGEX:
         return _with_notes(build(source))
     try:
         return _with_notes(build(replace(source, text=prepared_regex(source.text, backend))))
@@ -99,7 +108,7 @@ def _with_notes(built: tuple[bytes, list[str]]) -> tuple[bytes, Notes]:
 
 
 def _on_a_screen(words: str) -> str:
-    """A backend's words, which may quote all of a source, cut to what can be read."""
+    """A backend's message, which may quote a whole source, cut to a readable length."""
     lines = words[:MAX_WORDS].split("\n")
     cut = [line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…" for line in lines[:MAX_LINES]]
     return "\n".join(cut)

@@ -1,4 +1,4 @@
-"""What xgrammar's worker does: it compiles a source for a vocabulary, and hands the compiled grammar back as JSON."""
+"""xgrammar's worker: compiles a source for a vocabulary, and returns the compiled grammar as JSON."""
 
 import re
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from xgrammar import CompiledGrammar, GrammarCompiler, GrammarMatcher
 
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.xgrammar import NO_MEMORY, SLOW_SHARE, arguments_of, called, make_tokenizer
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
 from ngramspec.guards.workers.lark import check_gbnf, read_lark
 from ngramspec.guards.workers.making import answered, asked
 
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
-"""The time, and the place in xgrammar's own source, before what it has to say."""
+"""Matches the time, and the position in xgrammar's own code, that precede its messages."""
 
 MAX_MADE = 32 << 20
-"""Bytes that a compiled grammar takes as text; whoever reads it needs some fifteen times as many for a moment."""
+"""Largest compiled grammar as text, in bytes; reading it takes some fifteen times as many for a moment."""
 PLAY_SECONDS, PLAY_TOKENS = 0.5, 64
-"""For a text that is read on trial: at most so long, on this thread's clock, and at most so many tokens."""
+"""Bounds of a trial text: seconds on this thread's clock, and tokens."""
 
 _compilers: list[GrammarCompiler] = []
 
@@ -42,9 +42,9 @@ def answer(parts: list[bytes]) -> list[bytes]:
 
 
 def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
-    if prepared.kind is Kind.LARK:
+    if prepared.language is Language.LARK:
         read_lark(prepared.text, "xgrammar")
-    if prepared.kind is Kind.GBNF:
+    if prepared.language is Language.GBNF:
         check_gbnf(prepared.text)
     compiled = _compiled(prepared)
     for choose in (min, Random(7).choice):
@@ -56,7 +56,7 @@ def _build(most_seconds: float, prepared: Source) -> tuple[bytes, list[str]]:
 
 
 def _play(compiled: CompiledGrammar, choose: Callable[[list[int]], int], pace: Pace) -> None:
-    """Read a text that the masks allow for a moment. Raises BackendError where a step is too slow even there."""
+    """Read a text that the masks allow, briefly. Raises BackendError if a step is too slow even there."""
     matcher = called(GrammarMatcher, compiled)
     row = np.zeros((1, -(-compiled.tokenizer_info.vocab_size // 32)), np.int32)
     until = thread_time() + PLAY_SECONDS
@@ -75,7 +75,7 @@ def _compiled(prepared: Source) -> CompiledGrammar:
         compiled: CompiledGrammar = getattr(_compilers[0], f"compile_{method}")(text, **options)
     except MemoryError:
         raise
-    except Exception as error:  # of many kinds: whatever it is, it is said to whoever asked
+    except Exception as error:  # of many types: all are reported to the caller
         words = _SOURCE_PLACE.sub("", str(error).partition("\n")[0])
         if words == NO_MEMORY:
             raise MemoryError from error
@@ -84,13 +84,13 @@ def _compiled(prepared: Source) -> CompiledGrammar:
 
 
 def _texts(told: bytes) -> list[bytes]:
-    """The bytes of each token, of which `told` has pairs: the lengths, and all in a row."""
-    place = 0
+    """The bytes of each token; told: their lengths, then all bytes."""
+    position = 0
 
     def read(length: int) -> bytes:
-        nonlocal place
-        place += length
-        return told[place - length : place]
+        nonlocal position
+        position += length
+        return told[position - length : position]
 
     lengths, texts = received(read)
     ends = [0]

@@ -1,8 +1,8 @@
-"""The workers of one backend: who asks for little is not kept waiting by who asks for much.
+"""The workers of one backend, scheduled so that small sources do not wait for large ones.
 
-Every source has a short turn first. Who needs more goes on where a seat of the second line is free, or else gives way
-to others, and is made anew at the end of that line, with a longer turn. Each line has seats of its own, so neither can
-starve the other. This is a feedback queue (Corbató et al., 1962) of two levels; to end a worker and fork another takes
+Every source gets a short turn first. One that needs more continues if a seat in the second line is free; otherwise it
+yields, and restarts at the end of that line with a longer turn. Each line has seats of its own, so neither starves the
+other. This is a feedback queue (Corbató et al. 1962) of two levels; killing a worker and forking another takes
 milliseconds.
 """
 
@@ -19,12 +19,12 @@ from ngramspec.guards.workers.fork_server import ForkServer
 from ngramspec.guards.workers.process import EndedError, Process
 
 TURNS = (0.2, 2.0)
-"""Seconds that a source has in the first line, and in the second, while others wait there: from when its worker is
-ready. Who has gone longest beyond it is ended for them."""
+"""Seconds that a source has in the first and second line while others wait there, from when its worker is ready. The
+one furthest beyond its turn is stopped for them."""
 
 
 class _Asked:
-    """One source, as it waits and as it is at work; line: 0 for its first turn, then 1."""
+    """One source, waiting or at work; line: 0 for its first turn, then 1."""
 
     def __init__(self) -> None:
         self.line = 0
@@ -32,10 +32,10 @@ class _Asked:
 
 
 class Pool:
-    """Workers that are forked when they are needed, and asked by one thread at a time each."""
+    """Workers that are forked on demand; each serves one thread at a time."""
 
     def __init__(self, room: str, most: int) -> None:
-        """room: the backend that they compile for. most: workers at once, where there are half as many cores."""
+        """room: the backend. most: workers at once, if there are half as many cores."""
         self.room = room
         self.seats = max(1, min(most // 2, os.cpu_count() or 1))
         """Of each line."""
@@ -50,9 +50,9 @@ class Pool:
         self._lines: tuple[list[_Asked], list[_Asked]] = ([], [])
 
     def ask(self, parts: list[bytes], limits: Limits, told: "Told | None" = None) -> list[bytes]:
-        """A worker's answer to `parts`; told: a vocabulary that it has to know.
+        """A worker's answer to `parts`; told: a vocabulary that it needs.
 
-        Raises BackendError where there is none: it took too long, or too much, or the worker crashed over it.
+        Raises BackendError if there is none: it took too long or too much memory, or the worker crashed.
         """
         asked = _Asked()
         while True:
@@ -64,7 +64,7 @@ class Pool:
                 if process.end_reason != "others" or asked.line == 1:
                     raise BackendError(_why(process.end_reason, death, limits)) from error
                 asked.line = 1
-            except BaseException:  # interrupted: its answer would come to whoever asks next
+            except BaseException:  # interrupted: its answer would go to the next caller
                 self._drop(asked)
                 raise
             else:
@@ -72,7 +72,7 @@ class Pool:
                 return answer[1:]
 
     def close(self) -> None:
-        """End the workers that nobody uses, and the server that forks them."""
+        """End the idle workers, and the server that forks them."""
         with self._changed:
             idle, self._idle = self._idle, []
             server, self._server = self._server, None
@@ -100,7 +100,7 @@ class Pool:
             return self._server
 
     def _begin(self, asked: _Asked) -> None:
-        """Wait in line for a seat, and take a worker for it."""
+        """Wait in line for a seat, then take a worker."""
         with self._changed:
             line = self._lines[asked.line]
             line.append(asked)
@@ -119,10 +119,10 @@ class Pool:
         return sum(other.line == line for other in self._working)
 
     def _end_turns(self, line: int) -> float:
-        """Let those whose turn is over give way, for the first in `line`; the seconds to look again in.
+        """Let sources whose turn is over yield to the first in `line`; returns the seconds until the next check.
 
-        In the first line, one for each who waits there, or all, as soon as anybody waits in the second one, so that
-        those who have a seat there have the cores. The first in the second line sees to both.
+        In the first line, one for each waiting source, or all as soon as one waits in the second line, so that those
+        seated there get the cores. The first in the second line handles both.
         """
         left = []
         for each in range(line + 1):
@@ -132,7 +132,7 @@ class Pool:
             over = [asked for asked in going if _left(asked) <= 0]
             for asked in over if each == 0 and self._lines[1] else over[: max(0, num_wanted)]:
                 if each == 0 and not self._lines[1] and self._num_seated(1) < self.seats:
-                    asked.line = 1  # it goes on, in a seat of the second line
+                    asked.line = 1  # it continues, in a seat of the second line
                     return 0.0
                 assert asked.process is not None
                 asked.process.end("others")
@@ -149,10 +149,10 @@ class Pool:
                 self._idle.append(process)
                 self._changed.notify_all()
                 return
-        self._drop(asked)  # it has kept memory of its work, or was ended as it answered
+        self._drop(asked)  # it has kept memory of its work, or was killed while it answered
 
     def _drop(self, asked: _Asked) -> tuple[Process, str | None]:
-        """End its worker, if it has one, and free its seat; returns the worker, and of what signal it died."""
+        """Kill its worker, if it has one, and free its seat; returns the worker, and the signal that it died of."""
         process = asked.process or Process()
         death = process.close()
         with self._changed:
@@ -163,7 +163,7 @@ class Pool:
 
 
 class Told:
-    """A vocabulary that a worker must know, in the form that it is sent in."""
+    """A vocabulary that a worker needs, in the form in which it is sent."""
 
     def __init__(self, fingerprint: str, parts: Callable[[], bytes]) -> None:
         """parts: makes the bytes to send."""
@@ -172,13 +172,13 @@ class Told:
 
 
 def _since(asked: _Asked) -> float:
-    """Since when it has been at work; what has not begun comes last."""
+    """The time at which its work began; one that has not begun sorts last."""
     since = None if asked.process is None else asked.process.asked_at
     return inf if since is None else since
 
 
 def _left(asked: _Asked) -> float:
-    """Of its turn, in seconds."""
+    """The rest of its turn, in seconds."""
     return TURNS[asked.line] - (monotonic() - _since(asked))
 
 

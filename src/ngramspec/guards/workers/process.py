@@ -1,4 +1,4 @@
-"""One worker process, as its parent sees it: started, asked, ended."""
+"""The parent's handle of one worker process: start it, ask it, end it."""
 
 import os
 import select
@@ -20,25 +20,25 @@ class Process:
 
     def __init__(self) -> None:
         self.known: str | None = None
-        """The fingerprint of the vocabulary that it was told last."""
+        """Fingerprint of the vocabulary that it was last sent."""
         self.asked_at: float | None = None
-        """Since when it has been at work; None while it is not, or only about to begin."""
+        """The time at which its work began; None while it is idle, or about to begin."""
         self.end_reason: str | None = None
         self._forked: _Forked | None = None
 
     @property
     def id(self) -> int | None:
-        """Of the process; None before it has started."""
+        """The process id; None before the process has started."""
         return None if self._forked is None else self._forked.id
 
     def is_alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can answer."""
         return self._forked is not None and self._forked.is_alive()
 
     def start(self, server: Callable[[], ForkServer]) -> None:
-        """Have it forked, also where it has ended. Raises BackendError where it does not come up in time.
+        """Fork it, also after it has ended. Raises BackendError if it does not start in time.
 
-        A thread of its own does it: an interrupt in the middle would leave a process that nobody knows.
+        A thread of its own does this: an interrupt halfway would leave an unknown process.
         """
         self.close()
         self.known = self.end_reason = None
@@ -48,28 +48,28 @@ class Process:
         self._forked = _Forked(server)
 
     def tell(self, vocabulary: bytes, fingerprint: str) -> None:
-        """Have it know a vocabulary, which is none of a stranger's. Raises EndedError."""
+        """Send it a vocabulary, which is trusted. Raises EndedError."""
         if self.known != fingerprint:
             self._talk([b"told", vocabulary], monotonic() + START_SECONDS)
             self.known = fingerprint
 
     def ask(self, parts: list[bytes], seconds: float) -> list[bytes]:
-        """Its answer to `parts`. Raises EndedError where it ends, or is ended, before it has answered."""
+        """Its answer to `parts`. Raises EndedError if it ends, or is killed, before it has answered."""
         self.asked_at = monotonic()
         return self._talk([b"", *parts], self.asked_at + seconds)
 
     def end(self, reason: str) -> None:
-        """End it, from any thread; whoever waits for its answer is told why."""
+        """Kill it, from any thread; a caller that waits for its answer gets `reason`."""
         self.end_reason = self.end_reason or reason
         if self._forked is not None:
             self._forked.server.kill(self._forked.number)
 
     def close(self) -> str | None:
-        """End it, take its pipes down, and wait for it; returns the name of the signal that it died of, if any."""
+        """Kill it, close its pipes, and wait for it; returns the name of the signal that it died of, if any."""
         return None if self._forked is None else self._forked.close()
 
     def forget(self) -> None:
-        """In the child of a fork: the worker is the parent's. Close our ends of its pipes, and leave it alone."""
+        """In a forked child: the worker belongs to the parent. Close our ends of its pipes, and leave it alone."""
         if self._forked is not None:
             self._forked.forget()
 
@@ -113,10 +113,10 @@ class Process:
 
 
 class _Forked:
-    """A process that is there, and our ends of its pipes, both of which do not block."""
+    """A running process, and our ends of its pipes, both non-blocking."""
 
     def __init__(self, server: ForkServer) -> None:
-        """Raises BackendError where it cannot be."""
+        """Raises BackendError if it cannot be forked."""
         self.server = server
         source, self.source = os.pipe()
         self.answers, answers = os.pipe()
@@ -134,7 +134,7 @@ class _Forked:
 
     def is_alive(self) -> bool:
         poll = select.poll()
-        poll.register(self.answers, 0)  # a hang-up is reported without being asked for
+        poll.register(self.answers, 0)  # a hang-up is always reported
         return self._close_pipes.alive and self.server.is_alive() and not poll.poll(0)
 
     def close(self) -> str | None:

@@ -1,4 +1,4 @@
-"""A process that forks workers; each answers one source after another until its pipe closes, in whatever way."""
+"""The process that forks workers; each answers one source after another until its pipe closes for any reason."""
 
 import fcntl
 import gc
@@ -17,24 +17,24 @@ from ngramspec.guards.workers.fork_server import COMMAND, FORK, REAP, REPLY
 from ngramspec.guards.workers.frames import packed, received
 
 GRACE_SECONDS = 2.0
-"""Beyond the deadline, after which the system ends the process, should its parent be gone or stopped."""
+"""Seconds after the deadline at which the system kills the process, should its parent be gone or stopped."""
 WORN_SHARE = 4
-"""A worker that has kept more than this part of the memory that a source may take is replaced."""
+"""A worker that has kept more than 1 / this of the memory that a source may take is replaced."""
 
 LONG_SECONDS = 0.05
-"""Work that takes longer than that lets whatever is shorter go first."""
+"""Work that takes longer than this many seconds yields to shorter work."""
 
 Answer = Callable[[list[bytes]], list[bytes]]
 
 
 def serve_forks(room: str) -> None:
-    """Fork a worker for the backend `room` whenever standard input, a socket, asks for one, until it closes."""
+    """Fork a worker for the backend `room` on each request on standard input, a socket, until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's terminal means the parent
     backend = _loaded(room)
     _limit("RLIMIT_CORE", 0)
     _, own_bytes = _used_bytes()
     gc.collect()
-    gc.freeze()  # or else each worker would copy what it only looks through for garbage
+    gc.freeze()  # otherwise garbage collection in each worker would copy shared pages
     control, workers = socket.socket(fileno=os.dup(0)), dict[int, int]()
     while True:
         message, pipes, *_ = socket.recv_fds(control, COMMAND.size, 2)
@@ -53,22 +53,22 @@ def serve_forks(room: str) -> None:
             control.sendall(REPLY.pack(workers[number]))
             continue
         if number in workers:
-            os.kill(workers[number], signal.SIGKILL)  # it has not been waited for, so its id is its own
+            os.kill(workers[number], signal.SIGKILL)  # it was not waited for, so its id cannot be reused
         if command == REAP:
             control.sendall(REPLY.pack(os.waitpid(workers.pop(number), 0)[1]))
 
 
 def _become_worker(source: int, answers: int) -> None:
     """Let standard input and output be those pipes."""
-    for pipe, place in ((source, 0), (answers, 1)):
-        os.dup2(pipe, place)
+    for pipe, descriptor in ((source, 0), (answers, 1)):
+        os.dup2(pipe, descriptor)
         os.close(pipe)
 
 
 def _serve(backend: Any, own_bytes: int) -> None:
-    """Answer what comes on standard input, on standard output, until it closes; own_bytes: of memory, to begin with."""
+    """Answer requests from standard input on standard output, until it closes; own_bytes: memory used at the start."""
     pipe = os.dup(1)
-    os.dup2(2, 1)  # whatever else is printed is no answer
+    os.dup2(2, 1)  # anything else that is printed is not an answer
     while True:
         try:
             kind, *parts = received(_read)
@@ -91,7 +91,7 @@ def _serve(backend: Any, own_bytes: int) -> None:
 
 
 class Bounds:
-    """What a source may cost: seconds, and bytes of memory and of the stack, as a message has them."""
+    """Limits of a source, from a message: seconds, and bytes of memory and stack."""
 
     def __init__(self, part: bytes) -> None:
         seconds, memory_bytes, stack_bytes = part.split()
@@ -101,7 +101,7 @@ class Bounds:
 
 
 def _loaded(room: str) -> Any:
-    """The module with what a backend does: `answer`, and `learn` where it compiles for a vocabulary."""
+    """The module of a backend: it has `answer`, and `learn` if it compiles for a vocabulary."""
     if room == "xgrammar":
         from ngramspec.guards.workers import making_xgrammar
 
@@ -112,7 +112,7 @@ def _loaded(room: str) -> Any:
 
 
 def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[bytes]:
-    """What `answer` says, on a stack of that size; meanwhile the end of the parent ends this process."""
+    """The result of `answer`, on a stack of `stack_bytes`; meanwhile the end of the parent ends this process."""
     answered: list[list[bytes]] = []
     done, tell = os.pipe()
 
@@ -139,19 +139,19 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
     os.close(done)
     _end_with_the_pipe(False)
     if not answered:
-        os._exit(1)  # its error is on standard error, which goes nowhere: the parent says that the process ended
+        os._exit(1)  # its error goes to standard error, which is discarded: the parent reports that the process ended
     return answered[0]
 
 
 def _yield_to_others(thread: threading.Thread) -> None:
-    """Lower the priority of a thread, where threads have one each; it is the thread's own, and ends with it."""
+    """Lower the priority of a thread, on systems where threads have one each; it ends with the thread."""
     if sys.platform.startswith("linux") and thread.native_id is not None:
         with suppress(ProcessLookupError):  # it has ended just now
             os.setpriority(os.PRIO_PROCESS, thread.native_id, 10)
 
 
 def _end_with_the_pipe(is_on: bool) -> None:
-    """Whether the system ends this process as soon as the pipe closes, also while it holds the interpreter's lock."""
+    """Set whether the system ends this process once the pipe closes, even while it holds the interpreter's lock."""
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     flags = fcntl.fcntl(0, fcntl.F_GETFL)
     fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_ASYNC if is_on else flags & ~os.O_ASYNC)
@@ -174,14 +174,14 @@ def _write(pipe: int, parts: list[bytes]) -> None:
 
 
 def _limit(name: str, most: int | None) -> None:
-    """Set a limit of this process; None takes it away."""
+    """Set a limit of this process; None removes it."""
     kind = getattr(resource, name)
     hard = resource.getrlimit(kind)[1]
     resource.setrlimit(kind, (hard if most is None else min(most, hard) if hard >= 0 else most, hard))
 
 
 def _used_bytes() -> tuple[int, int]:
-    """Address space and memory of this process; nothing where the system does not say."""
+    """Address space and memory of this process, in bytes; 0 if the system does not tell."""
     if not sys.platform.startswith("linux"):
         return 0, 0
     with open("/proc/self/statm", "rb") as file:

@@ -16,7 +16,7 @@ from ngramspec.errors import GuardWarning
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.guards.backends import llguidance, outlines_core, xgrammar
 from ngramspec.guards.phases import Compiled
-from ngramspec.guards.source import Kind, Source
+from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError
 
 
@@ -42,7 +42,9 @@ def source_of(processor: Any) -> Source | None:
     except (ValueError, TypeError, KeyError):  # Lark, or not llguidance's
         return None
     schemas = [grammar.get("json_schema") for grammar in grammars]
-    return Source(Kind.JSON_SCHEMA, json.dumps(schemas[0])) if len(schemas) == 1 and schemas[0] is not None else None
+    return (
+        Source(Language.JSON_SCHEMA, json.dumps(schemas[0])) if len(schemas) == 1 and schemas[0] is not None else None
+    )
 
 
 def adopted(processor: object, row: int, num_tokens: int) -> Compiled | None:

@@ -1,5 +1,4 @@
-"""`ngramspec fuzz`, for programs: a `Campaign` of scenes; and `play` and `judge`, which do again what
-a failure prints.
+"""`ngramspec fuzz` as a library: a `Campaign` of scenes; and `play` and `judge`, which repeat what a failure prints.
 
 It needs hypothesis: `pip install 'ngramspec[fuzz]'`.
 """

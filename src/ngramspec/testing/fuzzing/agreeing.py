@@ -1,4 +1,4 @@
-"""Whether backends, `jsonschema` and `re` agree about a text."""
+"""Checks that backends, `jsonschema` and `re` agree about a text."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ BACKENDS: tuple[Backend, ...] = ("llguidance", "xgrammar")
 
 
 def agree(constraint: Constraint, guards: Mapping[Backend, Guard], text: str, tally: Tally) -> None:
-    """Raise DefectError where the guards, and whoever else knows, do not agree about `text`, for no known reason."""
+    """Raise DefectError if the guards, `jsonschema` and `re` disagree about `text` for no known reason."""
     try:
         known = [check_agreement(constraint, guard, backend, text) for backend, guard in guards.items()]
         if constraint.verdict(text) is None:
@@ -27,7 +27,7 @@ def agree(constraint: Constraint, guards: Mapping[Backend, Guard], text: str, ta
 
 
 def judge(constraint: Constraint, text: str, backends: tuple[Backend, ...] = BACKENDS) -> None:
-    """`agree` about one text, as a failure prints it; GuardError says that a backend does not take the constraint."""
+    """`agree` about one text, as a failure prints it. Raises GuardError if a backend does not take the constraint."""
     vocabulary, guards = Tokens().vocabulary(), dict[Backend, Guard]()
     for name in backends:
         try:

@@ -1,4 +1,4 @@
-"""Many scenes: drawn by Hypothesis, played, counted, and shrunk where one fails."""
+"""Many scenes: drawn by Hypothesis, played, counted, and shrunk if one fails."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,15 +23,15 @@ from ngramspec.testing.strategies import combined_schemas, constraints, mutants
 from ngramspec.testing.tokens import Tokens
 
 CHUNK = 300
-"""Cases of generated constraints until Hypothesis starts anew: what it remembers of them takes time and room."""
+"""Cases of generated constraints per run of Hypothesis: what it remembers of them costs time and memory."""
 COMBINED = 1
-"""Schemas of any keywords that are held against `jsonschema` for each scene of generated constraints."""
+"""Schemas of any keywords that are compared with `jsonschema` per scene of generated constraints."""
 SOUGHT = 6
-"""Texts of a constraint that comes without any."""
+"""Texts that are generated for a constraint without any."""
 STAGES, CASES_PER_STAGE = 4, 50
-"""Vocabularies of one given constraint, at least, and cases with each: it is compiled for them anew."""
+"""Fewest vocabularies for one given constraint, and cases with each: it is compiled for each of them."""
 HEAVY = 2000
-"""Characters of a given constraint from which on the first backend must do: others may take minutes to compile it."""
+"""Length of a given constraint, in characters, above which only the first backend is used: others may take minutes."""
 QUIET: dict[str, Any] = {
     "database": None,
     "deadline": None,
@@ -43,7 +43,7 @@ QUIET: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A defect; example: a call of `play` or `judge` that shows it, as small as it could be made."""
+    """A defect; example: a call of `play` or `judge` that shows it, shrunk."""
 
     kind: str
     constraint: str
@@ -53,7 +53,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Result:
-    """What a campaign tried, and the defects that it found."""
+    """What a campaign tried, and the defects it found."""
 
     tally: Tally = field(default_factory=Tally)
     failures: list[Failure] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A given constraint, and the backends that take it."""
+    """A given constraint, and the backends that accept it."""
 
     constraint: Constraint
     backends: tuple[Backend, ...]
@@ -69,10 +69,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What to do: `examples` cases or a few more, from `seed` on.
+    """A fuzzing run of `examples` cases or a few more, from `seed`.
 
-    given: the constraints; none are generated ones. tokenizer: by name; None generates vocabularies.
-    backends: who takes part, llguidance first.
+    given: the constraints; empty: generate them. tokenizer: by name; None: generate vocabularies.
+    backends: those that take part, llguidance first.
     """
 
     examples: int
@@ -82,7 +82,7 @@ class Campaign:
     backends: tuple[Backend, ...] = BACKENDS
 
     def run(self, progress: Callable[[int], None] = lambda cases: None) -> Result:
-        """Do it; `progress` is told how many cases are done."""
+        """Run it; progress: called with the number of finished cases."""
         result = Result()
         parts: list[Subject | None] = [None] * -(-self.examples // CHUNK)
         if self.given:
@@ -94,7 +94,7 @@ class Campaign:
         return result
 
     def _subject(self, constraint: Constraint, result: Result) -> Subject:
-        """Hold the known texts of a given constraint against all backends that take it."""
+        """Check the known texts of a given constraint on all backends that accept it."""
         vocabulary, takers = vocabulary_of(self.tokenizer or Tokens()), []
         for backend in self.backends[: 1 if len(constraint.source) > HEAVY else None]:
             try:
@@ -113,7 +113,7 @@ class Campaign:
         return Subject(constraint, tuple(takers))
 
     def _written(self, constraint: Constraint, backend: Backend, result: Result) -> tuple[str, ...]:
-        """Texts that fit a constraint of which none is known: what a model writes that means nothing in particular."""
+        """Fitting texts for a constraint without any, written by a model without a script."""
         found: dict[str, None] = {}
         for number in range(SOUGHT):
             rows = (Writer(""),) * 3
@@ -139,7 +139,7 @@ class _Part:
         self._stages: list[Stage] = []
 
     def play(self) -> None:
-        """Let Hypothesis draw scenes until there are as many cases as asked for, or one fails and is shrunk."""
+        """Let Hypothesis draw scenes until there are enough cases, or one fails and is shrunk."""
         if self._subject is not None:
             count = max(STAGES, self._quota // CASES_PER_STAGE)
             found = drawn(stages(self._subject.constraint, self._campaign.tokenizer), count, self._number)
@@ -161,7 +161,7 @@ class _Part:
             self._judge_combined()
 
     def _judge_combined(self) -> None:
-        """In a small part of the time that the scenes take."""
+        """Check combined schemas, in a small part of the time that the scenes take."""
         count, result = COMBINED * -(-self._quota // DRAFTERS), self._result
         try:
             judge_combined(count, self._number, self._campaign.backends, result.tally)
@@ -200,7 +200,7 @@ class _Part:
 
 
 def failure(error: DefectError, constraint: Constraint, scene: Scene | None = None) -> Failure:
-    """What is reported of a defect, which a text shows, or else the scene."""
+    """The report of a defect that a text shows, or else the scene."""
     return Failure(error.kind, str(constraint), str(error), error.example or f"play({scene!r})")
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a guard and a text, whoever wrote it: each check raises a Defect where it does not."""
+"""Properties that must hold for a guard and any text; each check raises DefectError if one does not."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -13,13 +13,13 @@ from ngramspec.testing.constraints import Constraint
 from ngramspec.testing.fuzzing.known import SURROGATES, has_surrogates, known_difference
 
 NOTHING = "one that no value fits"
-"""Words of the error of a guard under which nothing can be written."""
+"""Part of the error message of a guard under which nothing can be written."""
 
 DefectKind = Literal["identity", "validity", "matcher", "agreement"]
 
 
 class DefectError(AssertionError):
-    """Something that must hold does not; example: a call that shows it, where a text is enough for that."""
+    """A property does not hold; example: a call that shows it, if a text suffices."""
 
     def __init__(self, kind: DefectKind, message: str) -> None:
         super().__init__(f"{kind}: {message}")
@@ -28,9 +28,9 @@ class DefectError(AssertionError):
 
 
 def check_text(guard: Guard, tokens: Sequence[int], eos_tokens: Sequence[int]) -> bytes | None:
-    """The text of the row `tokens`, which ends with its end of sequence; None where it did not come to one.
+    """The text of the row `tokens`, which ends with its end of sequence; None if it did not end.
 
-    A matcher that has seen no drafts must allow every token of it, and see a whole text where the row ended.
+    A matcher that has seen no drafts must allow every token, and accept the text where the row ended.
     """
     matcher = guard.matcher(eos_tokens)
     try:
@@ -43,7 +43,7 @@ def check_text(guard: Guard, tokens: Sequence[int], eos_tokens: Sequence[int]) -
 
 
 def check_fits(constraint: Constraint, guard: Guard, backend: Backend, written: bytes) -> str | None:
-    """What `jsonschema` or `re` says of a text that the guard let end must be yes; returns the name of a known no."""
+    """A text that the guard let end must fit by `jsonschema` or `re`; returns the name of a known difference."""
     try:
         text = written.decode()
     except UnicodeDecodeError as error:
@@ -62,7 +62,7 @@ def check_fits(constraint: Constraint, guard: Guard, backend: Backend, written: 
 
 
 def check_refusal(constraint: Constraint, backend: Backend, error: GuardError) -> None:
-    """A guard may be refused for many reasons; that no value fits is none where one is known."""
+    """A guard may be refused for many reasons, but not because no value fits if one is known."""
     if NOTHING not in str(error) or not constraint.valid:
         return
     text = constraint.valid[0]
@@ -72,7 +72,7 @@ def check_refusal(constraint: Constraint, backend: Backend, error: GuardError) -
 
 
 def check_agreement(constraint: Constraint, guard: Guard, backend: Backend, text: str) -> str | None:
-    """The guard must accept `text` where `jsonschema` or `re` does; returns the name of a difference that is known."""
+    """The guard must accept `text` if and only if `jsonschema` or `re` does; returns the name of a known difference."""
     verdict, accepted = constraint.verdict(text), guard.accepts(text)
     if verdict is None or verdict == accepted:
         return None
@@ -87,7 +87,7 @@ def check_agreement(constraint: Constraint, guard: Guard, backend: Backend, text
 
 
 def check_backends(guards: Mapping[Backend, Guard], text: str) -> None:
-    """Where nobody else can say, the backends must agree among each other."""
+    """If neither `jsonschema` nor `re` can tell, the backends must agree with each other."""
     verdicts = {backend: guard.accepts(text) for backend, guard in guards.items()}
     if len(set(verdicts.values())) > 1:
         raise DefectError(
@@ -97,22 +97,24 @@ def check_backends(guards: Mapping[Backend, Guard], text: str) -> None:
 
 
 def check_matcher(guard: Guard, tokens: Sequence[int], eos_tokens: Sequence[int]) -> None:
-    """Filling along a text, stepping through it and looking ahead must equal a fresh matcher at every place.
+    """Filling along a text, stepping through it and looking ahead must equal a fresh matcher at every position.
 
-    tokens: of a row, all of them allowed. Nothing but `advance` may move the state.
+    tokens: of a row, all of them allowed. Only `advance` may change the state.
     """
     size = num_words(len(guard.vocabulary))
     moving, at_once = guard.matcher(eos_tokens), np.zeros((len(tokens) + 1, size), np.int32)
     num_legal = moving.fill(tokens, at_once)
-    for place, token in enumerate([*tokens, None]):
+    for position, token in enumerate([*tokens, None]):
         here = np.zeros((1, size), np.int32)
         moving.fill((), here)
-        if place <= num_legal:
-            _check_equal(guard, tokens[:place], at_once[place], here[0], "filled along the text", "stepped to there")
+        if position <= num_legal:
+            _check_equal(
+                guard, tokens[:position], at_once[position], here[0], "filled along the text", "stepped to there"
+            )
         if token is None:
             break
         with moving.lookahead() as ahead:
-            pushed = [ahead.push(each) for each in tokens[place : place + 4]]
+            pushed = [ahead.push(each) for each in tokens[position : position + 4]]
         if not all(pushed):
             raise DefectError("matcher", f"{guard!r} looks ahead and refuses a token of {_text(guard, tokens)!r}")
         moving.advance([token])
@@ -127,7 +129,7 @@ def _check_equal(
 ) -> None:
     if not np.array_equal(expected, actual):
         raise DefectError(
-            "matcher", f"{guard!r} has other masks behind {_text(guard, tokens)!r} where it is {one} than {other}"
+            "matcher", f"{guard!r} has other masks after {_text(guard, tokens)!r} where it is {one} than {other}"
         )
 
 

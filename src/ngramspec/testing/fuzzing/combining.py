@@ -1,6 +1,6 @@
-"""JSON schemas of any keywords beside and inside of one another: what their guards say of texts, against `jsonschema`.
+"""JSON schemas with any keywords beside and inside one another: their guards' verdicts, compared with `jsonschema`.
 
-What goes wrong where keywords meet is rare, and no draft is needed to see it, so many are tried in little time.
+Defects in combinations of keywords are rare, and need no draft to be seen, so many schemas are tried in little time.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from ngramspec.testing.tokens import Tokens
 
 
 class CombinedError(Exception):
-    """A defect that a schema shows; the schema is as small as it could be made."""
+    """A defect that a schema shows; the schema is shrunk."""
 
     def __init__(self, error: DefectError, constraint: Constraint) -> None:
         super().__init__(str(error))
@@ -30,7 +30,7 @@ class CombinedError(Exception):
 
 
 def judge_combined(count: int, seed: int, backends: Sequence[Backend], tally: Tally) -> None:
-    """Hold `count` schemas against `jsonschema`, by each backend in turn. Raises CombinedError for a defect."""
+    """Compare `count` schemas with `jsonschema`, by each backend in turn. Raises CombinedError for a defect."""
     chance = Random(seed)
     for number in range(count):
         constraint, backend = combined_constraint(chance), backends[number % len(backends)]
@@ -42,7 +42,7 @@ def judge_combined(count: int, seed: int, backends: Sequence[Backend], tally: Ta
 
 
 def smallest(constraint: Constraint, backend: Backend) -> Constraint:
-    """A schema, and a text, from which nothing can be taken away without taking the defect with it."""
+    """A minimal schema and text: nothing can be removed without losing the defect."""
     for text in constraint.valid + constraint.invalid if len(constraint.valid + constraint.invalid) > 1 else ():
         alone = _judged_anew(replace(constraint, valid=(text,), invalid=()))
         if _defect(alone, backend, Tally()) is not None:
@@ -70,7 +70,7 @@ def _defect(constraint: Constraint, backend: Backend, tally: Tally) -> DefectErr
 
 
 def _judged_anew(constraint: Constraint) -> Constraint:
-    """With its texts where they belong now."""
+    """The constraint with its texts classified again."""
     verdicts = {text: fits(constraint.source, text) for text in (*constraint.valid, *constraint.invalid)}
     valid, invalid = (tuple(text for text, fit in verdicts.items() if fit is said) for said in (True, False))
     return replace(constraint, valid=valid, invalid=invalid)

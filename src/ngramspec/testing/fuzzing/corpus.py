@@ -1,4 +1,4 @@
-"""Constraints from files: rows of {"schema", "valid", "invalid"}, and files of one schema, regex or grammar."""
+"""Reads constraints from files: rows of {"schema", "valid", "invalid"}, and files of one schema, regex or grammar."""
 
 import gzip
 import json
@@ -15,8 +15,8 @@ SUFFIXES: dict[str, ConstraintKind] = {".schema.json": "schema", ".regex": "rege
 def read_corpus(folder: Path) -> list[Constraint]:
     """All constraints in `folder` and below, by name: `*.jsonl`, `*.jsonl.gz`, `*.schema.json`, `*.regex`, `*.lark`.
 
-    A row of JSON lines is {"schema": …, "valid": […], "invalid": […]}, instances and not texts, with an "id".
-    Raises GuardError where there is none, and for rows that are something else.
+    A row of JSON lines is {"schema": …, "valid": […], "invalid": […]}, with instances instead of texts, and an "id".
+    Raises GuardError if there is no constraint, and for other rows.
     """
     if not folder.is_dir():
         raise GuardError(f"a corpus must be a folder, got {folder}, which is none")
@@ -32,9 +32,9 @@ def read_corpus(folder: Path) -> list[Constraint]:
 
 
 def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
-    """The one constraint that a file holds, with the texts of `NAME.examples.json` where that lies beside it.
+    """The one constraint in a file, with the texts of `NAME.examples.json` if that is beside it.
 
-    Files are read as those in `grammars/` are: a regex may have several lines, and comments.
+    Files are read like those in `grammars/`: a regex may have several lines, and comments.
     """
     text = path.read_text(encoding="utf-8")
     try:
@@ -46,7 +46,7 @@ def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
 
 
 def _examples(path: Path) -> dict[str, list[str]]:
-    """Texts that must pass and must fail, by what else is known of a constraint."""
+    """Texts that must pass, and texts that must fail."""
     name = next((path.name.removesuffix(end) for end in SUFFIXES if path.name.endswith(end)), path.stem)
     file = path.with_name(f"{name}.examples.json")
     known: dict[str, list[str]] = {"accepted": [], "rejected": []}

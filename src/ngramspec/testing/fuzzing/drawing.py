@@ -12,12 +12,12 @@ from ngramspec.testing.tokens import Tokens
 
 MARKERS: tuple[tuple[str, ...], ...] = (("<t>",), ("</think>",), ("<<", ">>"), ("<tool>", "</tool>"), ("a", "aba"))
 MAX_TEXT = 60
-"""Characters of a text that a row means to write: a case should take milliseconds."""
+"""Longest scripted text of a row, in characters: a case should take milliseconds."""
 DRAFTERS = 5
-"""Drafters of a scene, each of which makes a case of it."""
+"""Drafters of a scene; each makes one case."""
 
 Stage = tuple[tuple[str, ...], Tokens | str]
-"""Markers, and tokens among which there are some that begin or end inside a marker."""
+"""Markers, and tokens, some of which begin or end inside a marker."""
 
 
 @st.composite
@@ -28,7 +28,7 @@ def stages(draw: st.DrawFn, constraint: Constraint, tokenizer: str | None = None
 
 
 def written(constraint: Constraint, markers: Sequence[str]) -> list[str]:
-    """What rows may mean to write."""
+    """Texts for the scripts of rows."""
     texts = [text for text in constraint.valid if len(text) <= MAX_TEXT] or [
         text[:MAX_TEXT] for text in constraint.valid
     ]

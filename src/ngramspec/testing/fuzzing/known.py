@@ -1,6 +1,6 @@
-"""Differences between guards, `jsonschema` and `re` that are known: `ngramspec fuzz` counts them apart.
+"""Known differences between guards, `jsonschema` and `re`, which `ngramspec fuzz` counts separately.
 
-Without them it would fail on sound schemas. docs/upstream.md has them all. Each rule shows its point: it changes the
+Without them it would fail on sound schemas. docs/upstream.md lists them all. Each rule proves its point: it changes the
 text, or the schema, in the one respect that it is about, and the guard must then agree. A difference that no rule
 explains is a defect.
 """
@@ -35,18 +35,18 @@ class Case:
 
     @property
     def value(self) -> Any:
-        """The JSON in it, control characters in strings or not."""
+        """The JSON value, with control characters in strings allowed."""
         return json.loads(self.text, strict=False)
 
     def agrees_on(self, text: str) -> bool:
-        """Whether of `text` the guard says what `jsonschema` says; a text may have its keys in any order."""
+        """Whether the guard and `jsonschema` agree on `text`, with its keys in any order."""
         accepted = self.guard.accepts(text) or replace(self, text=text).fits_in_order()
         return accepted is self.constraint.verdict(text)
 
     def fits_in_order(self) -> bool:
         """Whether the guard accepts the text's JSON with its keys in some order.
 
-        Tried first are the schema's own, and the text's own with the names last that the schema does not know.
+        The schema's order is tried first, and the text's own with undeclared names last.
         """
         names = list(dict.fromkeys(_names(self.constraint.schema)))
         ranks = ({name: rank for rank, name in enumerate(names)}, dict.fromkeys(names, 0))
@@ -55,8 +55,8 @@ class Case:
 
 def _is_order(case: Case) -> bool:
     """Keys come in the order of the schema, so the same object with its keys in that order is accepted."""
-    is_plain = "\\" not in case.text or case.text == dumped(case.value)  # or else it may be for its escapes
-    is_for_spelling = case.guard.accepts(dumped(case.value))  # in the order that it has: of a number, or for spaces
+    is_plain = "\\" not in case.text or case.text == dumped(case.value)  # else it may be due to its escapes
+    is_for_spelling = case.guard.accepts(dumped(case.value))  # in its own order: it is a number's spelling, or a space
     return is_plain and not case.is_accepted and not is_for_spelling and case.fits_in_order()
 
 
@@ -103,13 +103,13 @@ def _is_precise(case: Case) -> bool:
 
 
 def _is_format(case: Case) -> bool:
-    """A guard demands a format; `jsonschema`, unless asked to, reads it as a remark."""
+    """A guard enforces a format; `jsonschema` by default treats it as an annotation."""
     without = _without(case.constraint.schema, "format", str)
     return not case.is_accepted and without != case.constraint.schema and _agrees_with(case, without)
 
 
 def _agrees_with(case: Case, schema: Any) -> bool:
-    """Whether a guard of `schema` says of the text what `jsonschema` says."""
+    """Whether a guard of `schema` agrees with `jsonschema` on the text."""
     try:
         guard = replace(case.constraint, source=dumped(schema)).guard(case.guard.vocabulary, backend=case.backend)
     except GuardError:
@@ -118,12 +118,12 @@ def _agrees_with(case: Case, schema: Any) -> bool:
 
 
 def _is_content(case: Case) -> bool:
-    """Draft 7 lets a schema say that a string is JSON, or base64; later drafts, and guards, take it for a remark."""
+    """In draft 7 a schema can require a string to be JSON, or base64; in later drafts, and guards, that is no rule."""
     return case.is_accepted and re.search('"content(Encoding|MediaType)"', case.constraint.source) is not None
 
 
 def _is_spelling(case: Case) -> bool:
-    """Letters written as escapes, `\\u0061`, are refused in most strings; xgrammar lets them by in names."""
+    """Letters written as escapes, `\\u0061`, are refused in most strings; xgrammar accepts them in names."""
     if case.is_accepted and case.backend == "llguidance":
         return False
     plain = dumped(case.value)
@@ -131,44 +131,44 @@ def _is_spelling(case: Case) -> bool:
 
 
 def _is_delete(case: Case) -> bool:
-    """To llguidance the letter DEL, U+007F, is written as an escape only; JSON has it as it is."""
+    """llguidance writes the character DEL, U+007F, only as an escape; JSON allows it unescaped."""
     plain = case.text.replace("\x7f", "x")
     return case.backend == "llguidance" and not case.is_accepted and plain != case.text and case.agrees_on(plain)
 
 
 def _is_escape(case: Case) -> bool:
-    """xgrammar's strings of bounded length, or with a pattern, are of any characters but quotes and backslashes: there
-    are no escapes in them, and control characters stand for themselves, which JSON forbids."""
+    """xgrammar's strings of bounded length, or with a pattern, consist of any characters but quotes and backslashes:
+    they have no escapes, and may contain raw control characters, which JSON forbids."""
     plain = _mapped(case.value, _without_escapes)
     return case.backend == "xgrammar" and plain != case.value and case.agrees_on(dumped(plain))
 
 
 def _is_name(case: Case) -> bool:
-    """xgrammar takes a property whose name is not of plain ASCII for one that the schema does not name, as well."""
+    """xgrammar also treats a property whose name is not plain ASCII as an undeclared one."""
     names = {name for name in _names(case.constraint.schema) if json.dumps(name) != f'"{name}"'}
     return case.backend == "xgrammar" and any(dumped(name) in case.text for name in names)
 
 
 def _is_minus_zero(case: Case) -> bool:
-    """To xgrammar -0 is no integer."""
+    """In xgrammar -0 is not an integer."""
     return case.backend == "xgrammar" and re.search(r"(?<![\d.eE])-0(?![\d.])", case.text) is not None
 
 
 def _is_letter(case: Case) -> bool:
-    r"""Rust's `\w` takes marks and joiners, `re`'s takes all numerals; and each knows the Unicode of its own year."""
+    r"""Rust's `\w` includes marks and joiners, `re`'s all numerals; and each has its own version of Unicode."""
     has_class = re.search(r"\\[dws]", case.constraint.source, re.IGNORECASE) is not None
     return has_class and any(unicodedata.category(letter) in UNALIKE for letter in case.text if letter != "_")
 
 
 def _is_ascii(case: Case) -> bool:
-    r"""To xgrammar `\d` and `\w` are ASCII's."""
+    r"""In xgrammar `\d` and `\w` are ASCII classes."""
     has_class = re.search(r"\\[dws]", case.constraint.source, re.IGNORECASE) is not None
     return case.backend == "xgrammar" and has_class and not case.text.isascii()
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A difference, named as docs/upstream.md names it, of constraints of a kind."""
+    """A known difference, named as in docs/upstream.md, for constraints of one kind."""
 
     name: str
     explains: Callable[[Case], bool]
@@ -176,7 +176,7 @@ class Known:
 
 
 SURROGATES = Known("xgrammar: halves of surrogate pairs", lambda _case: False)
-"""Seen in bytes that are no text."""
+"""It shows in bytes that are not text."""
 
 KNOWN = (
     SURROGATES,
@@ -207,12 +207,12 @@ def known_difference(
     rules = (known for known in KNOWN if known.kind == constraint.kind)
     try:
         return next((known.name for known in rules if known.explains(case)), None)
-    except ValueError:  # what is no JSON at all has no excuse
+    except ValueError:  # no rule excuses a text that is not JSON
         return None
 
 
 def has_surrogates(written: bytes) -> bool:
-    """Whether nothing but surrogates keeps `written` from being UTF-8: to xgrammar `.` takes each half of a pair."""
+    """Whether only surrogates keep `written` from being UTF-8: xgrammar's `.` matches each half of a pair."""
     try:
         written.decode(errors="surrogatepass")
     except UnicodeDecodeError:
@@ -252,7 +252,7 @@ def _names(schema: Any) -> Iterator[str]:
 
 
 def _without(schema: Any, keyword: str, kind: type) -> Any:
-    """`schema` without a keyword, whose value is of a kind that tells it from a property of that name."""
+    """`schema` without a keyword; the type of its value distinguishes it from a property of that name."""
     if isinstance(schema, dict):
         kept = {name: item for name, item in schema.items() if name != keyword or not isinstance(item, kind)}
         return {name: _without(item, keyword, kind) for name, item in kept.items()}

@@ -1,8 +1,8 @@
-"""A tiny model for fuzzing: it mostly writes what it is told to, and every logit depends on the whole text, exactly.
+"""A tiny model for fuzzing: it mostly writes its script, and every logit depends exactly on the whole text.
 
-Its one layer of attention adds up whole numbers, one per token and position that a query sees, and the sum picks a line
-of noise. Sums of whole numbers do not round, so texts are equal or something is wrong; and a token, a position, a slot
-or a mask that is wrong anywhere before changes all that follows.
+Its one attention layer sums whole numbers, one per token and position that a query sees, and the sum selects a row of
+noise. Sums of whole numbers do not round, so texts are equal or something is wrong; and any wrong token, position, slot
+or mask before a position changes all that follows.
 """
 
 import functools
@@ -22,17 +22,17 @@ ROOM = 1024
 NUM_LINES = 61
 PRIME = 1_000_003
 TOLD, ENDING, CLOSING = 12.0, 6.0, 3.0
-"""What is added to the noise, of standard deviation 1: to the token that was told; to tokens that end or close
-something, growing with every `PATIENCE` tokens behind the script."""
+"""Added to the noise, of standard deviation 1: to the scripted token; to tokens that end or close something, growing
+with every `PATIENCE` tokens after the script."""
 PATIENCE = 8
 CLOSERS = frozenset(b"\"'}])>")
 
 
 class ScriptedModel(PreTrainedModel, GenerationMixin):
-    """Writes a script for each row, with lapses; behind it, and where a lapse has led it elsewhere, it makes an end.
+    """Writes a script for each row, with lapses; after it, and after a lapse led elsewhere, it tends to end.
 
-    Which script is a row's is told by its position ids: script i owns those from `i * ROOM` on, for position ids are
-    what every decoding loop carries along with a row.
+    Position ids identify a row's script: script i owns those from `i * ROOM` on, because every decoding loop carries
+    position ids along with a row.
     """
 
     config_class = LlamaConfig
@@ -41,7 +41,7 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
     def __init__(
         self, vocabulary: Vocabulary, eos_tokens: Sequence[int], *, seed: int = 0, lapses: float = 0.0
     ) -> None:
-        """seed: of the noise. lapses: how often it does not write what it is told, 0 <= lapses <= 1."""
+        """seed: of the noise. lapses: share of tokens that deviate from the script, 0 <= lapses <= 1."""
         size = len(vocabulary)
         super().__init__(_config(size))
         generator = torch.Generator().manual_seed(seed)
@@ -58,7 +58,7 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         self.train(False)
 
     def get_input_embeddings(self) -> torch.nn.Embedding:
-        """Its table says how many tokens there are; it is not read."""
+        """A table whose size is the number of tokens; its content is not used."""
         return self.embedding
 
     def read_scripts(self, prompts: Sequence[Sequence[int]], scripts: Sequence[Sequence[int]]) -> dict[str, Tensor]:
@@ -86,9 +86,9 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         logits_to_keep: int = 0,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits `float64[B, n, V]`. token_type_ids: not looked at; a call that has them is decoded in line.
+        """Logits `float64[B, n, V]`. token_type_ids: ignored; a call that has them is decoded aligned.
 
-        cache, past_key_values: the same, as transformers calls it since 5.24, and before.
+        cache, past_key_values: the same; transformers' name for it since 5.24, and before.
         """
         held = cache if cache is not None else past_key_values
         start = held.get_seq_length()
@@ -97,11 +97,11 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         mask = _mask(attention_mask, start, input_ids.shape[1], seen.shape[2])
         sums = (mask.double() @ seen)[:, 0, -logits_to_keep:, 0].long()
         lines = sums % NUM_LINES
-        rows, places = position_ids[:, -logits_to_keep:] // ROOM, position_ids[:, -logits_to_keep:] % ROOM
+        rows, positions = position_ids[:, -logits_to_keep:] // ROOM, position_ids[:, -logits_to_keep:] % ROOM
         logits = self.noise[lines]
-        told = self.scripts[rows, places, None]
+        told = self.scripts[rows, positions, None]
         logits.scatter_add_(-1, told.clamp(min=0), (self.wish[lines][..., None] * (told >= 0)))
-        behind = (places + 1 - self.lengths[rows]).clamp(min=0)
+        behind = (positions + 1 - self.lengths[rows]).clamp(min=0)
         logits += self.closing * (behind > 0)[..., None] * (1 + behind / PATIENCE)[..., None]
         return CausalLMOutputWithPast(logits=logits, **{CACHE: held})
 
@@ -124,7 +124,7 @@ def _config(size: int) -> LlamaConfig:
 
 
 def _mask(given: Tensor | None, start: int, width: int, extent: int) -> Tensor:
-    """Which slots each query sees, boolean `[B or 1, 1, Q, T]`; given: what plain `generate()` or a Speculator says."""
+    """Which slots each query sees, boolean `[B or 1, 1, Q, T]`; given: the mask of `generate()` or of a Speculator."""
     if given is not None and given.dim() == 4:
         return given
     causal = torch.arange(extent) <= (start + torch.arange(width))[:, None]

@@ -1,4 +1,4 @@
-"""A JSON text with its keys in an order that a guard accepts: found by trying, key by key."""
+"""Finds an order of a JSON text's keys that a guard accepts, by trying key by key."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from ngramspec.guards import Guard
 from ngramspec.testing.constraints import dumped
 
 MAX_TRIALS = 3000
-"""Beginnings of a text that are tried in the search for an order of keys."""
+"""Most prefixes that are tried in the search for an order of keys."""
 
 
 def in_order(guard: Guard, value: Any, ranks: Mapping[str, int]) -> str | None:
-    """`value` as JSON with its keys in an order that `guard` accepts; None if none is found. ranks: of what to try."""
+    """`value` as JSON with its keys in an order that `guard` accepts; None if none is found. ranks: order of trials."""
     trials = iter(range(MAX_TRIALS))
     texts = (text for text in _written(guard, "", _ranked(value, ranks), trials) if guard.accepts(text))
     return next(texts, None)
@@ -25,7 +25,7 @@ def _ranked(value: Any, ranks: Mapping[str, int]) -> Any:
 
 
 def _written(guard: Guard, head: str, value: Any, trials: Iterator[int]) -> Iterator[str]:
-    """`head` and `value` behind it, in all ways that are legal."""
+    """`head` followed by `value`, in all legal ways."""
     if isinstance(value, dict):
         yield from _members(guard, head + "{", list(value.items()), trials)
     elif isinstance(value, list):

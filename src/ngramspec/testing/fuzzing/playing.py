@@ -1,4 +1,4 @@
-"""A scene is played: without drafts, with every drafter, and what is emitted is held against all that must hold."""
+"""Plays a scene without drafts and with every drafter, and checks the outputs."""
 
 from dataclasses import dataclass
 from random import Random
@@ -21,7 +21,7 @@ from ngramspec.testing.fuzzing.tally import Tally, seen_in
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a call came to: `int64[B, L]`, or the error that it ended with; and the random generator's state."""
+    """The result of a call: `int64[B, L]` or the error that ended it; and the random generator's state."""
 
     sequences: Tensor | None
     error: GuardError | None
@@ -29,9 +29,9 @@ class Output:
 
 
 def play(scene: Scene) -> tuple[Tally, list[bytes]]:
-    """Play `scene`; returns what was tried, and the whole texts that came out.
+    """Play `scene`; returns what was tried, and the complete texts that were emitted.
 
-    Raises DefectError for what must not be, GuardError for a guard that cannot be made.
+    Raises DefectError for a defect, GuardError for a guard that cannot be made.
     """
     return _Stage(scene).play()
 
@@ -48,7 +48,7 @@ class _Stage:
         self.guards: list[Guard | None] = [self.guard if row.is_guarded else None for row in scene.rows]
         self.model: Any = ScriptedModel(self.vocabulary, self.ends, seed=scene.seed, lapses=scene.lapses)
         self.scripts = [self._script(number) for number in range(len(scene.rows))]
-        # No marker of the scene begins in them: what a prompt opens has tests of its own.
+        # No marker of the scene begins in the prompts: markers in prompts have tests of their own.
         letters = "cd" if "a" in scene.markers else "ab"
         prompts = [self.vocabulary.encode(letters[: 1 + number % 2]) for number in range(len(scene.rows))]
         self.inputs = self.model.read_scripts(prompts, self.scripts)
@@ -82,7 +82,7 @@ class _Stage:
         return [*spell(self.guard.matcher(self.ends), writer.text, Random(writer.spelling)), end]
 
     def _reference(self) -> Output:
-        """Plain `generate()`; of a sampled batch our own loop without drafts, for its rows draw each for itself."""
+        """Plain `generate()`; for a sampled batch our own loop without drafts, whose rows have their own generators."""
         if self.scene.is_sampled and len(self.guards) > 1:
             return self._generate(self._processors(), custom_generate=Speculator(budget=FixedBudget(0)))
         return self._generate([Guard.per_row(self.guards).processor(self.ends)])
@@ -121,7 +121,7 @@ class _Stage:
 
     def _rows(self, output: Output) -> list[list[int]]:
         """What each row emitted, its end of sequence included."""
-        if output.sequences is None:  # the call has failed; what it failed behind is known of one row
+        if output.sequences is None:  # the call has failed; the text before the failure is known of one row
             assert output.error is not None
             return [
                 output.error.tokens if row == output.error.row else script[:0]
@@ -145,7 +145,7 @@ class _Stage:
         if (reference.error is None) != (output.error is None):
             raise DefectError("identity", f"without drafts {reference.error}, with {slips} {output.error}")
         if reference.error is not None and output.error is not None and reference.error.row != output.error.row:
-            return  # several rows fail, and plain decoding knows only of the first one to do so
+            return  # several rows fail, and plain decoding reports only the first
         if expected != actual or not _same(reference.sequences, output.sequences):
             texts = [[self.vocabulary.decode(row) for row in rows] for rows in (expected, actual)]
             raise DefectError("identity", f"without drafts {texts[0]}, with {slips} {texts[1]}: {expected} {actual}")

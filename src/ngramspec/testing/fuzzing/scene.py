@@ -18,7 +18,7 @@ from ngramspec.testing.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A row: what its model means to write, in which of the ways to cut it into tokens, and whether it is guarded."""
+    """A row: the text of its script, the seed of its tokenisation, and whether it is guarded."""
 
     text: str
     spelling: int = 0
@@ -30,9 +30,9 @@ class Scene:
     """One call of `generate()` that is made without drafts, and once with each drafter.
 
     tokens: the vocabulary, or the name of a tokenizer. markers: none, that of `after`, or those of `between`.
-    drafters: the slips of each. seed: of the model, and of what is drawn. lapses: how often the model does not write
-    what it means to. is_steered: whether drafts are cut where the guard would refuse them. is_in_line: whether all
-    rows must begin a pass at one slot.
+    drafters: the slips of each. seed: of the model and of sampling. lapses: share of tokens that deviate from the
+    script. is_steered: whether drafts are cut where the guard would refuse them. is_in_line: whether all rows must
+    begin a pass at one slot (aligned).
     """
 
     constraint: Constraint
@@ -55,16 +55,16 @@ class Scene:
         return vocabulary_of(self.tokens)
 
     def guard(self) -> Guard:
-        """The guard of the guarded rows; raises GuardError where there can be none."""
+        """The guard of the guarded rows. Raises GuardError if it cannot be made."""
         guard = self.constraint.guard(self.vocabulary, backend=self.backend)
         if len(self.markers) == 2:
             return guard.between(*self.markers)
         return guard.after(*self.markers) if self.markers else guard
 
     def inner(self, text: bytes) -> list[bytes] | None:
-        """What must fit the constraint in the whole `text`; None where its marker has not come.
+        """The parts of the complete `text` that must fit the constraint; None if its marker has not come.
 
-        Between markers it is told apart only where one guarded part is all there is, for inner text may hold them too.
+        Between markers they are known only if there is a single guarded part, because inner text may contain markers.
         """
         if not self.markers:
             return [text]
@@ -92,7 +92,7 @@ def wrapped(text: str, markers: Sequence[str]) -> str:
 
 
 def spell(matcher: Matcher, text: str, rng: Random) -> list[int]:
-    """Tokens for `text` that the guard allows, some of the many ways to cut it; up to where there are none."""
+    """A random tokenisation of `text` that the guard allows, up to where there is none."""
     vocabulary, rest = matcher.vocabulary, text.encode()
     found: list[int] = []
     ids = vocabulary.once("fuzzing", lambda: _ids(vocabulary))
@@ -105,7 +105,7 @@ def spell(matcher: Matcher, text: str, rng: Random) -> list[int]:
         fitting = [token for head in heads for token in ids.get(head, ()) if allowed[token]]
         if not fitting:
             return found
-        token = fitting[-1] if rng.random() < 0.5 else rng.choice(fitting)  # long ones lie across more borders
+        token = fitting[-1] if rng.random() < 0.5 else rng.choice(fitting)  # long ones span more boundaries
         matcher.advance([token])
         found.append(token)
         rest = rest[len(vocabulary.tokens[token]) :]
@@ -122,13 +122,13 @@ def _ids(vocabulary: Vocabulary) -> dict[bytes, list[int]]:
 
 def borders(markers: Sequence[str], texts: Sequence[bytes]) -> Iterator[bool]:
     """For each of `texts`, the tokens of a row, whether a marker begins or ends inside it."""
-    whole, places = b"".join(texts), set()
+    whole, boundaries = b"".join(texts), set()
     for marker in {marker.encode() for marker in markers}:
         start = whole.find(marker)
         while start >= 0:
-            places |= {start, start + len(marker)}
+            boundaries |= {start, start + len(marker)}
             start = whole.find(marker, start + 1)
     position = 0
     for text in texts:
-        yield any(position < place < position + len(text) for place in places)
+        yield any(position < boundary < position + len(text) for boundary in boundaries)
         position += len(text)

@@ -1,4 +1,4 @@
-"""What was tried: the cases, and in how many of them each of the things happened that make them worth it."""
+"""Counts what was tried: the cases, and in how many of them each interesting thing happened."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ SHARES = (
     "end of sequence in mid-draft",
     "marker inside a token",
 )
-"""What a case must do now and then, or the fuzz proves little."""
+"""What must happen in some of the cases, or the fuzz proves little."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was tried. cases: outputs made with drafts. seen: of how many of them something holds.
+    """What was tried. cases: outputs made with drafts. seen: cases in which a thing happened.
 
-    known: differences of backends that are known, by name.
+    known: known differences of backends, by name.
     """
 
     cases: int = 0
@@ -44,7 +44,7 @@ class Tally:
 def seen_in(
     scene: Scene, guards: Sequence[Guard | None], rows: Sequence[list[int]], judged: Sequence[Judged]
 ) -> set[str]:
-    """What happened in a case: rows that emitted `rows`, and drafts as they reached the masks."""
+    """What happened in a case; rows: the emitted tokens. The drafts are those that reached the masks."""
     vocabulary = scene.vocabulary
     ends, seen = vocabulary.eos_tokens, set()
     for draft in judged:
@@ -65,7 +65,7 @@ def seen_in(
 
 
 def _is_illegal(guard: Guard | None, emitted: Sequence[int], draft: Judged, ends: Sequence[int]) -> bool:
-    """Whether the first token that leaves the row's text, behind one that does not, is one that the guard forbids."""
+    """Whether the first wrong token of a draft, after at least one right one, is one that the guard forbids."""
     agreeing = 0
     while agreeing < len(draft.tokens) and [draft.tokens[agreeing]] == emitted[draft.position + agreeing :][:1]:
         agreeing += 1

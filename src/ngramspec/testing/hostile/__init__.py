@@ -1,8 +1,8 @@
-"""`ngramspec fuzz --hostile`, for programs: what a stranger's input may do to the process that takes it.
+"""`ngramspec fuzz --hostile` as a library: what untrusted input can do to the process that reads it.
 
-A `Campaign` hands hostile inputs of many kinds to guards and readers of files, in processes that it may end, and finds
-what crashes, hangs, fills the memory, stops other threads or raises what is no error of ngramspec's. `play` does again
-what a finding prints.
+A `Campaign` gives hostile inputs of many kinds to guards and file readers, in processes that it can kill, and finds
+crashes, hangs, memory exhaustion, stopped threads, and errors that are not ngramspec's own. `play` repeats what a
+finding prints.
 """
 
 from ngramspec.testing.hostile.campaign import Campaign, Finding, Result, play

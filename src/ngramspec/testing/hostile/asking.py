@@ -1,4 +1,4 @@
-"""What is done with a hostile input: what a service does with one of its clients."""
+"""Uses a hostile input as a service would use a client's."""
 
 import itertools
 import warnings
@@ -17,7 +17,7 @@ from ngramspec.testing.hostile.corpus import CORPUS, source
 from ngramspec.testing.hostile.inputs import Input
 
 NUM_TOKENS = 24
-"""Tokens that are chosen under a guard, each among those that its mask allows."""
+"""Tokens that are chosen under a guard, each among those allowed by its mask."""
 
 
 @cache
@@ -30,20 +30,20 @@ def vocabulary() -> Vocabulary:
 
 @cache
 def warm(backend: str) -> None:
-    """Load a backend and what it needs, which happens once and by nobody's input."""
+    """Load a backend, which happens once and depends on no input."""
     Guard.regex("a", vocabulary(), backend=backend).accepts("a")  # type: ignore[arg-type]
 
 
 def made(each: Input, folder: Path) -> str:
-    """The text of an input; of a file its path, in `folder` if it is none of the system's."""
+    """The text of an input; for a file its path, in `folder` unless it is a system file."""
     text = source(each)
     return str(files.make(text, each.size, Random(each.seed), folder)) if each.generator.startswith("files.") else text
 
 
 def ask(each: Input, text: str) -> str:
-    """Hand over an input that `made` has made, and say what came of it: "answered", "refused", or what is at fault.
+    """Use an input that `made` has made; returns the outcome: "answered", "refused", or the fault.
 
-    What it raises beyond NgramspecError, and for files OSError, comes out as it is.
+    Errors other than NgramspecError (and OSError for files) are passed through.
     """
     asked = _ASKS[CORPUS[each.generator].kind]
     with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def _harmless() -> Guard:
 
 
 def _use(guard: Guard, each: Input) -> None:
-    """Write some tokens under a guard, as its masks have it."""
+    """Write some tokens under a guard, chosen from its masks."""
     chance, matcher = Random(each.seed), guard.matcher()
     row = np.zeros((1, -(-len(vocabulary()) // 32)), np.int32)
     for _ in range(NUM_TOKENS):

@@ -1,4 +1,4 @@
-"""Many hostile inputs: handed over one after another, and what should not have been, found and tried again."""
+"""Runs many hostile inputs, one after another, and finds and re-checks faults."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from ngramspec.testing.hostile.inputs import SIZES, Input
 from ngramspec.testing.hostile.watchdog import Bounds, Outcome, Watchdog
 
 TRIES = 3
-"""Times that a hold of the lock is measured again, in a process of its own, before it counts: machines are noisy."""
+"""How often a hold of the lock is measured again, in a process of its own, before it counts: machines are noisy."""
 ENOUGH = 2
-"""Times that a kind of input may end its process before the rest of its kind is passed over."""
+"""How often a kind of input may kill its process before the rest of its kind is skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Finding:
 
     @property
     def known(self) -> str:
-        """The fault in `CORPUS` that inputs of its kind come from; "" for a kind that is not there."""
+        """The past fault that inputs of this kind come from, by `CORPUS`; "" for an unknown kind."""
         return CORPUS[self.generator].fault if self.generator in CORPUS else ""
 
 
@@ -43,7 +43,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
-        """Count what came of one input."""
+        """Count the outcome of one input."""
         self.tried += 1
         self.answered += outcome.fault is None and not outcome.is_refused
         self.refused += outcome.is_refused
@@ -63,9 +63,9 @@ def _larger(known: Outcome | None, new: Outcome, value: Callable[[Outcome], floa
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What to do: `examples` inputs from `seed` on.
+    """A run of `examples` inputs from `seed`.
 
-    backends: who compiles. sizes: of the inputs, in bytes. bounds: what one may take.
+    backends: that compile. sizes: of the inputs, in bytes. bounds: limits of one input.
     """
 
     examples: int
@@ -75,7 +75,7 @@ class Campaign:
     bounds: Bounds = field(default_factory=Bounds)
 
     def run(self, progress: Callable[[int], None] = lambda tried: None) -> Result:
-        """Do it; `progress` is told how many inputs are done."""
+        """Run it; progress: called with the number of finished inputs."""
         result, ended = Result(), Counter[tuple[str, str]]()
         with Watchdog(self.bounds) as watchdog:
             for number, each in enumerate(drawn(self.examples, self.seed, self.backends, self.sizes), start=1):
@@ -89,7 +89,7 @@ class Campaign:
         return result
 
     def _checked(self, outcome: Outcome) -> Outcome:
-        """The outcome, with a hold of the lock that is too long for a fault, if it is so whenever it is tried."""
+        """The outcome; a hold of the lock that is too long counts as a fault only if every repetition shows it."""
         for _ in range(TRIES):
             if outcome.fault is not None or outcome.hold <= self.bounds.hold:
                 return outcome
@@ -103,6 +103,6 @@ class Campaign:
 
 
 def play(each: Input, bounds: Bounds | None = None) -> Outcome:
-    """What comes of one input, in a process of its own."""
+    """The outcome of one input, in a process of its own."""
     with Watchdog(bounds) as watchdog:
         return watchdog.ask(each)

@@ -1,4 +1,4 @@
-"""The process that hostile inputs are handed to: it says what came of each, and how long no other thread could run."""
+"""The process that uses hostile inputs: it reports each outcome, and how long no other thread could run."""
 
 import json
 import os
@@ -17,10 +17,10 @@ TICK = 0.002
 
 
 class Ticker:
-    """A thread that ticks, and notes how late.
+    """A thread that ticks, and measures how late.
 
-    longest: seconds that one tick was late while this process computed: another thread held the interpreter's lock.
-    What the machine gave to others in that time does not count.
+    longest: most seconds that a tick was late while this process computed, because another thread held the
+    interpreter's lock. Time that the machine gave to other processes does not count.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Ticker:
 
 
 def answered(each: Input, ticker: Ticker) -> dict[str, object]:
-    """What came of one input; to make it does not count."""
+    """The outcome of one input; making it does not count."""
     start = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -45,19 +45,19 @@ def answered(each: Input, ticker: Ticker) -> dict[str, object]:
             warm(each.backend)
             ticker.longest, start = 0.0, time.perf_counter()
             outcome = ask(each, text)
-    except Exception as error:  # the finding that this process is there for
+    except Exception as error:  # the kind of finding that this process exists for
         last = traceback.extract_tb(error.__traceback__)[-1]
         said = str(error).partition("\n")[0][:200]
         outcome = f"raised {type(error).__name__}: {said} at {os.path.basename(last.filename)}:{last.lineno}"
     seconds = time.perf_counter() - start
-    time.sleep(2 * TICK)  # a tick that is late still comes
+    time.sleep(2 * TICK)  # wait for a late tick
     return {"outcome": outcome, "seconds": seconds, "hold": ticker.longest}
 
 
 def serve() -> None:
     """Answer each line of standard input with one on standard output, until it closes."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever else is printed is no answer
+    os.dup2(2, 1)  # anything else that is printed is not an answer
     warm("llguidance")
     ticker = Ticker()
     print("{}", file=replies, flush=True)

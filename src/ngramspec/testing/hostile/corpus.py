@@ -1,4 +1,4 @@
-"""All kinds of hostile inputs, and a choice of them by chance."""
+"""All kinds of hostile inputs, and random choices of them."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -13,7 +13,7 @@ CORPUS: dict[str, Generator] = {
 
 
 def source(each: Input) -> str:
-    """The text of an input; of a file, which of its kinds it is."""
+    """The text of an input; for a file, the name of its kind."""
     generator = CORPUS[each.generator]
     return generator.make(each.size, Random(each.seed))
 

@@ -1,4 +1,4 @@
-"""Hostile files: the name of a kind, which `make` puts into a folder; devices and pipes among them."""
+"""Hostile files, by kind, which `make` creates in a folder; devices and pipes among them."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ NAMES = (
 
 
 def make(name: str, size: int, chance: Random, folder: Path) -> Path:
-    """The hostile file `name` of some `size` bytes, in `folder` if it is none of the system's."""
+    """The hostile file `name` of about `size` bytes, in `folder` unless it is a system file."""
     path = folder / name
     match name:
         case "zero":
@@ -38,7 +38,7 @@ def make(name: str, size: int, chance: Random, folder: Path) -> Path:
 
 
 def _bomb(path: Path, size: int) -> None:
-    """A line that is a thousand times as long once it is unpacked."""
+    """A line that expands to a thousand times its size when unpacked."""
     block = b" " * 1_000_000
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(max(1, size // 1000)):

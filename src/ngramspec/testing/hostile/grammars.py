@@ -19,7 +19,7 @@ def _terminal_chain(size: int, chance: Random) -> str:
 
 
 def _doubling(size: int, chance: Random) -> str:
-    """Each terminal is the next one twice: a text of 2 ** n letters."""
+    """Each terminal is the next one twice: a text of 2 ** n characters."""
     count = min(max(1, size // 15), 60)
     return "start: T0\n" + "".join(f"T{n}: T{n + 1} T{n + 1}\n" for n in range(count)) + f'T{count}: "a"\n'
 

@@ -1,4 +1,4 @@
-"""A hostile input: how it is called, so that it can be made again anywhere, and how it is made."""
+"""A hostile input: its name, by which it can be made again anywhere, and its generator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from random import Random
 from typing import Literal, NamedTuple
 
 Kind = Literal["schema", "regex", "grammar", "text", "marker", "trace", "history", "costs"]
-"""What it is handed over as. text: to `Guard.accepts`. trace, history, costs: a file."""
+"""How an input is used. text: by `Guard.accepts`. trace, history, costs: as a file."""
 
 SIZES = (300, 3_000, 30_000, 300_000, 1_000_000)
-"""Bytes of an input, or a few more or less."""
+"""Approximate sizes of an input, in bytes."""
 
 
 class Generator(NamedTuple):
-    """make: of a size in bytes and chance, the text of an input. fault: what was found with one of its kind."""
+    """make: makes the text of an input from a size in bytes and a random generator. fault: found with this kind."""
 
     kind: Kind
     make: Callable[[int, Random], str]
@@ -22,7 +22,7 @@ class Generator(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The input that `generator` makes of `size` and `seed`; backend: who compiles it, where somebody does."""
+    """The input that `generator` makes from `size` and `seed`; backend: compiles it, if it is compiled."""
 
     generator: str
     size: int
@@ -30,10 +30,10 @@ class Input:
     backend: str = "llguidance"
 
     def __str__(self) -> str:
-        """As a report names it."""
+        """Its name in a report."""
         return f"{self.generator} of {self.size} bytes, seed {self.seed}, {self.backend}"
 
 
 def repeated(piece: str, size: int) -> str:
-    """`piece` as often as it takes to fill `size` bytes, at least once."""
+    """`piece` repeated to fill `size` bytes, at least once."""
     return piece * max(1, size // len(piece))

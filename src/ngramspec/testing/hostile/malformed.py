@@ -1,4 +1,4 @@
-"""Malformed schemas: real ones with something in them that no schema has, as JSON text."""
+"""Malformed schemas: real ones with invalid parts, as JSON text."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ URIS = (
 
 
 class Raw(str):
-    """A piece of JSON text, right or wrong, that stands as it is."""
+    """A piece of JSON text, valid or not, that is written as it is."""
 
 
 ODD: tuple[Any, ...] = (
@@ -29,7 +29,7 @@ ODD: tuple[Any, ...] = (
     Raw("1e999999999"), Raw("-0.0"), Raw("1E-400"), Raw('"\\ud800"'), Raw('{"a":1,"a":2}'), Raw("[" * 60 + "]" * 60),
     Raw("[" * 2000), Raw('{"not":' * 90 + "{}" + "}" * 90), Raw('{"items":' * 150 + "{}" + "}" * 150), Raw("01"),
 )  # fmt: skip
-"""What may stand where something else should."""
+"""Values to put where something else should be."""
 
 REFERENCES = (
     "#", "#/", "#/$defs/a", "#/definitions/a", "#a", "#/nowhere", "#/properties/a/type", "#/enum/0", "#/minimum/x",
@@ -74,7 +74,7 @@ SEEDS: tuple[dict[str, Any], ...] = (
         "oneOf": [{"required": ["k"], "properties": {"k": {"const": "v"}}}, {"type": "null"}],
     },
 )  # fmt: skip
-"""Schemas in which every keyword of every draft is at home."""
+"""Schemas that together use every keyword of every draft."""
 
 Path = tuple[str | int, ...]
 
@@ -89,7 +89,7 @@ def malformed(chance: Random, schemas: tuple[Any, ...] = SEEDS) -> str:
 
 
 def written(value: Any) -> str:
-    """`value` as JSON text, with each `Raw` as it stands."""
+    """`value` as JSON text, with each `Raw` as it is."""
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, dict):
@@ -100,41 +100,41 @@ def written(value: Any) -> str:
 
 
 def _changed(value: Any, chance: Random) -> Any:
-    places = list(_places(value))
+    paths = list(_paths(value))
     change: Callable[[Any, Random, list[tuple[Path, Any]]], Any] = chance.choice(_CHANGES)
-    objects = [(place, found) for place, found in places if isinstance(found, dict)]
-    place, found = chance.choice(objects if objects and change in _OF_OBJECTS else places)
-    return _put(value, place, change(found, chance, places))
+    objects = [(path, found) for path, found in paths if isinstance(found, dict)]
+    path, found = chance.choice(objects if objects and change in _OF_OBJECTS else paths)
+    return _put(value, path, change(found, chance, paths))
 
 
-def _places(value: Any, place: Path = ()) -> Any:
-    yield place, value
+def _paths(value: Any, path: Path = ()) -> Any:
+    yield path, value
     steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, child in steps:
-        yield from _places(child, (*place, step))
+        yield from _paths(child, (*path, step))
 
 
-def _put(value: Any, place: Path, new: Any) -> Any:
-    if not place:
+def _put(value: Any, path: Path, new: Any) -> Any:
+    if not path:
         return new
     copy = value.copy()
-    copy[place[0]] = _put(value[place[0]], place[1:], new)
+    copy[path[0]] = _put(value[path[0]], path[1:], new)
     return copy
 
 
-def _odd(_found: Any, chance: Random, _places: Any) -> Any:
+def _odd(_found: Any, chance: Random, _paths: Any) -> Any:
     return chance.choice(ODD)
 
 
-def _elsewhere(_found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
-    return chance.choice(places)[1]
+def _elsewhere(_found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
+    return chance.choice(paths)[1]
 
 
-def _with_keyword(found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
+def _with_keyword(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
     if not isinstance(found, dict):
-        return _odd(found, chance, places)
+        return _odd(found, chance, paths)
     keyword = chance.choice(KEYWORDS)
-    value = chance.choice((*ODD, *(each for _, each in places)))
+    value = chance.choice((*ODD, *(each for _, each in paths)))
     if keyword in ("$ref", "$id", "id", "$dynamicRef", "$recursiveRef", "$anchor") and chance.randrange(4):
         value = chance.choice(REFERENCES)
     if keyword == "$schema" and chance.randrange(4):
@@ -144,31 +144,31 @@ def _with_keyword(found: Any, chance: Random, places: list[tuple[Path, Any]]) ->
     return dict(items)
 
 
-def _with_fitting_keyword(found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
-    """A keyword whose value has the right shape, and may be odd all the same; what is inside of it may be wrong."""
+def _with_fitting_keyword(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
+    """A keyword whose value has the right shape but may be odd; its content may be wrong."""
     if not isinstance(found, dict):
-        return _elsewhere(found, chance, places)
+        return _elsewhere(found, chance, paths)
     keyword = chance.choice(sorted(ANY_DRAFT))
-    values = [*ODD, *REFERENCES, *(each for _, each in places)]
+    values = [*ODD, *REFERENCES, *(each for _, each in paths)]
     fitting = [value for value in values if not isinstance(value, Raw) and ANY_DRAFT[keyword].fits(value)]
     if "ef" in keyword and keyword.startswith("$"):
         fitting = list(REFERENCES)
     return {**found, keyword: chance.choice(fitting)} if fitting else found
 
 
-def _renamed(found: Any, chance: Random, places: list[tuple[Path, Any]]) -> Any:
+def _renamed(found: Any, chance: Random, paths: list[tuple[Path, Any]]) -> Any:
     if not isinstance(found, dict) or not found:
-        return _odd(found, chance, places)
+        return _odd(found, chance, paths)
     old, new = chance.choice([*found]), chance.choice((*KEYWORDS, "\ud800", "a\x1bb", "x" * 600, "__proto__"))
     return {new if key == old else key: child for key, child in found.items()}
 
 
-def _wrapped(found: Any, chance: Random, _places: Any) -> Any:
+def _wrapped(found: Any, chance: Random, _paths: Any) -> Any:
     keyword = chance.choice(KEYWORDS)
     return {keyword: chance.choice((found, [found], {"a": found}, [found, found]))}
 
 
-def _repeated(found: Any, chance: Random, _places: Any) -> Any:
+def _repeated(found: Any, chance: Random, _paths: Any) -> Any:
     if isinstance(found, list):
         return found * chance.choice((2, 40))
     if isinstance(found, dict) and found:

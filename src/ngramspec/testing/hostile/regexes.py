@@ -1,4 +1,4 @@
-"""Hostile regexes: small, and large once they are an automaton."""
+"""Hostile regexes: small as text, large as automata."""
 
 from random import Random
 
@@ -14,7 +14,7 @@ def _products(size: int, chance: Random) -> str:
 
 
 def _forgetful(size: int, _chance: Random) -> str:
-    """A letter that is remembered for n letters takes 2 ** n states."""
+    """Remembering a character for n characters takes 2 ** n states."""
     return f"(a|b)*a(a|b){{{min(size, 900)}}}"
 
 

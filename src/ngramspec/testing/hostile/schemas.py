@@ -13,7 +13,7 @@ def _said(schema: Any) -> str:
 
 
 def _chain(size: int, _chance: Random, links: int = 1, keyword: str = "allOf") -> str:
-    """Definitions that name the next one, once or several times."""
+    """Definitions that refer to the next one, once or several times."""
     count = max(2, size // (30 * links))
     definitions = {f"d{n}": {keyword: [{"$ref": f"#/$defs/d{n + 1}"}] * links} for n in range(count)}
     return _said({"$defs": definitions | {f"d{count}": {"type": "null"}}, "$ref": "#/$defs/d0"})
@@ -39,7 +39,7 @@ def _names_to_the_fifth(size: int, _chance: Random) -> str:
 
 
 def _graph(size: int, chance: Random) -> str:
-    """Definitions that name one another at random, side by side with bounds."""
+    """Definitions that refer to one another at random, combined with bounds."""
     count = max(2, size // 120)
     names = [f"d{n}" for n in range(count)]
 
@@ -91,7 +91,7 @@ def _pattern_names(size: int, _chance: Random) -> str:
 
 
 def _backtracking(size: int, _chance: Random) -> str:
-    """A pattern that takes 2 ** n steps where it is matched by trying, beside a value to try it on."""
+    """A pattern that takes 2 ** n steps with backtracking, and a value to match."""
     return _said({"type": "string", "pattern": "^(a|a)*b$", "enum": ["a" * min(size, 1000), "b"]})
 
 

@@ -1,4 +1,4 @@
-"""Hostile texts for guards that are harmless, and hostile markers."""
+"""Hostile texts for harmless guards, and hostile markers."""
 
 from functools import partial
 from random import Random
@@ -7,7 +7,7 @@ from ngramspec.testing.hostile.inputs import Generator, repeated
 
 
 def _near(size: int, _chance: Random) -> str:
-    """A marker that begins again at each of its letters."""
+    """A marker that can begin again at each of its characters."""
     return "ab" * (size // 4) + "c"
 
 

@@ -1,4 +1,4 @@
-"""Hands hostile inputs to a process of its own, and ends it where one takes too long or too much."""
+"""Runs hostile inputs in a process of its own, and kills it if one takes too long or too much memory."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from typing import Any
 from ngramspec.testing.hostile.inputs import Input
 
 SAMPLE = 0.01
-"""Seconds between two looks at the memory."""
+"""Seconds from one look at the memory to the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What an input may take. seconds: until the answer. bytes: of memory, more than before. hold: of the lock."""
+    """Limits of an input. seconds: until the answer. bytes: additional memory. hold: of the lock, in seconds."""
 
     seconds: float = 60.0
     bytes: int = 2 << 30
@@ -31,10 +31,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an input. fault: what should not have been, None where all is well.
+    """The outcome of an input. fault: None if there is none.
 
-    seconds: until the answer. bytes: the most memory that the process and its children held, above what they held
-    before (0 where the system does not say). hold: seconds in which no other thread could run.
+    seconds: until the answer. bytes: the most additional memory of the process and its children (0 if the system does
+    not tell). hold: seconds in which no other thread could run.
     """
 
     input: Input
@@ -47,7 +47,7 @@ class Outcome:
 
 
 class Watchdog:
-    """A process for hostile inputs, and another one after it has ended. A context manager."""
+    """A process for hostile inputs, replaced when it ends. A context manager."""
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self.bounds = bounds or Bounds()
@@ -63,11 +63,11 @@ class Watchdog:
         self.end()
 
     def ask(self, each: Input) -> Outcome:
-        """Hand over one input, and wait for what comes of it."""
+        """Run one input, and wait for its outcome."""
         process = self._running()
         assert process.stdin is not None
         base, most, start = max(self._base, _bytes_of(process.pid)), 0, time.monotonic()
-        with suppress(BrokenPipeError):  # it has ended meanwhile, which is found below
+        with suppress(BrokenPipeError):  # it has ended meanwhile, which is noticed below
             process.stdin.write(json.dumps(asdict(each)).encode() + b"\n")
             process.stdin.flush()
         while not self._has_answered(SAMPLE):
@@ -91,7 +91,7 @@ class Watchdog:
         return Outcome(each, outcome == "refused", seconds, most, hold, None if is_well else outcome)
 
     def end(self) -> int:
-        """End the process and its children; returns its exit code."""
+        """Kill the process and its children; returns its exit code."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -134,11 +134,11 @@ class Watchdog:
 
 
 def _bytes_of(pid: int) -> int:
-    """Memory of a process and all its children; 0 where the system does not say."""
+    """Memory of a process and all its children, in bytes; 0 if the system does not tell."""
     total, left = 0, [pid]
     while left:
         folder = Path(f"/proc/{left.pop()}")
-        with suppress(OSError, ValueError, IndexError):  # one that has ended holds nothing
+        with suppress(OSError, ValueError, IndexError):  # an ended process holds nothing
             total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             for task in (folder / "task").iterdir():
                 left += map(int, (task / "children").read_text().split())

@@ -1,6 +1,6 @@
-"""JSON schemas of any keywords beside and inside of one another, and JSON values that may fit or not.
+"""JSON schemas with any keywords beside and inside one another, and JSON values that may fit or not.
 
-They are made from a seed, for what Hypothesis draws by itself is mostly trivial; `jsonschema` is to judge.
+They are made from a seed, because what Hypothesis draws by itself is mostly trivial; `jsonschema` decides what fits.
 """
 
 import itertools
@@ -59,7 +59,7 @@ def json_value(chance: Random, depth: int = 2) -> Any:
 
 
 def spellings(value: Any) -> list[str]:
-    """`value` as JSON with the keys of its objects in each order, for a guard takes one; and with 1 for 1.0."""
+    """`value` as JSON with the keys of its objects in each order, because a guard accepts one; and with 1 for 1.0."""
     return [json.dumps(ordered, ensure_ascii=False) for ordered in itertools.islice(_orders(value), MAX_SPELLINGS)]
 
 
@@ -75,7 +75,7 @@ def _orders(value: Any) -> Iterator[Any]:
 
 
 def _apart(chance: Random) -> Any:
-    """A schema that refers to none of those that may refer to it."""
+    """A schema that does not refer to those that may refer to it."""
     schema = _schema(chance, 2)
     return True if REFERENCES[0] in json.dumps(schema) else schema
 
@@ -146,4 +146,4 @@ _VALUES: dict[str, Make] = {
     "dependentRequired": lambda chance, _: {chance.choice(NAMES): chance.sample(NAMES, 1)},
     "$ref": _one_of(REFERENCES),
 }
-"""For each keyword a value that means something."""
+"""For each keyword, a maker of meaningful values."""

@@ -1,6 +1,6 @@
 """Context-free grammars in Lark, with texts.
 
-Their literals are single characters: where one literal may begin another, which one a lexer takes is its own affair.
+Their literals are single characters: if one literal is a prefix of another, it depends on the lexer which one matches.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NAMES = ("start", "first", "second")
 
 @dataclass(frozen=True, slots=True)
 class _Atom:
-    """A literal, a rule by number, or that rule in brackets; and how often it comes."""
+    """A literal, a rule by number, or that rule in brackets; and its repetition."""
 
     literal: str
     rule: int | None
@@ -30,7 +30,7 @@ _Rules = list[list[list[_Atom]]]
 def grammars(draw: st.DrawFn) -> Constraint:
     """A Lark grammar of up to three rules, which may be recursive through brackets, and up to three of its texts."""
     rules = [_rule(draw, number) for number in range(draw(st.integers(1, len(NAMES))))]
-    # A rule that there is not is the last one that there is.
+    # The number of a missing rule means the last rule.
     texts = {_derive(draw, rules, 0, depth=3) for _ in range(draw(st.integers(1, 3)))}
     lines = [
         f"{NAMES[number]}: {' | '.join(_written(parts, rules) for parts in rule)}" for number, rule in enumerate(rules)

@@ -1,4 +1,4 @@
-"""Texts that are nearly right, and constraints of any kind."""
+"""Nearly right texts, and constraints of any kind."""
 
 from collections.abc import Sequence
 
@@ -21,9 +21,9 @@ def mutants(draw: st.DrawFn, texts: Sequence[str]) -> str:
     text = draw(st.sampled_from(texts))
     if not text:
         return draw(st.sampled_from([*texts, "a"]))
-    place = draw(st.integers(0, len(text) - 1))
+    position = draw(st.integers(0, len(text) - 1))
     other = text[draw(st.integers(0, len(text) - 1))]
-    before, here, behind = text[:place], text[place], text[place + 1 :]
+    before, here, behind = text[:position], text[position], text[position + 1 :]
     return (
         before
         + draw(st.sampled_from(["", here + here, other, other + here, here + other, f"\\u{ord(here) % 65536:04x}"]))

@@ -1,4 +1,4 @@
-"""Regexes that `re` and all backends read alike, with texts that match."""
+"""Regexes that `re` and all backends interpret alike, with texts that match."""
 
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """JSON schemas, with texts that fit and texts that do not, by `jsonschema`.
 
-Keys come in the order in which a schema declares them, for that is the order in which guards take them.
+Keys come in the order in which a schema declares them, because guards accept that order.
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ def _spoilt(draw: st.DrawFn, instance: Any) -> Any:
 
 
 class _Absent:
-    """In the place of a property that is not there."""
+    """Stands for an absent property."""
 
 
 _ABSENT = st.builds(_Absent)

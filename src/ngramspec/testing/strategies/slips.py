@@ -1,4 +1,4 @@
-"""What goes wrong with drafts."""
+"""Mistakes in drafts."""
 
 from hypothesis import strategies as st
 
@@ -6,7 +6,7 @@ from ngramspec.testing.adversary import SLIP_KINDS, Slip
 
 
 def slips(max_size: int = 6) -> st.SearchStrategy[tuple[Slip, ...]]:
-    """Slips for an `AdversarialDrafter`, one per draft; none is a drafter that is always right.
+    """Slips for an `AdversarialDrafter`, one per draft; without slips the drafter is always right.
 
     They shrink towards fewer, at the start of a draft, and right.
     """

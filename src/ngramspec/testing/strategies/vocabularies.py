@@ -10,13 +10,13 @@ from ngramspec.testing.tokens import ENDS, PAD, Tokens
 
 @st.composite
 def tokens(draw: st.DrawFn, texts: Sequence[str] = (), markers: Sequence[str] = ()) -> Tokens:
-    """Tokens that `texts` are cut into, as data; see `vocabularies`."""
+    """Tokens for `texts`, as data; see `vocabularies`."""
     whole = [text.encode() for text in texts if text] or [b"ab"]
     merged = draw(st.lists(_pieces(whole), max_size=16))
-    places = [(text, text.find(marker.encode()), len(marker.encode())) for text in whole for marker in markers]
-    found = [(text, start, length) for text, start, length in places if start >= 0]
+    positions = [(text, text.find(marker.encode()), len(marker.encode())) for text in whole for marker in markers]
+    found = [(text, start, length) for text, start, length in positions if start >= 0]
     if found:
-        merged += draw(st.lists(st.sampled_from(found).flatmap(lambda place: _crossing(*place)), max_size=8))
+        merged += draw(st.lists(st.sampled_from(found).flatmap(lambda position: _crossing(*position)), max_size=8))
     merged += draw(st.lists(st.sampled_from(merged), max_size=2)) if merged else []  # the same bytes twice
     merged += draw(st.sampled_from([[], [], [b""], [b"a"]]))
     special = [PAD, *draw(st.sampled_from([[], [b"<|x|>"], [marker.encode() for marker in markers]]))]
@@ -30,9 +30,9 @@ def tokens(draw: st.DrawFn, texts: Sequence[str] = (), markers: Sequence[str] = 
 
 
 def vocabularies(texts: Sequence[str] = (), markers: Sequence[str] = ()) -> st.SearchStrategy[Vocabulary]:
-    """Small vocabularies: bytes, pieces of `texts`, tokens that begin or end inside one of `markers` where it stands in
-    a text, the same token twice, empty ones, special ones (also a marker by name), one to three ends of sequence, and
-    bytes that are missing.
+    """Small vocabularies: bytes, pieces of `texts`, tokens that begin or end inside one of `markers` within a text,
+    duplicate tokens, empty ones, special ones (also a marker by name), one to three ends of sequence, and missing
+    bytes.
     """
     return tokens(texts, markers).map(Tokens.vocabulary)
 
@@ -45,6 +45,8 @@ def _pieces(draw: st.DrawFn, texts: Sequence[bytes]) -> bytes:
 
 
 @st.composite
-def _crossing(draw: st.DrawFn, text: bytes, place: int, length: int) -> bytes:
-    start = draw(st.integers(max(0, place - 3), place + length - 1))
-    return text[start : draw(st.integers(place + 1, place + length + 3))] or text[place : place + length + 1]
+def _crossing(draw: st.DrawFn, text: bytes, position: int, length: int) -> bytes:
+    start = draw(st.integers(max(0, position - 3), position + length - 1))
+    return (
+        text[start : draw(st.integers(position + 1, position + length + 3))] or text[position : position + length + 1]
+    )

@@ -24,23 +24,23 @@ from ngramspec.guards.schemas.lark.shapes import (
 from ngramspec.guards.schemas.node import Node, Schema
 
 MAX_ALTERNATIVES = 1000
-"""Shapes that one schema may become, for values of one type."""
+"""Most shapes that one schema may become, for values of one type."""
 MAX_WRITTEN = 64
 """Objects of which one is meant that are written out, where they can be clauses instead."""
 MAX_STEPS = 200_000
 """Rules in pairs of shapes that are put together for a whole schema, some microseconds each. Of 397 real schemas those
 that can be said take at most 2 016."""
 MAX_DEPTH = 4
-"""How far into members and items it is looked whether anything fits."""
+"""Depth of members and items to which emptiness is checked."""
 MAX_LOOKS = 8
-"""How often one such look leads to another one, by way of what is put together for it."""
+"""Nesting of such checks, each caused by the shapes that another one combines."""
 
 
 _EVERYTHING = frozenset(UNITS.values())
 
 
 class TooManyError(Exception):
-    """The alternatives of a schema are more than can be put together."""
+    """A schema has too many alternatives."""
 
     def __init__(self) -> None:
         super().__init__(f"written out it would be more than {MAX_ALTERNATIVES} alternatives")
@@ -48,15 +48,15 @@ class TooManyError(Exception):
 
 
 class _CircleError(Exception):
-    """What is looked at depends on itself."""
+    """The alternatives depend on themselves."""
 
 
 class Alternatives:
     """The alternatives of goals.
 
-    resolve: a definition by its name. demands: what a schema asks of values of a type by keywords that combine no
-    schemas. has: whether a text passes some tests and fails others. has_none: whether surely no text does. closing:
-    what a schema asks of properties and items that are not evaluated, said otherwise.
+    resolve: a definition by its name. demands: the constraints of a schema on values of a type, by keywords that do not
+    combine schemas. has: whether a text passes some tests and fails others. has_none: whether certainly no text does.
+    closing: the constraints on unevaluated properties and items, in other keywords.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class Alternatives:
         self._num_looks = 0
 
     def goal(self, schema: Schema, is_positive: bool = True) -> Goal:
-        """The goal that `schema` is fitted, or is not."""
+        """The goal that a value fits `schema`, or does not."""
         number = self._numbering.of(schema)
         if number in (FALSE, TRUE):
             return ANYTHING if (number == TRUE) is is_positive else NOTHING
         return frozenset([(number, is_positive)])
 
     def grown(self, goal: Goal, number: int, is_positive: bool) -> Goal:
-        """`goal`, and one schema more that is fitted, or is not; what is known of `goal` serves to find it out."""
+        """`goal` with one more schema that a value must fit, or not; it is computed from what is known of `goal`."""
         part = (number, is_positive)
         found = goal | {part}
         if part not in goal:
@@ -98,7 +98,7 @@ class Alternatives:
         return found
 
     def opposite(self, goal: Goal) -> Goal:
-        """The goal of all that does not fit `goal`, which is of one schema."""
+        """The goal of all values that do not fit `goal`, which has one schema."""
         if goal == ANYTHING:
             return NOTHING
         ((number, is_positive),) = goal
@@ -109,34 +109,34 @@ class Alternatives:
         nodes = (self._numbering[number] for number, _ in sorted(goal))
         return next((node for node in nodes if isinstance(node, Node)), None)
 
-    def of(self, goal: Goal, kind: str) -> list[Shape]:
-        """Shapes of which one holds for each value of type `kind` that fits `goal`, and for no other one.
+    def of(self, goal: Goal, json_type: str) -> list[Shape]:
+        """Shapes whose union is the values of type `json_type` that fit `goal`.
 
-        Raises TooManyError where they would be too many.
+        Raises TooManyError if they would be too many.
         """
-        key = (goal, kind)
+        key = (goal, json_type)
         if key not in self._of_goal:
             before, parts = self._grown.get(goal, (goal, sorted(goal)))
-            known = self._of_goal.get((before, kind))
-            found: list[Shape] = [UNITS[kind]] if known is None else known
+            known = self._of_goal.get((before, json_type))
+            found: list[Shape] = [UNITS[json_type]] if known is None else known
             for number, is_positive in sorted(goal) if known is None else parts:
-                found = self.both(found, self._one(number, is_positive, kind))
+                found = self.both(found, self._one(number, is_positive, json_type))
             self._of_goal[key] = found
         return self._of_goal[key]
 
-    def known(self, goal: Goal, kind: str) -> list[Shape] | None:
-        """As `of`; None where they depend on what is being looked at, or are too many."""
+    def known(self, goal: Goal, json_type: str) -> list[Shape] | None:
+        """As `of`; None if they depend on a goal that is being computed, or are too many."""
         try:
-            return self.of(goal, kind)
+            return self.of(goal, json_type)
         except (_CircleError, TooManyError):
             return None
 
-    def of_schema(self, schema: Schema, is_positive: bool, kind: str) -> list[Shape]:
-        """The alternatives of one schema, or of its opposite."""
-        return self._one(self._numbering.of(schema), is_positive, kind)
+    def of_schema(self, schema: Schema, is_positive: bool, json_type: str) -> list[Shape]:
+        """The alternatives of one schema, or of its complement."""
+        return self._one(self._numbering.of(schema), is_positive, json_type)
 
-    def _one(self, number: int, is_positive: bool, kind: str) -> list[Shape]:
-        key = (number, is_positive, kind)
+    def _one(self, number: int, is_positive: bool, json_type: str) -> list[Shape]:
+        key = (number, is_positive, json_type)
         if key in self._found:
             return self._found[key]
         if key in self._active:
@@ -145,10 +145,10 @@ class Alternatives:
             raise TooManyError
         node = self._numbering[number]
         if isinstance(node, bool):
-            return [UNITS[kind]] if node is is_positive else []
+            return [UNITS[json_type]] if node is is_positive else []
         self._active.add(key)
         try:
-            self._found[key] = self._fitting(node, kind) if is_positive else self._failing(node, kind)
+            self._found[key] = self._fitting(node, json_type) if is_positive else self._failing(node, json_type)
         except TooManyError:
             self._failed.add(key)
             raise
@@ -156,38 +156,44 @@ class Alternatives:
             self._active.remove(key)
         return self._found[key]
 
-    def _fitting(self, node: Node, kind: str) -> list[Shape]:
-        shapes = [UNITS[kind]]
-        for wanted, _ in self._demands(node, kind):
+    def _fitting(self, node: Node, json_type: str) -> list[Shape]:
+        shapes = [UNITS[json_type]]
+        for wanted, _ in self._demands(node, json_type):
             if not wanted:
                 return []
             shapes += wanted
         shape = all_of(shapes)
-        return [] if shape is None else combinations.narrowed(self, node, kind, self.united(kind, self._checked(shape)))
+        return (
+            []
+            if shape is None
+            else combinations.narrowed(self, node, json_type, self.united(json_type, self._checked(shape)))
+        )
 
-    def _failing(self, node: Node, kind: str) -> list[Shape]:
-        opposites = [shape for _, unwanted in self._demands(node, kind) for shape in unwanted]
-        return joined(self.united(kind, [*opposites, *combinations.opposites(self, node, kind)]))
+    def _failing(self, node: Node, json_type: str) -> list[Shape]:
+        opposites = [shape for _, unwanted in self._demands(node, json_type) for shape in unwanted]
+        return joined(self.united(json_type, [*opposites, *combinations.opposites(self, node, json_type)]))
 
     def is_empty(self, goal: Goal, depth: int = MAX_DEPTH) -> bool:
-        """Whether nothing fits `goal`, as far as that shows not too deep inside."""
+        """Whether nothing fits `goal`, as far as that shows within `depth`."""
         if goal in self._empty or not depth or self._num_looks == MAX_LOOKS:
             return self._empty.get(goal, False)
-        self._empty[goal] = False  # while it is looked at, for it may lead to itself
+        self._empty[goal] = False  # while it is computed, because it may refer to itself
         self._num_looks += 1
         try:
-            self._empty[goal] = all(self.is_void(shape, depth - 1) for kind in UNITS for shape in self.of(goal, kind))
+            self._empty[goal] = all(
+                self.is_void(shape, depth - 1) for json_type in UNITS for shape in self.of(goal, json_type)
+            )
         except _CircleError:
             del self._empty[goal]
             return False
-        except TooManyError:  # nobody knows; whoever needs the alternatives themselves is told
+        except TooManyError:  # unknown; it is reported where the alternatives are needed
             return False
         finally:
             self._num_looks -= 1
         return self._empty[goal]
 
     def is_void(self, shape: Shape, depth: int = MAX_DEPTH) -> bool:
-        """Whether `shape` holds for nothing, as far as that shows."""
+        """Whether `shape` holds for no value, as far as that shows within `depth`."""
         if isinstance(shape, Items):
             num_items = min(shape.least, len(shape.prefix) + 1)
             return any(self.is_empty(shape.item(index), depth) for index in range(num_items))
@@ -205,7 +211,7 @@ class Alternatives:
     def all_of(self, shapes: Sequence[Shape], conjuncts: Iterable[Sequence[Shape]]) -> list[Shape]:
         """The alternatives where one of `shapes` holds, and one of each of `conjuncts`.
 
-        Those of objects that would be many together are left apart, as clauses.
+        Those of objects that would multiply too much stay separate, as clauses.
         """
         clauses: list[Clause] = []
         apart = list(shapes)
@@ -225,7 +231,7 @@ class Alternatives:
         return [replace(shape, clauses=(*shape.clauses, *clauses)) for shape in apart if isinstance(shape, Members)]
 
     def _few(self, ones: Sequence[Shape], others: Sequence[Shape]) -> list[Shape] | None:
-        """The alternatives where one of `ones` and one of `others` holds; None where they are many."""
+        """The alternatives where one of `ones` and one of `others` holds; None if they are many."""
         try:
             return self.both(ones, others, MAX_WRITTEN)
         except TooManyError:
@@ -250,24 +256,24 @@ class Alternatives:
                             raise TooManyError
         return list(found)
 
-    def united(self, kind: str, shapes: Iterable[Shape]) -> list[Shape]:
+    def united(self, json_type: str, shapes: Iterable[Shape]) -> list[Shape]:
         """The alternatives where any of `shapes` holds."""
         found = list(dict.fromkeys(shapes))
         if len(found) > MAX_ALTERNATIVES:
             raise TooManyError
-        return [UNITS[kind]] if UNITS[kind] in found else found
+        return [UNITS[json_type]] if UNITS[json_type] in found else found
 
-    def without(self, shapes: Sequence[Shape], schema: Schema, kind: str) -> list[Shape]:
-        """What is left of `shapes` where `schema` does not hold; those that it does not meet stay as they are."""
-        others = self.of_schema(schema, True, kind)
+    def without(self, shapes: Sequence[Shape], schema: Schema, json_type: str) -> list[Shape]:
+        """`shapes` without the values of `schema`; shapes that have none stay as they are."""
+        others = self.of_schema(schema, True, json_type)
         found: list[Shape] = []
         for shape in shapes:
             is_met = bool(self.both([shape], others))
-            found += self.both([shape], self.of_schema(schema, False, kind)) if is_met else [shape]
-        return self.united(kind, found)
+            found += self.both([shape], self.of_schema(schema, False, json_type)) if is_met else [shape]
+        return self.united(json_type, found)
 
     def _checked(self, shape: Shape) -> list[Shape]:
-        """The shape; of listed strings those in which the patterns are found."""
+        """The shape; for listed strings, only those that match the patterns."""
         if not isinstance(shape, Texts) or shape.values is None or not (shape.passed or shape.failed):
             return [shape]
         left = tuple(text for text in shape.values if self._has(shape, text))

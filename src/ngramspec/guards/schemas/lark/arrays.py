@@ -1,4 +1,4 @@
-"""Arrays as rules: items by position, and automata where items are counted."""
+"""Arrays as rules: items by position, and automata that count items."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ngramspec.guards.schemas.lark.grammar import Body, Repeated, Rule
 from ngramspec.guards.schemas.lark.shapes import Contains, Goal, Items
 
 MAX_STEPS = 2000
-"""Steps of an automaton that counts items."""
+"""Most steps of an automaton that counts items."""
 
 State = tuple[int, tuple[int, ...]]
-"""Items so far, and how many fit each goal that is counted, as far as it matters."""
+"""Items so far, and how many fit each counted goal, as far as it matters."""
 
 
 def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
-    """What an array of `shape` may be, whether or not items are equal. Raises TooLargeError."""
+    """Bodies of an array of `shape`, ignoring `unique`. Raises TooLargeError."""
     return _Counter(shape, context).bodies() if shape.contains else _by_position(shape, context)
 
 
@@ -41,7 +41,7 @@ def _by_position(shape: Items, context: Context) -> Iterator[Body]:
 
 
 class _Counter:
-    """An automaton over the items: what ends in a state is what ends in one before it, and one more item."""
+    """An automaton over the items: the arrays that end in a state are those of a state before it with one more item."""
 
     def __init__(self, shape: Items, context: Context) -> None:
         self._shape = shape
@@ -84,7 +84,7 @@ class _Counter:
                     waiting.append(after)
 
     def _steps(self, state: State) -> Iterator[tuple[Goal, State]]:
-        """What the next item may be, and the state after it."""
+        """The possible next items, and the states after them."""
         index, counts = state
         if self._shape.most is not None and index >= self._shape.most:
             return
@@ -105,7 +105,7 @@ class _Counter:
 
 
 def _counted(contains: Contains, index: int, count: int) -> Iterator[tuple[bool | None, int]]:
-    """Whether the item at `index` fits, or is not asked, and the count after it."""
+    """Whether the item at `index` fits (None: it does not matter), and the count after it."""
     if index < contains.start or (contains.most is None and count >= contains.least):
         yield None, count
         return

@@ -1,9 +1,9 @@
-"""Clauses of objects, followed name by name: of several options one must hold, and names decide which still may.
+"""Clauses of objects, followed name by name: of several options one must hold, and names decide which still can.
 
 Written out, ten clauses of two options are a thousand objects, and most of them differ in names that come much later.
-So a clause is a set of options that may still hold, and what comes takes options away: a missing name those that
-require it, a value those that ask for another one. Where options ask different things of one value, each thing holds or
-does not, and what no value fits is left out: of n constants n + 1 cases are left, not 2^n.
+So a clause is a set of options that can still hold, and each name removes some: a missing name those that require it, a
+value those that need another one. Where options constrain one value differently, each constraint holds or does not, and
+combinations that no value fits are dropped: n constants leave n + 1 cases, not 2^n.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ngramspec.guards.schemas.lark.numbering import FALSE
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Clause, Goal, Members
 
 MAX_CASES = 1_000
-"""Cases of what a value fits, at one name."""
+"""Most cases of the constraints that a value fits, at one name."""
 
 Open = frozenset[frozenset[int]]
-"""Of each clause of which no option holds yet, the options, by number, that may still hold.
+"""For each clause of which no option holds yet, the numbers of the options that can still hold.
 
-Options that ask the same of what is still to come have one number, so clauses that do are one.
+Options with equal constraints on later names share a number, so clauses with equal options are one.
 """
 
 
@@ -47,7 +47,7 @@ class Clauses:
         return self._unsettled(self._clauses, -1)
 
     def without(self, index: int, before: Open) -> Open | None:
-        """What is open where the name at `index` is missing; None where that cannot be."""
+        """The open clauses if the name at `index` is missing; None if it must not be."""
         name = self._names[index]
         found = frozenset(
             frozenset(option for option in options if name not in self._options[option].required) for options in before
@@ -55,9 +55,9 @@ class Clauses:
         return self._unsettled(found, index) if all(found) else None
 
     def with_(self, index: int, before: Open, goal: Goal) -> Iterator[tuple[Goal, Open]]:
-        """What the value of the name at `index` may fit beside `goal`, and what is open after it.
+        """The goals that the value of the name at `index` may fit beside `goal`, and the open clauses after each.
 
-        Raises TooLargeError where the cases are too many.
+        Raises TooLargeError if there are too many cases.
         """
         name = self._names[index]
         asked = sorted({number for option in self._mentioning(name, before) for number, _ in self._goals[option][name]})
@@ -79,11 +79,11 @@ class Clauses:
         )
 
     def _mentioning(self, name: str, before: Open) -> Iterator[int]:
-        """The options that ask something of the value of `name`."""
+        """The options that constrain the value of `name`."""
         return (option for options in before for option in options if name in self._goals[option])
 
     def _split(self, number: int, name: str, case: tuple[Goal, Open]) -> Iterator[tuple[Goal, Open]]:
-        """The case where the schema with `number` fits the value as well, and the one where it does not."""
+        """The case in which the value also fits the schema with `number`, and the one in which it does not."""
         goal, before = case
         asking = self._asking(number, name)
         touched = {options for options in before if not asking.isdisjoint(options)}
@@ -101,7 +101,7 @@ class Clauses:
                 yield found, before - touched | left
 
     def _asking(self, number: int, name: str) -> frozenset[int]:
-        """The options by which the schema with `number` must, or must not, fit the value of `name`."""
+        """The options by which the value of `name` must, or must not, fit the schema with `number`."""
         if (number, name) not in self._asked:
             asked = {(number, True), (number, False)}
             options = (option for option, goals in enumerate(self._goals) if not asked.isdisjoint(goals.get(name, ())))
@@ -109,7 +109,7 @@ class Clauses:
         return self._asked[number, name]
 
     def _unsettled(self, before: Open, index: int) -> Open:
-        """The clauses of which no option holds whatever comes after `index`."""
+        """The clauses without an option that already holds, whatever comes after `index`."""
         return frozenset(
             frozenset(self._number(option, index) for option in options)
             for options in before
@@ -117,7 +117,7 @@ class Clauses:
         )
 
     def _number(self, option: int, index: int) -> int:
-        """An option that asks the same of what comes after `index`: the first one that was met."""
+        """The first option seen with the same constraints on the names after `index`."""
         if (option, index) not in self._known:
             required = frozenset(name for name in self._options[option].required if self._position[name] > index)
             goals = frozenset(
@@ -127,13 +127,13 @@ class Clauses:
         return self._known[option, index]
 
     def _last_of(self, option: Members) -> int:
-        """The last name of which an option asks anything."""
+        """Index of the last name that an option constrains."""
         names = [*option.required, *_goals_of(option)]
         return max((self._position[name] for name in names), default=-1)
 
 
 def _goals_of(option: Members) -> dict[str, Goal]:
-    """What the values of names must fit."""
+    """The goals of the values, by name."""
     goals: dict[str, Goal] = {}
     for names, goal in option.rules:
         assert names.only is not None

@@ -1,4 +1,4 @@
-"""From schemas in normal form to the text of a grammar."""
+"""Compiles schemas in normal form to the text of a Lark grammar."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ KINDS = {
     "exclusiveMaximum": ("number",), "pattern": ("string",), "format": ("string",), "patternProperties": ("object",),
     "unevaluatedProperties": ("object",), "unevaluatedItems": ("array",),
 }  # fmt: skip
-"""The types of values that a keyword asks something of, where not of all."""
+"""JSON types that a keyword constrains, if not all."""
 COMBINING = ("oneOf", "not", "if", "anyOf", "allOf", "dependentSchemas", "dependentRequired", "enum", "const")
 INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "format", "multipleOf")
 UNEVALUATED: dict[str, Keyword] = {name: name for name in get_args(Keyword)}
@@ -29,20 +29,20 @@ BRANCHING = "the digits are read one by one, and other numbers may come at the s
 ALONE = "take it out of what has alternatives, or give it bounds that leave at most 200 multiples"
 
 MAX_CHECKED = 200
-"""Descriptions of strings of which it is looked up whether there are any, each in a millisecond or more."""
+"""Most descriptions of strings that are checked for emptiness; each takes a millisecond or more."""
 
 Refuse = Callable[[Node, str, str, str | None], None]
-"""Note that a keyword of a schema is not enforced, why, and what could be written instead."""
+"""Notes that a keyword of a schema is not enforced, why, and what to write instead."""
 Reason = Callable[[Node, str], str | None]
-"""Why a keyword of a schema cannot be enforced at all; None where it can."""
+"""Why a keyword of a schema cannot be enforced at all; None if it can."""
 
 
 def grammar_of(
     root: Schema, definitions: dict[str, Schema], whitespace: Whitespace, reason: Reason, refuse: Refuse
 ) -> str:
-    """The Lark grammar of the values that fit `root`, as llguidance reads it.
+    """The Lark grammar, for llguidance, of the values that fit `root`.
 
-    What is refused is left out, so that every value that fits is allowed. Raises GuardError where nothing fits.
+    Refused keywords are left out, so that every fitting value is allowed. Raises GuardError if no value fits.
     """
     compiler = _Compiler(definitions, whitespace, reason, refuse)
     return compiler.text(root)
@@ -90,7 +90,7 @@ class _Compiler:
             self._grammar.close(self._rules[goal], self._bodies(goal))
 
     def _value(self, goal: Goal) -> Rule:
-        """The rule for the values that fit `goal`; what it says is found out later, for it may lead to itself."""
+        """The rule for the values that fit `goal`; its bodies are added later, because it may refer to itself."""
         if goal not in self._rules:
             self._rules[goal] = self._grammar.open()
             self._waiting.append(goal)
@@ -98,19 +98,19 @@ class _Compiler:
 
     def _bodies(self, goal: Goal) -> list[Body]:
         try:
-            return [body for kind in UNITS for body in self._of_kind(goal, kind)]
+            return [body for json_type in UNITS for body in self._of_type_name(goal, json_type)]
         except (TooManyError, TooLargeError) as error:
             self._refuse_goal(goal, COMBINING + INSIDE, str(error), error.instead)
         except NotSayableError as error:
             self._refuse_goal(goal, INSIDE + COMBINING, str(error), None)
         return [(self._value(ANYTHING),)]
 
-    def _of_kind(self, goal: Goal, kind: str) -> Iterator[Body]:
-        if kind == "number":
+    def _of_type_name(self, goal: Goal, json_type: str) -> Iterator[Body]:
+        if json_type == "number":
             yield from self._numbers(goal)
             return
-        shapes = self._ways.of(goal, kind)
-        self._is_branching |= kind in ("array", "object") and (len(shapes) > 1 or any(map(_is_branching, shapes)))
+        shapes = self._ways.of(goal, json_type)
+        self._is_branching |= json_type in ("array", "object") and (len(shapes) > 1 or any(map(_is_branching, shapes)))
         for shape in shapes:
             yield from self._of_shape(shape)
 
@@ -126,7 +126,7 @@ class _Compiler:
                 yield from objects.bodies_of(shape, self._context)
 
     def _numbers(self, goal: Goal) -> Iterator[Body]:
-        """The numerals that fit `goal`: all as terminals, or else all digit by digit."""
+        """The numerals that fit `goal`: all as terminals, else all digit by digit."""
         parts = [part for shape in self._ways.of(goal, "number") for part in leaves.around(cast(Numbers, shape))]
         try:
             yield from [(self._grammar.token(found),) for part in parts for found in leaves.of_numbers(part)]
@@ -139,12 +139,12 @@ class _Compiler:
             self._by_digits.append(goal)
             yield from (body for bodies in by_digits for body in bodies or ())
 
-    def _demands(self, node: Node, kind: str) -> list[keywords.Demand]:
+    def _demands(self, node: Node, json_type: str) -> list[keywords.Demand]:
         left_out = self._left_out(node)
         rest = node.with_({}, without=left_out) if left_out else node
-        found = list(keywords.demands(rest, kind, self._ways.goal))
-        if any(kind in KINDS.get(keyword, UNITS) for keyword in left_out):
-            found.append(([UNITS[kind]], [UNITS[kind]]))  # it may hold or not
+        found = list(keywords.demands(rest, json_type, self._ways.goal))
+        if any(json_type in KINDS.get(keyword, UNITS) for keyword in left_out):
+            found.append(([UNITS[json_type]], [UNITS[json_type]]))  # it may hold or not
         return found
 
     def _left_out(self, node: Node) -> tuple[str, ...]:
@@ -166,7 +166,7 @@ class _Compiler:
         return self._reason(node, keyword)
 
     def _closing(self, node: Node, keyword: Keyword) -> Schema:
-        """What `keyword` asks for; anything where it is left out."""
+        """The schema that `keyword` requires; true if it is left out."""
         return True if keyword in self._left_out(node) else closing(node, keyword, self._resolve)
 
     def _refuse_goal(self, goal: Goal, order: tuple[str, ...], reason: str, instead: str | None) -> None:
@@ -189,7 +189,7 @@ class _Compiler:
             yield found
 
     def _has_none(self, described: Texts) -> bool:
-        """Whether no string is as described. Formats alone are known to have some, and so have lengths."""
+        """Whether no string is as described. Formats alone, and lengths alone, always have some."""
         shape = leaves.simplified(described)
         if shape is None:
             return True
@@ -206,7 +206,7 @@ class _Compiler:
         return self._checked[shape]
 
     def _has_surely_none(self, shape: Texts) -> bool:
-        """Whether no string is as described; not where that cannot be found out."""
+        """Whether certainly no string is as described; False if that cannot be decided."""
         try:
             return self._has_none(shape)
         except (TooLargeError, NotSayableError):

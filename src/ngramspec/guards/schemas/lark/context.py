@@ -1,4 +1,4 @@
-"""What the parts of the compiler share: the grammar in the making, the signs between values, and what is refused."""
+"""State that the parts of the compiler share: the growing grammar, the signs between values, and refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLANKS = r"[ \n\r\t]*"
 
 
 class TooLargeError(Exception):
-    """The rules of a schema would be more than can be kept: why, and what could be written instead."""
+    """The rules of a schema would be too many; it tells why, and what to write instead."""
 
     def __init__(self, reason: str, instead: str) -> None:
         super().__init__(reason)
@@ -40,10 +40,10 @@ class Signs:
 
     @classmethod
     def of(cls, whitespace: Whitespace) -> Signs:
-        """As they are written in JSON with `whitespace`.
+        """The signs as written in JSON with `whitespace`.
 
-        Whitespace that is free belongs to the sign beside it, so that there is none inside of values whose digits are
-        terminals of their own; a Lark grammar's `%ignore` would allow it there.
+        Free whitespace belongs to the sign beside it, so that there is none inside values whose digits are separate
+        terminals; Lark's `%ignore` would allow it there.
         """
         if whitespace != "flexible":
             comma, colon = SEPARATORS[whitespace]
@@ -57,8 +57,8 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """value: the rule for the values that fit a goal. refuse: note that a keyword of a schema is not enforced,
-    why, and what could be written instead. has_none: whether no string is as described."""
+    """value: makes the rule for the values that fit a goal. refuse: notes that a keyword of a schema is not enforced,
+    why, and what to write instead. has_none: whether no string is as described."""
 
     grammar: Grammar
     ways: Alternatives

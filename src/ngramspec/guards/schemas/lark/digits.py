@@ -1,8 +1,8 @@
-"""Multiples of a large whole step as rules, digit by digit: an automaton whose states are what may still come.
+"""Multiples of a large whole step as rules, digit by digit: an automaton whose states are the possible continuations.
 
-After some digits only their remainder of the step matters, and of that only which digits after it make a multiple. So
-two remainders are one state where the same digits do (Myhill 1957, Nerode 1958): of the 86 400 remainders of 86 400
-141 states are left. A bound adds how the digits compare with its own, as far as it has any.
+Of the digits so far only their remainder modulo the step matters, and of that only which further digits make a
+multiple. So remainders with the same continuations are one state (Myhill 1957, Nerode 1958): of the 86 400 remainders
+of 86 400, 141 states are left. A bound adds the comparison of the digits with its own.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ if TYPE_CHECKING:
     from ngramspec.guards.schemas.lark.shapes import Numbers
 
 MAX_STATES = 1_200
-"""States of an automaton. llguidance needs a millisecond for each, and its stack ends at some 1 500 in a circle."""
+"""Most states of an automaton. llguidance needs a millisecond for each, and its stack overflows at some 1 500 in a
+cycle."""
 MAX_BOUNDED_STATES = 4_000
-"""The same beside an upper bound, where they go in no circle."""
+"""The same with an upper bound, where there are no cycles."""
 MAX_DIGITS = 40
-"""Digits of a bound that are compared."""
+"""Most digits of a bound that are compared."""
 Remaining = tuple[int, ...]
-"""The remainders of the digits so far, of the step and of others that must not go into the number."""
+"""The remainders of the digits so far, modulo the step and modulo steps that must not divide the number."""
 FRACTION = Token(r"/\.0+/")
 
 
 def bodies_of(shape: Numbers, grammar: Grammar) -> list[Body] | None:
-    """The numerals of `shape`, in any number of digits and without exponents; None where no whole step says it.
+    """The numerals of `shape`, with any number of digits and no exponents; None if no whole step expresses it.
 
-    Each digit is a token of its own. So no other numerals may come at the same position: a token of several digits
-    would be read for the first ones. Raises NotSayableError where it takes too many states.
+    Each digit is a terminal of its own. So no other numerals may come at the same position: a terminal of several
+    digits would consume the first ones. Raises NotSayableError if it takes too many states.
     """
     step = _step_of(shape)
     if step is None:
@@ -70,17 +71,17 @@ def _rule_of(states: tuple[_State, ...], ends: list[Body], grammar: Grammar) -> 
 
 
 def _step_of(shape: Numbers) -> int | None:
-    """The whole number that goes into all of `shape`, if one says all that is asked but for the bounds."""
+    """The whole number that divides all of `shape`, if it expresses all constraints but the bounds."""
     if shape.values is not None or shape.whole is False:
         return None
-    if shape.whole:  # p/q in lowest terms goes into a whole number if and only if p does
+    if shape.whole:  # p/q in lowest terms divides a whole number if and only if p does
         return lcm(*(step.numerator for step in shape.steps))
     step = common(shape.steps) if shape.steps else None
     return None if step is None or step.denominator != 1 or shape.between else int(step)
 
 
 def _first(bound: tuple[Fraction, bool], step: int) -> int:
-    """The least multiple of `step` from a bound on, or beyond it where it is strict."""
+    """The least multiple of `step` from a bound on, or above it if it is strict."""
     value, is_strict = bound
     return (floor(value / step) + 1 if is_strict else ceil(value / step)) * step
 
@@ -90,21 +91,21 @@ def _negated(value: int | None) -> int | None:
 
 
 class Remainders:
-    """The remainders of a divisor by what digits after them make a multiple of it."""
+    """The remainders modulo a divisor, classified by which further digits make a multiple of it."""
 
     def __init__(self, divisor: int) -> None:
         self._divisor = divisor
         lengths = 0
         while 10**lengths < divisor:
             lengths += 1
-        # That so many digits make a multiple, one of 10^length values must lie in one class of so many remainders.
+        # That this many digits always make a multiple, the 10^length values must cover all remainders of a class.
         self._classes = [(10**length, divisor // gcd(divisor, 10**length)) for length in range(lengths + 1)]
 
     def state_of(self, remainder: int) -> tuple[int, ...]:
-        """Equal for two remainders if and only if the same digits after them make a multiple.
+        """Equal for two remainders if and only if the same further digits make a multiple.
 
-        For each number of digits, up to as many as lead to one in any case: which remainder of the step that number
-        leaves to tell apart, and -1 where so many digits make no multiple.
+        One entry per number of further digits, up to the number that always makes one: the part of the remainder that
+        still matters, or -1 if this many digits make no multiple.
         """
         return tuple(
             remainder % classes if -remainder * power % self._divisor < power else -1
@@ -114,10 +115,10 @@ class Remainders:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """How the digits so far compare with the bounds.
+    """Comparison of the digits so far with the bounds.
 
-    low, high: how many of a bound's first digits they are; None where they differ, or there is no bound. needed, room:
-    how many digits must come at least, and may come at most, where they differ.
+    low, high: how many of a bound's first digits they equal; None if they differ, or there is no bound. needed, room:
+    the least and most digits still to come, if they differ.
     """
 
     low: int | None
@@ -128,7 +129,7 @@ class _Compared:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Whether the digits so far are a number that fits, and states by the digits that lead there."""
+    """Whether the digits so far are a fitting number, and the next states by digits."""
 
     is_whole: bool
     after: tuple[tuple[str, int], ...]
@@ -136,9 +137,9 @@ class _State:
 
 @within_a_source
 def _automaton(divisors: tuple[int, ...], least: int, most: int | None) -> tuple[_State, ...]:
-    """The states of the digits of the positive multiples of the first divisor, and of no other one, from the start on.
+    """The states, the start first, for the digits of positive multiples of the first divisor but not of the others.
 
-    Raises NotSayableError where they are too many.
+    Raises NotSayableError if they are too many.
     """
     return tuple(_Explorer(divisors, least, most).states())
 
@@ -147,7 +148,7 @@ class _Explorer:
     def __init__(self, divisors: tuple[int, ...], least: int, most: int | None) -> None:
         self._divisors = divisors
         self._remainders = list(map(Remainders, divisors))
-        # A multiple that does not begin with a zero is none less than the divisor.
+        # A multiple without a leading zero is not less than the divisor.
         self._least = str(least) if least > divisors[0] else ""
         self._most = "" if most is None else str(most)
         if max(len(self._least), len(self._most)) > MAX_DIGITS:
@@ -156,7 +157,7 @@ class _Explorer:
         self._waiting: deque[tuple[Remaining, _Compared]] = deque()
 
     def states(self) -> Iterator[_State]:
-        """In the order in which they are reached."""
+        """The states, in the order in which they are reached."""
         start = _Compared(0 if self._least else None, 0 if self._most else None)
         yield _State(is_whole=False, after=self._after((0,) * len(self._divisors), start, "123456789"))
         while self._waiting:
@@ -165,7 +166,7 @@ class _Explorer:
             yield _State(is_whole, self._after(remaining, compared, "0123456789"))
 
     def _after(self, before: Remaining, compared: _Compared, digits: str) -> tuple[tuple[str, int], ...]:
-        """Each of `digits`, as far as it may come, and the state after it."""
+        """Each of `digits` that may come, and the number of the state after it."""
         found: dict[int, str] = {}
         for digit in digits:
             reached = self._compared(compared, digit)
@@ -176,7 +177,7 @@ class _Explorer:
         return tuple((said, number) for number, said in found.items())
 
     def _number(self, remaining: Remaining, compared: _Compared) -> int:
-        """The number of the state with these remainders; the start has 0."""
+        """The number of the state with these remainders; the start is 0."""
         pairs = zip(self._remainders, remaining, strict=True)
         state = (*(remainders.state_of(left) for remainders, left in pairs), compared)
         if state not in self._numbers:
@@ -190,7 +191,7 @@ class _Explorer:
         return self._numbers[state]
 
     def _compared(self, before: _Compared, digit: str) -> _Compared | None:
-        """After one more digit; None where it is too large whatever comes."""
+        """The comparison after one more digit; None if the number is too large whatever follows."""
         low, needed = before.low, max(before.needed - 1, 0)
         if low is not None:
             left = len(self._least) - low - 1

@@ -1,4 +1,4 @@
-"""Arrays whose items all differ, or of which two are equal: items that are listed have a bit each."""
+"""Arrays whose items all differ, or of which two are equal; each listed item has a bit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ngramspec.guards.schemas.lark.shapes import Contains, Goal, Items
 from ngramspec.guards.schemas.values import key_of
 
 MAX_LISTED = 60
-"""Values that are told apart."""
+"""Most values that are distinguished."""
 MAX_COMPARED = 8
-"""Items that are compared pair by pair."""
+"""Most items that are compared pairwise."""
 UNLIKE = "with items of several kinds it may come to one for which no value is left"
 OPEN_LIST = f"whether two items are equal can be told of up to {MAX_LISTED} values only"
 COUNTED = "beside contains, items are kept apart where they all fit the same, and one contains says of them how many"
@@ -30,7 +30,7 @@ ONE_COUNT = "leave prefixItems and all but one contains out, or look for repetit
 
 
 def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
-    """What an array of `shape` may be. Raises TooLargeError."""
+    """Bodies of an array of `shape`. Raises TooLargeError."""
     if shape.unique is None:
         yield from arrays.bodies_of(shape, context)
         return
@@ -61,7 +61,7 @@ def bodies_of(shape: Items, context: Context) -> Iterator[Body]:
 
 
 def _refused(free: Items, shape: Items, reason: str, instead: str, context: Context) -> Iterator[Body]:
-    """The arrays of `shape` with items that may be equal; that these are not asked to differ is noted."""
+    """The arrays of `shape` with items that may be equal, after noting that `uniqueItems` is not enforced."""
     assert shape.asked is not None
     context.refuse(*shape.asked, reason, instead)
     yield from arrays.bodies_of(free, context)
@@ -80,7 +80,7 @@ def _surely_differ(shape: Items, context: Context) -> bool:
 
 
 def _values(shape: Items, context: Context) -> list[Any] | None:
-    """The values that items may have; None where they are too many or not listed."""
+    """The values that items may have; None if they are too many or cannot be listed."""
     found: dict[Any, Any] = {}
     for goal in {*shape.prefix, shape.rest} if shape.most is None or shape.most > len(shape.prefix) else shape.prefix:
         values = listed(context.ways, goal, MAX_LISTED)
@@ -95,13 +95,13 @@ def _only(value: Any, context: Context) -> Goal:
 
 
 def _without_equal(shape: Items, values: list[Any], context: Context) -> Iterator[Body]:
-    """Each value has a bit, which is set once it is there; how many are set is how many items there are."""
+    """Each value has a bit, which is set once the value has come; the number of set bits is the number of items."""
     items = [context.value(_only(value, context)) for value in values]
-    places = [list(_places(shape, value, context)) for value in values]
+    tests = [list(_tests(shape, value, context)) for value in values]
     more = [
-        Branch((context.signs.comma, item), f"and(bit_clear({bit}), {place})", f"set_bit({bit})")
-        for bit, (item, where) in enumerate(zip(items, places, strict=True))
-        for place in where
+        Branch((context.signs.comma, item), f"and(bit_clear({bit}), {test})", f"set_bit({bit})")
+        for bit, (item, where) in enumerate(zip(items, tests, strict=True))
+        for test in where
     ]
     rest = context.grammar.counting([Branch((), f"bit_count_ge(_, {shape.least})"), *more])
     if not shape.least:
@@ -112,10 +112,10 @@ def _without_equal(shape: Items, values: list[Any], context: Context) -> Iterato
 
 
 def _without_equal_but_so_many(shape: Items, values: list[Any], context: Context) -> Iterator[Body]:
-    """As `_without_equal`, with a bound on how many of the values fit what `contains` says; their bits are the first.
+    """As `_without_equal`, with a bound on how many of the values fit `contains`; their bits come first.
 
-    There are at most so many of the others that those that must fit find room after them; then some items can always
-    come until all is there.
+    The number of other values is bounded so that the required fitting ones still have room; then the array can always
+    be completed.
     """
     (counted,) = shape.contains
     fitting = [value for value in values if _fits(value, counted.goal, context)]
@@ -153,17 +153,17 @@ def _allowed(shape: Items, index: int, values: list[Any], context: Context) -> f
 
 
 def _lasts(allowed: list[frozenset[int]]) -> bool:
-    """Whether a value is left for each item that must come, whatever came before it.
+    """Whether a value is left for each required item, whatever came before it.
 
-    False also where there may be; where all items allow the same values, there is none.
+    False may also mean that the check failed to prove it; if all items allow the same values it never does.
     """
     return all(
         len(own) > sum(not own.isdisjoint(other) for other in allowed[:index]) for index, own in enumerate(allowed)
     )
 
 
-def _places(shape: Items, value: Any, context: Context) -> Iterator[str]:
-    """Conditions on the number of items before, under which `value` may come; not as the first one."""
+def _tests(shape: Items, value: Any, context: Context) -> Iterator[str]:
+    """Conditions on the number of earlier items under which `value` may come; not as the first item."""
     most = MAX_LISTED if shape.most is None else shape.most
     length = len(shape.prefix)
     for index in range(1, min(length, most)):

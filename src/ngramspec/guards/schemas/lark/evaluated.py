@@ -1,7 +1,7 @@
-"""`unevaluatedProperties` and `unevaluatedItems`: cases of which parts hold, each with what it evaluates.
+"""`unevaluatedProperties` and `unevaluatedItems`: cases by which parts hold, each with what these evaluate.
 
-A part that may hold or not splits a case in two, and in each it is said which; so what is evaluated is known there, and
-what is not gets its schema as `additionalProperties` or `items` would give it.
+A part that may hold or not splits a case in two, and each case states which; so what is evaluated is known there, and
+the rest gets its schema by `additionalProperties` or `items`.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,12 +23,12 @@ COMBINING = ("allOf", "anyOf", "oneOf", "if", "dependentSchemas", "$ref", "$dyna
 
 
 class NotKnownError(Exception):
-    """Which parts are evaluated is not known beforehand, or in too many ways."""
+    """It is not known in advance which parts are evaluated, or there are too many cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Schemas that hold in it; what is evaluated: names, patterns, so many items from the first on, or all."""
+    """Schemas that hold in it; what is evaluated: names, patterns, a number of first items, or all."""
 
     holds: tuple[Schema, ...] = ()
     names: frozenset[str] = frozenset()
@@ -47,24 +47,24 @@ class _Case:
 
 
 def closing(node: Node, keyword: Keyword, resolve: Resolve) -> Schema:
-    """What `keyword` asks of the values of `node`, without it. Raises NotKnownError."""
+    """The constraint of `keyword` on the values of `node`, in other keywords. Raises NotKnownError."""
     rest = node.with_({}, without=(keyword,))
     ways = [_closed(case, node, keyword) for case in _Finder(keyword, resolve).cases(rest)]
-    return Node({"anyOf": ways}, node.place, {"anyOf": keyword})
+    return Node({"anyOf": ways}, node.location, {"anyOf": keyword})
 
 
 def _closed(case: _Case, node: Node, keyword: Keyword) -> Schema:
     if case.is_all:
-        return Node({"allOf": list(case.holds)}, node.place)
+        return Node({"allOf": list(case.holds)}, node.location)
     if keyword == "unevaluatedItems":
         items = [True] * case.num_items
-        end = Node({"prefixItems": items, "items": node[keyword]}, node.place, {"items": keyword})
+        end = Node({"prefixItems": items, "items": node[keyword]}, node.location, {"items": keyword})
     else:
         names = dict.fromkeys(sorted(case.names), True)
         patterns = dict.fromkeys(sorted(case.patterns), True)
         keywords = {"properties": names, "patternProperties": patterns, "additionalProperties": node[keyword]}
-        end = Node(keywords, node.place, {"additionalProperties": keyword})
-    return Node({"allOf": [*case.holds, end]}, node.place)
+        end = Node(keywords, node.location, {"additionalProperties": keyword})
+    return Node({"allOf": [*case.holds, end]}, node.location)
 
 
 class _Finder:
@@ -73,7 +73,7 @@ class _Finder:
         self._resolve = resolve
 
     def cases(self, schema: Schema) -> list[_Case]:
-        """The cases in which `schema` holds: one at least, and no two at once."""
+        """The cases in which `schema` holds: at least one, and mutually exclusive."""
         if isinstance(schema, bool) or not self._evaluates(schema):
             return [_Case()]
         found = [self._own(schema)]
@@ -84,7 +84,7 @@ class _Finder:
         return found
 
     def _evaluates(self, schema: Schema) -> bool:
-        """Whether it evaluates anything, itself or in a part."""
+        """Whether `schema` evaluates anything, itself or in a part."""
         if isinstance(schema, bool):
             return False
         if any(keyword in schema for keyword in (self._keyword, *EVALUATING[self._keyword])):
@@ -112,7 +112,7 @@ class _Finder:
         return _Case(names=frozenset(names), patterns=frozenset(patterns), is_all=is_all)
 
     def _choices(self, node: Node) -> Iterator[list[_Case]]:
-        """For each keyword that combines schemas, the cases that it may be in."""
+        """For each keyword that combines schemas, its cases."""
         for child in node.get("allOf", ()):
             yield self._held(child)
         if "$ref" in node:
@@ -127,11 +127,11 @@ class _Finder:
                 *(self._missed(node["if"], node).with_(case) for case in self._held(node.get("else", True))),
             ]
         for name, child in node.get("dependentSchemas", {}).items():
-            there = Node({"required": [name], "type": "object"}, node.place)
+            there = Node({"required": [name], "type": "object"}, node.location)
             yield [*(case.with_(_Case((there,))) for case in self._held(child)), self._missed(there, node)]
 
     def _held(self, schema: Schema) -> list[_Case]:
         return [_Case((schema,)).with_(case) for case in self.cases(schema)]
 
     def _missed(self, schema: Schema, node: Node) -> _Case:
-        return _Case((Node({"not": schema}, node.place),))
+        return _Case((Node({"not": schema}, node.location),))

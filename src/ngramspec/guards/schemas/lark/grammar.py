@@ -1,4 +1,4 @@
-"""A context-free grammar in the making: rules by number, what leads to no text taken out, and its text in Lark."""
+"""A context-free grammar under construction: rules by number, removal of rules without text, and output as Lark."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A terminal, by its name or, in quotes, as it is."""
+    """A terminal: its name or, in quotes, its text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """What `symbol` says, from `least` to `most` times; most: None for any number."""
+    """`symbol` repeated from `least` to `most` times; most: None for any number."""
 
     symbol: Rule
     least: int
@@ -31,7 +31,7 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """A rule that counts, from `start` on."""
+    """A counting rule, from the count `start` on."""
 
     rule: Rule
     start: int
@@ -43,7 +43,7 @@ Body = tuple[Symbol, ...]
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One body of a rule. condition, step: for rules that count, when it may be taken and how the count goes on."""
+    """One body of a rule. condition, step: in a counting rule, when it may be taken, and how the count changes."""
 
     body: Body
     condition: str = ""
@@ -51,12 +51,12 @@ class Branch:
 
 
 STEP = 200
-"""Rules that may be read inside of one another."""
+"""Deepest nesting of rules that llguidance can read."""
 
 
 @dataclass(slots=True)
 class Grammar:
-    """Rules and terminals. Rules that say the same are one."""
+    """Rules and terminals. Equal rules are one rule."""
 
     _bodies: list[tuple[Branch, ...]] = field(default_factory=list)
     _numbers: dict[tuple[Branch, ...], int] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Grammar:
         return Token(self._tokens.setdefault(terminal.text, f"T{len(self._tokens)}"))
 
     def rule(self, bodies: Iterable[Sequence[Symbol]]) -> Rule:
-        """The rule that says any of `bodies`."""
+        """The rule with these alternative bodies."""
         branches = tuple(dict.fromkeys(Branch(tuple(body)) for body in bodies))
         number = self._numbers.setdefault(branches, len(self._bodies))
         if number == len(self._bodies):
@@ -79,12 +79,12 @@ class Grammar:
         return Rule(number)
 
     def open(self) -> Rule:
-        """A rule that is still to be said, for others or itself to name."""
+        """A rule whose bodies are added later, so that others, or itself, can refer to it."""
         self._bodies.append(())
         return Rule(len(self._bodies) - 1)
 
     def close(self, rule: Rule, bodies: Iterable[Sequence[Symbol]]) -> None:
-        """Say what an open rule is."""
+        """Add the bodies of an open rule."""
         self._bodies[rule.number] = tuple(dict.fromkeys(Branch(tuple(body)) for body in bodies))
 
     def loop(self, item: Rule, between: Symbol) -> Rule:
@@ -95,21 +95,21 @@ class Grammar:
         return self._loops[item]
 
     def counting(self, branches: Iterable[Branch]) -> Rule:
-        """A rule with a number of 64 bits, which goes on with itself wherever a branch has a step."""
+        """A rule with a 64-bit count, which continues with itself wherever a branch has a step."""
         self._bodies.append(tuple(branches))
         self._counting.add(len(self._bodies) - 1)
         return Rule(len(self._bodies) - 1)
 
     def text(self, root: Rule) -> str | None:
-        """The grammar in Lark; None where there is nothing to say."""
+        """The grammar in Lark; None if `root` has no text."""
         productive = self._productive()
         if root.number not in productive:
             return None
         used = self._in_order(root.number, productive)
         lines = [f"start: {_name(root)}"]
         if len(used) > STEP:
-            # llguidance reads a rule inside of the one that names it first, and 3,000 of them overflow its stack. So
-            # some are named before, each not much deeper than the one before it, after a terminal that never comes.
+            # llguidance reads a rule while reading the first one that refers to it, and 3,000 nested ones overflow its
+            # stack. So some are listed earlier, each a little deeper than the last, after a terminal that never comes.
             named = " | ".join(f"r{number}" for number in used[::STEP] if number not in self._counting)
             lines = [f"start: read | {_name(root)}", f"read: READ ({named})", r"READ: /[^\s\S]/"]
         lines += [self._line(number, productive) for number in reversed(used)]
@@ -129,7 +129,7 @@ class Grammar:
         return [branch for branch in self._bodies[number] if _is_productive(branch.body, productive)]
 
     def _in_order(self, root: int, productive: set[int]) -> list[int]:
-        """The rules that are used, each after those that it names, as far as they do not name it."""
+        """The used rules, each after those that it refers to, as far as they do not refer back."""
         order: list[int] = []
         seen, waiting = {root}, [(root, self._used(root, productive))]
         while waiting:
@@ -144,14 +144,14 @@ class Grammar:
         return order
 
     def _used(self, number: int, productive: set[int]) -> Iterator[int]:
-        """The rules that a rule names."""
+        """The rules that a rule refers to."""
         for branch in self._branches(number, productive):
             for symbol in branch.body:
                 if not isinstance(symbol, Token) and _inner(symbol) in productive:
                     yield _inner(symbol)
 
     def _productive(self) -> set[int]:
-        """The rules that lead to some text."""
+        """The rules that derive some text."""
         users: dict[int, list[tuple[int, int]]] = {}
         missing: dict[tuple[int, int], int] = {}
         ready: list[int] = []
@@ -206,14 +206,14 @@ def _name(rule: Rule) -> str:
 
 
 def _inner(symbol: Rule | Repeated | Counting) -> int:
-    """The rule that `symbol` leads to."""
+    """The rule inside `symbol`."""
     if isinstance(symbol, Repeated):
         return symbol.symbol.number
     return symbol.rule.number if isinstance(symbol, Counting) else symbol.number
 
 
 def _needed(symbol: Symbol) -> int | None:
-    """The rule without which `symbol` says nothing."""
+    """The rule without which `symbol` derives no text."""
     if isinstance(symbol, Token) or (isinstance(symbol, Repeated) and not symbol.least):
         return None
     return _inner(symbol)

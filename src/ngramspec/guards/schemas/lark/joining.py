@@ -1,4 +1,4 @@
-"""Alternatives that are one shape together, for they multiply otherwise."""
+"""Joins alternatives that together are one shape, because they would multiply."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from ngramspec.guards.schemas.lark.shapes import Members, Shape
 
 
 def joined(shapes: Sequence[Shape]) -> list[Shape]:
-    """The same alternatives: where a property may be missing, or be there and fit, it fits wherever it is there."""
+    """The same values in fewer shapes: "missing, or present and fitting" becomes "fitting if present"."""
     left = dict.fromkeys(shapes)
     for shape in shapes:
         if not isinstance(shape, Members) or len(shape.required) != 1 or len(shape.rules) != 1:

@@ -1,4 +1,4 @@
-"""What the keywords of a schema ask of values of one type, each with its opposite."""
+"""The constraints of a schema's keywords on values of one type, each with its complement."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -23,49 +23,49 @@ from ngramspec.guards.schemas.values import key_of, type_of
 
 MOST = ("maxLength", "maxItems", "maxProperties", "maxContains")
 ENDLESS = 1 << 31
-"""Characters, items or members that no text has; llguidance does not count so far."""
+"""More characters, items or members than any text has; llguidance does not count this far."""
 
 Demand = tuple[list[Shape], list[Shape]]
-"""Shapes of which one must hold, and shapes of which one holds where none of those does."""
+"""Shapes whose union is a constraint, and shapes whose union is its complement."""
 
 ToGoal = Callable[[Schema, bool], Goal]
-"""The goal that a schema is fitted, or is not fitted."""
+"""Makes the goal that a value fits a schema, or does not."""
 
 
-def demands(node: Node, kind: str, goal: ToGoal) -> Iterator[Demand]:
-    """What `node` asks of values of type `kind` directly: all keywords but those that combine schemas."""
+def demands(node: Node, json_type: str, goal: ToGoal) -> Iterator[Demand]:
+    """The direct constraints of `node` on values of type `json_type`: all keywords but those that combine schemas."""
     node = node.with_({}, without=tuple(keyword for keyword in MOST if node.get(keyword, 0) >= ENDLESS))
     if "type" in node:
-        yield from _of_type(node["type"], kind)
-    if kind in ("null", "boolean", "number", "string"):
+        yield from _of_type(node["type"], json_type)
+    if json_type in ("null", "boolean", "number", "string"):
         for keyword in ("const", "enum"):
             if keyword in node:
-                yield _of_values([node["const"]] if keyword == "const" else node["enum"], kind)
-    of_kind = {"number": _of_number, "string": _of_string, "array": _of_array, "object": _of_object}
-    if kind in of_kind:
-        yield from of_kind[kind](node, goal)
+                yield _of_values([node["const"]] if keyword == "const" else node["enum"], json_type)
+    of_type = {"number": _of_number, "string": _of_string, "array": _of_array, "object": _of_object}
+    if json_type in of_type:
+        yield from of_type[json_type](node, goal)
 
 
-def _of_type(declared: str | list[str], kind: str) -> Iterator[Demand]:
+def _of_type(declared: str | list[str], json_type: str) -> Iterator[Demand]:
     names = [declared] if isinstance(declared, str) else declared
-    if kind in names:
+    if json_type in names:
         return
-    if kind == "number" and "integer" in names:
+    if json_type == "number" and "integer" in names:
         yield [Numbers(whole=True)], [Numbers(whole=False)]
     else:
-        yield [], [UNITS[kind]]
+        yield [], [UNITS[json_type]]
 
 
-def _of_values(values: list[Any], kind: str) -> Demand:
-    listed = list({key_of(value): value for value in values if type_of(value) == kind}.values())
+def _of_values(values: list[Any], json_type: str) -> Demand:
+    listed = list({key_of(value): value for value in values if type_of(value) == json_type}.values())
     if not listed:
-        return [], [UNITS[kind]]
-    if kind == "string":
+        return [], [UNITS[json_type]]
+    if json_type == "string":
         return [Texts(values=tuple(listed))], [Texts(excluded=frozenset(listed))]
-    if kind == "number":
+    if json_type == "number":
         numbers = frozenset(map(exact, listed))
         return [Numbers(values=numbers)], [Numbers(excluded=numbers)]
-    constants = UNITS[kind]
+    constants = UNITS[json_type]
     assert isinstance(constants, Constants)
     others = tuple(value for value in constants.values if value not in listed)
     return [Constants(tuple(listed))], [Constants(others)] if others else []
@@ -162,7 +162,7 @@ def _of_object(node: Node, goal: ToGoal) -> Iterator[Demand]:
 
 
 def _of_rule(names: Names, child: Schema, goal: ToGoal, asked: Asked) -> Demand:
-    """The values whose names are in a set fit; opposite: there is one that does not."""
+    """All members with names in a set fit; complement: one of them does not."""
     wanted, broken = goal(child, True), goal(child, False)
     if child is True:
         return [Members(rules=((names, wanted),))], []

@@ -1,4 +1,4 @@
-"""Terminals of shapes, and what can be asked of a terminal: whether it matches a text, and whether it matches any."""
+"""Terminals of shapes, and queries on them: whether one matches a given text, and whether it matches any text."""
 
 import json
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher
 
 MAX_PLAIN = Fraction(10**21)
-"""From here on a listed number is written with an exponent, as it is read."""
+"""From here on a listed number is written with an exponent."""
 
 
 def of_numbers(shape: Numbers) -> Iterator[Terminal]:
-    """Terminals that match the numbers of `shape` together, of which none is excluded; raises NotSayableError."""
+    """Terminals that together match the numbers of `shape`, which excludes none. Raises NotSayableError."""
     if shape.values is not None:
         for value in sorted(shape.values):
             yield _listed(value)
@@ -40,7 +40,7 @@ def of_numbers(shape: Numbers) -> Iterator[Terminal]:
 
 
 def _listed(value: Fraction) -> Terminal:
-    """The one spelling of a number that is listed."""
+    """The one spelling of a listed number."""
     if value and not 1 / MAX_PLAIN < abs(value) < MAX_PLAIN:
         found = numbers.terminal(minimum=value, maximum=value)
         assert found is not None
@@ -50,7 +50,7 @@ def _listed(value: Fraction) -> Terminal:
 
 
 def around(shape: Numbers) -> Iterator[Numbers]:
-    """The ranges between the numbers that are excluded."""
+    """The ranges between the excluded numbers."""
     rest: Numbers | None = replace(shape, excluded=frozenset())
     for value in sorted(shape.excluded):
         below = None if rest is None else rest.both(Numbers(high=(value, True)))
@@ -63,7 +63,7 @@ def around(shape: Numbers) -> Iterator[Numbers]:
 
 @within_a_source
 def simplified(shape: Texts) -> Texts | None:
-    """The same without tests that fail anyway, for no text passes them and those that it must pass; None for nothing.
+    """The same without "must fail" tests that no text of `shape` passes anyway; None if there is no text.
 
     Raises NotSayableError.
     """
@@ -75,10 +75,10 @@ def simplified(shape: Texts) -> Texts | None:
 
 
 def of_texts(shape: Texts) -> Terminal | None:
-    """The terminal of strings, in quotes, that `shape` allows; None for none. Raises NotSayableError.
+    """The terminal of the quoted strings that `shape` allows; None for none. Raises NotSayableError.
 
-    Excluded strings are left out of the whole, quotes and all: as such llguidance knows at once that most tokens may
-    come, and takes 20 µs for a mask instead of 600.
+    Excluded strings are subtracted with their quotes: in this form llguidance sees at once that most tokens may come,
+    and takes 20 µs for a mask instead of 600.
     """
     found = _of_all(replace(shape, excluded=frozenset()))
     if found is None or not shape.excluded:
@@ -110,7 +110,7 @@ def quoted(text: str) -> Terminal:
 
 
 def spelled(text: str) -> str:
-    """The one spelling in JSON that a string has here."""
+    """The one JSON spelling of a string that guards write."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -124,7 +124,7 @@ def holds(shape: Texts, text: str) -> bool:
 
 
 def is_empty(shape: Texts) -> bool:
-    """Whether `shape` allows no text at all. Raises NotSayableError, also where llguidance gives up on it."""
+    """Whether `shape` allows no text at all. Raises NotSayableError, also if llguidance gives up on it."""
     rest = _of_all(replace(shape, excluded=frozenset()))
     if rest is None or not (shape.excluded and (shape.passed or shape.failed)):
         return rest is None
@@ -144,7 +144,7 @@ def _passes(test: Test, text: str) -> bool:
 
 @within_a_source
 def _matcher(shape: Texts) -> "LLMatcher | None":
-    """A matcher of one terminal alone, byte by byte; None where nothing matches."""
+    """A byte-level matcher of the terminal alone; None if it matches nothing."""
     from llguidance import LLMatcher, LLTokenizer
 
     found = of_texts(shape)

@@ -1,4 +1,4 @@
-"""The values that fit a goal, one by one, where they are few."""
+"""Enumerates the values that fit a goal, if they are few."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_DEPTH = 4
 
 
 def listed(ways: Alternatives, goal: Goal, most: int, depth: int = MAX_DEPTH) -> list[Any] | None:
-    """Each value that fits `goal`, once; None where they are more than `most` or cannot be listed."""
+    """Each value that fits `goal`, once; None if there are more than `most` or they cannot be listed."""
     if goal == ANYTHING or not depth:
         return None
     found: dict[Any, Any] = {}
@@ -47,7 +47,7 @@ def _of_shape(ways: Alternatives, shape: Shape, most: int, depth: int) -> Iterat
 
 
 def _numbers(shape: Numbers, most: int) -> Iterator[Fraction] | None:
-    """Those that are listed, or at steps between two bounds."""
+    """The listed numbers, or the multiples between two bounds."""
     if shape.values is not None:
         return iter(sorted(shape.values))
     steps = [*shape.steps, *([Fraction(1)] if shape.whole else [])]
@@ -69,7 +69,7 @@ def _arrays(ways: Alternatives, shape: Items, most: int, depth: int) -> Iterator
 
 
 def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Iterator[dict[str, Any]] | None:
-    """The objects that have all that is required and nothing else."""
+    """The objects with all required members and no others."""
     is_closed = any(
         names.is_others and names.listed <= set(shape.required) and not names.patterns and ways.is_empty(goal)
         for names, goal in shape.rules
@@ -89,13 +89,13 @@ def _objects(ways: Alternatives, shape: Members, most: int, depth: int) -> Itera
     return (dict(zip(goals, members, strict=True)) for members in product(*known))
 
 
-def exactly(value: Any, place: str = "") -> Node:
-    """The schema that only `value` fits; place: where the user has it."""
+def exactly(value: Any, location: str = "") -> Node:
+    """The schema that only `value` fits; location: in the user's schema."""
     if isinstance(value, list):
-        items = [exactly(item, place) for item in value]
-        return Node({"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}, place)
+        items = [exactly(item, location) for item in value]
+        return Node({"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}, location)
     if isinstance(value, dict):
-        members = {name: exactly(item, place) for name, item in value.items()}
+        members = {name: exactly(item, location) for name, item in value.items()}
         keywords = {"properties": members, "required": list(members), "additionalProperties": False}
-        return Node({"type": "object", **keywords}, place)
-    return Node({"const": value}, place)
+        return Node({"type": "object", **keywords}, location)
+    return Node({"const": value}, location)

@@ -1,4 +1,4 @@
-"""Numbers for schemas: those that say the same, word by word, have the same number."""
+"""Numbers for schemas: equal ones share a number."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ngramspec.guards.schemas.node import MANY, NAMED, ONE, Node, Schema
 
 FALSE, TRUE = 0, 1
-"""The schemas that nothing and that everything fits."""
+"""The numbers of the schemas false and true."""
 
 
 class Numbering:
@@ -18,12 +18,12 @@ class Numbering:
         self._known: dict[int, tuple[Schema, int]] = {}
 
     def __getitem__(self, number: int) -> Schema:
-        """The schema with `number`, the first one that said so."""
+        """The schema with `number`: the first of equal ones."""
         return self._schemas[number]
 
     def of(self, schema: Schema) -> int:
         """The number of `schema`."""
-        if isinstance(schema, bool) or not schema:  # what asks nothing holds for all
+        if isinstance(schema, bool) or not schema:  # an empty schema accepts all
             return FALSE if schema is False else TRUE
         known = self._known.get(id(schema))
         if known is not None and known[0] is schema:

@@ -1,10 +1,10 @@
 """Objects as rules: the declared names in their order, each at most once, and after them all other names.
 
-A chain of rules says what may come from a declared name on: `first` has at least one member, `tail` a comma and such a
-one, or the end of the object. The end is in each of them: were it after them, all rules of the chain would be complete
-after each member, and each member dearer than the one before. So after a member two branches wait, and after a comma
-two for each name that is left. `first` chooses along a tree of small height, for llguidance compares each branch that
-waits with each other one.
+A chain of rules gives what may come from a declared name on: `first` has at least one member, `tail` a comma and
+another `first`, or the end of the object. The end is in each rule: were it after them, all rules of the chain would be
+complete after each member, and each member would cost more than the one before. So after a member two branches are
+active, and after a comma two for each remaining name. `first` chooses along a tree of small height, because llguidance
+compares each active branch with every other one.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from ngramspec.guards.schemas.lark.regions import Region, declared_names, is_in,
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names
 
 MAX_NAMES = 4_000
-"""Declared names that may come at one position: llguidance compares them with one another at each key."""
+"""Most declared names that may come at one position: llguidance compares them with one another at each key."""
 MAX_STATES = 50_000
-"""Declared names, times members that are counted, times sets of demands that are still open."""
+"""Most states: declared names, times counted members, times sets of open demands."""
 MAX_OPEN_STATES = 10_000
-"""The same, where sets of clauses are still open."""
+"""The same if clauses are open."""
 WIDTH = 8
-"""Members, or rules for many of them, that are chosen from side by side."""
+"""Members, or rules for several of them, that are alternatives in one choice."""
 REPEATED = "a name that is not listed may come twice, so two members need not be two properties: list the names"
 TWO_DEMANDS = "two members with names that are not listed would be asked for, which may be one name twice: list them"
 
 NEIGHBOURS = "declare names that depend on one another next to one another in properties"
 
 State = tuple[int, frozenset[int], Open]
-"""Members so far, as far as they are counted; which demands on some member, and which clauses, are still open."""
+"""Members so far, as far as they are counted; the demands on some member, and the clauses, that are still open."""
 
 Choice = tuple[tuple[int, tuple[Body, ...]], ...]
-"""Bodies of which one is chosen: those of one member, or, of a greater height, a rule for many."""
+"""Alternative bodies: those of one member or, at a greater height, a rule for several."""
 
 
 def bodies_of(shape: Members, context: Context) -> Iterator[Body]:
-    """What an object of `shape` may be. Raises TooLargeError."""
+    """Bodies of an object of `shape`. Raises TooLargeError."""
     return _Chain(shape, context).bodies()
 
 
@@ -84,7 +84,7 @@ class _Chain:
             self._first[index] = {state: grammar.rule(some) for state, some in bodies.items()}
 
     def _more(self, member: tuple[Body, ...], choice: Choice) -> Choice:
-        """A choice with one more member to choose: WIDTH parts of one height become a rule."""
+        """`choice` with one more member: WIDTH parts of one height become a rule."""
         choice = ((0, member), *choice)
         while len(choice) >= WIDTH and choice[0][0] == choice[WIDTH - 1][0]:
             rule = self._context.grammar.rule(body for _, bodies in choice[:WIDTH] for body in bodies)
@@ -92,7 +92,7 @@ class _Chain:
         return choice
 
     def _states(self, start: State) -> list[set[State]]:
-        """The states in which each name, and after the last one the others, may come."""
+        """For each declared name, and last for the other names, the states in which they may come."""
         if len(self._names) > MAX_NAMES:
             raise TooLargeError(f"an object has more than {MAX_NAMES} names", "declare fewer, or say them by patterns")
         states = [{start}]
@@ -108,7 +108,7 @@ class _Chain:
         return states
 
     def _without(self, index: int, state: State) -> State | None:
-        """The state after a declared name that is missing; None where it must be there."""
+        """The state after a missing declared name; None if it is required."""
         count, demands, open_ = state
         left = None if self._names[index] in self._required else self._clauses.without(index, open_)
         return None if left is None else (count, demands, left)
@@ -125,7 +125,7 @@ class _Chain:
         return self._context.grammar.rule([*bodies, (self._context.signs.comma, self._first[index][state])])
 
     def _members(self, index: int, state: State) -> list[tuple[Goal, State]]:
-        """What the value of a declared name may be, and the state after it."""
+        """The goals that the value of a declared name may fit, and the state after each."""
         if (index, state) not in self._known:
             self._known[index, state] = list(self._found(index, state))
         return self._known[index, state]
@@ -153,7 +153,7 @@ class _Chain:
         return self._clauses.may_end(index, open_)
 
     def _others(self, state: State) -> Rule:
-        """At least one member of another name, as many as there may be, and the end."""
+        """One or more members with other names, within the bound, and the end."""
         count, demands, _ = state  # no clause is open after the last name
         if demands:
             return self._meeting(demands)
@@ -171,9 +171,9 @@ class _Chain:
         return region.name, self._context.signs.colon, self._context.value(region.goal | more)
 
     def _meeting(self, demands: frozenset[int], closed: frozenset[int] = frozenset()) -> Rule:
-        """At least one member, among them those that meet `demands`, and the end; closed: regions that are full.
+        """One or more members, among them those that meet `demands`, and the end; closed: regions that are full.
 
-        The last member of its region meets a demand, for one of the same name after it would count instead.
+        A demand is met by the last member of a region, because a later one of the same name would replace it.
         """
         if (demands, closed) not in self._meetings:
             self._meetings[demands, closed] = self._context.grammar.rule(self._met(demands, closed))
@@ -207,7 +207,7 @@ class _Chain:
         return self._context.grammar.rule(self._member(region) for region in open_)
 
     def _goals_of(self, rules: tuple[tuple[Names, Goal], ...]) -> list[Goal]:
-        """What the value of each declared name must fit."""
+        """The goal of each declared name's value."""
         goals = dict.fromkeys(self._names, ANYTHING)
         for names, goal in rules:
             held = [names.only] if names.only is not None else self._names if goal else []
@@ -217,7 +217,7 @@ class _Chain:
         return list(goals.values())
 
     def _bounds(self, shape: Members) -> tuple[int, int | None]:
-        """The bounds on the number of members, 0 and None where they say nothing."""
+        """The bounds on the number of members; 0 and None if there are none."""
         least = shape.least if shape.least > len(self._required) else 0
         if least > len(self._required) + 1 and self._regions:
             assert shape.asked is not None
@@ -227,7 +227,7 @@ class _Chain:
         return least, None if is_moot else shape.most
 
     def _check_demands(self, shape: Members) -> None:
-        """Leave out demands that may need two members of one region, and those beside a bound on all members."""
+        """Drop demands that may need two members of one region, and those combined with a bound on all members."""
         crowded = [region for region in self._regions if len(region.meets) > 1]
         if crowded or (self._most is not None and any(region.meets for region in self._regions)):
             assert shape.wanted is not None

@@ -1,4 +1,4 @@
-"""The names of an object: those that are declared, and regions of all others, whose values must fit the same."""
+"""The names of an object: the declared ones, and regions of all others; values in one region have one goal."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ngramspec.guards.schemas.lark.grammar import Rule, Token
 from ngramspec.guards.schemas.lark.shapes import ANYTHING, Goal, Members, Names, Shape, Test, Texts
 
 MAX_REGIONS = 200
-"""Regions that names may be cut into."""
+"""Most regions of names."""
 
 Part = str | Goal
-"""What cuts names into regions: a pattern, or a goal that they fit or do not."""
+"""What divides names into regions: a pattern, or a goal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Names of other members. goal: what their values must fit. meets: the demands on some member they may meet."""
+    """A set of other names. goal: of their values. meets: the demands on some member that they can meet."""
 
     name: Rule
     goal: Goal
@@ -28,7 +28,7 @@ class Region:
 
 
 def declared_names(shape: Members, context: Context) -> Iterator[str]:
-    """The names that have a position of their own: first those with rules, in order, then others that are listed."""
+    """The names with positions of their own: first those with rules, in order, then other listed ones."""
     names = [names for names, _ in shape.rules]
     found = dict.fromkeys(name for some in names if not some.is_others for name in sorted(some.listed))
     found |= dict.fromkeys(shape.required)
@@ -56,7 +56,7 @@ def _has(part: Part, name: str, context: Context) -> bool:
 
 
 def regions_of(shape: Members, names: Sequence[str], context: Context) -> list[Region]:
-    """The regions of names that are not declared, as far as there may be members in them; no two share a name.
+    """The regions of undeclared names in which members are allowed; they are disjoint.
 
     Raises TooLargeError.
     """
@@ -92,7 +92,7 @@ def _is_within(names: Names, parts: frozenset[Part]) -> bool:
 
 
 def _cut(parts: Sequence[Part], context: Context) -> list[tuple[Texts, frozenset[Part]]]:
-    """All names, cut by each part: what holds of a piece is said beside it."""
+    """All names, divided by each part, with the parts that hold in each piece."""
     pieces: list[tuple[Texts, frozenset[Part]]] = [(Texts(), frozenset())]
     for part in parts:
         cut: list[tuple[Texts, frozenset[Part]]] = []
@@ -120,11 +120,11 @@ def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Te
 
 
 def _is_tight(texts: Texts) -> bool:
-    """Whether so much is asked of a text that nothing might be left."""
+    """Whether a text has so many constraints that none may be left."""
     return bool(texts.passed) and len(texts.passed | texts.failed) > 1
 
 
 def _with_few_excluded(texts: Texts) -> Texts:
-    """Without excluding what is not there anyway."""
+    """The same without exclusions of texts that are not in it anyway."""
     rest = replace(texts, excluded=frozenset())
     return replace(texts, excluded=frozenset(name for name in texts.excluded if leaves.holds(rest, name)))

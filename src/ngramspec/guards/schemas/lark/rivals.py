@@ -1,4 +1,4 @@
-"""Which schemas of a list may hold for the same value: those that differ in a tag do not."""
+"""Finds the schemas of a list that may hold for the same value; those that differ in a tag do not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tags = frozenset[Any]
 
 
 def rivals(ways: Alternatives, alternatives: Sequence[Sequence[Shape]]) -> Iterator[list[int]]:
-    """For each entry the others that it may have a value in common with."""
+    """For each entry, the others that may share a value with it."""
     tags = _tags(ways, alternatives)
     if tags is None:
         for index, shapes in enumerate(alternatives):
@@ -30,7 +30,7 @@ def rivals(ways: Alternatives, alternatives: Sequence[Sequence[Shape]]) -> Itera
 
 
 def _tags(ways: Alternatives, alternatives: Sequence[Sequence[Shape]]) -> list[Tags] | None:
-    """The values that each entry allows, or allows in a property that all require; None where they are not listed."""
+    """The values that each entry allows, or allows in a property that all require; None if they are not listed."""
     shapes = [shape for some in alternatives for shape in some]
     if not shapes:
         return None

@@ -1,4 +1,4 @@
-"""Shapes: all that is asked of a value of one type at the same time."""
+"""Shapes: conjunctions of constraints on a value of one type."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias
 from ngramspec.guards.schemas.node import Node
 
 Goal = frozenset[tuple[int, bool]]
-"""Schemas, by number, that a value must fit (true) or must not fit (false), all of them."""
+"""A conjunction of schemas, by number, that a value must fit (true) or must not fit (false)."""
 
 ANYTHING: Goal = frozenset()
 NOTHING: Goal = frozenset([(0, True)])
 Test = tuple[Literal["pattern", "format"], str]
-"""A pattern that is found in a text, or a format that it is of."""
+"""A pattern that matches in a text, or a format that the text has."""
 Asked = tuple[Node, str]
 """A schema and its keyword."""
 NUMBER = int | float | Decimal
@@ -21,7 +21,7 @@ NUMBER = int | float | Decimal
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Of null, true and false those that there may be."""
+    """The allowed ones of null, true and false."""
 
     values: tuple[Any, ...]
 
@@ -33,10 +33,10 @@ class Constants:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Numbers in a range, at steps or between them.
+    """Numbers in a range that are multiples of some steps and not of others.
 
-    values: the only ones, if they are listed. low, high: the bound and whether it is itself outside. whole: whether
-    they are integers, or are none; None for either.
+    values: the only ones, if listed. low, high: a bound, and whether it is exclusive. whole: True for integers, False
+    for numbers that are not, None for both.
     """
 
     values: frozenset[Fraction] | None = None
@@ -66,7 +66,7 @@ class Numbers:
         return found._checked()
 
     def holds(self, number: Fraction) -> bool:
-        """Whether `number` is one of them."""
+        """Whether `number` is in the shape."""
         return (
             (self.values is None or number in self.values)
             and number not in self.excluded
@@ -90,9 +90,9 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Strings. values: the only ones, if they are listed, in order. excluded: those that there may not be.
+    """Strings. values: the only ones, if listed, in order. excluded: forbidden ones.
 
-    passed, failed: tests that they must pass, and that they must fail. least, most: code points.
+    passed, failed: tests that they must pass, and must fail. least, most: length in code points.
     """
 
     values: tuple[str, ...] | None = None
@@ -103,7 +103,7 @@ class Texts:
     most: int | None = None
 
     def both(self, other: "Texts") -> "Texts | None":
-        """What both allow, as far as that shows without reading patterns; None for nothing."""
+        """What both allow, as far as is known without matching patterns; None for nothing."""
         most = _least_of(self.most, other.most)
         least = max(self.least, other.least)
         passed, failed = self.passed | other.passed, self.failed | other.failed
@@ -113,6 +113,8 @@ class Texts:
         if self.values is not None and other.values is not None:
             values = tuple(text for text in self.values if text in set(other.values))
         excluded = self.excluded | other.excluded
+        if most == 0 and "" in excluded:
+            return None
         if values is not None:
             values = tuple(
                 text
@@ -127,7 +129,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """So many of the items from `start` on fit `goal`; most: None for any number."""
+    """From `least` to `most` of the items from `start` on fit `goal`; most: None for any number."""
 
     goal: Goal
     start: int = 0
@@ -137,9 +139,9 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Arrays. unique: whether all items differ, or some two are equal; None for either.
+    """Arrays. unique: True if all items differ, False if some two are equal, None for both.
 
-    asked: who asks for `unique`.
+    asked: the keyword that requires `unique`.
     """
 
     prefix: tuple[Goal, ...] = ()
@@ -170,7 +172,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of members: those listed, those in which a pattern is found and those that fit a goal; or all others."""
+    """A set of names: those listed, those that match a pattern and those that fit a goal; or the complement."""
 
     listed: frozenset[str] = frozenset()
     patterns: frozenset[str] = frozenset()
@@ -179,29 +181,29 @@ class Names:
 
     @property
     def only(self) -> str | None:
-        """The name, if it is one."""
+        """The name, if the set has exactly one."""
         if self.patterns or self.goals or self.is_others or len(self.listed) != 1:
             return None
         return next(iter(self.listed))
 
     def surely(self, names: set[str]) -> set[str]:
-        """Those of `names` that are in the set, as far as that shows without reading patterns."""
+        """Those of `names` that are in the set, as far as is known without matching patterns."""
         if not self.is_others:
             return names & self.listed
         return set() if self.patterns or self.goals else names - self.listed
 
 
 Clause: TypeAlias = "tuple[Members, ...]"
-"""Objects of which one is meant."""
+"""A clause: options, of which one must hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Objects. rules: what the values must fit whose names are in a set. some: sets and goals that some member fits.
+    """Objects. rules: goals of the values whose names are in a set. some: sets and goals that some member must fit.
 
-    Rules come in the order in which names are declared. clauses: objects of which one is meant, for each; they are
-    followed name by name (`objects.py`), where written out they would be too many. asked, wanted: who asks for `least`,
-    and for `some`.
+    Rules come in the order in which names are declared. clauses: each has options of which one must hold; they are
+    followed name by name (`objects.py`) if they would be too many written out. asked, wanted: the keywords that require
+    `least`, and `some`.
     """
 
     rules: tuple[tuple[Names, Goal], ...] = ()
@@ -215,7 +217,7 @@ class Members:
 
     @classmethod
     def without(cls, name: str) -> "Members":
-        """The objects that do not have a property."""
+        """The objects without property `name`."""
         return cls(((Names(frozenset([name])), NOTHING),))
 
     def both(self, other: "Members") -> "Members | None":
@@ -232,7 +234,7 @@ class Members:
 
     @property
     def is_by_name(self) -> bool:
-        """Whether all that is asked is of properties with listed names, so that it can be an option of a clause."""
+        """Whether all constraints are on properties with listed names, so that it can be an option of a clause."""
         is_listed = all(names.only is not None for names, _ in self.rules)
         return is_listed and not (self.some or self.least or self.clauses) and self.most is None
 
@@ -251,13 +253,13 @@ UNITS: dict[str, Shape] = {
 
 
 def both(one: Shape, other: Shape) -> Shape | None:
-    """What two shapes of one type allow; None for nothing."""
+    """The intersection of two shapes of one type; None for nothing."""
     assert type(one) is type(other)
     return one.both(other)  # type: ignore[arg-type]
 
 
 def all_of(shapes: list[Shape]) -> Shape | None:
-    """What all of `shapes` allow, put together in pairs, for a shape grows with what it holds."""
+    """The intersection of `shapes`, computed as a balanced tree, because a shape grows with its content."""
     while len(shapes) > 1:
         pairs = [
             both(*shapes[index : index + 2]) if index + 1 < len(shapes) else shapes[index]
@@ -270,7 +272,7 @@ def all_of(shapes: list[Shape]) -> Shape | None:
 
 
 def exact(number: NUMBER) -> Fraction:
-    """A number of a schema."""
+    """A number of a schema, exactly."""
     return Fraction(str(number)) if isinstance(number, float) else Fraction(number)
 
 

@@ -1,7 +1,7 @@
-"""Right sides of Lark terminals for llguidance: all JSON numerals, or all quoted JSON strings, of a description.
+"""Right sides of Lark terminals for llguidance: all JSON numerals, or all quoted JSON strings, that fit a description.
 
-Each text and each value has so few spellings here that `&` and `~` on the spellings mean what they mean on the values:
-what a terminal does not match is no such value, or a spelling that no guard writes.
+Texts and values have few spellings here, so that `&` and `~` mean the same on spellings as on values: what a terminal
+does not match is not such a value, or is a spelling that no guard writes.
 """
 
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal

@@ -1,4 +1,4 @@
-"""Whether two languages have no text in common, as far as their first or last letters show it."""
+"""Whether two languages are disjoint, as far as their first or last characters show it."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -17,12 +17,12 @@ from ngramspec.guards.schemas.terminals.languages import (
 )
 
 MAX_LETTERS = 32
-"""Letters that are compared, from either end."""
+"""Characters that are compared, from either end."""
 ANY = ANY_LETTER.ranges
 
 
 def are_apart(one: Language, other: Language) -> bool:
-    """True only if no text is in both: at some position from an end they have different letters."""
+    """True only if no text is in both: at some position from an end their characters differ."""
     return any(
         not common(mine, yours)
         for is_end in (False, True)
@@ -31,7 +31,7 @@ def are_apart(one: Language, other: Language) -> bool:
 
 
 def _letters(language: Language, is_end: bool) -> Sequence[Ranges]:
-    """What every text has at each position from the beginning, or from the end, as far as all are that long."""
+    """The possible characters at each position from the beginning or the end, as far as all texts reach."""
     match language:
         case Letters():
             return [ANY if language.properties else language.all_ranges[0]]
@@ -58,7 +58,7 @@ def _letters(language: Language, is_end: bool) -> Sequence[Ranges]:
 
 
 def _one_after_the_other(parts: Sequence[Language], is_end: bool) -> Sequence[Ranges]:
-    """The letters of parts, up to the first one whose texts differ in length."""
+    """The characters of consecutive parts, up to the first part whose texts differ in length."""
     found: list[Ranges] = []
     for part in parts:
         letters = _letters(part, is_end)

@@ -1,8 +1,8 @@
 r"""Ranges of decimals as regexes, digit by digit.
 
-A range is cut by the number of digits before the point; within one number of digits the bounds are followed as long as
-a text agrees with them, and after that any digit will do. Alternatives are written side by side, each with its whole
-beginning, for a regex may not be nested 250 deep; so a regex grows with the square of a bound's digits.
+A range is divided by the number of digits before the point; within one number of digits the bounds are followed as long
+as a text agrees with them, and after that any digit is allowed. Alternatives are written side by side, each with its
+whole prefix, because a regex may not be nested 250 deep; so a regex grows with the square of a bound's digits.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from fractions import Fraction
 
 FRACTION = r"(?:\.[0-9]+)?"
 MAX_DIGITS = 400
-"""Digits on either side of the point; a double has at most 309 and 1074, of which 17 are usually not zero."""
+"""Most digits on either side of the point; a double has at most 309 and 1074, of which usually 17 are not zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers that are not negative, from `low` to `high`, without them where strict; high: None for no end."""
+    """Non-negative numbers from `low` to `high`, exclusive where strict; high: None for no bound."""
 
     low: Fraction = Fraction(0)
     high: Fraction | None = None
@@ -25,18 +25,18 @@ class Range:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no number is in it."""
+        """Whether the range is empty."""
         if self.high is None or self.low < self.high:
             return False
         return self.low > self.high or self.is_low_strict or self.is_high_strict
 
     @property
     def has_zero(self) -> bool:
-        """Whether zero is in it."""
+        """Whether it contains zero."""
         return not self.low and not self.is_low_strict and not self.is_empty
 
     def floored(self) -> "Range":
-        """The range of the same whole numbers, with whole bounds that are in it."""
+        """The range of the same whole numbers, with inclusive whole bounds."""
         low = self.low.numerator // self.low.denominator
         if self.is_low_strict or low < self.low:
             low += 1
@@ -58,17 +58,17 @@ def digits_of(value: Fraction) -> tuple[str, str]:
 
 
 def whole_numbers(numbers: Range) -> str | None:
-    """A regex of the whole numbers in a range, without leading zeros; None where there are none."""
+    """A regex of the whole numbers in a range, without leading zeros; None if there are none."""
     return _regex(numbers.floored(), is_whole=True)
 
 
 def decimals(numbers: Range) -> str | None:
-    """A regex of the decimals in a range, with any zeros at their end; None where there are none."""
+    """A regex of the decimals in a range, with any trailing zeros; None if there are none."""
     return _regex(numbers, is_whole=False)
 
 
 def mantissas(numbers: Range) -> str | None:
-    """As `decimals`, of one digit before the point, which is not 0."""
+    """As `decimals`, with one digit before the point, which is not 0."""
     return _joined(_of_length(1, _Bounds.of(numbers), is_whole=False, least="1"))
 
 
@@ -108,7 +108,7 @@ class _Bounds:
 
 
 def _of_length(length: int, bounds: _Bounds, *, is_whole: bool, least: str = "") -> Iterator[str]:
-    """Regexes of those with `length` digits before the point; least: the least first digit."""
+    """Regexes of the numbers with `length` digits before the point; least: the least first digit."""
     least = least or ("0" if length == 1 else "1")
     low, high = bounds.low[0], None if bounds.high is None else bounds.high[0]
     if len(low) > length or (high is not None and len(high) < length):
@@ -138,11 +138,11 @@ def _of_length(length: int, bounds: _Bounds, *, is_whole: bool, least: str = "")
 
 
 _End = tuple[str, bool]
-"""The digits of a bound that are still to come, and whether the bound itself is out."""
+"""The remaining digits of a bound, and whether it is exclusive."""
 
 
 def _fractions(low: _End | None, high: _End | None) -> Iterator[str]:
-    """Regexes of what may follow the digits before the point; None: nothing is asked on this side."""
+    """Regexes of what may follow the digits before the point; None: no bound on this side."""
     ending = _ending(low, high)
     if ending is not None:
         yield from {ANY: [FRACTION], ZEROS: [r"(?:\.0+)?"], "": [""], NOTHING: []}.get(ending, [r"\." + ending])
@@ -171,7 +171,7 @@ ANY, SOME, ZEROS, NOTHING = "[0-9]*", "[0-9]*[1-9][0-9]*", "0*", "[^\\s\\S]"
 
 
 def _ending(low: _End | None, high: _End | None) -> str | None:
-    """A regex of the digits that may follow, where one bound at most is still to be compared; else None."""
+    """A regex of the digits that may follow, if at most one bound is still to be compared; else None."""
     low = None if low == ("", False) else low
     if high is None:
         return {None: ANY, ("", True): SOME}.get(low)
@@ -186,7 +186,7 @@ def _is_in(low: _End | None, high: _End | None) -> bool:
 
 
 def _digits(low: str | None, high: str | None, least: str) -> Iterator[tuple[str, str, bool, bool]]:
-    """The next digits, as ranges from first to last, and whether such a text still agrees with each bound."""
+    """The next digits, as ranges, and whether the text still agrees with each bound after them."""
     first, last = max(low or "0", least), high or "9"
     if first == last:
         yield first, last, low == first, high == last

@@ -1,8 +1,8 @@
 r"""Numerals with an exponent, within a range.
 
-Where the range asks for no more than a sign, all of them. Where it has a bound, only the normalised ones, with one
-digit before the point that is not 0 (`1e-5`, `2.5E+10`), and those of zero: to compare `0.00001e7` with a bound,
-zeros would have to be counted against the exponent, which no regular language does.
+If the range constrains only the sign, all of them. If it has a bound, only the normalised ones, with one digit before
+the point that is not 0 (`1e-5`, `2.5E+10`), and those of zero: to compare `0.00001e7` with a bound, zeros would have to
+be counted against the exponent, which no regular language can do.
 """
 
 from fractions import Fraction
@@ -37,7 +37,7 @@ def with_exponent(numbers: Range) -> list[str]:
 
 
 def magnitude(value: Fraction) -> int:
-    """The exponent of ten by which a decimal that is not zero is normalised."""
+    """The decimal exponent that normalises a non-zero decimal."""
     before, after = digits_of(value)
     if before != "0":
         return len(before) - 1
@@ -45,7 +45,7 @@ def magnitude(value: Fraction) -> int:
 
 
 def _scaled(numbers: Range, exponent: int) -> Range:
-    """The range of the mantissas that belong to an exponent; bounds of other exponents ask nothing of them."""
+    """The range of the mantissas for an exponent; bounds with other exponents do not constrain them."""
     unit = Fraction(10) ** exponent
     low, high = numbers.low / unit, None if numbers.high is None else numbers.high / unit
     is_low_near, is_high_near = low >= 1, high is not None and high < 10
@@ -56,7 +56,7 @@ def _scaled(numbers: Range, exponent: int) -> Range:
 
 
 def _exponents(least: int | None, most: int | None) -> str | None:
-    """A regex of exponents, with any zeros before them; None: no end on this side, or, returned, nothing between."""
+    """A regex of exponents, with any leading zeros. least, most: None for no bound. Returns None if there are none."""
     if least is not None and most is not None and least > most:
         return None
     ways = []

@@ -1,6 +1,6 @@
-"""Languages of texts as expressions: what regexes have, and intersection and complement.
+"""Languages of texts as expressions: those of regexes, plus intersection and complement.
 
-Whether the empty text is in one, and how long its texts are at least and at most, follows from the parts, also through
+Whether a language contains the empty text, and bounds on the length of its texts, follow from the parts, also through
 intersections and complements.
 """
 
@@ -11,28 +11,28 @@ from ngramspec.guards.schemas.letters import ANY_LETTER, Letters, common
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text, which is not empty."""
+    """One non-empty text."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One after the other; none is the empty text."""
+    """A concatenation; without parts, the empty text."""
 
     parts: "tuple[Language, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """Any of them; none is no text at all."""
+    """A union; without options, the empty language."""
 
     options: "tuple[Language, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """One language, so many times; most: None for any number."""
+    """A language repeated from `least` to `most` times; most: None for any number."""
 
     part: "Language"
     least: int
@@ -41,14 +41,14 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """What is in all of them; at least one."""
+    """An intersection of at least one part."""
 
     parts: "tuple[Language, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """All other texts."""
+    """A complement."""
 
     part: "Language"
 
@@ -64,7 +64,7 @@ ALL = Repeated(ANY_LETTER, 0, None)
 
 
 def joined(*parts: Language) -> Language:
-    """One after the other. Beside any text, what is repeated need not be so more often than it must."""
+    """The concatenation of `parts`. Next to "any text", a repetition is reduced to its least count."""
     found: list[Language] = []
     for part in parts:
         if part == NOTHING:
@@ -80,14 +80,14 @@ def joined(*parts: Language) -> Language:
 
 
 def _as_few(part: Language) -> Language:
-    """What is repeated as seldom as it must be, which is the same beside any text."""
+    """A repetition at its least count, which is equivalent next to "any text"."""
     if part == ALL or not isinstance(part, Repeated) or part.most == part.least:
         return part
     return repeated(part.part, part.least, part.least)
 
 
 def either(*options: Language) -> Language:
-    """Any of them."""
+    """The union of `options`."""
     found: dict[Language, None] = {}
     for option in options:
         found |= dict.fromkeys(option.options if isinstance(option, Either) else (option,))
@@ -97,7 +97,7 @@ def either(*options: Language) -> Language:
 
 
 def repeated(part: Language, least: int, most: int | None) -> Language:
-    """`part`, so many times."""
+    """`part` repeated from `least` to `most` times."""
     if most == 0 or part == EMPTY or (part == NOTHING and not least):
         return EMPTY
     if part == NOTHING or (least, most) == (1, 1):
@@ -106,7 +106,7 @@ def repeated(part: Language, least: int, most: int | None) -> Language:
 
 
 def both(*parts: Language) -> Language:
-    """What is in all of them."""
+    """The intersection of `parts`."""
     found: dict[Language, None] = {}
     for part in parts:
         found |= dict.fromkeys(part.parts if isinstance(part, Both) else (part,))
@@ -135,9 +135,9 @@ def other(part: Language) -> Language:
 
 
 def _never(before: Letters, found: Letters) -> Language | None:
-    """The texts where no letter of `found` comes after only such as are in `before`; None for classes by property.
+    """The texts in which no character of `found` follows a prefix of `before` only; None for classes by property.
 
-    The letters that are in neither end the part of a text that matters.
+    Characters in neither set end the part of a text that matters.
     """
     if before.properties or found.properties:
         return None
@@ -148,7 +148,7 @@ def _never(before: Letters, found: Letters) -> Language | None:
 
 
 def has_empty(language: Language) -> bool:
-    """Whether the empty text is in it."""
+    """Whether the language contains the empty text."""
     match language:
         case Letters() | Text():
             return False
@@ -163,7 +163,7 @@ def has_empty(language: Language) -> bool:
 
 
 def least_length(language: Language) -> int:
-    """A number of characters that each of its texts has at least."""
+    """A lower bound on the length of its texts, in characters."""
     match language:
         case Letters():
             return 1
@@ -182,7 +182,7 @@ def least_length(language: Language) -> int:
 
 
 def most_length(language: Language) -> int | None:
-    """A number of characters that none of its texts exceeds; None where there is none."""
+    """An upper bound on the length of its texts, in characters; None if there is none."""
     match language:
         case Letters():
             return 1
@@ -204,7 +204,7 @@ def most_length(language: Language) -> int | None:
 
 
 def has_nested(language: Language, *, is_inside: bool = False) -> bool:
-    """Whether something is repeated inside of what is repeated, or there are intersections or complements."""
+    """Whether there are nested repetitions, intersections or complements."""
     match language:
         case Joined(parts):
             return any(has_nested(part, is_inside=is_inside) for part in parts)
@@ -218,5 +218,5 @@ def has_nested(language: Language, *, is_inside: bool = False) -> bool:
 
 
 def one_text(text: str) -> Language:
-    """One text."""
+    """The language of one text."""
     return Text(text) if text else EMPTY

@@ -1,10 +1,10 @@
-r"""Texts in which a pattern of ECMA-262 finds a match, as a language: unanchored, with anchors and looking around.
+r"""The language of the texts in which a pattern of ECMA-262 finds a match: unanchored, with anchors and lookaround.
 
-A pattern is followed from left to right, with what has been read since the beginning of the text, or since the last
-place where the rest had to be looked at. `A(?!B)C` is A, followed by what is both C with what comes after, and not B
-with anything. `A(?<=B)C` is what is both A and anything that ends in B, followed by C: that can be said as long as all
-that B may look at has been read in one piece. Where alternatives or repetitions hold assertions, each way is followed
-on its own.
+A pattern is followed from left to right, together with what has been read since the beginning of the text, or since the
+last lookahead. `A(?!B)C` is A, followed by the intersection of "C and the rest" with the complement of "B and
+anything". `A(?<=B)C` is the intersection of A with "anything that ends in B", followed by C: it is expressible as long
+as all that B may look at has been read in one piece. If alternatives or repetitions contain assertions, each path is
+followed separately.
 """
 
 from ngramspec.guards.schemas.letters import Letters
@@ -26,15 +26,15 @@ from ngramspec.guards.schemas.terminals.languages import (
 from ngramspec.guards.schemas.trees import Choice, End, Look, Repeat, Sequence, Start, Tree, tree_of
 
 MAX_WAYS = 2_000
-"""Pieces that are followed; alternatives with assertions multiply."""
+"""Most pieces that are followed; alternatives with assertions multiply."""
 MAX_ASSERTIONS = 100
-"""Each is followed inside of the one before it."""
+"""Most assertions; each is followed by recursion from the one before it."""
 MAX_UNROLLED = 8
-"""Repetitions of what holds assertions that are written out."""
+"""Most repetitions of a part with assertions that are written out."""
 
 
 def language_of(pattern: str) -> Language:
-    """The texts in which `pattern` finds a match; raises PatternError for what is not regular, or not said here."""
+    """The texts in which `pattern` finds a match. Raises PatternError if it is not regular, or not expressible here."""
     tree = tree_of(pattern)
     if _num_assertions(tree) > MAX_ASSERTIONS:
         raise PatternError(f"more than {MAX_ASSERTIONS} assertions")
@@ -66,7 +66,7 @@ def _has_assertions(tree: Tree) -> bool:
 
 
 def _plain(tree: Tree) -> Language:
-    """The texts that are a match of a tree without assertions."""
+    """The texts that match a tree without assertions."""
     match tree:
         case Letters():
             return NOTHING if tree.is_empty else tree
@@ -87,9 +87,9 @@ class _Follower:
         return self._rest((tree,), ALL, is_from_start=True)
 
     def _rest(self, parts: tuple[Tree, ...], read: Language, *, is_from_start: bool) -> Language:
-        """`read`, and after it a match of `parts`, and anything.
+        """`read`, then a match of `parts`, then anything.
 
-        is_from_start: whether `read` is all of the text up to there.
+        is_from_start: whether `read` begins at the start of the text.
         """
         self._num_ways += 1
         if self._num_ways > MAX_WAYS:
@@ -141,7 +141,7 @@ class _Follower:
         seen = _plain(part)
         length = most_length(seen)
         if not is_from_start and (length is None or length > least_length(read)):
-            raise PatternError("looking behind to before a place where the pattern looks ahead")
+            raise PatternError("looking behind to before a position where the pattern looks ahead")
         return joined(ALL, seen)
 
     def _repeated(self, part: Repeat, rest: tuple[Tree, ...], read: Language, *, is_from_start: bool) -> Language:
@@ -159,7 +159,7 @@ class _Follower:
         return joined(read, self._tempered(part))
 
     def _tempered(self, part: Repeat) -> Language:
-        """Up to the end of the text, one character after the other, each with looks ahead before or after it."""
+        """One character after another up to the end of the text, each with lookaheads before or after it."""
         parts = part.part.parts if isinstance(part.part, Sequence) else (part.part,)
         letters = [index for index, inner in enumerate(parts) if not isinstance(inner, Look)]
         if (
@@ -186,7 +186,7 @@ class _Follower:
 
 
 def some_letter(rest: Language) -> Language:
-    """One character, and then `rest`."""
+    """One character, then `rest`."""
     from ngramspec.guards.schemas.letters import ANY_LETTER
 
     return joined(ANY_LETTER, rest)
@@ -197,4 +197,4 @@ def _at_start(read: Language, *, is_from_start: bool) -> Language:
         return EMPTY if has_empty(read) else NOTHING
     if least_length(read):
         return NOTHING
-    raise PatternError("^ after a place where the pattern looks ahead")
+    raise PatternError("^ after a position where the pattern looks ahead")

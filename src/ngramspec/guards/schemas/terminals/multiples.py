@@ -1,9 +1,9 @@
-r"""Multiples of a decimal, and numbers that are none, as languages of plain numerals.
+r"""Multiples of a decimal, and their complement, as languages of plain numerals.
 
-A step is a whole number of tenths, hundredths, …: c · 10^-k. A numeral with j digits after its point, and zeros after
-those, is a multiple of it if its digits are divisible by c / gcd(c, 10^(k-j)). By powers of 2 and 5 that is decided by
-the last digits, which are listed, or counted where they are many; by what else there is in c, by an automaton that
-knows the remainder (`remainders.py`).
+A step is a whole number of tenths, hundredths, …: c · 10^-k. A numeral with j digits after its point, apart from
+trailing zeros, is a multiple of it if its digits are divisible by c / gcd(c, 10^(k-j)). Divisibility by powers of 2 and
+5 is decided by the last digits, which are listed, or counted if they are many; by the other factors of c, by an
+automaton that keeps the remainder (`remainders.py`).
 """
 
 from fractions import Fraction
@@ -19,15 +19,15 @@ from ngramspec.guards.schemas.terminals.remainders import (
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
 
 MAX_ENDINGS = 1000
-"""Endings that are listed."""
+"""Most endings that are listed."""
 MAX_PLACES = 30
 
 
 def multiples(step: Fraction, num_digits: int | None) -> Terminal:
-    """The plain numerals that are multiples of `step`, among all plain numerals; others may match as well.
+    """The multiples of `step` among plain numerals; the terminal may also match texts that are not plain numerals.
 
-    num_digits: how many digits before the point there may be, None for any number; some steps then have fewer multiples
-    (`remainders.py`). Raises NotSayableError where the remainders or the endings are too many.
+    num_digits: most digits before the point, None for any number; some steps then have fewer multiples
+    (`remainders.py`). Raises NotSayableError if the remainders or the endings are too many.
     """
     ending, rest, places = _parts(step, num_digits)
     if rest == 1:
@@ -38,7 +38,7 @@ def multiples(step: Fraction, num_digits: int | None) -> Terminal:
 
 
 def others(step: Fraction, num_digits: int | None) -> Terminal:
-    """As `multiples`, the plain numerals that are no multiples of `step`."""
+    """As `multiples`, for the plain numerals that are not multiples of `step`."""
     ending, rest, places = _parts(step, num_digits)
     if rest == 1:
         return Terminal(f"~{ending}", ending.helpers)
@@ -56,7 +56,7 @@ def _without_tens(number: int) -> int:
 
 
 def _parts(step: Fraction, num_digits: int | None) -> tuple[Terminal, int, int]:
-    """What a step asks of the last digits, by what the rest must be divisible, and its digits after the point."""
+    """The constraint of a step on the last digits, the divisor of the rest, and the step's digits after the point."""
     coefficient, places = _scaled(step)
     rest = _without_tens(coefficient)
     power = coefficient // rest
@@ -69,7 +69,7 @@ def _parts(step: Fraction, num_digits: int | None) -> tuple[Terminal, int, int]:
 
 
 def _scaled(step: Fraction) -> tuple[int, int]:
-    """The least k for which step · 10^k is whole, and that whole number."""
+    """The whole number step · 10^k, and k, for the least k that makes it whole."""
     places = 0
     while (step * 10**places).denominator != 1:
         places += 1
@@ -86,7 +86,7 @@ def _said(step: Fraction) -> str:
 
 
 def _by_ending(power: int, places: int, step: Fraction) -> str:
-    """A regex for a power of 2 times one of 5, by the digits at the end."""
+    """A regex for the multiples of a power of 2 times one of 5, by their last digits."""
     ways = []
     for written in range(places + 1):
         divisor = power // gcd(power, 10 ** (places - written))
@@ -100,7 +100,7 @@ def _num_endings(divisor: int) -> int:
 
 
 def _endings(divisor: int, step: Fraction) -> list[str]:
-    """What numbers that are divisible by `divisor` end in."""
+    """The endings of the numbers that are divisible by `divisor`."""
     if _num_endings(divisor) > MAX_ENDINGS:
         raise NotSayableError(f"the endings of the multiples of {_said(step)} are too many, more than {MAX_ENDINGS}")
     length = num_last_digits(divisor)
@@ -108,7 +108,7 @@ def _endings(divisor: int, step: Fraction) -> list[str]:
 
 
 def _pointed(digits: str, written: int) -> str:
-    """Digits, `written` of them after the point, that end in `digits`; or that would, with zeros before them."""
+    """Digits, `written` of them after the point, that end in `digits`, if need be with leading zeros added."""
     if written == 0:
         return _shortened(digits)
     if len(digits) <= written:
@@ -118,7 +118,7 @@ def _pointed(digits: str, written: int) -> str:
 
 
 def _shortened(digits: str) -> str:
-    """Digits before the point, of which zeros at the beginning need not be written."""
+    """Digits before the point, whose leading zeros are optional."""
     if not digits:
         return "[0-9]+"
     plain = digits.lstrip("0") or "0"

@@ -1,9 +1,8 @@
 r"""All JSON numerals of a type, a range and steps.
 
-A number may have many spellings: `0.5`, `0.50`, `5e-1`, `50E-2`. Accepted are all plain ones, and with an exponent
-what `exponents.py` says; `-0` is zero. Whole numbers that are asked for as such are written in digits only, as models
-do: neither `1.0` nor `1e3`, though both are integers to JSON Schema. Their opposite goes by the value: `1.0` is not
-among the numbers that are no integers.
+A number may have many spellings: `0.5`, `0.50`, `5e-1`, `50E-2`. All plain ones are accepted, and with an exponent
+those of `exponents.py`; `-0` is zero. Integers are written in digits only, as models do: neither `1.0` nor `1e3`,
+though both are integers in JSON Schema. The complement goes by value: it does not contain `1.0`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +18,12 @@ from ngramspec.guards.schemas.terminals.probing import is_possible
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
 
 Number = int | float | Decimal | Fraction
-"""A bound or a step, a decimal. A float stands for the shortest decimal that is read as it: mostly what was written."""
+"""A bound or a step, a decimal. A float means the shortest decimal that parses to it: usually what was written."""
 
 MAX_LISTED = 200
-"""Multiples within a range that are listed rather than found by their digits."""
+"""Up to this many multiples in a range are listed instead of found by their digits."""
 MAX_SIMPLE = 300
-"""Helpers of a terminal that llguidance gets through in any case."""
+"""Helpers of a terminal that llguidance can always handle."""
 
 
 def terminal(
@@ -37,16 +36,16 @@ def terminal(
     multiple_of: Iterable[Number] = (),
     not_multiple_of: Iterable[Number] = (),
 ) -> Terminal | None:
-    """All JSON numerals whose value is as described; None where there is no such number.
+    """All JSON numerals whose value is as described; None if there is no such number.
 
     is_integer: True for whole numbers, in digits only; False for numbers that are not whole. multiple_of: steps that
-    all must go into it; not_multiple_of: steps none of which may. Where there are steps, or is_integer is False, there
-    are plain spellings only; and where a step has another factor than 2, 3, 5 and 7, or two of 3 or 7, those of at most
-    20 digits, of a large one at most 12 (`remainders.py`).
+    must all divide it; not_multiple_of: steps that must not. With steps, or with is_integer False, there are plain
+    spellings only; and if a step has another factor than 2, 3, 5 and 7, or 3 or 7 twice, those of at most 20 digits,
+    for a large step at most 12 (`remainders.py`).
 
     Raises NotSayableError for bounds and steps of more than 400 digits on either side of the point, and, unless the
-    range has at most 200 multiples, for steps with too many remainders (`multiples.py`), or in combinations that
-    llguidance may not get through.
+    range has at most 200 multiples, for steps with too many remainders (`multiples.py`), or combinations that
+    llguidance may not be able to handle.
     """
     allowed = _Interval.of(minimum, exclusive_minimum, maximum, exclusive_maximum)
     steps = [*map(exact, multiple_of), *([Fraction(1)] if is_integer else [])]
@@ -82,7 +81,7 @@ def terminal(
 
 
 def exact(value: Number) -> Fraction:
-    """The value of a number as it was written; raises NotSayableError for one of too many digits."""
+    """The value of a number as written. Raises NotSayableError if it has too many digits."""
     decimal = Decimal(repr(value)) if isinstance(value, float) else value
     if isinstance(decimal, Decimal) and not -MAX_DIGITS <= decimal.adjusted() < MAX_DIGITS:
         raise NotSayableError(f"a number has at most {MAX_DIGITS} digits on either side of its point")
@@ -94,7 +93,7 @@ def exact(value: Number) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class _Interval:
-    """Numbers from `low` to `high`, without them where strict; None for no end."""
+    """Numbers from `low` to `high`, exclusive where strict; None for no bound."""
 
     low: Fraction | None
     high: Fraction | None
@@ -105,7 +104,7 @@ class _Interval:
     def of(
         cls, minimum: Number | None, above: Number | None, maximum: Number | None, below: Number | None
     ) -> "_Interval":
-        """What all bounds leave."""
+        """The intersection of all bounds."""
         lows = [
             (exact(value), is_strict) for value, is_strict in ((minimum, False), (above, True)) if value is not None
         ]
@@ -123,18 +122,18 @@ class _Interval:
         return self.low > self.high or self.is_low_strict or self.is_high_strict
 
     def halves(self) -> Iterator[tuple[str, Range]]:
-        """Signs, and the range of what may follow each; zero is in both."""
+        """Each sign, and the range of the absolute values after it; zero is in both."""
         yield "-", _above(_negative(self.high), self.is_high_strict, _negative(self.low), self.is_low_strict)
         yield "", _above(self.low, self.is_low_strict, self.high, self.is_high_strict)
 
     def num_digits(self) -> int | None:
-        """How many digits before the point there are at most; None for any number."""
+        """Most digits before the point; None for any number."""
         if self.low is None or self.high is None:
             return None
         return len(str(int(max(abs(self.low), abs(self.high)))))
 
     def num_multiples(self, step: Fraction) -> int | None:
-        """How many multiples of `step` there are; None where there is no end of them."""
+        """How many multiples of `step` it contains; None if infinitely many."""
         if self.low is None or self.high is None:
             return None
         first, last = self._ends(step)
@@ -158,7 +157,7 @@ def _negative(value: Fraction | None) -> Fraction | None:
 
 
 def _above(low: Fraction | None, is_low_strict: bool, high: Fraction | None, is_high_strict: bool) -> Range:
-    """What of a range is not negative."""
+    """The non-negative part of a range."""
     if high is not None and high < 0:
         return Range(Fraction(1), Fraction(0))
     if low is None or low < 0:
@@ -173,7 +172,7 @@ def _fits(value: Fraction, steps: list[Fraction], forbidden: list[Fraction]) -> 
 
 
 def common(steps: Iterable[Fraction]) -> Fraction:
-    """The least number that all steps go into."""
+    """The least common multiple of `steps`."""
     listed = list(steps)
     return Fraction(lcm(*(step.numerator for step in listed)), gcd(*(step.denominator for step in listed)))
 

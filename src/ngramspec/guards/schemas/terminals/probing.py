@@ -1,8 +1,8 @@
-r"""Whether llguidance gets through a terminal: intersections and complements may take it a time that nobody foresees.
+r"""Whether llguidance can handle a terminal: intersections and complements may take it an unpredictable time.
 
-For a mask it follows each token's bytes, which makes new expressions, and looks ahead for whether anything can still
-match. It counts the expressions, and gives up at a limit, in the middle of a text. Here a terminal is followed for a
-few tokens of a small vocabulary, with three quarters of that limit.
+For a mask it follows each token's bytes, which creates new expressions, and checks whether anything can still match. It
+counts the expressions, and gives up at a limit, in the middle of a text. Here a terminal is tried on a few tokens of a
+small vocabulary, with three quarters of that limit.
 """
 
 from functools import cache
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
 FUEL = 150_000
-"""Expressions for one mask; llguidance's own limit is 200 000."""
+"""Most expressions for one mask; llguidance's own limit is 200 000."""
 NUM_STEPS = 6
 
 
 def is_possible(terminal: Terminal, num_steps: int = NUM_STEPS) -> bool:
-    """Whether a terminal matches anything; raises NotSayableError where llguidance may not get through it.
+    """Whether a terminal matches anything. Raises NotSayableError if llguidance may not be able to handle it.
 
-    num_steps: tokens that are followed; none to ask only whether it matches anything.
+    num_steps: tokens that are tried; 0 to check only whether it matches anything.
     """
     from llguidance import LLMatcher, LLParserLimits
 
@@ -44,7 +44,7 @@ def is_possible(terminal: Terminal, num_steps: int = NUM_STEPS) -> bool:
 def _allowed(matcher: "LLMatcher") -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
     """The tokens that may come next, other than the end."""
     bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
-    # A terminal that nothing matches is an error as well, once its mask is asked for.
+    # A terminal that matches nothing is an error as well, once its mask is computed.
     if matcher.is_error() and "NoExtension" not in matcher.get_error():
         raise NotSayableError(f"llguidance gives up on it ({matcher.get_error().partition(chr(10))[0]})")
     return np.flatnonzero(bits[: _tokenizer().eos_token])
@@ -52,7 +52,7 @@ def _allowed(matcher: "LLMatcher") -> "np.ndarray[tuple[int], np.dtype[np.intp]]
 
 @cache
 def _tokenizer() -> "LLTokenizer":
-    """Bytes, and 3 000 words of up to five letters, capitals, digits and signs: a large vocabulary in small."""
+    """Bytes, and 3 000 words of up to five letters, capitals, digits and signs: a small model of a large vocabulary."""
     from ngramspec.guards.backends.llguidance import tokenizer_of
     from ngramspec.guards.vocabulary import Vocabulary
 

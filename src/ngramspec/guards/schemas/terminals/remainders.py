@@ -1,13 +1,13 @@
-r"""Numbers that a divisor goes into, or does not, by an automaton whose states are the remainders.
+r"""Numbers that are divisible by a divisor, or are not, by an automaton whose states are the remainders.
 
-Where the remainders are few, the automaton is made a regex by taking out its states, one after the other, with the
-ways through them written on the ways around (Brzozowski and McCluskey 1963). Each such way is a terminal of its own,
-named by the others: written out, they would be many times as long.
+If the remainders are few, the automaton becomes a regex by eliminating its states, one after another, and relabelling
+the paths around them (Brzozowski and McCluskey 1963). Each path is a terminal of its own, which refers to the others:
+written out, they would be many times as long.
 
-Where they are more, there is a terminal for each remainder and each number of digits that are still to come, which
-names those of one digit less. Then llguidance has no more to do for a digit than to look up a name; but the digits are
-counted. Of powers of 2 and 5 only the last digits are: what was read before k digits tells no more than its remainder
-of the divisor without its factors 2^k and 5^k.
+If they are more, there is a terminal for each remainder and each number of digits still to come, which refers to those
+with one digit less. Then llguidance only looks up a name for each digit; but the digits are counted. For powers of 2
+and 5 only the last digits count: with k digits to come, only the remainder modulo the divisor without its factors 2^k
+and 5^k matters.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ from math import gcd
 from ngramspec.guards.schemas.terminals.terminal import NotSayableError, Terminal
 
 MAX_ELIMINATED = 7
-"""The largest divisor of which any number of digits is read. llguidance 1.9.1 needs 5 ms for 7, and 100 ms for 31."""
+"""Largest divisor that allows any number of digits. llguidance 1.9.1 needs 5 ms for 7, and 100 ms for 31."""
 MOST_DIGITS = 20
-"""Digits that are counted for larger divisors, unless a range has fewer: all of int64 and uint64."""
+"""Digits that are counted for larger divisors, unless the range has fewer: enough for int64 and uint64."""
 LEAST_DIGITS = 12
-"""Digits that a divisor must leave room for."""
+"""Digits that must be possible with any divisor."""
 MAX_COUNTED = 2_100
-"""Terminals of one divisor; llguidance needs some 0.2 s for as many."""
+"""Most terminals of one divisor; llguidance needs some 0.2 s for that many."""
 
 ENDS = {"BEFORE": '""', "AFTER": "/0*/", "WHOLE": r"/(?:\.0+)?/"}
-"""What may follow the last digit that is counted."""
+"""What may follow the last counted digit."""
 
 
 def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_multiple: bool = True) -> Terminal:
     """The digits of the multiples of `divisor`, or of all other numbers, with a minus sign before them or none.
 
-    num_digits: how many there may be, None for any number. has_point: whether others than zeros may follow a point;
-    then the divisor has no factor 2 or 5.
+    num_digits: most digits, None for any number. has_point: whether digits other than zeros may follow a point; then
+    the divisor has no factor 2 or 5.
 
-    Of divisors above 7 at most 20 digits are read, and of large ones, from 50 on with a point, fewer, but at least 12:
-    what is longer does not match. Raises NotSayableError for a divisor that is too large for that.
+    For divisors above 7 at most 20 digits match, and for large ones, from 50 on with a point, fewer, but at least 12.
+    Raises NotSayableError for a divisor that is too large for that.
     """
     if divisor <= MAX_ELIMINATED and gcd(divisor, 10) == 1:
         found = _eliminated(divisor)
@@ -56,7 +56,7 @@ def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_mu
 
 
 def by_last_digits(divisor: int) -> Terminal:
-    """As `by_remainder`, of a power of 2 or 5, or one of each, with any number of digits; zeros may follow a point."""
+    """As `by_remainder`, for a power of 2 times one of 5, with any number of digits; zeros may follow a point."""
     length = num_last_digits(divisor)
     if num_counted(divisor, length) > MAX_COUNTED:
         raise NotSayableError(f"the last digits of the multiples of {divisor} are too many")
@@ -66,7 +66,7 @@ def by_last_digits(divisor: int) -> Terminal:
 
 
 def num_last_digits(divisor: int) -> int:
-    """How many digits at the end tell whether a number is divisible by a power of 2 times one of 5."""
+    """How many last digits decide whether a number is divisible by a power of 2 times one of 5."""
     length = 0
     while 10**length % divisor:
         length += 1
@@ -74,12 +74,12 @@ def num_last_digits(divisor: int) -> int:
 
 
 def num_counted(divisor: int, num_digits: int, is_multiple: bool = True) -> int:
-    """How many terminals it takes to count so many digits."""
+    """How many terminals it takes to count `num_digits` digits."""
     return sum(_num_live(divisor, left, is_multiple) for left in range(num_digits + 1))
 
 
 def _num_remainders(divisor: int, left: int) -> int:
-    """How many remainders differ, where so many digits are still to come, and no fewer."""
+    """How many remainders differ if exactly `left` digits are still to come."""
     return divisor // gcd(divisor, 10**left)
 
 
@@ -90,10 +90,10 @@ def _num_live(divisor: int, left: int, is_multiple: bool) -> int:
 
 
 def _remainders(divisor: int, left: int, is_multiple: bool) -> Sequence[int]:
-    """Those of them after which so many digits can make a multiple, or can make none.
+    """The remainders after which `left` digits can make a multiple, or a number that is not one.
 
-    Digits of the value x make one of the remainder r if r · 10^left + x is a multiple, so x is one of the common
-    divisor of both, and r is -x divided by 10^left.
+    Digits of value x make a multiple after remainder r if r · 10^left + x is one; so x is a multiple of the greatest
+    common divisor of 10^left and the divisor, and r is -x divided by 10^left.
     """
     most = _num_remainders(divisor, left)
     common = divisor // most
@@ -104,33 +104,33 @@ def _remainders(divisor: int, left: int, is_multiple: bool) -> Sequence[int]:
     return [-value * inverse % most for value in range(number)]
 
 
-def _name(place: str, divisor: int, is_multiple: bool, left: int, remainder: int) -> str:
+def _name(part: str, divisor: int, is_multiple: bool, left: int, remainder: int) -> str:
     kind = f"{'' if is_multiple else 'NO_'}{divisor}"
-    return f"T_{place}_{kind}_{left}_{remainder % _num_remainders(divisor, left)}"
+    return f"T_{part}_{kind}_{left}_{remainder % _num_remainders(divisor, left)}"
 
 
 def _nodes(
-    place: str, divisor: int, num_digits: int, is_multiple: bool, pointed: dict[str, str] | None = None
+    part: str, divisor: int, num_digits: int, is_multiple: bool, pointed: dict[str, str] | None = None
 ) -> dict[str, str]:
-    """Terminals for what may follow each remainder, if anything may, with so many digits still to come.
+    """Terminals for what may follow each remainder, if anything, with up to `num_digits` digits still to come.
 
-    With a factor of 2 or 5 in the divisor these are exactly so many digits, otherwise at most. pointed: those for after
-    the point.
+    If the divisor has a factor 2 or 5 it is exactly that many digits, otherwise at most. pointed: terminals for the
+    digits after the point.
     """
     found = dict(pointed or {})
     for left in range(num_digits + 1):
         for remainder in _remainders(divisor, left, is_multiple):
             can_end = (left == 0 or gcd(divisor, 10) == 1) and (remainder == 0) == is_multiple
-            ways = [ENDS[place]] if can_end else []
+            ways = [ENDS[part]] if can_end else []
             digits: dict[str, str] = {}
             for digit in range(10 * (left > 0)):
-                after = _name(place, divisor, is_multiple, left - 1, 10 * remainder + digit)
+                after = _name(part, divisor, is_multiple, left - 1, 10 * remainder + digit)
                 digits[after] = digits.get(after, "") + str(digit)
             ways += [f"/[{said}]/ {after}" for after, said in digits.items() if after in found]
             after_point = _name("AFTER", divisor, is_multiple, left, remainder)
-            ways += [rf"/\./ {after_point}"] if place == "BEFORE" and after_point in found else []
+            ways += [rf"/\./ {after_point}"] if part == "BEFORE" and after_point in found else []
             if ways:
-                found[_name(place, divisor, is_multiple, left, remainder)] = " | ".join(ways)
+                found[_name(part, divisor, is_multiple, left, remainder)] = " | ".join(ways)
     return found
 
 

@@ -1,4 +1,4 @@
-r"""All JSON strings, in quotes, of given patterns, formats and lengths, and their complements."""
+r"""All quoted JSON strings of given patterns, formats and lengths, and their complements."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -43,16 +43,16 @@ def terminal(
     max_length: int | None = None,
     texts: Iterable[str] | None = None,
 ) -> Terminal | None:
-    """All JSON strings, with their quotes, whose text is as described; None where there is none.
+    """All quoted JSON strings whose text is as described; None if there is none.
 
-    patterns: of ECMA-262, each of which finds a match in the text; not_patterns: none of which does. formats: names
-    (`formats.py`) that the text is of, all of them; not_formats: none of which it is of. Lengths count code points.
-    texts: the only ones that may be.
+    patterns: of ECMA-262, each of which must match in the text; not_patterns: none of which may. formats: names
+    (`formats.py`) that must all apply; not_formats: none of which may. Lengths count code points. texts: the only
+    allowed texts.
 
-    A character is spelled in one way (`schemas/letters.py`): so each text has one spelling.
+    A character has one spelling (`schemas/letters.py`), so each text has one spelling.
 
-    Raises NotSayableError for patterns and formats that are no regular languages, or that cannot be said here, and for
-    combinations that llguidance may not get through.
+    Raises NotSayableError for patterns and formats that are not regular, or not expressible here, and for combinations
+    that llguidance may not be able to handle.
     """
     try:
         found = language(
@@ -68,7 +68,7 @@ def terminal(
 
 
 def is_tangled(found: Language) -> bool:
-    """Whether there are intersections and complements in it, other than of listed texts."""
+    """Whether it contains intersections and complements, other than of listed texts."""
     if not isinstance(found, Other):
         return not is_regex(found)
     options = found.part.options if isinstance(found.part, Either) else (found.part,)
@@ -76,7 +76,7 @@ def is_tangled(found: Language) -> bool:
 
 
 def is_simple(found: Language) -> bool:
-    """Whether it is a length, and beside it a pattern without repetitions inside of repetitions."""
+    """Whether it is a length, optionally with a pattern without nested repetitions."""
     return (
         isinstance(found, Both)
         and len(found.parts) == 2
@@ -86,14 +86,14 @@ def is_simple(found: Language) -> bool:
 
 
 def literal(text: str) -> Terminal:
-    """One text, in quotes."""
+    """One quoted text."""
     found = terminal(texts=[text])
     assert found is not None
     return found
 
 
 def are_apart(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether surely no text is of both, each ("pattern", …) or ("format", …). Raises NotSayableError."""
+    """Whether certainly no text fits both, each ("pattern", …) or ("format", …). Raises NotSayableError."""
     try:
         languages = [_of_format(said) if kind == "format" else _found(said) for kind, said in (one, other)]
     except PatternError as error:

@@ -1,4 +1,4 @@
-"""A terminal, and the error for what none can say."""
+"""A terminal, and the error for a description without one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ class NotSayableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The right side of a Lark terminal, and the terminals that it names.
+    """The right side of a Lark terminal, and the terminals that it refers to.
 
-    text: one line, `|` outside of parentheses only where nothing stands beside it; write it after `NAME: `.
-    helpers: definitions by name. A name means the same in every terminal, so those of several can be merged. Names
+    text: one line, with `|` outside of parentheses only at the top level; write it after `NAME: `.
+    helpers: definitions by name. A name means the same in every terminal, so helpers of several can be merged. Names
     begin with `T_`.
     """
 
@@ -24,5 +24,5 @@ class Terminal:
     helpers: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The terminal in parentheses, to be a part of another one."""
+        """The terminal in parentheses, as a part of another one."""
         return f"({self.text})"

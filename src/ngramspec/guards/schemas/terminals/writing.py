@@ -16,11 +16,11 @@ from ngramspec.guards.schemas.terminals.languages import (
 MAX_DEPTH = 90
 MAX_SPREAD = 8
 MAX_SPREAD_OUTSIDE = 2
-"""Any characters that are counted from many places, in what must be found, and in what must not."""
+"""Most characters that are counted from many positions at once, in a required and in a forbidden pattern."""
 MAX_MULTIPLIED = 3
-"""Languages that hold together by `&`."""
+"""Most languages that are intersected by `&`."""
 MAX_AT_ONCE = 20
-"""Languages that hold together; each may double the states. llguidance 1.9.1 gets through 22."""
+"""Most languages that hold together; each may double the states. llguidance 1.9.1 handles 22."""
 
 
 def regex(language: Language, depth: int = 0) -> str:
@@ -54,7 +54,7 @@ def _times(least: int, most: int | None) -> str:
 
 
 def is_regex(language: Language) -> bool:
-    """Whether there are neither intersections nor complements in it."""
+    """Whether it contains neither intersections nor complements."""
     match language:
         case Both() | Other():
             return False
@@ -68,7 +68,7 @@ def is_regex(language: Language) -> bool:
 
 
 def lark(language: Language, depth: int = 0) -> str:
-    """An expression of Lark for the spellings of a language, in parentheses where it has operators."""
+    """A Lark expression for the spellings of a language, in parentheses if it has operators."""
     if depth > MAX_DEPTH:
         raise PatternError(f"more than {MAX_DEPTH} groups within one another")
     if is_regex(language):
@@ -88,11 +88,11 @@ def lark(language: Language, depth: int = 0) -> str:
 
 
 def _both(parts: tuple[Language, ...], depth: int) -> str:
-    """What is in all of them.
+    """The intersection of `parts`.
 
-    Of many that are not just a length: what is not in any of their complements. llguidance 1.9.1 multiplies `&` out,
-    into a choice of intersections: of twelve patterns that may each begin anywhere thousands, which it gives up on.
-    What is `|` below `~` stays as it is; but to find out whether anything is left takes longer there.
+    With several that are more than a length it is written as the complement of the union of their complements.
+    llguidance 1.9.1 expands `&` into a union of intersections: for twelve patterns that may each begin anywhere these
+    are thousands, and it gives up. A `|` below `~` is not expanded; but checking whether anything is left takes longer.
     """
     lengths = [lark(part, depth) for part in parts if isinstance(part, Repeated) and isinstance(part.part, Letters)]
     found = [lark(part, depth) for part in parts if not isinstance(part, Other | Repeated)]
@@ -112,7 +112,7 @@ def _both(parts: tuple[Language, ...], depth: int) -> str:
 
 
 def _is_spread(part: Language) -> bool:
-    """Whether any characters are counted from many places at once, as in `a.{20}b`, each with a state of its own."""
+    """Whether characters are counted from many positions at once, as in `a.{20}b`, each with a state of its own."""
     most = MAX_SPREAD_OUTSIDE if isinstance(part, Other) else MAX_SPREAD
     pieces = part.part if isinstance(part, Other) else part
     if not isinstance(pieces, Joined) or pieces.parts[:1] != (ALL,):
@@ -127,7 +127,7 @@ def _is_spread(part: Language) -> bool:
 
 
 def _runs(parts: tuple[Language, ...], depth: int) -> list[str]:
-    """Neighbours that are regexes as one regex."""
+    """The parts, with adjacent regexes joined into one."""
     found: list[str] = []
     run: list[Language] = []
     for part in (*parts, None):
