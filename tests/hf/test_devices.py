@@ -1,4 +1,4 @@
-"""Models whose layers lie on several devices, or outside of memory."""
+"""Models whose layers are on several devices, or on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def spread(tmp_path: Path) -> Any:
 
 
 def offloaded(_: Path) -> Any:
-    """Every weight is brought in when it is needed, so the model itself says it lies nowhere."""
+    """Every weight is loaded when it is needed, so the model itself is on no device."""
     model = cpu_offload(tiny.__wrapped__("llama"), execution_device=torch.device("cpu"))
     assert model.device.type == "meta"
     return model

@@ -17,7 +17,7 @@ from tests.hf.models import EOS, VOCABULARY, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer("abcdefghij")
-TIMEOUT = 60  # seconds until a reader counts as hanging; nobody waits that long
+TIMEOUT = 60  # seconds until a reader counts as hanging; far longer than any waits
 
 
 class Interrupts:
