@@ -36,7 +36,7 @@ class TestDefaults:
 
     @pytest.fixture(autouse=True)
     def _steady_clock(self) -> None:
-        """In place of the one in `conftest.py`, which gives all other tests a clock that says the same in every run."""
+        """Instead of the one in `conftest.py`, which gives all other tests a clock that says the same in every run."""
 
     def test_the_clock_is_the_machines(self) -> None:
         defaults = Speculator.__init__.__kwdefaults__

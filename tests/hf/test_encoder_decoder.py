@@ -52,7 +52,7 @@ def test_any_drafter_and_any_distance_between_rows_leaves_the_text_unchanged(fam
     def check(batch: int, seed: int, right: list[bool], max_draft: int) -> None:
         prompts = sources(batch, seed=seed)
         plain = model.generate(**prompts, **VARIED)
-        # Some rows are drafted rightly and run ahead, others wrongly and fall behind.
+        # Some rows are drafted rightly and run ahead, others wrongly and are overtaken.
         emitted = [row if good else [PAD] * 40 for row, good in zip(plain[:, 1:].tolist(), right, strict=False)]
         spec = Speculator(OracleDrafter(emitted, VOCABULARY, corrupted=0.1), FixedBudget(max_draft))
         assert plain.tolist() == model.generate(**prompts, **VARIED, custom_generate=spec).tolist()
@@ -181,4 +181,4 @@ def test_a_decoder_with_a_limit_of_its_own_is_never_drafted_beyond_it() -> None:
     for seed in range(6):
         spec = Speculator(OracleDrafter([known], VOCABULARY, seed=seed, corrupted=0.0), FixedBudget(14))
         assert plain.tolist() == model.generate(**sources(1), **arguments, custom_generate=spec).tolist()
-        assert_accepted_and_rolled_back(spec)
+        assert spec.stats.total.num_accepted_tokens > 0

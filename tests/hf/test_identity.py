@@ -37,9 +37,9 @@ class Case:
         ids = torch.full((len(self.prompts), width), PAD)
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(self.prompts):
-            place = slice(width - len(prompt), width) if self.padding_side == "left" else slice(0, len(prompt))
-            ids[row, place] = torch.tensor(prompt)
-            mask[row, place] = 1
+            columns = slice(width - len(prompt), width) if self.padding_side == "left" else slice(0, len(prompt))
+            ids[row, columns] = torch.tensor(prompt)
+            mask[row, columns] = 1
         return {"input_ids": ids, "attention_mask": mask}
 
     def arguments(self) -> dict[str, Any]:

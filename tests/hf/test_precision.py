@@ -12,7 +12,7 @@ import torch
 from ngramspec.testing import Report, check_equivalence
 from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import EOS, FAMILIES, padded_prompts, tiny
-from tests.hf.places import exactly, in_each_precision
+from tests.hf.precisions import exactly, in_each_precision
 
 
 def placed(family: str, device: str, dtype: torch.dtype) -> Any:

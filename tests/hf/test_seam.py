@@ -27,7 +27,7 @@ PUBLIC = {
     "PreTrainedTokenizerBase",
     "TextStreamer",
 }
-"""What anybody who uses transformers imports from its top level; it may be imported anywhere."""
+"""Public names of transformers' top level; any module may import them."""
 
 
 def imports_of_transformers() -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ PAD_TEXT, EOS_TEXT = "<pad>", "<end>"
 
 @functools.cache
 def character_tokenizer(alphabet: str) -> Any:
-    """One token per character, behind padding (id 0) and end of sequence (id 1)."""
+    """One token per character, after padding (id 0) and end of sequence (id 1)."""
     tokens = [PAD_TEXT, EOS_TEXT, *alphabet]
     raw = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=[]))
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

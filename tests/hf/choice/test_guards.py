@@ -194,7 +194,10 @@ def test_rows_of_a_batch_have_guards_of_their_own(guards: list[str | None], batc
     guard = Guard.per_row([None if kind is None else guard_of(kind) for kind in chosen])
     prompts = padded_prompts(batch, seed=4, vocabulary=NUM_TOKENS)
     comparison = guarded(writer(), prompts, guard, do_sample=do_sample)
-    assert_accepted_and_rolled_back(comparison.spec)
+    # With a guard on every row, steering leaves little to roll back.
+    assert 0 < comparison.spec.stats.total.num_accepted_tokens
+    if None in chosen:
+        assert_accepted_and_rolled_back(comparison.spec)
     free = compare(writer(), prompts, lambda: {"max_new_tokens": 45, "eos_token_id": EOS, "do_sample": do_sample})
     emitted = comparison.speculative[:, comparison.prompt_length :]
     for row, kind in enumerate(chosen):

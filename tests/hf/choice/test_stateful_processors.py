@@ -76,7 +76,7 @@ def unused_processor(backend: str, grammar: str) -> Any:
 
 
 def fresh_processor(backend: str, grammar: str) -> Any:
-    """A processor that nobody has called, without compiling the grammar again."""
+    """An unused processor, without compiling the grammar again."""
     fresh = copy.copy(unused_processor(backend, grammar))
     if backend == "xgrammar.contrib":
         fresh.matchers = []  # the one thing that is filled in place

@@ -21,7 +21,7 @@ from tests.hf.models import EOS, FAMILIES, MAX_POSITIONS, VOCABULARY, padded_pro
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer("abcdefghij")
-TIMEOUT = 20  # seconds until a consumer counts as hanging; nobody waits that long
+TIMEOUT = 20  # seconds until a consumer counts as hanging; far longer than any waits
 
 
 class Recorder(BaseStreamer):
@@ -113,7 +113,7 @@ def test_puts_come_between_the_same_calls_of_processors_and_criteria(batch: int)
 
 @pytest.mark.usefixtures("trusted")
 def test_tokens_are_put_as_soon_as_the_rows_have_them() -> None:
-    """A column waits for the slowest live row, and for nobody else."""
+    """A column waits for the slowest live row, and for no other."""
     spec = Speculator(NoDrafter())
     log: list[Any] = []
     model = tiny("llama")

@@ -17,7 +17,7 @@ from tests.hf.models import EOS, VOCABULARY, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer("abcdefghij")
-TIMEOUT = 60  # seconds until a reader counts as hanging; nobody waits that long
+TIMEOUT = 60  # seconds until a reader counts as hanging; far longer than any waits
 
 
 class Interrupts:
@@ -153,18 +153,18 @@ def test_every_streamer_of_a_call_that_raises_ends_once_however_it_is_given(
     """At any position and by any name, the same one or several; as the right argument or as another."""
     one = Ends()
     call: Call = {"max_new_tokens": 4, "eos_token_id": EOS} | (PROMPT if failing is None else FAILING[failing]())
-    places: list[Any] = [None] * num_positions
+    positional: list[Any] = [None] * num_positions
     for position in positions & set(range(num_positions)):
-        places[position] = one if is_one else Ends()
-    if places:
-        places[0] = call.pop("input_ids")
+        positional[position] = one if is_one else Ends()
+    if positional:
+        positional[0] = call.pop("input_ids")
     call |= {name: one if is_one else Ends() for name in names}
-    given = {id(each): each for each in (*places, *call.values()) if isinstance(each, Ends)}.values()
-    right = [each for each in (*places[7:8], call.get("streamer")) if each is not None]
+    given = {id(each): each for each in (*positional, *call.values()) if isinstance(each, Ends)}.values()
+    right = [each for each in (*positional[7:8], call.get("streamer")) if each is not None]
     model = tiny("llama")
     with ngramspec.enable(model):
         try:
-            model.generate(*places, **call)
+            model.generate(*positional, **call)
         except (Exception, KeyboardInterrupt):
             expected = list(given)
         else:

@@ -119,7 +119,7 @@ def test_a_mask_of_the_wrong_shape_is_an_error_before_the_first_pass(mask: Calla
 
 
 def test_a_mask_of_ones_for_the_first_row_alone_is_what_it_is_in_plain_decoding() -> None:
-    """transformers forgets a mask of ones before anybody sees its shape, and its positions fit every row."""
+    """transformers drops a mask of ones before its shape is checked, and its positions fit every row."""
     model = tiny("llama")
     call: dict[str, Any] = {**masked(torch.ones((1, LENGTH), dtype=torch.long)), "max_new_tokens": 20}
     if Version(transformers.__version__) < Version("5.18"):  # which forgets no mask

@@ -1,4 +1,4 @@
-"""An enabled model speculates whoever calls it, and is in every other way the model that it was."""
+"""An enabled model speculates for all callers, and is unchanged in all other respects."""
 
 import copy
 import gc
@@ -346,7 +346,7 @@ def test_a_generate_that_calls_the_inherited_one_is_enabled(model: Any) -> None:
     greeting.generation_config.pad_token_id = 0
     plain = greeting.generate(CALL["input_ids"])
     with ngramspec.enable(greeting, oracle(plain)) as spec:
-        for _ in range(2):  # a class that nobody has tried is, in its first call
+        for _ in range(2):  # the first call of an untried class is its trial
             assert plain.tolist() == greeting.generate(CALL["input_ids"]).tolist()
     assert_accepted_and_rolled_back(spec)
 

@@ -116,7 +116,7 @@ def test_a_streaming_endpoint(pico: tuple[Any, Any]) -> None:
 
 @pytest.mark.parametrize("form", ["torch.compile(model)", "model.compile()"])
 def test_a_compiled_model(form: str) -> None:
-    """Without a compiler behind it (`eager`): what counts is that graphs are captured and guarded as for any caller."""
+    """Without a compiler (`eager`): what counts is that graphs are captured and guarded as for any caller."""
     model: Any = copy.deepcopy(tiny("llama"))
     call = {**CALL, "max_new_tokens": 5}
     plain = model.generate(**call)

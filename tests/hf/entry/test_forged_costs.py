@@ -97,7 +97,10 @@ def test_a_number_of_any_size_in_any_place_is_refused_or_priced(tmp_path: Path, 
     [
         ({"alone": [[1, 5, [0.0] * 9]]}, "times of plain passes must be a number from 1e-12 to"),
         ({"alone": [[1, 5, []]]}, "times of plain passes must be 1 to 9 numbers, got 0"),
-        ({"alone": [[1, 5, [0.1]], [1, 5, [0.2]]]}, "plain passes of a kind must be there once, got one twice"),
+        (
+            {"alone": [[1, 5, [0.1]], [1, 5, [0.2]]]},
+            "plain passes of the same rows and context must be listed once",
+        ),
         ({"alone": [[True, 5, [0.1]]]}, "the rows of a pass must be a whole number from 1 to"),
         ({"growths": [[0, 2, {"9999999": [1.0]}]]}, "the columns of a pass must be a whole number, got '9999999'"),
         ({"growths": [[0, 2, {"02": [1.0]}]]}, "the columns of a pass must be a whole number, got '02'"),

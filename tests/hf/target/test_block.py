@@ -71,7 +71,7 @@ def test_a_common_run_of_slots_is_told_only_where_there_is_one_and_wherever_no_r
 
 
 def slow_mask(block: Block, valid: np.ndarray | None, window: int | None) -> list[list[list[bool]]]:
-    """Slot by slot: not later than the query's own, not padding, not behind the window."""
+    """Slot by slot: not later than the query's own, not padding, not before the window."""
     seen = []
     for row, slots in enumerate(block.inputs[2].tolist()):
         seen.append(

@@ -1,4 +1,4 @@
-"""What nobody has tried is tried once, on its first call; what fails stays plain, with a warning that says why."""
+"""Untried parts are tried once, in a model's first call; a model that fails stays plain, with a warning of why."""
 
 import copy
 import functools

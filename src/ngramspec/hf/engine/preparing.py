@@ -37,16 +37,16 @@ def prepared(
 
 def _drafted(request: Request) -> Request:
     """The request as it is decoded with drafts; raises RefusedError where it cannot be, or not beside others."""
-    request, why_plainly, trial = route_of(request)
+    route = route_of(request)
     name = type(request.model).__name__
-    if why_plainly is not None:
-        raise RefusedError(f"an engine decodes with drafts alone, and {name} {why_plainly}")
-    if trial is not None or request.has_strangers:
+    if route.why_plainly is not None:
+        raise RefusedError(f"an engine decodes with drafts alone, and {name} {route.why_plainly}")
+    if route.trial is not None or route.request.has_strangers:
         raise RefusedError(
             f"an engine mixes rows of many requests in a pass, and {name} has hooks, adapters or unknown parts, which"
             " may depend on the row index: use generate()"
         )
-    return request
+    return route.request
 
 
 def _check(request: Request) -> None:

@@ -13,11 +13,10 @@ from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.hf.entry.decode import Output, decode
 from ngramspec.hf.entry.plain import decode_plainly
 from ngramspec.hf.entry.refusals import refuse_early
-from ngramspec.hf.entry.route import route_of
+from ngramspec.hf.entry.route import Route, route_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.rows.opening import RowDrafter
 from ngramspec.hf.rows.request import Request
-from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.trials.trust import TRUST
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters, Stats
@@ -80,9 +79,9 @@ def serve(
     segments = segments_of(segment, len(request.input_ids), num_returned)
     keys = keys_of(segments, cache_salt, num_returned)
     drafters = drafters_of(settings, segments, keys, references, speculate=speculate)
-    request, why_plainly, trial = route_of(request)
+    route = route_of(request)
     attempt.has_begun = True
-    output, counts = _decoded(settings, request, drafters, why_plainly, trial)
+    output, counts = _decoded(settings, route, drafters)
     for counters, name in zip(counts, segments, strict=True):
         settings.stats.add(counters, name)
     return output
@@ -114,16 +113,15 @@ def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
         arguments |= {"stop_strings": None, "stopping_criteria": criteria}
 
 
-def _decoded(
-    settings: Settings, request: Request, drafters: Sequence[RowDrafter], why_plainly: str | None, trial: Trial | None
-) -> tuple[Output, list[Counters]]:
+def _decoded(settings: Settings, route: Route, drafters: Sequence[RowDrafter]) -> tuple[Output, list[Counters]]:
+    request, trial = route.request, route.trial
     model = request.model
     if request.stream is not None:
         request.stream.put(request.input_ids.cpu())
-    if why_plainly is None and trial is None:
+    if route.why_plainly is None and trial is None:
         return decode(request, drafters, settings.budget, settings.costs.of(model), settings.clock)
-    if why_plainly is not None:
-        settings.warn_once(model, why_plainly)
+    if route.why_plainly is not None:
+        settings.warn_once(model, route.why_plainly)
     output, counts = decode_plainly(request, trial)
     note = None if trial is None else TRUST.note(trial)
     if note is not None:

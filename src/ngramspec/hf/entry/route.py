@@ -1,6 +1,6 @@
 """How a call is decoded: with drafts, plainly, or plainly and watched by a trial."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,21 +14,31 @@ from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.trials.trust import TRUST
 
 
-def route_of(request: Request) -> tuple[Request, str | None, Trial | None]:
-    """The request as it is to be decoded, why it is decoded plainly if it is, and the trial that watches it.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a call is decoded.
 
-    Raises RefusedError, PromptError and GuardError for what is not decoded at all.
+    request: the call, with the width that its model was tried with. why_plainly: why it gets no drafts, None where it
+        does or is watched. trial: watches it, while it is decoded plainly.
     """
+
+    request: Request
+    why_plainly: str | None = None
+    trial: Trial | None = None
+
+
+def route_of(request: Request) -> Route:
+    """How a call is decoded; raises RefusedError, PromptError and GuardError for what is not decoded at all."""
     why_plainly = _why_undrafted(request)
     check_vocabularies(request)
     strangers = strangers_in(request.model) if why_plainly is None else []
     if not strangers:
-        return request, why_plainly, None
+        return Route(request, why_plainly)
     found = TRUST.finding(request, strangers)
     if found is None:
-        return request, None, TRUST.trial_of(request, strangers)
+        return Route(request, trial=TRUST.trial_of(request, strangers))
     reason, width = found
-    return replace(request, tried_width=width), reason or None, None
+    return Route(replace(request, tried_width=width), reason or None)
 
 
 def _why_undrafted(request: Request) -> str | None:

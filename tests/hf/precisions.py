@@ -1,4 +1,4 @@
-"""Where claims about texts and caches are held: here, and on a GPU where there is one (`pytest -m gpu`)."""
+"""Devices and precisions that claims about texts and caches are tested on; a GPU with `pytest -m gpu`."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ CUDA_MARKS = (
 )
 
 
-def _places(device: str, *dtypes: torch.dtype) -> list[Any]:
+def _cases(device: str, *dtypes: torch.dtype) -> list[Any]:
     marks = CUDA_MARKS if device == "cuda" else ()
     return [pytest.param(device, dtype, marks=marks, id=f"{device}-{str(dtype)[6:]}") for dtype in dtypes]
 
 
-EXACT = _places("cpu", torch.float64)
-EXACT_ON_CUDA = _places("cuda", torch.float64)
-ROUNDED = _places("cpu", torch.float32, torch.bfloat16)
-ROUNDED_ON_CUDA = _places("cuda", torch.float32, torch.bfloat16)
+EXACT = _cases("cpu", torch.float64)
+EXACT_ON_CUDA = _cases("cuda", torch.float64)
+ROUNDED = _cases("cpu", torch.float32, torch.bfloat16)
+ROUNDED_ON_CUDA = _cases("cuda", torch.float32, torch.bfloat16)
 
 _on = pytest.mark.parametrize
 exactly = _on(("device", "dtype"), EXACT + EXACT_ON_CUDA)
 """For claims about texts that near-ties would spoil."""
 in_each_precision = _on(("device", "dtype"), ROUNDED + ROUNDED_ON_CUDA + EXACT_ON_CUDA)
 """For claims about texts that allow for near-ties; the other tests hold them in float64, here."""
-on_each_place = _on(("device", "dtype"), EXACT + ROUNDED_ON_CUDA)
+on_each_device = _on(("device", "dtype"), EXACT + ROUNDED_ON_CUDA)
 """For claims that no rounding touches."""
