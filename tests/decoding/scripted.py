@@ -16,6 +16,9 @@ class Scripted:
     def at(self, position: int) -> Rows[int | None]:
         return (self._upcoming.pop(0),)
 
+    def settled(self) -> None:
+        return None
+
     def end_rows(self) -> bool:
         (row,) = self.rows
         row.ended = not self._upcoming

@@ -91,6 +91,9 @@ def test_rows_in_step_stay_until_all_have_ended() -> None:
         def at(self, position: int) -> Rows[int | None]:
             return [1 for _ in self.rows]
 
+        def settled(self) -> None:
+            return None
+
         def end_rows(self) -> bool:
             self.rows[0].ended = True
             return True

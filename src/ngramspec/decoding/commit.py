@@ -8,7 +8,7 @@ needed; and a processor or criterion sees what it would see in plain decoding, o
 from collections.abc import Sequence as Rows
 from typing import Protocol
 
-from ngramspec.decoding.row import Row
+from ngramspec.decoding.row import Row, common_length
 from ngramspec.drafting.types import TokenArray
 
 
@@ -23,6 +23,9 @@ class Choices(Protocol):
     def drafts(self) -> Rows[TokenArray]:
         """For each row the head `int32[k]` of its draft that can be verified."""
 
+    def settled(self) -> Rows[int] | None:
+        """For a row that moves alone: its choices at all K + 1 positions, if they are fixed and none ends it."""
+
     def at(self, position: int) -> Rows[int | None]:
         """Choose a token for each row at `position` of its draft; None if no token is possible: that row has ended."""
 
@@ -33,6 +36,10 @@ class Choices(Protocol):
 def commit(choices: Choices) -> None:
     """Commit the target's choices, position by position. Nothing else appends to a row."""
     rows, drafts = choices.rows, [draft.tolist() for draft in choices.drafts]
+    settled = choices.settled()
+    if settled is not None:  # what the loop below comes to, in a third of its time
+        rows[0].commit(*settled[: common_length(drafts[0], settled) + 1])
+        return
     last = min(map(len, drafts))
     position, stays = 0, True
     while stays:

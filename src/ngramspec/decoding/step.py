@@ -84,13 +84,14 @@ def plan(
     drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], least)
     costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
+    waiting = {row.call for row, draft in zip(rows, drafts, strict=True) if row.call.in_step and not draft.tokens.size}
     plans = []
     for row, draft, length in zip(rows, drafts, lengths, strict=True):
         if length and draft.tokens.size:
             plans.append(Plan(row, draft.head(length)))
         else:
-            of_call = [other for other, its in zip(drafts, rows, strict=True) if its.call is row.call]
-            plans.append(Plan(row, draft.head(0), why_undrafted(row, draft, of_call, budget, shape, costs)))
+            undrafted = why_undrafted(row, draft, row.call in waiting, budget, shape, costs)
+            plans.append(Plan(row, draft.head(0), undrafted))
     return plans
 
 

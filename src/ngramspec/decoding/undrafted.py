@@ -1,7 +1,5 @@
 """Why a pass checks no draft for a row."""
 
-from collections.abc import Sequence as Rows
-
 from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.row import Row
@@ -10,8 +8,8 @@ from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
 
 
-def why_undrafted(row: Row, draft: Draft, drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> Undrafted:
-    """Why `budget` allotted nothing to `row`; draft: the proposal for it. drafts: those for all rows of its call."""
+def why_undrafted(row: Row, draft: Draft, waits: bool, budget: Budget, shape: Shape, costs: Costs) -> Undrafted:
+    """Why `budget` allotted nothing to `row`; draft: the proposal for it. waits: in step with a row without a draft."""
     if isinstance(row.session, NoDraftsSession):
         return Undrafted.SWITCHED_OFF
     if row.reads_prompt and not row.drafts_with_prompt:
@@ -24,6 +22,6 @@ def why_undrafted(row: Row, draft: Draft, drafts: Rows[Draft], budget: Budget, s
         return Undrafted.NO_MATCH
     if costs.prices(shape, 0) is None:
         return Undrafted.NO_PRICE
-    if row.call.in_step and not all(other.tokens.size for other in drafts):
+    if waits:
         return Undrafted.IN_STEP
     return Undrafted.TOO_DEAR

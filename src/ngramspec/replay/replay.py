@@ -68,6 +68,9 @@ class _Recorded:
         self.rows, self.drafts = (plan.row,), (plan.draft.tokens,)
         self._row, self._upcoming = plan.row, upcoming[: plan.draft.tokens.size + 1].tolist()
 
+    def settled(self) -> Rows[int] | None:
+        return self._upcoming if self._row.remaining > len(self._upcoming) else None
+
     def at(self, position: int) -> Rows[int | None]:
         return (self._upcoming[position],)
 

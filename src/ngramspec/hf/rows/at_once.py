@@ -20,6 +20,12 @@ class _Greedy(OneRow):
         super().__init__(call, share)
         self._chosen = chosen
 
+    def settled(self) -> Sequence[int] | None:
+        """See `Choices`."""
+        call = self._call
+        is_free = not call.streams and call.stops.cannot_end(self._row.emitted, self._chosen, call.text.prompt_length)
+        return self._chosen if is_free else None
+
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
         return (self._chosen[position],)
@@ -32,6 +38,10 @@ class _GreedyGuarded(_Greedy):
     largest of the allowed logits. If not, that one position is masked. Otherwise a pass over ten drafted tokens of a
     vocabulary of 131 k would copy and mask 6 MB of logits, most of which are never used.
     """
+
+    def settled(self) -> Sequence[int] | None:
+        """See `Choices`."""
+        return None
 
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
@@ -61,7 +71,7 @@ def all_at_once(call: Call, shares: Sequence[RowLogits]) -> Sequence[OneRow]:
             chosen.append(found[: share.draft.size + 1])
             found = found[share.draft.size + 1 :]
     else:
-        chosen = [share.of_pass.chosen()[share.line, share.columns].tolist() for share in shares]
+        chosen = [share.of_pass.chosen()[share.line][share.columns] for share in shares]
     return [
         (_GreedyGuarded if share.row.masks else _Greedy)(call, share, tokens)
         for share, tokens in zip(shares, chosen, strict=True)

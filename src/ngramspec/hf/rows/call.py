@@ -88,6 +88,11 @@ class Call(Together):
         row.fail(error)
         self.flush()
 
+    @property
+    def streams(self) -> bool:
+        """Whether tokens are streamed, one after another."""
+        return self._stream is not None
+
     def flush(self) -> None:
         """Stream what is complete; after the stopping criteria have run, as in plain `generate()`."""
         if self._stream is not None:

@@ -19,10 +19,10 @@ class PassLogits:
 
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
-        self._chosen: npt.NDArray[np.int32] | None = None
+        self._chosen: list[list[int]] | None = None
 
-    def chosen(self) -> npt.NDArray[np.int32]:
-        """The argmax of each position, `int32[R, Q]`; of fill it means nothing.
+    def chosen(self) -> list[list[int]]:
+        """The argmax of each position, R lists of Q; of fill it means nothing.
 
         Computed once for all calls. Not a `cached_property`: in Python 3.11 its lock is shared by all threads, and
         may be held in a forked child.
@@ -30,7 +30,7 @@ class PassLogits:
         if (
             self._chosen is None
         ):  # float as in plain generate(); argmax in half precision takes four times as long on a CPU
-            self._chosen = argmax(self.logits.float())
+            self._chosen = argmax(self.logits.float()).tolist()
         return self._chosen
 
     @property

@@ -57,7 +57,7 @@ class RaggedTarget(Target):
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
-        return self._shape(rows, [row.pending.size for row in rows])
+        return self._shape(model_rows(rows), [row.pending.size for row in rows])
 
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows; see `decoding.Target`."""
@@ -113,8 +113,8 @@ class RaggedTarget(Target):
             self._forward(make_block([block_row(row, Draft(NO_DRAFT)) for row in rows]))
         return self._cache
 
-    def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
-        lines = self._lines(model_rows(rows))
+    def _shape(self, rows: Rows[ModelRow], widths: Rows[int]) -> Shape:
+        lines = self._lines(rows)
         context = max(row.num_cached for row in rows)
         return Shape(lines.stop - lines.start, max(widths), sum(widths), context)
 
