@@ -14,7 +14,7 @@ from jsonschema import validators
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import prepared, schema_text, slips
 from ngramspec.guards.schemas.complement import pattern_of_others
-from ngramspec.guards.schemas.dialect import URIS, fault_in
+from ngramspec.guards.schemas.drafts import URIS, fault_in
 from ngramspec.guards.schemas.in_place import MAX_LINKS
 from ngramspec.guards.schemas.node import Node, stepped
 from ngramspec.guards.schemas.parsing import MAX_DEPTH, MAX_DIGITS, check, parsed

@@ -13,7 +13,7 @@ from jsonschema.validators import validator_for
 from benchmarks.schemas import DEFAULT_SCHEMAS, read_rows
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import for_xgrammar, prepared
-from ngramspec.guards.schemas.dialect import URIS, draft_of
+from ngramspec.guards.schemas.drafts import URIS, draft_of
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.rewriting import Rewriter
 
