@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import validators
+from ngramspec.guards.schemas.complement import pattern_of_others
 
 from ngramspec.errors import GuardError
 from ngramspec.guards.schemas import prepared, schema_text, slips
-from ngramspec.guards.schemas.complement import pattern_of_others
 from ngramspec.guards.schemas.drafts import URIS, fault_in
 from ngramspec.guards.schemas.in_place import MAX_LINKS
 from ngramspec.guards.schemas.node import Node, stepped

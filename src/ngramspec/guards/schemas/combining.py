@@ -82,7 +82,9 @@ class _Combiner:
     def _is_implied(self, node: Node, reference: Node) -> bool:
         """Whether the target of `reference` says all that `node` says, such as its type."""
         target = self._schemas[named(reference)]
-        return isinstance(target, Node) and all(target.get(keyword) == value for keyword, value in node.items())
+        if isinstance(target, bool) or any(keywords & node.keys() for keywords in TOGETHER):
+            return False
+        return all(target.get(keyword) == value for keyword, value in node.items())
 
 
 def _merged(one: Node, other: Node) -> Node | None:

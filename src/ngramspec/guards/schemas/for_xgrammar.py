@@ -11,11 +11,11 @@ import math
 from typing import Any
 
 from ngramspec.guards.schemas.combining import Schemas, combined
-from ngramspec.guards.schemas.dialects import in_xgrammar
 from ngramspec.guards.schemas.formats import PATTERNS
 from ngramspec.guards.schemas.node import Node, Schema, mapped
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.values import TYPES, types_of, values_of
+from ngramspec.guards.schemas.xgrammar_patterns import in_xgrammar
 
 FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}

@@ -1,17 +1,16 @@
 """From the user's schema to the text that a backend compiles."""
 
 from decimal import Decimal
-from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError, shortened
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
 from ngramspec.guards.schemas.constructs import missing
-from ngramspec.guards.schemas.dialects import regex_in_xgrammar
 from ngramspec.guards.schemas.parsing import parsed
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
 from ngramspec.guards.schemas.work import budget
+from ngramspec.guards.schemas.xgrammar_patterns import regex_in_xgrammar
 from ngramspec.guards.source import Backend, Whitespace
 
 MAX_LETTERS = 500_000
@@ -33,8 +32,8 @@ def prepared(text: str, backend: Backend, lenient: bool, whitespace: Whitespace 
     with budget():
         said = _in_lark(text, refuser, whitespace) if backend == "llguidance" else _for_xgrammar(text, refuser)
     if refuser.refusals and not lenient:
-        is_llguidances = backend == "xgrammar" and _is_llguidances(text)
-        raise refuser.error("backend='llguidance' does enforce it all; " if is_llguidances else "")
+        is_enforced = backend == "xgrammar" and _llguidance_enforces(text)
+        raise refuser.error("backend='llguidance' does enforce it all; " if is_enforced else "")
     return said, [str(refusal) for refusal in refuser.refusals]
 
 
@@ -49,7 +48,7 @@ def _for_xgrammar(text: str, refuser: Refuser) -> str:
     return for_xgrammar.said({name: refuser.enforced(schema) for name, schema in schemas.items()})
 
 
-def _is_llguidances(text: str) -> bool:
+def _llguidance_enforces(text: str) -> bool:
     """Whether llguidance enforces all of the schema `text`, found by trying."""
     try:
         prepared(text, "llguidance", lenient=False)
@@ -79,7 +78,7 @@ def prepared_regex(pattern: str, backend: Backend) -> str:
     try:
         return regex_in_xgrammar(pattern)
     except PatternError as error:
-        able = "backend='llguidance' does" if _is_regex_of_llguidance(pattern) else f"no backend does{_instead(pattern)}"
+        able = "backend='llguidance' does" if _llguidance_compiles(pattern) else f"no backend does{_instead(pattern)}"
         raise UnsupportedError(
             f"all of a regex must be enforced, and xgrammar does not do {error}, got {shortened(pattern)}: {able}"
         ) from error
@@ -101,7 +100,7 @@ def _instead(pattern: str) -> str:
     return "" if found is None else f": {found.instead}"
 
 
-def _is_regex_of_llguidance(pattern: str) -> bool:
+def _llguidance_compiles(pattern: str) -> bool:
     """Whether llguidance compiles `pattern`, found by trying."""
     from llguidance import LLMatcher
 
