@@ -94,7 +94,7 @@ def test_what_is_nested_as_deep_as_may_be_is_read_and_no_deeper() -> None:
     for schema in (nested(MAX_DEPTH), json.dumps(nested(MAX_DEPTH))):
         said, left_out = prepared(schema_text(schema), "xgrammar", lenient=True)
         assert [] == left_out
-        assert MAX_DEPTH - 2 == said.count('"items":{"items"')
+        assert MAX_DEPTH == said.count('"items":{')  # with those of any value
     for schema in (nested(MAX_DEPTH + 1), json.dumps(nested(MAX_DEPTH + 1)), nested(5000)):
         with pytest.raises(GuardError, match="nested at most 100 deep"):
             schema_text(schema)
