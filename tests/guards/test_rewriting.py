@@ -74,6 +74,11 @@ DEFINITIONS = {
     "color": {"enum": ["a", "b", None]},
     "small": {"minimum": 1, "maximum": 2},
 }
+GROUPED: list[dict[str, Any]] = [
+    {"additionalProperties": False}, {"properties": {"a": {"type": "string"}}}, {"properties": {"a": {}, "b": {}}},
+    {"prefixItems": [{"type": "integer"}, {}]}, {"items": {"type": "string"}}, {"items": False},
+]  # fmt: skip
+"""Keywords that mean something else beside others."""
 REFERENCES = st.sampled_from([{"$ref": f"#/$defs/{name}"} for name in DEFINITIONS])
 LETTERS = st.sampled_from(["a", "b", "ab", "c", "é"])
 SINGLE = (
@@ -113,12 +118,12 @@ def objects(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> dict[str, Any]:
 def combinations(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Schemas of `inner` ones: objects, arrays, choices, a reference with something beside it."""
     some = st.lists(objects(inner) | inner, min_size=1, max_size=3)
-    beside = st.sampled_from([{}, {"type": "object"}, {"type": "integer"}, {"minimum": 1}])
+    beside = st.sampled_from([{}, {"type": "object"}, {"type": "integer"}, {"minimum": 1}, *GROUPED])
     return (
         objects(inner)
         | st.builds(lambda items: {"type": "array", "items": items}, inner)
         | st.builds(lambda rest, word, ways: {**rest, word: ways}, beside, st.sampled_from(["anyOf", "oneOf"]), some)
-        | st.builds(lambda part: {"allOf": [part]}, inner)
+        | st.builds(lambda parts: {"allOf": parts}, st.lists(inner | beside, min_size=1, max_size=3))
         | st.builds(lambda rest, reference: {**rest, **reference}, beside, REFERENCES)
     )
 
@@ -177,7 +182,21 @@ def assert_same(before: dict[str, Any], after: dict[str, Any], instances: list[A
     chance=Random(0),
 )
 @example(schema={"enum": [[]], "const": None, "$ref": "#/$defs/one"}, one=True, instances=[None, []], chance=Random(0))
+@example(
+    schema={"type": "object", "properties": {"a": True}, "allOf": [{"additionalProperties": False}]},
+    one=True,
+    instances=[{"a": 1}, {}],
+    chance=Random(0),
+)
+@example(
+    schema={"type": "array", "items": False, "anyOf": [{"prefixItems": [True]}, {"maxItems": 1}]},
+    one=True,
+    instances=[[1], []],
+    chance=Random(0),
+)
 @example(schema={"enum": [1, None], "const": 1}, one=True, instances=[None, 1], chance=Random(0))
+@example(schema={"const": 1, "allOf": [{"const": True}]}, one=True, instances=[True, 1], chance=Random(0))
+@example(schema={"$ref": "#/$defs/one", "const": 1}, one={"const": True}, instances=[True, 1], chance=Random(0))
 def test_a_combined_schema_has_the_same_valid_instances(
     schema: dict[str, Any], one: Any, instances: list[Any], chance: Random
 ) -> None:

@@ -6,9 +6,11 @@ stays as it is, and is refused by name.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from ngramspec.guards.schemas.disjoint import are_told_apart
 from ngramspec.guards.schemas.node import Node, Schema, mapped, named
+from ngramspec.guards.schemas.values import key_of
 
 Schemas = dict[str, Schema]
 """The root, under the name "", and the definitions."""
@@ -65,8 +67,10 @@ class _Combiner:
 
     def _both(self, one: Schema, other: Schema) -> Schema | None:
         """The values of both as one schema; None if this module cannot say it."""
-        if one is True or one is False or other is True or other is False:
-            return False if one is False or other is False else other if one is True else one
+        if isinstance(one, bool):
+            return other if one else False
+        if isinstance(other, bool):
+            return one if other else False
         for this, that in ((one, other), (other, one)):
             if list(this) == ["anyOf"]:
                 return self._each(this, that)
@@ -84,7 +88,11 @@ class _Combiner:
         target = self._schemas[named(reference)]
         if isinstance(target, bool) or any(keywords & node.keys() for keywords in TOGETHER):
             return False
-        return all(target.get(keyword) == value for keyword, value in node.items())
+        return all(keyword in target and _is_same(target[keyword], value) for keyword, value in node.items())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return bool(key_of(one) == key_of(other))
 
 
 def _merged(one: Node, other: Node) -> Node | None:
@@ -92,7 +100,7 @@ def _merged(one: Node, other: Node) -> Node | None:
     if any(keywords & one.keys() and keywords & other.keys() for keywords in TOGETHER):
         return None
     shared = (one.keys() & other.keys()) - {"required"}
-    if any(one[keyword] != other[keyword] or keyword in COMBINATIONS for keyword in shared):
+    if any(keyword in COMBINATIONS or not _is_same(one[keyword], other[keyword]) for keyword in shared):
         return None
     found = Node({**one, **other}, one.location, other.names | one.names)
     if "required" in found:
