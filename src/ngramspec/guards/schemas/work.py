@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from ngramspec.errors import GuardError
 
 MAX_STEPS = 500_000
-"""Most keywords and values of intermediate schemas. Of 1192 real schemas the largest makes 15 259."""
+"""Most keywords and values of intermediate schemas. Of 1192 real schemas the largest makes 6 856."""
 
 
 class Work:
