@@ -65,13 +65,22 @@ XGRAMMAR_ALONE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("keyword", XGRAMMAR_ALONE)
-def test_a_refusal_names_no_backend_that_was_not_asked(keyword: str) -> None:
+def test_a_refusal_by_xgrammar_names_llguidance_where_that_enforces_the_schema(keyword: str) -> None:
     schema, location = XGRAMMAR_ALONE[keyword]
     with pytest.raises(UnsupportedError) as caught:
         prepared(json.dumps(schema), "xgrammar", lenient=False)
     assert f"{keyword!r} at {location} (" in str(caught.value)
-    assert "llguidance" not in str(caught.value)
+    assert str(caught.value).endswith(
+        ". backend='llguidance' does enforce it all; lenient=True leaves it out, with a warning"
+    )
     assert [] == prepared(json.dumps(schema), "llguidance", lenient=False)[1]
+
+
+@pytest.mark.parametrize("keyword", UNENFORCED)
+def test_a_refusal_by_xgrammar_names_no_backend_where_none_enforces_the_schema(keyword: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        prepared(json.dumps(UNENFORCED[keyword][0]), "xgrammar", lenient=False)
+    assert "llguidance" not in str(caught.value)
 
 
 def test_what_shows_only_when_all_is_put_together_is_named_too() -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from transformers import AutoTokenizer
 
 from ngramspec.errors import GuardError, UnsupportedError
-from ngramspec.guards import Guard, Limits, Vocabulary
+from ngramspec.guards import Guard, Vocabulary
 from tests.guards.test_failures import few_items
 from tests.guards.vocabularies import BYTES
 from tests.hf.tokenizers import character_tokenizer
@@ -215,12 +215,6 @@ def conditions(depth: int) -> dict[str, Any]:
     for level in range(depth):
         schema = {"if": schema, "then": {"maximum": level}, "else": {"properties": {"y": schema}}}
     return schema
-
-
-def test_conditions_inside_of_conditions_are_an_error_for_xgrammar_before_they_take_long() -> None:
-    pytest.importorskip("xgrammar")
-    with pytest.raises(GuardError, match=r"a schema must have at most .* parts once its conditions are written out"):
-        Guard.json_schema(conditions(11), BYTES, limits=Limits(max_seconds=60), backend="xgrammar")
 
 
 def test_conditions_inside_of_conditions_hold() -> None:

@@ -2,38 +2,27 @@
 
 Of `$ref`, `const`, `enum`, `anyOf`, `allOf` and `type` it takes the first one present and ignores the keywords beside
 it; it needs a `type` before it looks at anything else. So a schema becomes one set of keywords, with all types if it
-had none, or alternatives of such.
+had none, or alternatives of such. It is used by name, beside a default that compiles all of JSON Schema: what needs
+more than that is refused.
 """
 
 import json
 import math
 from typing import Any
 
-from ngramspec.guards.schemas.arrays import with_listed_arrays
-from ngramspec.guards.schemas.complement import either
-from ngramspec.guards.schemas.dialects import in_xgrammar
-from ngramspec.guards.schemas.flattening import Schemas, flattened
+from ngramspec.guards.schemas.combining import Schemas, combined
 from ngramspec.guards.schemas.formats import PATTERNS
-from ngramspec.guards.schemas.logic import with_choices, without_conditions, without_not
 from ngramspec.guards.schemas.node import Node, Schema, mapped
-from ngramspec.guards.schemas.objects import with_named_properties, without_dependencies
 from ngramspec.guards.schemas.patterns import PatternError
-from ngramspec.guards.schemas.refusing import Refuser
-from ngramspec.guards.schemas.values import TYPES, constant, has_type, types_of
-from ngramspec.guards.schemas.wellformed import is_quick_to_try
-
-RULES = (
-    without_dependencies, without_conditions, without_not, with_choices, with_named_properties, with_listed_arrays,
-)  # fmt: skip
-"""No `with_counted_properties`: xgrammar enforces counts natively."""
+from ngramspec.guards.schemas.values import TYPES, types_of, values_of
+from ngramspec.guards.schemas.xgrammar_patterns import in_xgrammar
 
 FORMATS = {"duration", "email", "hostname", "uri", "uuid", *PATTERNS}
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 LENGTHS = ("minLength", "maxLength")
+ALONE = {"$ref", "anyOf", "enum"}
 PLAIN = {
-    "$ref", "type", "enum", "anyOf", "properties", "required", "additionalProperties", "minProperties",
-    "maxProperties", "items", "prefixItems", "minItems", "maxItems", "minimum", "maximum", "exclusiveMinimum",
-    "exclusiveMaximum",
+    "type", "required", "additionalProperties", "minProperties", "maxProperties", "items", "minItems", "maxItems",
 }  # fmt: skip
 
 
@@ -54,11 +43,17 @@ def reason(node: Node, keyword: str) -> str | None:
         return _bad_properties(value)
     if keyword in BOUNDS:
         return _bad_bound(node, keyword, value)
-    if keyword == "enum" and node.keys() - {"enum", "type"}:
-        return "something stands beside it"
+    if keyword == "prefixItems":
+        return _bad_heads(node, value)
+    if keyword in ALONE and len(node) > 1:
+        return "what stands beside it cannot be made one schema with it"
+    if keyword == "enum" and any(isinstance(each, dict | list) for each in value):
+        return "it writes objects and arrays that are listed with one spacing only"
+    if keyword == "oneOf":
+        return "types or a required property with values of its own do not tell its schemas apart"
     if keyword == "allOf":
         return "it cannot be made one schema"
-    return None if keyword in PLAIN else "it ignores it"
+    return None if keyword in PLAIN or keyword in ALONE else "it ignores it"
 
 
 def _bad_pattern(pattern: str) -> str | None:
@@ -72,7 +67,7 @@ def _bad_pattern(pattern: str) -> str | None:
 def _bad_properties(properties: dict[str, Schema]) -> str | None:
     if any(json.dumps(name, ensure_ascii=False) != f'"{name}"' for name in properties):
         return "a name has letters that JSON escapes"
-    return "it cannot forbid a property beside others that have no name" if False in properties.values() else None
+    return "it cannot forbid a property" if False in properties.values() else None
 
 
 def _bad_step(node: Node, step: float) -> str | None:
@@ -100,66 +95,25 @@ def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:
     return next(filter(None, map(_bad_pattern, patterns)), None)
 
 
+def _bad_heads(node: Node, heads: list[Schema]) -> str | None:
+    is_short = False in heads or node.get("maxItems", len(heads)) < len(heads)
+    return "an array may end before its last one" if is_short else None
+
+
 def adapted(schemas: Schemas) -> Schemas:
     """The schemas in the form that xgrammar enforces; what has no such form stays, and is refused."""
-    return flattened(schemas, _plain)
+    return {name: _plain(schema) for name, schema in combined(schemas).items()}
 
 
-def _plain(node: Node) -> Schema:
-    if "const" in node:
-        node = node.with_({"enum": constant(node)}, without=("const",), said="const")
-    if "enum" in node:
-        return _listed(node)
-    if "type" not in node and node:
-        node = node.with_({"type": list(TYPES)})
-    for change in (_with_known_required, _without_forbidden, _with_whole_bounds, _with_fitting_items):
-        node = change(node)
-    return node
-
-
-def _listed(node: Node) -> Schema:
-    """The values of an `enum` that have the right type; objects and arrays as schemas, for the spaces inside them."""
-    values = [value for value in node["enum"] if has_type(node, value)]
-    rest = node.with_({}, without=("enum", "type"))
-    if rest and not _may_be_asked(rest, values):
-        return node.with_({"enum": values}, without=("type",))
-    values = [value for value in values if not rest or _is_valid(rest, value)]
-    simple = [value for value in values if not isinstance(value, dict | list)]
-    ways: list[Schema] = [node.made({"enum": simple}, node.said("enum"))] if simple else []
-    return either(node, [*ways, *(_exactly(node, value) for value in values if isinstance(value, dict | list))])
-
-
-MAX_ASKED = 10_000
-"""Longest values that are checked by `jsonschema`, in characters."""
-
-
-def _may_be_asked(rest: Node, values: list[Any]) -> bool:
-    """Whether `jsonschema` can check `values` in bounded time: it matches patterns with Python's backtracking `re`, and
-    compares items pairwise."""
-    said, shown = json.dumps(rest.with_({}, without=("pattern",))), json.dumps(values, ensure_ascii=False)
-    is_quick = not any(word in said for word in ('"$', '"pattern', '"format', '"uniqueItems'))
-    return (
-        is_quick
-        and len(shown) <= MAX_ASKED
-        and ("pattern" not in rest or (shown.isascii() and is_quick_to_try(rest["pattern"])))
-    )
-
-
-def _is_valid(rest: Node, value: Any) -> bool:
-    from jsonschema import Draft202012Validator
-
-    return bool(Draft202012Validator(rest).is_valid(value))
-
-
-def _exactly(node: Node, value: Any) -> Schema:
-    if isinstance(value, dict):
-        properties = {name: _exactly(node, item) for name, item in value.items()}
-        keywords = {"properties": properties, "required": list(value)} if value else {}
-        return Node({"type": "object", **keywords, "additionalProperties": False}, node.location)
-    if isinstance(value, list):
-        heads = {"prefixItems": [_exactly(node, item) for item in value], "minItems": len(value)} if value else {}
-        return Node({"type": "array", **heads, "items": False}, node.location)
-    return Node({"enum": [value]}, node.location)
+def _plain(schema: Schema) -> Schema:
+    if isinstance(schema, bool):
+        return schema
+    node = mapped(schema, _plain)
+    values = values_of(node) if {"const", "enum"} & node.keys() else None
+    if values is not None:
+        said = node.said("const" if "const" in node else "enum")
+        return node.with_({"enum": values}, without=("const", "type"), said=said) if values else False
+    return _with_whole_bounds(_with_known_required(node))
 
 
 def _with_known_required(node: Node) -> Node:
@@ -172,17 +126,6 @@ def _with_known_required(node: Node) -> Node:
     return node.with_({"properties": known | dict.fromkeys(unknown, rest)})
 
 
-def _without_forbidden(node: Node) -> Node:
-    """Drop properties with schema false where all undeclared ones are forbidden."""
-    known = node.get("properties", {})
-    if node.get("additionalProperties") is not False or node.get("patternProperties"):
-        return node
-    if any(known.get(name, True) is False for name in node.get("required", ())):
-        return node
-    allowed = {name: child for name, child in known.items() if child is not False}
-    return node.with_({"properties": allowed}) if len(allowed) < len(known) else node
-
-
 def _with_whole_bounds(node: Node) -> Node:
     if node.get("type") not in ("integer", ["integer"]):
         return node
@@ -191,16 +134,6 @@ def _with_whole_bounds(node: Node) -> Node:
         for keyword in BOUNDS & node.keys()
     }
     return node.with_(changes | {"type": "integer"})
-
-
-def _with_fitting_items(node: Node) -> Node:
-    """End the array before prefix items that are never reached, or false."""
-    heads = node.get("prefixItems", [])
-    most = min(node.get("maxItems", len(heads)), heads.index(False) if False in heads else len(heads))
-    if most == len(heads):
-        return node
-    changes: dict[str, Any] = {"prefixItems": heads[:most], "items": False} if most else {"maxItems": 0}
-    return node.with_(changes, without=("maxItems",) if most else ("prefixItems",))
 
 
 ANY = {"$ref": "#/$defs/any"}
@@ -214,8 +147,8 @@ OF_ANY = {
 """Any value. For an empty schema xgrammar writes spaces of its own, even if none are wanted."""
 
 
-def said(schemas: Schemas, refuser: Refuser) -> str:
-    """The schema text for xgrammar."""
+def said(schemas: Schemas) -> str:
+    """The schema text for xgrammar; it enforces all of `schemas`."""
     root = _in_dialect(schemas[""])
     if isinstance(root, bool):
         return json.dumps(root)
@@ -236,7 +169,10 @@ def _in_dialect(schema: Schema) -> Any:
         node["pattern"] = in_xgrammar(node["pattern"])
     if "patternProperties" in node:
         node["patternProperties"] = {in_xgrammar(regex): child for regex, child in node["patternProperties"].items()}
-    types = types_of(node) if "type" in node else set()
+    if node.keys() & ALONE:
+        return node
+    node.setdefault("type", list(TYPES))
+    types = types_of(node)
     if "array" in types:
         node.setdefault("items", dict(ANY))
     if "object" in types:

@@ -1,18 +1,16 @@
 """From the user's schema to the text that a backend compiles."""
 
 from decimal import Decimal
-from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError, shortened
 from ngramspec.guards.schemas import for_llguidance, for_xgrammar
 from ngramspec.guards.schemas.constructs import missing
-from ngramspec.guards.schemas.dialects import regex_in_xgrammar
 from ngramspec.guards.schemas.parsing import parsed
 from ngramspec.guards.schemas.patterns import PatternError
 from ngramspec.guards.schemas.reading import read
 from ngramspec.guards.schemas.refusing import Refuser
-from ngramspec.guards.schemas.rewriting import Rewriter
 from ngramspec.guards.schemas.work import budget
+from ngramspec.guards.schemas.xgrammar_patterns import regex_in_xgrammar
 from ngramspec.guards.source import Backend, Whitespace
 
 MAX_LETTERS = 500_000
@@ -32,39 +30,37 @@ def prepared(text: str, backend: Backend, lenient: bool, whitespace: Whitespace 
         )
     refuser = Refuser(backend, DIALECTS[backend].reason)
     with budget():
-        if backend == "llguidance":
-            said = _in_lark(text, refuser, lenient, whitespace)
-        else:
-            said = _said(parsed(text), backend, refuser, lenient)
+        said = _in_lark(text, refuser, whitespace) if backend == "llguidance" else _for_xgrammar(text, refuser)
+    if refuser.refusals and not lenient:
+        is_enforced = backend == "xgrammar" and _llguidance_enforces(text)
+        raise refuser.error("backend='llguidance' does enforce it all; " if is_enforced else "")
     return said, [str(refusal) for refusal in refuser.refusals]
 
 
-def _in_lark(text: str, refuser: Refuser, lenient: bool, whitespace: Whitespace) -> str:
+def _in_lark(text: str, refuser: Refuser, whitespace: Whitespace) -> str:
     root, definitions = read(parsed(text, _exact))
-    said = for_llguidance.said(root, definitions, refuser, whitespace)
-    if not lenient:
-        refuser.check()
-    return said
+    return for_llguidance.said(root, definitions, refuser, whitespace)
+
+
+def _for_xgrammar(text: str, refuser: Refuser) -> str:
+    root, definitions = read(parsed(text))
+    schemas = for_xgrammar.adapted({"": root} | definitions)
+    return for_xgrammar.said({name: refuser.enforced(schema) for name, schema in schemas.items()})
+
+
+def _llguidance_enforces(text: str) -> bool:
+    """Whether llguidance enforces all of the schema `text`, found by trying."""
+    try:
+        prepared(text, "llguidance", lenient=False)
+    except (GuardError, RecursionError):
+        return False
+    return True
 
 
 def _exact(number: str) -> Decimal | int:
     """A number written with a point or an exponent, exactly."""
     found = Decimal(number)
     return int(found) if found == found.to_integral_value() else found
-
-
-def _said(document: Any, backend: Backend, refuser: Refuser, lenient: bool) -> str:
-    dialect = DIALECTS[backend]
-    root, definitions = read(document)
-    rewriter = Rewriter(definitions, dialect.RULES)
-    schemas = {"": rewriter.rewritten(root)} | {name: rewriter.definition(name) for name in definitions}
-    enforced = {name: refuser.enforced(schema) for name, schema in dialect.adapted(schemas).items()}
-    if not lenient:
-        refuser.check()
-    said: str = dialect.said(enforced, refuser)
-    if not lenient:
-        refuser.check()
-    return said
 
 
 def prepared_regex(pattern: str, backend: Backend) -> str:
@@ -82,7 +78,7 @@ def prepared_regex(pattern: str, backend: Backend) -> str:
     try:
         return regex_in_xgrammar(pattern)
     except PatternError as error:
-        able = "backend='llguidance' does" if _is_llguidances(pattern) else f"no backend does{_instead(pattern)}"
+        able = "backend='llguidance' does" if _llguidance_compiles(pattern) else f"no backend does{_instead(pattern)}"
         raise UnsupportedError(
             f"all of a regex must be enforced, and xgrammar does not do {error}, got {shortened(pattern)}: {able}"
         ) from error
@@ -104,7 +100,7 @@ def _instead(pattern: str) -> str:
     return "" if found is None else f": {found.instead}"
 
 
-def _is_llguidances(pattern: str) -> bool:
+def _llguidance_compiles(pattern: str) -> bool:
     """Whether llguidance compiles `pattern`, found by trying."""
     from llguidance import LLMatcher
 

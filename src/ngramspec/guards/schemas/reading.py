@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ngramspec.errors import GuardError, shortened
-from ngramspec.guards.schemas.dialect import draft_of, not_a_schema
+from ngramspec.guards.schemas.drafts import draft_of, not_a_schema
 from ngramspec.guards.schemas.formats import DEFINED
 from ngramspec.guards.schemas.in_place import check_references
 from ngramspec.guards.schemas.node import MANY, NAMED, ONE, Node, Schema, stepped

@@ -9,8 +9,14 @@ from ngramspec.guards.schemas.node import Node, Schema, mapped
 Reason = Callable[[Node, str], str | None]
 """Why a backend would not enforce a keyword of a schema; None if it would."""
 
-ALONG = {"contains": ("minContains", "maxContains"), "if": ("then", "else")}
-"""Keywords that have no effect without another one."""
+ALONG = {
+    "contains": ("minContains", "maxContains"),
+    "if": ("then", "else"),
+    "properties": ("additionalProperties",),
+    "patternProperties": ("additionalProperties",),
+    "prefixItems": ("items",),
+}
+"""Keywords that have no effect, or forbid more, without another one."""
 DEPENDENT = {keyword for keywords in ALONG.values() for keyword in keywords}
 
 INSTEAD = {
@@ -62,34 +68,29 @@ class Refuser:
         """The part of `schema` that the backend enforces."""
         if isinstance(schema, bool):
             return schema
-        node = mapped(schema, self.enforced)
+        node = schema
         for keyword in sorted(schema, key=DEPENDENT.__contains__):
             reason = self._reason(schema, keyword) if keyword in node else None
             if reason is not None:
                 self.refuse(schema, keyword, reason)
                 node = without(node, keyword)
-        return node
+        return mapped(node, self.enforced)
 
     def refuse(self, node: Node, keyword: str, reason: str, instead: str | None = None) -> None:
         """Note that `keyword` is not enforced."""
         self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason, instead))
 
-    def check(self) -> None:
-        """Raise UnsupportedError if anything was refused."""
-        if not self.refusals:
-            return
+    def error(self, way_out: str = "") -> UnsupportedError:
+        """The error that names the first of the refusals; way_out: what comes before `lenient`."""
         more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
-        raise UnsupportedError(
+        return UnsupportedError(
             f"every keyword of a schema must be enforced, got with {self._backend}: {self.refusals[0]}{more}."
-            " lenient=True leaves it out, with a warning"
+            f" {way_out}lenient=True leaves it out, with a warning"
         )
 
 
 def without(node: Node, keyword: str) -> Node:
-    """`node` without `keyword` and the keywords that need it; a `oneOf` is weakened to `anyOf`."""
-    left = node.with_({}, without=(keyword, *ALONG.get(keyword, ())))
-    if keyword != "oneOf":
-        return left
-    if "anyOf" not in left:
-        return left.with_({"anyOf": node["oneOf"]}, said="oneOf")
-    return left.with_({"allOf": [*left.get("allOf", []), Node({"anyOf": node["oneOf"]}, node.location)]}, said="oneOf")
+    """`node` without `keyword` and the keywords that need it; a `oneOf` that stands alone is weakened to `anyOf`."""
+    if list(node) == ["oneOf"]:
+        return node.made({"anyOf": node["oneOf"]}, "oneOf")
+    return node.with_({}, without=(keyword, *ALONG.get(keyword, ())))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 from ngramspec.errors import GuardError, shortened
-from ngramspec.guards.schemas.dialect import declared_draft
+from ngramspec.guards.schemas.drafts import declared_draft
 from ngramspec.guards.schemas.shapes import SHAPES
 
 MAX_URI = 2000

@@ -62,14 +62,3 @@ def _fault_in_set(text: str) -> str | None:
         if found["first"] is not None and found["first"] > found["last"]:
             return f"a range is in the wrong order, {found[0]}"
     return None
-
-
-def is_quick_to_try(pattern: str) -> bool:
-    """Whether backtracking takes little time: in no branch anything follows a part that can match in several ways."""
-    has_ways = False
-    for step in _STEP.finditer(pattern):
-        is_end = step["close"] is not None or step["or"] is not None or step["letter"] == "$"
-        if has_ways and not is_end:
-            return False
-        has_ways = step["or"] is None and (has_ways or step["close"] is not None or step["repeat"] is not None)
-    return True

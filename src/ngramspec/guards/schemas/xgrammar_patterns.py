@@ -6,94 +6,83 @@ escape, and counts modulo 2^32. (For llguidance patterns are terminals: `termina
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ngramspec.guards.schemas.patterns import PatternError, Token, atoms_of, tokens_of
 
 SPACES = "\t\n\v\f\r \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+PLAIN_SPACES = "".join(letter for letter in SPACES if letter >= " ")
+"""Spaces that JSON does not escape."""
 NEWLINES = "\n\r\u2028\u2029"
 LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """The spelling of characters, and those that a class leaves out.
-
-    spaces: characters that `\\s` matches.
-    """
-
-    letter: Callable[[str], str]
-    left_out: Callable[[str], str]
-    spaces: str
-
-    def said(self, token: Token) -> str:
-        """A token in this dialect. Raises PatternError for what the dialect lacks."""
-        match token.kind:
-            case "letter":
-                return self.letter(token.value)
-            case "set":
-                return self._set(token.value)
-            case "any":
-                return f"[^{''.join(map(self.left_out, NEWLINES))}]"
-            case "class":
-                return self._class(token.value)
-            case "boundary":
-                raise PatternError(f"the word boundary \\{token.value}")
-            case "group" if token.value in LOOKAROUND:
-                raise PatternError(f"looking around, {token.value}…)")
-            case "group" if token.value.endswith(">"):
-                return "("
-        return token.value
-
-    def inner(self, text: str) -> str:
-        """A set inside a class."""
-        if text.startswith("["):
-            raise PatternError("\\S inside of a class")
-        return text
-
-    def _set(self, name: str) -> str:
-        if name in "sS":
-            write = self.letter if name == "s" else self.left_out
-            return f"[{'^' * (name == 'S')}{''.join(map(write, self.spaces if name == 's' else SPACES))}]"
-        return f"\\{name}"
-
-    def _class(self, text: str) -> str:
-        is_negated = text.startswith("^")
-        sets = {atom.value for atom in atoms_of(text) if atom.kind == "set"}
-        if any({name, name.upper()} <= sets for name in "dsw"):
-            return r"[^\s\S]" if is_negated else r"[\s\S]"
-        members = list(self._members(text.removeprefix("^"), self.left_out if is_negated else self.letter))
-        if not members:
-            return r"[\s\S]" if is_negated else r"[^\s\S]"
-        return f"[{'^' * is_negated}{''.join(members)}]"
-
-    def _members(self, text: str, write: Callable[[str], str]) -> Iterator[str]:
-        atoms = list(atoms_of(text))
-        position = 0
-        while position < len(atoms):
-            token = atoms[position]
-            if token.kind == "set":
-                yield "".join(map(write, self.spaces)) if token.value == "s" else self.inner(self._set(token.value))
-                position += 1
-            elif [atom.kind for atom in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
-                yield self._range(token.value, atoms[position + 2].value, write)
-                position += 3
-            else:
-                yield write(token.value)
-                position += 1
-
-    def _range(self, first: str, last: str, write: Callable[[str], str]) -> str:
-        for letter in UNSAFE:
-            if first < letter < last:
-                write(letter)
-        return f"{write(first)}-{write(last)}"
-
-
 UNSAFE = '"\\'
 """Characters that JSON escapes, and that a range may contain."""
 
 
-def _xgrammar_letter(letter: str) -> str:
+def _said(token: Token) -> str:
+    """A token in this dialect. Raises PatternError for what the dialect lacks."""
+    match token.kind:
+        case "letter":
+            return _letter(token.value)
+        case "set":
+            return _set(token.value)
+        case "any":
+            return f"[^{''.join(map(_quoted, NEWLINES))}]"
+        case "class":
+            return _class(token.value)
+        case "group" if token.value in LOOKAROUND:
+            raise PatternError(f"looking around, {token.value}…)")
+        case "group" if token.value.endswith(">"):
+            return "("
+    return token.value
+
+
+def _set(name: str) -> str:
+    if name == "s":
+        return f"[{''.join(map(_letter, PLAIN_SPACES))}]"
+    return f"[^{''.join(map(_quoted, SPACES))}]" if name == "S" else f"\\{name}"
+
+
+def _class(text: str) -> str:
+    is_negated = text.startswith("^")
+    sets = {atom.value for atom in atoms_of(text) if atom.kind == "set"}
+    if any({name, name.upper()} <= sets for name in "dsw"):
+        return r"[^\s\S]" if is_negated else r"[\s\S]"
+    members = list(_members(text.removeprefix("^"), _quoted if is_negated else _letter))
+    if not members:
+        return r"[\s\S]" if is_negated else r"[^\s\S]"
+    return f"[{'^' * is_negated}{''.join(members)}]"
+
+
+def _members(text: str, write: Callable[[str], str]) -> Iterator[str]:
+    atoms = list(atoms_of(text))
+    position = 0
+    while position < len(atoms):
+        token = atoms[position]
+        if token.kind == "set":
+            yield _set_in_class(token.value, write)
+            position += 1
+        elif [atom.kind for atom in atoms[position + 1 : position + 3]] == ["dash", "letter"]:
+            yield _range(token.value, atoms[position + 2].value, write)
+            position += 3
+        else:
+            yield write(token.value)
+            position += 1
+
+
+def _set_in_class(name: str, write: Callable[[str], str]) -> str:
+    if name == "S":
+        raise PatternError("\\S inside of a class")
+    return "".join(map(write, PLAIN_SPACES)) if name == "s" else f"\\{name}"
+
+
+def _range(first: str, last: str, write: Callable[[str], str]) -> str:
+    for letter in UNSAFE:
+        if first < letter < last:
+            write(letter)
+    return f"{write(first)}-{write(last)}"
+
+
+def _letter(letter: str) -> str:
     if letter in UNSAFE or letter < " ":
         raise PatternError(f"the letter {letter!r}, which xgrammar does not escape in JSON")
     return _quoted(letter)
@@ -103,9 +92,6 @@ def _quoted(letter: str) -> str:
     if letter < " " or ord(letter) > 126:
         return f"\\u{{{ord(letter):X}}}"
     return f"\\{letter}" if letter in "][(){}.*+?^$|\\-/" else letter
-
-
-XGRAMMAR = Dialect(_xgrammar_letter, _quoted, "".join(letter for letter in SPACES if letter >= " "))
 
 
 def in_xgrammar(pattern: str) -> str:
@@ -172,5 +158,5 @@ def _body(way: list[Token]) -> list[Token]:
 
 def _whole(way: list[Token]) -> str:
     rest = r"[\s\S]*"
-    body = "".join(map(XGRAMMAR.said, _body(way))).replace(")?", "){0,1}")  # see _SAFE
+    body = "".join(map(_said, _body(way))).replace(")?", "){0,1}")  # see _SAFE
     return f"{'' if way[:1] == [_START] else rest}(?:{body}){'' if way[-1:] == [_END] else rest}"
