@@ -42,7 +42,10 @@ def _try(matcher: LLMatcher, pace: Pace) -> None:
     for _ in range(NUM_TRIED):
         mask = pace.mask(copy.compute_bitmask)
         allowed = [byte for byte in range(256) if mask[byte // 8] >> byte % 8 & 1]
-        if not allowed or not pace.step(1, copy.try_consume_tokens, [chance.choice(allowed)]):
+        if not allowed:
+            break
+        pushed, _ = pace.look(copy.try_consume_tokens, [chance.choice(allowed)])
+        if not pushed:
             break
         copy.is_accepting()
         copy.compute_ff_bytes()
