@@ -22,6 +22,7 @@ from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.guards.backends import llguidance
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.stats import Counters
+from tests.hf.choice.constraints import REGEX, SCHEMA
 from tests.hf.comparing import Comparison, assert_accepted_and_rolled_back, compare, oracle
 from tests.hf.drafters import PatternDrafter, RandomDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
@@ -29,17 +30,6 @@ from tests.hf.seq2seq import SEQ2SEQ, sources, tiny_seq2seq
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer('{}":,abcdeflnorstu0123456789xy')
-REGEX = r"(ab|cd|0[1-9]{2}){3,5}"
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "a": {"type": "string", "pattern": "^[0-9]{2,6}$"},
-        "b": {"enum": ["ab", "lo"]},
-        "n": {"type": "boolean"},
-    },
-    "required": ["a", "b"],
-    "additionalProperties": False,
-}
 BACKENDS: tuple[Any, ...] = ("llguidance", "xgrammar")
 KINDS = ("regex", "json", "after", "between")
 NUM_TOKENS = len(TOKENIZER)

@@ -20,22 +20,12 @@ from transformers.generation.logits_process import LogitsProcessor
 
 from ngramspec import FixedBudget, Speculator
 from ngramspec.testing import OracleDrafter
+from tests.hf.choice.constraints import REGEX, SCHEMA
 from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.models import EOS, FAMILIES, PAD, padded_prompts, tiny
 from tests.hf.tokenizers import character_tokenizer
 
 TOKENIZER = character_tokenizer('{}":,abcdeflnorstu0123456789')
-REGEX = r"(ab|cd|0[1-9]{2}){3,5}"
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "a": {"type": "string", "pattern": "^[0-9]{2,6}$"},
-        "b": {"enum": ["ab", "lo"]},
-        "n": {"type": "boolean"},
-    },
-    "required": ["a", "b"],
-    "additionalProperties": False,
-}
 BACKENDS: dict[str, Any] = {
     "outlines_core": OutlinesCoreBackend,
     "llguidance": LLGuidanceBackend,
