@@ -22,7 +22,7 @@ from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray, num_words
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.lark import read_lark
-from ngramspec.guards.workers.making import Notes, question, read_answer
+from ngramspec.guards.workers.making import STEP_SECONDS, Notes, question, read_answer
 from ngramspec.guards.workers.pool import Pool
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
 
 _POOL = Pool("llguidance", most=8)
 
-STEP_SECONDS = "max_step_seconds"
 GRAMMAR_SHARE, MATCHER_BYTES = 8, 300_000
 """What a compiled grammar holds, by estimate: so many bytes for each of its text, and so many besides."""
 

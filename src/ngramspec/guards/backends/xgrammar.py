@@ -16,7 +16,7 @@ from ngramspec.guards.source import SEPARATORS, Language, Source
 from ngramspec.guards.types import BackendError, BitmaskArray
 from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.frames import packed
-from ngramspec.guards.workers.making import Notes, question, read_answer
+from ngramspec.guards.workers.making import STEP_SECONDS, Notes, question, read_answer
 from ngramspec.guards.workers.pool import Pool, Told
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tu
     from xgrammar import CompiledGrammar
 
     told = Told(vocabulary.fingerprint, partial(_packed, vocabulary))
-    serialized, notes = read_answer(
-        _POOL.ask(question(source, {"max_step_microseconds": int(1e6 * limits.max_step_seconds)}), limits, told)
-    )
+    serialized, notes = read_answer(_POOL.ask(question(source, {STEP_SECONDS: limits.max_step_seconds}), limits, told))
     grammar = CompiledGrammar.deserialize_json(serialized.decode(), tokenizer)
     return Compiled(grammar, vocabulary, limits), notes, int(grammar.memory_size_bytes)
 

@@ -27,6 +27,9 @@ class Notes:
 MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 200
 """Of a backend's message: the characters that are read, and the lines, and characters per line, that are shown."""
 
+STEP_SECONDS = "max_step_seconds"
+"""Among the numbers for a backend: the pace at which its worker tries what it has made."""
+
 
 class NotMadeError(Exception):
     """Why a source was not compiled: the name of an error, and its message."""

@@ -4,12 +4,12 @@ from random import Random
 
 from llguidance import LLMatcher
 
-from ngramspec.guards.backends.llguidance import STEP_SECONDS, grammars_of, limits_of, make_tokenizer, reason
+from ngramspec.guards.backends.llguidance import grammars_of, limits_of, make_tokenizer, reason
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.source import Source
 from ngramspec.guards.types import BackendError
 from ngramspec.guards.vocabulary import Vocabulary
-from ngramspec.guards.workers.making import answered, asked
+from ngramspec.guards.workers.making import STEP_SECONDS, answered, asked
 
 _BYTES = Vocabulary([bytes([byte]) for byte in range(256)])
 _TOKENIZER = make_tokenizer(_BYTES)

@@ -16,7 +16,7 @@ from ngramspec.guards.source import Language, Source
 from ngramspec.guards.types import BackendError, unpacked
 from ngramspec.guards.workers.frames import received
 from ngramspec.guards.workers.lark import check_gbnf, read_lark
-from ngramspec.guards.workers.making import answered, asked
+from ngramspec.guards.workers.making import STEP_SECONDS, answered, asked
 
 _SOURCE_PLACE = re.compile(r"\[[\d:]+\] \S+:\d+: ")
 """Matches the time, and the position in xgrammar's own code, that precede its messages."""
@@ -37,7 +37,7 @@ def learn(told: bytes) -> None:
 def answer(parts: list[bytes]) -> list[bytes]:
     """The compiled grammar for `parts`, serialized."""
     source, options = asked(parts)
-    most_seconds = options["max_step_microseconds"] / 1e6
+    most_seconds = options[STEP_SECONDS]
     return answered(source, "xgrammar", partial(_build, most_seconds))
 
 
