@@ -17,7 +17,8 @@ import ngramspec
 from ngramspec import FixedBudget, NgramspecWarning, Speculator
 from ngramspec.pico import edit_prompt, repeat_prompt
 from ngramspec.testing import OracleDrafter
-from tests.hf.choice.test_stateful_processors import BACKENDS, REGEX, writer
+from tests.hf.choice.constraints import REGEX
+from tests.hf.choice.test_stateful_processors import BACKENDS, writer
 from tests.hf.choice.test_stateful_processors import TOKENIZER as WRITERS_TOKENIZER
 from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
 from tests.hf.entry.test_enable import CALL
