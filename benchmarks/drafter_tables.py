@@ -14,9 +14,19 @@ SHOWN = (1, 32)
 
 
 def rules_table(ours: Result, others: Sequence[Result]) -> Table:
-    """A row for each rule, with the speed-up in each batch; ours has a row for each batch. * is a column's best."""
+    """A row for each rule, with the speed-up in each batch; ours has a row for each batch. * is a column's best.
+
+    The columns "and host" have the time of drafting and of the loop in each pass.
+    """
     table = Table("drafter", "rule", box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("tokens per pass", "drafted per pass", *(f"N = {batch}" for batch in BATCHES), "µs per token"):
+    hosted = [f"N = {batch}\nand host" for batch in BATCHES]
+    for column in (
+        "tokens per pass",
+        "drafted per pass",
+        *(f"N = {batch}" for batch in BATCHES),
+        *hosted,
+        "µs per token",
+    ):
         table.add_column(column, justify="right")
     done = [result for result in (*others, ours) if result.reports]
     best = {batch: max(result.speedup(batch) for result in done) for batch in BATCHES}
@@ -29,15 +39,18 @@ def rules_table(ours: Result, others: Sequence[Result]) -> Table:
     for batch in BATCHES:
         table.add_row(ours.rule.name, f"{ours.rule.settings}, N = {batch}", *_cells(ours, batch, (batch,), best, most))
     table.add_section()
-    table.add_row("", "ours over the best other", "", "", *_leads(ours, others), "")
+    table.add_row("", "ours over the best other", "", "", *_leads(ours, others), "", "", "", "", "")
     return table
 
 
 def _cells(result: Result, batch: int, batches: Iterable[int], best: dict[int, float], most: float) -> list[str]:
     total = result.reports[batch].total
     speedups = [_marked(result.speedup(each), best[each]) if each in batches else "" for each in BATCHES]
-    time = f"{total.drafting_ns / 1e3 / max(total.counters.tokens, 1):.1f}" if result.rule.timed else "-"
-    return [_marked(total.counters.tokens_per_pass, most), f"{drafted_per_pass(total):.1f}", *speedups, time]
+    hosted, time = ["-"] * len(BATCHES), "-"
+    if result.rule.timed:
+        hosted = [f"{result.speedup_with_host(each):.2f}" if each in batches else "" for each in BATCHES]
+        time = f"{total.drafting_ns / 1e3 / max(total.counters.tokens, 1):.1f}"
+    return [_marked(total.counters.tokens_per_pass, most), f"{drafted_per_pass(total):.1f}", *speedups, *hosted, time]
 
 
 def _marked(value: float, best: float) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.decoding import Row, num_agreeing
+from ngramspec.decoding import MeasuredCosts, Row, num_agreeing
+from ngramspec.decoding.budget import usual_terms
 from ngramspec.decoding.proposing import propose
 from ngramspec.drafting import Draft, TokenArray
 
@@ -60,7 +61,8 @@ def test_the_agreeing_tokens_are_the_common_head(draft: list[int], chosen: list[
 @given(draft=token_lists, max_tokens=st.integers(0, 12), remaining=st.integers(1, 12))
 def test_any_draft_leaves_room_for_the_targets_own_token(draft: list[int], max_tokens: int, remaining: int) -> None:
     diary = Diary(draft)
-    (proposed,) = propose([row(diary, remaining)], [max_tokens])
+    rows = [row(diary, remaining)]
+    (proposed,) = propose(rows, [max_tokens], usual_terms(rows, 0.0), MeasuredCosts(), lambda: 0.0)
     room = min(max_tokens, remaining - 1)
     assert [("propose", room)] == diary.notes
     assert draft[:room] == proposed.tokens.tolist()

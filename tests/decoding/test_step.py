@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Row, Shape, plan, step
+from ngramspec.decoding.budget import Terms, usual_terms
+from ngramspec.decoding.drafting_time import DraftingPrice
+from ngramspec.decoding.way import Way
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.stats import Undrafted
 from tests.decoding.scripted import ScriptedTarget
@@ -72,8 +75,8 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
     class Falling:
         max_draft_tokens = 5
 
-        def min_survival(self, shape: Shape, costs: Costs) -> float:
-            return 0.5
+        def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
+            return usual_terms(rows, 0.5)
 
         def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
             assert [5, 5] == [draft.tokens.size for draft in drafts]
@@ -91,10 +94,10 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
         def close(self) -> None: ...
 
     rows = [Row(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
-    costs, times = MeasuredCosts(), iter((1.0, 6.0))
+    costs, times = MeasuredCosts(), iter((1.0, 1.5, 6.5))
     planned = plan(rows, Falling(), ALONE, costs, lambda: next(times))
     assert [3, 0] == [each.draft.tokens.size for each in planned]
-    assert 0.5 == costs.per_draft_token()
+    assert DraftingPrice(2.5, 0.0) == costs.drafting()[Way.BLIND]
 
 
 def test_a_target_must_answer_for_every_row() -> None:

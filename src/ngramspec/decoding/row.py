@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ngramspec.decoding.steering import SteersRow
+from ngramspec.decoding.steering import SteersRow, legal_head
+from ngramspec.decoding.way import RowGains
 from ngramspec.drafting.types import Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
@@ -51,6 +52,7 @@ class Row:
     num_cached: tokens that the target's cache holds, padding included.
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
     num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
+    gains: what its drafts have gained lately.
     """
 
     session: DraftSession
@@ -65,6 +67,7 @@ class Row:
     committed: list[int] = field(default_factory=list)
     num_followed: int = 0
     ended: bool = False
+    gains: RowGains = field(default_factory=RowGains)
     _is_closed: bool = False
 
     @property
@@ -84,6 +87,10 @@ class Row:
         if self.steering is not None and (matchers := self.matchers()):
             return self.steering.draft(self.session, matchers, room, min_survival)
         return None
+
+    def legal(self, draft: Draft) -> Draft:
+        """The head of a `draft` of its session alone that the row's grammars allow."""
+        return draft if self.steering is None else legal_head(draft, self.matchers())
 
     def known(self, draft: Draft) -> Draft:
         """The head of `draft` that the target can read; here, all of it."""

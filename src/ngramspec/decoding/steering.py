@@ -8,6 +8,7 @@ is a draft like any other: the masks decide, and the text never depends on steer
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
 from functools import cache
+from itertools import takewhile
 from typing import Protocol, cast
 
 import numpy as np
@@ -148,6 +149,17 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
     if text is None:
         return None
     return Foresight(text, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
+
+
+def legal_head(draft: Draft, matchers: Rows[Matcher]) -> Draft:
+    """The head of `draft` that all `matchers` allow; their state stays as it was. Empty if a backend fails."""
+    try:
+        for matcher in matchers:
+            with matcher.lookahead() as ahead:
+                draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
+    except GuardError:
+        return draft.head(0)
+    return draft
 
 
 def steered_draft(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:

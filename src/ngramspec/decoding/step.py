@@ -7,7 +7,7 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ngramspec.decoding.budget import Budget
+from ngramspec.decoding.budget import Budget, usual_terms
 from ngramspec.decoding.commit import Choices, commit
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import sure_of_all
@@ -78,11 +78,9 @@ def plan(
 ) -> list[Plan]:
     """Draft for every row, within its allotment; shape: the pass without drafts."""
     may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
-    least = budget.min_survival(shape, costs) if any(may_draft) else 1.0
-    start = clock()
+    terms = budget.terms(rows, shape, costs) if any(may_draft) else usual_terms(rows, 1.0)
     # A row that may not draft yet proposes all the same: sessions learn from what they would have drafted.
-    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], least)
-    costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
+    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], terms, costs, clock)
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
     waiting = {row.call for row, draft in zip(rows, drafts, strict=True) if row.call.in_step and not draft.tokens.size}
     plans = []

@@ -1,0 +1,92 @@
+"""Each row is drafted for in the way that gains more than its time is worth, and no way is given up for good."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ngramspec.decoding import FixedBudget, MeasuredCosts, Row, Shape, Together
+from ngramspec.decoding.steering import RowSteering
+from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY
+from ngramspec.decoding.way import Way
+from ngramspec.decoding.ways import Ways
+from ngramspec.drafting import NoDraftsSession
+
+Gains = dict[Way, int]
+NONE, BLIND, STEERED = Way
+
+
+def row(*, is_guarded: bool = False, call: Together | None = None) -> Row:
+    made = Row(NoDraftsSession(), np.zeros(1, np.int32), remaining=10**9, call=call or Together())
+    made.steering = RowSteering([], []) if is_guarded else None
+    return made
+
+
+def served(
+    ways: Ways, rows: Sequence[Row], gains: Sequence[Gains], seconds: Sequence[float], passes: int
+) -> list[list[Way]]:
+    """The ways of each pass; a plain pass takes a second, which is worth as many tokens as there are rows.
+
+    gains: accepted tokens of a draft of each row, by way. seconds: of drafting a row, by way.
+    """
+    found = []
+    for number in range(passes):
+        is_due = number % PROBE_EVERY == PROBE_EVERY - 1
+        found.append(ways.chosen(rows, float(len(rows)), 1.0, seconds, is_due=is_due))
+        for each, gain, way in zip(rows, gains, found[-1], strict=True):
+            each.counters.num_accepted_tokens += gain[way] if way is not NONE else 0
+    return found
+
+
+def shares(found: list[list[Way]], index: int) -> dict[Way, float]:
+    counts = Counter(each[index] for each in found)
+    return {way: counts[way] / len(found) for way in Way}
+
+
+def test_a_row_is_drafted_for_as_long_as_that_gains_more_than_its_time_is_worth() -> None:
+    drafted = served(Ways(), [row()], [{BLIND: 1}], [0.0, 0.1, 0.0], 200)
+    assert 1.0 == shares(drafted, 0)[BLIND]
+    dear = served(Ways(), [row()], [{BLIND: 1}], [0.0, 1.9, 0.0], 2000)
+    assert shares(dear[500:], 0)[BLIND] < 0.03
+
+
+def test_each_of_two_rows_under_a_grammar_is_drafted_for_in_its_own_way() -> None:
+    gains = [{STEERED: 6, BLIND: 1}, {STEERED: 1, BLIND: 1}]
+    found = served(Ways(), [row(is_guarded=True) for _ in gains], gains, [0.0, 0.001, 0.5], 2000)
+    assert shares(found[200:], 0)[STEERED] > 0.95
+    assert shares(found[200:], 1)[BLIND] > 0.8
+
+
+def test_where_steering_costs_nothing_more_nothing_else_is_tried() -> None:
+    found = served(Ways(), [row(is_guarded=True)], [{STEERED: 0, BLIND: 9}], [0.0, 0.0, 0.0], 200)
+    assert 1.0 == shares(found, 0)[STEERED]
+
+
+@pytest.mark.parametrize(("seconds", "way"), [([0.0, 0.001, 0.002], STEERED), ([0.0, 0.001, 5.0], BLIND)])
+def test_no_row_locks_itself_out(seconds: list[float], way: Way) -> None:
+    """Nothing gains for a long while, then steering does, and then a blind draft as well."""
+    ways, rows = Ways(), [row(is_guarded=True) for _ in range(4)]
+    served(ways, rows, [{STEERED: 0, BLIND: 0}] * 4, [0.0, 0.5, 0.5], 3000)
+    after = served(ways, rows, [{STEERED: 4, BLIND: 3}] * 4, seconds, 3 * LONGEST_WAIT)[2 * LONGEST_WAIT :]
+    assert all(shares(after, index)[way] > 0.9 for index in range(4))
+
+
+def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None:
+    passes, rows = 4 * LONGEST_WAIT, [row(is_guarded=True) for _ in range(4)]
+    found = served(Ways(), rows, [{STEERED: 0, BLIND: 0}] * 4, [0.0, 0.1, 0.3], passes)[200:]
+    lost = sum((0.1, 0.3)[way - 1] for each in found for way in each if way is not NONE)
+    waits = 1 + passes / LONGEST_WAIT
+    assert 0 < lost <= MOST_CREDIT + passes * CREDIT + waits * MOST_CHARGED
+
+
+def test_a_row_in_step_is_always_drafted_for() -> None:
+    rows = [row(call=Together(in_step=True)), row()]
+    found = served(Ways(), rows, [{BLIND: 0}] * 2, [0.0, 0.9, 0.0], 100)
+    assert 1.0 == shares(found, 0)[BLIND]
+    assert shares(found[20:], 1)[BLIND] < 0.2
+
+
+def test_a_fixed_budget_steers_whatever_can_be_steered() -> None:
+    terms = FixedBudget().terms([row(is_guarded=True), row()], Shape(2, 1, 2, 0), MeasuredCosts())
+    assert [STEERED, BLIND] == terms.ways
