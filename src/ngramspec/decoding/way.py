@@ -5,7 +5,7 @@ from enum import IntEnum
 MEMORY = 64.0
 """Drafts of a row over which their gain is averaged. It comes in bursts: a name, then a value that nothing foresees."""
 
-PRIOR = 8.0
+PRIOR = 4.0
 """Drafts of its own that the average over all rows counts for, in what is expected of a row."""
 
 FADE = 0.997

@@ -14,11 +14,11 @@ from ngramspec.decoding.row import Row
 from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import BLIND, NONE, STEERED, Gain, RowGains, Way
 
-MEMORY = 32.0
-"""Passes over which the gain of a way is averaged over all rows."""
+MEMORY = 256.0
+"""Passes over which the gain of a way is averaged over all rows: long, because rows that began together are alike."""
 
-HOPED, CONFIDENCE = 4.0, 16.0
-"""Tokens that a draft made in the usual way is believed to gain at first, and passes that this belief counts for.
+FREE_HOPE, STEERED_HOPE = (1.0, 4.0), (4.0, 8.0)
+"""Tokens that a draft is believed to gain at first, and passes that this belief counts for.
 
 The first drafts gain little, because the widths of passes have yet to be tried.
 """
@@ -49,8 +49,7 @@ class Ways:
 
     def __init__(self) -> None:
         """Nothing measured."""
-        self._free, self._steered = Gain(MEMORY, HOPED, CONFIDENCE), Gain(MEMORY, HOPED, CONFIDENCE)
-        self._cut = Gain(MEMORY)
+        self._free, self._cut, self._steered = Gain(MEMORY, *FREE_HOPE), Gain(MEMORY), Gain(MEMORY, *STEERED_HOPE)
         self._trials = Trials()
 
     def chosen(self, rows: Rows[Row], rate: float, plain: float, seconds: Rows[float], *, is_due: bool) -> list[Way]:
