@@ -6,10 +6,10 @@ The speed-up is modelled: tokens per pass, times what a pass of plain decoding c
 with drafts costs, by a published fit (`ngramspec.decoding.FITS`). A rule with a fixed setting is replayed once; ours
 for each N, as by `ngramspec replay --cost h100-8b --batch N`: through one drafter, with the segment named.
 
-The columns "and host" add to each pass what it takes on this machine beside the device: for each row the CPU time of
-drafting, as it is measured while the rule is replayed, and of the loop, which is measured once in the run, on a network
-of one small layer (`ngramspec.testing.loop_time`). Nothing is added to plain decoding, nothing is done while the device
-works, and drafts are as long as pays without that time; so it is a lower bound.
+A second table adds to each pass what it takes on this machine beside the device: for each row the CPU time of drafting,
+as it is measured while the rule is replayed, and of the loop, which is measured once in the run, on a network of one
+small layer (`ngramspec.testing.loop_time`). Nothing is added to plain decoding, nothing is done while the device works,
+and drafts are as long as pays without that time; so it is a lower bound.
 
 µs per token is CPU time of drafting, the prompt's indexing left out: on a busy machine, a clock on the wall measures
 the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
@@ -27,12 +27,11 @@ from pathlib import Path
 from benchmarks import reliability
 from benchmarks.ablations import ABLATIONS, Ablation, spelled_alike
 from benchmarks.console import wide_console
-from benchmarks.drafter_tables import ablations_table, rules_table, segments_table
+from benchmarks.drafter_tables import ablations_table, hosted_table, rules_table, segments_table
 from benchmarks.results import Result, played
 from benchmarks.rules import BATCHES, OURS, PEERS
 from benchmarks.traces import parser, trace_paths
 from ngramspec.replay import Tokenizer, Trace, load_tokenizer, read_traces
-from ngramspec.testing.loop_time import loop_time
 
 
 def main() -> None:
@@ -84,11 +83,7 @@ def _print(ours: Result, others: Sequence[Result], ablations: Sequence[Ablation]
         f" {len(report.segments)} segments; {report.num_degenerate_loops} repetition loops left out."
     )
     console.print(rules_table(ours, others))
-    loop = loop_time()
-    console.print(
-        f"And host: with the CPU time of drafting in each pass, and of the loop, {1e6 * loop.of_pass:.0f} µs and"
-        f" {1e6 * loop.of_row:.1f} µs for each row; nothing is added to plain decoding."
-    )
+    console.print(hosted_table(ours, others))
     console.print(segments_table(ours, others))
     if ablated:
         known = {result.rule.name: result for result in (ours, *others, *ablated)}

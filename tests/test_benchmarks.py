@@ -156,6 +156,7 @@ def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:
     assert ["1", "8", "32", "128"] == list(printed["reliability"])
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert "ours over the best other" in done.stdout
+    assert "with the host's time on this machine in each pass" in " ".join(done.stdout.split())
     assert "deciles that hold 1% of the drafted tokens are within 0.03" in done.stdout
 
 
