@@ -55,7 +55,8 @@ def hosted_table(ours: Result, others: Sequence[Result]) -> Table:
     loop = loop_time()
     title = (
         "Modelled speed-up with the host's time on this machine in each pass: the CPU time of drafting, and of the loop"
-        f" {1e6 * loop.of_pass:.0f} µs and {1e6 * loop.of_row:.1f} µs for each row. Nothing is added to plain decoding. µs: of drafting, per row and pass."
+        f" {1e6 * loop.of_pass:.0f} µs and {1e6 * loop.of_row:.1f} µs for each row. Nothing is added to plain decoding."
+        " µs: of drafting, per row and pass."
     )
     table = Table("drafter", title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, pad_edge=False)
     for batch in BATCHES:

@@ -49,7 +49,7 @@ from ngramspec.decoding.budget import Terms, usual_terms
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.drafting.types import SteerableSession, Steering
-from ngramspec.replay import GuardedRow, ReplayTarget, Tokenizer, Trace, load_tokenizer, read_traces
+from ngramspec.replay import GuardedRow, ReplayTarget, Trace, load_tokenizer, read_traces
 from ngramspec.stats import Counters
 from training.guarded import function_calls
 
@@ -255,9 +255,8 @@ def main() -> None:
     command_line.add_argument("--machines", nargs="+", default=[""], help="beginnings of names (default: all)")
     arguments = command_line.parse_args()
     paths = trace_paths(command_line, arguments.traces)
-    tokenizer = load_tokenizer(arguments.tokenizer)
     by_segment: dict[str, list[Trace]] = defaultdict(list)
-    for trace in _read(paths, tokenizer, is_guarded=arguments.guarded):
+    for trace in _read(paths, arguments.tokenizer, is_guarded=arguments.guarded):
         chosen = by_segment[trace.segment or ""]
         if (
             len(chosen) < arguments.records
@@ -283,7 +282,8 @@ def main() -> None:
         _print(rows)
 
 
-def _read(paths: Sequence[Path], tokenizer: Tokenizer, *, is_guarded: bool) -> Iterable[Trace]:
+def _read(paths: Sequence[Path], tokenizer_name: str, *, is_guarded: bool) -> Iterable[Trace]:
+    tokenizer = load_tokenizer(tokenizer_name)
     if is_guarded:
         return function_calls(paths, tokenizer.vocabulary).traces
     return (trace for path in paths for trace in read_traces(path, tokenizer))

@@ -267,7 +267,7 @@ def test_any_rate_by_width_is_what_the_sums_say(passes: list[tuple[int, int]], m
     shares = [(1 - 1 / MEMORY) ** age for age in reversed(range(len(passes)))]
     emitted = sum(share * tokens for share, (_, tokens) in zip(shares, passes, strict=True))
     spent = sum(share * (columns**0.5 + 0.25) for share, (columns, _) in zip(shares, passes, strict=True))
-    prices = np.arange(1.0, rate.num_columns + 1) ** 0.5
+    prices = np.sqrt(np.arange(1.0, rate.num_columns + 1, dtype=np.float64))
     assert rate.mean(prices, 0.25) == pytest.approx(emitted / spent)
 
 

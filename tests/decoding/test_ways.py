@@ -6,12 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ngramspec.decoding import FixedBudget, MeasuredCosts, Row, Shape, Together
+from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Row, Shape, Together, plan
+from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY
 from ngramspec.decoding.way import Way
 from ngramspec.decoding.ways import Ways
-from ngramspec.drafting import NoDraftsSession
+from ngramspec.drafting import Draft, NoDraftsSession, TokenArray
+from ngramspec.guards import Guard
+from ngramspec.replay import GuardedRow
+from ngramspec.stats import Undrafted
+from tests.guards.vocabularies import BYTES
 
 Gains = dict[Way, int]
 NONE, BLIND, STEERED = Way
@@ -90,3 +95,50 @@ def test_a_row_in_step_is_always_drafted_for() -> None:
 def test_a_fixed_budget_steers_whatever_can_be_steered() -> None:
     terms = FixedBudget().terms([row(is_guarded=True), row()], Shape(2, 1, 2, 0), MeasuredCosts())
     assert [STEERED, BLIND] == terms.ways
+
+
+class Asked:
+    """A session that drafts twelve tokens, and notes how sure they had to be."""
+
+    def __init__(self) -> None:
+        self.least: list[float] = []
+
+    def extend(self, tokens: TokenArray) -> None: ...
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        self.least.append(min_survival)
+        return Draft(np.frombuffer(b"12a456789012", np.uint8).astype(np.int32)[:max_tokens])
+
+    def observe(self, draft: Draft, num_accepted: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Chosen(FixedBudget):
+    """Drafts for each row in its given way, with a least survival of each way's own."""
+
+    def __init__(self, ways: list[Way]) -> None:
+        super().__init__(8)
+        self.ways = ways
+
+    def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
+        return Terms(self.ways, (0.0, 0.1, 0.2))
+
+
+def digits(session: Asked) -> Row:
+    matcher = Guard.regex(r"[0-9]+", BYTES).matcher()
+    made = GuardedRow(session, np.zeros(1, np.int32), remaining=100, guarded_by=[matcher])
+    made.steering = RowSteering([matcher], [])
+    return made
+
+
+def test_each_row_is_drafted_for_in_its_way_which_is_timed_apart() -> None:
+    sessions = [Asked() for _ in Way]
+    rows, times, costs = [digits(session) for session in sessions], iter((1.0, 1.25, 1.75)), MeasuredCosts()
+    costs.record(Shape(3, 1, 3, 0), 1.0, 3)
+    planned = plan(rows, Chosen([*Way]), Shape(3, 1, 3, 0), costs, lambda: next(times))
+    assert [[], [0.1], [0.2]] == [session.least for session in sessions]
+    # A session like this cannot be steered: its draft is cut as well.
+    assert [b"", b"12", b"12"] == [bytes(each.draft.tokens.tolist()) for each in planned]
+    assert Undrafted.TOO_DEAR is planned[0].undrafted
+    assert [(0.0, 0.0), (0.5, 0.0), (0.25, 0.0)] == costs.drafting()

@@ -74,7 +74,7 @@ class WidthRate:
         cost = float(self._passes @ prices) + self._num_passes * more
         return self._tokens / cost if cost else 0.0
 
-    def state(self) -> list[float | list[float]]:
+    def state(self) -> tuple[float, list[float]]:
         """The counts, JSON-serialisable; the arguments of a new one."""
         self._rebase()
-        return [self._tokens, self._passes.tolist()]
+        return self._tokens, self._passes.tolist()

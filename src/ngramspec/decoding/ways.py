@@ -33,10 +33,10 @@ def usual(row: Row) -> Way:
 
 
 class _Trial(NamedTuple):
-    """A way that a row may try. num_drafts: what its drafts of that way count for. loss: expected, in tokens."""
+    """A way that a row may try. num_drafts: what its drafts of that way count for. row: its index. loss: in tokens."""
 
     num_drafts: float
-    index: int
+    row: int
     way: Way
     loss: float
 
@@ -89,7 +89,9 @@ class Ways:
 
     def _follow(self, rows: Rows[Row]) -> None:
         """Take in what the drafts of the last pass have gained."""
-        free, cut, steered = [], [], []
+        free: list[int] = []
+        cut: list[int] = []
+        steered: list[int] = []
         for row in rows:
             gains = row.gains
             gained = gains.follow(row.counters.num_accepted_tokens)
@@ -97,9 +99,9 @@ class Ways:
                 steered.append(gained)
             elif gains.way is BLIND:
                 (free if row.steering is None else cut).append(gained)
-        for average, gained_ in ((self._free, free), (self._cut, cut), (self._steered, steered)):
-            if gained_:
-                average.record(sum(gained_) / len(gained_))
+        for average, tokens in ((self._free, free), (self._cut, cut), (self._steered, steered)):
+            if tokens:
+                average.record(sum(tokens) / len(tokens))
             else:
                 average.fade()
 
@@ -124,5 +126,5 @@ class Ways:
         for trial in sorted(trials):
             if lost + trial.loss <= most:
                 lost += trial.loss
-                ways[trial.index] = trial.way
+                ways[trial.row] = trial.way
         self._trials.charge(lost / plain)

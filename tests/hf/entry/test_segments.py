@@ -80,7 +80,7 @@ class Whimsical:
         self._random = np.random.default_rng(seed)
 
     def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
-        return Terms([Way(self._random.integers(0, 3)) for _ in rows], (0.0, *(self._random.random(2) / 4)))
+        return Terms([Way(int(self._random.integers(0, 3))) for _ in rows], (0.0, *(self._random.random(2) / 4)))
 
     def allot(self, drafts: Any, remaining: Any, shape: Shape, costs: Costs) -> list[int]:
         return [int(self._random.integers(0, draft.tokens.size + 1)) for draft in drafts]
