@@ -115,7 +115,9 @@ def test_the_table_of_a_real_model_is_one_command(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     done = subprocess.run([*command, "--json"], cwd=root, capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
-    names = {(row["batch"], row["kind"]): list(row["speedup"]["cpu"]) for row in printed["rows"]}
+    names = {
+        (row["batch"], row["kind"]): [way for way in row["speedup"]["cpu"] if way != "tree"] for row in printed["rows"]
+    }
     ours, all_ways = ["cold", "warm"], ["lookup", "cold", "warm"]
     alone = {(1, "rename"): all_ways, (1, "schema"): ours, (1, "mean, free"): all_ways, (1, "mean"): ours}
     together = {(2, kind): ours for kind in ("rename", "schema", "mean", "sum")}
