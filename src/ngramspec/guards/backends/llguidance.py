@@ -217,6 +217,33 @@ class LLGuidanceMatcher(Matcher):
         self._check()
         return pushed
 
+    def _push_all(self, tokens: list[int]) -> int:
+        num_pushed = 0
+        while num_pushed < len(tokens):
+            num_tokens, num_bytes = self._at_once(tokens, num_pushed)
+            if num_tokens < 2:
+                num_tokens, taken = 1, int(self._push(tokens[num_pushed]))
+            else:
+                piece = tokens[num_pushed : num_pushed + num_tokens]
+                taken = self._pace.step(num_bytes, self._inner.try_consume_tokens, piece)
+                self._check()
+            num_pushed += taken
+            if taken < num_tokens:
+                break
+        return num_pushed
+
+    def _at_once(self, tokens: list[int], start: int) -> tuple[int, int]:
+        """How many tokens from `start` on are read in one call, and their bytes, at most MAX_PIECE."""
+        if self._pace.needs_look(2):  # the last one was slow
+            return 0, 0
+        texts, num_bytes = self.vocabulary.tokens, 0
+        for end in range(start, len(tokens)):
+            size = len(texts[tokens[end]]) or 1
+            if num_bytes + size > MAX_PIECE:
+                return end - start, num_bytes
+            num_bytes += size
+        return len(tokens) - start, num_bytes
+
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
