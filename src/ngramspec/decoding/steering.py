@@ -165,9 +165,9 @@ class DraftSteering:
             found = self._foresight.run(self._drafted, num_guarded)
             if found is not None:
                 return found
-            if self._end_token is not None and self._foresight.is_whole(self._drafted, num_guarded):
-                if self._lead.accepting():
-                    return End(self._end_token)
+            is_whole = self._end_token is not None and self._foresight.is_whole(self._drafted, num_guarded)
+            if self._end_token is not None and is_whole and self._lead.accepting():
+                return End(self._end_token)
         return self._forced()
 
     def _forced(self) -> Run | None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
 from ngramspec import forking
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.filling import Filled, fill
 from ngramspec.guards.limits import raised
 from ngramspec.guards.lookahead import Lookahead
 from ngramspec.guards.prompts import Part
@@ -81,6 +82,16 @@ class Matcher(ABC):
         out[:, width:] = 0
         with self._alone():
             return self._tried_twice(partial(self._fill, tokens, out[:, :width]))
+
+    @property
+    def company(self) -> object:
+        """Matchers of equal company are filled in one call of `fill_all`."""
+        return self
+
+    @classmethod
+    def fill_all(cls, matchers: "Sequence[Self]", drafts: Sequence[list[int]]) -> list[Filled]:
+        """For each of `matchers`, of one company, the bitmasks along its draft, or its error."""
+        return [fill(matcher, draft) for matcher, draft in zip(matchers, drafts, strict=True)]
 
     def lookahead(self) -> AbstractContextManager[Lookahead]:
         """Try out tokens; the state is restored when the `with` block ends."""
@@ -261,13 +272,18 @@ class Matcher(ABC):
 
     def _steps(self, tokens: list[int]) -> int:
         """Advance by the longest possible head of `tokens`; returns its length."""
-        is_text = self._not_text.isdisjoint(tokens) and 0 <= min(tokens, default=0)
-        if is_text and not self.ended and max(tokens, default=-1) < len(self.vocabulary):
+        if not self.ended and self._is_text(tokens):
             return self._push_all(tokens)
         for num_stepped, token in enumerate(tokens):
             if not self._step(token):
                 return num_stepped
         return len(tokens)
+
+    def _is_text(self, tokens: list[int]) -> bool:
+        """Whether `tokens` are of the vocabulary, and no ends of sequence: the backend is asked about those alone."""
+        return not tokens or (
+            min(tokens) >= 0 and max(tokens) < len(self.vocabulary) and self._not_text.isdisjoint(tokens)
+        )
 
     def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
         """Undo `pushed`, the last steps; kept: the uncommitted steps before them, default: none."""

@@ -6,7 +6,7 @@ every call is followed by a look at `is_error`.
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ import numpy as np
 
 from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
+from ngramspec.guards.backends.llguidance_masks import fill_all
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.stack import on_a_stack
+from ngramspec.guards.filling import Filled
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Language, Source
@@ -160,8 +162,8 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self.limits = limits
-        self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        make = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
+        self.tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
+        make = partial(LLMatcher, self.tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
         self._make: Callable[[], LLMatcher] = partial(on_a_stack, limits.max_stack_bytes, make)
         self._first = self._make()
         self._lock = forking.lock(is_held_long=True)
@@ -171,7 +173,7 @@ class Compiled:
     @property
     def num_tokens(self) -> int:
         """Tokens of llguidance's own bitmask: the vocabulary's, and those for bytes."""
-        return self._tokenizer.vocab_size
+        return self.tokenizer.vocab_size
 
     def copy(self) -> "LLMatcher":
         """An LLMatcher at the start.
@@ -201,6 +203,16 @@ class LLGuidanceMatcher(Matcher):
         self._is_second_try = False
         self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
+
+    @property
+    def company(self) -> object:
+        """See `Matcher`: those that read the same tokens, and end with the same."""
+        return self._compiled.tokenizer, self.vocabulary, self.eos_tokens, self._compiled.limits
+
+    @classmethod
+    def fill_all(cls, matchers: "Sequence[LLGuidanceMatcher]", drafts: Sequence[list[int]]) -> list[Filled]:
+        """See `Matcher`."""
+        return fill_all(matchers, drafts)
 
     def _mask(self, row: BitmaskArray) -> None:
         words = self._words
