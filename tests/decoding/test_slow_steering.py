@@ -19,7 +19,9 @@ PROMPT = (
     "CREATE TABLE singer (name text, age int);\nInvoice number: 4711, to 'Müller & Co', paid in USD on 2024-02-03."
     " Items: 3 chairs, 2 tables. How many singers are older than 30?\n"
 )
-LARGE = words('{"', '":', '", "', "invoice", "_number", '": ', '"}', "47", "711", "SELECT", " name", " FROM", " Mü", "ller")
+LARGE = words(
+    '{"', '":', '", "', "invoice", "_number", '": ', '"}', "47", "711", "SELECT", " name", " FROM", " Mü", "ller"
+)
 SCHEMA = {
     "type": "object",
     "properties": {
