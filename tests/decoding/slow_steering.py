@@ -1,6 +1,6 @@
 """Steering, slow and obvious: each question is answered from the beginning of the text."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ngramspec.foresight import LONGEST, Evidence, Piece, whole
@@ -88,32 +88,29 @@ class SlowSteering:
         return steps([Piece(head, Evidence.FORCED)] if head else [], lead.vocabulary)
 
 
-Asked = Callable[[str, Any], None]
-"""Is told each question and its answer."""
+Answer = tuple[str, Any]
+"""A question, and its answer."""
 
 
-def play(steering: Any, offers: Sequence[Sequence[int]], orders: Sequence[int], told: Asked) -> list[int]:
-    """A draft as a chain makes it: at each position the foreseen token and what is offered, in some order.
+def play(steering: Any, offers: Sequence[Sequence[int]], orders: Sequence[int]) -> tuple[list[int], list[Answer]]:
+    """A draft as a chain makes it: at each position the foreseen token and what is offered, in some order; and answers.
 
     offers: tokens offered at each position. orders: at each position how many of them come before the foreseen one.
     """
-    drafted = []
+    drafted: list[int] = []
+    answers: list[Answer] = []
     for own, order in zip(offers, orders, strict=True):
         foreseen = steering.foreseen()
-        told("foreseen", foreseen)
-        tokens = dict.fromkeys([*own[:order], *([] if foreseen is None else [foreseen[0]]), *own[order:]])
-        for token in tokens:
-            is_pushed = steering.push(token)
-            told(f"push {token}", is_pushed)
-            if is_pushed:
-                break
-        else:
-            if foreseen is None:
-                return drafted
+        answers.append(("foreseen", foreseen))
+        tokens = [*dict.fromkeys([*own[:order], *([] if foreseen is None else foreseen[:1]), *own[order:]])]
+        taken = next((token for token in tokens if steering.push(token)), None)
+        answers.append((f"push {tokens}", taken))
+        if taken is None and foreseen is not None:  # it was refused, and may have hidden what must come
             forced = steering.forced()
-            told("forced", forced)
-            if forced is None or forced[0] in tokens or not steering.push(forced[0]):
-                return drafted
-            token = forced[0]
-        drafted.append(token)
-    return drafted
+            answers.append(("forced", forced))
+            if forced is not None and forced[0] not in tokens and steering.push(forced[0]):
+                taken = forced[0]
+        if taken is None:
+            break
+        drafted.append(taken)
+    return drafted, answers
