@@ -82,10 +82,7 @@ class RowSteering:
             if self._going_on is not None:
                 steering.follow(*self._going_on)
             self._last = steering
-            try:
-                return steered_draft(session, max_tokens, min_survival, steering)
-            finally:
-                steering.end()
+            return steered_draft(session, max_tokens, min_survival, steering)
 
     def commit(self, tokens: TokenArray) -> None:
         """See `SteersRow`. If the tokens are as foreseen, what was foreseen goes on."""
@@ -119,6 +116,8 @@ class DraftSteering:
         self._lookaheads, self._lead = lookaheads, lookaheads[lead]
         self._foresight = foresight
         self._speller = Speller(vocabulary) if foresight is None else foresight.speller
+        if foresight is not None:
+            foresight.rewind()
         self._drafted: list[int] = []
         self._path: list[tuple[int, Run | End | None, int]] = []
         self.follow(None)
@@ -148,11 +147,6 @@ class DraftSteering:
             return None
         self.follow(run)
         return run.steps[0]
-
-    def end(self) -> None:
-        """The draft is made: undo all pushes."""
-        if self._foresight is not None:
-            self._foresight.rewind()
 
     def follow(self, run: Run | End | None, position: int = 0) -> None:
         """Follow `run` from its `position` on; None: nothing is foreseen."""

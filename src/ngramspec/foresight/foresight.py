@@ -34,17 +34,20 @@ class Foresight:
         # Committed tokens that were not read yet: most texts are as foreseen.
         self._unread: list[int] = []
         self._num_guarded: int | None = None
-        self._ahead, self._num_ahead = self._committed, 0  # the state after so many of the drafted tokens
+        self._ahead, self._read_ahead = self._committed, list[int]()  # the state after these drafted tokens
 
-    def commit(self, tokens: Sequence[int], num_guarded: int | None) -> None:
+    def commit(self, tokens: list[int], num_guarded: int | None) -> None:
         """Advance by committed `tokens`; num_guarded: after all of them."""
+        num_ahead = len(self._read_ahead)
+        if num_ahead and self._read_ahead == tokens[:num_ahead]:  # they were read when they were drafted
+            self._committed, tokens = self._ahead, tokens[num_ahead:]
         self._unread += tokens
         self._num_guarded = num_guarded
         self.rewind()
 
     def rewind(self) -> None:
         """What was drafted is not the text any more."""
-        self._num_ahead = 0
+        self._read_ahead = []
 
     def run(self, drafted: Sequence[int], num_guarded: int | None) -> Run | None:
         """What is foreseen after the committed and the `drafted` tokens; None if nothing is.
@@ -62,11 +65,12 @@ class Foresight:
     def _after(self, drafted: Sequence[int], num_guarded: int | None) -> State:
         if self._unread:
             self._committed, self._unread = self._read(self._committed, self._unread, self._num_guarded), []
-        if self._num_ahead == 0:
+        num_ahead = len(self._read_ahead)
+        if num_ahead == 0:
             self._ahead = self._committed
-        if len(drafted) > self._num_ahead:
-            self._ahead = self._read(self._ahead, drafted[self._num_ahead :], num_guarded)
-            self._num_ahead = len(drafted)
+        if len(drafted) > num_ahead:
+            self._ahead = self._read(self._ahead, drafted[num_ahead:], num_guarded)
+            self._read_ahead = [*drafted]
         return self._ahead
 
     def _read(self, state: State, tokens: Sequence[int], num_guarded: int | None) -> State:

@@ -9,8 +9,8 @@ from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece
 LONGEST = 240
 """Most characters that are tokenised at a time."""
 
-_STEP = 32
-"""Characters that are made at a time, plus the rest of the last piece: most drafts end soon."""
+_FIRST = 8
+"""Characters that are made at first, plus the rest of the last piece; then twice as many. Most runs are left soon."""
 
 _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
@@ -81,7 +81,7 @@ class Run:
         return position < self.num_sure
 
     def _go_on(self, num_followed: int) -> None:
-        aim = min(self._length + _STEP, LONGEST)
+        aim = min(max(2 * self._length, _FIRST), LONGEST)
         for piece in self._pieces:
             self._found.append(piece)
             self._length += len(piece.text)

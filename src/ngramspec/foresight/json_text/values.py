@@ -31,6 +31,8 @@ class Values:
         in_small = self._prompt.tail.lower()
         self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
+        self._unlike: tuple[object, object, str] = None, None, ""
+        self._found = "", len(self._prompt.text)
 
     def guess(self, cursor: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
         """The likeliest value at `cursor`, of one of `shapes`; or None."""
@@ -42,17 +44,27 @@ class Values:
 
     def completion(self, cursor: Cursor) -> Piece | None:
         """A string that begins like the one at `cursor`, which is not empty."""
+        said, shapes, content = self._unlike
+        if said is cursor.said and shapes is cursor.shapes and content and cursor.content.startswith(content):
+            return None  # what nothing began like, nothing does once it is longer
         begun = f'"{cursor.content}'
         fitting = list(islice((text for text in self._listed.values(cursor.shapes) if text.startswith(begun)), 2))
         if fitting:
             return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else JsonEvidence.DEFAULT)
-        return next(self._candidates(cursor, cursor.shapes, STRINGS, begun), None)
+        found = next(self._candidates(cursor, cursor.shapes, STRINGS, begun), None)
+        if found is None and not self._suggestions.of(cursor.shapes).is_date:  # dates go by the year that is begun
+            self._unlike = cursor.said, cursor.shapes, cursor.content
+        return found
 
     def end_of(self, content: str) -> JsonEvidence:
         """The evidence that a value ends after `content`."""
         content = content[-_MOST_CONTENT:]  # else a long value would be searched for repeatedly
         text = self._prompt.text
-        start = text.rfind(content)
+        begun, last = self._found
+        if not content.startswith(begun):
+            last = len(text)
+        start = text.rfind(content, 0, last + len(content)) if last >= 0 else -1  # at the latest where it began
+        self._found = content, start
         if not content or start < 0:
             return JsonEvidence.UNKNOWN
         following = text[start + len(content) : start + len(content) + 1]
