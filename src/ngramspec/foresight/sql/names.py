@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from itertools import product
 
 from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.sql.clauses import Relation, bare
 from ngramspec.foresight.sql.evidence import SqlEvidence
 from ngramspec.foresight.sql.question import Question
-from ngramspec.foresight.sql.statement import ONE_SIDE, Relation, Statement, bare
+from ngramspec.foresight.sql.statement import ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _SURELY = 0.9

@@ -22,15 +22,24 @@ class Statements:
     def __init__(self, tables: Tables) -> None:
         self._tables, self._question = tables, Question(tables.question)
         self._names = Names(tables, self._question)
+        self._begun: list[Statement] = []  # each begins with the one before it
 
     def foresee(self, text: str) -> Iterator[Piece]:
         """Pieces that may follow `text`, which begins at the start of the statement."""
         while True:
-            found = self._next(Statement(text, self._tables))
+            found = self._next(self._statement(text))
             if found is None or not found.text:
                 return
             yield found
             text += found.text
+
+    def _statement(self, text: str) -> Statement:
+        """`text`, read on from where it was read last."""
+        while self._begun and not text.startswith(self._begun[-1].text):
+            self._begun.pop()
+        if not self._begun or self._begun[-1].text != text:
+            self._begun.append(Statement(text, self._tables, self._begun[-1] if self._begun else None))
+        return self._begun[-1]
 
     def _next(self, at: Statement) -> Piece | None:
         if at.is_after_operand:
@@ -45,7 +54,7 @@ class Statements:
         return None if found is None else _spaced(at, found.text, found.evidence)
 
     def _after_begun(self, at: Statement) -> Piece:
-        keywords = self._joint(Statement(f"{at.text} ", self._tables))
+        keywords = self._joint(self._statement(f"{at.text} "))
         return Piece(keywords if keywords in _TIGHT else f" {keywords}", SqlEvidence.CLAUSE)
 
     def _operand(self, at: Statement) -> Piece | None:
