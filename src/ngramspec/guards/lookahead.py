@@ -1,7 +1,6 @@
 """`Lookahead`: tokens tried out on a matcher."""
 
 from collections.abc import Callable
-from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +30,12 @@ class Lookahead:
 
     def push(self, token: int) -> bool:
         """Advance by `token` if the grammar allows its bytes; returns whether it does."""
-        accepted = self._asked(partial(self._matcher._step, token), otherwise=False)
+        self._check()
+        try:
+            accepted = self._matcher._step(token)
+        except BackendError:
+            self._matcher._rebuild(self._pushed)
+            return False
         if accepted:
             self._pushed.append(token)
         return accepted
