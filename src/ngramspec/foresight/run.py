@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Protocol
 
-from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece
+from ngramspec.foresight.evidence import CONTINUED, END, Piece
 
 LONGEST = 240
 """Most characters that are tokenised at a time."""
@@ -104,7 +104,7 @@ class End:
     num_sure = 1
 
     def __init__(self, token: int) -> None:
-        self.steps: list[Step] = [(token, int(Evidence.END))]
+        self.steps: list[Step] = [(token, int(END))]
 
     def reaches(self, position: int) -> bool:
         """As `Run.reaches`."""

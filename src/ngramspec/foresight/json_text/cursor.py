@@ -3,15 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ngramspec.foresight.json_text.shapes import Shape, Shapes, allows, arrays, objects
 from ngramspec.foresight.json_text.style import PLAIN, Style
 
 
-class At(IntEnum):
-    """What the text read so far ends with."""
+class At:
+    """What the text read so far ends with. No enum: its members take ten times as long to look up, for each character."""
 
     VALUE = 0
     """A colon, a comma of an array, or nothing at all: a value follows."""
@@ -67,7 +66,7 @@ class Cursor:
     """
 
     scope: Scope | None
-    at: At
+    at: int
     shapes: tuple[Shape, ...]
     gap: str = ""
     content: str = ""

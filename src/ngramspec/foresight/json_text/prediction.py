@@ -5,15 +5,26 @@ from enum import IntEnum
 from itertools import islice
 from math import inf
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import SURE, Piece
 from ngramspec.foresight.json_text.cursor import At, Cursor, Scope, read
-from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.evidence import (
+    BLANK,
+    BOUNDARY,
+    CLOSING,
+    DEFAULT,
+    LAST,
+    LISTED,
+    OPTION,
+    ORDER,
+    TYPE,
+    UNKNOWN,
+)
 from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, types_of
 from ngramspec.foresight.json_text.values import Values
 
 _WORDS = ("true", "false", "null")
-_OF_A_LIST = (JsonEvidence.LISTED, JsonEvidence.DEFAULT)
-_DOUBTFUL = frozenset([JsonEvidence.CLOSING, JsonEvidence.BOUNDARY, JsonEvidence.BLANK, JsonEvidence.UNKNOWN])
+_OF_A_LIST = (LISTED, DEFAULT)
+_DOUBTFUL = frozenset([CLOSING, BOUNDARY, BLANK, UNKNOWN])
 _AFTER_DOUBT = 24
 """Characters that are foreseen after a doubtful piece."""
 
@@ -46,7 +57,7 @@ def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
         case At.NAME:
             return _rest_of_name(cursor, shapes)
         case At.COLON:
-            return [Piece(":", Evidence.SURE)]
+            return [Piece(":", SURE)]
         case At.STRING:
             return _rest_of_string(cursor, values)
         case At.SCALAR:
@@ -76,20 +87,20 @@ def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) 
         return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)
     opening = _OPENING.get(_first_type(shapes), "")
     if len(types) == 1:
-        return [Piece(gap + opening, Evidence.SURE)]
-    return [Piece(gap, Evidence.SURE), Piece(opening, JsonEvidence.TYPE)]
+        return [Piece(gap + opening, SURE)]
+    return [Piece(gap, SURE), Piece(opening, TYPE)]
 
 
 def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
     """is_text: the value is certainly a string."""
-    if guess.evidence is Evidence.SURE:
+    if guess.evidence is SURE:
         return [Piece(gap + guess.text, guess.evidence)]
     if not guess.text.startswith('"'):
-        return [Piece(gap, Evidence.SURE), guess]
-    begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', JsonEvidence.TYPE)]
+        return [Piece(gap, SURE), guess]
+    begin = [Piece(gap + '"', SURE)] if is_text else [Piece(gap, SURE), Piece('"', TYPE)]
     if not guess.text.endswith('"'):  # the value continues in an unknown way
         return [*begin, Piece(guess.text[1:], guess.evidence)]
-    return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
+    return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', SURE)]
 
 
 def _first_type(shapes: tuple[Shape, ...]) -> str:
@@ -105,7 +116,7 @@ def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     if cursor.at is At.COMMA:
         gap = _left(style.after_comma(scope.depth), cursor.gap)
         name, evidence = next_name(scope, shapes, must=True)
-        return [] if name is None else [Piece(f'{gap}"', Evidence.SURE), Piece(f"{shapes.quoted(name)[1:]}:", evidence)]
+        return [] if name is None else [Piece(f'{gap}"', SURE), Piece(f"{shapes.quoted(name)[1:]}:", evidence)]
     if scope.is_object:
         name, evidence = next_name(scope, shapes)
         if name is None:
@@ -129,7 +140,7 @@ def _rest_of_name(cursor: Cursor, shapes: Shapes) -> list[Piece]:
     if not fitting:
         return []
     if begun:
-        evidence = Evidence.SURE if len(fitting) == 1 else JsonEvidence.ORDER
+        evidence = SURE if len(fitting) == 1 else ORDER
     name = likeliest if likeliest in fitting else fitting[0]
     return [Piece(shapes.quoted(name)[1 + len(begun) :] + ":", evidence)]
 
@@ -151,13 +162,13 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
 def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     for word in _WORDS:
         if word.startswith(cursor.content) and word != cursor.content:
-            return [Piece(word[len(cursor.content) :], Evidence.SURE)]
+            return [Piece(word[len(cursor.content) :], SURE)]
     if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
         return []
     return _after_value(cursor, shapes, values.end_of(cursor.content))
 
 
-def _after_value(cursor: Cursor, shapes: Shapes, end: IntEnum = Evidence.SURE) -> list[Piece]:
+def _after_value(cursor: Cursor, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
     scope, style = cursor.scope, cursor.style
     if scope is None:
         return []
@@ -165,7 +176,7 @@ def _after_value(cursor: Cursor, shapes: Shapes, end: IntEnum = Evidence.SURE) -
         fewest = max((shape.get("minItems", 0) for shape in scope.shapes), default=0)
         if scope.num_before + 1 < fewest:
             return [Piece(",", end)]
-        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, JsonEvidence.LAST))]
+        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, LAST))]
     name, evidence = next_name(scope, shapes)
     if name is None:
         return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "}", max(end, evidence))]
@@ -175,7 +186,7 @@ def _after_value(cursor: Cursor, shapes: Shapes, end: IntEnum = Evidence.SURE) -
 def next_name(scope: Scope, shapes: Shapes, *, must: bool = False) -> tuple[str | None, IntEnum]:
     """The next name in an object, None if the object ends; must: it does not end."""
     if not scope.shapes:
-        return None, JsonEvidence.CLOSING
+        return None, CLOSING
     shape = scope.shapes[0]
     declared, positions, required = shapes.names(shape)
     last = positions.get(scope.names[-1], -1) + 1 if scope.names else 0
@@ -184,8 +195,8 @@ def next_name(scope: Scope, shapes: Shapes, *, must: bool = False) -> tuple[str 
         if name not in scope.names:
             first = name if first is None else first
             if name in required:
-                return name, Evidence.SURE if name is first else JsonEvidence.ORDER
+                return name, SURE if name is first else ORDER
     if first is not None and (must or not required):
-        return first, JsonEvidence.OPTION
+        return first, OPTION
     may_go_on = first is not None or shape.get("additionalProperties", True) is not False
-    return None, JsonEvidence.CLOSING if may_go_on else Evidence.SURE
+    return None, CLOSING if may_go_on else SURE
