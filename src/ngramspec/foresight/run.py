@@ -119,21 +119,21 @@ def spelled(pieces: Iterable[Piece], speller: Speller) -> Run | None:
 
 def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
     """The code of each token of the pieces' text: the least sure one of the pieces that begin in it."""
-    begun: list[tuple[int, int]] = []  # the start of each piece, in bytes, and its code
-    position = 0
+    starts, position = [], 0  # of the pieces, in bytes
     for piece in pieces:
-        if piece.text:
-            begun.append((position, int(piece.evidence)))
-            position += len(piece.text.encode())
-    found = []
-    last, position = -1, 0
+        starts.append(position)
+        position += len(piece.text.encode())
+    codes, found = [int(piece.evidence) for piece in pieces], []
+    start, num_begun = 0, 0
     for size in sizes:
-        position += size
-        code = CONTINUED + begun[last][1] if last >= 0 and begun[last][1] else 0
-        is_first = last + 1 < len(begun) and begun[last + 1][0] == position - size
-        worst = 0
-        while last + 1 < len(begun) and begun[last + 1][0] < position:
-            last += 1
-            worst = max(worst, begun[last][1])
-        found.append(worst or (0 if is_first else code))
+        end = start + size
+        first = num_begun
+        while num_begun < len(starts) and starts[num_begun] < end:
+            num_begun += 1
+        worst = max(codes[first:num_begun], default=0)
+        goes_on = first > 0 and (first == num_begun or starts[first] > start)
+        if goes_on and not worst and codes[first - 1]:
+            worst = CONTINUED + codes[first - 1]
+        found.append(worst)
+        start = end
     return found

@@ -10,7 +10,7 @@ from ngramspec.foresight.json_text.style import PLAIN, Style
 
 
 class At:
-    """What the text read so far ends with. No enum: its members take ten times as long to look up, for each character."""
+    """What the text read so far ends with. No enum, whose members take ten times as long to look up."""
 
     VALUE = 0
     """A colon, a comma of an array, or nothing at all: a value follows."""

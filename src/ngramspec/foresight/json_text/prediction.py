@@ -42,10 +42,11 @@ def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
         if not found:
             return
         yield from found
+        cursor = read(cursor, "".join([piece.text for piece in found]), shapes)
         for piece in found:
-            cursor = read(cursor, piece.text, shapes)
             left -= len(piece.text)
-            left = min(left, _AFTER_DOUBT) if piece.evidence in _DOUBTFUL else left
+            if piece.evidence in _DOUBTFUL and left > _AFTER_DOUBT:
+                left = _AFTER_DOUBT
 
 
 def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
@@ -81,7 +82,7 @@ def _gap_before_value(cursor: Cursor) -> str:
 
 
 def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) -> list[Piece]:
-    types = {each for shape in shapes for each in types_of(shape)}
+    types = values.types(shapes)
     guess = values.guess(cursor, shapes)
     if guess is not None:
         return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)

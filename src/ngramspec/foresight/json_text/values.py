@@ -42,16 +42,25 @@ class Values:
         in_small = self._prompt.tail.lower()
         self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
+        self._types: dict[tuple[int, ...], frozenset[str]] = {}
+        self._said: tuple[object, frozenset[str]] = None, frozenset()
         self._unlike: tuple[object, object, str] = None, None, ""
         self._found = "", len(self._prompt.text)
+
+    def types(self, shapes: Sequence[Shape]) -> frozenset[str]:
+        """The types of JSON that a value of one of `shapes` may have. The row's text keeps `shapes` alive."""
+        key = tuple(map(id, shapes))
+        found = self._types.get(key)
+        if found is None:
+            found = self._types[key] = frozenset(each for shape in shapes for each in types_of(shape))
+        return found
 
     def guess(self, cursor: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
         """The likeliest value at `cursor`, of one of `shapes`; or None."""
         listed = self._listed.guess(cursor, shapes)
         if listed is not None:
             return listed
-        types = frozenset(each for shape in shapes for each in types_of(shape))
-        return next(self._candidates(cursor, shapes, types), None)
+        return next(self._candidates(cursor, shapes, self.types(shapes)), None)
 
     def completion(self, cursor: Cursor) -> Piece | None:
         """A string that begins like the one at `cursor`, which is not empty."""
@@ -92,10 +101,10 @@ class Values:
         if keyed is not None and keyed.text.startswith(begun):
             yield keyed
         suggestion = self._suggestions.of(shapes)
-        yield from _new(suggestion.asked, SUGGESTED, begun, cursor)
+        yield from self._new(suggestion.asked, SUGGESTED, begun, cursor)
         if is_number:
             numbers = self._prompt.written("integer" if "integer" in types else "number")
-            yield from _new(numbers, TYPED, begun, cursor)
+            yield from self._new(numbers, TYPED, begun, cursor)
         if "string" in types and not (is_number and types <= NUMBERS | STRINGS):
             yield from self._texts(cursor, shapes, suggestion, begun)
         if begun:
@@ -111,13 +120,13 @@ class Values:
         if counted is not None and counted.startswith(begun):
             yield Piece(counted, COUNTED)
         if suggestion.is_date:
-            yield from _new(self._dates_in(begun[1:5], suggestion), DATE, begun, cursor)
+            yield from self._new(self._dates_in(begun[1:5], suggestion), DATE, begun, cursor)
             return
-        yield from _new(self._prompt.written("quoted"), QUOTED, begun, cursor)
+        yield from self._new(self._prompt.written("quoted"), QUOTED, begun, cursor)
         capitals = self._prompt.written("capital")
         if suggestion.is_pair:  # where the prompt has only one half, the other follows
             capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
-        yield from _new(capitals, CAPITAL, begun, cursor)
+        yield from self._new(capitals, CAPITAL, begun, cursor)
 
     def _dates_in(self, year: str, suggestion: Suggestion) -> list[str]:
         """The dates at the prompt's end, as written in JSON, without the closing quote if a time follows."""
@@ -127,18 +136,20 @@ class Values:
             found = self._dates[year] = dates(self._prompt.tail, year or None)
         return [f'"{date}' if suggestion.is_time else f'"{date}"' for date in found]
 
+    def _new(
+        self, texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor
+    ) -> Iterator[Piece]:
+        """Those of `texts` that continue `begun` and were not used yet."""
+        for text in texts:
+            if text.startswith(begun) and text != begun and not self._was_said(text, cursor):
+                yield Piece(text, evidence)
 
-def _new(texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor) -> Iterator[Piece]:
-    """Those of `texts` that continue `begun` and were not used yet."""
-    for text in texts:
-        if text.startswith(begun) and text != begun and not _was_said(text, cursor):
-            yield Piece(text, evidence)
-
-
-def _was_said(text: str, cursor: Cursor) -> bool:
-    if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
-        return any(said.text.startswith(text) for said in cursor.said)
-    return any(said.text == text for said in cursor.said)
+    def _was_said(self, text: str, cursor: Cursor) -> bool:
+        if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
+            return any(said.text.startswith(text) for said in cursor.said)
+        if self._said[0] is not cursor.said:
+            self._said = cursor.said, frozenset(said.text for said in cursor.said)
+        return text in self._said[1]
 
 
 def _counted(cursor: Cursor, shapes: Sequence[Shape]) -> str | None:
