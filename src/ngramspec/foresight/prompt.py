@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import CAPITAL, KEYED, QUOTED, TYPED, Piece
 from ngramspec.foresight.question import question, without_schemas
 
 _MOST_PROMPT = 50_000
@@ -23,7 +23,7 @@ WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 NUMBERS = frozenset(["number", "integer"])
 STRINGS = frozenset(["string"])
 
-_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
+_NUMBER = re.compile(r"(?<![\w.])(-?(?!0\d)\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
 _CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
 _JSON = "JSON"
@@ -62,7 +62,7 @@ class Prompt:
         for match in reversed(list(re.finditer(pattern, self._told))):
             value = _value_in(self._told[match.end() : match.end() + _MOST_VALUE], types, is_line=bool(match[1]))
             if value is not None:
-                return Piece(value, Evidence.KEYED)
+                return Piece(value, KEYED)
         return None
 
     def written(self, form: Form) -> list[str]:
@@ -94,10 +94,10 @@ class Prompt:
         if keyed is not None:
             yield keyed
         if not is_text:
-            yield from (Piece(text, Evidence.TYPED) for text in self.written("integer"))
+            yield from (Piece(text, TYPED) for text in self.written("integer"))
             return
-        yield from (Piece(text, Evidence.QUOTED) for text in self.written("quoted"))
-        yield from (Piece(text, Evidence.CAPITAL) for text in self.written("capital"))
+        yield from (Piece(text, QUOTED) for text in self.written("quoted"))
+        yield from (Piece(text, CAPITAL) for text in self.written("capital"))
 
 
 def written(value: Any) -> str:

@@ -6,7 +6,7 @@ every call is followed by a look at `is_error`.
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ import numpy as np
 
 from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
+from ngramspec.guards.backends.llguidance_masks import fill_all
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.stack import on_a_stack
+from ngramspec.guards.filling import Filled
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Language, Source
@@ -160,8 +162,8 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self.limits = limits
-        self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        make = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
+        self.tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
+        make = partial(LLMatcher, self.tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
         self._make: Callable[[], LLMatcher] = partial(on_a_stack, limits.max_stack_bytes, make)
         self._first = self._make()
         self._lock = forking.lock(is_held_long=True)
@@ -171,7 +173,7 @@ class Compiled:
     @property
     def num_tokens(self) -> int:
         """Tokens of llguidance's own bitmask: the vocabulary's, and those for bytes."""
-        return self._tokenizer.vocab_size
+        return self.tokenizer.vocab_size
 
     def copy(self) -> "LLMatcher":
         """An LLMatcher at the start.
@@ -202,6 +204,16 @@ class LLGuidanceMatcher(Matcher):
         self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
 
+    @property
+    def company(self) -> object:
+        """See `Matcher`: those that read the same tokens, and end with the same."""
+        return self._compiled.tokenizer, self.vocabulary, self.eos_tokens, self._compiled.limits
+
+    @classmethod
+    def fill_all(cls, matchers: "Sequence[LLGuidanceMatcher]", drafts: Sequence[list[int]]) -> list[Filled]:
+        """See `Matcher`."""
+        return fill_all(matchers, drafts)
+
     def _mask(self, row: BitmaskArray) -> None:
         words = self._words
         self._pace.mask(self._inner.unsafe_compute_mask_ptr, words.ctypes.data, words.nbytes)
@@ -216,6 +228,33 @@ class LLGuidanceMatcher(Matcher):
         pushed = self._pace.step(len(text) or 1, self._inner.try_consume_tokens, [token]) == 1
         self._check()
         return pushed
+
+    def _push_all(self, tokens: list[int]) -> int:
+        num_pushed = 0
+        while num_pushed < len(tokens):
+            num_tokens, num_bytes = self._at_once(tokens, num_pushed)
+            if num_tokens < 2:
+                num_tokens, taken = 1, int(self._push(tokens[num_pushed]))
+            else:
+                piece = tokens[num_pushed : num_pushed + num_tokens]
+                taken = self._pace.step(num_bytes, self._inner.try_consume_tokens, piece)
+                self._check()
+            num_pushed += taken
+            if taken < num_tokens:
+                break
+        return num_pushed
+
+    def _at_once(self, tokens: list[int], start: int) -> tuple[int, int]:
+        """How many tokens from `start` on are read in one call, and their bytes, at most MAX_PIECE."""
+        if self._pace.needs_look(2):  # the last one was slow
+            return 0, 0
+        texts, num_bytes = self.vocabulary.tokens, 0
+        for end in range(start, len(tokens)):
+            size = len(texts[tokens[end]]) or 1
+            if num_bytes + size > MAX_PIECE:
+                return end - start, num_bytes
+            num_bytes += size
+        return len(tokens) - start, num_bytes
 
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.

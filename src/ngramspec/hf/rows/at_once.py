@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ngramspec.decoding.row import common_length
 from ngramspec.errors import GuardError
 from ngramspec.hf.choice.processors import Asked
 from ngramspec.hf.rows.call import Call
@@ -40,14 +41,20 @@ class _GreedyGuarded(_Greedy):
     """
 
     def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        return None
+        """See `Choices`; settled if the masks allow all that will be committed."""
+        chosen = super().settled()
+        if chosen is None:
+            return None
+        num_committed = common_length(self._share.draft.tolist(), chosen) + 1
+        return chosen if self._row.masks.allow_all(chosen[:num_committed]) else None
 
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
         call, row, token = self._call, self._row, self._chosen[position]
+        if row.masks.allow(position, token):
+            return (token,)
         error: GuardError | None = row.masks.why_stuck(row.index, position)
-        if error is None and not (call.processors.others or row.masks.allow(position, token)):
+        if error is None and not call.processors.others:
             logits = self._share.at(position)
             token = int(call.process(_no_text(logits), logits, [(row.masks, position)]).argmax(dim=-1))
         if error is None:

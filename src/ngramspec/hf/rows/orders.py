@@ -9,6 +9,9 @@
 from collections.abc import Sequence
 
 from ngramspec.decoding import Choices, Plan
+from ngramspec.drafting.types import TokenArray
+from ngramspec.hf.choice import masks
+from ngramspec.hf.choice.masks import MaskThreads, RowMasks
 from ngramspec.hf.rows.at_once import all_at_once
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.in_step import InStep
@@ -19,10 +22,13 @@ from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow
 
 def begin(plans: Sequence[Plan]) -> None:
     """Before the forward pass: start to fill the masks of guarded rows."""
+    by_threads: dict[MaskThreads, list[tuple[RowMasks, TokenArray]]] = {}
     for plan in plans:
         row = plan.row
         if isinstance(row, ModelRow) and row.masks and not row.ended:
-            row.masks.begin(plan.draft.tokens, call_of(row).threads)
+            by_threads.setdefault(call_of(row).threads, []).append((row.masks, plan.draft.tokens))
+    for threads, drafted in by_threads.items():
+        masks.begin(drafted, threads)
 
 
 def choices_of(shares: Sequence[RowLogits]) -> list[Choices]:
