@@ -18,7 +18,7 @@ from ngramspec.drafting.core.plain.features import NOT_FORESEEN, Features
 from ngramspec.drafting.core.plain.key import NUM_KINDS, NUM_SOURCES, pack
 from ngramspec.drafting.core.plain.pointers import Pointer
 from ngramspec.drafting.core.plain.row import Row
-from ngramspec.drafting.core.plain.suffix_index import Match, SuffixIndex
+from ngramspec.drafting.core.plain.suffix_index import Match
 from ngramspec.drafting.core.plain.survival import Lesson, Survival
 from ngramspec.drafting.segments import Segment, Segments
 
@@ -57,7 +57,7 @@ class WithoutCopies(AdaptiveLookup):
 
 
 class _WithoutLikeness(Segments):
-    def similar(self, segment: Segment, index: SuffixIndex, grams: Sequence[int]) -> int:
+    def similar(self, segment: Segment, index: object, grams: Sequence[int]) -> int:
         return -1
 
 

@@ -1,6 +1,7 @@
 """The types that all drafters share: token arrays, drafts, and the protocols."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,8 +19,9 @@ NO_DRAFT.flags.writeable = False
 NO_SURVIVAL: FloatArray = np.empty(0)
 
 
+@dataclass(slots=True, init=False)  # one is made for each row and pass, and frozen ones take three times as long
 class Draft:
-    """Tokens that might come next. Not to be changed once it is made; it is made for every row and pass.
+    """Tokens that might come next; not to be changed once it is made.
 
     tokens: `int32[K]`, at most as many as were requested; empty is a normal draft.
     survival: `float64[K]`, for each token the probability that it is accepted together with all before it: in [0, 1],
@@ -27,17 +29,15 @@ class Draft:
     is_unsure: more tokens would have been drafted at a lower `min_survival`.
     """
 
-    __slots__ = ("is_unsure", "survival", "tokens")
+    tokens: TokenArray
+    survival: FloatArray
+    is_unsure: bool
 
     def __init__(self, tokens: TokenArray, survival: FloatArray = NO_SURVIVAL, is_unsure: bool = False) -> None:
         """Survival is ones if it is not given."""
         self.tokens = tokens
         self.survival = survival if survival.size == tokens.size else np.ones(tokens.size)
         self.is_unsure = is_unsure
-
-    def __repr__(self) -> str:
-        """Tokens, survival, and whether it is unsure."""
-        return f"Draft({self.tokens!r}, {self.survival!r}, is_unsure={self.is_unsure})"
 
     def head(self, length: int) -> "Draft":
         """The first `length` tokens."""
