@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from time import monotonic
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Matcher(ABC):
 
     source: Source | None = None
     begun: bytes = b""
+    checks_fast: ClassVar[bool] = False
+    """Whether `_num_possible` takes far less time than pushing. For matchers without markers only."""
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary
@@ -130,6 +132,13 @@ class Matcher(ABC):
             if not self._push(token):
                 return num_pushed
         return len(tokens)
+
+    def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
+        """How many of `tokens` `_push_all` would take after `pending`, which it would; the state stays."""
+        num_pushed = self._push_all([*pending, *tokens])
+        if num_pushed:
+            self._pop(num_pushed)
+        return max(0, num_pushed - len(pending))
 
     @abstractmethod
     def _push_bytes(self, text: bytes) -> int:

@@ -196,6 +196,8 @@ class Compiled:
 class LLGuidanceMatcher(Matcher):
     """A matcher on llguidance."""
 
+    checks_fast = True
+
     def __init__(self, compiled: Compiled, eos_tokens: Iterable[int]) -> None:
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
@@ -232,29 +234,45 @@ class LLGuidanceMatcher(Matcher):
     def _push_all(self, tokens: list[int]) -> int:
         num_pushed = 0
         while num_pushed < len(tokens):
-            num_tokens, num_bytes = self._at_once(tokens, num_pushed)
-            if num_tokens < 2:
-                num_tokens, taken = 1, int(self._push(tokens[num_pushed]))
+            piece = tokens[num_pushed : num_pushed + self._num_at_once(tokens, num_pushed)]
+            if len(piece) > 1:
+                taken = self._timed(self._inner.try_consume_tokens, piece)
             else:
-                piece = tokens[num_pushed : num_pushed + num_tokens]
-                taken = self._pace.step(num_bytes, self._inner.try_consume_tokens, piece)
-                self._check()
+                taken = int(self._push(tokens[num_pushed]))
             num_pushed += taken
-            if taken < num_tokens:
+            if taken < max(1, len(piece)):
                 break
         return num_pushed
 
-    def _at_once(self, tokens: list[int], start: int) -> tuple[int, int]:
-        """How many tokens from `start` on are read in one call, and their bytes, at most MAX_PIECE."""
-        if self._pace.needs_look(2):  # the last one was slow
-            return 0, 0
+    def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
+        done = pending
+        while len(done) < len(pending) + len(tokens):
+            start = len(done) - len(pending)
+            piece = tokens[start : start + self._num_at_once(tokens, start)]
+            if not piece:  # a long token, or a slow one
+                return start + Matcher._num_possible(self, done, tokens[start:])
+            num_possible = self._timed(self._inner.validate_tokens, [*done, *piece]) - len(done)
+            if num_possible < len(piece):
+                return start + max(0, num_possible)
+            done = [*done, *piece]
+        return len(tokens)
+
+    def _timed(self, read: Callable[[list[int]], int], tokens: list[int]) -> int:
+        texts = self.vocabulary.tokens
+        num_read = self._pace.step(sum([len(texts[token]) for token in tokens]) or 1, read, tokens)
+        self._check()
+        return num_read
+
+    def _num_at_once(self, tokens: list[int], start: int) -> int:
+        """How many tokens from `start` on may be read in one call: none if the last one was slow."""
+        if self._pace.needs_look(2):
+            return 0
         texts, num_bytes = self.vocabulary.tokens, 0
         for end in range(start, len(tokens)):
-            size = len(texts[tokens[end]]) or 1
-            if num_bytes + size > MAX_PIECE:
-                return end - start, num_bytes
-            num_bytes += size
-        return len(tokens) - start, num_bytes
+            num_bytes += len(texts[tokens[end]])
+            if num_bytes > MAX_PIECE:
+                return end - start
+        return len(tokens) - start
 
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
