@@ -26,7 +26,7 @@ class Lookahead:
     `allowed`; in a draft it is merely rejected.
 
     A backend may check tokens far faster than it takes them, so pushed tokens are first pending: checked, and taken
-    only when something else is asked.
+    only when something else is asked. If it cannot take them then, because of a limit of its own, it cannot tell.
     """
 
     def __init__(self, matcher: "Matcher") -> None:
@@ -111,7 +111,7 @@ class Lookahead:
             self._pending = []
 
     def _restart(self) -> None:
-        self._taken, self._pending = [*self._taken, *self._pending], []
+        """Have the backend as it was before the pending tokens; it may have failed on them."""
         self._matcher._rebuild(self._taken)
 
     def _check(self) -> None:

@@ -53,7 +53,7 @@ class Matcher(ABC):
         self._turn = forking.lock(is_held_long=True)
         # If the tokenizer's own end of sequence does not end this call, it is not text either: it never comes.
         self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
-        self._not_text = self.eos_tokens | self._no_ends
+        self._not_text, self._num_tokens = self.eos_tokens | self._no_ends, len(vocabulary)
         self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
         self._all_ends = np.array(sorted({*self._ends.tolist(), *self._no_ends}), np.int64)
         self._last_word = (1 << len(vocabulary) % WORD) - 1 if len(vocabulary) % WORD else -1
@@ -290,9 +290,7 @@ class Matcher(ABC):
 
     def _is_text(self, tokens: list[int]) -> bool:
         """Whether `tokens` are of the vocabulary, and no ends of sequence: the backend is asked about those alone."""
-        return not tokens or (
-            min(tokens) >= 0 and max(tokens) < len(self.vocabulary) and self._not_text.isdisjoint(tokens)
-        )
+        return not tokens or (min(tokens) >= 0 and max(tokens) < self._num_tokens and self._not_text.isdisjoint(tokens))
 
     def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
         """Undo `pushed`, the last steps; kept: the uncommitted steps before them, default: none."""

@@ -137,8 +137,8 @@ def _listed(lark: str, schemas: Mapping[str, str]) -> str:
     return json.dumps({"grammars": [{"name": name, "lark_grammar": text} for name, text in named.items()]})
 
 
-MAX_PIECE = 16
-"""Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
+MAX_PIECE, MAX_CHECKED = 16, 32
+"""Bytes that are read, or checked, without letting other threads go on, as llguidance does not while it reads."""
 UNMASKED = 2
 """Bytes that are read without a mask where it has failed to read them at once. With each mask it may make so many
 expressions anew; without one it comes to refuse what it cannot pay for."""
@@ -236,7 +236,9 @@ class LLGuidanceMatcher(Matcher):
         while num_pushed < len(tokens):
             piece = tokens[num_pushed : num_pushed + self._num_at_once(tokens, num_pushed)]
             if len(piece) > 1:
-                taken = self._timed(self._inner.try_consume_tokens, piece)
+                num_bytes = sum([len(self.vocabulary.tokens[token]) for token in piece])
+                taken = self._pace.step(num_bytes or 1, self._inner.try_consume_tokens, piece)
+                self._check()
             else:
                 taken = int(self._push(tokens[num_pushed]))
             num_pushed += taken
@@ -245,23 +247,13 @@ class LLGuidanceMatcher(Matcher):
         return num_pushed
 
     def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
-        done = pending
-        while len(done) < len(pending) + len(tokens):
-            start = len(done) - len(pending)
-            piece = tokens[start : start + self._num_at_once(tokens, start)]
-            if not piece:  # a long token, or a slow one
-                return start + Matcher._num_possible(self, done, tokens[start:])
-            num_possible = self._timed(self._inner.validate_tokens, [*done, *piece]) - len(done)
-            if num_possible < len(piece):
-                return start + max(0, num_possible)
-            done = [*done, *piece]
-        return len(tokens)
-
-    def _timed(self, read: Callable[[list[int]], int], tokens: list[int]) -> int:
         texts = self.vocabulary.tokens
-        num_read = self._pace.step(sum([len(texts[token]) for token in tokens]) or 1, read, tokens)
+        num_bytes = sum([len(texts[token]) for token in tokens])
+        if num_bytes > MAX_CHECKED or self._pace.needs_look(2):  # too much at once, or the last one was slow
+            return Matcher._num_possible(self, pending, tokens)
+        num_possible = self._pace.step(num_bytes or 1, self._inner.validate_tokens, [*pending, *tokens])
         self._check()
-        return num_read
+        return max(0, num_possible - len(pending))
 
     def _num_at_once(self, tokens: list[int], start: int) -> int:
         """How many tokens from `start` on may be read in one call: none if the last one was slow."""
