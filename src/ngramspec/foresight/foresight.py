@@ -86,7 +86,11 @@ class Foresight:
 
 def whole(text: bytes) -> tuple[str, bytes]:
     """The characters of `text`, and the bytes of an incomplete character at its end."""
-    for missing in range(min(4, len(text) + 1)):
+    try:
+        return text.decode(), b""
+    except UnicodeDecodeError:
+        pass
+    for missing in range(1, min(4, len(text) + 1)):
         head = text[: len(text) - missing]
         try:
             return head.decode(), text[len(text) - missing :]

@@ -43,6 +43,7 @@ class Prompt:
     def __init__(self, text: str) -> None:
         self.text = text[-_MOST_PROMPT:]
         self._told = without_schemas(self.text)  # in schemas names have types, not values
+        self._in_small = self._told.lower()
         self.tail = question(self._told)
         self._written: dict[Form, list[str]] = {}
         self._keyed: dict[tuple[str, frozenset[str]], Piece | None] = {}
@@ -56,7 +57,7 @@ class Prompt:
 
     def _look_after(self, name: str, types: frozenset[str]) -> Piece | None:
         words = WORDS.findall(name)
-        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
+        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME or words[0].lower() not in self._in_small:
             return None
         pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
         for match in reversed(list(re.finditer(pattern, self._told))):

@@ -10,7 +10,7 @@ LONGEST = 240
 """Most characters that are tokenised at a time."""
 
 _FIRST = 8
-"""Characters that are made at first, plus the rest of the last piece; then twice as many. Most runs are left soon."""
+"""Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon."""
 
 _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
@@ -81,7 +81,7 @@ class Run:
         return position < self.num_sure
 
     def _go_on(self, num_followed: int) -> None:
-        aim = min(max(2 * self._length, _FIRST), LONGEST)
+        aim = min(max(3 * self._length, _FIRST), LONGEST)
         for piece in self._pieces:
             self._found.append(piece)
             self._length += len(piece.text)
@@ -123,17 +123,15 @@ def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
     for piece in pieces:
         starts.append(position)
         position += len(piece.text.encode())
+    starts.append(position + 1)
     codes, found = [int(piece.evidence) for piece in pieces], []
     start, num_begun = 0, 0
     for size in sizes:
-        end = start + size
-        first = num_begun
-        while num_begun < len(starts) and starts[num_begun] < end:
+        end, worst = start + size, 0
+        code = CONTINUED + codes[num_begun - 1] if num_begun and starts[num_begun] > start else 0
+        while starts[num_begun] < end:
+            worst = max(worst, codes[num_begun])
             num_begun += 1
-        worst = max(codes[first:num_begun], default=0)
-        goes_on = first > 0 and (first == num_begun or starts[first] > start)
-        if goes_on and not worst and codes[first - 1]:
-            worst = CONTINUED + codes[first - 1]
-        found.append(worst)
+        found.append(worst or (0 if code == CONTINUED else code))
         start = end
     return found

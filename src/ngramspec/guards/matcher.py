@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from time import monotonic
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Matcher(ABC):
 
     source: Source | None = None
     begun: bytes = b""
+    checks_fast: ClassVar[bool] = False
+    """Whether `_num_possible` takes far less time than pushing. For matchers without markers only."""
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary
@@ -51,7 +53,7 @@ class Matcher(ABC):
         self._turn = forking.lock(is_held_long=True)
         # If the tokenizer's own end of sequence does not end this call, it is not text either: it never comes.
         self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
-        self._not_text = self.eos_tokens | self._no_ends
+        self._not_text, self._num_tokens = self.eos_tokens | self._no_ends, len(vocabulary)
         self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
         self._all_ends = np.array(sorted({*self._ends.tolist(), *self._no_ends}), np.int64)
         self._last_word = (1 << len(vocabulary) % WORD) - 1 if len(vocabulary) % WORD else -1
@@ -130,6 +132,13 @@ class Matcher(ABC):
             if not self._push(token):
                 return num_pushed
         return len(tokens)
+
+    def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
+        """How many of `tokens` `_push_all` would take after `pending`, which it would; the state stays."""
+        num_pushed = self._push_all([*pending, *tokens])
+        if num_pushed:
+            self._pop(num_pushed)
+        return max(0, num_pushed - len(pending))
 
     @abstractmethod
     def _push_bytes(self, text: bytes) -> int:
@@ -281,9 +290,7 @@ class Matcher(ABC):
 
     def _is_text(self, tokens: list[int]) -> bool:
         """Whether `tokens` are of the vocabulary, and no ends of sequence: the backend is asked about those alone."""
-        return not tokens or (
-            min(tokens) >= 0 and max(tokens) < len(self.vocabulary) and self._not_text.isdisjoint(tokens)
-        )
+        return not tokens or (min(tokens) >= 0 and max(tokens) < self._num_tokens and self._not_text.isdisjoint(tokens))
 
     def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
         """Undo `pushed`, the last steps; kept: the uncommitted steps before them, default: none."""

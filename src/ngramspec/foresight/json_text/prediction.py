@@ -1,6 +1,6 @@
 """The probable continuation of a JSON text: punctuation and names from the schema, values from the prompt."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from itertools import islice
 from math import inf
@@ -38,7 +38,7 @@ def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
     """
     left: float = inf
     while left > 0:
-        found = [piece for piece in _next(cursor, shapes, values) if piece.text]
+        found = [piece for piece in _NEXT[cursor.at](cursor, shapes, values) if piece.text]
         if not found:
             return
         yield from found
@@ -49,28 +49,13 @@ def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
                 left = _AFTER_DOUBT
 
 
-def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    match cursor.at:
-        case At.VALUE:
-            return _value(cursor, _gap_before_value(cursor), cursor.shapes, values)
-        case At.OPEN | At.COMMA:
-            return _inside(cursor, shapes, values)
-        case At.NAME:
-            return _rest_of_name(cursor, shapes)
-        case At.COLON:
-            return [Piece(":", SURE)]
-        case At.STRING:
-            return _rest_of_string(cursor, values)
-        case At.SCALAR:
-            return _rest_of_scalar(cursor, shapes, values)
-        case At.AFTER:
-            return _after_value(cursor, shapes)
-    return []
-
-
 def _left(expected: str, gap: str) -> str:
     """The rest of the `expected` blanks after `gap`."""
     return expected.removeprefix(gap)
+
+
+def _at_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return _value(cursor, _gap_before_value(cursor), cursor.shapes, values)
 
 
 def _gap_before_value(cursor: Cursor) -> str:
@@ -127,7 +112,7 @@ def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     return _value(cursor, gap, shapes.item(scope.shapes, 0), values)
 
 
-def _rest_of_name(cursor: Cursor, shapes: Shapes) -> list[Piece]:
+def _rest_of_name(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     scope, begun = cursor.scope, cursor.content
     assert scope is not None
     if not scope.shapes:
@@ -146,7 +131,7 @@ def _rest_of_name(cursor: Cursor, shapes: Shapes) -> list[Piece]:
     return [Piece(shapes.quoted(name)[1 + len(begun) :] + ":", evidence)]
 
 
-def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
+def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     if not cursor.content:
         guess = values.guess(cursor, cursor.shapes)
         if guess is None or not guess.text.startswith('"'):
@@ -157,7 +142,15 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
         return [Piece(guess.text[1 + len(cursor.content) :], guess.evidence)]
     if cursor.content.endswith(","):  # a string does not end there
         return []
-    return [Piece('"', values.end_of(cursor.content))]
+    closing = Piece('"', values.end_of(cursor.content))
+    scope = cursor.scope
+    if scope is None or (scope.is_object and len(scope.shapes) > 1):  # the value tells which of the shapes it is
+        return [closing]
+    before, style, pieces = values.tail
+    if before is not scope or style is not cursor.style:  # else it was asked about the same string
+        pieces = _after(cursor, shapes)
+        values.tail = scope, cursor.style, pieces
+    return [closing, *pieces]
 
 
 def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
@@ -166,10 +159,14 @@ def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piec
             return [Piece(word[len(cursor.content) :], SURE)]
     if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
         return []
-    return _after_value(cursor, shapes, values.end_of(cursor.content))
+    return _after(cursor, shapes, values.end_of(cursor.content))
 
 
-def _after_value(cursor: Cursor, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
+def _after_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return _after(cursor, shapes)
+
+
+def _after(cursor: Cursor, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
     scope, style = cursor.scope, cursor.style
     if scope is None:
         return []
@@ -182,6 +179,28 @@ def _after_value(cursor: Cursor, shapes: Shapes, end: IntEnum = SURE) -> list[Pi
     if name is None:
         return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "}", max(end, evidence))]
     return [Piece(f",{style.after_comma(scope.depth)}{shapes.quoted(name)}:", max(end, evidence))]
+
+
+def _colon(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return [Piece(":", SURE)]
+
+
+def _nothing(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return []
+
+
+_NEXT: tuple[Callable[[Cursor, Shapes, Values], list[Piece]], ...] = (
+    _at_value,
+    _inside,
+    _inside,
+    _rest_of_name,
+    _colon,
+    _rest_of_string,
+    _rest_of_scalar,
+    _after_value,
+    _nothing,
+)
+"""What comes next at each `At`."""
 
 
 def next_name(scope: Scope, shapes: Shapes, *, must: bool = False) -> tuple[str | None, IntEnum]:

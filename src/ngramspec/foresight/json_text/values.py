@@ -1,11 +1,11 @@
 """Guesses at the value of a name: values that the schema suggests, and values in the prompt."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from ngramspec.foresight.evidence import CAPITAL, QUOTED, SURE, TYPED, Evidence, Piece
-from ngramspec.foresight.json_text.cursor import Cursor
+from ngramspec.foresight.json_text.cursor import Cursor, Scope
 from ngramspec.foresight.json_text.dates import dates
 from ngramspec.foresight.json_text.described import Descriptions
 from ngramspec.foresight.json_text.evidence import (
@@ -22,6 +22,7 @@ from ngramspec.foresight.json_text.evidence import (
 )
 from ngramspec.foresight.json_text.listed import Listed
 from ngramspec.foresight.json_text.shapes import Shape, types_of
+from ngramspec.foresight.json_text.style import Style
 from ngramspec.foresight.json_text.suggestions import Suggestion, Suggestions
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
@@ -31,6 +32,7 @@ _MOST_CONTENT = 40
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
 _PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
 _YEAR = re.compile(r"[0-9]{4}")
+_NUMBERS_OR_STRINGS, _BOOLEAN = NUMBERS | STRINGS, frozenset(["boolean"])
 
 
 class Values:
@@ -46,6 +48,8 @@ class Values:
         self._said: tuple[object, frozenset[str]] = None, frozenset()
         self._unlike: tuple[object, object, str] = None, None, ""
         self._found = "", len(self._prompt.text)
+        self.tail: tuple[Scope | None, Style | None, list[Piece]] = None, None, []
+        """What follows a string in this scope and style."""
 
     def types(self, shapes: Sequence[Shape]) -> frozenset[str]:
         """The types of JSON that a value of one of `shapes` may have. The row's text keeps `shapes` alive."""
@@ -60,7 +64,7 @@ class Values:
         listed = self._listed.guess(cursor, shapes)
         if listed is not None:
             return listed
-        return next(self._candidates(cursor, shapes, self.types(shapes)), None)
+        return self._likeliest(cursor, shapes, self.types(shapes))
 
     def completion(self, cursor: Cursor) -> Piece | None:
         """A string that begins like the one at `cursor`, which is not empty."""
@@ -71,7 +75,7 @@ class Values:
         fitting = list(islice((text for text in self._listed.values(cursor.shapes) if text.startswith(begun)), 2))
         if fitting:
             return Piece(fitting[0], SURE if len(fitting) == 1 else DEFAULT)
-        found = next(self._candidates(cursor, cursor.shapes, STRINGS, begun), None)
+        found = self._likeliest(cursor, cursor.shapes, STRINGS, begun)
         if found is None and not self._suggestions.of(cursor.shapes).is_date:  # dates go by the year that is begun
             self._unlike = cursor.said, cursor.shapes, cursor.content
         return found
@@ -92,41 +96,41 @@ class Values:
             return UNKNOWN
         return BLANK if following == " " else BOUNDARY
 
-    def _candidates(
+    def _likeliest(
         self, cursor: Cursor, shapes: Sequence[Shape], types: frozenset[str], begun: str = ""
-    ) -> Iterator[Piece]:
-        """The values of these types whose JSON begins with `begun`, the surest first."""
-        name, is_number = cursor.name, bool(types & NUMBERS)
+    ) -> Piece | None:
+        """The surest value of these types whose JSON begins with `begun`; None if there is none."""
+        name = cursor.name
         keyed = None if name is None else self._prompt.keyed(name, types)
         if keyed is not None and keyed.text.startswith(begun):
-            yield keyed
+            return keyed
         suggestion = self._suggestions.of(shapes)
-        yield from self._new(suggestion.asked, SUGGESTED, begun, cursor)
-        if is_number:
-            numbers = self._prompt.written("integer" if "integer" in types else "number")
-            yield from self._new(numbers, TYPED, begun, cursor)
-        if "string" in types and not (is_number and types <= NUMBERS | STRINGS):
-            yield from self._texts(cursor, shapes, suggestion, begun)
+        found = self._new(suggestion.asked, SUGGESTED, begun, cursor)
+        is_number = not NUMBERS.isdisjoint(types)
+        if found is None and is_number:
+            found = self._new(self._prompt.written("integer" if "integer" in types else "number"), TYPED, begun, cursor)
+        if found is None and "string" in types and not (is_number and types <= _NUMBERS_OR_STRINGS):
+            found = self._text(cursor, shapes, suggestion, begun)
+        if found is not None:
+            return found
         if begun:
-            yield from (Piece(text, BEGUN) for text in suggestion.all if text.startswith(begun))
-        elif suggestion.first is not None and types != {"boolean"}:
-            yield Piece(suggestion.first, EXAMPLE)
-        if types == {"boolean"}:
-            yield Piece("true", DEFAULT)
+            return next((Piece(text, BEGUN) for text in suggestion.all if text.startswith(begun)), None)
+        if types == _BOOLEAN:
+            return Piece("true", DEFAULT)
+        return None if suggestion.first is None else Piece(suggestion.first, EXAMPLE)
 
-    def _texts(self, cursor: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Iterator[Piece]:
-        """Strings that begin with `begun`, the surest first."""
+    def _text(self, cursor: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Piece | None:
+        """The surest string that begins with `begun`; None if there is none."""
         counted = _counted(cursor, shapes)
         if counted is not None and counted.startswith(begun):
-            yield Piece(counted, COUNTED)
+            return Piece(counted, COUNTED)
         if suggestion.is_date:
-            yield from self._new(self._dates_in(begun[1:5], suggestion), DATE, begun, cursor)
-            return
-        yield from self._new(self._prompt.written("quoted"), QUOTED, begun, cursor)
+            return self._new(self._dates_in(begun[1:5], suggestion), DATE, begun, cursor)
         capitals = self._prompt.written("capital")
         if suggestion.is_pair:  # where the prompt has only one half, the other follows
             capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
-        yield from self._new(capitals, CAPITAL, begun, cursor)
+        quoted = self._new(self._prompt.written("quoted"), QUOTED, begun, cursor)
+        return self._new(capitals, CAPITAL, begun, cursor) if quoted is None else quoted
 
     def _dates_in(self, year: str, suggestion: Suggestion) -> list[str]:
         """The dates at the prompt's end, as written in JSON, without the closing quote if a time follows."""
@@ -136,13 +140,12 @@ class Values:
             found = self._dates[year] = dates(self._prompt.tail, year or None)
         return [f'"{date}' if suggestion.is_time else f'"{date}"' for date in found]
 
-    def _new(
-        self, texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor
-    ) -> Iterator[Piece]:
-        """Those of `texts` that continue `begun` and were not used yet."""
+    def _new(self, texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor) -> Piece | None:
+        """The first of `texts` that continues `begun` and was not used yet."""
         for text in texts:
             if text.startswith(begun) and text != begun and not self._was_said(text, cursor):
-                yield Piece(text, evidence)
+                return Piece(text, evidence)
+        return None
 
     def _was_said(self, text: str, cursor: Cursor) -> bool:
         if text[0] == '"' and text[-1] != '"':  # how it continues is unknown

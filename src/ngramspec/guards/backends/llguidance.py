@@ -137,8 +137,8 @@ def _listed(lark: str, schemas: Mapping[str, str]) -> str:
     return json.dumps({"grammars": [{"name": name, "lark_grammar": text} for name, text in named.items()]})
 
 
-MAX_PIECE = 16
-"""Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
+MAX_PIECE, MAX_CHECKED = 16, 32
+"""Bytes that are read, or checked, without letting other threads go on, as llguidance does not while it reads."""
 UNMASKED = 2
 """Bytes that are read without a mask where it has failed to read them at once. With each mask it may make so many
 expressions anew; without one it comes to refuse what it cannot pay for."""
@@ -196,6 +196,8 @@ class Compiled:
 class LLGuidanceMatcher(Matcher):
     """A matcher on llguidance."""
 
+    checks_fast = True
+
     def __init__(self, compiled: Compiled, eos_tokens: Iterable[int]) -> None:
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
@@ -232,29 +234,37 @@ class LLGuidanceMatcher(Matcher):
     def _push_all(self, tokens: list[int]) -> int:
         num_pushed = 0
         while num_pushed < len(tokens):
-            num_tokens, num_bytes = self._at_once(tokens, num_pushed)
-            if num_tokens < 2:
-                num_tokens, taken = 1, int(self._push(tokens[num_pushed]))
-            else:
-                piece = tokens[num_pushed : num_pushed + num_tokens]
-                taken = self._pace.step(num_bytes, self._inner.try_consume_tokens, piece)
+            piece = tokens[num_pushed : num_pushed + self._num_at_once(tokens, num_pushed)]
+            if len(piece) > 1:
+                num_bytes = sum([len(self.vocabulary.tokens[token]) for token in piece])
+                taken = self._pace.step(num_bytes or 1, self._inner.try_consume_tokens, piece)
                 self._check()
+            else:
+                taken = int(self._push(tokens[num_pushed]))
             num_pushed += taken
-            if taken < num_tokens:
+            if taken < max(1, len(piece)):
                 break
         return num_pushed
 
-    def _at_once(self, tokens: list[int], start: int) -> tuple[int, int]:
-        """How many tokens from `start` on are read in one call, and their bytes, at most MAX_PIECE."""
-        if self._pace.needs_look(2):  # the last one was slow
-            return 0, 0
+    def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
+        texts = self.vocabulary.tokens
+        num_bytes = sum([len(texts[token]) for token in tokens])
+        if num_bytes > MAX_CHECKED or self._pace.needs_look(2):  # too much at once, or the last one was slow
+            return Matcher._num_possible(self, pending, tokens)
+        num_possible = self._pace.step(num_bytes or 1, self._inner.validate_tokens, [*pending, *tokens])
+        self._check()
+        return max(0, num_possible - len(pending))
+
+    def _num_at_once(self, tokens: list[int], start: int) -> int:
+        """How many tokens from `start` on may be read in one call: none if the last one was slow."""
+        if self._pace.needs_look(2):
+            return 0
         texts, num_bytes = self.vocabulary.tokens, 0
         for end in range(start, len(tokens)):
-            size = len(texts[tokens[end]]) or 1
-            if num_bytes + size > MAX_PIECE:
-                return end - start, num_bytes
-            num_bytes += size
-        return len(tokens) - start, num_bytes
+            num_bytes += len(texts[tokens[end]])
+            if num_bytes > MAX_PIECE:
+                return end - start
+        return len(tokens) - start
 
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
