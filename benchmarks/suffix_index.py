@@ -147,8 +147,8 @@ def _bytes_per_token(parts: list[TokenArray]) -> float:
         session.extend(tokens)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    if is_compiled():  # what is taken outside of Python is not traced
-        size += session.index.nbytes
+    if is_compiled():  # whose memory is not traced
+        size = session.index.nbytes
     return size / sum(tokens.size for tokens in parts)
 
 

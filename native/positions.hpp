@@ -66,7 +66,7 @@ class Positions {
     // Have room for `more` n-grams.
     void reserve(size_t more) {
         size_t size = slots_.size();
-        while ((num_used_ + more) * 5 > size * 4) size = size / 3 * 4 + 1;
+        while ((num_used_ + more) * 5 > size * 4) size = size / 2 * 3;
         if (size == slots_.size()) return;
         std::vector<Slot> old(size, EMPTY);
         old.swap(slots_);
