@@ -65,11 +65,8 @@ class _Recorded:
     """The choices for a row whose text continues with `upcoming` `int32[n]`."""
 
     def __init__(self, plan: Plan, upcoming: TokenArray) -> None:
-        self.rows, self.drafts = (plan.row,), (plan.draft.tokens,)
+        self.rows, self.drafts = (plan.row,), (plan.draft.tokens.tolist(),)
         self._row, self._upcoming = plan.row, upcoming[: plan.draft.tokens.size + 1].tolist()
-
-    def settled(self) -> Rows[int] | None:
-        return self._upcoming if self._row.remaining > len(self._upcoming) else None
 
     def at(self, position: int) -> Rows[int | None]:
         return (self._upcoming[position],)
@@ -86,10 +83,12 @@ class _Row(Row):
     def matchers(self) -> Rows[Matcher]:
         return self.guarded_by
 
-    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
+    def follow(
+        self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
+    ) -> None:
         for matcher in self.guarded_by:
             matcher.advance(self.emitted[self.num_followed :])
-        Row.follow(self, draft, num_cached, undrafted)
+        Row.follow(self, draft, committed, num_cached, undrafted)
 
 
 @dataclass(slots=True)
@@ -227,7 +226,7 @@ def _replay_one(
         steering.commit(trace.output[:1])
     row = _Row(
         timed,
-        pending=trace.output[:1],
+        pending=trace.output[:1].tolist(),
         remaining=trace.output.size - 1,
         counters=counters,
         steering=steering,

@@ -31,6 +31,11 @@ class Processors:
             self._steps[-1].append(processor)  # type: ignore[union-attr]
 
     @property
+    def is_any(self) -> bool:
+        """Whether there is a processor or a guard."""
+        return bool(self._steps)
+
+    @property
     def names(self) -> list[str]:
         """Class names of `others`."""
         return [type(processor).__name__ for processor in self.others]

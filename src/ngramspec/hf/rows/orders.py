@@ -1,6 +1,7 @@
 """In which order the target's choices are read off a pass: three orders, one rule of acceptance (`decoding/commit.py`).
 
-- at once (greedy, nothing looks at the text): one argmax over all rows and positions.
+- at once (greedy, nothing looks at the text): one argmax over all rows and positions. Where besides nobody is called,
+  and none of them ends the row, the choices are settled: committed as they are, without being asked for.
 - row by row (a single row, or nothing looks across rows): each row walks down its own draft.
 - in step (a batch with an unknown processor or criterion, or with recorded scores): position j of all rows together,
   with plain's `[B, L]` arguments; the pass ends where the first row leaves its draft, or ends.
@@ -8,11 +9,11 @@
 
 from collections.abc import Sequence
 
-from ngramspec.decoding import Choices, Plan
+from ngramspec.decoding import Choices, Plan, Settled
 from ngramspec.hf.rows.at_once import all_at_once
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.in_step import InStep
-from ngramspec.hf.rows.logits import RowLogits
+from ngramspec.hf.rows.logits import PassLogits, RowLogits
 from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow
 
@@ -25,16 +26,24 @@ def begin(plans: Sequence[Plan]) -> None:
             row.masks.begin(plan.draft.tokens, call_of(row).threads)
 
 
-def choices_of(shares: Sequence[RowLogits]) -> list[Choices]:
-    """What the logits of a pass choose; each call's rows together, in its order."""
-    judged = [_judged(share) if share.row.masks and not share.row.ended else share for share in shares]
+def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled]]:
+    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled."""
+    settled: list[Settled] = []
     by_call: dict[Call, list[RowLogits]] = {}
-    for share in judged:
-        by_call.setdefault(call_of(share.row), []).append(share)
+    for number, (row, draft) in enumerate(zip(logits.rows, logits.drafts, strict=True)):
+        call = call_of(row)
+        if call.is_bare:
+            start = logits.starts[number]
+            chosen = logits.chosen()[logits.lines[number]][start : start + len(draft) + 1]
+            if len(chosen) < row.remaining and row.stops.eos_tokens.isdisjoint(chosen):
+                settled.append((row, draft, chosen))
+                continue
+        share = logits.share(number)
+        by_call.setdefault(call, []).append(_judged(share) if row.masks and not row.ended else share)
     choices: list[Choices] = []
     for call, own in by_call.items():
         choices += _of_call(call, own)
-    return choices
+    return choices, settled
 
 
 def _of_call(call: Call, shares: Sequence[RowLogits]) -> Sequence[Choices]:
@@ -52,4 +61,4 @@ def call_of(row: ModelRow) -> Call:
 
 def _judged(share: RowLogits) -> RowLogits:
     """The share with the head of its draft that masks cover."""
-    return share._replace(draft=share.draft[: share.row.masks.num_legal(share.draft.size)])
+    return share._replace(draft=share.draft[: share.row.masks.num_legal(len(share.draft))])
