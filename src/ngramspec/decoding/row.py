@@ -125,7 +125,7 @@ class Row:
         """How many of the `size` tokens that this pass emitted were drafted: all but the last one, or that one too."""
         if not size or not draft.size:
             return 0
-        is_last_drafted = size <= draft.size and draft[size - 1] == self.emitted[-1]
+        is_last_drafted = size <= draft.size and draft.item(size - 1) == self.emitted[-1]
         return size if is_last_drafted else size - 1
 
     def takes(self, error: Exception) -> bool:

@@ -30,15 +30,14 @@ def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled]]:
     """What the logits of a pass choose: each call's rows together, in its order, but those that are settled."""
     settled: list[Settled] = []
     by_call: dict[Call, list[RowLogits]] = {}
-    for number, (row, draft) in enumerate(zip(logits.rows, logits.drafts, strict=True)):
+    for row, draft, line, start in zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True):
         call = call_of(row)
         if call.is_bare:
-            start = logits.starts[number]
-            chosen = logits.chosen()[logits.lines[number]][start : start + len(draft) + 1]
+            chosen = logits.chosen()[line][start : start + len(draft) + 1]
             if len(chosen) < row.remaining and row.stops.eos_tokens.isdisjoint(chosen):
                 settled.append((row, draft, chosen))
                 continue
-        share = logits.share(number)
+        share = RowLogits(row, draft, logits, line, start)
         by_call.setdefault(call, []).append(_judged(share) if row.masks and not row.ended else share)
     choices: list[Choices] = []
     for call, own in by_call.items():

@@ -49,6 +49,8 @@ class ModelRow(Row):
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
     shift: position id minus slot after the prompt, padding or not. num_prompt_slots: S.
     max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
+    num_undraftable: of the `remaining` tokens the last ones, which are not drafted: the bonus token, and those beyond
+        `max_position`.
     most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
     stops: when it ends. picker: chooses its tokens.
     masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
@@ -71,16 +73,18 @@ class ModelRow(Row):
     line: int = 0
     shift: int = field(init=False)
     num_prompt_slots: int = field(init=False)
+    num_undraftable: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Position ids count on from the prompt's last one."""
         self.num_prompt_slots = self.positions.size
         self.shift = int(self.positions[-1]) + 1 - self.num_prompt_slots
+        num_positions = self.max_position - (self.num_cached + len(self.pending) + self.shift)
+        self.num_undraftable = max(1, self.remaining - num_positions)
 
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
-        positions = self.max_position - (self.num_cached + len(self.pending) + self.shift)
-        return max(0, min(max_tokens, self.remaining - 1, positions, self.most_drafted))
+        return max(0, min(max_tokens, self.remaining - self.num_undraftable, self.most_drafted))
 
     def led_draft(self, room: int, min_survival: float) -> Draft | None:
         """As `Row.led_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
@@ -104,7 +108,7 @@ class ModelRow(Row):
         self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
     ) -> None:
         """As `Row.follow`, after the matchers; where a backend cannot follow, the row ends."""
-        if self.guides or self.masks:
+        if self.steering is not None:  # as of every row with matchers
             self._advance(self.emitted[self.num_followed :])
         Row.follow(self, draft, committed, num_cached, undrafted)
 

@@ -71,18 +71,18 @@ def make_block(
     width = max(widths)
     fills = [width - own for own in widths]
     inputs = np.empty((3, len(tokens), width), np.int64)
-    token_ids, positions, slots = inputs
+    firsts = np.array([[start + shift for start, shift in zip(starts, shifts, strict=True)], starts])[:, :, None]
     columns = np.arange(width)
     if any(fills):
         columns = columns - np.array(fills)[:, None]
-        token_ids[:] = [[0] * fill + read for fill, read in zip(fills, tokens, strict=True)]
+        inputs[0] = [[0] * fill + read for fill, read in zip(fills, tokens, strict=True)]
+        inputs[1:] = firsts + columns % width
+        inputs[1] *= columns >= 0  # nothing reads the fill's, but the model must know these positions
     else:
-        token_ids[:] = tokens
-    slots[:] = np.array(starts)[:, None] + columns % width
-    # Nothing reads the fill's positions, but the model must know them.
-    positions[:] = (slots + np.array(shifts)[:, None]) * (columns >= 0)
+        inputs[0] = tokens
+        inputs[1:] = firsts + columns
     for row, own in (given or {}).items():
-        positions[row, fills[row] : fills[row] + own.size] = own
+        inputs[1, row, fills[row] : fills[row] + own.size] = own
     return Block(
         inputs=inputs,
         fills=fills,
