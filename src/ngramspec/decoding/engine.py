@@ -70,8 +70,10 @@ class Engine:
 
         Returns the rows that ended; they have left. The rows of a call in step leave together.
         """
-        for target in dict.fromkeys(call.target for call in self._joined):
-            calls = [call for call in self._joined if call.target is target]
+        by_target: dict[Target, list[_Joined]] = {}
+        for call in self._joined:
+            by_target.setdefault(call.target, []).append(call)
+        for target, calls in by_target.items():
             reading = next((call for call in calls if call.rows[0].reads_prompt), None)
             decoding = [row for call in calls for row in call.rows if self._decodes(row)]
             if reading is not None:

@@ -90,6 +90,11 @@ class Row:
         """Matchers of the grammars that its drafts must fit."""
         return ()
 
+    def advance(self, tokens: TokenArray) -> None:
+        """Advance the matchers of a steered row by committed `tokens` `int32[n]`."""
+        for matcher in self.matchers():
+            matcher.advance(tokens.tolist())
+
     def commit(self, *tokens: int) -> None:
         """Emit `tokens`; once the row has ended (others of its call keep it in the batch), they are padding."""
         self.committed += tokens
@@ -100,7 +105,7 @@ class Row:
     def follow(
         self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
     ) -> None:
-        """The pass is over: session, steering and counters take in what was committed.
+        """The pass is over: session, matchers, steering and counters take in what was committed.
 
         committed: `self.committed` as `int32[n]`. num_cached: tokens that the target has kept, at most all but the
         last. undrafted: why the draft is empty; ignored if it is not.
@@ -116,6 +121,7 @@ class Row:
         self.session.observe(draft, num_accepted)
         self.session.extend(tokens)
         if self.steering is not None:
+            self.advance(tokens)
             self.steering.commit(tokens)
         self.counters.record_pass(size, draft.tokens.size, num_accepted, undrafted)
         if self.ended or self.remaining <= 0:

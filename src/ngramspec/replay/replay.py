@@ -23,7 +23,7 @@ from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArra
 from ngramspec.drafting.types import Steering
 from ngramspec.guards import Matcher
 from ngramspec.replay.traces import Trace
-from ngramspec.stats import BySegment, Counters, Undrafted
+from ngramspec.stats import BySegment, Counters
 
 MakeSteering = Callable[[Rows[Matcher], Rows[TokenArray]], SteersRow]
 """Makes the steering of a row from its matchers and the texts `int32[n]` that it may copy from."""
@@ -82,13 +82,6 @@ class _Row(Row):
 
     def matchers(self) -> Rows[Matcher]:
         return self.guarded_by
-
-    def follow(
-        self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
-    ) -> None:
-        for matcher in self.guarded_by:
-            matcher.advance(self.emitted[self.num_followed :])
-        Row.follow(self, draft, committed, num_cached, undrafted)
 
 
 @dataclass(slots=True)

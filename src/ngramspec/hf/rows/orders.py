@@ -29,11 +29,12 @@ def begin(plans: Sequence[Plan]) -> None:
 def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled]]:
     """What the logits of a pass choose: each call's rows together, in its order, but those that are settled."""
     settled: list[Settled] = []
+    argmax = logits.chosen() if any(call_of(row).is_bare for row in logits.rows) else []
     by_call: dict[Call, list[RowLogits]] = {}
     for row, draft, line, start in zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True):
         call = call_of(row)
         if call.is_bare:
-            chosen = logits.chosen()[line][start : start + len(draft) + 1]
+            chosen = argmax[line][start : start + len(draft) + 1]
             if len(chosen) < row.remaining and row.stops.eos_tokens.isdisjoint(chosen):
                 settled.append((row, draft, chosen))
                 continue

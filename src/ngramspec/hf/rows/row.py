@@ -16,7 +16,6 @@ from ngramspec.guards import Matcher
 from ngramspec.hf.choice.masks import RowMasks
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.stopping import Stops
-from ngramspec.stats import Undrafted
 
 IntArray = npt.NDArray[np.int64]
 
@@ -104,18 +103,12 @@ class ModelRow(Row):
         """The matchers of the row's guards, and those that only keep its drafts within adopted constraints."""
         return [*self.masks.matchers, *self.guides] if _is_steered.get() else []
 
-    def follow(
-        self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
-    ) -> None:
-        """As `Row.follow`, after the matchers; where a backend cannot follow, the row ends."""
-        if self.steering is not None:  # as of every row with matchers
-            self._advance(self.emitted[self.num_followed :])
-        Row.follow(self, draft, committed, num_cached, undrafted)
-
-    def _advance(self, tokens: list[int]) -> None:
-        self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
+    def advance(self, tokens: TokenArray) -> None:
+        """As `Row.advance`; where the backend of a guard cannot follow, the row ends."""
+        committed = tokens.tolist()
+        self.guides = [matcher for matcher in self.guides if _follows(matcher, committed)]
         try:
-            self.masks.advance(tokens)
+            self.masks.advance(committed)
         except GuardError as error:
             self.fail(error)
 
