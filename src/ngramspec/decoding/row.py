@@ -17,6 +17,8 @@ def num_agreeing(draft: TokenArray, chosen: TokenArray) -> int:
 
 def common_length(some: Rows[int], others: Rows[int]) -> int:
     """As `num_agreeing`, for numbers. Drafts are short: a loop takes half the time of four calls of numpy."""
+    if some == others[: len(some)]:
+        return len(some)
     for index, (one, other) in enumerate(zip(some, others, strict=False)):
         if one != other:
             return index

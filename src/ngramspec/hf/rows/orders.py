@@ -22,7 +22,7 @@ def begin(plans: Sequence[Plan]) -> None:
     """Before the forward pass: start to fill the masks of guarded rows."""
     for plan in plans:
         row = plan.row
-        if isinstance(row, ModelRow) and row.masks and not row.ended:
+        if row.steering is not None and isinstance(row, ModelRow) and row.masks and not row.ended:
             row.masks.begin(plan.draft.tokens, call_of(row).threads)
 
 

@@ -59,7 +59,7 @@ class RaggedTarget(Target):
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
-        return self._shape(model_rows(rows), [len(row.pending) for row in rows])
+        return self._shape(rows, [len(row.pending) for row in rows])
 
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows; see `decoding.Target`."""
@@ -113,16 +113,16 @@ class RaggedTarget(Target):
             self._forward(block_of(rows, [row.pending for row in rows], num_logits=1))
         return self._cache
 
-    def _shape(self, rows: Rows[ModelRow], widths: Rows[int]) -> Shape:
+    def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
         lines = self._lines(rows)
-        context = max(row.num_cached for row in rows)
+        context = max([row.num_cached for row in rows])
         return Shape(lines.stop - lines.start, max(widths), sum(widths), context)
 
-    def _lines(self, rows: Rows[ModelRow]) -> slice:
+    def _lines(self, rows: Rows[Row]) -> slice:
         """The run of lines that a pass over `rows` reads."""
         if self._keeps_rows or len(rows) == len(self._held):
             return slice(0, len(self._held))
-        lines = [row.line for row in rows]
+        lines = [row.line for row in model_rows(rows)]
         return slice(min(lines), max(lines) + 1)
 
     def _block(self, rows: Rows[ModelRow], drafts: Rows[list[int]], lines: slice) -> Block:
