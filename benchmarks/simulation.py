@@ -126,7 +126,7 @@ class Simulation:
         session = self._drafter.open()
         session.extend(trace.prompt)
         session.extend(trace.output[:1])
-        first, remaining = trace.output[:1], trace.output.size - 1
+        first, remaining = trace.output[:1].tolist(), trace.output.size - 1
         return _Request(session, first, remaining, output=trace.output, context=trace.prompt.size + 1)
 
     def _decoded(self, rows: list[_Request]) -> float:

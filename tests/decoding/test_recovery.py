@@ -33,7 +33,7 @@ class Service(Target):
     def __init__(self, machine: Machine, costs: MeasuredCosts | None = None, seed: int = 0) -> None:
         self.machine = machine
         self.budget, self.costs = AdaptiveBudget(), costs or MeasuredCosts()
-        self.row = Row(self, np.zeros(1, np.int32), remaining=10**9)
+        self.row = Row(self, [0], remaining=10**9)
         self.seconds = self.tokens = 0.0
         self.widths: list[int] = []
         self.drafting_delay = self.delay = 0.0

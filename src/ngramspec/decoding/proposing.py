@@ -14,9 +14,9 @@ def propose(rows: Rows[Row], max_tokens: Rows[int], min_survival: float = 0.0) -
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     led = [row.led_draft(room, min_survival) for row, room in zip(rows, rooms, strict=True)]
     blind = [index for index, draft in enumerate(led) if draft is None]
-    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], min_survival)
-    drafts = dict(zip(blind, found, strict=True))
+    found = iter(propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], min_survival))
+    drafts = [next(found) if draft is None else draft for draft in led]
     return [
-        row.known(drafts[index] if draft is None else draft).head(room)
-        for index, (row, draft, room) in enumerate(zip(rows, led, rooms, strict=True))
+        row.known(draft).head(room) if draft.tokens.size else draft
+        for row, draft, room in zip(rows, drafts, rooms, strict=True)
     ]

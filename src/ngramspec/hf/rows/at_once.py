@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ngramspec.decoding.row import common_length
 from ngramspec.errors import GuardError
 from ngramspec.hf.choice.processors import Asked
 from ngramspec.hf.rows.call import Call
@@ -21,12 +20,6 @@ class _Greedy(OneRow):
         super().__init__(call, share)
         self._chosen = chosen
 
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        call = self._call
-        is_free = not call.streams and call.stops.cannot_end(self._row.emitted, self._chosen, call.text.prompt_length)
-        return self._chosen if is_free else None
-
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
         return (self._chosen[position],)
@@ -39,14 +32,6 @@ class _GreedyGuarded(_Greedy):
     largest of the allowed logits. If not, that one position is masked. Otherwise a pass over ten drafted tokens of a
     vocabulary of 131 k would copy and mask 6 MB of logits, most of which are never used.
     """
-
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`; settled if the masks allow all that will be committed."""
-        chosen = super().settled()
-        if chosen is None:
-            return None
-        num_committed = common_length(self._share.draft.tolist(), chosen) + 1
-        return chosen if self._row.masks.allow_all(chosen[:num_committed]) else None
 
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
@@ -70,15 +55,15 @@ def all_at_once(call: Call, shares: Sequence[RowLogits]) -> Sequence[OneRow]:
     if call.processors.others:
         logits = torch.cat([share.logits for share in shares])
         asked: list[Asked] = [
-            (share.row.masks, position) for share in shares for position in range(share.draft.size + 1)
+            (share.row.masks, position) for share in shares for position in range(len(share.draft) + 1)
         ]
-        found = argmax(call.process(_no_text(logits), logits, asked)).tolist()
+        found = argmax(call.process(_no_text(logits), logits, asked))
         chosen = []
         for share in shares:
-            chosen.append(found[: share.draft.size + 1])
-            found = found[share.draft.size + 1 :]
+            chosen.append(found[: len(share.draft) + 1])
+            found = found[len(share.draft) + 1 :]
     else:
-        chosen = [share.of_pass.chosen()[share.line][share.columns] for share in shares]
+        chosen = [share.chosen for share in shares]
     return [
         (_GreedyGuarded if share.row.masks else _Greedy)(call, share, tokens)
         for share, tokens in zip(shares, chosen, strict=True)
