@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import reliability
-from benchmarks.ablations import ABLATIONS, Ablation, spelled_alike
+from benchmarks.ablations import ABLATIONS, Ablation, check_core, spelled_alike
 from benchmarks.console import wide_console
 from benchmarks.drafter_tables import ablations_table, hosted_table, rules_table, segments_table
 from benchmarks.results import Result, played
@@ -43,6 +43,8 @@ def main() -> None:
         "--loops", action="store_true", help="the repetition loops, which are left out else, alone"
     )
     arguments = command_line.parse_args()
+    if arguments.ablation:
+        check_core()
     paths = trace_paths(command_line, arguments.traces)
 
     tokenizer = load_tokenizer(arguments.tokenizer)

@@ -228,13 +228,13 @@ class Simulation:
         session: DraftSession = _Session(self._drafter.open(), self._machine.host, self._clock)
         session.extend(trace.prompt)
         session.extend(trace.output[:1])
-        first, remaining = trace.output[:1], trace.output.size - 1
+        first, remaining = trace.output[:1].tolist(), trace.output.size - 1
         row = _Request(session, first, remaining, output=trace.output, context=trace.prompt.size + 1)
         if trace.guard is not None:
             matcher = trace.guard.matcher()
             row.guarded_by, row.steering = (matcher,), RowSteering([matcher], [trace.prompt])
             matcher.advance(first)
-            row.steering.commit(first)
+            row.steering.commit(trace.output[:1])
         return row
 
     def _decode(self, rows: list[_Request]) -> None:

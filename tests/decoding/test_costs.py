@@ -308,9 +308,18 @@ def test_one_slow_draft_is_forgotten_for_the_next_quick_one() -> None:
 
 def drafting(*passes: tuple[float, float]) -> DraftingPrice:
     time = DraftingTime()
-    for seconds, num_tokens in passes:
-        time.record(seconds, num_tokens)
+    for now, (seconds, num_tokens) in enumerate(passes):
+        time.record(seconds, num_tokens, now)
     return time.price
+
+
+def test_a_time_of_drafting_that_is_old_is_forgotten_for_a_quick_one() -> None:
+    for wait, believed in ((1, pytest.approx(1.0 - 0.9 / 18)), (HALF_LIFE, 0.1)):
+        time = DraftingTime()
+        for now in range(17):
+            time.record(1.0, 5.0, now)
+        time.record(0.1, 5.0, 16 + wait)
+        assert believed == time.price.of_row
 
 
 def test_what_a_row_costs_whatever_it_drafts_is_not_the_price_of_a_token() -> None:

@@ -23,7 +23,7 @@ NONE, BLIND, STEERED = Way
 
 
 def row(*, is_guarded: bool = False, call: Together | None = None) -> Row:
-    made = Row(NoDraftsSession(), np.zeros(1, np.int32), remaining=10**9, call=call or Together())
+    made = Row(NoDraftsSession(), [0], remaining=10**9, call=call or Together())
     made.steering = RowSteering([], []) if is_guarded else None
     return made
 
@@ -127,7 +127,7 @@ class Chosen(FixedBudget):
 
 def digits(session: Asked) -> Row:
     matcher = Guard.regex(r"[0-9]+", BYTES).matcher()
-    made = GuardedRow(session, np.zeros(1, np.int32), remaining=100, guarded_by=[matcher])
+    made = GuardedRow(session, [0], remaining=100, guarded_by=[matcher])
     made.steering = RowSteering([matcher], [])
     return made
 

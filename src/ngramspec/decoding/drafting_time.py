@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ngramspec.decoding.growth import NUM_ENOUGH
+from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.way import Way
 
 MEMORY = 64
@@ -15,7 +15,7 @@ _MOST_SURPRISE = 8.0
 """A single pass counts for at most this many times the expected time: something else was running."""
 
 _WRONG = 0.5
-"""A pass below this share of the expected time shows that the very first ones were disturbed."""
+"""A pass below this share of an expected time that is doubted shows that the earlier ones were disturbed."""
 
 
 class DraftingPrice(NamedTuple):
@@ -33,8 +33,8 @@ class DraftingTime:
     """Seconds of drafting a row, as a line over the tokens that were drafted: least squares, recent passes count most.
 
     So what a row costs whatever it drafts is not taken for the price of a token, which would make drafts short, and
-    thereby each token of them dearer still. Where nothing is drafted any more the line flattens by itself, and tokens
-    are tried again.
+    thereby each token of them dearer still. Where no tokens are drafted any more the line flattens by itself, and they
+    are tried again. What was not measured of late is doubted, like the price of a width.
 
     price: what drafting costs now; nothing before it was measured.
     """
@@ -45,20 +45,20 @@ class DraftingTime:
         self._restart()
 
     def _restart(self) -> None:
-        self._num_passes = 0
+        self._num_passes = self._measured_at = 0
         self._tokens = self._variance = self._covariance = 0.0
 
-    def record(self, seconds: float, num_tokens: float) -> None:
-        """Take in the drafting of a pass; both per row."""
+    def record(self, seconds: float, num_tokens: float, now: int) -> None:
+        """Take in the drafting of a pass; both per row. now: number of passes so far, also those without drafting."""
         of_row, of_token = self.price
         expected = max(0.0, of_row + of_token * (num_tokens - self._tokens))
-        if self._num_passes < NUM_ENOUGH:
-            if seconds < _WRONG * expected:
-                self._restart()
-                of_row = 0.0
-        elif expected:
+        is_doubted = self._num_passes < NUM_ENOUGH or now - self._measured_at >= HALF_LIFE
+        if is_doubted and seconds < _WRONG * expected:
+            self._restart()
+            of_row = 0.0
+        elif expected and self._num_passes >= NUM_ENOUGH:
             seconds = min(seconds, _MOST_SURPRISE * expected)
-        self._num_passes += 1
+        self._num_passes, self._measured_at = self._num_passes + 1, now
         share = max(1.0 / self._num_passes, 1.0 / MEMORY)
         more_tokens, more_seconds = num_tokens - self._tokens, seconds - of_row
         self._tokens += share * more_tokens

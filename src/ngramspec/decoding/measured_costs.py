@@ -177,7 +177,7 @@ class MeasuredCosts:
         """See `Costs`."""
         if 0.0 <= seconds < math.inf:
             with self._lock:
-                self._drafting[way].record(seconds / num_rows, num_tokens / num_rows)
+                self._drafting[way].record(seconds / num_rows, num_tokens / num_rows, self._num_passes)
                 self._drafted += seconds
 
     def state(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence as Rows
 from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
-from ngramspec.decoding.way import Way
+from ngramspec.decoding.way import BLIND, NONE, STEERED
 from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
@@ -24,19 +24,21 @@ def propose(
     drafts, blind, steered = [_NONE] * len(rows), [], []
     start = clock()
     for index, (row, way) in enumerate(zip(rows, terms.ways, strict=True)):
-        led = row.led_draft(rooms[index], terms.least[way]) if way is Way.STEERED else None
+        led = row.led_draft(rooms[index], terms.least[way]) if way is STEERED else None
         if led is not None:
             drafts[index] = led
             steered += [] if row.ended else [index]
-        elif way is not Way.NONE:
+        elif way is not NONE:
             blind.append(index)
     between = clock()
-    least = terms.least[Way.BLIND]
-    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], least)
+    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], terms.least[BLIND])
     for index, draft in zip(blind, found, strict=True):
         drafts[index] = rows[index].legal(draft)
     end = clock()
-    for way, indices, seconds in ((Way.STEERED, steered, between - start), (Way.BLIND, blind, end - between)):
+    for way, indices, seconds in ((STEERED, steered, between - start), (BLIND, blind, end - between)):
         if indices:
-            costs.record_drafting(way, seconds, len(indices), sum(drafts[index].tokens.size for index in indices))
-    return [row.known(draft).head(room) for row, draft, room in zip(rows, drafts, rooms, strict=True)]
+            costs.record_drafting(way, seconds, len(indices), sum([drafts[index].tokens.size for index in indices]))
+    return [
+        row.known(draft).head(room) if draft.tokens.size else draft
+        for row, draft, room in zip(rows, drafts, rooms, strict=True)
+    ]

@@ -23,7 +23,7 @@ from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArra
 from ngramspec.guards import Matcher
 from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.traces import Trace
-from ngramspec.stats import BySegment, Counters, Undrafted
+from ngramspec.stats import BySegment, Counters
 
 MakeSteering = Callable[[Rows[Matcher], Rows[TokenArray]], SteersRow]
 """Makes the steering of a row from its matchers and the texts `int32[n]` that it may copy from."""
@@ -65,11 +65,8 @@ class _Recorded:
     """The choices for a row whose text continues with `upcoming` `int32[n]`."""
 
     def __init__(self, plan: Plan, upcoming: TokenArray) -> None:
-        self.rows, self.drafts = (plan.row,), (plan.draft.tokens,)
+        self.rows, self.drafts = (plan.row,), (plan.draft.tokens.tolist(),)
         self._row, self._upcoming = plan.row, upcoming[: plan.draft.tokens.size + 1].tolist()
-
-    def settled(self) -> Rows[int] | None:
-        return self._upcoming if self._row.remaining > len(self._upcoming) else None
 
     def at(self, position: int) -> Rows[int | None]:
         return (self._upcoming[position],)
@@ -88,12 +85,6 @@ class GuardedRow(Row):
     def matchers(self) -> Rows[Matcher]:
         """See `Row.matchers`."""
         return self.guarded_by
-
-    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        """See `Row.follow`, after the matchers."""
-        for matcher in self.guarded_by:
-            matcher.advance(self.emitted[self.num_followed :])
-        Row.follow(self, draft, num_cached, undrafted)
 
 
 @dataclass(slots=True)
@@ -241,7 +232,7 @@ def _replay_one(
         steering.commit(trace.output[:1])
     row = GuardedRow(
         timed,
-        pending=trace.output[:1],
+        pending=trace.output[:1].tolist(),
         remaining=trace.output.size - 1,
         counters=counters,
         steering=steering,
