@@ -29,7 +29,8 @@ SURE = 0.5
 """Lowest survival of a token in such a draft."""
 
 WORTH = 0.25
-"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones."""
+"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones, and less of
+them the longer none was made (`Trials.patience`)."""
 
 
 class Terms(NamedTuple):
@@ -148,8 +149,7 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
     """
     values, hopes, plain = gains - rate * prices, gains - rate * hopeful, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
-    worthy = np.flatnonzero(np.isfinite(hopes))
-    worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
+    worthy = np.flatnonzero(hopes - WORTH / trials.patience * losses > hopes[best])
     if not worthy.size:
         return best
     if not worthy.any():
