@@ -111,7 +111,10 @@ class DraftSteering:
         if foresight is not None:
             foresight.rewind()
         self._drafted: list[int] = []
-        self._follow(None)
+        self._run: Run | End | None = None
+        self._steps: list[tuple[int, int]] = []
+        self._position = self._num_sure = 0  # in the run: what was followed, what is known
+        self._num_read = 0  # what the grammars have read
 
     def foreseen(self) -> tuple[int, int] | None:
         """The token foreseen after the pushed ones, and its evidence code; where there is no foresight, as `forced`."""

@@ -18,13 +18,19 @@ _OPEN = 2
 before it is."""
 
 
+_Read = tuple[int, list[str], list[str], Clauses]
+"""What is not read again: the characters, the tokens, as they are and in lower case, and what they say."""
+
+_UNREAD: _Read = 0, [], [], Clauses()
+
+
 class Statement:
     """The content of a statement, and its current position."""
 
     def __init__(self, text: str, tables: Tables, begun: "Statement | None" = None) -> None:
         """text: from the start of the statement. begun: a statement that it begins with, not read again."""
         self.text, self._tables = text, tables
-        start, known, words, clauses = (0, [], [], Clauses()) if begun is None else begun._read
+        start, known, words, clauses = _UNREAD if begun is None else begun._read
         found = [*_TOKEN.finditer(text, start)]
         new = [match[0] for match in found]
         self._tokens = [*known, *new]
@@ -34,7 +40,7 @@ class Statement:
             clauses = read(clauses, self._tokens, self._words, num_known, num_read, tables)
             known, words = self._tokens[:num_read], self._words[:num_read]
             start = found[num_read - num_known].start()
-        self._read = start, known, words, clauses
+        self._read: _Read = start, known, words, clauses
         self.has_blank = text[-1:].isspace()
         self.begun = ""
         """The name, number or string at the end that may continue."""
