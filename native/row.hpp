@@ -104,7 +104,8 @@ class Use {
     }
     void add(Row* row) {
         if (row->is_used_)
-            throw std::runtime_error("a row must be used by one call at a time, got another: open a session for each row");
+            throw std::runtime_error(
+                "a row must be used by one call at a time, got another: open a session for each row");
         rows_.push_back(row);
         row->is_used_ = true;
     }

@@ -42,7 +42,7 @@ class SuffixIndex {
     int size() const { return int(text_.size()); }
     int32_t token(int position) const { return text_[position].token; }
 
-    // By order (1, 2 or 4): where the n-gram that ends at a position ended before, or -1. See `column_of`.
+    // Where the n-gram that ends at a position ended before, or -1; column: see `column_of`.
     int before(int position, int column) const { return text_[position].before[column]; }
 
     // Of so many tokens that agree: four of four or more, two of two or three, one of one.
@@ -82,8 +82,8 @@ class SuffixIndex {
     }
 
   private:
-    // A token, and where the token, the pair and the four tokens that end there ended before: what is read of a position
-    // is in one line of memory.
+    // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
+    // position is in one line of memory.
     struct Position {
         int32_t token, before[3];
     };
