@@ -6,6 +6,8 @@ CPU time of decoding outside `model(...)`, after prefill, divided by the number 
 over 64 tokens and the texts are short, so that argmax and mask, a device's work, are next to nothing; the drafter is
 the real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
 which every draft is accepted. Plain decoding and all draft lengths take turns; medians over the rounds.
+
+The loop alone is what is left with drafts that were made beforehand and a fixed price of passes: no drafting, no costs.
 """
 
 import argparse
@@ -27,6 +29,9 @@ from rich.table import Table
 
 from benchmarks.recorded import replay_model
 from ngramspec import FixedBudget, Speculator
+from ngramspec.decoding import LinearCosts
+from ngramspec.drafting import Draft, TokenArray
+from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.replay import Trace
 from ngramspec.testing.forwards import timed_forwards
 
@@ -47,6 +52,59 @@ class Cost:
     tokens_per_pass: float
 
 
+class Known:
+    """A drafter whose drafts were made beforehand, one for each position of each row's output: all right, or wrong."""
+
+    def __init__(self, traces: Sequence[Trace], length: int, *, right: bool) -> None:
+        """length: of each draft, in tokens."""
+        self._rows = iter([self._drafts(trace.output, length, right=right) for trace in traces])
+
+    @staticmethod
+    def _drafts(output: TokenArray, length: int, *, right: bool) -> list[Draft]:
+        drafted = output if right else output % (VOCABULARY - 2) + 1
+        return [Draft(drafted[start : start + length]) for start in range(output.size + 1)]
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "KnownSession":
+        """The session of the next row."""
+        return KnownSession(self, next(self._rows))
+
+    def propose_all(
+        self, sessions: Sequence["KnownSession"], max_tokens: Sequence[int], min_survival: float = 0.0
+    ) -> list[Draft]:
+        """The draft of each session."""
+        return [session.drafts[session.position] for session in sessions]
+
+
+class KnownSession:
+    """One row's drafts, and the position that it is at."""
+
+    def __init__(self, drafter: Known, drafts: list[Draft]) -> None:
+        self.drafter, self.drafts = drafter, drafts
+        self.position = -PROMPT
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Move on."""
+        self.position += tokens.size
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """The draft for this position."""
+        return self.drafts[self.position]
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class FixedPrices(CostTables):
+    """A pass costs the same, whatever is read: nothing is measured."""
+
+    def of(self, model: Any) -> Any:
+        """The price."""
+        return LinearCosts(1.0, 0.0)
+
+
 class Bench:
     """One text, decoded by batches of rows like it."""
 
@@ -62,11 +120,15 @@ class Bench:
         self.batch = batch
         self.model = replay_model(traces, "tiny", VOCABULARY)
 
-    def run(self, length: int) -> Cost:
-        """Decode with drafts of `length` tokens at most."""
+    def run(self, length: int, *, alone: bool = False) -> Cost:
+        """Decode with drafts of `length` tokens at most. alone: the loop, without drafting and costs."""
         tokens = STEPS * (max(length, 0) + 1 if self.text == "accepted" else 1)
         settings: dict[str, Any] = {}
-        if length != PLAIN:
+        if alone:
+            drafter = Known(self.model.traces, length, right=self.text == "accepted")
+            settings["custom_generate"] = spec = Speculator(drafter, FixedBudget(length))
+            spec.costs = FixedPrices()
+        elif length != PLAIN:
             settings["custom_generate"] = Speculator(budget=FixedBudget(length))
         with timed_forwards(self.model, time.thread_time) as forwards:
             self.model.generate(**self.model.inputs(range(self.batch)), max_new_tokens=tokens, **settings)

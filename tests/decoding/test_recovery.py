@@ -33,7 +33,7 @@ class Service(Target):
     def __init__(self, machine: Machine, costs: MeasuredCosts | None = None, seed: int = 0) -> None:
         self.machine = machine
         self.budget, self.costs = AdaptiveBudget(), costs or MeasuredCosts()
-        self.row = Row(self, np.zeros(1, np.int32), remaining=10**9)
+        self.row = Row(self, [0], remaining=10**9)
         self.seconds = self.tokens = 0.0
         self.widths: list[int] = []
         self.drafting_delay = self.delay = 0.0
@@ -118,6 +118,7 @@ def passes_until_back(service: Service) -> int:
 @example(warm=5, delays=[(3600.0, 0.0)], passes=LONGEST)
 @example(warm=0, delays=[(0.0, 3600.0)], passes=LONGEST)
 @example(warm=5, delays=[(0.0, 1.0), (0.0, 0.0)], passes=LONGEST)
+@example(warm=0, delays=[(1.0, 0.0)], passes=17)
 @settings(max_examples=8)
 def test_after_any_disturbance_speculation_returns(
     machine: Machine, warm: int, delays: list[tuple[float, float]], passes: int

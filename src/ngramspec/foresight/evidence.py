@@ -33,6 +33,10 @@ class Evidence(IntEnum):
     """The text is complete, and ends."""
 
 
+SURE, FORCED, KEYED, QUOTED, TYPED, CAPITAL, END = Evidence
+"""Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""
+
+
 class Piece(NamedTuple):
     """Text that is foreseen, and the evidence for it: a code of `Evidence`, or of the kind of text."""
 
