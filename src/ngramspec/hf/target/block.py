@@ -76,7 +76,10 @@ def make_block(
     else:
         columns = np.arange(width) - np.array(fills)[:, None]
         inputs = np.empty((3, len(tokens), width), np.int64)
-        inputs[0] = [[0] * fill + read for fill, read in zip(fills, tokens, strict=True)]
+        token_ids: list[int] = []  # a flat list becomes an array three times as fast as a list of lists
+        for fill, read in zip(fills, tokens, strict=True):
+            token_ids += [0] * fill + read
+        inputs[0] = np.array(token_ids).reshape(len(tokens), width)
         inputs[1:] = np.array([positions, starts])[:, :, None] + columns % width
         inputs[1] *= columns >= 0  # nothing reads the fill's, but the model must know these positions
     for row, own in (given or {}).items():
