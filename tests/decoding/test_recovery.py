@@ -80,7 +80,7 @@ class Service(Target):
         self.widths.append(1 + size)
         self._now += seconds + self.delay
         chosen = [1] * accepted + [0]
-        choices = Scripted(self.row, plans[0].draft.tokens, [*chosen, -1])  # more would follow: it goes on
+        choices = Scripted(self.row, plans[0].draft.tokens.tolist(), [*chosen, -1])  # more would follow: it goes on
         return Reading(Shape(1, 1 + size, 1 + size, 1000), [choices])
 
 
