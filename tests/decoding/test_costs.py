@@ -174,12 +174,12 @@ def test_any_rising_sequence_is_the_nearest_one(steps: list[tuple[int, int]]) ->
 
 def test_where_rows_are_packed_a_token_has_a_price_and_a_column_has_none() -> None:
     costs = MeasuredCosts(counts_fill=False)
-    for rows, columns, tokens, seconds in ((8, 1, 8, 1.0), (8, 6, 18, 1.2), (8, 11, 18, 1.2), (8, 3, 18, 1.2)):
+    for columns, tokens, seconds in ((1, 8, 1.0), (6, 16, 1.16), (11, 18, 1.2), (3, 20, 1.24), (9, 40, 1.64)):
         for _ in range(NUM_ENOUGH):
-            costs.record(Shape(rows, columns, tokens, 100), seconds, 8)
-    prices = costs.prices(Shape(8, 1, 8, 100), 20)
+            costs.record(Shape(8, columns, tokens, 100), seconds, 8)
+    prices = costs.prices(Shape(8, 1, 8, 100), 73)
     assert prices is not None
-    assert [1.0, 1.02, 1.2, 1.4] == pytest.approx([prices[number] for number in (0, 1, 10, 20)])
+    assert [1.0, 1.02, 1.2, 2.44, math.inf] == pytest.approx([prices[number] for number in (0, 1, 10, 72, 73)])
     assert costs.per_token(Shape(8, 1, 8, 100)) == pytest.approx(0.02)
 
 

@@ -24,6 +24,9 @@ def by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> 
     shrinks with the number of rows. The fixed share is saved by the row that ends last, probably one that is behind
     now, so for that share progress is a soft minimum over the rows.
     """
+    if len(drafts) == 1:
+        (draft,) = drafts
+        return np.cumsum(np.concatenate(([0.0], draft.survival))), lambda best: [best]
     sizes = [draft.tokens.size for draft in drafts]
     emitted = _emitted(drafts, np.array(sizes))
     gains: FloatArray = emitted.sum(axis=0)

@@ -123,8 +123,11 @@ class Growth:
     def least_step(self) -> float:
         """Least price of one more column, among the widths within reach."""
         if self._least_step is None:
-            widths, prices = map(np.array, self._measured)
-            self._least_step = float((np.diff(prices) / np.diff(widths)).min(initial=self._last_step))
+            least, (narrower, *widths), (cheaper, *prices) = self._last_step, *self._measured
+            for width, price in zip(widths, prices, strict=True):
+                least = min(least, (price - cheaper) / (width - narrower))
+                narrower, cheaper = width, price
+            self._least_step = least
         return self._least_step
 
     def least_hopeful_step(self) -> float:

@@ -10,7 +10,7 @@ from ngramspec import forking
 from ngramspec.decoding.cost_state import checked_state
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingPrice, DraftingTime
-from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, Growth, Guess
+from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
 from ngramspec.decoding.plain_time import PlainTime
 from ngramspec.decoding.rate import WidthRate
 from ngramspec.decoding.trials import Trials
@@ -26,8 +26,8 @@ CHANGED = 2.5
 FIRST_REACH = 16
 """Widest pass, in columns, that may be tried first once the reading of a prompt was measured."""
 
-FINE = 5
-"""Bits of a number of drafted tokens by which passes are told apart, where only tokens cost."""
+LEAST_SHARE = 0.5
+"""A packed pass with fewer drafted tokens than this share of a column says little about the price of a column."""
 
 DRAFTING_MEMORY = 64
 """Passes over which the time of drafting is averaged for the rate."""
@@ -47,8 +47,8 @@ class MeasuredCosts:
     def __init__(self, *, counts_fill: bool = True) -> None:
         """Begin with no measurements.
 
-        counts_fill: whether the target pads rows to the widest one. If not, as in vLLM, cost follows the tokens: what
-        is said here of columns then means one column, and a column more for each drafted token of any row.
+        counts_fill: whether the target pads rows to the widest one. If not, as in vLLM, cost follows the tokens; passes
+        are then told apart by their tokens per row, on average, and a column is a token more for each row.
         """
         self.counts_fill = counts_fill
         self.trials = Trials()
@@ -72,8 +72,15 @@ class MeasuredCosts:
             if not num_more:
                 return np.array([plain.seconds])
             growth = self._growth(shape)
-            found = (growth.hopeful if hopeful else growth.of)(num_more + 1) * plain.seconds
-            found[growth.reach :] = np.inf
+            prices = growth.hopeful if hopeful else growth.of
+            if self.counts_fill:
+                found = prices(num_more + 1) * plain.seconds
+                found[growth.reach :] = np.inf
+            else:
+                columns = 1.0 + np.arange(num_more + 1) / shape.rows
+                whole = np.arange(1, math.ceil(columns[-1]) + 1)
+                found = np.interp(columns, whole, prices(whole.size)) * plain.seconds
+                found[columns > growth.reach] = np.inf
             if hopeful:
                 own = self._plain.get(_group(shape))
                 if own is None or own.is_doubted(self._num_passes):
@@ -86,7 +93,8 @@ class MeasuredCosts:
             plain, growth = self._nearest_plain(shape), self._growth(shape)
             if plain is None:
                 return 0.0
-            return (growth.least_hopeful_step() if hopeful else growth.least_step) * plain.seconds
+            step = growth.least_hopeful_step() if hopeful else growth.least_step
+            return step * plain.seconds / (1 if self.counts_fill else shape.rows)
 
     def drafting(self) -> list[DraftingPrice]:
         """See `Costs`."""
@@ -145,8 +153,9 @@ class MeasuredCosts:
                 plain.record_wider(seconds)
             if not 1.0 / CHANGED < plain.seconds / before < CHANGED:
                 self._growths.pop(_sizes(shape), None)  # ratios to a wrong plain time
-            if columns > 1:
-                self._own_growth(shape).record(columns, seconds / plain.seconds)
+            share = self._share(shape, columns)
+            if columns > 1 and share >= LEAST_SHARE:
+                self._own_growth(shape).record(columns, 1.0 + (seconds / plain.seconds - 1.0) / share)
             elif self._growths:  # else there is nothing that could age
                 self._own_growth(shape).age()
             self._record_rate(shape.rows, columns, num_tokens / shape.rows, DEAREST * plain.seconds)
@@ -199,12 +208,16 @@ class MeasuredCosts:
         return costs
 
     def _columns(self, shape: Shape) -> int:
-        """Columns of the pass; where only tokens cost, wide passes of nearly the same width are one."""
+        """Columns of the pass; where it is packed, as many as its tokens would fill, and more than one with a draft."""
         if self.counts_fill:
             return shape.columns
-        columns = 1 + shape.tokens - shape.rows
-        step = 1 << max(0, columns.bit_length() - FINE)
-        return columns // step * step
+        return max(1 + (shape.tokens > shape.rows), round(shape.tokens / shape.rows))
+
+    def _share(self, shape: Shape, columns: int) -> float:
+        """Drafted tokens by those of a pass of `columns` where each row has all of them; 1.0 where rows are padded."""
+        if self.counts_fill or columns == 1:
+            return 1.0
+        return (shape.tokens - shape.rows) / ((columns - 1) * shape.rows)
 
     def _nearest_plain(self, shape: Shape) -> PlainTime | None:
         """Plain time of this shape's group, else of the nearest trusted group, else of the nearest measured one."""
@@ -242,12 +255,10 @@ class MeasuredCosts:
 
     def _guess(self, shape: Shape) -> Guess:
         prompt, plain = self._prompts.get(_size(shape.rows)), self._nearest_plain(shape)
-        shared = 1 if self.counts_fill else shape.rows
         if prompt is None or plain is None:
-            return Guess(FIRST_GUESS / shared, 1 + shared)
+            return BLIND
         columns, seconds = prompt
-        slope = (seconds / plain.seconds - 1.0) / (columns - 1)
-        return Guess(max(FIRST_GUESS / shared, slope), FIRST_REACH * shared)
+        return Guess(max(FIRST_GUESS, (seconds / plain.seconds - 1.0) / (columns - 1)), FIRST_REACH)
 
 
 def _nearest(groups: Iterable[tuple[int, int]], group: tuple[int, int]) -> tuple[int, int] | None:
