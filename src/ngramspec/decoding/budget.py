@@ -102,17 +102,19 @@ class AdaptiveBudget:
     def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
         """Return the best ways, and the survival at which the cheapest token pays for being drafted and checked.
 
-        In a padded pass the rows share the price of a column. When a trial is due, its price is the hopeful one:
-        otherwise there would be no draft to try.
+        In a padded pass the rows share the price of a column. When a trial is due, its price is the hopeful one, and
+        where a way is tried, drafting a token costs nothing: otherwise there would be no draft to try.
         """
         prices = costs.prices(shape, 0)
         if prices is None:
             return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # nothing else will be checked
         rate, is_due = _rate(shape, costs, prices), costs.trials.is_due
         drafting = costs.drafting()
-        ways = self._ways.chosen(rows, rate, float(prices[0]), [each.of_row for each in drafting], is_due=is_due)
+        of_row = [each.of_row for each in drafting]
+        ways, tries = self._ways.chosen(rows, rate, float(prices[0]), of_row, is_due=is_due)
         column = costs.per_token(shape, hopeful=is_due) / (shape.rows if costs.counts_fill else 1)
-        none, blind, steered = (max(LEAST_SURVIVAL, rate * (column + each.of_token)) for each in drafting)
+        of_token = [0.0 if tries else each.of_token for each in drafting]
+        none, blind, steered = (max(LEAST_SURVIVAL, rate * (column + each)) for each in of_token)
         return Terms(ways, (none, blind, steered))
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:

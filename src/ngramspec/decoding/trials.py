@@ -49,8 +49,8 @@ class Trials:
     def patience(self) -> float:
         """By how much the believed loss of a trial counts less than usual, 1.0 at least.
 
-        It grows with the square of the time without a trial, so that any price is tried in the end: with a loss that is
-        believed wrongly, and that would take the longer to try the dearer it is, four times as dear takes twice as long.
+        It grows with the square of the time without a trial. So any price is tried in the end, however dear it is
+        believed to be; one that seems four times as dear waits twice as long.
         """
         return max(1.0, self._since_trial / LONGEST_WAIT) ** 2
 
