@@ -134,6 +134,7 @@ def passes_until_back(service: Service) -> int:
     ],  # no draft seems to pay
     passes=18,
 )
+@example(warm=5, delays=[(0, 0), (0, 4), (0, 1), (0, 0), (0, 0), (0, 0)], passes=15)  # cheap trials before a dear one
 @example(warm=5, delays=[(0.0, 3600.0)], passes=20)  # on the GPU 32 columns seem to cost four passes, 25 do not tell
 @settings(max_examples=8)
 def test_after_any_disturbance_speculation_returns(

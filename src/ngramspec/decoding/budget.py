@@ -8,7 +8,7 @@ import numpy as np
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import by_columns, by_tokens
 from ngramspec.decoding.row import Row
-from ngramspec.decoding.trials import MOST_CHARGED, Trials
+from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import Way
 from ngramspec.decoding.ways import Ways, usual
 from ngramspec.drafting.types import Draft, FloatArray
@@ -151,17 +151,15 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
     """
     values, hopes, plain = gains - rate * prices, gains - rate * hopeful, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
-    worthy = np.flatnonzero(hopes - WORTH / trials.patience * losses > hopes[best])
+    worths = hopes - WORTH / trials.patience * losses
+    worthy = np.flatnonzero(worths > hopes[best])
     if not worthy.size:
         return best
     if not worthy.any():
         return 0  # a plain pass: it loses less than one pass, and is rarely needed
-    affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
-    if trials.is_overdue and affordable.size:  # the most doubted price may have been wrong for longest
-        added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
-        tried = int(affordable[np.argmin((hopeful[affordable] - prices[0]) / added)])
-    elif affordable.size:
-        tried = int(affordable[np.argmax(hopes[affordable])])
+    affordable = worthy[losses[worthy] <= trials.credit * plain]
+    if affordable.size:
+        tried = int(affordable[np.argmax(worths[affordable])])
     elif trials.is_overdue:
         tried = int(worthy[np.argmin(losses[worthy])])
     else:
