@@ -5,7 +5,8 @@
 CPU time of decoding outside `model(...)`, after prefill, divided by the number of passes. The model is one small layer
 over 64 tokens and the texts are short, so that argmax and mask, a device's work, are next to nothing; the drafter is
 the real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
-which every draft is accepted. Plain decoding and all draft lengths take turns; medians over the rounds.
+which every draft is accepted. Plain decoding and all draft lengths take turns. Of each the least over the rounds is
+shown: whatever else runs on the machine can only add to it.
 
 The loop alone is what is left with drafts that were made beforehand and a fixed price of passes: no drafting, no costs.
 """
@@ -14,11 +15,8 @@ import argparse
 import cProfile
 import pstats
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,8 +41,7 @@ PLAIN = -1
 """Stands for plain `generate()` among the draft lengths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Host microseconds per step of the whole batch, and per emitted token; tokens per pass of a row."""
 
     per_step: float
@@ -155,10 +152,18 @@ def main() -> None:
             _profile(bench, max(arguments.drafts))
         return
     table = Table("drafts are", "batch", "longest draft", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("tokens per pass", "µs per step", "of plain's", "µs per token", "of plain's"):
+    titles = (
+        "tokens per pass",
+        "µs per step",
+        "of plain's",
+        "µs per token",
+        "of plain's",
+        "loop alone, per row",
+    )
+    for title in titles:
         table.add_column(title, justify="right")
     for bench in track(benches, console=Console(stderr=True), transient=True):
-        costs = _measure(bench, arguments.drafts, arguments.rounds)
+        costs, alone = _measure(bench, arguments.drafts, arguments.rounds)
         plain = costs[PLAIN]
         for length, cost in costs.items():
             table.add_row(
@@ -170,26 +175,23 @@ def main() -> None:
                 f"{cost.per_step / plain.per_step:.2f}",
                 f"{cost.per_token:.1f}",
                 f"{cost.per_token / plain.per_token:.2f}",
+                "" if length == PLAIN else f"{alone[length] / bench.batch:.1f}",
             )
     Console().print(table)
 
 
-def _measure(bench: Bench, drafts: Sequence[int], rounds: int) -> dict[int, Cost]:
-    samples: dict[int, list[Cost]] = defaultdict(list)
+def _measure(bench: Bench, drafts: Sequence[int], rounds: int) -> tuple[dict[int, Cost], dict[int, float]]:
+    """By draft length: what a step costs, and how much of it the loop alone, in microseconds."""
+    costs: dict[int, Cost] = {}
+    alone: dict[int, float] = {}
     for number in range(rounds + 1):
         for length in (PLAIN, *drafts):
             cost = bench.run(length)
+            loop = 0.0 if length == PLAIN else bench.run(length, alone=True).per_step
             if number:  # the first round warms up
-                samples[length].append(cost)
-    return {length: _median(costs) for length, costs in samples.items()}
-
-
-def _median(costs: Sequence[Cost]) -> Cost:
-    return Cost(
-        median(cost.per_step for cost in costs),
-        median(cost.per_token for cost in costs),
-        median(cost.tokens_per_pass for cost in costs),
-    )
+                costs[length] = min(costs.get(length, cost), cost)
+                alone[length] = min(alone.get(length, loop), loop)
+    return costs, alone
 
 
 def _profile(bench: Bench, length: int) -> None:

@@ -157,7 +157,7 @@ cdef class SuffixIndex:
                 self.shared.extend(taken.begin(), taken.size())
 
     def latest_longest_match(self, max_compared=None):
-        cdef CppMatch match = self.shared.latest_longest_match(MAX_COMPARED if max_compared is None else max_compared)
+        cdef CppMatch match = self.shared.latest_longest_match(max_compared or MAX_COMPARED)
         return Match(match.length, match.start)
 
     def find(self, tail):
@@ -223,7 +223,9 @@ cdef class Row:
     cdef Survival survival  # this and the vocabulary live as long as the row
     cdef TokenBytes vocabulary
 
-    def __cinit__(self, Survival survival not None, SuffixIndex history not None, references=(), TokenBytes vocabulary=None):
+    def __cinit__(
+        self, Survival survival not None, SuffixIndex history not None, references=(), TokenBytes vocabulary=None
+    ):
         self.survival, self.history, self.vocabulary = survival, history, vocabulary
         cdef const CppTokenBytes* known = NULL
         if vocabulary is not None:
@@ -244,10 +246,14 @@ cdef class Row:
 
     @property
     def answer(self):
+        cdef Use use
+        use.add(self.row)
         return tokens_of(self.row.answer().data() + 1, self.row.answer().size() - 1)
 
     @property
     def nbytes(self):
+        cdef Use use
+        use.add(self.row)
         return self.row.nbytes()
 
     def begin(self, prompt, likely_start):
@@ -275,10 +281,10 @@ cdef class Row:
         else:
             foreseen, forced, push = steering.foreseen, steering.forced, steering.push
             self.row.steer(most, min_survival, <PyObject*>foreseen, <PyObject*>forced, <PyObject*>push)
-        if not self.row.size():
+        cdef size_t size = self.row.size()
+        if not size:
             return Draft(NO_DRAFT, NO_SURVIVAL, self.row.is_unsure())
-        tokens = tokens_of(self.row.tokens(), self.row.size())
-        return Draft(tokens, floats_of(self.row.survivals(), self.row.size()), self.row.is_unsure())
+        return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
 
 def propose_all(rows, max_tokens, min_survival):
@@ -288,7 +294,7 @@ def propose_all(rows, max_tokens, min_survival):
 
 cdef _propose_all(list rows, max_tokens, double min_survival):
     cdef Use use
-    cdef vector[CppRow*] all_
+    cdef vector[CppRow*] used
     cdef vector[int] most
     cdef vector[int32_t] tokens
     cdef vector[double] survivals
@@ -296,16 +302,16 @@ cdef _propose_all(list rows, max_tokens, double min_survival):
     cdef CppRow* each
     for row, room in zip(rows, max_tokens, strict=True):
         use.add(row.row)
-        all_.push_back(row.row)
+        used.push_back(row.row)
         most.push_back(within_int32(room))
     with nogil:
         use.propose(most, min_survival)
-        for each in all_:
+        for each in used:
             tokens.insert(tokens.end(), each.tokens(), each.tokens() + each.size())
             survivals.insert(survivals.end(), each.survivals(), each.survivals() + each.size())
     all_tokens, all_survivals = tokens_of(tokens.data(), tokens.size()), floats_of(survivals.data(), survivals.size())
     drafts, start = [], 0
-    for each in all_:
+    for each in used:
         end = start + each.size()
         if start == end:
             drafts.append(Draft(NO_DRAFT, NO_SURVIVAL, each.is_unsure()))

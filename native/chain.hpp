@@ -24,7 +24,8 @@ struct Few {
 
 class Chain {
   public:
-    // As after `Row.propose` in Python.
+    // The tokens of the last draft, plus the first one below the threshold, kept for learning; how likely each token of
+    // the draft survives; and what was thought of `choices`, and of the other tokens that were offered there.
     std::vector<int32_t> choices;
     std::vector<double> survivals;
     std::vector<Lesson> lessons;
@@ -46,7 +47,8 @@ class Chain {
 
     // answer: what the history is searched for: the end of the row's text. recent: see `recent_index`.
     template <class Steering>
-    void draft(const std::vector<int32_t>& answer, int recent, int max_tokens, double min_survival, Steering& steering) {
+    void draft(const std::vector<int32_t>& answer, int recent, int max_tokens, double min_survival,
+               Steering& steering) {
         forget();
         recent_ = recent;
         Pointers pointers = begin(answer);
@@ -63,12 +65,13 @@ class Chain {
             survival *= surest->probability;
             if (int(survivals.size()) == max_tokens || survival < min_survival) return;
             survivals.push_back(survival);
+            bool looks_up = surest->is_foreseen && survival >= FAINT;
             Pointers kept;
             for (Pointer* pointer : pointers) {
                 if (pointer->token == surest->token) {
                     pointer->advance();
                     kept.add(pointer);
-                } else if (surest->is_foreseen && survival >= FAINT && pointer->token >= 0 && look_up(*pointer, answer)) {
+                } else if (looks_up && pointer->token >= 0 && look_up(*pointer, answer)) {
                     kept.add(pointer);
                 }
             }
@@ -192,7 +195,7 @@ class Chain {
         if (pointer.number > PAST) return false;
         std::vector<int32_t> tail;
         if (pointer.number == PAST)
-            tail.assign(answer.end() - std::min<std::ptrdiff_t>(MAX_FOUND, answer.end() - answer.begin()), answer.end());
+            tail.assign(answer.end() - std::min(MAX_FOUND, int(answer.size())), answer.end());
         else
             for (int at = std::max(0, own_.index.size() - MAX_FOUND); at < own_.index.size(); at++)
                 tail.push_back(own_.index.token(at));

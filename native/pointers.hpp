@@ -58,7 +58,8 @@ class Pointer {
     }
 
   private:
-    // 0 where nothing earlier reads the same, 1 where that goes on otherwise, 2 the same, 3 the one before that as well.
+    // 0 where nothing earlier reads the same, 1 where that goes on otherwise, 2 where it goes on the same, 3 where the
+    // one before that does so too.
     int kind_of_match() const {
         int earlier = index->before(start - 1, column_);
         if (earlier < 0) return 0;

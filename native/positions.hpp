@@ -78,7 +78,6 @@ class Positions {
         }
     }
 
-    void prefetch(uint32_t hash) const { __builtin_prefetch(&slots_[home(hash)]); }
     size_t nbytes() const { return slots_.size() * sizeof(Slot); }
 
   private:

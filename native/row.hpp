@@ -47,15 +47,6 @@ class Row {
         draft(max_tokens, min_survival, steering);
     }
 
-    // Ask memory for what the next `propose` begins with.
-    void prefetch() const {
-        if (own_.length < 0 && index_.size() > 1) index_.prefetch(index_.end_at(index_.size() - 1));
-        index_.prefetch(own_.copy.start);
-        SharedIndex::Reading reading = history_.reading();
-        if (past_.length < 0) history_.index.prefetch(End::of(answer_.data() + answer_.size(), int(answer_.size())));
-        history_.index.prefetch(past_.copy.start);
-    }
-
     // The last draft. is_unsure: more tokens would have been drafted at a lower `min_survival`.
     int size() const { return int(chain_.survivals.size()); }
     const int32_t* tokens() const { return chain_.choices.data(); }
@@ -113,16 +104,14 @@ class Use {
     }
     void add(Row* row) {
         if (row->is_used_)
-            throw std::runtime_error("a row must be used by one call at a time, got another: open a session for each row");
+            throw std::runtime_error(
+                "a row must be used by one call at a time, got another: open a session for each row");
         rows_.push_back(row);
         row->is_used_ = true;
     }
     // Drafts for all rows, one after another.
     void propose(const std::vector<int>& max_tokens, double min_survival) {
-        for (size_t i = 0; i < rows_.size(); i++) {
-            if (i + 1 < rows_.size()) rows_[i + 1]->prefetch();
-            rows_[i]->propose(max_tokens[i], min_survival);
-        }
+        for (size_t i = 0; i < rows_.size(); i++) rows_[i]->propose(max_tokens[i], min_survival);
     }
 
   private:

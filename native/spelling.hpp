@@ -28,7 +28,7 @@ class TokenBytes {
 class SpelledIndex {
   public:
     SpelledIndex(const SuffixIndex& index, const TokenBytes& vocabulary)
-        : index_(index), vocabulary_(vocabulary), text_(MAX_BYTES) {}  // so nobody needs to look whether it begins there
+        : index_(index), vocabulary_(vocabulary) {}
 
     Match find() {
         read();
@@ -84,7 +84,7 @@ class SpelledIndex {
 
     const SuffixIndex& index_;
     const TokenBytes& vocabulary_;
-    std::vector<uint8_t> text_;
+    std::vector<uint8_t> text_ = std::vector<uint8_t>(MAX_BYTES);  // so nobody needs to look whether it begins there
     std::vector<Position> positions_;
     Positions latest_;
 };

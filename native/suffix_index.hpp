@@ -42,7 +42,7 @@ class SuffixIndex {
     int size() const { return int(text_.size()); }
     int32_t token(int position) const { return text_[position].token; }
 
-    // By order (1, 2 or 4): where the n-gram that ends at a position ended before, or -1. See `column_of`.
+    // Where the n-gram that ends at a position ended before, or -1; column: see `column_of`.
     int before(int position, int column) const { return text_[position].before[column]; }
 
     // Of so many tokens that agree: four of four or more, two of two or three, one of one.
@@ -55,7 +55,7 @@ class SuffixIndex {
         if (size_t(end) > text_.capacity()) text_.reserve(std::max(size_t(end), text_.capacity() * 3 / 2));
         for (size_t i = 0; i < count; i++) text_.push_back({tokens[i], {-1, -1, -1}});
         // Nothing can be copied from after the end, so a position is indexed only when a token follows it.
-        for (int at = std::max(start - 1, 0); at < end - 1; at += BLOCK) index(at, std::min(at + BLOCK, end - 1));
+        for (int at = std::max(start - 1, 0); at < end - 1; at++) index(at);
     }
 
     Match latest_longest_match(int max_compared) const {
@@ -75,18 +75,6 @@ class SuffixIndex {
         return longest(earlier, token_back, std::min(known, MAX_FOUND), MAX_FOUND);
     }
 
-    End end_at(int last) const {
-        End end;
-        while (end.count < std::min(last + 1, MAX_ORDER)) end.add(text_[last - end.count].token);
-        return end;
-    }
-    void prefetch(const End& end) const {
-        for (int i = 0; i < end.count; i++) latest_[i].prefetch(end.hashes[i]);
-    }
-    void prefetch(int position) const {
-        if (0 <= position && position < size()) __builtin_prefetch(&text_[position]);
-    }
-
     size_t nbytes() const {
         size_t sum = text_.capacity() * sizeof(Position);
         for (const Positions& positions : latest_) sum += positions.nbytes();
@@ -94,12 +82,11 @@ class SuffixIndex {
     }
 
   private:
-    // A token, and where the token, the pair and the four tokens that end there ended before: what is read of a position
-    // is in one line of memory.
+    // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
+    // position is in one line of memory.
     struct Position {
         int32_t token, before[3];
     };
-    static constexpr int BLOCK = 8;
 
     void check(const int32_t* tokens, size_t count) const {
         if (count > size_t(INT32_MAX - size()))
@@ -107,6 +94,12 @@ class SuffixIndex {
                                         std::to_string(size() + count) + ": begin a new one");
         int32_t lowest = *std::min_element(tokens, tokens + count);
         if (lowest < 0) throw std::invalid_argument("token ids must be >= 0, got " + std::to_string(lowest));
+    }
+
+    End end_at(int last) const {
+        End end;
+        while (end.count < std::min(last + 1, MAX_ORDER)) end.add(text_[last - end.count].token);
+        return end;
     }
 
     bool is_same(int position, const End& end, int order) const {
@@ -125,7 +118,6 @@ class SuffixIndex {
     };
     // The longest n-gram of the end that occurred, and where it did last; order 0 where none did.
     Found latest(const End& end) const {
-        prefetch(end);
         for (int order = end.count; order; order--) {
             int position = latest_[order - 1].get(slot_of(end, order));
             if (position >= 0) return {order, position};
@@ -150,22 +142,14 @@ class SuffixIndex {
         return {length, found + 1};
     }
 
-    // First all slots are asked for, then the positions that they name: memory answers many questions at a time.
-    void index(int start, int end) {
-        End ends[BLOCK];
-        for (Positions& positions : latest_) positions.reserve(size_t(end - start));
-        for (int at = start; at < end; at++) prefetch(ends[at - start] = end_at(at));
-        for (int at = start; at < end; at++)
-            for (int i = 0; i < ends[at - start].count; i++)
-                prefetch(latest_[i].get(latest_[i].home(ends[at - start].hashes[i])));
-        for (int at = start; at < end; at++) {
-            const End& here = ends[at - start];
-            for (int order = 1; order <= here.count; order++) {
-                Positions& positions = latest_[order - 1];
-                size_t slot = slot_of(here, order);
-                if (order != 3) text_[at].before[column_of(order)] = positions.get(slot);
-                positions.put(slot, here.hashes[order - 1], at);
-            }
+    void index(int at) {
+        End here = end_at(at);
+        for (int order = 1; order <= here.count; order++) {
+            Positions& positions = latest_[order - 1];
+            positions.reserve(1);
+            size_t slot = slot_of(here, order);
+            if (order != 3) text_[at].before[column_of(order)] = positions.get(slot);
+            positions.put(slot, here.hashes[order - 1], at);
         }
     }
 

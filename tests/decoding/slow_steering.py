@@ -16,12 +16,8 @@ class SlowSteering:
         """guards: the first one leads. text: that of the row, as `text_of` made it; None: nothing is foreseen."""
         self._guards, self._ends, self._text, self._end_token = guards, [*ends], text, end_token
         self.committed: list[int] = []
-        self._begin((), 0)
-
-    def _begin(self, run: Sequence[Step], position: int) -> None:
         self._drafted: list[int] = []
-        self.runs = [(run, position)]
-        """What is followed after so many drafted tokens, and how far: one more than drafted."""
+        self._run: Sequence[Step] = ()
 
     @property
     def _all(self) -> list[int]:
@@ -35,38 +31,28 @@ class SlowSteering:
         return found
 
     def foreseen(self) -> Step | None:
-        run, position = self.runs[-1]
-        if position == len(run):
-            run, position = self._foresee(), 0
-            self.runs[-1] = run, position
-        return run[position] if run else None
+        if not self._run:
+            self._run = self._foresee()
+        return self._run[0] if self._run else None
 
     def push(self, token: int) -> bool:
         for matcher in self._matchers():
             with matcher.lookahead() as ahead:
                 if not ahead.push(token):
                     return False
-        run, position = self.runs[-1]
-        is_followed = position < len(run) and run[position][0] == token
-        self.runs.append((run, position + 1) if is_followed else ((), 0))
+        self._run = self._run[1:] if self._run and self._run[0][0] == token else ()
         self._drafted.append(token)
         return True
 
     def forced(self) -> Step | None:
         run = self._forced()
         if run:
-            self.runs[-1] = run, 0
+            self._run = run
         return run[0] if run else None
 
     def commit(self, tokens: Sequence[int]) -> None:
-        num_common = 0
-        while tokens[: num_common + 1] == self._drafted[: num_common + 1] and num_common < len(self._drafted):
-            num_common += 1
-        run, position = self.runs[num_common]
-        left = tokens[num_common:]
-        goes_on = left == [token for token, _ in run[position : position + len(left)]]
         self.committed += tokens
-        self._begin(*(run, position + len(left)) if goes_on else ((), 0))
+        self._drafted, self._run = [], ()
 
     def _foresee(self) -> list[Step]:
         lead = self._matchers()[0]

@@ -204,11 +204,13 @@ def test_no_belief_puts_a_trial_off_for_longer_than_the_longest_wait() -> None:
     assert not trials.is_overdue
 
 
-def test_a_trial_that_gains_little_for_its_loss_is_not_made() -> None:
+def test_a_trial_that_gains_little_for_its_loss_waits_longer() -> None:
     costs = measured(1, [1.0, 1.9])
     for _ in range(20 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
-    assert {0} == set(lengths_of(2 * LONGEST_WAIT, costs, [0.1]))
+    lengths = lengths_of(2 * LONGEST_WAIT, costs, [0.1])
+    assert {0} == set(lengths[: LONGEST_WAIT + 2 * PROBE_EVERY])
+    assert 1 == sum(lengths)
 
 
 def test_plain_passes_are_measured_anew_now_and_then() -> None:

@@ -85,7 +85,7 @@ def test_rows_in_step_stay_until_all_have_ended() -> None:
     class Step:
         def __init__(self, rows: Rows[Row]) -> None:
             self.rows = rows
-            self.drafts = [[] for _ in rows]
+            self.drafts: list[list[int]] = [[] for _ in rows]
 
         def at(self, position: int) -> Rows[int | None]:
             return [1 for _ in self.rows]

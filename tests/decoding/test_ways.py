@@ -40,7 +40,7 @@ def served(
     found = []
     for number in range(passes):
         is_due = number % PROBE_EVERY == PROBE_EVERY - 1
-        found.append(ways.chosen(rows, float(len(rows)), 1.0, seconds, is_due=is_due))
+        found.append(ways.chosen(rows, float(len(rows)), 1.0, seconds, is_due=is_due)[0])
         for each, gain, way in zip(rows, gains, found[-1], strict=True):
             each.counters.num_accepted_tokens += gain[way] if way is not NONE else 0
     return found

@@ -120,7 +120,12 @@ def test_rows_whose_masks_took_long_are_filled_and_timed_one_by_one(monkeypatch:
     matchers, drafts = many(Guard.json_schema(SCHEMA, BYTES), 5)
     at_once = matchers[0].fill_all(matchers, drafts)
     alone: list[Matcher] = []
-    monkeypatch.setattr(llguidance_masks, "fill", lambda matcher, draft: alone.append(matcher) or fill(matcher, draft))
+
+    def noting(matcher: Matcher, draft: list[int]) -> Filled:
+        alone.append(matcher)
+        return fill(matcher, draft)
+
+    monkeypatch.setattr(llguidance_masks, "fill", noting)
     monkeypatch.setattr(llguidance_masks, "MASK_SHARE", -1)
     assert same(at_once, matchers[0].fill_all(matchers, drafts))
     assert matchers == alone

@@ -29,7 +29,8 @@ SURE = 0.5
 """Lowest survival of a token in such a draft."""
 
 WORTH = 0.25
-"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones."""
+"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones, and less of
+them the longer none was made (`Trials.patience`)."""
 
 
 class Terms(NamedTuple):
@@ -101,17 +102,19 @@ class AdaptiveBudget:
     def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
         """Return the best ways, and the survival at which the cheapest token pays for being drafted and checked.
 
-        In a padded pass the rows share the price of a column. When a trial is due, its price is the hopeful one:
-        otherwise there would be no draft to try.
+        In a padded pass the rows share the price of a column. When a trial is due, its price is the hopeful one, and
+        where a way is tried, drafting a token costs nothing: otherwise there would be no draft to try.
         """
         prices = costs.prices(shape, 0)
         if prices is None:
             return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # nothing else will be checked
         rate, is_due = _rate(shape, costs, prices), costs.trials.is_due
         drafting = costs.drafting()
-        ways = self._ways.chosen(rows, rate, float(prices[0]), [each.of_row for each in drafting], is_due=is_due)
+        of_row = [each.of_row for each in drafting]
+        ways, tries = self._ways.chosen(rows, rate, float(prices[0]), of_row, is_due=is_due)
         column = costs.per_token(shape, hopeful=is_due) / (shape.rows if costs.counts_fill else 1)
-        none, blind, steered = (max(LEAST_SURVIVAL, rate * (column + each.of_token)) for each in drafting)
+        of_token = [0.0 if tries else each.of_token for each in drafting]
+        none, blind, steered = (max(LEAST_SURVIVAL, rate * (column + each)) for each in of_token)
         return Terms(ways, (none, blind, steered))
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
@@ -148,8 +151,7 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
     """
     values, hopes, plain = gains - rate * prices, gains - rate * hopeful, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
-    worthy = np.flatnonzero(np.isfinite(hopes))
-    worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
+    worthy = np.flatnonzero(hopes - WORTH / trials.patience * losses > hopes[best])
     if not worthy.size:
         return best
     if not worthy.any():

@@ -60,8 +60,6 @@ class RowSteering:
         self._end_token = end_token
         self._lead: Matcher | None = None
         self._foresight: Foresight | None = None
-        self._last: DraftSteering | None = None
-        self._going_on: tuple[Run | End, int] | None = None
         known = [(matcher, matcher.source) for matcher in matchers if matcher.source is not None]
         if known:  # of several grammars, a schema foresees most
             matcher, source = min(known, key=lambda pair: pair[1].language is not Language.JSON_SCHEMA)
@@ -80,18 +78,12 @@ class RowSteering:
             lead = next((index for index, matcher in enumerate(matchers) if matcher is self._lead), 0)
             foresight = self._foresight if matchers[lead] is self._lead else None
             steering = DraftSteering(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
-            if self._going_on is not None:
-                steering.follow(*self._going_on)
-            self._last = steering
             return steered_draft(session, max_tokens, min_survival, steering)
 
     def commit(self, tokens: TokenArray) -> None:
-        """See `SteersRow`. If the tokens are as foreseen, what was foreseen goes on."""
-        committed = tokens.tolist()
-        self._going_on = None if self._last is None else self._last.going_on(committed)
-        self._last = None
+        """See `SteersRow`."""
         if self._foresight is not None and self._lead is not None and not self._lead.ended:
-            self._foresight.commit(committed, self._lead.num_guarded)
+            self._foresight.commit(tokens.tolist(), self._lead.num_guarded)
 
 
 class DraftSteering:
@@ -120,8 +112,10 @@ class DraftSteering:
         if foresight is not None:
             foresight.rewind()
         self._drafted: list[int] = []
-        self._path: list[tuple[int, Run | End | None, int]] = []
-        self.follow(None)
+        self._run: Run | End | None = None
+        self._steps: list[tuple[int, int]] = []
+        self._position = self._num_sure = 0  # in the run: what was followed, what is known
+        self._num_read = 0  # what the grammars have read
 
     def foreseen(self) -> tuple[int, int] | None:
         """The token foreseen after the pushed ones, and its evidence code; where there is no foresight, as `forced`."""
@@ -146,36 +140,19 @@ class DraftSteering:
         run = self._forced()
         if run is None:
             return None
-        self.follow(run)
+        self._follow(run)
         return run.steps[0]
 
-    def follow(self, run: Run | End | None, position: int = 0) -> None:
-        """Follow `run` from its `position` on; None: nothing is foreseen."""
-        self._path.append((len(self._drafted), run, position))
+    def _follow(self, run: Run | End | None) -> None:
+        """Follow `run` from here on; None: nothing is foreseen."""
         self._run = run
         self._steps, self._num_sure = ([], 0) if run is None else (run.steps, run.num_sure)
-        self._position = self._num_read = position
-
-    def going_on(self, committed: list[int]) -> tuple[Run | End, int] | None:
-        """The run that the text followed up to the end of the `committed` tokens, and its position there; or None."""
-        num_common = next(
-            (index for index, pair in enumerate(zip(committed, self._drafted, strict=False)) if pair[0] != pair[1]),
-            min(len(committed), len(self._drafted)),
-        )
-        start, run, position = next(step for step in reversed(self._path) if step[0] <= num_common)
-        position += num_common - start
-        if run is None:
-            return None
-        for token in committed[num_common:]:
-            if not run.reaches(position) or run.steps[position][0] != token:
-                return None
-            position += 1
-        return run, position
+        self._position = self._num_read = 0
 
     def _look_on(self) -> bool:
         """Make the next foreseen token; returns whether there is one."""
         if self._run is None or not self._run.reaches(self._position):
-            self.follow(self._foreseen())
+            self._follow(self._foreseen())
         else:
             self._steps, self._num_sure = self._run.steps, self._run.num_sure
         return self._position < self._num_sure
@@ -223,7 +200,7 @@ class DraftSteering:
                     earlier.pop()
                 return False
         self._drafted.append(token)
-        self.follow(None)
+        self._follow(None)
         return True
 
 

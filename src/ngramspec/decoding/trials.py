@@ -45,6 +45,15 @@ class Trials:
         """What a trial may lose now, in plain passes."""
         return self._credit
 
+    @property
+    def patience(self) -> float:
+        """By how much the believed loss of a trial counts less than usual, 1.0 at least.
+
+        It grows with the square of the time without a trial. So any price is tried in the end, however dear it is
+        believed to be; one that seems four times as dear waits twice as long.
+        """
+        return max(1.0, self._since_trial / LONGEST_WAIT) ** 2
+
     def count_pass(self) -> None:
         """Add the credit that a pass earns."""
         with self._lock:

@@ -56,8 +56,10 @@ class Ways:
         """A copy, also a pickled one, begins with nothing measured."""
         return Ways, ()
 
-    def chosen(self, rows: Rows[Row], rate: float, plain: float, seconds: Rows[float], *, is_due: bool) -> list[Way]:
-        """The best way of each row, or one that is tried.
+    def chosen(
+        self, rows: Rows[Row], rate: float, plain: float, seconds: Rows[float], *, is_due: bool
+    ) -> tuple[list[Way], bool]:
+        """The best way of each row, or one that is tried; and whether any is.
 
         rate: tokens that a second is worth. plain: seconds of a pass without drafts. seconds: of drafting a row, by
         way. is_due: whether this pass may be a trial of prices, perhaps one without drafts; what it gains says nothing.
@@ -68,7 +70,7 @@ class Ways:
         if blind <= NEGLIGIBLE >= steered:
             for row in rows:
                 row.gains.way = NONE  # what it gains is not followed
-            return ways
+            return ways, False
         self._follow(rows)
         trials = []
         for index, row in enumerate(rows):
@@ -83,13 +85,14 @@ class Ways:
             else:
                 ways[index], trial = self._guarded(index, gains, blind, steered)
                 trials += [] if trial is None else [trial]
-        if trials and self._trials.is_due and (not is_due or not any(ways)):  # a trial of prices needs drafts
+        tries = bool(trials) and self._trials.is_due and (not is_due or not any(ways))  # a trial of prices needs drafts
+        if tries:
             self._try(trials, ways, rate * plain)
             if not is_due:
                 self._trials.looked()
         for row, way in zip(rows, ways, strict=True):
             row.gains.way = NONE if is_due else way
-        return ways
+        return ways, tries
 
     def _follow(self, rows: Rows[Row]) -> None:
         """Take in what the drafts of the last pass have gained."""

@@ -166,12 +166,12 @@ def test_a_statement_knows_what_stands_for_which_table() -> None:
     assert ["a", "b"] == [relation.prefix for relation in at.query.relations]
     assert ("where", "yea", ".") == (at.query.clause, at.begun, at.last())
     assert {"COUNT"} == at.calls
-    assert ["n"] == at.query.labels
-    assert ["a.name"] == at.query.columns["select"]
+    assert ("n",) == at.query.labels
+    assert ("a.name",) == at.query.columns["select"]
     assert at.undefined is None
     inner = Statement("SELECT name FROM singer WHERE singer_id IN (SELECT ", Tables(TABLES))
     assert inner.is_in_subquery
-    assert [] == inner.query.relations
+    assert () == inner.query.relations
     assert ["singer"] == [table.name for table in inner.outer_tables]
 
 

@@ -1,6 +1,7 @@
 """What the words of a SELECT statement say: its queries, their clauses, and the names in each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ngramspec.foresight.sql.tables import Table, Tables
@@ -27,94 +28,84 @@ class Relation(NamedTuple):
         return self.alias or self.table.name
 
 
-class Query:
-    """One SELECT of a statement, as far as it has been written."""
+class Query(NamedTuple):
+    """One SELECT of a statement, as far as it has been written.
 
-    def __init__(self) -> None:
-        self.clause = ""
-        self.relations: list[Relation] = []
-        self.columns: dict[str, list[str]] = {}
-        """The names in each clause, with their prefixes, as written."""
-        self.labels: list[str] = []
-        """Names of the computed columns."""
+    columns: the names in each clause, with their prefixes, as written. labels: names of the computed columns.
+    """
 
-    def copy(self) -> "Query":
-        """The same, to be read on from here."""
-        made = Query()
-        made.clause, made.relations, made.labels = self.clause, [*self.relations], [*self.labels]
-        made.columns = {clause: [*names] for clause, names in self.columns.items()}
-        return made
+    clause: str = ""
+    relations: tuple[Relation, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    labels: tuple[str, ...] = ()
 
     def said(self, clause: str) -> set[str]:
         """The columns in `clause`, without prefixes and in lower case."""
         return {bare(name) for name in self.columns.get(clause, ())}
 
 
-class Clauses:
-    """What was read of a statement.
+class Clauses(NamedTuple):
+    """What was read of a statement. It never changes: a statement is read on from any point of it.
 
     query: the innermost one that is open. outer: those around it; None for a bracket that is none. calls: functions
     called, in upper case. prefixes: of column names, once each.
     """
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self.query = Query()
-        self.outer: list[Query | None] = []
-        self.calls: set[str] = set()
-        self.has_lower_calls = False
-        self.prefixes: list[str] = []
+    query: Query = Query()
+    outer: tuple[Query | None, ...] = ()
+    calls: frozenset[str] = frozenset()
+    has_lower_calls: bool = False
+    prefixes: tuple[str, ...] = ()
 
-    def copy(self) -> "Clauses":
-        """The same, to be read on from here."""
-        made = Clauses(self._tables)
-        made.query, made.outer = self.query.copy(), [query and query.copy() for query in self.outer]
-        made.calls, made.has_lower_calls, made.prefixes = {*self.calls}, self.has_lower_calls, [*self.prefixes]
-        return made
 
-    def read(self, tokens: Sequence[str], words: Sequence[str], start: int, end: int) -> None:
-        """Read the tokens from `start` to `end`; the one after them is looked at. words: the tokens in lower case."""
-        for index in range(start, end):
-            after = words[index + 1] if index + 1 < len(words) else ""
-            self._read(tokens, words, index, after)
-
-    def _read(self, tokens: Sequence[str], words: Sequence[str], index: int, after: str) -> None:
+def read(
+    clauses: Clauses, tokens: Sequence[str], words: Sequence[str], start: int, end: int, tables: Tables
+) -> Clauses:
+    """Read the tokens from `start` to `end`; the one after them is looked at. words: the tokens in lower case."""
+    for index in range(start, end):
         word = words[index]
+        after = words[index + 1] if index + 1 < len(words) else ""
         if word == "(":
-            self.outer.append(self.query if after == "select" else None)
-            self.query = Query() if after == "select" else self.query
-        elif word == ")" and self.outer:
-            self.query = self.outer.pop() or self.query
+            is_query = after == "select"
+            outer = (*clauses.outer, clauses.query if is_query else None)
+            clauses = clauses._replace(outer=outer, query=Query() if is_query else clauses.query)
+        elif word == ")" and clauses.outer:
+            clauses = clauses._replace(outer=clauses.outer[:-1], query=clauses.outer[-1] or clauses.query)
         elif word in _SET_OPERATORS:
-            self.query = Query()
+            clauses = clauses._replace(query=Query())
         elif word in _CLAUSES:
-            self.query.clause = word
+            clauses = clauses._replace(query=clauses.query._replace(clause=word))
         elif _is_name(word):
-            self._take(tokens, words, index, after)
+            before = words[index - 1] if index else ""
+            clauses = _with_name(clauses, tokens, index, before, after, tables)
+    return clauses
 
-    def _take(self, tokens: Sequence[str], words: Sequence[str], index: int, after: str) -> None:
-        name, query, before = tokens[index], self.query, words[index - 1] if index else ""
-        if after == "(":
-            self.calls.add(name.upper())
-            self.has_lower_calls |= name.islower()
-        elif query.clause == "select" and before == "as":
-            query.labels.append(name)
-        elif query.clause not in ("from", "join"):
-            self._take_column(tokens, index, before, after)
-        elif before in ("from", "join", ","):
-            table = self._tables.named(name)
-            if table is not None:
-                query.relations.append(Relation(table))
-        elif before != "." and query.relations and query.relations[-1].alias is None:
-            query.relations[-1] = Relation(query.relations[-1].table, name)
 
-    def _take_column(self, tokens: Sequence[str], index: int, before: str, after: str) -> None:
-        name = tokens[index]
-        if after != ".":
-            full = f"{tokens[index - 2]}.{name}" if before == "." and index > 1 else name
-            self.query.columns.setdefault(self.query.clause, []).append(full)
-        elif name not in self.prefixes:
-            self.prefixes.append(name)
+def _with_name(clauses: Clauses, tokens: Sequence[str], index: int, before: str, after: str, tables: Tables) -> Clauses:
+    name, query = tokens[index], clauses.query
+    if after == "(":
+        has_lower_calls = clauses.has_lower_calls or name.islower()
+        return clauses._replace(calls=clauses.calls | {name.upper()}, has_lower_calls=has_lower_calls)
+    if query.clause == "select" and before == "as":
+        return clauses._replace(query=query._replace(labels=(*query.labels, name)))
+    if query.clause not in ("from", "join"):
+        return _with_column(clauses, tokens, index, before, after)
+    table = tables.named(name) if before in ("from", "join", ",") else None
+    if table is not None:
+        return clauses._replace(query=query._replace(relations=(*query.relations, Relation(table))))
+    if before not in ("from", "join", ",", ".") and query.relations and query.relations[-1].alias is None:
+        *others, last = query.relations
+        return clauses._replace(query=query._replace(relations=(*others, Relation(last.table, name))))
+    return clauses
+
+
+def _with_column(clauses: Clauses, tokens: Sequence[str], index: int, before: str, after: str) -> Clauses:
+    name, query = tokens[index], clauses.query
+    if after == ".":
+        return clauses if name in clauses.prefixes else clauses._replace(prefixes=(*clauses.prefixes, name))
+    full = f"{tokens[index - 2]}.{name}" if before == "." and index > 1 else name
+    columns = {**query.columns, query.clause: (*query.columns.get(query.clause, ()), full)}
+    return clauses._replace(query=query._replace(columns=columns))
 
 
 def bare(name: str) -> str:

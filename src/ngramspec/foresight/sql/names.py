@@ -55,14 +55,14 @@ class Names:
         is_prefixed = not is_after_point and (at.prefixes or any(relation.alias for relation in at.query.relations))
         named = at.relation(at.last(2)) if is_after_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)
-        undefined = at.undefined
+        undefined, begun, has_text = at.undefined, at.begun.lower(), self._question.has_text
         best, most, evidence = None, (False, -1.0, 0), UNMENTIONED
         for relation, column in self._columns(at, named):
             text = f"{undefined or relation.prefix}.{column.name}" if is_prefixed else column.name
-            if not _begins(text, at) or column.name.lower() in said:
+            if (begun and not text.lower().startswith(begun)) or (said and column.name.lower() in said):
                 continue
             mention = self._tables.mention(column.name)
-            is_fit = clause == "where" and self._question.has_text == column.is_text
+            is_fit = clause == "where" and has_text == column.is_text
             worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
             if worth > most:
                 best, most = text, worth

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ngramspec.foresight.sql.clauses import JOINTS, KEYWORDS, Clauses, Query, Relation
+from ngramspec.foresight.sql.clauses import JOINTS, KEYWORDS, Clauses, Query, Relation, read
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _TOKEN = re.compile(r"""'(?:[^']|'')*'?|"[^"]*"?|\w+|<>|[<>!]=|\S""")
@@ -18,22 +18,29 @@ _OPEN = 2
 before it is."""
 
 
+_Read = tuple[int, list[str], list[str], Clauses]
+"""What is not read again: the characters, the tokens, as they are and in lower case, and what they say."""
+
+_UNREAD: _Read = 0, [], [], Clauses()
+
+
 class Statement:
     """The content of a statement, and its current position."""
 
     def __init__(self, text: str, tables: Tables, begun: "Statement | None" = None) -> None:
         """text: from the start of the statement. begun: a statement that it begins with, not read again."""
         self.text, self._tables = text, tables
-        start, known, words, clauses = (0, [], [], Clauses(tables)) if begun is None else begun._read
+        start, known, words, clauses = _UNREAD if begun is None else begun._read
         found = [*_TOKEN.finditer(text, start)]
-        self._tokens = [*known, *(match[0] for match in found)]
-        self._words = [*words, *(match[0].lower() for match in found)]
-        num_read = max(len(known), len(self._tokens) - _OPEN)
-        if num_read > len(known):
-            clauses = clauses.copy()
-            clauses.read(self._tokens, self._words, len(known), num_read)
-            start = found[num_read - len(known)].start()
-        self._read = start, self._tokens[:num_read], self._words[:num_read], clauses
+        new = [match[0] for match in found]
+        self._tokens = [*known, *new]
+        self._words = [*words, *[token.lower() for token in new]]
+        num_known, num_read = len(known), max(len(known), len(self._tokens) - _OPEN)
+        if num_read > num_known:
+            clauses = read(clauses, self._tokens, self._words, num_known, num_read, tables)
+            known, words = self._tokens[:num_read], self._words[:num_read]
+            start = found[num_read - num_known].start()
+        self._read: _Read = start, known, words, clauses
         self.has_blank = text[-1:].isspace()
         self.begun = ""
         """The name, number or string at the end that may continue."""
@@ -41,8 +48,7 @@ class Statement:
             self.begun = self._tokens.pop()
             self._words.pop()
         self.is_lower = bool(self._tokens) and self._tokens[0].islower()
-        self._clauses = clauses.copy()
-        self._clauses.read(self._tokens, self._words, num_read, len(self._tokens))
+        self._clauses = read(clauses, self._tokens, self._words, num_read, len(self._tokens), tables)
 
     @property
     def query(self) -> Query:
@@ -50,7 +56,7 @@ class Statement:
         return self._clauses.query
 
     @property
-    def calls(self) -> set[str]:
+    def calls(self) -> frozenset[str]:
         """The functions called, in upper case."""
         return self._clauses.calls
 
@@ -60,7 +66,7 @@ class Statement:
         return self._clauses.has_lower_calls
 
     @property
-    def prefixes(self) -> list[str]:
+    def prefixes(self) -> tuple[str, ...]:
         """The prefixes of column names, once each."""
         return self._clauses.prefixes
 

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from ngramspec.errors import GuardError
 from ngramspec.hf.choice.processors import Asked
+from ngramspec.hf.choice.sampling import argmax
 from ngramspec.hf.rows.call import Call
-from ngramspec.hf.rows.logits import RowLogits, argmax
+from ngramspec.hf.rows.logits import RowLogits
 from ngramspec.hf.rows.row_by_row import OneRow
 
 
@@ -41,7 +42,7 @@ class _GreedyGuarded(_Greedy):
         error: GuardError | None = row.masks.why_stuck(row.index, position)
         if error is None and not call.processors.others:
             logits = self._share.at(position)
-            token = int(call.process(_no_text(logits), logits, [(row.masks, position)]).argmax(dim=-1))
+            (token,) = argmax(call.process(_no_text(logits), logits, [(row.masks, position)]))
         if error is None:
             error = row.masks.why_refused(position, token, call.processors.names)
         if error is None:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
+from ngramspec.hf.choice.sampling import argmax
 from ngramspec.hf.rows.row import ModelRow
 
 SAMPLED = 8
@@ -92,8 +93,3 @@ class RowLogits(NamedTuple):
     def at(self, position: int) -> Tensor:
         """`[1, V]`."""
         return self.of_pass.logits[self.line, self.start + position][None]
-
-
-def argmax(scores: Tensor) -> Any:
-    """The argmax along the last dimension of `scores` `[…, V]`, as nested lists; one copy from the device."""
-    return scores.argmax(dim=-1).cpu().numpy().tolist()
