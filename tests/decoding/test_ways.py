@@ -1,7 +1,9 @@
 """Each row is drafted for in the way that gains more than its time is worth, and no way is given up for good."""
 
+import copy
+import pickle
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -90,6 +92,15 @@ def test_a_row_in_step_is_always_drafted_for() -> None:
     found = served(Ways(), rows, [{BLIND: 0}] * 2, [0.0, 0.9, 0.0], 100)
     assert 1.0 == shares(found, 0)[BLIND]
     assert shares(found[20:], 1)[BLIND] < 0.2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda ways: pickle.loads(pickle.dumps(ways))])
+def test_a_copy_begins_with_nothing_measured(copied: Callable[[Ways], Ways]) -> None:
+    ways = Ways()
+    served(ways, [row()], [{BLIND: 0}], [0.0, 0.9, 0.0], 100)
+    gains, seconds = [{BLIND: 0}], [0.0, 0.9, 0.0]
+    assert served(copied(ways), [row()], gains, seconds, 50) == served(Ways(), [row()], gains, seconds, 50)
+    assert served(ways, [row()], gains, seconds, 50) != served(Ways(), [row()], gains, seconds, 50)
 
 
 def test_a_fixed_budget_steers_whatever_can_be_steered() -> None:

@@ -52,6 +52,10 @@ class Ways:
         self._free, self._cut, self._steered = Gain(MEMORY, *FREE_HOPE), Gain(MEMORY), Gain(MEMORY, *STEERED_HOPE)
         self._trials = Trials()
 
+    def __reduce__(self) -> tuple[type["Ways"], tuple[()]]:
+        """A copy, also a pickled one, begins with nothing measured."""
+        return Ways, ()
+
     def chosen(
         self, rows: Rows[Row], rate: float, plain: float, seconds: Rows[float], *, is_due: bool
     ) -> tuple[list[Way], bool]:
