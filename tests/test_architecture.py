@@ -25,6 +25,7 @@ FLOORS = {
     "hf": 2,
     "pico": 0,
     "replay": 2,
+    "serve": 3,
     "testing": 3,
     "cli": 4,
 }

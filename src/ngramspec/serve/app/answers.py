@@ -1,0 +1,126 @@
+"""A request for text, from its body to its answer."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import TypeVar
+
+from fastapi import Request, Response
+
+from ngramspec.serve.app.bodies import read
+from ngramspec.serve.app.clients import EventStream, unless_gone
+from ngramspec.serve.app.meters import RequestMeter
+from ngramspec.serve.app.service import Service
+from ngramspec.serve.asking.answering import Answering, Piece
+from ngramspec.serve.asking.endpoint import Endpoint, Head
+from ngramspec.serve.asking.prepared import Prepared, Tenant
+from ngramspec.serve.asking.served import Served
+from ngramspec.serve.wire.answers import Answer
+from ngramspec.serve.wire.errors import ApiError, invalid
+from ngramspec.serve.wire.requests import TextRequest
+
+R = TypeVar("R", bound=TextRequest)
+
+
+async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Response:
+    """The answer to a request, whole or as a stream.
+
+    Raises ApiError for what cannot be served, ClientGone where nobody waits for it any more.
+    """
+    tenant = service.keys.tenant(http.headers.get("authorization"))
+    served = service.served
+    asked_at = service.clock()
+    request = await read(http, endpoint.request, service.settings.max_body_bytes)
+    num_answers = _checked(service, endpoint, request)
+    with ExitStack() as ending:
+        ending.enter_context(service.admission.of(num_answers))
+        prepared = await unless_gone(http.receive, _prepared(service, endpoint, request, served, tenant))
+        meter = RequestMeter(service.meters, asked_at, sum(len(prompt.ids) for prompt in prepared.prompts))
+        answering = Answering(prepared, asked_at + service.settings.max_seconds, meter)
+        ending.callback(_cancel, service, answering)
+        service.engine.submit(answering.jobs)
+        await unless_gone(http.receive, answering.joined())
+        head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), service.settings.name)
+        if request.stream:
+            return EventStream(_events(service, endpoint, head, prepared, answering), ending.pop_all())
+        whole = await unless_gone(http.receive, _whole(service, endpoint, head, prepared, answering))
+        return Response(whole.json_text(), media_type="application/json")
+
+
+def _checked(service: Service, endpoint: Endpoint[R], request: R) -> int:
+    """How many answers are asked for; raises ApiError for another model, and for too many."""
+    settings = service.settings
+    if request.model != settings.name:
+        raise ApiError(
+            404,
+            f"model must be {settings.name!r}, got {request.model[:100]!r}",
+            param="model",
+            code="model_not_found",
+        )
+    num_answers = endpoint.num_prompts(request) * request.n
+    if num_answers > settings.max_choices:
+        raise invalid(
+            f"a request may ask for at most {settings.max_choices} answers, got {num_answers}: lower n, or ask for less"
+            " at a time",
+            param="n",
+        )
+    return num_answers
+
+
+async def _prepared(service: Service, endpoint: Endpoint[R], request: R, served: Served, tenant: Tenant) -> Prepared:
+    """On a thread of its own: texts are tokenised, and a guard may take long to compile."""
+
+    def prepare() -> Prepared:
+        prompts = endpoint.prompts(request, served)
+        return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
+
+    return await asyncio.get_running_loop().run_in_executor(service.preparing, prepare)
+
+
+def _cancel(service: Service, answering: Answering) -> None:
+    if not answering.is_over:
+        service.engine.cancel(answering.jobs)
+
+
+async def _whole(
+    service: Service, endpoint: Endpoint[R], head: Head, prepared: Prepared, answering: Answering
+) -> Answer:
+    pieces: list[list[Piece]] = [[] for _ in answering.jobs]
+    async for piece in answering.pieces():
+        pieces[piece.index].append(piece)
+    return _counted(service, endpoint.whole(head, prepared, pieces), answering)
+
+
+async def _events(
+    service: Service, endpoint: Endpoint[R], head: Head, prepared: Prepared, answering: Answering
+) -> AsyncIterator[str]:
+    """The data of each event; an error after the first tokens is one too, and the last."""
+    includes_usage = prepared.request.includes_usage
+    try:
+        for chunk in endpoint.opening(head, prepared):
+            yield _chunk_text(chunk, includes_usage)
+        async for piece in answering.pieces():
+            for chunk in endpoint.chunks(head, prepared, piece):
+                yield _chunk_text(chunk, includes_usage)
+        if includes_usage:
+            yield _counted(service, endpoint.closing(head), answering).json_text()
+        yield "[DONE]"
+    except ApiError as error:
+        yield json.dumps(error.body())
+
+
+def _chunk_text(chunk: Answer, includes_usage: bool) -> str:
+    if includes_usage:
+        chunk.usage = None  # said, as OpenAI does: it comes with the last one
+    return chunk.json_text()
+
+
+def _counted(service: Service, answer: Answer, answering: Answering) -> Answer:
+    engine = service.engine.engine
+    assert engine is not None
+    answer.usage = answering.usage()
+    answer.metrics = answering.metrics(engine.spec.budget.max_draft_tokens)
+    return answer

@@ -1,0 +1,97 @@
+"""`/v1/chat/completions`."""
+
+from collections.abc import Iterable, Sequence
+
+from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.endpoint import Endpoint, Head, joined_text
+from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
+from ngramspec.serve.asking.served import Served
+from ngramspec.serve.text.chats import prompt_of
+from ngramspec.serve.wire.answers import (
+    ChatAnswer,
+    ChatChoice,
+    ChatChunk,
+    ChatChunkChoice,
+    ChatDelta,
+    ChatMessage,
+)
+from ngramspec.serve.wire.logprobs import ChatLogprobs
+from ngramspec.serve.wire.requests import ChatRequest
+
+
+class ChatEndpoint(Endpoint[ChatRequest]):
+    """A chat, whose next turn is written."""
+
+    path = "/v1/chat/completions"
+    prefix = "chatcmpl-"
+    request = ChatRequest
+
+    def num_prompts(self, request: ChatRequest) -> int:
+        """See `Endpoint`."""
+        return 1
+
+    def prompts(self, request: ChatRequest, served: Served) -> list[Prompt]:
+        """See `Endpoint`."""
+        text = prompt_of(request.messages, served.tokenizer, served.settings.chat_template)
+        return [Prompt(served.tokenizer(text, add_special_tokens=False).input_ids)]  # a template writes its own
+
+    def limit(self, request: ChatRequest) -> Limit:
+        """See `Endpoint`."""
+        if request.max_completion_tokens is not None:
+            return Limit(request.max_completion_tokens, "max_completion_tokens")
+        return Limit(request.max_tokens, "max_tokens")
+
+    def num_top(self, request: ChatRequest) -> int | None:
+        """See `Endpoint`."""
+        return (request.top_logprobs or 0) if request.logprobs else None
+
+    def whole(self, head: Head, prepared: Prepared, pieces: Sequence[Sequence[Piece]]) -> ChatAnswer:
+        """See `Endpoint`."""
+        choices = []
+        for index, own in enumerate(pieces):
+            last = own[-1]
+            assert last.finish is not None
+            logprobs = ChatLogprobs(content=[each for piece in own for each in piece.logprobs])
+            message = ChatMessage(role="assistant", content=joined_text(own), refusal=None)
+            choices.append(
+                ChatChoice(
+                    index=index,
+                    message=message,
+                    logprobs=None if prepared.num_top is None else logprobs,
+                    finish_reason=last.finish,
+                    stop_reason=last.stop,
+                )
+            )
+        return ChatAnswer(
+            id=head.id, created=head.created, model=head.model, object="chat.completion", choices=choices
+        )
+
+    def opening(self, head: Head, prepared: Prepared) -> Iterable[ChatChunk]:
+        """See `Endpoint`."""
+        for index in range(len(prepared.prompts) * prepared.request.n):
+            yield _chunk(head, ChatChunkChoice(index=index, delta=_OPENING, logprobs=None, finish_reason=None))
+
+    def chunks(self, head: Head, prepared: Prepared, piece: Piece) -> Iterable[ChatChunk]:
+        """See `Endpoint`."""
+        if piece.text or piece.logprobs:
+            logprobs = ChatLogprobs(content=piece.logprobs) if piece.logprobs else None
+            delta = ChatDelta(content=piece.text)
+            yield _chunk(head, ChatChunkChoice(index=piece.index, delta=delta, logprobs=logprobs, finish_reason=None))
+        if piece.finish is not None:
+            choice = ChatChunkChoice(
+                index=piece.index, delta=ChatDelta(), logprobs=None, finish_reason=piece.finish, stop_reason=piece.stop
+            )
+            yield _chunk(head, choice)
+
+    def closing(self, head: Head) -> ChatChunk:
+        """See `Endpoint`."""
+        return _chunk(head)
+
+
+_OPENING = ChatDelta(role="assistant", content="")
+
+
+def _chunk(head: Head, *choices: ChatChunkChoice) -> ChatChunk:
+    return ChatChunk(
+        id=head.id, created=head.created, model=head.model, object="chat.completion.chunk", choices=list(choices)
+    )
