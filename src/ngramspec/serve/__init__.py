@@ -11,7 +11,7 @@ Wings, from the lowest to the highest; one imports those below it and no others.
 
 Below all wings: `settings.py`, what the operator has chosen.
 
-A request walks down and its answer up: the app reads and bounds the body, the wire checks its fields, text and structure
-make its prompt and guard on threads of their own, the engine's thread decodes it beside the others, and asking makes
-text and counts of its tokens, on the event loop.
+A request walks down and its answer up: the app reads and bounds the body, the wire checks its fields, text and
+structure make its prompt and guard on threads of their own, the engine's thread decodes it beside the others, and
+asking makes text and counts of its tokens, on the event loop.
 """

@@ -75,7 +75,9 @@ def _add_facts(app: FastAPI, service: Service) -> None:
         service.keys.tenant(request.headers.get("authorization"))
         found = card()
         if model != found.id:
-            raise ApiError(404, f"model must be {found.id!r}, got {model[:100]!r}", param="model", code="model_not_found")
+            raise ApiError(
+                404, f"model must be {found.id!r}, got {model[:100]!r}", param="model", code="model_not_found"
+            )
         return found
 
     @app.get("/health")

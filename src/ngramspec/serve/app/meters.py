@@ -12,8 +12,48 @@ from ngramspec.serve.wire.answers import FinishReason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-LATENCIES = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
-DURATIONS = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0)
+LATENCIES = (
+    0.001,
+    0.005,
+    0.01,
+    0.02,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    20.0,
+    40.0,
+    80.0,
+)
+DURATIONS = (
+    0.3,
+    0.5,
+    0.8,
+    1.0,
+    1.5,
+    2.0,
+    2.5,
+    5.0,
+    10.0,
+    15.0,
+    20.0,
+    30.0,
+    40.0,
+    50.0,
+    60.0,
+    120.0,
+    240.0,
+    480.0,
+    960.0,
+)
 """Bounds of the buckets, in seconds."""
 
 OF_SEGMENTS = (
@@ -33,7 +73,9 @@ class Meters:
         self.clock = clock
         self._registry = CollectorRegistry()
         self._registry.register(_OfEngine(name, engine))
-        self.first_token = self._histogram("time_to_first_token_seconds", "From request to first token", LATENCIES, name)
+        self.first_token = self._histogram(
+            "time_to_first_token_seconds", "From request to first token", LATENCIES, name
+        )
         self.between = self._histogram("inter_token_latency_seconds", "Between deliveries of tokens", LATENCIES, name)
         self.whole = self._histogram("e2e_request_latency_seconds", "From request to last token", DURATIONS, name)
         self.prompt_tokens = self._counter("prompt_tokens", "Tokens of prompts").labels(name)
@@ -123,7 +165,9 @@ class _OfEngine(Collector):
     def _of_segments(self, engine: ModelEngine) -> Iterator[Metric]:
         segments = engine.spec.stats.segments
         for name, meaning, counter in OF_SEGMENTS:
-            counted = CounterMetricFamily(f"ngramspec:{name}", f"{meaning}, by segment.", labels=["model_name", "segment"])
+            counted = CounterMetricFamily(
+                f"ngramspec:{name}", f"{meaning}, by segment.", labels=["model_name", "segment"]
+            )
             for segment, counters in segments.items():
                 counted.add_metric([self._name, segment], getattr(counters, counter))
             yield counted

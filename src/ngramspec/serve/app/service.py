@@ -21,8 +21,8 @@ from ngramspec.serve.settings import Settings
 from ngramspec.serve.wire.errors import unready
 
 PREPARING_THREADS = 8
-"""Requests whose prompts are tokenised and whose guards are compiled at once; compiling is done in processes of its own,
-of which there are as many."""
+"""Requests whose prompts are tokenised and whose guards are compiled at once; these threads wait for the processes that
+compile, of which there are as many."""
 
 Load = Callable[[], tuple[Any, Any]]
 """Returns a model and its tokenizer."""
@@ -78,11 +78,13 @@ class Service:
         """End what has not ended, and all threads."""
         if self.thread is not None:
             await asyncio.to_thread(self.thread.stop)
-        self.preparing.shutdown(cancel_futures=True)
+        await asyncio.to_thread(self.preparing.shutdown)
 
     @property
     def served(self) -> Served:
-        """The model; raises ApiError (503) while there is none."""
+        """The model; raises ApiError (503) while there is none, or none any more."""
+        if self.thread is not None and self.thread.is_over:
+            raise unready("the service is about to end: ask again")
         if self._served is None:
             raise unready("the model is being loaded: ask again")
         return self._served

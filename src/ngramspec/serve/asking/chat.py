@@ -62,9 +62,7 @@ class ChatEndpoint(Endpoint[ChatRequest]):
                     stop_reason=last.stop,
                 )
             )
-        return ChatAnswer(
-            id=head.id, created=head.created, model=head.model, object="chat.completion", choices=choices
-        )
+        return ChatAnswer(id=head.id, created=head.created, model=head.model, object="chat.completion", choices=choices)
 
     def opening(self, head: Head, prepared: Prepared) -> Iterable[ChatChunk]:
         """See `Endpoint`."""

@@ -145,5 +145,3 @@ def _prediction(request: TextRequest, served: Served) -> list[int] | None:
     if len(ids) > most:
         raise invalid(f"prediction must have at most {most} tokens, got {len(ids)}: shorten it", param="prediction")
     return ids
-
-

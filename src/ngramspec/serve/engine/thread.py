@@ -188,5 +188,3 @@ def _failure(error: Exception | None) -> ApiError | None:
         return failed(str(error), code="constraint_failed")
     logger.error("an answer could not be completed", exc_info=error)
     return failed("the answer could not be completed")
-
-

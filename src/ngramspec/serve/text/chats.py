@@ -10,7 +10,7 @@ from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import Message, TextPart
 
 PICO_TEMPLATE = (
-    "{% for message in messages %}{{ message.content }}\n"
+    "{{ bos_token }}{% for message in messages %}{{ message.content }}\n"
     "{% if message.role == 'user' %}### answer\n{% endif %}{% endfor %}"
 )
 """pico's tasks have no turns: what the user says is the task, and its answer follows."""
@@ -36,7 +36,8 @@ def prompt_of(messages: Sequence[Message], tokenizer: Any, template: str | None)
         )
     except TemplateError as error:
         raise invalid(
-            f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}", param="messages"
+            f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}",
+            param="messages",
         ) from error
     return text
 

@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Wire(BaseModel):
-    """A part of a request: an unknown field is refused, as OpenAI does, and no value is taken for one of another type."""
+    """A part of a request. An unknown field is refused, as by OpenAI, and no value is taken for one of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -27,7 +27,10 @@ class ChatLogprobs(BaseModel):
 
 
 class CompletionLogprobs(BaseModel):
-    """Of a choice of a completion: the same by column. text_offset: where each token begins, in characters."""
+    """Of a choice of a completion: the same by column.
+
+    top_logprobs: of the likeliest tokens, and of the one that came. text_offset: where each begins, in characters.
+    """
 
     tokens: list[str]
     token_logprobs: list[float]
@@ -43,6 +46,8 @@ class CompletionLogprobs(BaseModel):
         return cls(
             tokens=[token.token for token in tokens],
             token_logprobs=[token.logprob for token in tokens],
-            top_logprobs=[{other.token: other.logprob for other in reversed(token.top_logprobs)} for token in tokens],
+            top_logprobs=[
+                {other.token: other.logprob for other in (*reversed(token.top_logprobs), token)} for token in tokens
+            ],
             text_offset=offsets[:-1],
         )

@@ -1,0 +1,230 @@
+"""Many clients, and such as go: nobody is served for nobody, and nobody waits for ever."""
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+from transformers import LogitsProcessor
+
+from ngramspec import RefusedError
+from ngramspec.pico import repeat_prompt
+from tests.serve.serving import Client, Told, generated, pico, serving, text_of
+
+PROMPT = repeat_prompt("One client goes,\nand another one stays until the end.")
+EXPECTED = text_of(generated(PROMPT, max_new_tokens=100))
+
+
+async def nothing_is_left(client: Client) -> None:
+    """All commands so far are obeyed once a later request has been answered: then no row and no answer is left."""
+    told = await client.complete(PROMPT, max_tokens=100)
+    assert EXPECTED == told.json["choices"][0]["text"]
+    engine = client.service.engine.engine
+    assert engine is not None
+    assert (0, 0, 0) == (engine.num_running, engine.num_waiting, client.service.admission.num_open)
+    assert engine.is_idle
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("goes_after", [0, 1, 3])
+def test_the_rows_of_clients_that_go_are_free(stream: bool, goes_after: int) -> None:
+    async def go() -> list[Told]:
+        async with serving(max_rows=4, max_waiting=100) as client:
+            told = await asyncio.gather(
+                *(client.complete(PROMPT, max_tokens=100, stream=stream, goes_after=goes_after, n=2) for _ in range(20))
+            )
+            await nothing_is_left(client)
+            return told
+
+    for told in asyncio.run(go()):
+        assert not any(b"[DONE]" in piece for piece in told.pieces)
+
+
+def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
+    """The client goes with its first chunk; the engine's thread then decodes at most what was in progress."""
+
+    async def go() -> tuple[int, int]:
+        async with serving() as client:
+            await client.complete(PROMPT, max_tokens=1000, ignore_eos=True, speculate=False, stream=True, goes_after=1)
+            await nothing_is_left(client)
+            assert client.service.engine.engine is not None
+            total = client.service.engine.engine.spec.stats.total
+            return total.requests, total.tokens
+
+    requests, tokens = asyncio.run(go())
+    assert 2 == requests
+    assert tokens < 500
+
+
+def test_requests_above_the_bound_are_told_when_to_come_again() -> None:
+    async def go() -> list[Told]:
+        async with serving(max_rows=1, max_waiting=3) as client:
+            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(6)))
+            await nothing_is_left(client)
+            return told
+
+    told = asyncio.run(go())
+    assert [200] * 4 + [429] * 2 == [each.status for each in told]
+    assert ("1", "rate_limit_exceeded", "rate_limit_error") == (
+        told[-1].headers["retry-after"],
+        told[-1].error["code"],
+        told[-1].error["type"],
+    )
+
+
+class Clock:
+    """Says what a test has set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_is_not_complete_in_time_ends_with_an_error(stream: bool) -> None:
+    clock = Clock()
+
+    async def go() -> Told:
+        async with serving(clock=clock, max_seconds=5) as client:
+            engine = client.service.engine.engine
+            assert engine is not None
+            step, count = engine.step, 0
+
+            def slow() -> Any:
+                nonlocal count
+                count += 1
+                clock.now = 6.0 if count == 4 else clock.now
+                return step()
+
+            engine.step = slow  # type: ignore[method-assign]
+            told = await client.complete(PROMPT, max_tokens=100, stream=stream, speculate=False)
+            clock.now = 0.0
+            await nothing_is_left(client)
+            return told
+
+    told = asyncio.run(go())
+    message = "an answer must be complete within max_seconds=5"
+    if stream:
+        assert 200 == told.status
+        assert message in told.pieces[-2].decode()
+        assert not any(b"[DONE]" in piece for piece in told.pieces)
+    else:
+        assert (504, "timeout") == (told.status, told.error["code"])
+        assert message in told.error["message"]
+
+
+class Failing(LogitsProcessor):  # type: ignore[misc]
+    """Fails at its third token."""
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if input_ids.shape[1] > 5:
+            raise RuntimeError("a defect")
+        return scores
+
+
+def test_a_failing_pass_ends_the_requests_in_it_and_no_later_one() -> None:
+    async def go() -> list[Told]:
+        async with serving() as client:
+            engine = client.service.engine.engine
+            assert engine is not None
+            step, count = engine.step, 0
+
+            def fails() -> Any:
+                nonlocal count
+                count += 1
+                if count == 3:
+                    raise RuntimeError("a defect")
+                return step()
+
+            engine.step = fails  # type: ignore[method-assign]
+            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(3)))
+            await nothing_is_left(client)
+            return told
+
+    assert [(500, "the model has failed: ask again")] * 3 == [
+        (each.status, each.error["message"]) for each in asyncio.run(go())
+    ]
+
+
+def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ngramspec.serve.asking.sampling.Penalties", lambda *_: Failing())
+
+    async def go() -> list[Told]:
+        async with serving() as client:
+            return await asyncio.gather(
+                client.complete(PROMPT, max_tokens=100, presence_penalty=1),
+                client.complete(PROMPT, max_tokens=100),
+            )
+
+    failed, fine = asyncio.run(go())
+    assert (500, "the answer could not be completed") == (failed.status, failed.error["message"])
+    assert EXPECTED == fine.json["choices"][0]["text"]
+
+
+def test_a_service_that_ends_tells_those_that_wait() -> None:
+    async def go() -> tuple[Told, Told]:
+        async with serving() as client:
+            waiting = asyncio.create_task(client.complete(PROMPT, max_tokens=900, ignore_eos=True, speculate=False))
+            while not client.service.admission.num_open:
+                await asyncio.sleep(0)
+            await client.service.stop()
+            return await waiting, await client.complete(PROMPT)
+
+    for told in asyncio.run(go()):
+        assert (503, "the service is about to end: ask again", "1") == (
+            told.status,
+            told.error["message"],
+            told.headers["retry-after"],
+        )
+
+
+def test_while_the_model_is_loaded_the_service_is_alive_and_not_ready() -> None:
+    async def go() -> tuple[list[Told], Told]:
+        loop, may_end = asyncio.get_running_loop(), asyncio.Event()
+
+        def load() -> Any:
+            asyncio.run_coroutine_threadsafe(may_end.wait(), loop).result()
+            return pico()
+
+        async with serving(load, waits=False) as client:
+            early = [await client.ask(path) for path in ("/health", "/v1/models", "/metrics")]
+            early.append(await client.complete(PROMPT))
+            may_end.set()
+            await client.service.ready()
+            return early, await client.ask("/v1/models")
+
+    early, late = asyncio.run(go())
+    assert [200, 503, 200, 503] == [told.status for told in early]
+    assert "the model is being loaded: ask again" == early[1].error["message"]
+    assert 200 == late.status
+
+
+def test_a_model_that_cannot_be_loaded_is_said_and_the_service_is_dead() -> None:
+    def load() -> Any:
+        raise OSError("no such model")
+
+    async def go() -> Told:
+        async with serving(load, waits=False) as client:
+            with pytest.raises(OSError, match="no such model"):
+                await client.service.ready()
+            return await client.ask("/health")
+
+    told = asyncio.run(go())
+    assert (500, "dead") == (told.status, told.error["code"])
+
+
+def test_a_model_that_the_engine_cannot_decode_is_refused_at_the_start() -> None:
+    def load() -> Any:
+        model, tokenizer = pico()
+        hooked = copy.deepcopy(model)
+        hooked.register_forward_hook(lambda *_: None)
+        return hooked, tokenizer
+
+    async def go() -> None:
+        async with serving(load, waits=False) as client:
+            await client.service.ready()
+
+    with pytest.raises(RefusedError, match="an engine mixes rows of many requests in a pass"):
+        asyncio.run(go())
