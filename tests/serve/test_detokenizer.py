@@ -1,5 +1,6 @@
 """Text from tokens: only complete characters, and together the text of all tokens, however they are cut."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ngramspec.serve.text.stop_strings import StopStrings
 from tests.serve.serving import pico
 
 
+@cache
 def metaspace() -> Any:
     """A tokenizer whose words begin with "▁", and whose decoder drops the first blank of a text."""
     words = ["<s>", "</s>", "▁", "▁a", "▁no", "b", "it", "▁it", "."]

@@ -57,3 +57,28 @@ def test_what_is_counted_has_vllms_names() -> None:
     assert expected == {name: found.get(name) for name in expected}
     assert found["vllm:inter_token_latency_seconds_count",] > 0
     assert 0 < found["vllm:time_to_first_token_seconds_sum",] < found["vllm:e2e_request_latency_seconds_sum",]
+
+
+def test_gauges_say_what_is_decoded_what_waits_and_what_of_the_cache_is_taken() -> None:
+    seen = []
+
+    async def ask() -> None:
+        async with serving(max_rows=1) as client:
+            engine = client.service.engine.engine
+            assert engine is not None
+            step = engine.step
+
+            def watched() -> Any:
+                ended = step()
+                found = samples(client.service.meters.text().decode())
+                gauges = ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")
+                seen.append(tuple(found[f"vllm:{name}",] for name in gauges))
+                return ended
+
+            engine.step = watched  # type: ignore[method-assign]
+            await client.complete(PROMPT, max_tokens=60, n=2)
+
+    asyncio.run(ask())
+    running, waiting, usage = zip(*seen, strict=True)
+    assert ({0, 1}, {0, 1}) == (set(running), set(waiting))
+    assert 0 == usage[-1] < max(usage) < 1

@@ -1,6 +1,6 @@
 """The application: routes, and errors in OpenAI's shape."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
@@ -49,7 +49,7 @@ def application(service: Service) -> FastAPI:
     return app
 
 
-def _asking(service: Service, endpoint: ChatEndpoint | CompletionEndpoint):
+def _asking(service: Service, endpoint: ChatEndpoint | CompletionEndpoint) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         return await answer(service, endpoint, request)
 

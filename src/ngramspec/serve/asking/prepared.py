@@ -73,7 +73,8 @@ class Prepared:
         self._salt = tenant.salt(request.cache_salt)
         self._most = [_most_tokens(len(prompt.ids), limit, served) for prompt in self.prompts]
         self.prediction = _prediction(request, served)
-        self._guard = guard_of(request, served.tokenizer, served.limits, self._salt or "")
+        needs_bytes = request.constrains or num_top is not None
+        self._guard = guard_of(request, served.vocabulary, served.limits, self._salt or "") if needs_bytes else None
 
     def text(self, index: int) -> AnswerText:
         """The text of an answer, nothing fed yet."""

@@ -8,6 +8,7 @@ from ngramspec.guards import Limits, Vocabulary
 from ngramspec.hf.facts.limits import max_position, vocabulary
 from ngramspec.hf.types import Model
 from ngramspec.serve.settings import Settings
+from ngramspec.serve.wire.errors import invalid
 
 
 class Served:
@@ -46,7 +47,14 @@ class Served:
         """Size of the vocabulary that the model reads."""
         return vocabulary(self.model)
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The bytes of each token; raises ApiError where the tokenizer does not tell them."""
+        try:
+            return Vocabulary.of(self.tokenizer)
+        except TypeError as error:
+            raise invalid(f"forms and log probabilities need the bytes of the model's tokens: {error}") from error
+
     def bytes_of(self, token: int) -> bytes:
         """The bytes of a token; of a special one those of its name, of padding none."""
-        tokens = Vocabulary.of(self.tokenizer).tokens
-        return tokens[token] if token < len(tokens) else b""
+        return self.vocabulary.decode([token])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ngramspec.errors import GuardError, UnsupportedError, shortened
-from ngramspec.guards import Guard, Limits
+from ngramspec.guards import Guard, Limits, Vocabulary
 from ngramspec.guards.source import Whitespace
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
@@ -17,7 +17,7 @@ _ANY_BLANKS = re.compile(r"\[((?: |\\n|\\r|\\t|\n|\r|\t)+)\]\*")
 """A pattern for any number of some blanks."""
 
 
-def guard_of(request: TextRequest, tokenizer: Any, limits: Limits, cache_salt: str) -> Guard | None:
+def guard_of(request: TextRequest, vocabulary: Vocabulary, limits: Limits, cache_salt: str) -> Guard | None:
     """The guard of a request, None if its text is free. Compiling may take as long as the limits allow.
 
     cache_salt: of the tenant, who finds no other's guards.
@@ -27,7 +27,7 @@ def guard_of(request: TextRequest, tokenizer: Any, limits: Limits, cache_salt: s
 
     def make(param: str, maker: Callable[..., Guard], source: Any, **options: Any) -> Guard:
         try:
-            return maker(source, tokenizer, limits=limits, cache_salt=cache_salt, **options)
+            return maker(source, vocabulary, limits=limits, cache_salt=cache_salt, **options)
         except GuardError as error:
             raise _refused(error, param) from error
 
