@@ -133,12 +133,13 @@ async def serving(
     load: Callable[[], tuple[Any, Any]] = pico,
     clock: Callable[[], float] | None = None,
     *,
+    spec: ngramspec.Speculator | None = None,
     waits: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Client]:
     """A client of a service that serves until the end of the block. waits: until the model is loaded."""
     settings = {"name": NAME, "chat_template": PICO_TEMPLATE} | settings
-    service = Service(load, Settings(**settings), **({} if clock is None else {"clock": clock}))
+    service = Service(load, Settings(**settings), spec=spec, **({} if clock is None else {"clock": clock}))
     app = application(service)
     async with app.router.lifespan_context(app):
         if waits:

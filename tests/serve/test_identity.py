@@ -20,6 +20,7 @@ EXTRACT = extract_prompt("Deliver to Turin. The order number is B/20934. Quantit
 EDIT = edit_prompt("value", "column", "def double(value):\n    # doubles value\n    return value + value")
 REWRITE = rewrite_prompt("Monday", "Friday", "The next meeting is on Monday. Please bring the report.")
 REPEAT = repeat_prompt("Naïve café: 東京, 😀 and more,\nin two lines.\nAnd again in two lines.")
+SIGNS = "naïve 東京, 😀 and 𝄞 more"
 UNKNOWN = "Once upon a time, there was no task at all"
 
 
@@ -57,6 +58,8 @@ def guard_of(name: str | None) -> Guard | None:
             return Guard.regex("[a-z]{3,8}( [a-z]{3,8}){2,4}", tokenizer)
         case "choice":
             return Guard.choice(["Turin", "Bremen", "Rome"], tokenizer)
+        case "signs":
+            return Guard.choice([SIGNS], tokenizer)
         case "grammar":
             return Guard.grammar('start: "<" /[a-z]+/ ("," /[a-z]+/)* ">"', tokenizer)
     return None
@@ -82,6 +85,7 @@ DRAWN = [
     Asked(UNKNOWN, {"temperature": 1, "seed": 9, "n": 3, "max_tokens": 20}, drawn(max_new_tokens=20)),
 ]
 GUARDED = [
+    Asked(UNKNOWN, {"structured_outputs": {"choice": [SIGNS]}, "max_tokens": 60}, {"max_new_tokens": 60}, "signs"),
     Asked(EXTRACT, {"response_format": STRICT, "max_tokens": 60}, {"max_new_tokens": 60}, "schema"),
     Asked(EXTRACT, {"response_format": {"type": "json_object"}, "max_tokens": 60}, {"max_new_tokens": 60}, "object"),
     Asked(
@@ -112,10 +116,10 @@ GUARDED = [
 OTHERS = [
     Asked(EDIT, {"stop": "return", "max_tokens": 60}, {"max_new_tokens": 60}, cut=("return",)),
     Asked(
-        REPEAT,
-        {"stop": ["no such", "café: 東", "\n"], "max_tokens": 60},
+        EDIT,
+        {"stop": ["no such", "lumn):\n  ", "urn"], "max_tokens": 60},
         {"max_new_tokens": 60},
-        cut=("café: 東", "\n"),
+        cut=("lumn):\n  ",),
     ),
     Asked(REPEAT, {"repetition_penalty": 1.3, "max_tokens": 40}, {"repetition_penalty": 1.3, "max_new_tokens": 40}),
     Asked(

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ngramspec import FixedBudget, Speculator
+from ngramspec.pico import edit_prompt
 from ngramspec.serve.asking.prediction import num_common
-from tests.serve.serving import Told, generated, pico, serving, text_of
+from tests.serve.serving import generated, pico, serving, text_of
 
-PROMPT = "Once upon a time, there was no task at all"
+SOURCE = "def join(value, other):\n    value = value + other\n    return value if value else other + value"
+PROMPT = edit_prompt("value", "column", SOURCE)
 
 
 def slowly_common(some: list[int], others: list[int]) -> int:
@@ -30,25 +33,31 @@ def test_what_a_prediction_and_an_answer_have_in_common_is_their_longest_common_
     assert slowly_common(prediction, answer) == num_common(prediction, answer)
 
 
-def completed(prediction: Any, **fields: Any) -> Told:
-    async def ask() -> Told:
-        async with serving() as client:
+def completed(prediction: Any, **fields: Any) -> tuple[Any, int]:
+    """The answer, and the passes that it took."""
+
+    async def ask() -> tuple[Any, int]:
+        spec = Speculator(budget=FixedBudget(10))
+        async with serving(spec=spec) as client:
             asked = {} if prediction is None else {"prediction": {"type": "content", "content": prediction}}
-            return await client.complete(PROMPT, max_tokens=60, ignore_eos=True, **asked, **fields)
+            told = await client.complete(PROMPT, max_tokens=80, **asked, **fields)
+            return told.json, spec.stats.total.target_passes
 
     return asyncio.run(ask())
 
 
+WRONG = "nothing of this ever comes, 12345"
+
+
 @pytest.mark.parametrize("is_right", [True, False])
-def test_a_prediction_saves_passes_and_changes_no_text(is_right: bool) -> None:
-    tokens = generated(PROMPT, max_new_tokens=60, eos_token_id=None)
+def test_a_prediction_changes_no_text_and_a_right_one_saves_passes(is_right: bool) -> None:
+    tokens = generated(PROMPT, max_new_tokens=80)
     text = text_of(tokens)
-    alone = completed(None).json
-    predicted = completed(text if is_right else "nothing of this ever comes, 12345").json
+    given = text if is_right else WRONG
+    (alone, num_alone), (predicted, num_predicted) = completed(None), completed(given)
     assert text == predicted["choices"][0]["text"] == alone["choices"][0]["text"]
-    steps = [body["metrics"]["speculative_decoding"]["num_accepted_draft_tokens"] for body in (alone, predicted)]
-    assert is_right == (steps[0] < steps[1])
-    ids = pico()[1](text if is_right else "nothing of this ever comes, 12345", add_special_tokens=False).input_ids
+    assert is_right == (num_predicted < num_alone)
+    ids = pico()[1](given, add_special_tokens=False).input_ids
     details = predicted["usage"]["completion_tokens_details"]
     assert slowly_common(ids, tokens) == details["accepted_prediction_tokens"]
     assert len(ids) == details["accepted_prediction_tokens"] + details["rejected_prediction_tokens"]
@@ -56,8 +65,8 @@ def test_a_prediction_saves_passes_and_changes_no_text(is_right: bool) -> None:
 
 
 def test_a_prediction_may_come_in_parts_and_is_counted_for_each_answer() -> None:
-    parts = [{"type": "text", "text": "there was"}, {"type": "text", "text": "a task"}]
-    one, two = (completed(given).json["usage"] for given in ("there was\na task", parts))
+    parts = [{"type": "text", "text": "column + value"}, {"type": "text", "text": "def"}]
+    one, two = (completed(given)[0]["usage"] for given in ("column + value\ndef", parts))
     assert one == two
-    thrice = completed(parts, n=3).json["usage"]["completion_tokens_details"]
+    thrice = completed(parts, n=3)[0]["usage"]["completion_tokens_details"]
     assert {name: 3 * count for name, count in one["completion_tokens_details"].items()} == thrice

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -119,7 +120,9 @@ def test_every_metric_of_the_page_is_there() -> None:
 
 def test_every_option_of_the_page_is_one_of_the_command() -> None:
     command = [sys.executable, "-c", "from ngramspec.cli import main; main()", "serve", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"COLUMNS": "200"}).stdout
+    shown = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "200"}
+    ).stdout
     options = set(re.findall(r"`(--[a-z-]+)`", PAGE))
     assert len(options) >= 9
     assert set() == {option for option in options if option not in shown}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.asking.prepared import Tenant
 from tests.serve.serving import NAME, Told, generated, serving, text_of
@@ -20,7 +21,7 @@ def headers(key: str | None) -> dict[str, str]:
 
 def asked(*requests: tuple[str | None, dict[str, Any]], **settings: Any) -> list[Told]:
     async def ask() -> list[Told]:
-        async with serving(**settings) as client:
+        async with serving(spec=Speculator(budget=FixedBudget(10)), **settings) as client:
             return [
                 await client.ask(
                     "/v1/completions",
