@@ -84,10 +84,11 @@ class Client:
         body: Any = None,
         *,
         headers: Mapping[str, str] | None = None,
-        goes_after: int | None = None,
+        goes_after: int | asyncio.Event | None = None,
     ) -> Told:
-        """body: None for GET; bytes are sent as they are. goes_after: messages after which the client goes."""
-        told, gone = Told(), asyncio.Event()
+        """body: None for GET; bytes are sent as they are. goes_after: messages, or an event, after which the client
+        goes."""
+        told, gone = Told(), goes_after if isinstance(goes_after, asyncio.Event) else asyncio.Event()
         if goes_after == 0:
             gone.set()
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -118,7 +119,7 @@ class Client:
         await self.app(scope, receive, send)
         return told
 
-    async def complete(self, prompt: Any, *, goes_after: int | None = None, **fields: Any) -> Told:
+    async def complete(self, prompt: Any, *, goes_after: int | asyncio.Event | None = None, **fields: Any) -> Told:
         """Ask for a completion."""
         return await self.ask("/v1/completions", {"model": NAME, "prompt": prompt, **fields}, goes_after=goes_after)
 

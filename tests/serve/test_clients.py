@@ -3,12 +3,13 @@
 import asyncio
 import copy
 import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from transformers import LogitsProcessor
 
-from ngramspec import RefusedError
+from ngramspec import Guard, RefusedError
 from ngramspec.pico import repeat_prompt
 from tests.serve.serving import Client, Told, generated, pico, serving, text_of
 
@@ -51,12 +52,12 @@ def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
     async def go() -> int:
         async with serving() as client:
             service, has_gone, count = client.service, threading.Event(), 0
-            engine, cancel = service.engine.engine, service.engine.cancel
+            engine, drop = service.engine.engine, service.engine.drop
             assert engine is not None
             step = engine.step
 
-            def cancels(jobs: Any) -> None:
-                cancel(jobs)
+            def drops(jobs: Any) -> None:
+                drop(jobs)
                 has_gone.set()
 
             def waits() -> Any:
@@ -65,7 +66,7 @@ def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
                 assert count != 5 or has_gone.wait(PATIENCE)
                 return step()
 
-            engine.step, service.engine.cancel = waits, cancels  # type: ignore[method-assign]
+            engine.step, service.engine.drop = waits, drops  # type: ignore[method-assign]
             fields = {"ignore_eos": True, "speculate": False, "metadata": {"segment": "gone"}}
             told = await client.complete(PROMPT, max_tokens=900, stream=True, goes_after=1, **fields)
             assert 200 == told.status
@@ -89,6 +90,71 @@ def test_requests_above_the_bound_are_told_when_to_come_again() -> None:
         told[-1].error["code"],
         told[-1].error["type"],
     )
+
+
+@dataclass
+class SlowCompile:
+    """Guards that are compiled only when a test lets them be."""
+
+    monkeypatch: pytest.MonkeyPatch
+    has_begun: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        choice = Guard.choice
+
+        def slow(*arguments: Any, **options: Any) -> Guard:
+            self.has_begun.set()
+            assert self.may_end.wait(PATIENCE)
+            return choice(*arguments, **options)
+
+        self.monkeypatch.setattr(Guard, "choice", slow)
+
+    async def begun(self) -> None:
+        await asyncio.to_thread(self.has_begun.wait, PATIENCE)
+
+
+SLOW = {"structured_outputs": {"choice": ["yes", "no"]}}
+
+
+def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = SlowCompile(monkeypatch)
+
+    async def go() -> list[Told]:
+        async with serving() as client:
+            slow = [asyncio.create_task(client.complete(PROMPT, **SLOW)) for _ in range(20)]
+            await compiling.begun()
+            others = [
+                await client.complete(PROMPT, max_tokens=100),
+                await client.complete(PROMPT, structured_outputs={"regex": "a+b"}),
+            ]
+            assert not any(task.done() for task in slow)
+            compiling.may_end.set()
+            return [*others, *await asyncio.gather(*slow)]
+
+    free, regex, *slow = asyncio.run(go())
+    assert EXPECTED == free.json["choices"][0]["text"]
+    assert 200 == regex.status
+    assert {"yes", "no"} >= {told.json["choices"][0]["text"] for told in slow}
+
+
+def test_who_goes_while_a_form_is_compiled_keeps_a_place_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = SlowCompile(monkeypatch)
+
+    async def go() -> list[int]:
+        async with serving(max_rows=1, max_waiting=0) as client:
+            gone = asyncio.Event()
+            slow = asyncio.create_task(client.complete(PROMPT, **SLOW, goes_after=gone))
+            await compiling.begun()
+            gone.set()
+            assert 499 == (await slow).status
+            statuses = [(await client.complete(PROMPT, max_tokens=5)).status]
+            compiling.may_end.set()
+            while client.service.admission.num_open:
+                await asyncio.sleep(0.001)
+            return [*statuses, (await client.complete(PROMPT, max_tokens=5)).status]
+
+    assert [429, 200] == asyncio.run(go())
 
 
 class Clock:
@@ -134,7 +200,7 @@ def test_an_answer_that_is_not_complete_in_time_ends_with_an_error(stream: bool)
         assert message in told.error["message"]
 
 
-class Failing(LogitsProcessor):  # type: ignore[misc]
+class Failing(LogitsProcessor):
     """Fails at its third token."""
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
@@ -183,13 +249,13 @@ def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.Monk
 
 
 def test_a_service_that_ends_tells_those_that_wait() -> None:
-    async def go() -> tuple[Told, Told]:
+    async def go() -> list[Told]:
         async with serving() as client:
             waiting = asyncio.create_task(client.complete(PROMPT, max_tokens=900, ignore_eos=True, speculate=False))
             while not client.service.admission.num_open:
                 await asyncio.sleep(0)
             await client.service.stop()
-            return await waiting, await client.complete(PROMPT)
+            return [await waiting, await client.complete(PROMPT)]
 
     for told in asyncio.run(go()):
         assert (503, "the service is about to end: ask again", "1") == (

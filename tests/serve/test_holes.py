@@ -70,7 +70,7 @@ def test_a_familys_own_end_ends_what_fills_the_hole() -> None:
 
     async def ask() -> Any:
         async with serving(lambda: pico_with(marks)) as client:
-            forced = {"logit_bias": {str(end): 100}, "max_tokens": 20}
+            forced: Any = {"logit_bias": {str(end): 100}, "max_tokens": 20}
             filled = await client.complete("return a", suffix=" + b", **forced)
             return filled.json, (await client.complete("return a", **forced)).json
 

@@ -130,11 +130,11 @@ def test_errors_are_the_clients_own() -> None:
     with pytest.raises(openai.NotFoundError):
         with_client(lambda client: client.models.retrieve("gpt-9"))
     with pytest.raises(openai.RateLimitError):
-        with_client(wrong_number, max_rows=1, max_waiting=0)
+        with_client(twice, max_rows=1, max_waiting=0)
 
 
-async def wrong_number(client: openai.AsyncOpenAI) -> None:
-    await client.chat.completions.create(model=NAME, messages=MESSAGES, n=2)
+async def twice(client: openai.AsyncOpenAI) -> None:
+    await asyncio.gather(*(client.chat.completions.create(model=NAME, messages=MESSAGES) for _ in range(2)))
 
 
 def test_the_key_of_a_tenant_is_the_clients() -> None:

@@ -12,7 +12,7 @@ from tests.serve.serving import generated, serving, text_of
 PROMPT = repeat_prompt("la la la la la, and la la again")
 
 
-class SlowPenalties(LogitsProcessor):  # type: ignore[misc]
+class SlowPenalties(LogitsProcessor):
     """OpenAI's formula, token by token."""
 
     def __init__(self, presence: float, frequency: float) -> None:
@@ -30,9 +30,9 @@ class SlowPenalties(LogitsProcessor):  # type: ignore[misc]
 @pytest.mark.parametrize(("presence", "frequency"), [(1.5, 0.0), (0.0, 0.7), (-2.0, 1.0), (2.0, 2.0)])
 @pytest.mark.parametrize("is_drawn", [False, True])
 def test_penalties_are_those_of_the_formula(presence: float, frequency: float, is_drawn: bool) -> None:
-    penalties = {"presence_penalty": presence, "frequency_penalty": frequency}
-    fields = {"temperature": 0.9, "seed": 5} if is_drawn else {}
-    arguments = {"do_sample": True, "temperature": 0.9, "top_k": 0} if is_drawn else {}
+    penalties: Any = {"presence_penalty": presence, "frequency_penalty": frequency}
+    fields: Any = {"temperature": 0.9, "seed": 5} if is_drawn else {}
+    arguments: Any = {"do_sample": True, "temperature": 0.9, "top_k": 0} if is_drawn else {}
 
     async def ask() -> str:
         async with serving() as client:

@@ -39,6 +39,11 @@ def schema_format(schema: Any) -> dict[str, Any]:
         ),
         ({"structured_outputs": {"json": "{"}}, "structured_outputs.json", ["JSON"]),
         ({"structured_outputs": {"json": {"type": "nothing"}}}, "structured_outputs.json", ["type", "nothing"]),
+        (
+            {"structured_outputs": {"json": {"type": "object", "propertes": {"a": {}}}}},
+            "structured_outputs.json",
+            ["propertes", "properties"],
+        ),
         ({"structured_outputs": {"regex": "("}}, "structured_outputs.regex", ["regex"]),
         ({"structured_outputs": {"grammar": "start: nothing"}}, "structured_outputs.grammar", ["grammar"]),
         ({"structured_outputs": {"choice": [""] * 0}}, "structured_outputs.choice", ["at least 1 item"]),
@@ -102,8 +107,8 @@ def test_a_pattern_of_any_blanks_is_what_is_enforced_anyway(pattern: str) -> Non
 
 @pytest.mark.parametrize("option", [{"whitespace_pattern": ""}, {"disable_any_whitespace": True}])
 def test_without_blanks_there_are_none(option: dict[str, Any]) -> None:
-    schema = {"properties": {"a": {"const": 1}, "b": {"const": 2}}, "required": ["a", "b"], "type": "object"}
-    schema["additionalProperties"] = False
+    members = {"a": {"const": 1}, "b": {"const": 2}}
+    schema = {"type": "object", "properties": members, "required": ["a", "b"], "additionalProperties": False}
     told = completed(structured_outputs={"json": schema, **option})
     assert '{"a":1,"b":2}' == told.json["choices"][0]["text"]
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ngramspec.cli.models import Loaded
-from ngramspec.errors import NgramspecError
+from ngramspec.errors import GuardWarning, NgramspecError
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named, on_one_line
 
@@ -64,6 +65,8 @@ def serve(
         max_cache_bytes=max_cache_bytes,
         max_seconds=max_seconds,
     )
+    # A keyword that looks like a slip is an error of the client's, not a line among the operator's.
+    warnings.simplefilter("error", GuardWarning)
     loaded: list[Loaded] = []
 
     def load() -> tuple[object, object]:

@@ -9,19 +9,19 @@ from ngramspec.serve.wire.errors import busy
 class Admission:
     """A bound on the answers that are prepared, wait or are decoded, for one event loop.
 
-    num_open: those that there are.
+    most: of them. num_open: those that there are.
     """
 
     def __init__(self, most: int) -> None:
         self.num_open = 0
-        self._most = most
+        self.most = most
 
     @contextmanager
     def of(self, num_answers: int) -> Iterator[None]:
         """Within the `with` block there are so many more; raises ApiError (429) where that would be too many."""
-        if self.num_open + num_answers > self._most:
+        if self.num_open + num_answers > self.most:
             raise busy(
-                f"at most {self._most} answers may be asked for at once, got {self.num_open} and {num_answers} more:"
+                f"at most {self.most} answers may be asked for at once, got {self.num_open} and {num_answers} more:"
                 " ask again later"
             )
         self.num_open += num_answers

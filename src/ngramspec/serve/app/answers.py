@@ -1,6 +1,5 @@
 """A request for text, from its body to its answer."""
 
-import asyncio
 import json
 import time
 import uuid
@@ -11,13 +10,12 @@ from typing import TypeVar
 from fastapi import Request, Response
 
 from ngramspec.serve.app.bodies import read
-from ngramspec.serve.app.clients import EventStream, unless_gone
+from ngramspec.serve.app.clients import EventStream, Waiting, unless_gone
 from ngramspec.serve.app.meters import RequestMeter
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.asking.answering import Answering, Piece
 from ngramspec.serve.asking.endpoint import Endpoint, Head
-from ngramspec.serve.asking.prepared import Prepared, Tenant
-from ngramspec.serve.asking.served import Served
+from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.wire.answers import Answer
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
@@ -37,10 +35,17 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
     num_answers = _checked(service, endpoint, request)
     with ExitStack() as ending:
         ending.enter_context(service.admission.of(num_answers))
-        prepared = await unless_gone(http.receive, _prepared(service, endpoint, request, served, tenant))
+        waiting = Waiting(http.receive, ending)
+
+        def prepare() -> Prepared:
+            prompts = endpoint.prompts(request, served)
+            return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
+
+        prepared = await waiting.done_on(service.preparing, prepare)
+        guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
         meter = RequestMeter(service.meters, asked_at, sum(len(prompt.ids) for prompt in prepared.prompts))
-        answering = Answering(prepared, asked_at + service.settings.max_seconds, meter)
-        ending.callback(_cancel, service, answering)
+        answering = Answering(prepared, guard, asked_at + service.settings.max_seconds, meter)
+        ending.callback(_drop, service, answering)
         service.engine.submit(answering.jobs)
         await unless_gone(http.receive, answering.joined())
         head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), service.settings.name)
@@ -61,28 +66,18 @@ def _checked(service: Service, endpoint: Endpoint[R], request: R) -> int:
             code="model_not_found",
         )
     num_answers = endpoint.num_prompts(request) * request.n
-    if num_answers > settings.max_choices:
+    most = min(settings.max_choices, service.admission.most)
+    if num_answers > most:
         raise invalid(
-            f"a request may ask for at most {settings.max_choices} answers, got {num_answers}: lower n, or ask for less"
-            " at a time",
+            f"a request may ask for at most {most} answers, got {num_answers}: lower n, or ask for less at a time",
             param="n",
         )
     return num_answers
 
 
-async def _prepared(service: Service, endpoint: Endpoint[R], request: R, served: Served, tenant: Tenant) -> Prepared:
-    """On a thread of its own: texts are tokenised, and a guard may take long to compile."""
-
-    def prepare() -> Prepared:
-        prompts = endpoint.prompts(request, served)
-        return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
-
-    return await asyncio.get_running_loop().run_in_executor(service.preparing, prepare)
-
-
-def _cancel(service: Service, answering: Answering) -> None:
+def _drop(service: Service, answering: Answering) -> None:
     if not answering.is_over:
-        service.engine.cancel(answering.jobs)
+        service.engine.drop(answering.jobs)
 
 
 async def _whole(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -15,6 +16,7 @@ from ngramspec.serve.app.meters import CONTENT_TYPE
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.asking.chat import ChatEndpoint
 from ngramspec.serve.asking.completion import CompletionEndpoint
+from ngramspec.serve.asking.endpoint import Endpoint
 from ngramspec.serve.wire.answers import ModelCard, ModelList
 from ngramspec.serve.wire.errors import ApiError, failed
 
@@ -43,13 +45,14 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _told_of_http)
     app.add_exception_handler(ClientGone, _untold)
     app.add_exception_handler(Exception, _told_of_defect)
-    for endpoint in (ChatEndpoint(), CompletionEndpoint()):
+    endpoints: list[Endpoint[Any]] = [ChatEndpoint(), CompletionEndpoint()]
+    for endpoint in endpoints:
         app.add_api_route(endpoint.path, _asking(service, endpoint), methods=["POST"], name=endpoint.path)
     _add_facts(app, service)
     return app
 
 
-def _asking(service: Service, endpoint: ChatEndpoint | CompletionEndpoint) -> Callable[[Request], Awaitable[Response]]:
+def _asking(service: Service, endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         return await answer(service, endpoint, request)
 

@@ -1,7 +1,8 @@
 """Clients that may go at any time: what is done for one ends when it has gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -30,6 +31,33 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         for task in (working, watching):
             task.cancel()
         await asyncio.gather(working, watching, return_exceptions=True)
+
+
+class Waiting:
+    """What one client waits for while its request is made ready on other threads."""
+
+    def __init__(self, receive: Receive, ending: ExitStack) -> None:
+        """ending: what the request holds; closed by its owner, or here once nothing is at work for it any more."""
+        self._receive, self._ending = receive, ending
+
+    async def done_on(self, threads: Executor, work: Callable[[], T]) -> T:
+        """The result of `work` on one of `threads`; raises ClientGone when the client goes.
+
+        A thread that is at work goes on, and the request's place is taken until it has finished: nobody gets more
+        threads by going.
+        """
+        loop, future = asyncio.get_running_loop(), threads.submit(work)
+        try:
+            return await unless_gone(self._receive, _result(future))
+        except ClientGone:
+            if not future.cancel():
+                kept = self._ending.pop_all()
+                future.add_done_callback(lambda _: loop.call_soon_threadsafe(kept.close))
+            raise
+
+
+async def _result(future: Future[T]) -> T:
+    return await asyncio.wrap_future(future)
 
 
 async def _gone(receive: Receive) -> None:

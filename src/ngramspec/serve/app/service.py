@@ -20,9 +20,8 @@ from ngramspec.serve.engine.thread import EngineThread
 from ngramspec.serve.settings import Settings
 from ngramspec.serve.wire.errors import unready
 
-PREPARING_THREADS = 8
-"""Requests whose prompts are tokenised and whose guards are compiled at once; these threads wait for the processes that
-compile, of which there are as many."""
+PREPARING_THREADS = 4
+"""Requests whose texts are tokenised at once."""
 
 Load = Callable[[], tuple[Any, Any]]
 """Returns a model and its tokenizer."""
@@ -48,6 +47,8 @@ class Service:
         self.admission = Admission(settings.max_rows + settings.max_waiting)
         self.created = int(time.time())
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="ngramspec-preparing")
+        # One thread for each request: they only wait, for the processes of `guards.workers`, which are fair to them.
+        self.compiling = ThreadPoolExecutor(self.admission.most, thread_name_prefix="ngramspec-compiling")
         self._load, self._spec = load, spec
         self._served: Served | None = None
         self.thread: EngineThread | None = None
@@ -78,7 +79,8 @@ class Service:
         """End what has not ended, and all threads."""
         if self.thread is not None:
             await asyncio.to_thread(self.thread.stop)
-        await asyncio.to_thread(self.preparing.shutdown)
+        for threads in (self.preparing, self.compiling):
+            await asyncio.to_thread(threads.shutdown)
 
     @property
     def served(self) -> Served:

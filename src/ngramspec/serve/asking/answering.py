@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ngramspec.guards import Guard
 from ngramspec.serve.asking.prediction import num_common
 from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
@@ -57,8 +58,8 @@ class Answering:
     jobs: they are told to the engine's thread, and to be cancelled there unless all have ended.
     """
 
-    def __init__(self, prepared: Prepared, deadline: float, watch: Watch) -> None:
-        self.jobs = prepared.jobs(self, deadline)
+    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, watch: Watch) -> None:
+        self.jobs = prepared.jobs(self, guard, deadline)
         self._prepared, self._watch = prepared, watch
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
         self._written = [_Written(prepared.text(index)) for index in range(len(self.jobs))]

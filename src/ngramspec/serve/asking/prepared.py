@@ -1,4 +1,4 @@
-"""A request, ready to be decoded: its prompts as tokens, its guard, and its jobs."""
+"""A request, ready to be decoded: its prompts as tokens, and its jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Tenant:
 
 
 class Prepared:
-    """A request whose prompts and guard are made; that may take as long as a guard takes to compile.
+    """A request whose texts are tokenised.
 
     prompts: each gets `request.n` answers, numbered through. prediction: its tokens, if there is one.
     """
@@ -73,8 +73,8 @@ class Prepared:
         self._salt = tenant.salt(request.cache_salt)
         self._most = [_most_tokens(len(prompt.ids), limit, served) for prompt in self.prompts]
         self.prediction = _prediction(request, served)
-        needs_bytes = request.constrains or num_top is not None
-        self._guard = guard_of(request, served.vocabulary, served.limits, self._salt or "") if needs_bytes else None
+        if num_top is not None:
+            served.vocabulary  # noqa: B018 (raises here what it would raise with the first token)
 
     def text(self, index: int) -> AnswerText:
         """The text of an answer, nothing fed yet."""
@@ -88,15 +88,19 @@ class Prepared:
         """Ends of sequence of an answer."""
         return self.served.eos_tokens + self.prompt(index).ends
 
-    def jobs(self, owner: Any, deadline: float) -> list[Job]:
-        """A job for each answer; owner: who is told of them."""
-        return [self._job(owner, index, deadline) for index in range(len(self.prompts) * self.request.n)]
+    def make_guard(self) -> Guard | None:
+        """What constrains the answers; that may take as long as the limits allow. Raises ApiError."""
+        return guard_of(self.request, self.served.vocabulary, self.served.limits, self._salt or "")
 
-    def _job(self, owner: Any, index: int, deadline: float) -> Job:
+    def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
+        """A job for each answer; owner: who is told of them."""
+        return [self._job(owner, index, guard, deadline) for index in range(len(self.prompts) * self.request.n)]
+
+    def _job(self, owner: Any, index: int, guard: Guard | None, deadline: float) -> Job:
         request, served, prompt = self.request, self.served, self.prompt(index)
         ids = torch.tensor([prompt.ids], dtype=torch.long, device=served.model.device)
         logprobs = None if self.num_top is None else Logprobs(self.num_top)
-        guards: list[Guard] = [] if self._guard is None else [self._guard]
+        guards = [] if guard is None else [guard]
         first = [] if logprobs is None else [logprobs]
         arguments = {
             **choosing(request, served),

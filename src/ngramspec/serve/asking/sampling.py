@@ -57,13 +57,13 @@ def scoring(request: TextRequest, served: Served, prompt_length: int) -> list[Lo
     return processors
 
 
-def _biases(given: dict[str, float], num_tokens: int) -> dict[tuple[int, ...], float]:
-    biases: dict[tuple[int, ...], float] = {}
+def _biases(given: dict[str, float], num_tokens: int) -> list[list[list[int] | float]]:
+    biases: list[list[list[int] | float]] = []
     for name, bias in given.items():
         if not (name.isascii() and name.isdecimal() and len(name) < 20 and int(name) < num_tokens):
             raise invalid(
                 f"logit_bias must have token ids from 0 to {num_tokens - 1} as its names, got {name[:40]!r}",
                 param="logit_bias",
             )
-        biases[int(name),] = bias
+        biases.append([[int(name)], bias])
     return biases

@@ -17,7 +17,7 @@ class Job:
 
     owner: who is told. index: the answer's number among the owner's.
     prompt: `int64[1, P]`. arguments: those of `ModelEngine.add`. logprobs: among its processors, if they are wanted.
-    deadline: on the thread's clock. num_told: tokens that the owner knows of.
+    deadline: on the thread's clock. num_told: tokens that the owner knows of. is_dropped: whether nobody waits for it.
     """
 
     owner: Any
@@ -27,6 +27,7 @@ class Job:
     logprobs: Logprobs | None
     deadline: float
     num_told: int = 0
+    is_dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class TokenScores:
     top: list[tuple[int, float]]
 
 
-class Logprobs(LogitsProcessor):  # type: ignore[misc]
+class Logprobs(LogitsProcessor):
     """Changes no score, and remembers them, for one row.
 
     A processor is called once per emitted token, in order, whatever is drafted and rejected: so what it has seen at its

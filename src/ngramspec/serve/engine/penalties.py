@@ -6,7 +6,7 @@ from torch import Tensor
 from ngramspec.hf.seam import LogitsProcessor
 
 
-class Penalties(LogitsProcessor):  # type: ignore[misc]
+class Penalties(LogitsProcessor):
     """Subtracts, from the score of a token that the answer has n times, `presence + n * frequency`.
 
     The prompt does not count. The definition is that of OpenAI's API reference.

@@ -9,7 +9,7 @@ from ngramspec.hf.seam import StoppingCriteria
 from ngramspec.serve.text.answer_text import AnswerText
 
 
-class StopText(StoppingCriteria):  # type: ignore[misc]
+class StopText(StoppingCriteria):
     """Reads the text of one row as it grows.
 
     transformers' own criterion looks for stop strings in overlaps of tokens, for which it goes through the whole

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Literal
 
 from ngramspec.errors import GuardError, NgramspecError
 from ngramspec.hf.engine.answer import Answer
@@ -18,8 +17,8 @@ logger = logging.getLogger(__name__)
 Post = Callable[[list[tuple[Job, News]]], None]
 """Takes what has happened in a step to the owners of the jobs; called on the engine's thread."""
 
-_Command = tuple[Literal["add", "remove"], Sequence[Job]] | None
-"""None ends the thread."""
+MOST_ADDED = 8
+"""Jobs that join between two steps: preparing one takes a millisecond or two, in which no row goes on."""
 
 
 class EngineThread:
@@ -46,7 +45,7 @@ class EngineThread:
         self.is_over = False
         self._open_engine, self._post, self._opened = open_engine, post, opened
         self._max_seconds, self._clock = max_seconds, clock
-        self._commands: SimpleQueue[_Command] = SimpleQueue()
+        self._submitted: SimpleQueue[Sequence[Job] | None] = SimpleQueue()  # None: to end
         self._active: dict[Job, Answer] = {}
         self._thread = Thread(target=self._run, name="ngramspec-engine", daemon=True)
 
@@ -59,27 +58,25 @@ class EngineThread:
 
         The owner is told that they joined, or why they did not.
         """
-        self._command(("add", jobs))
+        self._submitted.put(jobs)
+        if self.is_over:  # then nobody takes them
+            self._refuse_all()
 
-    def cancel(self, jobs: Sequence[Job]) -> None:
+    def drop(self, jobs: Sequence[Job]) -> None:
         """Drop those of `jobs` that have not ended, before the next step; nothing is told of them any more."""
-        self._command(("remove", jobs))
+        for job in jobs:
+            job.is_dropped = True
 
     def stop(self) -> None:
         """End all jobs and the thread, and wait for it."""
-        self._commands.put(None)
+        self._submitted.put(None)
         self._thread.join()
-
-    def _command(self, command: _Command) -> None:
-        self._commands.put(command)
-        if self.is_over:  # then nobody takes it
-            self._refuse_all()
 
     def _run(self) -> None:
         try:
             with self._open_engine() as self.engine:
                 self._opened()
-                while self._obey(self.engine):
+                while self._take(self.engine):
                     self._advance(self.engine)
         except BaseException as error:
             self.error = error
@@ -91,17 +88,17 @@ class EngineThread:
             if self.engine is None:
                 self._opened()
 
-    def _obey(self, engine: ModelEngine) -> bool:
-        """Carry out the commands that have come, and wait for one while there is nothing to decode; False to end."""
-        while engine.is_idle or not self._commands.empty():
-            command = self._commands.get()
-            if command is None:
+    def _take(self, engine: ModelEngine) -> bool:
+        """Drop jobs, and let new ones join; waits for one while there is nothing to decode. False: to end."""
+        self._remove(engine, [job for job in self._active if job.is_dropped])
+        num_added = 0
+        while engine.is_idle or (num_added < MOST_ADDED and not self._submitted.empty()):
+            jobs = self._submitted.get()
+            if jobs is None:
                 return False
-            verb, jobs = command
-            if verb == "add":
+            if not any(job.is_dropped for job in jobs):
                 self._add(engine, jobs)
-            else:
-                self._remove(engine, jobs)
+                num_added += len(jobs)
         return True
 
     def _add(self, engine: ModelEngine, jobs: Sequence[Job]) -> None:
@@ -156,14 +153,13 @@ class EngineThread:
             self._post([(job, Ended(error=error)) for job in jobs])
 
     def _refuse_all(self) -> None:
-        """Answer the commands that came too late."""
+        """Answer what was submitted too late."""
         while True:
             try:
-                command = self._commands.get_nowait()
+                jobs = self._submitted.get_nowait()
             except Empty:
                 return
-            if command is not None and command[0] == "add":
-                self._end(command[1][:1], unready("the service is about to end: ask again"))
+            self._end((jobs or [])[:1], unready("the service is about to end: ask again"))
 
 
 def _tokens(job: Job, answer: Answer) -> Tokens:

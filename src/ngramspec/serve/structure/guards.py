@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ngramspec.errors import GuardError, UnsupportedError, shortened
+from ngramspec.errors import GuardError, GuardWarning, UnsupportedError, shortened
 from ngramspec.guards import Guard, Limits, Vocabulary
 from ngramspec.guards.source import Whitespace
 from ngramspec.serve.wire.errors import ApiError, invalid
@@ -30,6 +30,8 @@ def guard_of(request: TextRequest, vocabulary: Vocabulary, limits: Limits, cache
             return maker(source, vocabulary, limits=limits, cache_salt=cache_salt, **options)
         except GuardError as error:
             raise _refused(error, param) from error
+        except GuardWarning as warning:  # where the process takes it for an error, as the command does
+            raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
 
     if request.structured_outputs is not None:
         return _structured(request.structured_outputs, make)
