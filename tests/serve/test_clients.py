@@ -3,6 +3,8 @@
 import asyncio
 import copy
 import threading
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +13,7 @@ from transformers import LogitsProcessor
 
 from ngramspec import Guard, RefusedError
 from ngramspec.pico import repeat_prompt
+from ngramspec.serve.app.clients import EventStream
 from tests.serve.serving import Client, Told, generated, pico, serving, text_of
 
 PROMPT = repeat_prompt("One client goes,\nand another one stays until the end.")
@@ -313,3 +316,33 @@ def test_a_model_that_the_engine_cannot_decode_is_refused_at_the_start() -> None
 
     with pytest.raises(RefusedError, match="an engine mixes rows of many requests in a pass"):
         asyncio.run(go())
+
+
+@pytest.mark.parametrize("num_sent", [0, 1, 2])
+def test_a_server_may_say_by_an_error_that_nobody_reads(num_sent: int) -> None:
+    async def go() -> tuple[int, bool]:
+        sent, has_ended = 0, False
+
+        async def events() -> AsyncIterator[str]:
+            for number in range(5):
+                yield str(number)
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            nonlocal sent
+            if sent > num_sent:
+                raise OSError("gone")
+            sent += 1
+
+        def end() -> None:
+            nonlocal has_ended
+            has_ended = True
+
+        ending = ExitStack()
+        ending.callback(end)
+        await EventStream(events(), ending)({"type": "http"}, receive, send)
+        return sent, has_ended
+
+    assert (num_sent + 1, True) == asyncio.run(go())

@@ -88,11 +88,23 @@ def test_a_request_without_a_key_is_a_401(key: str | None) -> None:
     assert (401, "invalid_api_key", "Bearer") == (told.status, told.error["code"], told.headers["www-authenticate"])
 
 
-@pytest.mark.parametrize(("path", "status"), [("/v1/models", 401), ("/metrics", 401), ("/health", 200)])
-def test_only_whether_it_is_alive_is_told_without_a_key(path: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [
+        ("/health", None, 200),
+        ("/v1/models", None, 401),
+        ("/v1/models", "key of ada", 200),
+        ("/metrics", None, 401),
+        ("/metrics", "key of ada", 403),
+        ("/metrics", "key of the operator", 200),
+    ],
+)
+def test_who_has_no_key_is_told_whether_it_lives_and_metrics_are_the_operators(
+    path: str, key: str | None, status: int
+) -> None:
     async def ask() -> Told:
-        async with serving(api_keys=KEYS) as client:
-            return await client.ask(path)
+        async with serving(api_keys=KEYS | {"operator": "key of the operator"}) as client:
+            return await client.ask(path, headers=headers(key))
 
     assert status == asyncio.run(ask()).status
 

@@ -12,12 +12,15 @@ from ngramspec.cli.models import Loaded
 from ngramspec.errors import GuardWarning, NgramspecError
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named, on_one_line
+from ngramspec.serve.settings import Settings
 
 if TYPE_CHECKING:
     from ngramspec.serve.app.service import Service
 
 MAX_BYTES = 1 << 20
 """Limit of a file with keys or a template, in bytes."""
+
+DEFAULTS = Settings(name="")
 
 
 def serve(
@@ -32,11 +35,17 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web page that may call the service, such as https://example.org.")
     ] = None,
-    max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = 32,
-    max_waiting: Annotated[int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")] = 128,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 4096,
-    max_cache_bytes: Annotated[int, typer.Option(min=1, help="Keys and values of all answers.")] = 1 << 30,
-    max_seconds: Annotated[float, typer.Option(min=0.001, help="Until an answer must be complete.")] = 600.0,
+    max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = DEFAULTS.max_rows,
+    max_waiting: Annotated[
+        int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")
+    ] = DEFAULTS.max_waiting,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = DEFAULTS.max_tokens,
+    max_cache_bytes: Annotated[
+        int, typer.Option(min=1, help="Of keys and values of all answers.")
+    ] = DEFAULTS.max_cache_bytes,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Until an answer must be complete, waiting included.")
+    ] = DEFAULTS.max_seconds,
     drain_seconds: Annotated[int, typer.Option(min=0, help="On SIGTERM: for answers in progress to end.")] = 30,
 ) -> None:
     """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/models, /metrics, /health.
@@ -48,7 +57,6 @@ def serve(
     template = None if chat_template is None else _text_of(chat_template)
     try:
         from ngramspec.serve.app.service import Service
-        from ngramspec.serve.settings import Settings
         from ngramspec.serve.text.chats import PICO_TEMPLATE
     except ModuleNotFoundError as error:
         raise ImportError(f"the service needs {error.name}: pip install 'ngramspec[serve]'") from error

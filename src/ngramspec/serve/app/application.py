@@ -91,7 +91,7 @@ def _add_facts(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:
-        service.keys.tenant(request.headers.get("authorization"))
+        service.keys.check_operator(request.headers.get("authorization"))
         return Response(service.meters.text(), media_type=CONTENT_TYPE)
 
 

@@ -7,6 +7,9 @@ from hmac import compare_digest
 from ngramspec.serve.asking.prepared import Tenant
 from ngramspec.serve.wire.errors import ApiError
 
+OPERATOR = "operator"
+"""The tenant who may see what all tenants do."""
+
 
 class Keys:
     """The keys of a service; without any, all requests are of one tenant."""
@@ -34,6 +37,16 @@ class Keys:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return Tenant(found[0])
+
+    def check_operator(self, authorization: str | None) -> None:
+        """Raise ApiError unless the request is the operator's, who may see what all tenants do."""
+        tenant = self.tenant(authorization)
+        if self._digests and tenant.name != OPERATOR:
+            raise ApiError(
+                403,
+                f"metrics are of all tenants, got a request of one: send the key of the tenant {OPERATOR!r}",
+                code="permission_denied",
+            )
 
 
 def _digest(key: str) -> bytes:
