@@ -35,7 +35,8 @@ def test_an_address_that_is_taken_is_told(run: Command) -> None:
 def test_a_model_that_cannot_be_loaded_is_told(run: Command, tmp_path: Path) -> None:
     outcome = run("serve", "--port", 0, "--model", tmp_path / "nothing")
     assert 2 == outcome.code
-    assert "--model must be pico, a model's folder or its name on the hub" in outcome.errors
+    (line,) = outcome.errors.splitlines()
+    assert "--model must be pico, a model's folder or its name on the hub" in line
 
 
 def test_a_missing_file_is_told(run: Command, tmp_path: Path) -> None:

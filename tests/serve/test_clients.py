@@ -117,7 +117,7 @@ class SlowCompile:
         await asyncio.to_thread(self.has_begun.wait, PATIENCE)
 
 
-SLOW = {"structured_outputs": {"choice": ["yes", "no"]}}
+SLOW: Any = {"structured_outputs": {"choice": ["yes", "no"]}}
 
 
 def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,10 +241,12 @@ def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.Monk
 
     async def go() -> list[Told]:
         async with serving() as client:
-            return await asyncio.gather(
-                client.complete(PROMPT, max_tokens=100, presence_penalty=1),
-                client.complete(PROMPT, max_tokens=100),
-            )
+            return [
+                *await asyncio.gather(
+                    client.complete(PROMPT, max_tokens=100, presence_penalty=1),
+                    client.complete(PROMPT, max_tokens=100),
+                )
+            ]
 
     failed, fine = asyncio.run(go())
     assert (500, "the answer could not be completed") == (failed.status, failed.error["message"])

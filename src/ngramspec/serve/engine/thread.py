@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 Post = Callable[[list[tuple[Job, News]]], None]
 """Takes what has happened in a step to the owners of the jobs; called on the engine's thread."""
 
-MOST_ADDED = 8
-"""Jobs that join between two steps: preparing one takes a millisecond or two, in which no row goes on."""
+MOST_ADDED = 4
+"""Jobs that are added between two steps, and the rest of the last one's owner. Each takes a few milliseconds, in which
+no row goes on."""
 
 
 class EngineThread:
@@ -80,7 +81,8 @@ class EngineThread:
                     self._advance(self.engine)
         except BaseException as error:
             self.error = error
-            logger.exception("the engine has failed")
+            if self.engine is not None:  # whoever waits for it to open is told
+                logger.exception("the engine has failed")
         finally:
             self.is_over = True
             self._end(list(self._active), unready("the service is about to end: ask again"))

@@ -1,6 +1,6 @@
 """Answers, whole and in chunks. A field that was not set is left out; None is set where OpenAI says null."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -11,11 +11,13 @@ FinishReason = Literal["stop", "length"]
 
 
 class Answer(BaseModel):
-    """What all answers and chunks have. created: in Unix seconds."""
+    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds."""
 
     id: str
+    object: Any
     created: int
     model: str
+    choices: Any
     usage: Usage | None = None
     metrics: Metrics | None = None
 
