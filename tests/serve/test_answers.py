@@ -45,6 +45,7 @@ def test_a_chat_is_answered_as_openai_does() -> None:
         "prompt_tokens": num_prompt,
         "completion_tokens": len(tokens),
         "total_tokens": num_prompt + len(tokens),
+        "prompt_tokens_details": {"cached_tokens": 0},
     } == body["usage"]
 
 

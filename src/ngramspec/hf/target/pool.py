@@ -96,6 +96,7 @@ class LinePool(RaggedTarget):
         self._held.append(row)
         self._prompts[row], self._salts[row] = row.pending, salt
         self.num_shared += num_shared
+        row.num_shared = num_shared
         row.pending, row.num_cached = row.pending[num_shared:], num_shared
 
     def leave(self, row: Row) -> None:

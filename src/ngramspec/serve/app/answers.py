@@ -1,6 +1,5 @@
 """A request for text, from its body to its answer."""
 
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -14,9 +13,8 @@ from ngramspec.serve.app.clients import EventStream, Waiting, unless_gone
 from ngramspec.serve.app.meters import RequestMeter
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.asking.answering import Answering, Piece
-from ngramspec.serve.asking.endpoint import Endpoint, Head
+from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer
 from ngramspec.serve.asking.prepared import Prepared
-from ngramspec.serve.wire.answers import Answer
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 
@@ -49,10 +47,11 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
         service.engine.submit(answering.jobs)
         await unless_gone(http.receive, answering.joined())
         head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), service.settings.name)
+        writer = endpoint.writer(head, request, prepared)
         if request.stream:
-            return EventStream(_events(service, endpoint, head, prepared, answering), ending.pop_all())
-        whole = await unless_gone(http.receive, _whole(service, endpoint, head, prepared, answering))
-        return Response(whole.json_text(), media_type="application/json")
+            return EventStream(_events(service, writer, answering), ending.pop_all())
+        whole = await unless_gone(http.receive, _whole(service, writer, answering))
+        return Response(whole, media_type="application/json")
 
 
 def _checked(service: Service, endpoint: Endpoint[R], request: R) -> int:
@@ -80,42 +79,22 @@ def _drop(service: Service, answering: Answering) -> None:
         service.engine.drop(answering.jobs)
 
 
-async def _whole(
-    service: Service, endpoint: Endpoint[R], head: Head, prepared: Prepared, answering: Answering
-) -> Answer:
+async def _whole(service: Service, writer: Writer, answering: Answering) -> str:
     pieces: list[list[Piece]] = [[] for _ in answering.jobs]
     async for piece in answering.pieces():
         pieces[piece.index].append(piece)
-    return _counted(service, endpoint.whole(head, prepared, pieces), answering)
+    return writer.whole(pieces, answering.counts(service.most_drafted))
 
 
-async def _events(
-    service: Service, endpoint: Endpoint[R], head: Head, prepared: Prepared, answering: Answering
-) -> AsyncIterator[str]:
-    """The data of each event; an error after the first tokens is one too, and the last."""
-    includes_usage = prepared.request.includes_usage
+async def _events(service: Service, writer: Writer, answering: Answering) -> AsyncIterator[str]:
+    """The events of a stream. An error after the first tokens is one too, and the last."""
     try:
-        for chunk in endpoint.opening(head, prepared):
-            yield _chunk_text(chunk, includes_usage)
+        for event in writer.opening():
+            yield event
         async for piece in answering.pieces():
-            for chunk in endpoint.chunks(head, prepared, piece):
-                yield _chunk_text(chunk, includes_usage)
-        if includes_usage:
-            yield _counted(service, endpoint.closing(head), answering).json_text()
-        yield "[DONE]"
+            for event in writer.events(piece):
+                yield event
+        for event in writer.closing(answering.counts(service.most_drafted)):
+            yield event
     except ApiError as error:
-        yield json.dumps(error.body())
-
-
-def _chunk_text(chunk: Answer, includes_usage: bool) -> str:
-    if includes_usage:
-        chunk.usage = None  # said, as OpenAI does: it comes with the last one
-    return chunk.json_text()
-
-
-def _counted(service: Service, answer: Answer, answering: Answering) -> Answer:
-    engine = service.engine.engine
-    assert engine is not None
-    answer.usage = answering.usage()
-    answer.metrics = answering.metrics(engine.spec.budget.max_draft_tokens)
-    return answer
+        yield writer.failure(error)

@@ -98,6 +98,13 @@ class Service:
         return self.thread
 
     @property
+    def most_drafted(self) -> int:
+        """Tokens of the longest draft that the budget gives."""
+        engine = self.engine.engine
+        assert engine is not None
+        return engine.spec.budget.max_draft_tokens
+
+    @property
     def is_alive(self) -> bool:
         """Whether the engine's thread runs."""
         return self.thread is not None and not self.thread.is_over

@@ -13,7 +13,7 @@ from ngramspec.serve.engine.logprobs import TokenScores
 from ngramspec.serve.text.answer_text import AnswerText
 from ngramspec.serve.wire.answers import FinishReason
 from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
-from ngramspec.serve.wire.usage import CompletionTokensDetails, Metrics, SpeculativeDecoding, Usage
+from ngramspec.serve.wire.usage import Counts
 from ngramspec.stats import Counters
 
 
@@ -64,7 +64,7 @@ class Answering:
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
         self._written = [_Written(prepared.text(index)) for index in range(len(self.jobs))]
         self._num_open = len(self.jobs)
-        self._counters = Counters()
+        self._counters, self._num_shared = Counters(), 0
 
     def tell(self, job: Job, news: News) -> None:
         """News of a job, on the event loop."""
@@ -92,27 +92,27 @@ class Answering:
             elif isinstance(news, Ended):
                 self._num_open -= 1
                 self._counters.add(news.counters)
+                if job.index % self._prepared.request.n == 0:  # further answers to a prompt share it anyway
+                    self._num_shared += news.num_shared
                 if news.error is not None:
                     raise news.error
                 yield self._last(job.index)
 
-    def usage(self) -> Usage:
-        """The counts, once all answers have ended."""
-        num_prompt = sum(len(prompt.ids) for prompt in self._prepared.prompts)
-        num_written = sum(len(written.tokens) for written in self._written)
-        usage = Usage(prompt_tokens=num_prompt, completion_tokens=num_written, total_tokens=num_prompt + num_written)
+    def counts(self, most_drafted: int) -> Counts:
+        """What was read and written, once all answers have ended; most_drafted: tokens of the longest draft."""
         prediction = self._prepared.prediction
+        predicted = None
         if prediction is not None:
             accepted = sum(num_common(prediction, written.tokens) for written in self._written)
-            usage.completion_tokens_details = CompletionTokensDetails(
-                accepted_prediction_tokens=accepted,
-                rejected_prediction_tokens=len(prediction) * len(self._written) - accepted,
-            )
-        return usage
-
-    def metrics(self, most_drafted: int) -> Metrics:
-        """How drafts did, once all answers have ended; most_drafted: tokens of the longest one."""
-        return Metrics(speculative_decoding=SpeculativeDecoding.of(self._counters, most_drafted))
+            predicted = accepted, len(prediction) * len(self._written) - accepted
+        return Counts(
+            num_prompt=sum(len(prompt.ids) for prompt in self._prepared.prompts),
+            num_shared=self._num_shared,
+            num_written=sum(len(written.tokens) for written in self._written),
+            predicted=predicted,
+            counters=self._counters,
+            most_drafted=most_drafted,
+        )
 
     def _more(self, index: int, news: Tokens) -> Piece:
         written = self._written[index]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.chunks import ChunkWriter
 from ngramspec.serve.asking.endpoint import Endpoint, Head, joined_text
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
@@ -45,51 +46,59 @@ class ChatEndpoint(Endpoint[ChatRequest]):
         """See `Endpoint`."""
         return (request.top_logprobs or 0) if request.logprobs else None
 
-    def whole(self, head: Head, prepared: Prepared, pieces: Sequence[Sequence[Piece]]) -> ChatAnswer:
+    def writer(self, head: Head, request: ChatRequest, prepared: Prepared) -> "ChatWriter":
         """See `Endpoint`."""
+        return ChatWriter(head, prepared)
+
+
+class ChatWriter(ChunkWriter):
+    """Turns of a chat."""
+
+    def answer(self, pieces: Sequence[Sequence[Piece]]) -> ChatAnswer:
+        """See `ChunkWriter`."""
         choices = []
         for index, own in enumerate(pieces):
             last = own[-1]
             assert last.finish is not None
             logprobs = ChatLogprobs(content=[each for piece in own for each in piece.logprobs])
-            message = ChatMessage(role="assistant", content=joined_text(own), refusal=None)
             choices.append(
                 ChatChoice(
                     index=index,
-                    message=message,
-                    logprobs=None if prepared.num_top is None else logprobs,
+                    message=ChatMessage(role="assistant", content=joined_text(own), refusal=None),
+                    logprobs=None if self.prepared.num_top is None else logprobs,
                     finish_reason=last.finish,
                     stop_reason=last.stop,
                 )
             )
+        head = self.head
         return ChatAnswer(id=head.id, created=head.created, model=head.model, object="chat.completion", choices=choices)
 
-    def opening(self, head: Head, prepared: Prepared) -> Iterable[ChatChunk]:
-        """See `Endpoint`."""
-        for index in range(len(prepared.prompts) * prepared.request.n):
-            yield _chunk(head, ChatChunkChoice(index=index, delta=_OPENING, logprobs=None, finish_reason=None))
+    def first(self) -> Iterable[ChatChunk]:
+        """See `ChunkWriter`."""
+        for index in range(self.prepared.num_answers):
+            delta = ChatDelta(role="assistant", content="")
+            yield self.chunk(ChatChunkChoice(index=index, delta=delta, logprobs=None, finish_reason=None))
 
-    def chunks(self, head: Head, prepared: Prepared, piece: Piece) -> Iterable[ChatChunk]:
-        """See `Endpoint`."""
+    def chunks(self, piece: Piece) -> Iterable[ChatChunk]:
+        """See `ChunkWriter`."""
         if piece.text or piece.logprobs:
             logprobs = ChatLogprobs(content=piece.logprobs) if piece.logprobs else None
             delta = ChatDelta(content=piece.text)
-            yield _chunk(head, ChatChunkChoice(index=piece.index, delta=delta, logprobs=logprobs, finish_reason=None))
+            yield self.chunk(ChatChunkChoice(index=piece.index, delta=delta, logprobs=logprobs, finish_reason=None))
         if piece.finish is not None:
-            choice = ChatChunkChoice(
-                index=piece.index, delta=ChatDelta(), logprobs=None, finish_reason=piece.finish, stop_reason=piece.stop
+            yield self.chunk(
+                ChatChunkChoice(
+                    index=piece.index,
+                    delta=ChatDelta(),
+                    logprobs=None,
+                    finish_reason=piece.finish,
+                    stop_reason=piece.stop,
+                )
             )
-            yield _chunk(head, choice)
 
-    def closing(self, head: Head) -> ChatChunk:
-        """See `Endpoint`."""
-        return _chunk(head)
-
-
-_OPENING = ChatDelta(role="assistant", content="")
-
-
-def _chunk(head: Head, *choices: ChatChunkChoice) -> ChatChunk:
-    return ChatChunk(
-        id=head.id, created=head.created, model=head.model, object="chat.completion.chunk", choices=list(choices)
-    )
+    def chunk(self, *choices: ChatChunkChoice) -> ChatChunk:
+        """See `ChunkWriter`."""
+        head = self.head
+        return ChatChunk(
+            id=head.id, created=head.created, model=head.model, object="chat.completion.chunk", choices=list(choices)
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.chunks import ChunkWriter
 from ngramspec.serve.asking.endpoint import Endpoint, Head, joined_text
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
@@ -40,42 +41,54 @@ class CompletionEndpoint(Endpoint[CompletionRequest]):
         """See `Endpoint`."""
         return request.logprobs
 
-    def whole(self, head: Head, prepared: Prepared, pieces: Sequence[Sequence[Piece]]) -> CompletionAnswer:
+    def writer(self, head: Head, request: CompletionRequest, prepared: Prepared) -> "CompletionWriter":
         """See `Endpoint`."""
+        return CompletionWriter(head, prepared)
+
+
+class CompletionWriter(ChunkWriter):
+    """Continued texts."""
+
+    def answer(self, pieces: Sequence[Sequence[Piece]]) -> CompletionAnswer:
+        """See `ChunkWriter`."""
         choices = []
         for index, own in enumerate(pieces):
             tokens = [each for piece in own for each in piece.logprobs]
             choices.append(
                 CompletionChoice(
                     index=index,
-                    text=prepared.prompt(index).echo + joined_text(own),
-                    logprobs=None if prepared.num_top is None else CompletionLogprobs.of(tokens, 0),
+                    text=self.prepared.prompt(index).echo + joined_text(own),
+                    logprobs=None if self.prepared.num_top is None else CompletionLogprobs.of(tokens, 0),
                     finish_reason=own[-1].finish,
                     stop_reason=own[-1].stop,
                 )
             )
-        return _answer(head, *choices)
+        return self.chunk(*choices)
 
-    def opening(self, head: Head, prepared: Prepared) -> Iterable[CompletionAnswer]:
-        """See `Endpoint`."""
-        for index in range(len(prepared.prompts) * prepared.request.n):
-            echo = prepared.prompt(index).echo
+    def first(self) -> Iterable[CompletionAnswer]:
+        """See `ChunkWriter`."""
+        for index in range(self.prepared.num_answers):
+            echo = self.prepared.prompt(index).echo
             if echo:
-                yield _answer(head, CompletionChoice(index=index, text=echo, logprobs=None, finish_reason=None))
+                yield self.chunk(CompletionChoice(index=index, text=echo, logprobs=None, finish_reason=None))
 
-    def chunks(self, head: Head, prepared: Prepared, piece: Piece) -> Iterable[CompletionAnswer]:
-        """See `Endpoint`."""
+    def chunks(self, piece: Piece) -> Iterable[CompletionAnswer]:
+        """See `ChunkWriter`."""
         if piece.text or piece.logprobs or piece.finish is not None:
             logprobs = CompletionLogprobs.of(piece.logprobs, piece.offset) if piece.logprobs else None
             ending = {} if piece.finish is None else {"stop_reason": piece.stop}
-            choice = CompletionChoice(
-                index=piece.index, text=piece.text, logprobs=logprobs, finish_reason=piece.finish, **ending
+            yield self.chunk(
+                CompletionChoice(
+                    index=piece.index, text=piece.text, logprobs=logprobs, finish_reason=piece.finish, **ending
+                )
             )
-            yield _answer(head, choice)
 
-    def closing(self, head: Head) -> CompletionAnswer:
-        """See `Endpoint`."""
-        return _answer(head)
+    def chunk(self, *choices: CompletionChoice) -> CompletionAnswer:
+        """See `ChunkWriter`."""
+        head = self.head
+        return CompletionAnswer(
+            id=head.id, created=head.created, model=head.model, object="text_completion", choices=list(choices)
+        )
 
 
 def _prompt(given: str | list[int], echo: bool, served: Served) -> Prompt:
@@ -85,9 +98,3 @@ def _prompt(given: str | list[int], echo: bool, served: Served) -> Prompt:
     if unknown is not None:
         raise invalid(f"token ids must be from 0 to {served.num_tokens - 1}, got {unknown}", param="prompt")
     return Prompt(given, echo=text_of(served.tokenizer, given) if echo else "")
-
-
-def _answer(head: Head, *choices: CompletionChoice) -> CompletionAnswer:
-    return CompletionAnswer(
-        id=head.id, created=head.created, model=head.model, object="text_completion", choices=list(choices)
-    )

@@ -1,5 +1,6 @@
-"""What chats and completions each do in their own way: their prompts, and how an answer is written down."""
+"""What the ways to ask for text each do in their own way: their prompts, and how answers are written down."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,19 +9,44 @@ from typing import Generic, TypeVar
 from ngramspec.serve.asking.answering import Piece
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
-from ngramspec.serve.wire.answers import Answer
+from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.requests import TextRequest
+from ngramspec.serve.wire.usage import Counts
 
 R = TypeVar("R", bound=TextRequest)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What all chunks of an answer share. created: in Unix seconds."""
+    """What all parts of an answer share. created: in Unix seconds."""
 
     id: str
     created: int
     model: str
+
+
+class Writer(ABC):
+    """Writes down the answers of one request: as one JSON text, or as server-sent events."""
+
+    @abstractmethod
+    def whole(self, pieces: Sequence[Sequence[Piece]], counts: Counts) -> str:
+        """The JSON text; pieces: of each answer, the last of which says why it ended."""
+
+    @abstractmethod
+    def opening(self) -> Iterable[str]:
+        """The events before all tokens."""
+
+    @abstractmethod
+    def events(self, piece: Piece) -> Iterable[str]:
+        """The events that say a piece."""
+
+    @abstractmethod
+    def closing(self, counts: Counts) -> Iterable[str]:
+        """The events after all answers."""
+
+    def failure(self, error: ApiError) -> str:
+        """The event that says why nothing follows."""
+        return event(json.dumps(error.body()))
 
 
 class Endpoint(ABC, Generic[R]):
@@ -50,22 +76,16 @@ class Endpoint(ABC, Generic[R]):
         """How many of the likeliest tokens are listed; None for no log probabilities."""
 
     @abstractmethod
-    def whole(self, head: Head, prepared: Prepared, pieces: Sequence[Sequence[Piece]]) -> Answer:
-        """The whole answer; pieces: of each choice, the last of which says why it ended."""
+    def writer(self, head: Head, request: R, prepared: Prepared) -> Writer:
+        """Writes down the answers to `request`."""
 
-    @abstractmethod
-    def opening(self, head: Head, prepared: Prepared) -> Iterable[Answer]:
-        """The chunks before all tokens."""
 
-    @abstractmethod
-    def chunks(self, head: Head, prepared: Prepared, piece: Piece) -> Iterable[Answer]:
-        """The chunks that say a piece."""
-
-    @abstractmethod
-    def closing(self, head: Head) -> Answer:
-        """The chunk after all choices, which gets the counts."""
+def event(data: str, name: str | None = None) -> str:
+    """A server-sent event; data: one line."""
+    named = "" if name is None else f"event: {name}\n"
+    return f"{named}data: {data}\n\n"
 
 
 def joined_text(pieces: Sequence[Piece]) -> str:
-    """The text of one choice."""
+    """The text of one answer."""
     return "".join(piece.text for piece in pieces)

@@ -76,6 +76,11 @@ class Prepared:
         if num_top is not None:
             served.vocabulary  # noqa: B018 (raises here what it would raise with the first token)
 
+    @property
+    def num_answers(self) -> int:
+        """To all prompts."""
+        return len(self.prompts) * self.request.n
+
     def text(self, index: int) -> AnswerText:
         """The text of an answer, nothing fed yet."""
         return AnswerText(self.served.tokenizer, self.request.stops, self.ends(index))
@@ -94,7 +99,7 @@ class Prepared:
 
     def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
         """A job for each answer; owner: who is told of them."""
-        return [self._job(owner, index, guard, deadline) for index in range(len(self.prompts) * self.request.n)]
+        return [self._job(owner, index, guard, deadline) for index in range(self.num_answers)]
 
     def _job(self, owner: Any, index: int, guard: Guard | None, deadline: float) -> Job:
         request, served, prompt = self.request, self.served, self.prompt(index)

@@ -45,9 +45,14 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Nothing follows. error: why the answer is not complete, if it is not."""
+    """Nothing follows.
+
+    num_shared: tokens of the prompt that were shared with another answer. error: why this one is not complete, if it is
+    not.
+    """
 
     counters: Counters = field(default_factory=Counters)
+    num_shared: int = 0
     error: ApiError | None = None
 
 

@@ -136,7 +136,7 @@ class EngineThread:
             if len(answer.emitted) > job.num_told:
                 news.append((job, _tokens(job, answer)))
             if answer.ended:
-                news.append((job, Ended(answer.row.counters, _failure(answer.row.error))))
+                news.append((job, _ended(answer)))
             elif now > job.deadline:
                 late.append(job)
         for job, each in news:
@@ -168,6 +168,11 @@ def _tokens(job: Job, answer: Answer) -> Tokens:
     tokens = answer.emitted[job.num_told :]
     job.num_told += len(tokens)
     return Tokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens))
+
+
+def _ended(answer: Answer) -> Ended:
+    row = answer.row
+    return Ended(row.counters, row.num_shared, _failure(row.error))
 
 
 def _refusal(error: Exception) -> ApiError:
