@@ -71,6 +71,13 @@ def test_no_history_crosses_a_tenant_or_a_salt(one: Any, another: Any) -> None:
     assert own["mean_acceptance_length"] > other["mean_acceptance_length"]
 
 
+def test_the_beginning_of_a_prompt_is_read_once_for_a_tenant_and_no_other() -> None:
+    requests = [(key, {}) for key in ("key of ada", "key of ben", "key of ada")]
+    told = [each.json["usage"] for each in asked(*requests, api_keys=KEYS)]
+    num_prompt = told[0]["prompt_tokens"]
+    assert [0, 0, num_prompt - 1] == [usage["prompt_tokens_details"]["cached_tokens"] for usage in told]
+
+
 def test_no_two_tenants_and_salts_have_one_salt_together() -> None:
     names = ["a", "1:a", "a1", "", "11:a"]
     salts = [None, "", "a", "1:a", "1"]

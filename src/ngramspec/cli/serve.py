@@ -48,7 +48,7 @@ def serve(
     ] = DEFAULTS.max_seconds,
     drain_seconds: Annotated[int, typer.Option(min=0, help="On SIGTERM: for answers in progress to end.")] = 30,
 ) -> None:
-    """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/models, /metrics, /health.
+    """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/responses, /v1/models, /metrics, /health.
 
     Texts are those of generate(), in fewer passes; see docs/serving.md. Ends on SIGTERM or SIGINT, once the answers in
     progress are complete.

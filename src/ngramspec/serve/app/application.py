@@ -17,6 +17,7 @@ from ngramspec.serve.app.service import Service
 from ngramspec.serve.asking.chat import ChatEndpoint
 from ngramspec.serve.asking.completion import CompletionEndpoint
 from ngramspec.serve.asking.endpoint import Endpoint
+from ngramspec.serve.asking.response import ResponseEndpoint
 from ngramspec.serve.wire.answers import ModelCard, ModelList
 from ngramspec.serve.wire.errors import ApiError, failed
 
@@ -45,7 +46,7 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _told_of_http)
     app.add_exception_handler(ClientGone, _untold)
     app.add_exception_handler(Exception, _told_of_defect)
-    endpoints: list[Endpoint[Any]] = [ChatEndpoint(), CompletionEndpoint()]
+    endpoints: list[Endpoint[Any]] = [ChatEndpoint(), CompletionEndpoint(), ResponseEndpoint()]
     for endpoint in endpoints:
         app.add_api_route(endpoint.path, _asking(service, endpoint), methods=["POST"], name=endpoint.path)
     _add_facts(app, service)

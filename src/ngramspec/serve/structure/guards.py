@@ -9,7 +9,7 @@ from ngramspec.guards import Guard, Limits, Vocabulary
 from ngramspec.guards.source import Whitespace
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
-from ngramspec.serve.wire.structure import ResponseFormat, StructuredOutputs
+from ngramspec.serve.wire.structure import StructuredOutputs
 
 ANY_OBJECT = {"type": "object"}
 
@@ -35,16 +35,11 @@ def guard_of(request: TextRequest, vocabulary: Vocabulary, limits: Limits, cache
 
     if request.structured_outputs is not None:
         return _structured(request.structured_outputs, make)
-    if request.response_format is not None:
-        return _formatted(request.response_format, make)
-    return None
-
-
-def _formatted(asked: ResponseFormat, make: Callable[..., Guard]) -> Guard | None:
-    if asked.type == "json_object":
-        return make("response_format", Guard.json_schema, ANY_OBJECT)
-    if asked.json_schema is not None:
-        return make("response_format.json_schema.schema", Guard.json_schema, asked.json_schema.schema_)
+    form = request.form
+    if form is not None and form.type == "json_object":
+        return make(request.form_param, Guard.json_schema, ANY_OBJECT)
+    if form is not None and form.json_schema is not None:
+        return make(request.schema_param, Guard.json_schema, form.json_schema.schema_)
     return None
 
 

@@ -66,39 +66,40 @@ def overdue(seconds: float) -> ApiError:
 
 
 def of_validation(error: ValidationError) -> ApiError:
-    """The first field of a body that is wrong, and why."""
+    """The first field of a body that is wrong, and why.
+
+    Of the members of a union, the one that was read furthest is taken for the one that was meant.
+    """
     found = error.errors(include_url=False, include_context=False)
-    first = found[0]
-    location = _path(first["loc"])
+    paths = [_path(each["loc"]) for each in found]
+    of_field = [index for index, each in enumerate(found) if each["loc"][:1] == found[0]["loc"][:1]]
+    furthest = max(of_field, key=lambda index: len(_steps(found[index]["loc"])))
+    first, location = found[furthest], paths[furthest]
     if first["type"] == "extra_forbidden":
         return invalid(f"Unrecognized request argument supplied: {location}", param=location)
     if first["type"] == "value_error":  # of a validator of ours, which says all
         return invalid(first["msg"].removeprefix("Value error, "), param=location or None)
     if not location:
         return invalid(f"the body must be a JSON object of this request's fields, got: {first['msg']}")
-    same = [each["msg"] for each in found if _path(each["loc"])[: len(location)] == location]
+    same = [each["msg"] for each, path in zip(found, paths, strict=True) if path == location]
     reasons = "; or ".join(list(dict.fromkeys(same))[:MOST_REASONS])
     got = "nothing" if first["type"] == "missing" else shortened(first["input"])
     return invalid(f"Invalid value for {location!r}: {reasons}; got {got}", param=location)
 
 
 def _path(location: Sequence[int | str]) -> str:
-    """Such as `messages[0].content`, without the names that pydantic gives to the members of a union."""
-    path = ""
-    previous: int | str | None = None
-    for step in location:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif not _is_tag(step, previous):
-            path += f".{step}" if path else step
-        previous = step
-    return path
+    """Such as `messages[0].content`."""
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in _steps(location))
+    return path.removeprefix(".")
 
 
-_ROLES = ("system", "developer", "user", "assistant", "tool")
+def _steps(location: Sequence[int | str]) -> list[int | str]:
+    """A location without the names that pydantic gives to the members of a union."""
+    return [step for step in location if isinstance(step, int) or not _is_member(step)]
+
+
 _TYPES = ("str", "int", "float", "bool", "none")
 
 
-def _is_tag(step: str, previous: int | str | None) -> bool:
-    is_member = isinstance(previous, int) and step in _ROLES
-    return is_member or step in _TYPES or not step.replace("_", "").isalnum()
+def _is_member(step: str) -> bool:
+    return step in _TYPES or not step.replace("_", "").isalnum()

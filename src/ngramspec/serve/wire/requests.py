@@ -1,6 +1,6 @@
 """Requests for text: the fields of completions and chats alike, and those of each."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -91,16 +91,23 @@ class TextRequest(Wire):
             raise ValueError(
                 "a text that must have a form ends with it, got ignore_eos=true with it: leave one of them out"
             )
-        if self.structured_outputs is not None and self.response_format is not None:
-            raise ValueError("one form of the text at a time, got response_format and structured_outputs")
+        if self.structured_outputs is not None and self.form is not None:
+            raise ValueError(f"one form of the text at a time, got {self.form_param} and structured_outputs")
         return self
+
+    form_param: ClassVar[str] = "response_format"
+    schema_param: ClassVar[str] = "response_format.json_schema.schema"
+    """Where the form of the text and its schema stand in the body."""
+
+    @property
+    def form(self) -> ResponseFormat | None:
+        """The form of the text, in OpenAI's words."""
+        return self.response_format
 
     @property
     def constrains(self) -> bool:
         """Whether the text must have a form."""
-        return self.structured_outputs is not None or (
-            self.response_format is not None and self.response_format.type != "text"
-        )
+        return self.structured_outputs is not None or (self.form is not None and self.form.type != "text")
 
     @property
     def stops(self) -> tuple[str, ...]:
