@@ -1,10 +1,14 @@
 """What is refused, and how: every error has OpenAI's shape, and names the field."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
+from ngramspec.serve.wire.requests import ChatRequest, CompletionRequest
+from ngramspec.serve.wire.response_requests import ResponseRequest
 from tests.serve.serving import NAME, Told, pico, serving
 
 
@@ -112,6 +116,37 @@ def test_a_body_that_is_no_json_object_is_a_400(body: bytes, message: str) -> No
     told = asked("/v1/completions", body)
     assert 400 == told.status
     assert message in told.error["message"]
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompt": ["a", 1] * MANY},
+        {"prompt": [[1], "a", [None]] * MANY},
+        {"prompt": [[1, "a"] * MANY]},
+        {"prompt": "a", "stop": [1] * MANY},
+        {"prompt": "a", "metadata": dict.fromkeys(map(str, range(MANY)), 1)},
+        {"prompt": "a", "logit_bias": dict.fromkeys(map(str, range(MANY)), "a")},
+        {"prompt": "a", **dict.fromkeys(map(str, range(MANY)), 1)},
+        {"prompt": "a", "structured_outputs": dict.fromkeys(map(str, range(MANY)), 1)},
+        {"messages": [{"role": "user", "content": 1}] * MANY},
+        {"messages": [{"role": "user"}] * 4000},
+        {"messages": [{"role": "user", "content": [{"type": "a"}] * 4000}]},
+        {"messages": [dict.fromkeys(map(str, range(MANY)), 1)]},
+        {"input": [{"role": "user", "content": 1}] * 4000},
+    ],
+)
+def test_of_very_many_mistakes_only_the_first_ones_are_looked_at(wrong: dict[str, Any]) -> None:
+    """pydantic collects them all, and takes a minute for those of 4 MB."""
+    model: type[BaseModel] = CompletionRequest
+    if "prompt" not in wrong:
+        model = ChatRequest if "messages" in wrong else ResponseRequest
+    with pytest.raises(ValidationError) as found:
+        model.model_validate_json(json.dumps({"model": NAME, **wrong}))
+    assert found.value.error_count() <= 5
 
 
 def test_a_body_above_the_limit_is_a_413_and_is_not_read_on() -> None:

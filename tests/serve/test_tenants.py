@@ -72,7 +72,9 @@ def test_no_history_crosses_a_tenant_or_a_salt(one: Any, another: Any) -> None:
 
 
 def test_the_beginning_of_a_prompt_is_read_once_for_a_tenant_and_no_other() -> None:
-    requests = [(key, {}) for key in ("key of ada", "key of ben", "key of ada")]
+    requests: list[tuple[str | None, dict[str, Any]]] = [
+        (key, {}) for key in ("key of ada", "key of ben", "key of ada")
+    ]
     told = [each.json["usage"] for each in asked(*requests, api_keys=KEYS)]
     num_prompt = told[0]["prompt_tokens"]
     assert [0, 0, num_prompt - 1] == [usage["prompt_tokens_details"]["cached_tokens"] for usage in told]

@@ -43,6 +43,7 @@ def serve(
     max_cache_bytes: Annotated[
         int, typer.Option(min=1, help="Of keys and values of all answers.")
     ] = DEFAULTS.max_cache_bytes,
+    max_body_bytes: Annotated[int, typer.Option(min=1, help="Of a request.")] = DEFAULTS.max_body_bytes,
     max_seconds: Annotated[
         float, typer.Option(min=0.001, help="Until an answer must be complete, waiting included.")
     ] = DEFAULTS.max_seconds,
@@ -71,6 +72,7 @@ def serve(
         max_waiting=max_waiting,
         max_tokens=max_tokens,
         max_cache_bytes=max_cache_bytes,
+        max_body_bytes=max_body_bytes,
         max_seconds=max_seconds,
     )
     # A keyword that looks like a slip is an error of the client's, not a line among the operator's.

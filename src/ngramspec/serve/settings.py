@@ -28,7 +28,7 @@ class Settings:
     max_tokens: int = 4096
     max_prediction_tokens: int = 16384
     max_cache_bytes: int = 1 << 30
-    max_body_bytes: int = 4 << 20
+    max_body_bytes: int = 1 << 20
     max_schema_bytes: int = 256 << 10
     max_compile_seconds: float = 10.0
     max_seconds: float = 600.0

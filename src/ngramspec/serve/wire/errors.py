@@ -6,6 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ngramspec.errors import readable, shortened
+from ngramspec.serve.wire.base import UNRECOGNIZED
+
+MOST_NAMED = 100
+"""Characters of an unknown field that are told."""
 
 MOST_REASONS = 3
 """Of one field: what is wrong with it as a text, as a list, and so on."""
@@ -70,13 +74,14 @@ def of_validation(error: ValidationError) -> ApiError:
 
     Of the members of a union, the one that was read furthest is taken for the one that was meant.
     """
-    found = error.errors(include_url=False, include_context=False)
+    found = error.errors(include_url=False)
     paths = [_path(each["loc"]) for each in found]
     of_field = [index for index, each in enumerate(found) if each["loc"][:1] == found[0]["loc"][:1]]
     furthest = max(of_field, key=lambda index: len(_steps(found[index]["loc"])))
     first, location = found[furthest], paths[furthest]
-    if first["type"] == "extra_forbidden":
-        return invalid(f"Unrecognized request argument supplied: {location}", param=location)
+    if first["type"] == UNRECOGNIZED:
+        name = _path([*first["loc"], str(first["ctx"]["name"])[:MOST_NAMED]])
+        return invalid(f"Unrecognized request argument supplied: {name}", param=name)
     if first["type"] == "value_error":  # of a validator of ours, which says all
         return invalid(first["msg"].removeprefix("Value error, "), param=location or None)
     if not location:

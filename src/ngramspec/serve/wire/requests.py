@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ngramspec.serve.wire.base import Wire
+from ngramspec.serve.wire.base import Few, FewNamed, Many, ManyNamed, TokenIds, Wire
 from ngramspec.serve.wire.structure import ResponseFormat, StructuredOutputs, refuse_replaced
 
 LEAST_TEMPERATURE = 1e-6
@@ -32,7 +32,7 @@ class Prediction(Wire):
     """OpenAI's predicted output: a text that much of the answer may repeat. It is drafted from, and never read."""
 
     type: Literal["content"]
-    content: str | list[TextPart]
+    content: str | Many[TextPart]
 
 
 class TextRequest(Wire):
@@ -53,8 +53,8 @@ class TextRequest(Wire):
     presence_penalty: float = Field(default=0, ge=-2, le=2)
     frequency_penalty: float = Field(default=0, ge=-2, le=2)
     repetition_penalty: float | None = Field(default=None, gt=0, le=100)
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(default=None, max_length=1024)
-    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
+    logit_bias: ManyNamed[Annotated[float, Field(ge=-100, le=100)]] | None = None
+    stop: StopString | Few[StopString] | None = None
     n: int = Field(default=1, ge=1)
     ignore_eos: bool = False
     stream: bool = False
@@ -62,9 +62,7 @@ class TextRequest(Wire):
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = None
     prediction: Prediction | None = None
-    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] | None = Field(
-        default=None, max_length=16
-    )
+    metadata: FewNamed[Annotated[str, Field(max_length=512)]] | None = None
     cache_salt: str | None = Field(default=None, min_length=1, max_length=512)
     speculate: bool = True
     user: str | None = None
@@ -129,14 +127,14 @@ class Message(Wire):
     """One turn of a chat."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: str | Many[TextPart]
     name: str | None = None
 
 
 class ChatRequest(TextRequest):
     """`/v1/chat/completions`."""
 
-    messages: list[Message] = Field(min_length=1)
+    messages: Many[Message] = Field(min_length=1)
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     logprobs: bool = False
@@ -154,7 +152,7 @@ class ChatRequest(TextRequest):
 class CompletionRequest(TextRequest):
     """`/v1/completions`. suffix: fills the hole between the prompt and it."""
 
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | Many[str] | TokenIds | Many[TokenIds] = Field(union_mode="left_to_right")
     suffix: str | None = None
     max_tokens: int = Field(default=16, ge=1)
     logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)

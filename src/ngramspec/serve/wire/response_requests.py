@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ngramspec.serve.wire.base import Wire
+from ngramspec.serve.wire.base import Few, Many, Wire
 from ngramspec.serve.wire.requests import MOST_TOP_LOGPROBS, Message, TextPart, TextRequest
 from ngramspec.serve.wire.structure import JsonSchema, ResponseFormat
 
@@ -31,16 +31,15 @@ class InputMessage(Wire):
 
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[InputText]
+    content: str | Many[InputText]
     id: str | None = None
     status: str | None = None
 
     def as_turn(self) -> Message:
         """As chats have it."""
-        content = self.content
-        if not isinstance(content, str):
-            content = [TextPart(type="text", text=part.text) for part in content]
-        return Message(role=self.role, content=content)
+        if isinstance(self.content, str):
+            return Message(role=self.role, content=self.content)
+        return Message(role=self.role, content=[TextPart(type="text", text=part.text) for part in self.content])
 
 
 class TextFormat(Wire):
@@ -71,11 +70,11 @@ class TextOptions(Wire):
 class ResponseRequest(TextRequest):
     """`/v1/responses`. Answers are not kept: what came before is sent again, in `input`."""
 
-    input: str | list[InputMessage]
+    input: str | Many[InputMessage]
     instructions: str | None = None
     max_output_tokens: int | None = Field(default=None, ge=1)
     text: TextOptions | None = None
-    include: list[Literal["message.output_text.logprobs"]] | None = None
+    include: Few[Literal["message.output_text.logprobs"]] | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
     store: Literal[False] | None = None
     truncation: Literal["disabled"] | None = None
@@ -108,9 +107,9 @@ class ResponseRequest(TextRequest):
         asked = None if self.text is None else self.text.format
         if asked is None:
             return None
-        if asked.type != "json_schema":
+        if asked.name is None or asked.schema_ is None:
             return ResponseFormat(type=asked.type)
-        return ResponseFormat(type=asked.type, json_schema=JsonSchema(name=asked.name or "", schema=asked.schema_))
+        return ResponseFormat(type=asked.type, json_schema=JsonSchema(name=asked.name, schema=asked.schema_))
 
     @property
     def turns(self) -> list[Message]:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ngramspec.serve.wire.base import Wire
+from ngramspec.serve.wire.base import Many, Wire
 
 REPLACED = {
     "guided_json": "structured_outputs: {json}",
@@ -50,7 +50,7 @@ class StructuredOutputs(Wire):
 
     json_: str | dict[str, Any] | bool | None = Field(default=None, alias="json")
     regex: str | None = None
-    choice: list[str] | None = Field(default=None, min_length=1)
+    choice: Many[str] | None = Field(default=None, min_length=1)
     grammar: str | None = None
     json_object: Literal[True] | None = None
     whitespace_pattern: str | None = None
