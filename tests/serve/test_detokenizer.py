@@ -92,3 +92,14 @@ def test_the_end_of_sequence_is_no_text(stops: list[str]) -> None:
     tokenizer = metaspace()
     text = AnswerText(tokenizer, stops, [8])
     assert "a no" == text.feed([3, 4, 8]) + text.finish()
+
+
+@given(st.lists(st.integers(0, 8), max_size=20), st.lists(st.text("ab it", min_size=1, max_size=3), max_size=2), SIZES)
+def test_however_tokens_are_cut_the_text_ends_at_the_same_character(
+    tokens: list[int], stops: list[str], sizes: list[int]
+) -> None:
+    whole, in_pieces = AnswerText(metaspace(), stops), AnswerText(metaspace(), stops)
+    expected = whole.feed(tokens) + whole.finish()
+    told = "".join(map(in_pieces.feed, cut(tokens, sizes))) + in_pieces.finish()
+    assert (expected, whole.stop) == (told, in_pieces.stop)
+    assert first_stop(text_of(metaspace(), tokens), stops) == told

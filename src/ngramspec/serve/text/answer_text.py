@@ -16,7 +16,6 @@ class AnswerText:
     def __init__(self, tokenizer: Any, stops: Sequence[str] = (), eos_tokens: Collection[int] = ()) -> None:
         """stops: end the text before them. eos_tokens: are no text, even if the tokenizer thinks so."""
         self._detokenizer, self._stops = Detokenizer(tokenizer), StopStrings(stops)
-        self._has_stops = bool(stops)
         self._eos_tokens = eos_tokens
 
     @property
@@ -26,13 +25,9 @@ class AnswerText:
 
     def feed(self, tokens: Sequence[int]) -> str:
         """What is sure after `tokens`."""
-        text = ""
-        new = [token for token in tokens if token not in self._eos_tokens]
-        # A stop string ends the text at the token that completes it, so each is looked at alone.
-        for group in [[token] for token in new] if self._has_stops else [new]:
-            if self.stop is None:
-                text += self._stops.feed(self._detokenizer.feed(group))
-        return text
+        if self.stop is not None:
+            return ""
+        return self._stops.feed(self._detokenizer.feed([token for token in tokens if token not in self._eos_tokens]))
 
     def finish(self) -> str:
         """What was kept back."""
