@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from ngramspec import __version__
 from ngramspec.serve.app.answers import answer
 from ngramspec.serve.app.clients import ClientGone
+from ngramspec.serve.app.document import describe
 from ngramspec.serve.app.meters import CONTENT_TYPE
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.asking.chat import ChatEndpoint
@@ -50,6 +51,7 @@ def application(service: Service) -> FastAPI:
     for endpoint in endpoints:
         app.add_api_route(endpoint.path, _asking(service, endpoint), methods=["POST"], name=endpoint.path)
     _add_facts(app, service)
+    describe(app, endpoints)
     return app
 
 
