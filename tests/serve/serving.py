@@ -84,15 +84,20 @@ class Client:
         body: Any = None,
         *,
         headers: Mapping[str, str] | None = None,
+        is_complete: bool = True,
         goes_after: int | asyncio.Event | None = None,
     ) -> Told:
-        """body: None for GET; bytes are sent as they are. goes_after: messages, or an event, after which the client
-        goes."""
+        """body: None for GET; bytes are sent as they are. is_complete: whether all of it is sent.
+
+        goes_after: messages, or an event, after which the client goes.
+        """
         told, gone = Told(), goes_after if isinstance(goes_after, asyncio.Event) else asyncio.Event()
         if goes_after == 0:
             gone.set()
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-        messages = iter([{"type": "http.request", "body": sent if body is not None else b"", "more_body": False}])
+        messages = iter(
+            [{"type": "http.request", "body": sent if body is not None else b"", "more_body": not is_complete}]
+        )
 
         async def receive() -> Any:
             message = next(messages, None)

@@ -344,7 +344,46 @@ def test_a_server_may_say_by_an_error_that_nobody_reads(num_sent: int) -> None:
 
         ending = ExitStack()
         ending.callback(end)
-        await EventStream(events(), ending)({"type": "http"}, receive, send)
+        await EventStream(events(), ending, PATIENCE)({"type": "http"}, receive, send)
         return sent, has_ended
 
     assert (num_sent + 1, True) == asyncio.run(go())
+
+
+def test_a_client_that_does_not_read_loses_its_place() -> None:
+    async def go() -> bool:
+        has_ended = False
+
+        async def events() -> AsyncIterator[str]:
+            yield "one"
+
+        async def never(message: Any = None) -> Any:
+            await asyncio.Event().wait()
+
+        def end() -> None:
+            nonlocal has_ended
+            has_ended = True
+
+        ending = ExitStack()
+        ending.callback(end)
+        await EventStream(events(), ending, max_seconds=0.01)({"type": "http"}, never, never)
+        return has_ended
+
+    assert asyncio.run(go())
+
+
+def test_a_body_that_does_not_come_is_a_408() -> None:
+    async def go() -> Told:
+        async with serving(max_seconds=0.01) as client:
+            return await client.ask("/v1/completions", b"{", is_complete=False)
+
+    told = asyncio.run(go())
+    assert (408, "a body must come within max_seconds=0.01: send it faster") == (told.status, told.error["message"])
+
+
+def test_a_client_that_goes_before_the_end_of_its_body_is_no_defect() -> None:
+    async def go() -> Told:
+        async with serving() as client:
+            return await client.ask("/v1/completions", b"{", is_complete=False, goes_after=0)
+
+    assert 499 == asyncio.run(go()).status

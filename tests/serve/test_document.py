@@ -23,7 +23,7 @@ def document() -> Any:
 
 def is_valid(document: Any, path: str, body: Any) -> bool:
     schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    return Draft202012Validator({**schema, "components": document["components"]}).is_valid(body)
+    return bool(Draft202012Validator({**schema, "components": document["components"]}).is_valid(body))
 
 
 def test_every_reference_of_the_document_leads_somewhere(document: Any) -> None:

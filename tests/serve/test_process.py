@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,28 @@ def test_answers_in_progress_are_completed_on_sigterm() -> None:
         assert -signal.SIGTERM == served.wait(PATIENCE)
         assert served.stderr is not None
         assert "" == served.stderr.read()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_closes_its_connection_frees_its_row(stream: bool) -> None:
+    fields = {"model": NAME, "prompt": "a", "max_tokens": 900, "ignore_eos": True, "speculate": False}
+    body = json.dumps({**fields, "stream": stream}).encode()
+    with process() as (_, line):
+        address = address_in(line)
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), PATIENCE) as client:
+            client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            while not metric(address, "vllm:generation_tokens_total"):
+                pass
+        while metric(address, "vllm:num_requests_running"):
+            pass
+        assert metric(address, "vllm:generation_tokens_total") < 900
+
+
+def metric(address: str, name: str) -> float:
+    found = re.search(rf"^{name}{{.*}} (\S+)$", asked(address, "/metrics").read().decode(), re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def test_tenants_are_those_of_the_page(tmp_path: Path) -> None:

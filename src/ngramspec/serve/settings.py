@@ -15,7 +15,7 @@ class Settings:
     max_choices: answers of one request. max_tokens: of one answer. max_prediction_tokens: of a predicted output.
     max_cache_bytes: of keys and values of all answers.
     max_body_bytes: of a request. max_schema_bytes, max_compile_seconds: of what its text must fit.
-    max_seconds: from when a request is taken to the end of its answer.
+    max_seconds: from when a request comes to the end of its answer.
     """
 
     name: str

@@ -18,6 +18,9 @@ from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 
+SLACK = 10.0
+"""Seconds in which a client may still read an answer that has taken as long as it may."""
+
 R = TypeVar("R", bound=TextRequest)
 
 
@@ -29,7 +32,8 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
     tenant = service.keys.tenant(http.headers.get("authorization"))
     served = service.served
     asked_at = service.clock()
-    request = await read(http, endpoint.request, service.settings.max_body_bytes)
+    settings = service.settings
+    request = await read(http, endpoint.request, settings.max_body_bytes, settings.max_seconds)
     num_answers = _checked(service, endpoint, request)
     with ExitStack() as ending:
         ending.enter_context(service.admission.of(num_answers))
@@ -42,14 +46,15 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
         prepared = await waiting.done_on(service.preparing, prepare)
         guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
         meter = RequestMeter(service.meters, asked_at, sum(len(prompt.ids) for prompt in prepared.prompts))
-        answering = Answering(prepared, guard, asked_at + service.settings.max_seconds, meter)
+        answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter)
         ending.callback(_drop, service, answering)
         service.engine.submit(answering.jobs)
         await unless_gone(http.receive, answering.joined())
-        head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), service.settings.name)
+        head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), settings.name)
         writer = endpoint.writer(head, request, prepared)
         if request.stream:
-            return EventStream(_events(service, writer, answering), ending.pop_all())
+            events = _events(service, writer, answering)
+            return EventStream(events, ending.pop_all(), settings.max_seconds + SLACK)
         whole = await unless_gone(http.receive, _whole(service, writer, answering))
         return Response(whole, media_type="application/json")
 

@@ -73,18 +73,19 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[str], ending: ExitStack) -> None:
-        """events: as they are sent. ending: closed once nothing is sent any more."""
+    def __init__(self, events: AsyncIterator[str], ending: ExitStack, max_seconds: float) -> None:
+        """events: as they are sent. ending: closed once nothing is sent any more, at the latest after `max_seconds`."""
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._events, self._ending = events, ending
+        self._events, self._ending, self._max_seconds = events, ending, max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
         with self._ending:
             try:
-                await unless_gone(receive, self._sent(send))
-            except (ClientGone, OSError):  # a server may say by the latter that nobody reads
+                async with asyncio.timeout(self._max_seconds):
+                    await unless_gone(receive, self._sent(send))
+            except (ClientGone, OSError):  # of which a timeout is one; and a server may say so that nobody reads
                 return
 
     async def _sent(self, send: Send) -> None:

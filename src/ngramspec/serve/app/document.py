@@ -15,6 +15,7 @@ ERRORS = {
     "400": "The request cannot be served as it is.",
     "401": "No key, or an unknown one.",
     "404": "Another model.",
+    "408": "The body came too slowly.",
     "413": "The body is too long.",
     "429": "Too many requests at once; Retry-After says when to ask again.",
     "500": "The request was right, and could not be served.",
