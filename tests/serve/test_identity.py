@@ -133,12 +133,37 @@ OTHERS = [
     Asked(REWRITE, {"prediction": {"type": "content", "content": REWRITE}, "max_tokens": 60}, {"max_new_tokens": 60}),
 ]
 DROPPED = [
+    *(Asked(REPEAT, {"max_tokens": 40, "stream": number % 2 == 0}, goes_after=number % 4) for number in range(22)),
     Asked(REPEAT, {"max_tokens": 90, "stream": True}, goes_after=2),
     Asked(EDIT, {"max_tokens": 60, "stream": True, "temperature": 1}, goes_after=1),
     Asked(EXTRACT, {"max_tokens": 60}, goes_after=0),
     Asked(EXTRACT, {"max_tokens": 60, "response_format": STRICT, "stream": True}, goes_after=1),
 ]
-KEPT = [*GREEDY, *DRAWN, *GUARDED, *OTHERS]
+SHORT = [
+    (EXTRACT, {}, {}, None),
+    (UNKNOWN, {"temperature": 1.2}, drawn(1.2), None),
+    (REWRITE, {"structured_outputs": {"regex": "[a-z]{3,8}( [a-z]{3,8}){2,4}"}}, {}, "regex"),
+    (REPEAT, {"temperature": 0.8, "top_p": 0.95}, drawn(0.8, top_p=0.95), None),
+    (EXTRACT, {"response_format": STRICT, "temperature": 1}, drawn(), "schema"),
+    (EDIT, {"metadata": {"segment": "edits"}, "cache_salt": "a"}, {}, None),
+    (EDIT, {"stop": ["value", "\n"]}, {}, None),
+]
+
+
+def short(number: int) -> Asked:
+    """One of many short requests: they join and leave in the middle of others."""
+    prompt, fields, arguments, guard = SHORT[number % len(SHORT)]
+    length = 3 + number % 11
+    return Asked(
+        prompt,
+        {**fields, "seed": number, "max_tokens": length},
+        {**arguments, "max_new_tokens": length},
+        guard,
+        cut=tuple(fields.get("stop", ())),
+    )
+
+
+KEPT = [*GREEDY, *DRAWN, *GUARDED, *OTHERS, *map(short, range(146))]
 
 
 async def texts(client: Client, asked: Asked, *, stream: bool) -> list[str]:
@@ -152,10 +177,16 @@ async def texts(client: Client, asked: Asked, *, stream: bool) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def expected() -> list[list[str]]:
+    """What generate() says of those that stay."""
+    return [[each.expected(index) for index in range(each.fields.get("n", 1))] for each in KEPT]
+
+
 @pytest.mark.parametrize("is_streamed_first", [True, False])
-def test_mixed_answers_are_those_of_generate_alone(is_streamed_first: bool) -> None:
+def test_200_mixed_answers_are_those_of_generate_alone(expected: list[list[str]], is_streamed_first: bool) -> None:
     async def ask_all() -> tuple[list[list[str]], Any]:
-        async with serving(max_rows=8, max_waiting=100) as client:
+        async with serving(max_rows=8, max_waiting=300) as client:
             dropped = [client.complete(each.prompt, goes_after=each.goes_after, **each.fields) for each in DROPPED]
             kept = [
                 texts(client, each, stream=(number % 2 == 0) == is_streamed_first) for number, each in enumerate(KEPT)
@@ -166,6 +197,7 @@ def test_mixed_answers_are_those_of_generate_alone(is_streamed_first: bool) -> N
             assert client.service.engine.engine is not None
             return list(told), client.service.engine.engine.spec.stats.total
 
+    assert 200 == len(KEPT) + len(DROPPED)
     told, total = asyncio.run(ask_all())
-    assert [[each.expected(index) for index in range(each.fields.get("n", 1))] for each in KEPT] == told
+    assert expected == told
     assert 0 < total.num_accepted_tokens < total.num_draft_tokens

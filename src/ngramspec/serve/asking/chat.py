@@ -39,8 +39,8 @@ class ChatEndpoint(Endpoint[ChatRequest]):
     def limit(self, request: ChatRequest) -> Limit:
         """See `Endpoint`."""
         if request.max_completion_tokens is not None:
-            return Limit(request.max_completion_tokens, "max_completion_tokens")
-        return Limit(request.max_tokens, "max_tokens")
+            return Limit(request.max_completion_tokens, "max_completion_tokens", "messages")
+        return Limit(request.max_tokens, "max_tokens", "messages")
 
     def num_top(self, request: ChatRequest) -> int | None:
         """See `Endpoint`."""

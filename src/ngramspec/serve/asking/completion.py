@@ -35,7 +35,7 @@ class CompletionEndpoint(Endpoint[CompletionRequest]):
 
     def limit(self, request: CompletionRequest) -> Limit:
         """See `Endpoint`."""
-        return Limit(request.max_tokens, "max_tokens")
+        return Limit(request.max_tokens, "max_tokens", "prompt")
 
     def num_top(self, request: CompletionRequest) -> int | None:
         """See `Endpoint`."""

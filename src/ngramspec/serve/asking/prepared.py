@@ -30,10 +30,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Tokens of an answer: given by the field `param`, or at most so many."""
+    """Tokens of an answer, None for as many as there may be.
+
+    param: the field that says so. prompt_param: the one that has the prompt.
+    """
 
     num_tokens: int | None
     param: str
+    prompt_param: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class Prepared:
 def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:
     """The most tokens of an answer; raises ApiError where the model has no room for them."""
     if not prompt_length:
-        raise invalid("prompt must hold at least one token, got none: write something", param="prompt")
+        raise invalid("a prompt must hold at least one token, got none: write something", param=limit.prompt_param)
     asked, most = limit.num_tokens, served.settings.max_tokens
     if asked is not None and asked > most:
         raise invalid(f"{limit.param} must be at most {most}, got {asked}", param=limit.param)
@@ -140,7 +144,7 @@ def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:
         raise invalid(
             f"prompt and answer must fit the model's {positions} tokens, got {prompt_length} in the prompt and"
             f" {asked or 1} to be written: shorten one of them",
-            param=limit.param if asked is not None and room > 0 else "prompt",
+            param=limit.param if asked is not None and room > 0 else limit.prompt_param,
             code="context_length_exceeded",
         )
     return min(most, room) if asked is None else asked

@@ -41,7 +41,7 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
 
     def limit(self, request: ResponseRequest) -> Limit:
         """See `Endpoint`."""
-        return Limit(request.max_output_tokens, "max_output_tokens")
+        return Limit(request.max_output_tokens, "max_output_tokens", "input")
 
     def num_top(self, request: ResponseRequest) -> int | None:
         """See `Endpoint`."""
