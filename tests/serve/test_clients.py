@@ -141,7 +141,7 @@ def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pyt
     assert {"yes", "no"} >= {told.json["choices"][0]["text"] for told in slow}
 
 
-def test_who_goes_while_a_form_is_compiled_keeps_a_place_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_goes_while_a_form_is_compiled_keeps_a_seat_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     compiling = SlowCompile(monkeypatch)
 
     async def go() -> list[int]:
@@ -350,7 +350,7 @@ def test_a_server_may_say_by_an_error_that_nobody_reads(num_sent: int) -> None:
     assert (num_sent + 1, True) == asyncio.run(go())
 
 
-def test_a_client_that_does_not_read_loses_its_place() -> None:
+def test_a_client_that_does_not_read_loses_its_seat() -> None:
     async def go() -> bool:
         has_ended = False
 

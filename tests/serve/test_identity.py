@@ -139,7 +139,7 @@ DROPPED = [
     Asked(EXTRACT, {"max_tokens": 60}, goes_after=0),
     Asked(EXTRACT, {"max_tokens": 60, "response_format": STRICT, "stream": True}, goes_after=1),
 ]
-SHORT = [
+SHORT: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
     (EXTRACT, {}, {}, None),
     (UNKNOWN, {"temperature": 1.2}, drawn(1.2), None),
     (REWRITE, {"structured_outputs": {"regex": "[a-z]{3,8}( [a-z]{3,8}){2,4}"}}, {}, "regex"),

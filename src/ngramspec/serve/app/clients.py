@@ -43,7 +43,7 @@ class Waiting:
     async def done_on(self, threads: Executor, work: Callable[[], T]) -> T:
         """The result of `work` on one of `threads`; raises ClientGone when the client goes.
 
-        A thread that is at work goes on, and the request's place is taken until it has finished: nobody gets more
+        A thread that is at work goes on, and the request keeps its seat until it has finished: nobody gets more
         threads by going.
         """
         loop, future = asyncio.get_running_loop(), threads.submit(work)
