@@ -1,5 +1,6 @@
 """Text from tokens: only complete characters, and together the text of all tokens, however they are cut."""
 
+import copy
 from functools import cache
 from typing import Any
 
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from ngramspec.serve.asking.served import Served
+from ngramspec.serve.settings import Settings
 from ngramspec.serve.text.answer_text import AnswerText
 from ngramspec.serve.text.detokenizer import REPLACEMENT, Detokenizer, text_of
 from ngramspec.serve.text.stop_strings import StopStrings
-from tests.serve.serving import pico
+from tests.serve.serving import NAME, pico
 
 
 @cache
@@ -103,3 +106,12 @@ def test_however_tokens_are_cut_the_text_ends_at_the_same_character(
     told = "".join(map(in_pieces.feed, cut(tokens, sizes))) + in_pieces.finish()
     assert (expected, whole.stop) == (told, in_pieces.stop)
     assert first_stop(text_of(metaspace(), tokens), stops) == told
+
+
+def test_a_tokenizer_whose_file_pads_is_settled_before_threads_share_it() -> None:
+    model, tokenizer = pico()
+    padding = copy.deepcopy(tokenizer)
+    padding.backend_tokenizer.enable_padding(length=64)
+    padding.backend_tokenizer.enable_truncation(8)
+    Served(model, padding, Settings(NAME))
+    assert (None, None) == (padding.backend_tokenizer.padding, padding.backend_tokenizer.truncation)

@@ -22,6 +22,9 @@ class Served:
                 " generate()"
             )
         self.model, self.tokenizer, self.settings = model, tokenizer, settings
+        # A first call switches off what a tokenizer's file may say of truncation and padding; later ones change nothing
+        # in it, so that threads may share it.
+        tokenizer("")
         self.limits = Limits(max_source_bytes=settings.max_schema_bytes, max_seconds=settings.max_compile_seconds)
 
     @cached_property
