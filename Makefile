@@ -29,8 +29,8 @@ demo: $(VENV)/.installed ## set up, then run the main job beside plain decoding
 test: $(NEWEST)/.ready $(OLDEST)/.ready wheel ## what CI runs: style, types, the suite on the wheel, newest and oldest dependencies
 	$(call check_style,$(NEWEST))
 	$(call check_types,$(NEWEST))
-	$(call test_wheel,$(NEWEST))
-	$(call test_wheel,$(OLDEST))
+	$(call test_wheel,$(NEWEST),compiled)
+	$(call test_wheel,$(OLDEST),plain)
 	@$(MAKE) --no-print-directory canary
 
 canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip takes it today: are models still drafted for?
@@ -41,9 +41,9 @@ canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip
 	$(TEST_ENV) CI=true $(LATEST)/bin/python -m pytest $(CANARY) -n auto -m 'not gpu and not pinned'
 	env -u PYTHONPATH $(LATEST)/bin/ngramspec demo
 
-wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel
+wheel: $(NEWEST)/.ready  ## build the source archive, and from that the wheel, with the compiled core
 	@rm -rf build/dist
-	$(NEWEST)/bin/python -m build --no-isolation --outdir build/dist . >build/wheel.log || { cat build/wheel.log; exit 1; }
+	NGRAMSPEC_NATIVE=1 $(NEWEST)/bin/python -m build --no-isolation --outdir build/dist . >build/wheel.log || { cat build/wheel.log; exit 1; }
 
 install: $(VENV)/.installed ## set up only
 
@@ -90,11 +90,11 @@ define check_types
 	$(1)/bin/mypy
 endef
 
-# Without an index: what the wheel requires must be what the pins have installed.
+# Without an index: what the wheel requires must be what the pins have installed. The second argument is the core.
 define test_wheel
 	$(1)/bin/pip install --quiet --no-index --force-reinstall --no-deps build/dist/*.whl
 	$(1)/bin/pip install --quiet --no-index build/dist/*.whl
-	$(TEST_ENV) CI=true $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
+	$(TEST_ENV) CI=true NGRAMSPEC_CORE=$(2) $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
 endef
 
 define pin
@@ -128,11 +128,11 @@ $(VENV)/.torch: .ci/torch
 	PYTHON=$(PYTHON) .ci/torch $(VENV) $(TORCH)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.torch .ci/newest.txt pyproject.toml
+$(VENV)/.installed: $(VENV)/.torch .ci/newest.txt pyproject.toml hatch_build.py $(wildcard native/*)
 	$(BIN)/pip install --quiet --constraint .ci/newest.txt --editable .
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.torch .ci/newest.txt pyproject.toml
+$(VENV)/.installed-test: $(VENV)/.torch .ci/newest.txt pyproject.toml hatch_build.py $(wildcard native/*)
 	$(call install_pins,$(VENV),.ci/newest.txt)
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@ $(VENV)/.installed

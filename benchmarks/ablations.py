@@ -1,22 +1,40 @@
 """Our drafter with one idea switched off at a time: what does each bring?
 
-Private parts of a session are replaced here, and nowhere else: nobody who drafts would want these switches.
+Private parts of the plain core are replaced here, and nowhere else: nobody who drafts would want these switches. The
+compiled core has no such parts, and makes the same drafts: so these rules run with NGRAMSPEC_CORE=plain.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from benchmarks.rules import OTHER_LOOKUPS, OURS, Rule
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
 from ngramspec.drafting.adaptive_lookup import MAX_SEGMENTS, MAX_TOKENS
-from ngramspec.drafting.core.chain import Chain
-from ngramspec.drafting.core.copies import Copy
-from ngramspec.drafting.core.features import NOT_FORESEEN, Features
-from ngramspec.drafting.core.key import NUM_KINDS, NUM_SOURCES, pack
-from ngramspec.drafting.core.pointers import Pointer
-from ngramspec.drafting.core.suffix_index import Match, SuffixIndex
-from ngramspec.drafting.core.survival import Lesson, Survival
+from ngramspec.drafting.core import is_compiled
+from ngramspec.drafting.core.plain.chain import Chain
+from ngramspec.drafting.core.plain.copies import Copy
+from ngramspec.drafting.core.plain.features import NOT_FORESEEN, Features
+from ngramspec.drafting.core.plain.key import NUM_KINDS, NUM_SOURCES, pack
+from ngramspec.drafting.core.plain.pointers import Pointer
+from ngramspec.drafting.core.plain.row import Row
+from ngramspec.drafting.core.plain.suffix_index import Match
+from ngramspec.drafting.core.plain.survival import Lesson, Survival
 from ngramspec.drafting.segments import Segment, Segments
+
+
+def check_core() -> None:
+    """Leave with a message where parts of the core cannot be replaced."""
+    if is_compiled():
+        raise SystemExit("ablations replace parts of the plain core, got the compiled one: set NGRAMSPEC_CORE=plain")
+
+
+def _plain_row(session: AdaptiveLookupSession) -> Row:
+    return cast(Row, session.row)
+
+
+def _adaptive(survival: Survival) -> AdaptiveLookup:
+    return AdaptiveLookup(cast(Any, survival))
 
 
 class _NoCopy(Copy):
@@ -33,12 +51,13 @@ class WithoutCopies(AdaptiveLookup):
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
         session = super().open(segment, references)
-        session.row._own.copy, session.row._past.copy = _NoCopy(), _NoCopy()
+        row = _plain_row(session)
+        row._own.copy, row._past.copy = _NoCopy(), _NoCopy()
         return session
 
 
 class _WithoutLikeness(Segments):
-    def similar(self, segment: Segment, index: SuffixIndex, grams: Sequence[int]) -> int:
+    def similar(self, segment: Segment, index: object, grams: Sequence[int]) -> int:
         return -1
 
 
@@ -63,8 +82,8 @@ class LongestAlone(AdaptiveLookup):
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
         session = super().open(segment, references)
-        row = session.row
-        row._chain = _LongestAlone(row._own, row._past, self.survival)
+        row = _plain_row(session)
+        row._chain = _LongestAlone(row._own, row._past, row._survival)
         return session
 
 
@@ -106,9 +125,9 @@ ABLATIONS = (
     Ablation(Rule("no copies", "none goes on after a mismatch", WithoutCopies)),
     Ablation(Rule("no likeness", "none starts at a similar prompt's answer", WithoutLikeness)),
     Ablation(Rule("longest alone", "instead of the surest of all", LongestAlone)),
-    Ablation(Rule("no learning", "the prior as it is", lambda: AdaptiveLookup(Frozen()))),
-    Ablation(Rule("no prior", "begin with nothing", lambda: AdaptiveLookup(Survival(knows_nothing=True)))),
-    Ablation(Rule("no agreement", "and no prior", lambda: AdaptiveLookup(WithoutAgreement())), than="no prior"),
+    Ablation(Rule("no learning", "the prior as it is", lambda: _adaptive(Frozen()))),
+    Ablation(Rule("no prior", "begin with nothing", lambda: _adaptive(Survival(knows_nothing=True)))),
+    Ablation(Rule("no agreement", "and no prior", lambda: _adaptive(WithoutAgreement())), than="no prior"),
     Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
     *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
 )

@@ -8,6 +8,7 @@ from rich.table import Table
 from benchmarks.ablations import Ablation
 from benchmarks.results import Result, drafted_per_pass
 from benchmarks.rules import BATCHES
+from ngramspec.testing.loop_time import loop_time
 
 SHOWN = (1, 32)
 """Batch sizes of the table by segment; JSON has all."""
@@ -47,6 +48,31 @@ def _marked(value: float, best: float) -> str:
 def _leads(ours: Result, others: Sequence[Result]) -> list[str]:
     best = [max(other.speedup(batch) for other in others if other.reports) for batch in BATCHES]
     return [f"{ours.speedup(batch) / other - 1:+.1%}" for batch, other in zip(BATCHES, best, strict=True)]
+
+
+def hosted_table(ours: Result, others: Sequence[Result]) -> Table:
+    """The speed-up of all requests with the host's time in each pass, and by how much it is less; of timed rules."""
+    loop = loop_time()
+    title = (
+        "Modelled speed-up with the host's time on this machine in each pass: the CPU time of drafting, and of the loop"
+        f" {1e6 * loop.of_pass:.0f} µs and {1e6 * loop.of_row:.1f} µs for each row. Nothing is added to plain decoding."
+        " µs: of drafting, per row and pass."
+    )
+    table = Table("drafter", title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, pad_edge=False)
+    for batch in BATCHES:
+        table.add_column(f"N = {batch}", justify="right")
+        table.add_column("", justify="right")
+        table.add_column("µs", justify="right")
+    for result in (*others, ours):
+        if result.reports and result.rule.timed:
+            table.add_row(result.rule.name, *(cell for batch in BATCHES for cell in _hosted_cells(result, batch)))
+    return table
+
+
+def _hosted_cells(result: Result, batch: int) -> tuple[str, str, str]:
+    hosted = result.speedup_with_host(batch)
+    drafting = result.reports[batch].total.drafting_of_pass
+    return f"{hosted:.2f}", f"{hosted / result.speedup(batch) - 1:+.1%}", f"{1e6 * drafting:.1f}"
 
 
 def segments_table(ours: Result, others: Sequence[Result]) -> Table:

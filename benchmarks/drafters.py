@@ -6,6 +6,11 @@ The speed-up is modelled: tokens per pass, times what a pass of plain decoding c
 with drafts costs, by a published fit (`ngramspec.decoding.FITS`). A rule with a fixed setting is replayed once; ours
 for each N, as by `ngramspec replay --cost h100-8b --batch N`: through one drafter, with the segment named.
 
+A second table adds to each pass what it takes on this machine beside the device: for each row the CPU time of drafting,
+as it is measured while the rule is replayed, and of the loop, which is measured once in the run, on a network of one
+small layer (`ngramspec.testing.loop_time`). Nothing is added to plain decoding, nothing is done while the device works,
+and drafts are as long as pays without that time; so it is a lower bound.
+
 µs per token is CPU time of drafting, the prompt's indexing left out: on a busy machine, a clock on the wall measures
 the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
 dictionary of ours, whose time says nothing about theirs.
@@ -20,9 +25,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import reliability
-from benchmarks.ablations import ABLATIONS, Ablation, spelled_alike
+from benchmarks.ablations import ABLATIONS, Ablation, check_core, spelled_alike
 from benchmarks.console import wide_console
-from benchmarks.drafter_tables import ablations_table, rules_table, segments_table
+from benchmarks.drafter_tables import ablations_table, hosted_table, rules_table, segments_table
 from benchmarks.results import Result, played
 from benchmarks.rules import BATCHES, OURS, PEERS
 from benchmarks.traces import parser, trace_paths
@@ -38,6 +43,8 @@ def main() -> None:
         "--loops", action="store_true", help="the repetition loops, which are left out else, alone"
     )
     arguments = command_line.parse_args()
+    if arguments.ablation:
+        check_core()
     paths = trace_paths(command_line, arguments.traces)
 
     tokenizer = load_tokenizer(arguments.tokenizer)
@@ -78,6 +85,7 @@ def _print(ours: Result, others: Sequence[Result], ablations: Sequence[Ablation]
         f" {len(report.segments)} segments; {report.num_degenerate_loops} repetition loops left out."
     )
     console.print(rules_table(ours, others))
+    console.print(hosted_table(ours, others))
     console.print(segments_table(ours, others))
     if ablated:
         known = {result.rule.name: result for result in (ours, *others, *ablated)}

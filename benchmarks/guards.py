@@ -8,7 +8,7 @@
 4. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
 5. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
 
-In 1 to 3 recorded outputs are replayed, drafted for as long as it pays with one request on an H100, in four ways:
+In 1 to 3 recorded outputs are replayed, drafted for as long as it pays on an H100, in four ways:
 
     none            no guard; drafts are what the drafter says
     truncate        drafts end at the first token that the guard refuses
@@ -16,15 +16,20 @@ In 1 to 3 recorded outputs are replayed, drafted for as long as it pays with one
     steered         ngramspec's defaults
 
 once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and
-left out of every way. Time is the host's, of drafting alone, per emitted token.
+left out of every way. Time is the host's CPU time, of drafting and following the text, per emitted token.
+
+Tokens per pass and time are those with one request. Speed-ups over plain decoding are modelled by the published fit,
+for each number of --batches that decode together, with the history. "And host" adds to each pass what it takes on this
+machine beside the device: that time for each row, and the loop's (`ngramspec.testing.loop_time`). Masks are not in it:
+they are filled on threads while the device works. Nothing is added to plain decoding.
 """
 
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,13 +46,17 @@ from benchmarks.guarded_pass import FEWEST, MOST, Bench
 from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
-from ngramspec.decoding.steering import RowSteering, SteersRow
+from ngramspec.decoding.steering import RowSteering, SteersRow, legal_head
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher, Vocabulary
-from ngramspec.replay import Report, Trace, load_tokenizer, replay
+from ngramspec.replay import HostTime, Report, Trace, load_tokenizer, replay
+from ngramspec.testing.loop_time import loop_time
 from training.guarded import Guarded, function_calls, instances, statements
 
 DEFAULT_SCHEMAS = Path(__file__).parents[2] / "shared" / "schemas" / "jsonschemabench.jsonl.gz"
+FIT = "h100-8b"
+"""What a pass costs; see `ngramspec.decoding.FITS`."""
+
 PARTS = ("function_calls", "schemas", "sql", "extraction", "guarded_pass")
 HISTORIES = {"history_off": False, "history_on": True}
 
@@ -60,11 +69,7 @@ class Cutting:
 
     def draft(self, session: DraftSession, matchers: Sequence[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """The legal head."""
-        draft = session.propose(max_tokens, min_survival)
-        for matcher in matchers:
-            with matcher.lookahead() as ahead:
-                draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
-        return draft
+        return legal_head(session.propose(max_tokens, min_survival), matchers)
 
     def commit(self, tokens: TokenArray) -> None:
         """There is nothing to follow."""
@@ -101,6 +106,7 @@ def main() -> None:
     made.add_argument("--schemas", nargs="*", type=Path, help="JSON lines with schemas; default ../shared/schemas")
     made.add_argument("--tokenizer", default="tekken", help="as in ngramspec replay (default: tekken)")
     made.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    made.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32, 128], help="requests that decode together")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = made.parse_args()
     paths = trace_paths(made, arguments.traces) if {"function_calls", "sql"} & {*arguments.parts} else []
@@ -112,11 +118,13 @@ def main() -> None:
         if part not in arguments.parts:
             continue
         if part == "function_calls":
-            figures[part] = _figures(function_calls(paths, vocabulary), vocabulary.tokens)
+            figures[part] = _figures(function_calls(paths, vocabulary), vocabulary.tokens, arguments.batches)
         elif part == "schemas":
-            figures[part] = _figures_by_name(instances(schemas, vocabulary), vocabulary.tokens)
+            kinds = instances(schemas, vocabulary)
+            figures[part] = _figures_by_name(kinds, vocabulary.tokens, arguments.batches)
         elif part == "sql":
-            figures[part] = _figures_by_name(statements(paths, vocabulary), vocabulary.tokens)
+            kinds = statements(paths, vocabulary)
+            figures[part] = _figures_by_name(kinds, vocabulary.tokens, arguments.batches)
         elif part == "extraction":
             figures[part] = extraction(num_items=40, rounds=1)
         else:
@@ -145,23 +153,30 @@ def _shown(steps: list[T]) -> Iterable[T]:
     return track(steps, "Measuring", console=Console(stderr=True), transient=True)
 
 
-def _figures_by_name(kinds: dict[str, Guarded], tokens: Sequence[bytes]) -> dict[str, Any]:
-    return {name: _figures(guarded, tokens) for name, guarded in _shown(sorted(kinds.items()))}
+def _figures_by_name(kinds: dict[str, Guarded], tokens: Sequence[bytes], batches: Sequence[int]) -> dict[str, Any]:
+    return {name: _figures(guarded, tokens, batches) for name, guarded in _shown(sorted(kinds.items()))}
 
 
-def _figures(guarded: Guarded, tokens: Sequence[bytes]) -> dict[str, Any]:
+def _figures(guarded: Guarded, tokens: Sequence[bytes], batches: Sequence[int]) -> dict[str, Any]:
     """Of one kind of requests, all arms."""
     arms: dict[str, dict[str, dict[str, float]]] = {}
     for arm in ARMS:
-        reports = {name: _replayed(guarded.traces, arm, tokens, on=on) for name, on in HISTORIES.items()}
+        reports = {name: _replayed(guarded.traces, arm, tokens, 1, on=on) for name, on in HISTORIES.items()}
+        together = {batch: _replayed(guarded.traces, arm, tokens, batch, on=True) for batch in batches}
         arms[arm.name] = {
             "tokens_per_pass": {name: report.total.counters.tokens_per_pass for name, report in reports.items()},
             "us_per_token": {name: report.total.as_dict()["us_per_token"] for name, report in reports.items()},
+            "modelled_speedup": _speedups(together, None),
+            "modelled_speedup_with_host": _speedups(together, loop_time()),
         }
     return {"rows": len(guarded.traces), "refused": guarded.refused, "arms": arms}
 
 
-def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], *, on: bool) -> Report:
+def _speedups(reports: dict[int, Report], host: HostTime | None) -> dict[str, float]:
+    return {str(batch): report.total.modelled_speedup(fitted(FIT, batch), host) for batch, report in reports.items()}
+
+
+def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], batch: int, *, on: bool) -> Report:
     """on: with history."""
     made = [
         replace(trace, segment=trace.segment if on else None, guard=None if arm.steer is None else trace.guard)
@@ -171,8 +186,9 @@ def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], *, on:
         made,
         AdaptiveLookup(vocabulary=tokens),
         budget=AdaptiveBudget(),
-        costs=fitted("h100-8b"),
+        costs=fitted(FIT, batch),
         steer=arm.steer or RowSteering,
+        clock=time.thread_time_ns,
     )
 
 
@@ -188,10 +204,24 @@ def _print(figures: dict[str, Any]) -> None:
             cells = (", ".join(f"{found['arms'][arm.name][key][history]:.2f}" for history in HISTORIES) for arm in ARMS)
             table.add_row(name, str(found["rows"]), str(found["refused"]), *cells)
         console.print(table)
+    for name, found in kinds.items():
+        console.print(_speedup_table(name, found["arms"]))
     if "extraction" in figures:
         console.print(extraction_table(figures["extraction"]))
     for row in figures.get("guarded_pass", ()):
         console.print(f"a guarded pass by an unguarded one, batch {row['batch']}: {row['steered']:.3f}x")
+
+
+def _speedup_table(name: str, arms: dict[str, dict[str, dict[str, float]]]) -> Table:
+    """Modelled speed-ups of one kind of requests, by way; the last columns have the host's time in each pass."""
+    batches = list(arms[ARMS[0].name]["modelled_speedup"])
+    table = Table(f"{name}: speed-up", box=SIMPLE_HEAD, pad_edge=False)
+    for column in (*(f"N = {batch}" for batch in batches), *(f"N = {batch}\nand host" for batch in batches)):
+        table.add_column(column, justify="right")
+    for arm, found in arms.items():
+        both = (found["modelled_speedup"], found["modelled_speedup_with_host"])
+        table.add_row(arm, *(f"{speedups[batch]:.2f}" for speedups in both for batch in batches))
+    return table
 
 
 if __name__ == "__main__":

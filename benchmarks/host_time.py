@@ -5,18 +5,18 @@
 CPU time of decoding outside `model(...)`, after prefill, divided by the number of passes. The model is one small layer
 over 64 tokens and the texts are short, so that argmax and mask, a device's work, are next to nothing; the drafter is
 the real one. Two texts: random tokens, of which nearly every draft is rejected at once, and a period of 48 tokens, of
-which every draft is accepted. Plain decoding and all draft lengths take turns; medians over the rounds.
+which every draft is accepted. Plain decoding and all draft lengths take turns. Of each the least over the rounds is
+shown: whatever else runs on the machine can only add to it.
+
+The loop alone is what is left with drafts that were made beforehand and a fixed price of passes: no drafting, no costs.
 """
 
 import argparse
 import cProfile
 import pstats
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from rich.table import Table
 
 from benchmarks.recorded import replay_model
 from ngramspec import FixedBudget, Speculator
+from ngramspec.decoding import LinearCosts
+from ngramspec.drafting import Draft, TokenArray
+from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.replay import Trace
 from ngramspec.testing.forwards import timed_forwards
 
@@ -38,13 +41,65 @@ PLAIN = -1
 """Stands for plain `generate()` among the draft lengths."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Host microseconds per step of the whole batch, and per emitted token; tokens per pass of a row."""
 
     per_step: float
     per_token: float
     tokens_per_pass: float
+
+
+class Known:
+    """A drafter whose drafts were made beforehand, one for each position of each row's output: all right, or wrong."""
+
+    def __init__(self, traces: Sequence[Trace], length: int, *, right: bool) -> None:
+        """length: of each draft, in tokens."""
+        self._rows = iter([self._drafts(trace.output, length, right=right) for trace in traces])
+
+    @staticmethod
+    def _drafts(output: TokenArray, length: int, *, right: bool) -> list[Draft]:
+        drafted = output if right else output % (VOCABULARY - 2) + 1
+        return [Draft(drafted[start : start + length]) for start in range(output.size + 1)]
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "KnownSession":
+        """The session of the next row."""
+        return KnownSession(self, next(self._rows))
+
+    def propose_all(
+        self, sessions: Sequence["KnownSession"], max_tokens: Sequence[int], min_survival: float = 0.0
+    ) -> list[Draft]:
+        """The draft of each session."""
+        return [session.drafts[session.position] for session in sessions]
+
+
+class KnownSession:
+    """One row's drafts, and the position that it is at."""
+
+    def __init__(self, drafter: Known, drafts: list[Draft]) -> None:
+        self.drafter, self.drafts = drafter, drafts
+        self.position = -PROMPT
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Move on."""
+        self.position += tokens.size
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """The draft for this position."""
+        return self.drafts[self.position]
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class FixedPrices(CostTables):
+    """A pass costs the same, whatever is read: nothing is measured."""
+
+    def of(self, model: Any) -> Any:
+        """The price."""
+        return LinearCosts(1.0, 0.0)
 
 
 class Bench:
@@ -62,11 +117,15 @@ class Bench:
         self.batch = batch
         self.model = replay_model(traces, "tiny", VOCABULARY)
 
-    def run(self, length: int) -> Cost:
-        """Decode with drafts of `length` tokens at most."""
+    def run(self, length: int, *, alone: bool = False) -> Cost:
+        """Decode with drafts of `length` tokens at most. alone: the loop, without drafting and costs."""
         tokens = STEPS * (max(length, 0) + 1 if self.text == "accepted" else 1)
         settings: dict[str, Any] = {}
-        if length != PLAIN:
+        if alone:
+            drafter = Known(self.model.traces, length, right=self.text == "accepted")
+            settings["custom_generate"] = spec = Speculator(drafter, FixedBudget(length))
+            spec.costs = FixedPrices()
+        elif length != PLAIN:
             settings["custom_generate"] = Speculator(budget=FixedBudget(length))
         with timed_forwards(self.model, time.thread_time) as forwards:
             self.model.generate(**self.model.inputs(range(self.batch)), max_new_tokens=tokens, **settings)
@@ -93,10 +152,18 @@ def main() -> None:
             _profile(bench, max(arguments.drafts))
         return
     table = Table("drafts are", "batch", "longest draft", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("tokens per pass", "µs per step", "of plain's", "µs per token", "of plain's"):
+    titles = (
+        "tokens per pass",
+        "µs per step",
+        "of plain's",
+        "µs per token",
+        "of plain's",
+        "loop alone, per row",
+    )
+    for title in titles:
         table.add_column(title, justify="right")
     for bench in track(benches, console=Console(stderr=True), transient=True):
-        costs = _measure(bench, arguments.drafts, arguments.rounds)
+        costs, alone = _measure(bench, arguments.drafts, arguments.rounds)
         plain = costs[PLAIN]
         for length, cost in costs.items():
             table.add_row(
@@ -108,26 +175,23 @@ def main() -> None:
                 f"{cost.per_step / plain.per_step:.2f}",
                 f"{cost.per_token:.1f}",
                 f"{cost.per_token / plain.per_token:.2f}",
+                "" if length == PLAIN else f"{alone[length] / bench.batch:.1f}",
             )
     Console().print(table)
 
 
-def _measure(bench: Bench, drafts: Sequence[int], rounds: int) -> dict[int, Cost]:
-    samples: dict[int, list[Cost]] = defaultdict(list)
+def _measure(bench: Bench, drafts: Sequence[int], rounds: int) -> tuple[dict[int, Cost], dict[int, float]]:
+    """By draft length: what a step costs, and how much of it the loop alone, in microseconds."""
+    costs: dict[int, Cost] = {}
+    alone: dict[int, float] = {}
     for number in range(rounds + 1):
         for length in (PLAIN, *drafts):
             cost = bench.run(length)
+            loop = 0.0 if length == PLAIN else bench.run(length, alone=True).per_step
             if number:  # the first round warms up
-                samples[length].append(cost)
-    return {length: _median(costs) for length, costs in samples.items()}
-
-
-def _median(costs: Sequence[Cost]) -> Cost:
-    return Cost(
-        median(cost.per_step for cost in costs),
-        median(cost.per_token for cost in costs),
-        median(cost.tokens_per_pass for cost in costs),
-    )
+                costs[length] = min(costs.get(length, cost), cost)
+                alone[length] = min(alone.get(length, loop), loop)
+    return costs, alone
 
 
 def _profile(bench: Bench, length: int) -> None:

@@ -59,7 +59,8 @@ class SuffixTree:
     """Suffix decoding (Oliaro et al. 2024) by the arctic-inference package.
 
     It copies at most `factor` times as many tokens as matched, and `offset` more (the package's defaults: 1 and 0), and
-    stops where the draft's probability falls below 0.1.
+    stops where the draft's probability falls below 0.1. Its probabilities, which are those of the whole draft up to a
+    token, serve as survival.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class _SuffixTreeSession:
             max_spec_factor=self._factor,
             max_spec_offset=self._offset,
         )
-        return Draft(np.array(draft.token_ids, np.int32), draft.match_len)
+        return Draft(np.array(draft.token_ids, np.int32), np.array(draft.probs, float))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         pass

@@ -1,15 +1,17 @@
-"""Does it pay on a real model, as it comes? Plain decoding, transformers' prompt lookup and ngramspec, cold and warm.
+"""Does it pay on a real model, as it comes? Plain decoding, transformers' lookup, a suffix tree, and ngramspec.
 
     python -m benchmarks.real [--model smollm2] [--kinds summary chat] [--dtypes float32] [--batches 1] [--rounds 3]
 
 The prompts are in `real_prompts.toml`: five a kind, under the model's chat template, or before "Answer:". Answers are
-greedy and end where the model ends them. A batch takes the first prompts of a kind, as many as fill whole batches.
+greedy and end where the model ends them. A batch takes the first prompts of a kind, as many as fill whole batches; one
+of more rows than prompts takes them again in turn.
 
-Ways: plain; `prompt_lookup_num_tokens=10`, which takes no batch and whose text is another one under a schema, so there
-it is left out; ngramspec with default settings, "cold" with a Speculator that has seen nothing for each call, "warm"
-with one for all calls, after one of each kind. Warm is what a service gets: no segment is named, so nothing of earlier
-answers is drafted, but what passes cost is known. All ways take turns at each call in one process, and whole
-`generate()` calls are timed, prefill included.
+Ways: plain; "lookup", `prompt_lookup_num_tokens=10`, which takes no batch and whose text is another one under a schema,
+so there it is left out; ngramspec with default settings, "cold" with a Speculator that has seen nothing for each call,
+"warm" with one for all calls, after one of each kind; and "tree", as warm, but drafted by arctic-inference's suffix
+tree with its default settings (left out where that package is missing), so that only drafting differs. Warm is what a
+service gets: no segment is named, so nothing of earlier answers is drafted, but what passes cost is known. All ways
+take turns at each call in one process, and whole `generate()` calls are timed, prefill included.
 
 A kind's time is the sum over its calls of the median over the rounds, per emitted token, and a speed-up is a ratio of
 two of them. "mean" is the geometric mean over the kinds, "mean, free" over those that the lookup serves, "sum" the
@@ -25,6 +27,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
@@ -37,6 +40,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.console import wide_console
+from benchmarks.peers import SuffixTree
 from benchmarks.real_models import PACKAGES, folder_of, load
 from ngramspec import Guard, Speculator, Vocabulary
 from ngramspec.guards import RowGuards
@@ -47,7 +51,7 @@ from ngramspec.testing.forwards import timed_forwards
 from ngramspec.testing.plain import Run
 
 PROMPTS = Path(__file__).with_name("real_prompts.toml")
-WAYS = ("plain", "lookup", "cold", "warm")
+WAYS = ("plain", "lookup", "tree", "cold", "warm")
 DTYPES = ("float32", "bfloat16")
 NONE = "-"
 
@@ -101,14 +105,16 @@ class Bench:
         self.model, self.tokenizer = load(folder, getattr(torch, dtype))
         self._dtype = dtype
         self._vocabulary = Vocabulary.of(self.tokenizer)
-        self._warm = Speculator()
+        self._speculators = {"warm": Speculator()}
+        if find_spec("arctic_inference") is not None:
+            self._speculators["tree"] = Speculator(SuffixTree())
 
     def jobs(self, kinds: dict[str, Any], batch: int, limit: int, max_new_tokens: int) -> Iterator[Job]:
         """The calls with `batch` rows; of each kind `limit` prompts at the most."""
         for kind, items in kinds.items():
             chosen = items[:limit]
-            for start in range(0, len(chosen) - batch + 1, batch):
-                rows = chosen[start : start + batch]
+            for start in range(0, max(1, len(chosen) - batch + 1), batch):
+                rows = [chosen[index % len(chosen)] for index in range(start, start + batch)]
                 yield Job(
                     kind,
                     [self._tokens(row["prompt"].strip()) for row in rows],
@@ -120,11 +126,12 @@ class Bench:
         """Make the first call of each kind and size."""
         first = {(job.kind, len(job.prompts)): job for job in reversed(jobs)}
         for job in reversed(first.values()):
-            self._timed(self._call(job), "warm")
+            for way in self._speculators:
+                self._timed(self._call(job), way)
 
     def run(self, job: Job, index: int, num_rounds: int) -> list[Case]:
         """Make the call in all ways, in turn."""
-        ways = [way for way in WAYS if way != "lookup" or (len(job.prompts) == 1 and not job.guards)]
+        ways = [way for way in WAYS if self._serves(way, job)]
         call = self._call(job)
         texts: dict[str, Tensor] = {}
         samples: dict[str, list[Sample]] = {way: [] for way in ways}
@@ -147,6 +154,11 @@ class Bench:
             )
             for way in ways
         ]
+
+    def _serves(self, way: str, job: Job) -> bool:
+        if way == "lookup":
+            return len(job.prompts) == 1 and not job.guards
+        return way != "tree" or way in self._speculators
 
     def _tokens(self, prompt: str) -> list[int]:
         if self.tokenizer.chat_template is None:
@@ -172,8 +184,8 @@ class Bench:
         return output, Sample(cpu, wall, len(forwards.ends), host, prefill)
 
     def _arguments(self, call: Call, way: str) -> dict[str, Any]:
-        if way == "warm":
-            return {"custom_generate": self._warm}
+        if way in self._speculators:
+            return {"custom_generate": self._speculators[way]}
         if way == "cold":
             return {"custom_generate": _unknowing()}
         return {"prompt_lookup_num_tokens": 10} if way == "lookup" else {}
@@ -284,7 +296,7 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 def table(rows: Sequence[dict[str, Any]]) -> Table:
     """For people; CPU time first, wall time in brackets."""
     made = Table("", "batch", "kind", "tokens", "plain, ms", "tokens per pass", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("lookup", "cold", "warm", "texts"):
+    for title in (*WAYS[1:], "texts"):
         made.add_column(title, justify="right")
     for row in rows:
         cpu, wall = row["speedup"]["cpu"], row["speedup"]["wall"]
@@ -293,7 +305,9 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
         if ways is None:
             cells += ["", "", ""]
         else:
-            per_pass = [f"{ways[way]['tokens_per_pass']:.2f}" if way in ways else NONE for way in ("lookup", "warm")]
+            per_pass = [
+                f"{ways[way]['tokens_per_pass']:.2f}" if way in ways else NONE for way in ("lookup", "tree", "warm")
+            ]
             cells += [f"{row['tokens']:.0f}", f"{row['plain_cpu_ms_per_token']:.1f}", ", ".join(per_pass)]
         cells += [f"{cpu[way]:.2f} ({wall[way]:.2f})" if way in cpu else NONE for way in WAYS[1:]]
         made.add_row(*cells, "" if ways is None else _texts(ways))
@@ -361,7 +375,7 @@ def _print(rows: Sequence[dict[str, Any]], arguments: Any) -> None:
     console = wide_console()
     console.print(table(rows))
     print(f"{arguments.model}, {arguments.threads} thread(s), {arguments.rounds} rounds; speed-ups over plain")
-    print("in CPU time (wall time); tokens per pass: of the lookup and of ngramspec, warm; texts: cold and warm")
+    print("in CPU time (wall time); tokens per pass: lookup, tree, and warm; texts: cold and warm")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from benchmarks.console import wide_console
 from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import num_agreeing
 from ngramspec.drafting import Drafter, PromptLookup, TokenArray
+from ngramspec.drafting.core import is_compiled
 from ngramspec.replay import load_tokenizer, read_traces
 
 LENGTHS = (1024, 8192, 32768, 131072)
@@ -146,6 +147,8 @@ def _bytes_per_token(parts: list[TokenArray]) -> float:
         session.extend(tokens)
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    if is_compiled():  # whose memory is not traced
+        size = session.index.nbytes
     return size / sum(tokens.size for tokens in parts)
 
 

@@ -1,5 +1,7 @@
 """What is tested is what is shipped: the wheel is the package, file by file, and nothing else."""
 
+import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +18,10 @@ Contents = dict[str, bytes]
 """What lies in a folder or an archive: bytes by name, with forward slashes."""
 
 
+COMPILED = "ngramspec/drafting/core/_native.abi3.so"
+"""What is compiled into the wheel, for CPython 3.11 and all later versions."""
+
+
 def contents_of(package: Path) -> Contents:
     """The files of a package in the folder `package`, named as in a wheel; bytecode left out."""
     files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
@@ -23,9 +29,28 @@ def contents_of(package: Path) -> Contents:
 
 
 def source() -> Contents:
-    """The package as the source tree has it: the code, and the data that lie at the top."""
+    """The package as the source tree has it: the code, and the data that lie at the top; what was compiled left out."""
     grammars = {f"ngramspec/{name}": data for name, data in contents_of(ROOT / "grammars").items()}
-    return contents_of(ROOT / "src" / "ngramspec") | grammars
+    return without_compiled(contents_of(ROOT / "src" / "ngramspec") | grammars)
+
+
+def without_compiled(contents: Contents) -> Contents:
+    """All but the compiled core."""
+    return {name: data for name, data in contents.items() if name != COMPILED}
+
+
+def built(folder: Path, native: str) -> Path:
+    """The wheel that the source tree makes, with NGRAMSPEC_NATIVE as given."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    environment = os.environ | {"NGRAMSPEC_NATIVE": native}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    [path] = folder.glob("*.whl")
+    return path
+
+
+def names_in(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return {name for name in archive.namelist() if not name.endswith("/")}
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +58,7 @@ def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """The wheel that is under test, or, where the source tree is, the wheel that it makes."""
     path: Path | None = request.config.getoption("--wheel")
     if path is None:
-        folder = tmp_path_factory.mktemp("wheel")
-        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        [path] = folder.glob("*.whl")
+        path = built(tmp_path_factory.mktemp("wheel"), "0")
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
@@ -56,12 +78,33 @@ def test_the_package_under_test_is_the_wheel_byte_by_byte(wheel: Contents) -> No
     assert shipped == (source() if home == ROOT / "src" / "ngramspec" else contents_of(home))
 
 
-def test_the_wheel_holds_the_source_of_the_package_and_nothing_else(wheel: Contents) -> None:
-    metadata = {name for name in wheel if name.startswith("ngramspec-") and ".dist-info/" in name}
-    assert set(source()) == set(wheel) - metadata
-    assert {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"} == {
-        name.partition(".dist-info/")[2] for name in metadata
-    }
+def test_the_wheel_that_ci_tests_has_the_compiled_core(request: pytest.FixtureRequest, wheel: Contents) -> None:
+    path: Path | None = request.config.getoption("--wheel")
+    if path is None:
+        pytest.skip("no wheel is given")
+    assert COMPILED in wheel
+    assert re.fullmatch(r"ngramspec-.*-cp311-abi3-(linux|macosx|win)_.*\.whl", path.name)
+
+
+def test_the_source_makes_a_wheel_with_the_compiled_core(tmp_path: Path) -> None:
+    """Where a compiler works; elsewhere `test_choosing.py` says what happens."""
+    pytest.importorskip("ngramspec.drafting.core._native", reason="the compiled core is not installed")
+    path = built(tmp_path, "1")
+    assert re.fullmatch(r"ngramspec-.*-cp311-abi3-(linux|macosx|win)_.*\.whl", path.name)
+    assert {*source(), COMPILED} == {name for name in names_in(path) if ".dist-info/" not in name}
+
+
+def test_without_a_compiler_the_source_makes_a_pure_wheel(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    environment = {name: value for name, value in os.environ.items() if name != "NGRAMSPEC_NATIVE"}
+    without = environment | {"CC": "/no/compiler", "CXX": "/no/compiler"}
+    done = subprocess.run(command, cwd=ROOT, env=without, check=True, capture_output=True, text=True)
+    assert 1 == (done.stdout + done.stderr).count("ngramspec is installed without its compiled core, and drafts slower")
+    [path] = tmp_path.glob("*.whl")
+    assert path.name.endswith("-py3-none-any.whl")
+    assert set(source()) == {name for name in names_in(path) if ".dist-info/" not in name}
+    wished = without | {"NGRAMSPEC_NATIVE": "1"}
+    assert subprocess.run(command, cwd=ROOT, env=wished, check=False, capture_output=True).returncode
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class Undrafted(StrEnum):
     PLAIN = "plain"
     """The model or the call cannot be drafted for; a warning said why."""
 
+    __hash__ = str.__hash__  # an Enum's own is Python, and every pass counts reasons in a dict
+
     @property
     def words(self) -> str:
         """For people."""
@@ -95,8 +97,11 @@ class Counters:
         self.num_drafts += num_drafted > 0
         self.num_draft_tokens += num_drafted
         self.num_accepted_tokens += num_accepted
-        if num_accepted:
-            self._count_positions([1] * num_accepted)
+        counts = self.num_accepted_tokens_per_pos
+        if num_accepted > len(counts):
+            counts.extend([0] * (num_accepted - len(counts)))
+        for position in range(num_accepted):
+            counts[position] += 1
         if not num_drafted:
             self._count_undrafted(undrafted, 1)
 

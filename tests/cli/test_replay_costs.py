@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ngramspec import Speculator
-from ngramspec.decoding import MeasuredCosts, Shape
+from ngramspec.decoding import MeasuredCosts, Shape, fitted
 from ngramspec.errors import CostsError
 from ngramspec.files import whole_file
 from ngramspec.replay import read_costs
@@ -66,6 +66,28 @@ def test_a_replay_by_a_table_adds_up_what_its_passes_cost(run: Command, traces: 
     assert report["modelled_speedup"] == pytest.approx(10 * total["tokens"] / drafted)
     assert report["modelled_speedup"] > 3
     assert report["cost"].endswith("my.costs#aa000000")
+
+
+@pytest.mark.parametrize("batch", [1, 32])
+def test_the_hosts_time_is_added_to_each_pass_of_a_published_fit(run: Command, traces: Path, batch: int) -> None:
+    report = replayed(run, traces, "--cost", "h100-8b", "--batch", batch)
+    total, us = report["total"], report["host_us"]
+    costs = fitted("h100-8b", batch)
+    drafted = total["num_draft_tokens"] / total["target_passes"]
+    host = 1e-6 * (us["of_pass"] + batch * (us["of_row"] + us["drafting"]))
+    expected = total["tokens_per_pass"] * costs.of(1) / (costs.of(1 + drafted) + host)
+    assert report["modelled_speedup_with_host"] == pytest.approx(expected)
+    assert min(us.values()) > 0.0
+    assert report["modelled_speedup_with_host"] < report["modelled_speedup"]
+
+
+def test_the_hosts_time_is_added_to_each_pass_of_a_table(run: Command, traces: Path, saved: Saved) -> None:
+    report = replayed(run, traces, "--cost", saved(aa=measured(0.1)), "--batch", 4)
+    total, us = report["total"], report["host_us"]
+    plain, own = 20e-3 * total["tokens"], 20e-3 * total["tokens"] / report["modelled_speedup"]
+    host = 1e-6 * (us["of_pass"] + 4 * (us["of_row"] + us["drafting"]))
+    expected = plain / (own + total["target_passes"] * host)
+    assert report["modelled_speedup_with_host"] == pytest.approx(expected)
 
 
 def test_where_a_column_costs_a_pass_nothing_is_drafted(run: Command, traces: Path, saved: Saved) -> None:

@@ -3,21 +3,17 @@
 from collections.abc import Sequence as Rows
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
-from ngramspec.drafting import TokenArray
 
 
 class Scripted:
     """What is chosen of one row: `upcoming`, which is used up as it is chosen."""
 
-    def __init__(self, row: Row, draft: TokenArray, upcoming: list[int]) -> None:
+    def __init__(self, row: Row, draft: list[int], upcoming: list[int]) -> None:
         self.rows, self.drafts = (row,), (draft,)
         self._upcoming = upcoming
 
     def at(self, position: int) -> Rows[int | None]:
         return (self._upcoming.pop(0),)
-
-    def settled(self) -> None:
-        return None
 
     def end_rows(self) -> bool:
         (row,) = self.rows
@@ -42,11 +38,11 @@ class ScriptedTarget(Target):
     def read(self, plans: Rows[Plan]) -> Reading:
         self.lengths.append(tuple(plan.draft.tokens.size for plan in plans))
         width = 1 + max(self.lengths[-1])
-        choices = [Scripted(plan.row, plan.draft.tokens, self.scripts[plan.row]) for plan in plans]
+        choices = [Scripted(plan.row, plan.draft.tokens.tolist(), self.scripts[plan.row]) for plan in plans]
         return Reading(Shape(len(plans), width, width * len(plans), 0), choices)
 
     def keep(self, rows: Rows[Row]) -> list[int]:
         return [
-            max(row.num_cached, row.num_cached + row.pending.size + len(row.committed) - 1 - self.forgets)
+            max(row.num_cached, row.num_cached + len(row.pending) + len(row.committed) - 1 - self.forgets)
             for row in rows
         ]

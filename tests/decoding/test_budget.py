@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding import (
     AdaptiveBudget,
+    Budget,
     Costs,
     FixedBudget,
     LinearCosts,
@@ -19,10 +20,12 @@ from ngramspec.decoding import (
     fitted,
 )
 from ngramspec.decoding.budget import MOST_GUESSED, SURE
+from ngramspec.decoding.drafting_time import NOTHING
 from ngramspec.decoding.gains import LEAD, LEAD_SHARE, sure_of_all
 from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
+from ngramspec.decoding.way import Way
 from ngramspec.drafting import Draft
 
 SURVIVALS = st.lists(st.floats(0, 1), max_size=4).map(lambda steps: np.cumprod(steps or [1.0])[: len(steps)])
@@ -49,6 +52,11 @@ def allotted(
 ) -> list[int]:
     remaining = [100] * len(drafts) if remaining is None else remaining
     return (budget or AdaptiveBudget()).allot(drafts, remaining, alone(len(drafts)), costs)
+
+
+def least(budget: Budget, shape: Shape, costs: Costs) -> float:
+    """The lowest survival that makes a token worth drafting by the drafter alone."""
+    return budget.terms([], shape, costs).least[Way.BLIND]
 
 
 def price(drafts: list[Draft], lengths: tuple[int, ...], costs: Costs) -> float:
@@ -116,7 +124,7 @@ def test_a_row_that_is_far_ahead_is_not_drafted_for_while_the_others_wait() -> N
 
 def test_nothing_is_drafted_until_plain_passes_have_a_price() -> None:
     assert [0, 0] == allotted(drafted([1.0], [1.0]), MeasuredCosts())
-    assert 1.0 == AdaptiveBudget().min_survival(alone(2), MeasuredCosts())
+    assert 1.0 == least(AdaptiveBudget(), alone(2), MeasuredCosts())
 
 
 def test_sure_drafts_go_out_and_hopeless_ones_do_not() -> None:
@@ -142,7 +150,7 @@ def test_with_a_first_prompt_only_a_few_sure_tokens_go_out() -> None:
     survival = [0.99**length for length in range(1, 97)]
     for columns, most in ((300, MOST_GUESSED), (40, 10), (3, 0)):
         prompt = Shape(1, columns, columns, 0)
-        assert (SURE if most else 1.0) == budget.min_survival(prompt, costs)
+        assert (SURE if most else 1.0) == least(budget, prompt, costs)
         assert [most] == budget.allot(drafted(survival), [100], prompt, costs)
     assert [2] == budget.allot(drafted([0.9, 0.6, 0.4]), [100], Shape(1, 300, 300, 0), costs)
 
@@ -164,13 +172,13 @@ def test_when_a_trial_is_due_there_is_a_draft_to_try() -> None:
     costs, budget = measured(1, [1.0, 4.0]), AdaptiveBudget()
     for _ in range(3 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
-    least = []
+    found = []
     for _ in range(2 * PROBE_EVERY):
-        least.append(budget.min_survival(alone(1), costs))
+        found.append(least(budget, alone(1), costs))
         budget.allot(drafted([]), [100], alone(1), costs)
-    assert [True] * (PROBE_EVERY - 1) == [each > 1.0 for each in least[: PROBE_EVERY - 1]]
+    assert [True] * (PROBE_EVERY - 1) == [each > 1.0 for each in found[: PROBE_EVERY - 1]]
     # It stays due until something is drafted.
-    assert [True] * PROBE_EVERY == [each < 0.5 for each in least[PROBE_EVERY:]]
+    assert [True] * PROBE_EVERY == [each < 0.5 for each in found[PROBE_EVERY:]]
 
 
 def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None:
@@ -196,11 +204,13 @@ def test_no_belief_puts_a_trial_off_for_longer_than_the_longest_wait() -> None:
     assert not trials.is_overdue
 
 
-def test_a_trial_that_gains_little_for_its_loss_is_not_made() -> None:
+def test_a_trial_that_gains_little_for_its_loss_waits_longer() -> None:
     costs = measured(1, [1.0, 1.9])
     for _ in range(20 * HALF_LIFE):
         costs.record(alone(1), 1.0, 1)
-    assert {0} == set(lengths_of(2 * LONGEST_WAIT, costs, [0.1]))
+    lengths = lengths_of(2 * LONGEST_WAIT, costs, [0.1])
+    assert {0} == set(lengths[: LONGEST_WAIT + 2 * PROBE_EVERY])
+    assert 1 == sum(lengths)
 
 
 def test_plain_passes_are_measured_anew_now_and_then() -> None:
@@ -214,18 +224,19 @@ def test_plain_passes_are_measured_anew_now_and_then() -> None:
 def test_nothing_less_sure_than_the_least_survival_is_ever_taken(survival: "np.ndarray", per_token: float) -> None:
     costs = LinearCosts(1.0, per_token)
     budget = AdaptiveBudget()
-    sure = survival[survival >= budget.min_survival(alone(1), costs)]
+    sure = survival[survival >= least(budget, alone(1), costs)]
     assert allotted(drafted(survival), costs, budget=budget)[0] <= sure.size
 
 
-def test_a_token_must_pay_for_its_own_drafting() -> None:
+def test_a_token_must_pay_for_its_own_drafting_in_the_way_in_which_it_is_drafted() -> None:
     costs, budget = measured(8, [1.0, 1.08]), AdaptiveBudget()  # a column for eight rows: 0.01 passes a token
-    assert budget.min_survival(alone(8), costs) == pytest.approx(8 * 0.01)
-    costs.record_drafting(0.5, 10)
-    costs.record_drafting(0.0, 0)
-    assert costs.per_draft_token() == pytest.approx(0.05)
-    assert budget.min_survival(alone(8), costs) == pytest.approx(8 * 0.05)
-    assert 0.0 == fitted("h100-8b", 8).per_draft_token()
+    assert least(budget, alone(8), costs) == pytest.approx(8 * 0.01)
+    for num_tokens in (0, 8 * 100) * 50:
+        costs.record_drafting(Way.BLIND, 8 * 0.001 + num_tokens * 0.02, 8, num_tokens)
+        costs.record_drafting(Way.STEERED, 8 * 0.001 + num_tokens * 0.03, 8, num_tokens)
+    found = budget.terms([], alone(8), costs).least
+    assert found == pytest.approx([8 * 0.01, 8 * (0.01 + 0.02), 8 * (0.01 + 0.03)], rel=1e-2)
+    assert NOTHING == fitted("h100-8b", 8).drafting()
 
 
 def test_of_a_batch_on_a_gpu_each_row_drafts_less() -> None:
@@ -240,7 +251,7 @@ def test_a_token_that_costs_a_whole_pass_is_never_drafted() -> None:
 
 
 def test_a_fixed_budget_takes_every_draft_as_it_is() -> None:
-    assert 0.0 == FixedBudget().min_survival(alone(1), MeasuredCosts())
+    assert 0.0 == least(FixedBudget(), alone(1), MeasuredCosts())
 
 
 @pytest.mark.parametrize("batch", [0, -1, 1.5, True])

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence as Rows
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.decoding import Row, commit
-from ngramspec.drafting import NoDrafts, TokenArray
+from ngramspec.decoding import Row, commit, commit_settled
+from ngramspec.drafting import NoDrafts
 
 TOKENS = st.lists(st.integers(0, 2), max_size=5)
 
@@ -15,27 +14,14 @@ TOKENS = st.lists(st.integers(0, 2), max_size=5)
 class Asked:
     """Rows that move together: what each would choose at each position, and the positions that were asked for.
 
-    end: the token with which a row ends. stuck: the position at which no token can be chosen. knows: whether a row
-    that moves alone says all its choices at once, where it may.
+    end: the token with which a row ends. stuck: the position at which no token can be chosen.
     """
 
-    def __init__(
-        self,
-        drafts: list[list[int]],
-        chosen: list[list[int]],
-        end: int,
-        stuck: int | None = None,
-        *,
-        knows: bool = False,
-    ) -> None:
-        self.rows = [Row(NoDrafts().open(), np.array([9], np.int32), remaining=99) for _ in drafts]
-        self.drafts: list[TokenArray] = [np.array(draft, np.int32) for draft in drafts]
+    def __init__(self, drafts: list[list[int]], chosen: list[list[int]], end: int, stuck: int | None = None) -> None:
+        self.rows = [Row(NoDrafts().open(), [9], remaining=99) for _ in drafts]
+        self.drafts = drafts
         self.positions: list[int] = []
-        self._chosen, self._end, self._stuck, self._knows = chosen, end, stuck, knows
-
-    def settled(self) -> Rows[int] | None:
-        may_end = len(self.rows) > 1 or self._end in self._chosen[0]
-        return None if may_end or not self._knows else self._chosen[0]
+        self._chosen, self._end, self._stuck = chosen, end, stuck
 
     def at(self, position: int) -> Rows[int | None]:
         self.positions.append(position)
@@ -56,19 +42,30 @@ def by_the_rule(drafts: list[list[int]], chosen: list[list[int]], end: int) -> i
     return min(map(len, drafts)) + 1
 
 
-@given(drafts=st.lists(TOKENS, min_size=1, max_size=3), end=st.integers(1, 3), knows=st.booleans(), data=st.data())
-def test_any_rows_are_committed_by_the_rule(
-    drafts: list[list[int]], end: int, knows: bool, data: st.DataObject
-) -> None:
+@given(drafts=st.lists(TOKENS, min_size=1, max_size=3), end=st.integers(1, 3), data=st.data())
+def test_any_rows_are_committed_by_the_rule(drafts: list[list[int]], end: int, data: st.DataObject) -> None:
     chosen = [
         [data.draw(st.sampled_from([token, token, token, 0, 1])) for token in [*draft, *[0] * 6]] for draft in drafts
     ]
-    asked = Asked(drafts, chosen, end, knows=knows)
-    is_settled = asked.settled() is not None
+    asked = Asked(drafts, chosen, end)
     commit(asked)
     length = by_the_rule(drafts, chosen, end)
-    assert ([] if is_settled else list(range(length))) == asked.positions  # each once, in order, and none beyond
+    assert list(range(length)) == asked.positions  # each once, in order, and none beyond
     assert [tokens[:length] for tokens in chosen] == [row.emitted for row in asked.rows]
+
+
+@given(drafts=st.lists(TOKENS, min_size=1, max_size=3), data=st.data())
+def test_settled_rows_have_the_tokens_that_they_have_when_each_position_is_asked_for(
+    drafts: list[list[int]], data: st.DataObject
+) -> None:
+    chosen = [[data.draw(st.sampled_from([token, token, 0, 1])) for token in [*draft, 0]] for draft in drafts]
+    alone = [Asked([draft], [tokens], end=9) for draft, tokens in zip(drafts, chosen, strict=True)]
+    for asked in alone:
+        commit(asked)
+    rows = [Row(NoDrafts().open(), [9], remaining=99) for _ in drafts]
+    commit_settled(zip(rows, drafts, chosen, strict=True))
+    assert [asked.rows[0].emitted for asked in alone] == [row.emitted for row in rows]
+    assert [asked.rows[0].remaining for asked in alone] == [row.remaining for row in rows]
 
 
 def test_where_no_token_can_be_chosen_the_pass_ends() -> None:

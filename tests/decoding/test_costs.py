@@ -11,12 +11,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ngramspec.decoding import LinearCosts, MeasuredCosts, Shape
-from ngramspec.decoding.drafting_time import NUM_KEPT as DRAFTS_KEPT
+from ngramspec.decoding.drafting_time import MEMORY as DRAFTS_KEPT
+from ngramspec.decoding.drafting_time import NOTHING, DraftingPrice, DraftingTime
 from ngramspec.decoding.growth import DEAREST, FIRST_GUESS, HALF_LIFE, NUM_ENOUGH, NUM_KEPT, Growth
 from ngramspec.decoding.isotonic import rising
 from ngramspec.decoding.measured_costs import FIRST_REACH
 from ngramspec.decoding.plain_time import STALE
-from ngramspec.decoding.rate import MEMORY, Rate
+from ngramspec.decoding.rate import MEMORY, Rate, WidthRate
+from ngramspec.decoding.way import Way
 from tests.oracles import rising_slowly
 
 
@@ -72,9 +74,9 @@ def test_impossible_times_change_nothing(seconds: float) -> None:
     costs.record(wide(4), seconds, 4)
     costs.record_prompt(Shape(1, 100, 100, 0), seconds)
     if seconds != 0.0:  # a draft of no time is fine
-        costs.record_drafting(seconds, 3)
+        costs.record_drafting(Way.BLIND, seconds, 1, 3)
     assert before == costs.state()
-    assert 0.0 == costs.per_draft_token()
+    assert [*NOTHING] == costs.drafting()
 
 
 def test_a_width_is_tried_once_half_of_it_was_measured() -> None:
@@ -170,6 +172,17 @@ def test_any_rising_sequence_is_the_nearest_one(steps: list[tuple[int, int]]) ->
     assert rising(values, weights) == pytest.approx(rising_slowly(values, weights))
 
 
+def test_where_rows_are_packed_a_token_has_a_price_and_a_column_has_none() -> None:
+    costs = MeasuredCosts(counts_fill=False)
+    for columns, tokens, seconds in ((1, 8, 1.0), (6, 16, 1.16), (11, 18, 1.2), (3, 20, 1.24), (9, 40, 1.64)):
+        for _ in range(NUM_ENOUGH):
+            costs.record(Shape(8, columns, tokens, 100), seconds, 8)
+    prices = costs.prices(Shape(8, 1, 8, 100), 73)
+    assert prices is not None
+    assert [1.0, 1.02, 1.2, 2.44, math.inf] == pytest.approx([prices[number] for number in (0, 1, 10, 72, 73)])
+    assert costs.per_token(Shape(8, 1, 8, 100)) == pytest.approx(0.02)
+
+
 def test_another_context_starts_with_the_prices_of_the_nearest_one_and_then_diverges() -> None:
     costs = measured((1, 1.0), (11, 1.8), context=1000)
     assert priced(costs, 11, context=5000) == pytest.approx(1.8)
@@ -243,6 +256,21 @@ def test_the_rate_is_that_of_the_last_passes() -> None:
         assert math.isclose(num_tokens / 2, rate.mean, rel_tol=1e-3)
 
 
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=30), st.integers(0, 2000))
+def test_any_rate_by_width_is_what_the_sums_say(passes: list[tuple[int, int]], more: int) -> None:
+    passes = passes + [passes[-1]] * more
+    rate = WidthRate()
+    for number, (columns, tokens) in enumerate(passes):
+        rate.record(columns, tokens)
+        if number % 700 == 0:
+            rate = WidthRate(*rate.state())
+    shares = [(1 - 1 / MEMORY) ** age for age in reversed(range(len(passes)))]
+    emitted = sum(share * tokens for share, (_, tokens) in zip(shares, passes, strict=True))
+    spent = sum(share * (columns**0.5 + 0.25) for share, (columns, _) in zip(shares, passes, strict=True))
+    prices = np.sqrt(np.arange(1.0, rate.num_columns + 1, dtype=np.float64))
+    assert rate.mean(prices, 0.25) == pytest.approx(emitted / spent)
+
+
 def test_the_rate_counts_tokens_of_all_rows_and_no_disturbed_second() -> None:
     costs = measured((1, 2.0), rows=3)
     costs.record(wide(1, 3), 100.0, 3)
@@ -253,7 +281,8 @@ def test_the_rate_counts_tokens_of_all_rows_and_no_disturbed_second() -> None:
 def test_the_rate_counts_the_seconds_of_drafting() -> None:
     costs = measured((1, 1.0))
     for _ in range(20 * MEMORY):
-        costs.record_drafting(0.5, 3)
+        costs.record_drafting(Way.BLIND, 0.2, 1, 3)
+        costs.record_drafting(Way.STEERED, 0.3, 1, 3)
         costs.record(wide(1), 1.0, 3)
     assert costs.rate(wide(1)) == pytest.approx(3 / 1.5)
 
@@ -268,25 +297,52 @@ def test_the_rate_is_counted_at_the_prices_of_today() -> None:
     assert costs.rate(wide(1)) == pytest.approx(2.0, rel=1e-3)
 
 
-def test_one_slow_draft_is_doubted_at_once_and_forgotten_soon() -> None:
+def test_one_slow_draft_is_forgotten_for_the_next_quick_one() -> None:
     costs = measured((1, 0.01))
-    costs.record_drafting(3600.0, 1)
-    assert costs.per_draft_token() == pytest.approx(DEAREST * 0.01)
-    assert costs.per_draft_token(hopeful=True) == pytest.approx(DEAREST * 0.01 / 4)
-    costs.record_drafting(1e-5, 1)
-    assert costs.per_draft_token() == pytest.approx(1e-5)
+    costs.record_drafting(Way.BLIND, 3600.0, 1, 1)
+    assert DraftingPrice(DEAREST * 0.01, 0.0) == costs.drafting()[Way.BLIND]
+    costs.record_drafting(Way.BLIND, 1e-5, 1, 1)
+    assert costs.drafting()[Way.BLIND].of_row == pytest.approx(1e-5)
+    assert NOTHING[0] == costs.drafting()[Way.STEERED]
 
 
-def test_the_hopeful_time_of_drafting_falls_while_nothing_is_drafted() -> None:
-    costs = measured((1, 1.0))
-    for _ in range(DRAFTS_KEPT):
-        costs.record_drafting(0.8, 1)
-    for _ in range(2 * HALF_LIFE):
-        costs.record_drafting(0.0, 0)
-    assert costs.per_draft_token() == pytest.approx(0.8)
-    assert costs.per_draft_token(hopeful=True) == pytest.approx(0.2)
-    costs.record_drafting(0.01, 1)
-    assert costs.per_draft_token() == pytest.approx(0.01)
+def drafting(*passes: tuple[float, float]) -> DraftingPrice:
+    time = DraftingTime()
+    for now, (seconds, num_tokens) in enumerate(passes):
+        time.record(seconds, num_tokens, now)
+    return time.price
+
+
+def test_a_time_of_drafting_that_is_old_is_forgotten_for_a_quick_one() -> None:
+    for wait, believed in ((1, pytest.approx(1.0 - 0.9 / 18)), (HALF_LIFE, 0.1)):
+        time = DraftingTime()
+        for now in range(17):
+            time.record(1.0, 5.0, now)
+        time.record(0.1, 5.0, 16 + wait)
+        assert believed == time.price.of_row
+
+
+def test_what_a_row_costs_whatever_it_drafts_is_not_the_price_of_a_token() -> None:
+    assert drafting(*[(1.0 + 0.1 * tokens, tokens) for tokens in (0, 20) * 100]) == pytest.approx((2.0, 0.1), rel=0.02)
+    assert DraftingPrice(1.0, 0.0) == drafting((1.0, 5.0), (1.0, 5.0), (1.0, 5.0))
+
+
+def test_one_slow_draft_among_many_counts_for_a_few_usual_ones() -> None:
+    assert drafting(*[(1.0, 5.0)] * DRAFTS_KEPT, (3600.0, 5.0)).of_row == pytest.approx(1 + 7 / DRAFTS_KEPT)
+
+
+def test_a_token_that_was_too_dear_to_draft_is_soon_tried_again() -> None:
+    passes = [(tokens * 1.0, tokens) for tokens in (0, 10) * DRAFTS_KEPT]
+    assert drafting(*passes).of_token > 0.9
+    assert drafting(*passes, *[(0.0, 0.0)] * 12 * DRAFTS_KEPT).of_token < 0.001
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.integers(0, 96)), max_size=200))
+def test_any_price_of_drafting_is_within_what_drafting_took(passes: list[tuple[float, float]]) -> None:
+    of_row, of_token = drafting(*passes)
+    longest = max((seconds for seconds, _ in passes), default=0.0)
+    assert 0.0 <= of_row <= longest * (1 + 1e-9)
+    assert 0.0 <= of_token <= longest * (1 + 1e-9)
 
 
 def test_threads_may_share_prices() -> None:

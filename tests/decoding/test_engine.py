@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence as Rows
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +32,7 @@ class Counting(ScriptedTarget):
 
 
 def row_of(target: Counting, script: list[int], prompt: int = 1, call: Together | None = None) -> Row:
-    row = Row(NoDrafts().open(), np.full(prompt, 9, np.int32), remaining=len(script))
+    row = Row(NoDrafts().open(), [9] * prompt, remaining=len(script))
     row.call = row.call if call is None else call
     target.scripts[row] = list(script)
     return row
@@ -86,13 +85,10 @@ def test_rows_in_step_stay_until_all_have_ended() -> None:
     class Step:
         def __init__(self, rows: Rows[Row]) -> None:
             self.rows = rows
-            self.drafts = [np.empty(0, np.int32) for _ in rows]
+            self.drafts: list[list[int]] = [[] for _ in rows]
 
         def at(self, position: int) -> Rows[int | None]:
             return [1 for _ in self.rows]
-
-        def settled(self) -> None:
-            return None
 
         def end_rows(self) -> bool:
             self.rows[0].ended = True

@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.decoding import Row, num_agreeing
+from ngramspec.decoding import MeasuredCosts, Row, num_agreeing
+from ngramspec.decoding.budget import usual_terms
 from ngramspec.decoding.proposing import propose
 from ngramspec.drafting import Draft, TokenArray
 
@@ -40,14 +41,14 @@ class Diary:
 
 
 def row(diary: Diary, remaining: int) -> Row:
-    return Row(diary, pending=ids(7), remaining=remaining)
+    return Row(diary, pending=[7], remaining=remaining)
 
 
 def passed(each: Row, draft: list[int], tokens: list[int]) -> Row:
     """After a pass that checked `draft` and committed `tokens`."""
     for token in tokens:
         each.commit(token)
-    each.follow(Draft(ids(*draft)), each.num_cached + each.pending.size + len(tokens) - 1)
+    each.follow(Draft(ids(*draft)), ids(*tokens), each.num_cached + len(each.pending) + len(tokens) - 1)
     return each
 
 
@@ -60,7 +61,8 @@ def test_the_agreeing_tokens_are_the_common_head(draft: list[int], chosen: list[
 @given(draft=token_lists, max_tokens=st.integers(0, 12), remaining=st.integers(1, 12))
 def test_any_draft_leaves_room_for_the_targets_own_token(draft: list[int], max_tokens: int, remaining: int) -> None:
     diary = Diary(draft)
-    (proposed,) = propose([row(diary, remaining)], [max_tokens])
+    rows = [row(diary, remaining)]
+    (proposed,) = propose(rows, [max_tokens], usual_terms(rows, 0.0), MeasuredCosts(), lambda: 0.0)
     room = min(max_tokens, remaining - 1)
     assert [("propose", room)] == diary.notes
     assert draft[:room] == proposed.tokens.tolist()
@@ -74,7 +76,7 @@ def test_the_drafter_hears_of_acceptance_before_it_sees_the_tokens() -> None:
 
 def test_a_pass_moves_the_row_on_by_its_tokens() -> None:
     each = passed(row(Diary(), 10), [1, 2, 3], [1, 2, 9])
-    assert ([9], 7, False, 3) == (each.pending.tolist(), each.remaining, each.ended, each.num_cached)
+    assert ([9], 7, False, 3) == (each.pending, each.remaining, each.ended, each.num_cached)
     assert ([1, 2, 9], []) == (each.emitted, each.committed)
     counters = each.counters
     assert (3, 1, 1) == (counters.tokens, counters.target_passes, counters.num_drafts)
@@ -83,6 +85,15 @@ def test_a_pass_moves_the_row_on_by_its_tokens() -> None:
         counters.num_accepted_tokens,
         counters.num_accepted_tokens_per_pos,
     )
+
+
+@given(draft=token_lists, upcoming=st.lists(st.integers(0, 1), min_size=13, max_size=13), length=st.integers(0, 13))
+def test_the_accepted_tokens_are_counted_wherever_the_pass_ended(
+    draft: list[int], upcoming: list[int], length: int
+) -> None:
+    agreeing = num_agreeing(ids(*draft), ids(*upcoming))
+    each = passed(row(Diary(), 99), draft, upcoming[: min(length, agreeing + 1)])  # a row in step may end before
+    assert min(length, agreeing) == each.counters.num_accepted_tokens
 
 
 def test_a_row_ends_at_its_limit() -> None:
@@ -95,7 +106,7 @@ def test_a_row_may_end_inside_its_draft() -> None:
     each.commit(1)
     each.commit(2)
     each.ended = True
-    each.follow(Draft(ids(1, 2, 3)), 2)
+    each.follow(Draft(ids(1, 2, 3)), ids(1, 2), 2)
     assert (2, 2) == (each.counters.tokens, each.counters.num_accepted_tokens)
 
 
@@ -107,16 +118,16 @@ def test_the_padding_of_a_row_that_has_ended_is_read_and_counts_for_nothing() ->
     notes, counted = list(diary.notes), each.counters.tokens
     passed(each, [0, 0], [0, 0, 0])
     assert (notes, counted) == (diary.notes, each.counters.tokens)
-    assert ([0], [5]) == (each.pending.tolist(), each.emitted)
+    assert ([0], [5]) == (each.pending, each.emitted)
 
 
 @given(read=st.integers(1, 5), tokens=st.lists(st.integers(0, 9), min_size=1, max_size=6), data=st.data())
 def test_tokens_that_the_target_did_not_keep_are_pending(read: int, tokens: list[int], data: st.DataObject) -> None:
     prompt = list(range(10, 10 + read))
-    each = Row(Diary(), ids(*prompt), remaining=99)
+    each = Row(Diary(), list(prompt), remaining=99)
     kept = data.draw(st.integers(0, read + len(tokens) - 1))
     for token in tokens:
         each.commit(token)
-    each.follow(Draft(ids(*tokens[:-1])), kept)
-    assert [*prompt, *tokens][kept:] == each.pending.tolist()
+    each.follow(Draft(ids(*tokens[:-1])), ids(*tokens), kept)
+    assert [*prompt, *tokens][kept:] == each.pending
     assert kept == each.num_cached

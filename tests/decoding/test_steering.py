@@ -209,10 +209,11 @@ def test_where_a_backend_fails_in_mid_draft_nothing_is_drafted_and_no_error_is_r
 ) -> None:
     matcher = Guard.json_schema(SCHEMA, BYTES).matcher()
 
-    def fails(token: int) -> bool:
+    def fails(*tokens: object) -> int:
         raise BackendError("full")
 
-    monkeypatch.setattr(matcher, "_push", fails)
+    for name in ("_push", "_push_all", "_num_possible"):
+        monkeypatch.setattr(matcher, name, fails)
     session, steering = AdaptiveLookup().open(), RowSteering([matcher], [])
     session.extend(tokens_of(b"x"))
     assert 0 == steering.draft(session, [matcher], 9, 0.0).tokens.size

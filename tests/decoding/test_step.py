@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Row, Shape, plan, step
+from ngramspec.decoding.budget import Terms, usual_terms
+from ngramspec.decoding.drafting_time import DraftingPrice
+from ngramspec.decoding.way import Way
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.stats import Undrafted
 from tests.decoding.scripted import ScriptedTarget
@@ -48,16 +51,13 @@ def test_any_drafts_leave_every_row_the_text_of_its_target(
     scripts: list[list[int]], max_draft_tokens: int, seed: int, forgets: int
 ) -> None:
     sessions = [AnyDrafts(seed + number, alphabet=2) for number in range(len(scripts))]
-    rows = [
-        Row(session, np.array([9], np.int32), remaining=len(script))
-        for session, script in zip(sessions, scripts, strict=True)
-    ]
+    rows = [Row(session, [9], remaining=len(script)) for session, script in zip(sessions, scripts, strict=True)]
     target = ScriptedTarget({row: list(script) for row, script in zip(rows, scripts, strict=True)}, forgets)
     while live := [row for row in rows if not row.ended]:
         step(target, live, FixedBudget(max_draft_tokens), MeasuredCosts())
         for row in live:  # what the cache lacks is pending, all of it
             text = [9, *row.emitted]
-            assert text[row.num_cached :] == row.pending.tolist()
+            assert text[row.num_cached :] == row.pending
     assert scripts == [session.text for session in sessions] == [row.emitted for row in rows]
     assert [len(script) for script in scripts] == [row.counters.tokens for row in rows]
     assert max(map(max, target.lengths)) <= max_draft_tokens
@@ -72,8 +72,8 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
     class Falling:
         max_draft_tokens = 5
 
-        def min_survival(self, shape: Shape, costs: Costs) -> float:
-            return 0.5
+        def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
+            return usual_terms(rows, 0.5)
 
         def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
             assert [5, 5] == [draft.tokens.size for draft in drafts]
@@ -90,11 +90,11 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
 
         def close(self) -> None: ...
 
-    rows = [Row(Full(), np.empty(0, np.int32), remaining=20) for _ in range(2)]
-    costs, times = MeasuredCosts(), iter((1.0, 6.0))
+    rows = [Row(Full(), [], remaining=20) for _ in range(2)]
+    costs, times = MeasuredCosts(), iter((1.0, 1.5, 6.5))
     planned = plan(rows, Falling(), ALONE, costs, lambda: next(times))
     assert [3, 0] == [each.draft.tokens.size for each in planned]
-    assert 0.5 == costs.per_draft_token()
+    assert DraftingPrice(2.5, 0.0) == costs.drafting()[Way.BLIND]
 
 
 def test_a_target_must_answer_for_every_row() -> None:
@@ -102,7 +102,7 @@ def test_a_target_must_answer_for_every_row() -> None:
         def keep(self, rows: Rows[Row]) -> list[int]:
             return []
 
-    row = Row(AnyDrafts(0, 2), np.empty(0, np.int32), remaining=2)
+    row = Row(AnyDrafts(0, 2), [], remaining=2)
     with pytest.raises(ValueError, match="shorter"):
         step(Forgetful({row: [1, 1]}), [row], FixedBudget(), MeasuredCosts())
 
@@ -117,13 +117,13 @@ def test_costs_are_those_of_the_shape_that_was_read() -> None:
             return Shape(8, 1, 8, 0)
 
     noted: list[tuple[Shape, int]] = []
-    row = Row(AnyDrafts(0, 2), np.array([9], np.int32), remaining=9)
+    row = Row(AnyDrafts(0, 2), [9], remaining=9)
     step(Drops({row: [1] * 9}), [row], FixedBudget(0), Noting())
     assert [(Shape(1, 1, 1, 0), 1)] == noted
 
 
 def test_a_row_that_may_not_draft_with_its_prompt_drafts_after_it() -> None:
-    rows = [Row(AnyDrafts(seed, 1), np.array([9, 9], np.int32), 9, drafts_with_prompt=False) for seed in range(2)]
+    rows = [Row(AnyDrafts(seed, 1), [9, 9], 9, drafts_with_prompt=False) for seed in range(2)]
     target = ScriptedTarget({row: [0] * 9 for row in rows})
     for _ in range(3):
         step(target, [row for row in rows if not row.ended], FixedBudget(4), MeasuredCosts())

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import SuffixIndex
-from ngramspec.drafting.core.chain import _FAINT, UNSTEERED, Chain
-from ngramspec.drafting.core.features import _PER_SOURCE, recent_index
-from ngramspec.drafting.core.sources import Source
-from ngramspec.drafting.core.spelling import SpelledIndex
-from ngramspec.drafting.core.survival import Survival
+from ngramspec.drafting.core.plain import SuffixIndex
+from ngramspec.drafting.core.plain.chain import _FAINT, UNSTEERED, Chain
+from ngramspec.drafting.core.plain.features import _PER_SOURCE, recent_index
+from ngramspec.drafting.core.plain.sources import Source
+from ngramspec.drafting.core.plain.spelling import SpelledIndex
+from ngramspec.drafting.core.plain.survival import Survival
 from ngramspec.drafting.types import Steering
 from tests.drafting.test_suffix_index import index_of, tokens_of
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ngramspec.drafting.core.copies import Copy
-from ngramspec.drafting.core.suffix_index import Match
+from ngramspec.drafting.core.plain.copies import Copy
+from ngramspec.drafting.core.plain.suffix_index import Match
 
 SOURCE = np.arange(100, dtype=np.int32).data
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.drafting.core.features import (
+from ngramspec.drafting.core.plain.features import (
     AHEAD,
     FURTHEST,
     LAYOUT,
@@ -18,7 +18,7 @@ from ngramspec.drafting.core.features import (
     foreseen_index,
     recent_index,
 )
-from ngramspec.drafting.core.key import (
+from ngramspec.drafting.core.plain.key import (
     LONGEST,
     NUM_BUCKETS,
     NUM_KINDS,
@@ -31,7 +31,7 @@ from ngramspec.drafting.core.key import (
     pack,
     unpack,
 )
-from ngramspec.drafting.core.pointers import MOST_MISSES
+from ngramspec.drafting.core.plain.pointers import MOST_MISSES
 from ngramspec.drafting.prior import learnt_weights
 from ngramspec.foresight import CONTINUED, Evidence
 from tests.oracles import named_features

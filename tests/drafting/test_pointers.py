@@ -5,9 +5,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.drafting.core import SEPARATOR
-from ngramspec.drafting.core.key import LONGEST, SHIFTS
-from ngramspec.drafting.core.pointers import Pointer
-from ngramspec.drafting.core.suffix_index import BULK
+from ngramspec.drafting.core.plain.key import LONGEST, SHIFTS
+from ngramspec.drafting.core.plain.pointers import Pointer
+from ngramspec.drafting.core.plain.suffix_index import BULK
 from tests.drafting.test_suffix_index import index_of, index_of_pieces, texts
 from tests.oracles import agreement
 

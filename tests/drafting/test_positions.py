@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.drafting.core.positions import _MASK, _SPREAD, Positions, grouped, latest
+from ngramspec.drafting.core.plain.positions import _MASK, _SPREAD, Positions, grouped, latest
 
 KEYS = st.lists(st.integers(0, (1 << 62) - 1) | st.integers(0, 9), max_size=40)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting.core import Row, SuffixIndex, Survival
-from ngramspec.drafting.core.features import recent_index
+from ngramspec.drafting.core.plain import Row, SuffixIndex, Survival
+from ngramspec.drafting.core.plain.features import recent_index
 from tests.drafting.test_suffix_index import texts, tokens_of
 
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting.core.sources import UNKNOWN, Source
-from ngramspec.drafting.core.suffix_index import MAX_FOUND, SuffixIndex
+from ngramspec.drafting.core.plain.sources import UNKNOWN, Source
+from ngramspec.drafting.core.plain.suffix_index import MAX_FOUND, SuffixIndex
 from tests.drafting.test_suffix_index import index_of, texts, tokens_of
 from tests.oracles import longest_match, longest_match_of
 

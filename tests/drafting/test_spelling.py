@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import AdaptiveLookup, SuffixIndex
-from ngramspec.drafting.core import spelling
-from ngramspec.drafting.core.features import NOT_SPELLED
-from ngramspec.drafting.core.spelling import LEAST_BYTES, MAX_BYTES, MAX_SPELLED, SpelledIndex
+from ngramspec.drafting import AdaptiveLookup
+from ngramspec.drafting.core.plain import SuffixIndex, spelling
+from ngramspec.drafting.core.plain.features import NOT_SPELLED
+from ngramspec.drafting.core.plain.spelling import LEAST_BYTES, MAX_BYTES, MAX_SPELLED, SpelledIndex
 from tests.drafting.test_suffix_index import index_of, tokens_of
 from tests.oracles import spelled_match
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import Match, SuffixIndex, TokenArray
-from ngramspec.drafting.core import suffix_index
-from ngramspec.drafting.core.suffix_index import BULK, MAX_COMPARED, MAX_FOUND, MAX_MATCH
+from ngramspec.drafting import Match, TokenArray
+from ngramspec.drafting.core.plain import SuffixIndex, suffix_index
+from ngramspec.drafting.core.plain.suffix_index import BULK, MAX_COMPARED, MAX_FOUND, MAX_MATCH
 from tests.oracles import longest_match, longest_match_of
 
 HIGHEST = 2**31 - 1

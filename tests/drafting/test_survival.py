@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting.core.features import AHEAD, FURTHEST, NOT_FORESEEN, foreseen_index, recent_index
-from ngramspec.drafting.core.key import STATES, pack
-from ngramspec.drafting.core.survival import LEAST_ERROR, Survival
+from ngramspec.drafting.core.plain.features import AHEAD, FURTHEST, NOT_FORESEEN, foreseen_index, recent_index
+from ngramspec.drafting.core.plain.key import STATES, pack
+from ngramspec.drafting.core.plain.survival import LEAST_ERROR, Survival
 from tests.drafting.test_key import offers
 from tests.oracles import OracleSurvival
 

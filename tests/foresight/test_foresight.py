@@ -1,6 +1,7 @@
 """Tokens that are foreseen: whatever was pushed is taken back, and text that is committed in pieces is one text."""
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -21,28 +22,46 @@ def foresight(vocabulary: Vocabulary = BYTES, *, is_guarded: bool = True) -> For
     return Foresight(JsonText(SCHEMA, lambda: "Köln und Rom"), vocabulary, is_guarded=is_guarded)
 
 
+def first(row: Foresight, drafted: Sequence[int] = (), num_guarded: int | None = ALL) -> int:
+    """The token foreseen after the drafted ones; -1 if there is none."""
+    run = row.run(drafted, num_guarded)
+    return -1 if run is None else run.steps[0][0]
+
+
 def spelled(row: Foresight, vocabulary: Vocabulary, most: int = 60) -> bytes:
-    """All that is foreseen, token by token."""
-    found = b""
-    while len(found) < most and (step := row.foreseen()):
-        assert 0 <= step[1] % CONTINUED <= max(Evidence)
-        found += vocabulary.tokens[step[0]]
-        row.push(step[0], ALL)
+    """All that is foreseen, one run after another."""
+    drafted: list[int] = []
+    while len(drafted) < most and (run := row.run(drafted, ALL)):
+        position = 0
+        while run.reaches(position):
+            token, code = run.steps[position]
+            assert 0 <= code % CONTINUED <= max(Evidence)
+            drafted.append(token)
+            position += 1
     row.rewind()
-    return found
+    return vocabulary.decode(drafted)
 
 
 @given(st.lists(st.integers(0, 255), max_size=20), st.integers(0, len(TEXT)))
 @settings(deadline=None)
-def test_any_pushes_are_taken_back(pushed: list[int], cut: int) -> None:
+def test_what_was_drafted_is_taken_back(drafted: list[int], cut: int) -> None:
     row = foresight()
     row.commit(list(TEXT[:cut]), ALL)
-    before = row.foreseen()
-    for token in pushed:
-        row.push(token, ALL)
-        row.foreseen()
+    before = first(row)
+    for length in range(len(drafted)):
+        first(row, drafted[:length])
     row.rewind()
-    assert before == row.foreseen()
+    assert before == first(row)
+
+
+@given(st.text('{}[]":, aöKöln', max_size=20).map(str.encode).map(list), st.integers(0, len(TEXT)))
+@settings(deadline=None)
+def test_what_was_drafted_is_read_as_if_it_were_committed(drafted: list[int], cut: int) -> None:
+    row, other = foresight(), foresight()
+    row.commit(list(TEXT[:cut]), ALL)
+    first(row, drafted[: len(drafted) // 2])
+    other.commit([*TEXT[:cut], *drafted], ALL)
+    assert first(other) == first(row, drafted)
 
 
 @given(st.lists(st.integers(0, len(TEXT)), max_size=8), st.booleans())
@@ -52,9 +71,9 @@ def test_a_text_is_followed_however_it_is_cut_also_within_a_character(cuts: list
     for begin, end in pairwise(sorted({0, len(TEXT), *cuts})):
         row.commit(list(TEXT[begin:end]), ALL)
         if looks:
-            row.foreseen()
-    assert row.is_whole
-    assert row.foreseen() is None
+            row.run([], ALL)
+    assert row.is_whole([], ALL)
+    assert row.run([], ALL) is None
 
 
 def test_all_of_the_text_is_foreseen_in_tokens_of_the_vocabulary() -> None:
@@ -64,18 +83,25 @@ def test_all_of_the_text_is_foreseen_in_tokens_of_the_vocabulary() -> None:
 
 def test_where_the_text_is_free_nothing_is_foreseen_until_the_guard_begins() -> None:
     row = foresight(is_guarded=False)
-    assert row.foreseen() is None
+    assert first(row, [], None) < 0
     row.commit(list(b"well: "), None)
-    assert row.foreseen() is None
-    row.push(ord("<"), None)
-    row.push(ord("{"), 1)
-    assert ord('"') == (row.foreseen() or (-1, -1))[0]
+    assert first(row, [], None) < 0
+    assert first(row, [ord("<")], None) < 0
+    assert ord('"') == first(row, list(b"<{"), 1)
     row.rewind()
-    assert row.foreseen() is None
+    assert first(row, [], None) < 0
     row.commit(list(b'<{"'), 2)  # a marker of one character, and two that are guarded
-    assert "städte".encode()[0] == (row.foreseen() or (-1, -1))[0]
+    assert "städte".encode()[0] == first(row)
     row.commit(list(b">"), None)
-    assert row.foreseen() is None
+    assert first(row, [], None) < 0
+
+
+def test_text_that_was_committed_in_parts_is_guarded_from_its_marker_on() -> None:
+    row = foresight(is_guarded=False)
+    row.commit(list(b"so <"), None)
+    row.commit(list(b"{"), 1)
+    row.commit(list(b'"'), 2)
+    assert "städte".encode()[0] == first(row)
 
 
 def test_what_the_vocabulary_cannot_spell_is_not_foreseen() -> None:

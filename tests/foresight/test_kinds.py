@@ -12,7 +12,7 @@ import pytest
 from ngramspec import foresight
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import AdaptiveLookup
-from ngramspec.drafting.core.features import NUM_EVIDENCE
+from ngramspec.drafting.core.plain.features import NUM_EVIDENCE
 from ngramspec.foresight import CONTINUED, Evidence, Grammar, Kind, Piece, kinds, register, text_of
 from ngramspec.foresight.evidence import NUM_CODES
 from ngramspec.foresight.json_text.evidence import JsonEvidence

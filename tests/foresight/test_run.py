@@ -6,21 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece
-from ngramspec.foresight.run import LONGEST, Run
+from ngramspec.foresight.run import LONGEST, Run, Speller, Step, spelled
 from ngramspec.guards import Vocabulary
+from tests.foresight.following import steps
 from tests.guards.vocabularies import BYTES, words
 
 LARGE = words("aa", "ab", "aaa", "bé", "éé", "a😀")
 PIECES = st.lists(st.builds(Piece, st.text("abé😀", min_size=1, max_size=60), st.sampled_from(Evidence)), max_size=12)
-
-
-def followed(run: Run) -> list[tuple[int, int]]:
-    found = []
-    while (step := run.next()) is not None:
-        assert step == run.next()
-        assert run.follows(step[0])
-        found.append(step)
-    return found
 
 
 def evidence(pieces: list[Piece], sizes: list[int]) -> list[int]:
@@ -40,8 +32,8 @@ def evidence(pieces: list[Piece], sizes: list[int]) -> list[int]:
 
 @given(PIECES, st.sampled_from([BYTES, LARGE]))
 def test_a_run_that_is_followed_is_its_text_and_its_evidence(pieces: list[Piece], vocabulary: Vocabulary) -> None:
-    steps = followed(Run(iter(pieces), vocabulary))
-    tokens, codes = [token for token, _ in steps], [code for _, code in steps]
+    found = steps(pieces, vocabulary)
+    tokens, codes = [token for token, _ in found], [code for _, code in found]
     text = "".join(piece.text for piece in pieces)[:LONGEST].encode()
     spelled = b"".join(vocabulary.tokens[token] for token in tokens)
     assert text.startswith(spelled)
@@ -59,18 +51,26 @@ def test_tokens_are_made_lazily(pieces: list[Piece], num_followed: int) -> None:
             made.append(piece)
             yield piece
 
-    run = Run(making(), BYTES)
+    run = Run(making(), Speller(BYTES))
     assert [] == made
-    for _ in range(num_followed):
-        step = run.next()
-        assert step is None or run.follows(step[0])
+    for position in range(num_followed):
+        run.reaches(position)
     assert len("".join(piece.text for piece in made[:-1])) < num_followed + 35
 
 
-def test_a_token_that_was_not_foreseen_is_not_followed() -> None:
-    run = Run(iter([Piece("ab", Evidence.SURE)]), BYTES)
-    assert not run.follows(ord("a"))  # nobody has asked
-    assert (ord("a"), Evidence.SURE) == run.next()
-    assert not run.follows(ord("b"))
-    assert run.follows(ord("a"))
-    assert (ord("b"), 0) == run.next()
+@given(PIECES, st.sampled_from([BYTES, LARGE]))
+def test_steps_that_are_sure_stay_as_they_are(pieces: list[Piece], vocabulary: Vocabulary) -> None:
+    run, sure = Run(iter(pieces), Speller(vocabulary)), list[Step]()
+    while run.reaches(len(sure)):
+        assert sure == run.steps[: len(sure)]
+        sure.append(run.steps[len(sure)])
+    assert sure == run.steps[: run.num_sure]
+
+
+@given(st.lists(PIECES, max_size=6), st.sampled_from([BYTES, LARGE]))
+def test_what_is_remembered_is_spelled_as_before(texts: list[list[Piece]], vocabulary: Vocabulary) -> None:
+    speller = Speller(vocabulary)
+    for pieces in [*texts, *texts]:
+        run = spelled(pieces, speller)
+        assert steps(pieces, vocabulary)[:1] == ([] if run is None else run.steps[:1])
+        assert Speller(vocabulary).steps(pieces) == speller.steps(pieces)

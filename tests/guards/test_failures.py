@@ -76,10 +76,13 @@ def test_fill_ends_the_head_where_a_later_mask_fails_and_the_state_is_as_before(
 def test_a_lookahead_continues_after_a_failure() -> None:
     matcher = few_items().matcher([EOS])
     with matcher.lookahead() as lookahead:
-        pushed = [lookahead.push(A) for _ in range(8)]
+        assert all(lookahead.push(A) for _ in range(8))
+        assert (False, b"") == (lookahead.allowed(A), lookahead.forced())  # nor can it take so many
+        lookahead.pop(6)
+        assert lookahead.allowed(A)
+        pushed = [lookahead.push(A) and lookahead.allowed(EOS) for _ in range(8)]
         assert [True, False] == sorted(set(pushed), reverse=True)
         assert sorted(pushed, reverse=True) == pushed
-        assert lookahead.allowed(EOS)
     assert rows(few_items().matcher([EOS]), []) == rows(matcher, [])
 
 

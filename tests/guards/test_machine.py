@@ -19,6 +19,13 @@ CHARACTER_TOKENS = {character.encode() for character in CHARACTERS}
 ANY_BYTE = {byte for text in SINGLE_BYTES for byte in text} | {ord("x")}
 
 
+def together(matchers: list[Matcher], drafts: list[list[int]]) -> list[tuple[int, list[set[int]]]]:
+    """As `rows`, of several matchers of one company in one call."""
+    filled = matchers[0].fill_all(matchers, drafts)
+    assert all(each.error is None for each in filled)
+    return [(each.num_legal, [set(np.flatnonzero(row).tolist()) for row in unpacked(each.bits)]) for each in filled]
+
+
 def rows(matcher: Matcher, draft: list[int]) -> tuple[int, list[set[int]]]:
     """What `fill` returns, and its rows as sets; the room for them is wider than need be, and full of garbage."""
     out = np.full((len(draft) + 1, num_words(len(matcher.vocabulary)) + 1), GARBAGE, np.int32)
@@ -94,6 +101,26 @@ class MatcherMachine(RuleBasedStateMachine):
         assert not any(masks[num_legal + 1 :])
         for position, mask in enumerate(masks[: num_legal + 1]):
             self.compare(mask, [*self.tokens, *draft[:position]])
+
+    @rule(chance=chances)
+    def fill_all(self, chance: Random) -> None:
+        others = [self.guard.matcher(self.oracle.eos_tokens) for _ in range(chance.randint(0, 2))]
+        for other in others:
+            other.advance(self.tokens[: chance.randint(0, len(self.tokens))])
+        company = [matcher for matcher in [self.matcher, *others] if matcher.company == self.matcher.company]
+        drafts = [self.draft(chance) for _ in company]
+        expected = [rows(matcher, draft) for matcher, draft in zip(company, drafts, strict=True)]
+        assert expected == together(company, drafts)
+
+    @rule(chance=chances)
+    def look_far_ahead(self, chance: Random) -> None:
+        draft = self.draft(chance)
+        with self.matcher.lookahead() as lookahead:
+            num_pushed = lookahead.push_all(draft)
+            assert self.num_legal(draft) == num_pushed
+            num_popped = chance.randint(0, num_pushed)
+            lookahead.pop(num_popped)
+            assert num_popped == lookahead.push_all(draft[num_pushed - num_popped : num_pushed])
 
     def compare(self, mask: set[int], tokens: list[int]) -> None:
         expected = self.oracle.mask(tokens)

@@ -1,16 +1,21 @@
 """Guards are shared between threads, matchers are not."""
 
+import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
 
 from ngramspec.errors import GuardError
-from ngramspec.guards import Guard
+from ngramspec.guards import Guard, Matcher
+from ngramspec.guards.backends import llguidance_masks
+from ngramspec.guards.filling import Filled, fill
 from ngramspec.guards.source import Backend
 from tests.guards.test_machine import rows
 from tests.guards.vocabularies import BYTES, EOS
+from tests.test_forking import child_ends_with
 
 A = ord("a")
 backends = pytest.mark.parametrize("backend", ["llguidance", "xgrammar"])
@@ -68,3 +73,66 @@ def walk(guard: Guard, text: bytes, seed: int) -> list[object]:
             assert all(lookahead.push(later) for later in text[position : position + chance.randrange(6)])
         matcher.advance([token])
     return [*found, matcher.accepting()]
+
+
+def many(guard: Guard, num_rows: int) -> tuple[list[Matcher], list[list[int]]]:
+    """Matchers at different positions of a text, and drafts of different lengths, some of them illegal at their end."""
+    matchers, drafts = [guard.matcher() for _ in range(num_rows)], []
+    for row, matcher in enumerate(matchers):
+        matcher.advance(TEXT[: 2 * row])
+        drafts.append([*TEXT[2 * row : 3 * row], *([A] if row % 2 else [])])
+    return matchers, drafts
+
+
+TEXT = b'{"name": "a \xc3\xa9 b", "n": 12}'
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "n": {"type": "integer"}}, "required": ["n"]}
+
+
+def same(one: Sequence[Filled], other: Sequence[Filled]) -> bool:
+    return all(
+        (mine.num_legal, mine.error, mine.bits.tolist()) == (yours.num_legal, yours.error, yours.bits.tolist())
+        for mine, yours in zip(one, other, strict=True)
+    )
+
+
+@backends
+def test_masks_of_many_rows_are_those_of_each_row_also_where_other_threads_fill_theirs(backend: Backend) -> None:
+    guard = Guard.json_schema(SCHEMA, BYTES, backend=backend)
+    rows = [many(guard, 8) for _ in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda row: type(row[0][0]).fill_all(*row), rows))
+    for (matchers, drafts), filled in zip(rows, found, strict=True):
+        assert same([fill(matcher, draft) for matcher, draft in zip(matchers, drafts, strict=True)], filled)
+
+
+def test_a_row_that_cannot_be_filled_has_an_error_and_the_others_their_masks() -> None:
+    matchers, drafts = many(Guard.json_schema(SCHEMA, BYTES), 5)
+    with matchers[2].lookahead():
+        found = matchers[0].fill_all(matchers, drafts)
+    assert [None, None, "a matcher serves one thread", None, None] == [
+        None if each.error is None else str(each.error)[:27] for each in found
+    ]
+    others = [row for row in range(5) if row != 2]
+    assert same([fill(matchers[row], drafts[row]) for row in others], [found[row] for row in others])
+
+
+def test_rows_whose_masks_took_long_are_filled_and_timed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    matchers, drafts = many(Guard.json_schema(SCHEMA, BYTES), 5)
+    at_once = matchers[0].fill_all(matchers, drafts)
+    alone: list[Matcher] = []
+
+    def noting(matcher: Matcher, draft: list[int]) -> Filled:
+        alone.append(matcher)
+        return fill(matcher, draft)
+
+    monkeypatch.setattr(llguidance_masks, "fill", noting)
+    monkeypatch.setattr(llguidance_masks, "MASK_SHARE", -1)
+    assert same(at_once, matchers[0].fill_all(matchers, drafts))
+    assert matchers == alone
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
+def test_a_child_fills_masks_on_threads_of_its_own() -> None:
+    matchers, drafts = many(Guard.json_schema(SCHEMA, BYTES), 5)
+    expected = matchers[0].fill_all(matchers, drafts)
+    assert 7 == child_ends_with(lambda: 7 if same(expected, matchers[0].fill_all(matchers, drafts)) else 1)

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from ngramspec import Guard, GuardError, Speculator
-from ngramspec.drafting.types import TokenArray
 from ngramspec.guards import Matcher
+from ngramspec.guards.filling import Filled
 from ngramspec.guards.types import BitmaskArray, set_bits
 from ngramspec.hf.choice import masks
-from ngramspec.hf.choice.masks import Filled
 from ngramspec.testing.fuzzing import (
     SHARES,
     Campaign,
@@ -72,14 +71,15 @@ def test_a_lost_token_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_masks_of_the_wrong_position_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = masks._fill
+    right = masks._fill_all
 
-    def wrong(matcher: Matcher, draft: TokenArray) -> Filled:
-        filled = right(matcher, draft)
-        filled.bits[1:] = filled.bits[:-1].copy()
-        return filled
+    def wrong(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> list[Filled]:
+        found = right(matchers, drafts)
+        for filled in found:
+            filled.bits[1:] = filled.bits[:-1].copy()
+        return found
 
-    monkeypatch.setattr(masks, "_fill", wrong)
+    monkeypatch.setattr(masks, "_fill_all", wrong)
     failure, _ = first_failure(Campaign(100, given=(DATE,), backends=("llguidance",)))
     assert "identity" == failure.kind
 
@@ -113,8 +113,8 @@ def test_an_end_of_sequence_in_the_middle_is_found(monkeypatch: pytest.MonkeyPat
 def test_a_matcher_that_lookahead_moves_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     right = Matcher._undo
 
-    def wrong(self: Matcher, pushed: Sequence[int]) -> None:
-        right(self, list(pushed)[1:] if len(pushed) > 2 else list(pushed))
+    def wrong(self: Matcher, pushed: Sequence[int], kept: list[int] | None = None) -> None:
+        right(self, list(pushed)[1:] if len(pushed) > 2 else list(pushed), kept)
 
     monkeypatch.setattr(Matcher, "_undo", wrong)
     with pytest.raises((DefectError, GuardError)):

@@ -2,10 +2,11 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
@@ -86,12 +87,13 @@ def replay(
     if costs is None:
         budget: Budget = FixedBudget() if max_draft_tokens is None else FixedBudget(max_draft_tokens)
         report = replay_traces(rows, PromptLookup(), budget=budget, prompt_as=prompt_as)
-        modelled: dict[str, object] = {}
+        modelled: dict[str, Any] = {}
     else:
         drafter = AdaptiveLookup(vocabulary=None if loaded is None else loaded.vocabulary.tokens)
-        report = replay_traces(rows, drafter, budget=AdaptiveBudget(), costs=costs, prompt_as=prompt_as)
-        speedup = costs.speedup if isinstance(costs, SavedCosts) else report.total.modelled_speedup(costs)
-        modelled = {"modelled_speedup": speedup, "cost": costs.name if isinstance(costs, SavedCosts) else cost}
+        settings: dict[str, Any] = {"prompt_as": prompt_as, "clock": time.thread_time_ns}
+        report = replay_traces(rows, drafter, budget=AdaptiveBudget(), costs=costs, **settings)
+        modelled = _modelled(report.total, costs)
+        modelled["cost"] = costs.name if isinstance(costs, SavedCosts) else cost
     if not report.total.counters.requests + report.num_degenerate_loops:
         names = ", ".join(map(named, traces))
         raise TraceError(
@@ -103,7 +105,32 @@ def replay(
     _print(report)
     if modelled:
         by = printable(str(modelled["cost"]))
-        print(f"Modelled speed-up over plain decoding, {batch or 1} at a time, by {by}: {speedup:.3f}.")
+        alone, beside = modelled["modelled_speedup"], modelled["modelled_speedup_with_host"]
+        print(
+            f"Modelled speed-up over plain decoding, {batch or 1} at a time, by {by}: {alone:.3f};"
+            f" with the host's time on this machine in each pass {beside:.3f}."
+        )
+        print(
+            "Host time per pass: the loop's {of_pass:.0f} µs, and {of_row:.1f} µs for each row;"
+            " drafting's {drafting:.1f} µs for each row.".format(**modelled["host_us"])
+        )
+
+
+def _modelled(total: SegmentReport, costs: LinearCosts | SavedCosts) -> dict[str, Any]:
+    """Speed-ups, without the host's time and with it. That of the loop is measured on a tiny network, in a second."""
+    from ngramspec.testing.loop_time import loop_time  # loads torch
+
+    host, drafting = loop_time(), total.drafting_of_pass
+    if isinstance(costs, SavedCosts):
+        alone, beside = costs.speedup(), costs.speedup(host.of(costs.batch, drafting))
+    else:
+        alone, beside = total.modelled_speedup(costs), total.modelled_speedup(costs, host)
+    parts = {"of_pass": host.of_pass, "of_row": host.of_row, "drafting": drafting}
+    return {
+        "modelled_speedup": alone,
+        "modelled_speedup_with_host": beside,
+        "host_us": {name: 1e6 * seconds for name, seconds in parts.items()},
+    }
 
 
 def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:

@@ -1,7 +1,7 @@
 """The decode loop, independent of any framework: rows, plans, one step, the draft budget and the cost of passes."""
 
 from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
-from ngramspec.decoding.commit import Choices, commit
+from ngramspec.decoding.commit import Choices, Settled, commit, commit_settled
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.engine import Engine
 from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
@@ -23,10 +23,12 @@ __all__ = [
     "Plan",
     "Reading",
     "Row",
+    "Settled",
     "Shape",
     "Target",
     "Together",
     "commit",
+    "commit_settled",
     "fitted",
     "num_agreeing",
     "plan",

@@ -1,13 +1,16 @@
 """How many tokens each row drafts in a pass."""
 
 from collections.abc import Sequence as Rows
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import by_columns, by_tokens
-from ngramspec.decoding.trials import MOST_CHARGED, Trials
+from ngramspec.decoding.row import Row
+from ngramspec.decoding.trials import Trials
+from ngramspec.decoding.way import Way
+from ngramspec.decoding.ways import Ways, usual
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
@@ -26,19 +29,30 @@ SURE = 0.5
 """Lowest survival of a token in such a draft."""
 
 WORTH = 0.25
-"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones."""
+"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones, and less of
+them the longer none was made (`Trials.patience`)."""
+
+
+class Terms(NamedTuple):
+    """On what terms the rows of a pass are drafted for.
+
+    ways: of each row. least: by way, the lowest survival, 0.0 to 1.0, that makes a token worth drafting.
+    """
+
+    ways: list[Way]
+    least: tuple[float, float, float]
 
 
 class Budget(Protocol):
-    """Decides how much of each row's draft goes into the next pass.
+    """Decides how the rows of the next pass are drafted for, and how much of each draft goes into it.
 
     max_draft_tokens: the longest draft that is worth requesting.
     """
 
     max_draft_tokens: int
 
-    def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return the lowest survival, 0.0 to 1.0, that makes a token worth drafting; shape: the pass without drafts."""
+    def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
+        """Return how to draft for `rows`; shape: the pass without drafts."""
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return how many tokens of each of `drafts` to check; shape: the pass without drafts.
@@ -60,9 +74,9 @@ class FixedBudget:
             )
         self.max_draft_tokens = max_draft_tokens
 
-    def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return 0.0: every drafted token is checked."""
-        return 0.0
+    def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
+        """Return that each row is drafted for in the usual way, and that every drafted token is checked."""
+        return usual_terms(rows, 0.0)
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return `max_draft_tokens` for each row."""
@@ -77,26 +91,31 @@ class AdaptiveBudget:
     of sums). Costs need not be convex: whole lengths are compared, not the gain of one more token.
 
     Doubted prices are re-measured now and then by a trial: a pass that would be best at hopeful prices. Its expected
-    loss is charged to a small credit that belongs to the prices (`Costs.trials`).
+    loss is charged to a small credit that belongs to the prices (`Costs.trials`). The time of drafting is priced as
+    well: `Ways` chooses for each row how it is drafted for.
     """
 
     def __init__(self) -> None:
         self.max_draft_tokens = MAX_DRAFT_TOKENS
+        self._ways = Ways()
 
-    def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return the survival at which the cheapest token pays; in a padded pass the rows share the price of a column.
+    def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
+        """Return the best ways, and the survival at which the cheapest token pays for being drafted and checked.
 
-        Rows are drafted one after the other, so each token must also pay for its own drafting. When a trial is due,
-        both prices are the hopeful ones: otherwise there would be no draft to try.
+        In a padded pass the rows share the price of a column. When a trial is due, its price is the hopeful one, and
+        where a way is tried, drafting a token costs nothing: otherwise there would be no draft to try.
         """
         prices = costs.prices(shape, 0)
         if prices is None:
-            return SURE if _most_guessed(shape) else 1.0  # nothing else will be checked
-        hopeful = costs.trials.is_due
-        sharing = shape.rows if costs.counts_fill else 1
-        column = costs.per_token(shape, hopeful=hopeful) / sharing
-        price = max(column, costs.per_draft_token(hopeful=hopeful))
-        return max(LEAST_SURVIVAL, _rate(shape, costs, prices) * price)
+            return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # nothing else will be checked
+        rate, is_due = _rate(shape, costs, prices), costs.trials.is_due
+        drafting = costs.drafting()
+        of_row = [each.of_row for each in drafting]
+        ways, tries = self._ways.chosen(rows, rate, float(prices[0]), of_row, is_due=is_due)
+        column = costs.per_token(shape, hopeful=is_due) / (shape.rows if costs.counts_fill else 1)
+        of_token = [0.0 if tries else each.of_token for each in drafting]
+        none, blind, steered = (max(LEAST_SURVIVAL, rate * (column + each)) for each in of_token)
+        return Terms(ways, (none, blind, steered))
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
         """Return the best lengths; while the cost of a plain pass is unknown, a few sure tokens after a prompt."""
@@ -132,24 +151,26 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
     """
     values, hopes, plain = gains - rate * prices, gains - rate * hopeful, rate * float(prices[0])
     losses = np.maximum(0.0, values[best] - values)
-    worthy = np.flatnonzero(np.isfinite(hopes))
-    worthy = worthy[hopes[worthy] - WORTH * losses[worthy] > hopes[best]]
+    worths = hopes - WORTH / trials.patience * losses
+    worthy = np.flatnonzero(worths > hopes[best])
     if not worthy.size:
         return best
     if not worthy.any():
         return 0  # a plain pass: it loses less than one pass, and is rarely needed
-    affordable = worthy[losses[worthy] <= (MOST_CHARGED if trials.is_overdue else trials.credit) * plain]
-    if trials.is_overdue and affordable.size:  # the most doubted price may have been wrong for longest
-        added = np.maximum(prices - prices[0], np.finfo(float).tiny)[affordable]
-        tried = int(affordable[np.argmin((hopeful[affordable] - prices[0]) / added)])
-    elif affordable.size:
-        tried = int(affordable[np.argmax(hopes[affordable])])
+    affordable = worthy[losses[worthy] <= trials.credit * plain]
+    if affordable.size:
+        tried = int(affordable[np.argmax(worths[affordable])])
     elif trials.is_overdue:
         tried = int(worthy[np.argmin(losses[worthy])])
     else:
         return best
     trials.charge(float(losses[tried]) / plain)
     return tried
+
+
+def usual_terms(rows: Rows[Row], least: float) -> Terms:
+    """The terms where nothing is weighed."""
+    return Terms([usual(row) for row in rows], (least, least, least))
 
 
 def _most_guessed(shape: Shape) -> int:

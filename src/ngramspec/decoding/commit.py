@@ -5,11 +5,11 @@ position only once the one before was accepted, and stop where the choice leaves
 needed; and a processor or criterion sees what it would see in plain decoding, once per emitted token.
 """
 
+from collections.abc import Iterable
 from collections.abc import Sequence as Rows
 from typing import Protocol
 
 from ngramspec.decoding.row import Row, common_length
-from ngramspec.drafting.types import TokenArray
 
 
 class Choices(Protocol):
@@ -20,11 +20,8 @@ class Choices(Protocol):
         """Those rows."""
 
     @property
-    def drafts(self) -> Rows[TokenArray]:
-        """For each row the head `int32[k]` of its draft that can be verified."""
-
-    def settled(self) -> Rows[int] | None:
-        """For a row that moves alone: its choices at all K + 1 positions, if they are fixed and none ends it."""
+    def drafts(self) -> Rows[Rows[int]]:
+        """For each row the head of its draft that can be verified."""
 
     def at(self, position: int) -> Rows[int | None]:
         """Choose a token for each row at `position` of its draft; None if no token is possible: that row has ended."""
@@ -33,13 +30,19 @@ class Choices(Protocol):
         """End the rows whose last token ends them; returns whether the pass is over for all rows."""
 
 
+Settled = tuple[Row, Rows[int], Rows[int]]
+"""A row that moves alone, the K tokens of its draft, and its choices at all K + 1 positions, none of which ends it."""
+
+
+def commit_settled(settled: Iterable[Settled]) -> None:
+    """Commit choices that are fixed before the first is committed: what `commit` comes to, without asking for each."""
+    for row, draft, chosen in settled:
+        row.commit(*chosen[: common_length(draft, chosen) + 1])
+
+
 def commit(choices: Choices) -> None:
-    """Commit the target's choices, position by position. Nothing else appends to a row."""
-    rows, drafts = choices.rows, [draft.tolist() for draft in choices.drafts]
-    settled = choices.settled()
-    if settled is not None:  # the loop below comes to the same, token by token
-        rows[0].commit(*settled[: common_length(drafts[0], settled) + 1])
-        return
+    """Commit the target's choices, position by position. Nothing but this and `commit_settled` appends to a row."""
+    rows, drafts = choices.rows, choices.drafts
     last = min(map(len, drafts))
     position, stays = 0, True
     while stays:

@@ -1,8 +1,11 @@
 """Shape of a pass, and the protocol that prices it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from ngramspec.decoding.drafting_time import DraftingPrice
 from ngramspec.decoding.trials import Trials
+from ngramspec.decoding.way import Way
 from ngramspec.drafting.types import FloatArray
 
 
@@ -39,8 +42,8 @@ class Costs(Protocol):
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
         """Least seconds that one more column, or token, adds."""
 
-    def per_draft_token(self, *, hopeful: bool = False) -> float:
-        """Recent seconds of drafting per drafted token; 0.0 if nothing was measured."""
+    def drafting(self) -> Sequence[DraftingPrice]:
+        """Recent seconds of drafting by way; nothing for a way that was not measured."""
 
     def fixed_share(self, shape: Shape) -> float:
         """Share of the cost of a pass without drafts, 0.0 to 1.0, that does not shrink with the number of rows."""
@@ -57,5 +60,5 @@ class Costs(Protocol):
     def record_prompt(self, shape: Shape, seconds: float) -> None:
         """Learn that a pass that read prompts took `seconds`; shape: drafts included."""
 
-    def record_drafting(self, seconds: float, num_tokens: int) -> None:
-        """Learn that drafting `num_tokens` for all rows of a pass took `seconds`."""
+    def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
+        """Learn that drafting `num_tokens` for `num_rows` of a pass in this way took `seconds`."""

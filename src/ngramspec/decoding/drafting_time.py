@@ -1,53 +1,70 @@
-"""Recent time that drafting takes."""
+"""Recent time that drafting takes, by the way in which it is done."""
 
-from collections import deque
-from statistics import fmean, median_low
+from typing import NamedTuple
 
 from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
+from ngramspec.decoding.way import Way
 
-NUM_KEPT = 100
-"""Passes over which drafting is averaged. It differs by text: under a grammar it takes ten times as long as without."""
+MEMORY = 64
+"""Passes over which drafting is averaged. It differs by text: under a grammar a name costs less than a value."""
 
-_HOPE = 0.5
-"""Share of a token's measured time that is believed for each doubt, in the hopeful estimate."""
+_SPREAD = 1.0
+"""Variance of drafted tokens per row below which times say little about the price of one more."""
 
-_DISTURBED = 0.1
-"""Share of the kept passes, the slowest ones, that is left out: something else was running."""
+_MOST_SURPRISE = 8.0
+"""A single pass counts for at most this many times the expected time: something else was running."""
+
+_WRONG = 0.5
+"""A pass below this share of an expected time that is doubted shows that the earlier ones were disturbed."""
+
+
+class DraftingPrice(NamedTuple):
+    """Seconds of drafting: of_row: for a row, on average; of_token: of it for one more token."""
+
+    of_row: float
+    of_token: float
+
+
+NOTHING = (DraftingPrice(0.0, 0.0),) * len(Way)
+"""By way, where nothing was measured."""
 
 
 class DraftingTime:
-    """Seconds of drafting, by token and by pass. Like the price of a width it is doubted the longer it was not measured
-    again, and forgotten once drafting proves much quicker.
+    """Seconds of drafting a row, as a line over the tokens that were drafted: least squares, recent passes count most.
+
+    So what a row costs whatever it drafts is not taken for the price of a token, which would make drafts short, and
+    thereby each token of them dearer still. Where no tokens are drafted any more the line flattens by itself, and they
+    are tried again. What was not measured of late is doubted, like the price of a width.
+
+    price: what drafting costs now; nothing before it was measured.
     """
 
     def __init__(self) -> None:
         """Nothing measured."""
-        self.of_token = 0.0
-        """Seconds per drafted token; 0.0 if none was drafted."""
-        self.of_pass = 0.0
-        """Seconds of drafting per pass, whatever is drafted; 0.0 before the first pass."""
-        self._by_token: deque[float] = deque(maxlen=NUM_KEPT)
-        self._by_pass: deque[float] = deque(maxlen=NUM_KEPT)
-        self._unmeasured = 0
+        self.price = DraftingPrice(0.0, 0.0)
+        self._restart()
 
-    def record(self, seconds: float, num_tokens: int) -> None:
-        """Take in the drafting of a pass."""
-        self._by_pass.append(seconds)
-        self.of_pass = fmean(sorted(self._by_pass)[: -int(len(self._by_pass) * _DISTURBED) or None])
-        if not num_tokens:
-            self._unmeasured += 1
-            return
-        if self._doubts and seconds / num_tokens < _HOPE * self.of_token:
-            self._by_token.clear()
-        self._by_token.append(seconds / num_tokens)
-        self.of_token = median_low(self._by_token)
-        self._unmeasured = 0
+    def _restart(self) -> None:
+        self._num_passes = self._measured_at = 0
+        self._tokens = self._variance = self._covariance = 0.0
 
-    @property
-    def hope(self) -> float:
-        """Share of `of_token` in the hopeful estimate: half for each doubt."""
-        return float(_HOPE**self._doubts)
-
-    @property
-    def _doubts(self) -> int:
-        return self._unmeasured // HALF_LIFE + max(0, NUM_ENOUGH - len(self._by_token))
+    def record(self, seconds: float, num_tokens: float, now: int) -> None:
+        """Take in the drafting of a pass; both per row. now: number of passes so far, also those without drafting."""
+        of_row, of_token = self.price
+        expected = max(0.0, of_row + of_token * (num_tokens - self._tokens))
+        is_doubted = self._num_passes < NUM_ENOUGH or now - self._measured_at >= HALF_LIFE
+        if is_doubted and seconds < _WRONG * expected:
+            self._restart()
+            of_row = 0.0
+        elif expected and self._num_passes >= NUM_ENOUGH:
+            seconds = min(seconds, _MOST_SURPRISE * expected)
+        self._num_passes, self._measured_at = self._num_passes + 1, now
+        share = max(1.0 / self._num_passes, 1.0 / MEMORY)
+        more_tokens, more_seconds = num_tokens - self._tokens, seconds - of_row
+        self._tokens += share * more_tokens
+        self._variance = (1.0 - share) * (self._variance + share * more_tokens * more_tokens)
+        self._covariance = (1.0 - share) * (self._covariance + share * more_tokens * more_seconds)
+        of_row += share * more_seconds
+        steepest = of_row / self._tokens if self._tokens else 0.0  # a row without tokens takes no less than no time
+        of_token = min(steepest, max(0.0, self._covariance / (self._variance + _SPREAD)))
+        self.price = DraftingPrice(of_row, of_token)

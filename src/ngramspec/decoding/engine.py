@@ -14,7 +14,6 @@ from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.step import Clock, Target, step
-from ngramspec.drafting.types import NO_DRAFT
 
 
 class ReadsAhead(Protocol):
@@ -71,22 +70,25 @@ class Engine:
 
         Returns the rows that ended; they have left. The rows of a call in step leave together.
         """
-        for target in dict.fromkeys(call.target for call in self._joined):
-            calls = [call for call in self._joined if call.target is target]
+        by_target: dict[Target, list[_Joined]] = {}
+        for call in self._joined:
+            by_target.setdefault(call.target, []).append(call)
+        for target, calls in by_target.items():
             reading = next((call for call in calls if call.rows[0].reads_prompt), None)
-            decoding = [row for call in calls for row in call.rows if not row.reads_prompt and self._moves(row)]
+            decoding = [row for call in calls for row in call.rows if self._decodes(row)]
             if reading is not None:
                 self._read_prompts(reading, is_alone=not decoding)
             if decoding:
                 self._step(target, target.ready(decoding))
         ended = [row for call in self._joined for row in call.rows if row.ended and not self._stays(row, call.rows)]
-        self._leave(set(ended))
+        if ended:
+            self._leave(set(ended))
         return ended
 
     def _read_prompts(self, call: _Joined, *, is_alone: bool) -> None:
         row, most = call.rows[0], self._max_prompt_tokens
-        if call.ahead is not None and not is_alone and row.pending.size > most:
-            row.keep(NO_DRAFT, call.ahead.read_ahead(row, most))
+        if call.ahead is not None and not is_alone and len(row.pending) > most:
+            row.keep([], call.ahead.read_ahead(row, most))
         else:
             self._step(call.target, call.rows)
 
@@ -94,8 +96,9 @@ class Engine:
         step(target, rows, self._budget, self._costs, self._clock)
 
     @staticmethod
-    def _moves(row: Row) -> bool:
-        return not row.ended or row.call.in_step
+    def _decodes(row: Row) -> bool:
+        """Whether the row's prompt is read and it moves on, be it with padding."""
+        return row.call.in_step if row.ended else bool(row.emitted)
 
     @staticmethod
     def _stays(row: Row, rows: list[Row]) -> bool:

@@ -24,17 +24,25 @@ def by_columns(drafts: Rows[Draft], remaining: IntArray, fixed_share: float) -> 
     shrinks with the number of rows. The fixed share is saved by the row that ends last, probably one that is behind
     now, so for that share progress is a soft minimum over the rows.
     """
-    expected = np.zeros((max(draft.tokens.size for draft in drafts) + 1, len(drafts)))
-    for row, draft in enumerate(drafts):
-        expected[1 : draft.survival.size + 1, row] = draft.survival
-    emitted = np.cumsum(expected, axis=0)
-    gains = emitted.sum(axis=1)
+    if len(drafts) == 1:
+        (draft,) = drafts
+        return np.cumsum(np.concatenate(([0.0], draft.survival))), lambda best: [best]
+    sizes = [draft.tokens.size for draft in drafts]
+    emitted = _emitted(drafts, np.array(sizes))
+    gains: FloatArray = emitted.sum(axis=0)
     if fixed_share > 0.0:
         lead = min(LEAD, remaining.max() * LEAD_SHARE)
         lag = (remaining - remaining.max()) / lead
-        least = -lead * np.log(np.exp(lag - emitted / lead).sum(axis=1))
+        least = -lead * np.log(np.exp(lag[:, None] - emitted / lead).sum(axis=0))
         gains = (1.0 - fixed_share) * gains + fixed_share * len(drafts) * (least - least[0])
-    return gains, lambda best: [min(best, draft.tokens.size) for draft in drafts]
+    return gains, lambda best: [min(best, size) for size in sizes]
+
+
+def _emitted(drafts: Rows[Draft], sizes: IntArray) -> FloatArray:
+    """Expected tokens of each row by common length, `float64[R, 1 + K]` with K of the longest draft."""
+    expected = np.zeros((sizes.size, sizes.max() + 1))
+    expected[:, 1:][np.arange(sizes.max()) < sizes[:, None]] = np.concatenate([draft.survival for draft in drafts])
+    return np.cumsum(expected, axis=1, out=expected)
 
 
 def by_tokens(drafts: Rows[Draft]) -> tuple[FloatArray, Lengths]:

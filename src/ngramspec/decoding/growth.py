@@ -30,6 +30,8 @@ _HOPE = 0.5
 
 _MOST_DOUBTS = 60
 
+_HALVES = [0.5**age for age in range(_MOST_DOUBTS + 1)]
+
 _WRONG = 0.75
 """A pass below this share of the believed price is not noise: the belief is wrong."""
 
@@ -68,18 +70,22 @@ class Growth:
 
     def __init__(self, like: "Growth | None" = None, guess: Guess = BLIND) -> None:
         """like: prices of similar passes to start with, doubted from the beginning. guess: used if there are none."""
-        self._guess = guess
+        self.guess = guess
         self._prices: dict[int, deque[float]] = {}
+        self._medians: dict[int, float] = {}
         self._measured_at: dict[int, int] = {}
         self._num_passes = 0
-        self._curve: tuple[FloatArray, FloatArray] | None = None
+        self._knots: tuple[list[int], list[float]] | None = None
+        self._curve: FloatArray | None = None
         self._least_step: float | None = None
+        self._least_hope = 0.0
+        self._hopes_until = 0
         if like is None:
             return
         for width, prices in like._prices.items():
             is_inherited = like._measured_at[width] < 0
             if len(prices) >= NUM_ENOUGH or is_inherited:
-                self._put(width, [median_low(prices)])
+                self._put(width, [like._medians[width]])
                 self._measured_at[width] = -HALF_LIFE
 
     @property
@@ -90,13 +96,15 @@ class Growth:
     @property
     def reach(self) -> int:
         """The widest pass that may be tried, in columns."""
-        return 2 * max(self._prices) if self._prices else self._guess.reach
+        return 2 * max(self._prices) if self._prices else self.guess.reach
+
+    def age(self) -> None:
+        """A plain pass: the prices of the wider ones were not measured again."""
+        self._num_passes += 1
 
     def record(self, columns: int, price: float) -> None:
-        """Record a pass of `columns` that cost `price` plain passes; one of one column only ages the others."""
+        """Record a pass of `columns`, at least two, that cost `price` plain passes."""
         self._num_passes += 1
-        if columns == 1:
-            return
         expected = float(self.of(columns)[-1])
         price = min(price, _MOST_SURPRISE * expected, DEAREST * columns)
         is_wrong = price < _WRONG * expected and price - 1.0 < _HOPE * (expected - 1.0)
@@ -106,27 +114,32 @@ class Growth:
         self._measured_at[columns] = self._num_passes
 
     def of(self, num_columns: int) -> FloatArray:
-        """The prices `float64[n]` of 1, 2, … columns."""
-        if self._curve is None:
-            self._curve = self._drawn()
-        widths, prices = self._curve
-        columns = np.arange(1, num_columns + 1)
-        found: FloatArray = np.interp(columns, widths, prices)
-        if num_columns > widths[-1]:
-            beyond = columns[int(widths[-1]) :] - widths[-1]
-            found[int(widths[-1]) :] += beyond * self._slope(widths[-1], prices[-1])
-        return found
+        """The prices `float64[n]` of 1, 2, … columns; to be read only."""
+        if self._curve is None or self._curve.size < num_columns:
+            self._curve = self._drawn(max(num_columns, self.reach))
+        return self._curve[:num_columns]
 
     @property
     def least_step(self) -> float:
         """Least price of one more column, among the widths within reach."""
         if self._least_step is None:
-            self._least_step = float(np.diff(self.of(self.reach)).min())
+            least, (narrower, *widths), (cheaper, *prices) = self._last_step, *self._measured
+            for width, price in zip(widths, prices, strict=True):
+                least = min(least, (price - cheaper) / (width - narrower))
+                narrower, cheaper = width, price
+            self._least_step = least
         return self._least_step
 
     def least_hopeful_step(self) -> float:
         """`least_step` at hopeful prices."""
-        return max(0.0, float(np.diff(self.hopeful(self.reach)).min()))
+        if self._num_passes >= self._hopes_until:
+            self._least_hope = max(0.0, float(np.diff(self.hopeful(self.reach)).min()))
+            self._hopes_until = min(map(self._doubted_more_at, (*self._measured_at.values(), -HALF_LIFE)))
+        return self._least_hope
+
+    def _doubted_more_at(self, measured_at: int) -> int:
+        """Number of passes at which what was measured after so many is doubted once more."""
+        return measured_at + HALF_LIFE * ((self._num_passes - measured_at) // HALF_LIFE + 1)
 
     def hopeful(self, num_columns: int) -> FloatArray:
         """The hopeful prices `float64[n]`: as `of`, with the extra cost of a width halved for each doubt about it."""
@@ -148,9 +161,16 @@ class Growth:
             growth._measured_at[int(width)] = 0
         return growth
 
+    def _changed(self) -> None:
+        """The measurements are others: nothing that was made of them holds."""
+        self._knots = self._curve = self._least_step = None
+        self._hopes_until = 0
+
     def _put(self, width: int, prices: Sequence[float]) -> None:
-        self._prices.setdefault(width, deque(maxlen=NUM_KEPT)).extend(prices)
-        self._curve = self._least_step = None
+        kept = self._prices.setdefault(width, deque(maxlen=NUM_KEPT))
+        kept.extend(prices)
+        self._medians[width] = median_low(kept)
+        self._changed()
 
     def _doubts(self, widths: IntArray) -> IntArray:
         """Doubts about each width, `int64[n]`: one per HALF_LIFE passes since a pass of about this width was measured,
@@ -171,17 +191,36 @@ class Growth:
         """Forget the widths that are themselves doubted and cost more than `price`."""
         for width, prices in list(self._prices.items()):
             is_doubted = self._num_passes - self._measured_at[width] >= HALF_LIFE or len(prices) < NUM_ENOUGH
-            if is_doubted and median_low(prices) > price:
-                del self._prices[width], self._measured_at[width]
-        self._curve = self._least_step = None
+            if is_doubted and self._medians[width] > price:
+                del self._prices[width], self._medians[width], self._measured_at[width]
+        self._changed()
 
-    def _slope(self, width: float, price: float) -> float:
-        return (price - 1.0) / (width - 1.0) if width > 1 else self._guess.slope
+    @property
+    def _measured(self) -> tuple[list[int], list[float]]:
+        """The measured widths, one column first, and a price for each: wider ones are not cheaper."""
+        if self._knots is None:
+            widths = sorted(self._prices)
+            medians, kept, times, now = self._medians, self._prices, self._measured_at, self._num_passes
+            prices = [medians[width] if medians[width] > 1.0 else 1.0 for width in widths]
+            if sorted(prices) != prices:  # a width weighs half as much for every HALF_LIFE passes since the last one
+                ages = [min((now - times[width]) // HALF_LIFE, _MOST_DOUBTS) for width in widths]
+                weights = [len(kept[width]) * _HALVES[age] for width, age in zip(widths, ages, strict=True)]
+                prices = rising(prices, weights)
+            self._knots = [1, *widths], [1.0, *prices]
+        return self._knots
 
-    def _drawn(self) -> tuple[FloatArray, FloatArray]:
-        widths = sorted(self._prices)
-        medians = [max(1.0, median_low(self._prices[width])) for width in widths]
-        ages = [(self._num_passes - self._measured_at[width]) // HALF_LIFE for width in widths]
-        halves = [0.5 ** min(age, _MOST_DOUBTS) for age in ages]
-        weights = [len(self._prices[width]) * half for width, half in zip(widths, halves, strict=True)]
-        return np.array([1.0, *widths]), np.array([1.0, *rising(medians, weights)])
+    @property
+    def _last_step(self) -> float:
+        """Price of a column more after the widest measured one: on average as before it."""
+        widths, prices = self._measured
+        return (prices[-1] - 1.0) / (widths[-1] - 1.0) if self._prices else self.guess.slope
+
+    def _drawn(self, num_columns: int) -> FloatArray:
+        """The prices of 1, 2, … columns: straight lines between the measured widths, and on after the last one."""
+        widths, prices = self._measured
+        columns = np.arange(1.0, num_columns + 1.0)
+        curve: FloatArray = np.interp(columns, widths, prices)
+        last = widths[-1]
+        if num_columns > last:
+            curve[last:] += (columns[last:] - last) * self._last_step
+        return curve

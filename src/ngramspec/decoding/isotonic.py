@@ -8,12 +8,16 @@ def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
 
     Of prices by columns: more columns are never less work, so a wider pass that was quicker was noise.
     """
-    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
+    means: list[float] = []  # of pools
+    totals: list[float] = []  # their weights
+    sizes: list[int] = []
     for value, weight in zip(values, weights, strict=True):
         mean, total, size = value, weight, 1
-        while pools and pools[-1][0] > mean:
-            before, heavy, many = pools.pop()
+        while means and means[-1] > mean:
+            before, heavy = means.pop(), totals.pop()
             mean = (before * heavy + mean * total) / (heavy + total)
-            total, size = total + heavy, size + many
-        pools.append((mean, total, size))
-    return [mean for mean, _, size in pools for _ in range(size)]
+            total, size = total + heavy, size + sizes.pop()
+        means.append(mean)
+        totals.append(total)
+        sizes.append(size)
+    return [mean for mean, size in zip(means, sizes, strict=True) for _ in range(size)]

@@ -1,15 +1,22 @@
 """Cost of a pass by a published linear fit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ngramspec.decoding.costs import Shape
+from ngramspec.decoding.drafting_time import NOTHING, DraftingPrice
 from ngramspec.decoding.rate import Rate
 from ngramspec.decoding.trials import Trials
+from ngramspec.decoding.way import Way
 from ngramspec.drafting.types import FloatArray
 
 
 class LinearCosts:
-    """A published fit: a pass costs `base` seconds, and `per_token` more for each token of all rows."""
+    """A published fit: a pass costs `base` seconds, and `per_token` more for each token of all rows.
+
+    batch: requests that decode together.
+    """
 
     counts_fill = False
 
@@ -22,6 +29,7 @@ class LinearCosts:
             raise ValueError(f"batch must be a whole number >= 1, got {batch!r}: it counts the requests of a pass")
         if base < 0 or per_token < 0 or base + per_token <= 0:
             raise ValueError(f"a pass must cost more than 0 seconds, got base={base!r} and per_token={per_token!r}")
+        self.batch = batch
         self._base = base
         self._per_token = per_token * batch
         self._rate = Rate()
@@ -40,9 +48,9 @@ class LinearCosts:
         """See `Costs`."""
         return self._per_token
 
-    def per_draft_token(self, *, hopeful: bool = False) -> float:
+    def drafting(self) -> Sequence[DraftingPrice]:
         """See `Costs`; the fit covers passes only."""
-        return 0.0
+        return NOTHING
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`."""
@@ -59,7 +67,7 @@ class LinearCosts:
     def record_prompt(self, shape: Shape, seconds: float) -> None:
         """See `Costs`; nothing is learnt."""
 
-    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+    def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
         """See `Costs`; nothing is learnt."""
 
 

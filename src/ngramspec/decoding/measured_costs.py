@@ -9,11 +9,12 @@ import numpy as np
 from ngramspec import forking
 from ngramspec.decoding.cost_state import checked_state
 from ngramspec.decoding.costs import Shape
-from ngramspec.decoding.drafting_time import DraftingTime
+from ngramspec.decoding.drafting_time import DraftingPrice, DraftingTime
 from ngramspec.decoding.growth import BLIND, DEAREST, FIRST_GUESS, Growth, Guess
 from ngramspec.decoding.plain_time import PlainTime
 from ngramspec.decoding.rate import WidthRate
 from ngramspec.decoding.trials import Trials
+from ngramspec.decoding.way import Way
 from ngramspec.drafting.types import FloatArray
 
 LEAST_PROMPT = 16
@@ -24,6 +25,12 @@ CHANGED = 2.5
 
 FIRST_REACH = 16
 """Widest pass, in columns, that may be tried first once the reading of a prompt was measured."""
+
+LEAST_SHARE = 0.5
+"""A packed pass with fewer drafted tokens than this share of a column says little about the price of a column."""
+
+DRAFTING_MEMORY = 64
+"""Passes over which the time of drafting is averaged for the rate."""
 
 
 class MeasuredCosts:
@@ -37,16 +44,22 @@ class MeasuredCosts:
     Every measurement, however wrong, is repeated in time, at the bounded expense of `trials`.
     """
 
-    counts_fill = True
+    def __init__(self, *, counts_fill: bool = True) -> None:
+        """Begin with no measurements.
 
-    def __init__(self) -> None:
-        """Begin with no measurements."""
+        counts_fill: whether the target pads rows to the widest one. If not, as in vLLM, cost follows the tokens; passes
+        are then told apart by their tokens per row, on average, and a column is a token more for each row.
+        """
+        self.counts_fill = counts_fill
         self.trials = Trials()
         self._plain: dict[tuple[int, int], PlainTime] = {}
         self._growths: dict[tuple[int, int], Growth] = {}
+        self._guessed = Growth()
         self._rates: dict[int, WidthRate] = {}
         self._prompts: dict[int, tuple[int, float]] = {}
-        self._drafting = DraftingTime()
+        self._drafting = [DraftingTime() for _ in Way]
+        self._drafted = self._drafting_of_row = 0.0
+        self._latest_rate: tuple[Shape | None, float] = None, 0.0  # it is asked for twice in each pass
         self._num_passes = 0
         self._lock = forking.lock()
 
@@ -59,8 +72,15 @@ class MeasuredCosts:
             if not num_more:
                 return np.array([plain.seconds])
             growth = self._growth(shape)
-            found = (growth.hopeful if hopeful else growth.of)(num_more + 1) * plain.seconds
-            found[growth.reach :] = np.inf
+            prices = growth.hopeful if hopeful else growth.of
+            if self.counts_fill:
+                found = prices(num_more + 1) * plain.seconds
+                found[growth.reach :] = np.inf
+            else:
+                columns = 1.0 + np.arange(num_more + 1) / shape.rows
+                whole = np.arange(1, math.ceil(columns[-1]) + 1)
+                found = np.interp(columns, whole, prices(whole.size)) * plain.seconds
+                found[columns > growth.reach] = np.inf
             if hopeful:
                 own = self._plain.get(_group(shape))
                 if own is None or own.is_doubted(self._num_passes):
@@ -73,13 +93,17 @@ class MeasuredCosts:
             plain, growth = self._nearest_plain(shape), self._growth(shape)
             if plain is None:
                 return 0.0
-            return (growth.least_hopeful_step() if hopeful else growth.least_step) * plain.seconds
+            step = growth.least_hopeful_step() if hopeful else growth.least_step
+            return step * plain.seconds / (1 if self.counts_fill else shape.rows)
 
-    def per_draft_token(self, *, hopeful: bool = False) -> float:
+    def drafting(self) -> list[DraftingPrice]:
         """See `Costs`."""
         with self._lock:
             most = DEAREST * max((plain.seconds for plain in self._plain.values()), default=math.inf)
-            return min(most, self._drafting.of_token) * (self._drafting.hope if hopeful else 1.0)
+            prices = [time.price for time in self._drafting]
+            if all(price.of_row <= most >= price.of_token for price in prices):
+                return prices
+            return [DraftingPrice(min(most, of_row), min(most, of_token)) for of_row, of_token in prices]
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`; 1.0 until passes of fewer rows were measured."""
@@ -97,48 +121,73 @@ class MeasuredCosts:
     def rate(self, shape: Shape) -> float:
         """See `Costs`; at current prices."""
         with self._lock:
-            rate, plain = self._rates.get(_size(shape.rows)), self._nearest_plain(shape)
-            if rate is None or plain is None:
-                return 0.0
-            prices = self._growth(shape).of(rate.num_columns) + self._drafting.of_pass / plain.seconds
-            return rate.mean(prices) * shape.rows / plain.seconds
+            if self._latest_rate[0] != shape:
+                self._latest_rate = shape, self._rate(shape)
+            return self._latest_rate[1]
+
+    def _rate(self, shape: Shape) -> float:
+        rate, plain = self._rates.get(_size(shape.rows)), self._nearest_plain(shape)
+        if rate is None or plain is None:
+            return 0.0
+        prices = self._growth(shape).of(rate.num_columns)
+        drafting = self._drafting_of_row * shape.rows
+        return rate.mean(prices, drafting / plain.seconds) * shape.rows / plain.seconds
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`."""
         if not 0.0 < seconds < math.inf:
             return
+        columns, group = self._columns(shape), _group(shape)
         with self._lock:
             self._num_passes += 1
-            plain = self._plain.get(_group(shape))
+            self._latest_rate = None, 0.0
+            plain = self._plain.get(group)
             before = plain.seconds if plain is not None else seconds
-            if shape.columns == 1:
-                plain = self._plain.setdefault(_group(shape), PlainTime())
+            if columns == 1:
+                if plain is None:
+                    plain = self._plain[group] = PlainTime()
                 plain.record(seconds, self._num_passes)
             if plain is None or self._nearest_plain(shape) is not plain:
                 return
-            if shape.columns > 1:
+            if columns > 1:
                 plain.record_wider(seconds)
             if not 1.0 / CHANGED < plain.seconds / before < CHANGED:
                 self._growths.pop(_sizes(shape), None)  # ratios to a wrong plain time
-            growth = self._own_growth(shape)
-            growth.record(shape.columns, seconds / plain.seconds)
-            self._rates.setdefault(_size(shape.rows), WidthRate()).record(shape.columns, num_tokens / shape.rows)
+            share = self._share(shape, columns)
+            if columns > 1 and share >= LEAST_SHARE:
+                self._own_growth(shape).record(columns, 1.0 + (seconds / plain.seconds - 1.0) / share)
+            elif self._growths:  # else there is nothing that could age
+                self._own_growth(shape).age()
+            self._record_rate(shape.rows, columns, num_tokens / shape.rows, DEAREST * plain.seconds)
+
+    def _record_rate(self, rows: int, columns: int, num_tokens: float, most: float) -> None:
+        """num_tokens: of a row. most: seconds of drafting a row that are believed."""
+        rate = self._rates.get(_size(rows))
+        if rate is None:
+            rate = self._rates[_size(rows)] = WidthRate()
+        rate.record(columns, num_tokens)
+        share = 1.0 / min(self._num_passes, DRAFTING_MEMORY)
+        self._drafting_of_row += share * (min(self._drafted / rows, most) - self._drafting_of_row)
+        self._drafted = 0.0
 
     def record_prompt(self, shape: Shape, seconds: float) -> None:
         """See `Costs`. The time divided by the columns bounds the price of a column from above."""
-        if shape.columns < LEAST_PROMPT or not 0.0 < seconds < math.inf:
+        read = self._columns(shape)
+        if read < LEAST_PROMPT or not 0.0 < seconds < math.inf:
             return
         with self._lock:
             size = _size(shape.rows)
             columns, least = self._prompts.get(size, (1, math.inf))
-            if seconds / shape.columns < least / columns:
-                self._prompts[size] = shape.columns, seconds
+            if seconds / read < least / columns:
+                self._prompts[size] = read, seconds
+                self._latest_rate = None, 0.0
 
-    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+    def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
         """See `Costs`."""
         if 0.0 <= seconds < math.inf:
             with self._lock:
-                self._drafting.record(seconds, num_tokens)
+                self._drafting[way].record(seconds / num_rows, num_tokens / num_rows, self._num_passes)
+                self._drafted += seconds
 
     def state(self) -> dict[str, Any]:
         """All that was learnt, JSON-serialisable."""
@@ -157,6 +206,18 @@ class MeasuredCosts:
         costs._growths = {(rows, size): Growth.of_state(prices) for rows, size, prices in state["growths"]}
         costs._rates = {size: WidthRate(tokens, passes) for size, tokens, passes in state["rates"]}
         return costs
+
+    def _columns(self, shape: Shape) -> int:
+        """Columns of the pass; where it is packed, as many as its tokens would fill, and more than one with a draft."""
+        if self.counts_fill:
+            return shape.columns
+        return max(1 + (shape.tokens > shape.rows), round(shape.tokens / shape.rows))
+
+    def _share(self, shape: Shape, columns: int) -> float:
+        """Drafted tokens by those of a pass of `columns` where each row has all of them; 1.0 where rows are padded."""
+        if self.counts_fill or columns == 1:
+            return 1.0
+        return (shape.tokens - shape.rows) / ((columns - 1) * shape.rows)
 
     def _nearest_plain(self, shape: Shape) -> PlainTime | None:
         """Plain time of this shape's group, else of the nearest trusted group, else of the nearest measured one."""
@@ -181,9 +242,16 @@ class MeasuredCosts:
     def _growth(self, shape: Shape) -> Growth:
         """The prices of this shape's group, else of the nearest one."""
         sizes = _sizes(shape)
-        known = [group for group, growth in self._growths.items() if not growth.is_empty]
-        nearest = sizes if sizes in known else _nearest(known, sizes)
-        return Growth(guess=self._guess(shape)) if nearest is None else self._growths[nearest]
+        own = self._growths.get(sizes)
+        if own is not None and not own.is_empty:
+            return own
+        nearest = _nearest([group for group, growth in self._growths.items() if not growth.is_empty], sizes)
+        if nearest is not None:
+            return self._growths[nearest]
+        guess = self._guess(shape)
+        if guess != self._guessed.guess:
+            self._guessed = Growth(guess=guess)
+        return self._guessed
 
     def _guess(self, shape: Shape) -> Guess:
         prompt, plain = self._prompts.get(_size(shape.rows)), self._nearest_plain(shape)

@@ -1,22 +1,44 @@
 """Drafts for all rows of a pass at once, so that a drafter can do better than row by row."""
 
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 
+from ngramspec.decoding.budget import Terms
+from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
-from ngramspec.drafting.types import Draft, propose_all
+from ngramspec.decoding.way import BLIND, NONE, STEERED
+from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all
+
+_NONE = Draft(NO_DRAFT, is_unsure=True)
+"""Of a row that is not drafted for: it would have had one at another price."""
 
 
-def propose(rows: Rows[Row], max_tokens: Rows[int], min_survival: float = 0.0) -> list[Draft]:
+def propose(
+    rows: Rows[Row], max_tokens: Rows[int], terms: Terms, costs: Costs, clock: Callable[[], float]
+) -> list[Draft]:
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
-    A draft longer than requested is cut.
+    A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
-    led = [row.led_draft(room, min_survival) for row, room in zip(rows, rooms, strict=True)]
-    blind = [index for index, draft in enumerate(led) if draft is None]
-    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], min_survival)
-    drafts = dict(zip(blind, found, strict=True))
+    drafts, blind, steered = [_NONE] * len(rows), [], []
+    start = clock()
+    for index, (row, way) in enumerate(zip(rows, terms.ways, strict=True)):
+        led = row.led_draft(rooms[index], terms.least[way]) if way is STEERED else None
+        if led is not None:
+            drafts[index] = led
+            steered += [] if row.ended else [index]
+        elif way is not NONE:
+            blind.append(index)
+    between = clock()
+    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], terms.least[BLIND])
+    for index, draft in zip(blind, found, strict=True):
+        drafts[index] = rows[index].legal(draft)
+    end = clock()
+    for way, indices, seconds in ((STEERED, steered, between - start), (BLIND, blind, end - between)):
+        if indices:
+            costs.record_drafting(way, seconds, len(indices), sum([drafts[index].tokens.size for index in indices]))
     return [
-        row.known(drafts[index] if draft is None else draft).head(room)
-        for index, (row, draft, room) in enumerate(zip(rows, led, rooms, strict=True))
+        row.known(draft).head(room) if draft.tokens.size else draft
+        for row, draft, room in zip(rows, drafts, rooms, strict=True)
     ]

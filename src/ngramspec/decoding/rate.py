@@ -9,6 +9,9 @@ MEMORY = 5_000
 
 _FADE = 1 - 1 / MEMORY
 
+_HEAVIEST = 1e9
+"""Weight of a pass from which on all weights are divided by it."""
+
 
 class Rate:
     """Tokens per second, as an exponential average over passes."""
@@ -38,25 +41,40 @@ class WidthRate:
         """Start with no passes, or with those that `state` returned."""
         self._tokens = num_tokens
         self._passes = np.array(passes or [0.0], np.float64)
+        self._num_passes = float(self._passes.sum())
+        self._weight = 1.0  # of the latest pass; that of the earlier ones stays, which is less work than to fade them
 
     def record(self, columns: int, num_tokens: float) -> None:
         """Record a pass; num_tokens: per row."""
-        self._tokens = self._tokens * _FADE + num_tokens
-        self._passes *= _FADE
+        self._weight /= _FADE
+        if self._weight > _HEAVIEST:
+            self._rebase()
+        self._tokens += self._weight * num_tokens
         if columns > self._passes.size:
             self._passes = np.append(self._passes, np.zeros(columns - self._passes.size))
-        self._passes[columns - 1] += 1.0
+        self._passes[columns - 1] += self._weight
+        self._num_passes += self._weight
+
+    def _rebase(self) -> None:
+        self._tokens /= self._weight
+        self._passes /= self._weight
+        self._num_passes /= self._weight
+        self._weight = 1.0
 
     @property
     def num_columns(self) -> int:
         """Width of the widest pass, in columns."""
         return self._passes.size
 
-    def mean(self, prices: FloatArray) -> float:
-        """Tokens per plain pass; prices: `float64[num_columns]`, the price of 1, 2, … columns in plain passes."""
-        cost = float(self._passes @ prices)
+    def mean(self, prices: FloatArray, more: float = 0.0) -> float:
+        """Tokens per plain pass; prices: `float64[num_columns]`, the price of 1, 2, … columns in plain passes.
+
+        more: the price of what else each pass takes.
+        """
+        cost = float(self._passes @ prices) + self._num_passes * more
         return self._tokens / cost if cost else 0.0
 
-    def state(self) -> list[float | list[float]]:
+    def state(self) -> tuple[float, list[float]]:
         """The counts, JSON-serialisable; the arguments of a new one."""
-        return [self._tokens, self._passes.tolist()]
+        self._rebase()
+        return self._tokens, self._passes.tolist()

@@ -3,9 +3,8 @@
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ngramspec.decoding.steering import SteersRow
+from ngramspec.decoding.steering import SteersRow, legal_head
+from ngramspec.decoding.way import RowGains
 from ngramspec.drafting.types import Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
@@ -19,11 +18,12 @@ def num_agreeing(draft: TokenArray, chosen: TokenArray) -> int:
 
 def common_length(some: Rows[int], others: Rows[int]) -> int:
     """As `num_agreeing`, for numbers. Drafts are short: a loop takes half the time of four calls of numpy."""
-    length = min(len(some), len(others))
-    for index in range(length):
-        if some[index] != others[index]:
+    if some == others[: len(some)]:
+        return len(some)
+    for index, (one, other) in enumerate(zip(some, others, strict=False)):
+        if one != other:
             return index
-    return length
+    return min(len(some), len(others))
 
 
 @dataclass(slots=True, eq=False)
@@ -43,18 +43,19 @@ class Row:
     """One answer. `commit` appends to its text; everything else that needs the text reads it from here.
 
     session: drafts for it, and has taken in the prompt's tokens.
-    pending: `int32[P]`, the tokens that the target's cache lacks: first the prompt (as the target reads it, padding
-        included), later the last chosen token, or more if the target kept less than was accepted.
+    pending: the tokens that the target's cache lacks: first the prompt (as the target reads it, padding included),
+        later the last chosen token, or more if the target kept less than was accepted.
     remaining: tokens that may still be emitted.
     call: the rows that were requested with it. drafts_with_prompt: whether a draft may be checked in the pass that
         reads the prompt.
     num_cached: tokens that the target's cache holds, padding included.
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
     num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
+    gains: what its drafts have gained lately.
     """
 
     session: DraftSession
-    pending: TokenArray
+    pending: list[int]
     remaining: int
     counters: Counters = field(default_factory=Counters)
     steering: SteersRow | None = None
@@ -65,6 +66,7 @@ class Row:
     committed: list[int] = field(default_factory=list)
     num_followed: int = 0
     ended: bool = False
+    gains: RowGains = field(default_factory=RowGains)
     _is_closed: bool = False
 
     @property
@@ -85,6 +87,10 @@ class Row:
             return self.steering.draft(self.session, matchers, room, min_survival)
         return None
 
+    def legal(self, draft: Draft) -> Draft:
+        """The head of a `draft` of its session alone that the row's grammars allow."""
+        return draft if self.steering is None else legal_head(draft, self.matchers())
+
     def known(self, draft: Draft) -> Draft:
         """The head of `draft` that the target can read; here, all of it."""
         return draft
@@ -93,6 +99,11 @@ class Row:
         """Matchers of the grammars that its drafts must fit."""
         return ()
 
+    def advance(self, tokens: TokenArray) -> None:
+        """Advance the matchers of a steered row by committed `tokens` `int32[n]`."""
+        for matcher in self.matchers():
+            matcher.advance(tokens.tolist())
+
     def commit(self, *tokens: int) -> None:
         """Emit `tokens`; once the row has ended (others of its call keep it in the batch), they are padding."""
         self.committed += tokens
@@ -100,28 +111,37 @@ class Row:
         if not self.ended:
             self.emitted += tokens
 
-    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        """The pass is over: session, steering and counters take in what was committed.
+    def follow(
+        self, draft: Draft, committed: TokenArray, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH
+    ) -> None:
+        """The pass is over: session, matchers, steering and counters take in what was committed.
 
-        num_cached: tokens that the target has kept, at most all but the last. undrafted: why the draft is empty;
-        ignored if it is not.
+        committed: `self.committed` as `int32[n]`. num_cached: tokens that the target has kept, at most all but the
+        last. undrafted: why the draft is empty; ignored if it is not.
         """
-        committed = np.array(self.committed, np.int32)
-        self.keep(committed, num_cached)
+        self.keep(self.committed, num_cached)
         self.committed = []
         if self._is_closed:  # padding after the end of a row is not counted
             return
-        tokens = committed[: len(self.emitted) - self.num_followed]
-        self.num_followed = len(self.emitted)
-        num_accepted = num_agreeing(draft.tokens, tokens) if draft.tokens.size else 0
+        size = len(self.emitted) - self.num_followed
+        tokens = committed if size == committed.size else committed[:size]
+        self.num_followed += size
+        num_accepted = self._num_accepted(draft.tokens, size)
         self.session.observe(draft, num_accepted)
         self.session.extend(tokens)
         if self.steering is not None:
+            self.advance(tokens)
             self.steering.commit(tokens)
-        self.counters.record_pass(tokens.size, draft.tokens.size, num_accepted, undrafted)
-        self.ended = self.ended or self.remaining <= 0
-        if self.ended:
+        self.counters.record_pass(size, draft.tokens.size, num_accepted, undrafted)
+        if self.ended or self.remaining <= 0:
             self.close()
+
+    def _num_accepted(self, draft: TokenArray, size: int) -> int:
+        """How many of the `size` tokens that this pass emitted were drafted: all but the last one, or that one too."""
+        if not size or not draft.size:
+            return 0
+        is_last_drafted = size <= draft.size and draft.item(size - 1) == self.emitted[-1]
+        return size if is_last_drafted else size - 1
 
     def takes(self, error: Exception) -> bool:
         """Whether an error of the row's own session ends only this row; else the whole pass fails."""
@@ -134,12 +154,12 @@ class Row:
             self._is_closed = True
             self.session.close()
 
-    def keep(self, tokens: TokenArray, num_cached: int) -> None:
+    def keep(self, tokens: list[int], num_cached: int) -> None:
         """Note that the cache now holds the first `num_cached` of the text up to `tokens`; the rest is pending."""
         num_kept = num_cached - self.num_cached
-        num_read = self.pending.size
+        num_read = len(self.pending)
         if num_kept >= num_read:
             self.pending = tokens[num_kept - num_read :]
         else:
-            self.pending = np.concatenate([self.pending[num_kept:], tokens])
+            self.pending = self.pending[num_kept:] + tokens
         self.num_cached = num_cached

@@ -8,15 +8,32 @@ is a draft like any other: the masks decide, and the text never depends on steer
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
 from functools import cache
+from itertools import takewhile
 from typing import Protocol, cast
 
 import numpy as np
 
 from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, Steering, TokenArray
 from ngramspec.errors import GuardError
-from ngramspec.foresight import CONTINUED, LONGEST, Evidence, Foresight, Grammar, text_of, whole
+from ngramspec.foresight import (
+    CONTINUED,
+    LONGEST,
+    End,
+    Evidence,
+    Foresight,
+    Grammar,
+    Piece,
+    Run,
+    Speller,
+    spelled,
+    text_of,
+    whole,
+)
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Language, Source
+
+_AHEAD = 4
+"""Foreseen tokens that the grammars read at a time."""
 
 _MOST_TOKENS = 20_000
 """Values are searched for in the last this many tokens of the texts."""
@@ -61,10 +78,7 @@ class RowSteering:
             lead = next((index for index, matcher in enumerate(matchers) if matcher is self._lead), 0)
             foresight = self._foresight if matchers[lead] is self._lead else None
             steering = DraftSteering(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
-            try:
-                return steered_draft(session, max_tokens, min_survival, steering)
-            finally:
-                steering.end()
+            return steered_draft(session, max_tokens, min_survival, steering)
 
     def commit(self, tokens: TokenArray) -> None:
         """See `SteersRow`."""
@@ -73,7 +87,11 @@ class RowSteering:
 
 
 class DraftSteering:
-    """The `Steering` of one draft: what the row's grammars allow and foresee at each position."""
+    """The `Steering` of one draft: what the row's grammars allow and foresee at each position.
+
+    What is foreseen is a run of tokens, made once; as long as the draft follows it, each position is looked up. The
+    grammars read the run some tokens ahead of the draft, and go back where the draft leaves it.
+    """
 
     def __init__(
         self,
@@ -89,50 +107,101 @@ class DraftSteering:
         """
         self._end_token = end_token
         self._lookaheads, self._lead = lookaheads, lookaheads[lead]
-        self._vocabulary, self._foresight = vocabulary, foresight
-        self._forced: list[int] = []
-        self._num_followed = 0
+        self._foresight = foresight
+        self._speller = Speller(vocabulary) if foresight is None else foresight.speller
+        if foresight is not None:
+            foresight.rewind()
+        self._drafted: list[int] = []
+        self._run: Run | End | None = None
+        self._steps: list[tuple[int, int]] = []
+        self._position = self._num_sure = 0  # in the run: what was followed, what is known
+        self._num_read = 0  # what the grammars have read
+
+    def foreseen(self) -> tuple[int, int] | None:
+        """The token foreseen after the pushed ones, and its evidence code; where there is no foresight, as `forced`."""
+        if self._position < self._num_sure or self._look_on():
+            return self._steps[self._position]
+        return None
 
     def push(self, token: int) -> bool:
         """Advance by `token` if all grammars allow it; returns whether they do."""
+        position = self._position
+        if position >= self._num_sure or token != self._steps[position][0]:
+            return self._leave(token)
+        if position == self._num_read and not self._read_on():
+            return False
+        self._position = position + 1
+        self._drafted.append(token)
+        return True
+
+    def forced(self) -> tuple[int, int] | None:
+        """The token that the grammar forces next, if any: the forced bytes are tokenised as a whole."""
+        self._return()
+        run = self._forced()
+        if run is None:
+            return None
+        self._follow(run)
+        return run.steps[0]
+
+    def _follow(self, run: Run | End | None) -> None:
+        """Follow `run` from here on; None: nothing is foreseen."""
+        self._run = run
+        self._steps, self._num_sure = ([], 0) if run is None else (run.steps, run.num_sure)
+        self._position = self._num_read = 0
+
+    def _look_on(self) -> bool:
+        """Make the next foreseen token; returns whether there is one."""
+        if self._run is None or not self._run.reaches(self._position):
+            self._follow(self._foreseen())
+        else:
+            self._steps, self._num_sure = self._run.steps, self._run.num_sure
+        return self._position < self._num_sure
+
+    def _foreseen(self) -> Run | End | None:
+        if self._foresight is not None:
+            num_guarded = self._lead.num_guarded
+            found = self._foresight.run(self._drafted, num_guarded)
+            if found is not None:
+                return found
+            is_whole = self._end_token is not None and self._foresight.is_whole(self._drafted, num_guarded)
+            if self._end_token is not None and is_whole and self._lead.accepting():
+                return End(self._end_token)
+        return self._forced()
+
+    def _forced(self) -> Run | None:
+        head, _ = whole(self._lead.forced()[:LONGEST])
+        return spelled([Piece(head, Evidence.FORCED)], self._speller) if head else None
+
+    def _read_on(self) -> bool:
+        """Have all grammars read the next tokens of the run; returns whether they take the first of them."""
+        end = min(self._num_read + _AHEAD, self._num_sure)
+        tokens = [token for token, _ in self._steps[self._num_read : end]]
+        for index, lookahead in enumerate(self._lookaheads):
+            num_taken = lookahead.push_all(tokens)
+            for earlier in self._lookaheads[:index]:
+                earlier.pop(len(tokens) - num_taken)
+            tokens = tokens[:num_taken]
+        self._num_read += len(tokens)
+        return bool(tokens)
+
+    def _return(self) -> None:
+        """Take the grammars back to where the draft is."""
+        if self._num_read > self._position:
+            for lookahead in self._lookaheads:
+                lookahead.pop(self._num_read - self._position)
+            self._num_read = self._position
+
+    def _leave(self, token: int) -> bool:
+        """As `push`, of another token than the foreseen one."""
+        self._return()
         for index, lookahead in enumerate(self._lookaheads):
             if not lookahead.push(token):
                 for earlier in self._lookaheads[:index]:
                     earlier.pop()
                 return False
-        if self._forced[self._num_followed : self._num_followed + 1] == [token]:
-            self._num_followed += 1
-        else:
-            self._forced, self._num_followed = [], 0
-        if self._foresight is not None:
-            self._foresight.push(token, self._lead.num_guarded)
+        self._drafted.append(token)
+        self._follow(None)
         return True
-
-    def foreseen(self) -> tuple[int, int] | None:
-        """The token foreseen after the pushed ones, and its evidence code; where there is no foresight, as `forced`."""
-        if self._foresight is not None:
-            found = self._foresight.foreseen()
-            if found is not None:
-                return found
-            if self._end_token is not None and self._foresight.is_whole and self._lead.accepting():
-                return self._end_token, Evidence.END
-        return self.forced()
-
-    def end(self) -> None:
-        """The draft is made: undo all pushes."""
-        if self._foresight is not None:
-            self._foresight.rewind()
-
-    def forced(self) -> tuple[int, int] | None:
-        """The token that the grammar forces next, if any: the forced bytes are tokenised as a whole."""
-        if self._num_followed >= len(self._forced):
-            text, self._num_followed = self._lead.forced(), 0
-            head, _ = whole(text[:LONGEST])
-            self._forced = self._vocabulary.encode(head) if head else []
-        if self._num_followed >= len(self._forced):
-            return None
-        evidence = Evidence.FORCED if self._num_followed == 0 else CONTINUED + Evidence.FORCED
-        return self._forced[self._num_followed], evidence
 
 
 def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> Foresight | None:
@@ -148,6 +217,17 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
     if text is None:
         return None
     return Foresight(text, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
+
+
+def legal_head(draft: Draft, matchers: Rows[Matcher]) -> Draft:
+    """The head of `draft` that all `matchers` allow; their state stays as it was. Empty if a backend fails."""
+    try:
+        for matcher in matchers:
+            with matcher.lookahead() as ahead:
+                draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
+    except GuardError:
+        return draft.head(0)
+    return draft
 
 
 def steered_draft(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:

@@ -7,13 +7,15 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ngramspec.decoding.budget import Budget
-from ngramspec.decoding.commit import Choices, commit
+import numpy as np
+
+from ngramspec.decoding.budget import Budget, usual_terms
+from ngramspec.decoding.commit import Choices, Settled, commit, commit_settled
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import sure_of_all
 from ngramspec.decoding.proposing import propose
 from ngramspec.decoding.row import Row, Together
-from ngramspec.decoding.undrafted import why_undrafted
+from ngramspec.decoding.undrafted import why_refused, why_undrafted
 from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
 
@@ -21,7 +23,7 @@ Clock = Callable[[], float]
 """A monotonic clock in seconds, such as `time.perf_counter`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """One row's share of a pass: read `row.pending`, then check `draft`.
 
@@ -37,10 +39,12 @@ class Reading(NamedTuple):
     """What a forward pass has read.
 
     shape: of the pass as it was made, drafts included. choices: one for each group of rows that move together.
+    settled: rows whose choices are fixed already; a target may have all its rows in `choices` instead.
     """
 
     shape: Shape
     choices: Rows[Choices]
+    settled: Rows[Settled] = ()
 
 
 class Target(ABC):
@@ -59,7 +63,7 @@ class Target(ABC):
 
         At most all but the last one, which is read again even if it was drafted and its key is cached.
         """
-        return [row.num_cached + row.pending.size + len(row.committed) - 1 for row in rows]
+        return [row.num_cached + len(row.pending) + len(row.committed) - 1 for row in rows]
 
     def ready(self, rows: Rows[Row]) -> Rows[Row]:
         """The live `rows` that the next pass can advance; here, all."""
@@ -78,20 +82,25 @@ def plan(
 ) -> list[Plan]:
     """Draft for every row, within its allotment; shape: the pass without drafts."""
     may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
-    least = budget.min_survival(shape, costs) if any(may_draft) else 1.0
-    start = clock()
+    terms = budget.terms(rows, shape, costs) if any(may_draft) else usual_terms(rows, 1.0)
     # A row that may not draft yet proposes all the same: sessions learn from what they would have drafted.
-    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], least)
-    costs.record_drafting(clock() - start, sum(draft.tokens.size for draft in drafts))
+    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], terms, costs, clock)
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
-    waiting = {row.call for row, draft in zip(rows, drafts, strict=True) if row.call.in_step and not draft.tokens.size}
-    plans = []
+    plans, refused = [], []
     for row, draft, length in zip(rows, drafts, lengths, strict=True):
         if length and draft.tokens.size:
             plans.append(Plan(row, draft.head(length)))
-        else:
-            undrafted = why_undrafted(row, draft, row.call in waiting, budget, shape, costs)
-            plans.append(Plan(row, draft.head(0), undrafted))
+            continue
+        undrafted = why_undrafted(row, draft, budget)
+        plans.append(Plan(row, draft.head(0), undrafted or Undrafted.TOO_DEAR))
+        if undrafted is None:
+            refused.append(plans[-1])
+    if refused:
+        is_priced = costs.prices(shape, 0) is not None
+        lacking = [row.call for row, draft in zip(rows, drafts, strict=True) if not draft.tokens.size]
+        waiting = {call for call in lacking if call.in_step}
+        for each in refused:
+            each.undrafted = why_refused(is_priced=is_priced, waits=each.row.call in waiting)
     return plans
 
 
@@ -103,10 +112,11 @@ def step(
     clock: Clock = time.perf_counter,
 ) -> None:
     """Advance every row by one target pass, each by its own number of tokens."""
-    is_prompt = any(row.pending.size > 1 for row in rows)
+    is_prompt = any(len(row.pending) > 1 for row in rows)
     plans = plan(rows, budget, target.shape(rows), costs, clock)
     start = clock()
     reading = target.read(plans)
+    commit_settled(reading.settled)
     for choices in reading.choices:
         commit(choices)
     kept = target.keep(rows)
@@ -114,28 +124,39 @@ def step(
     if is_prompt:  # prompts are priced apart
         costs.record_prompt(reading.shape, seconds)
     else:
-        costs.record(reading.shape, seconds, sum(len(row.committed) for row in rows))
-    errors = []
+        costs.record(reading.shape, seconds, sum([len(row.committed) for row in rows]))
+    _follow(plans, kept)
+
+
+def _follow(plans: Rows[Plan], kept: Rows[int]) -> None:
+    """All rows catch up with what was committed; kept: the tokens of each that the target holds."""
+    committed = np.array([token for each in plans for token in each.row.committed], np.int32)
+    errors, start = [], 0
     for each, num_cached in zip(plans, kept, strict=True):
+        row, end = each.row, start + len(each.row.committed)
         try:
-            each.row.follow(each.draft, num_cached, each.undrafted)
+            row.follow(each.draft, committed[start:end], num_cached, each.undrafted)
         except Exception as error:  # a drafter's: the other rows still catch up
-            errors += [] if each.row.takes(error) else [error]
+            errors += [] if row.takes(error) else [error]
+        start = end
     if errors:
         raise errors[0]
 
 
 def _allotted(rows: Rows[Row], drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> list[int]:
     """Tokens to check of each draft; rows in step get one length, by their joint survival."""
+    remaining = [row.remaining for row in rows]
     in_step: dict[Together, list[int]] = {}
     for index, row in enumerate(rows):
         if row.call.in_step:
             in_step.setdefault(row.call, []).append(index)
+    if not in_step:
+        return budget.allot(drafts, remaining, shape, costs)
     offered = list(drafts)
     for indices in in_step.values():
         for index, draft in zip(indices, sure_of_all([drafts[index] for index in indices]), strict=True):
             offered[index] = draft
-    lengths = budget.allot(offered, [row.remaining for row in rows], shape, costs)
+    lengths = budget.allot(offered, remaining, shape, costs)
     for indices in in_step.values():
         shortest = min(min(lengths[index], offered[index].tokens.size) for index in indices)
         for index in indices:

@@ -15,18 +15,20 @@ MOST_CHARGED = 3.0
 """Most that one trial is charged, in plain passes: its believed loss may be wrong by any factor."""
 
 LONGEST_WAIT = 1024
-"""Passes after which the most doubted price is tried without credit: the price that forbids the trial may be wrong."""
+"""Passes after which a trial needs no credit: the price that forbids it may be wrong. In so many MOST_CHARGED plain
+passes are saved for such trials."""
 
 
 class Trials:
     """Decides when a pass may be a trial, which measures a doubted price; safe to share between threads.
 
-    A trial is charged its believed loss and needs that much credit; once in LONGEST_WAIT passes it needs none.
+    A trial is charged its believed loss and needs that much credit. Once in LONGEST_WAIT passes it needs none, but
+    savings: these have no bound, so that cheap trials do not put a dear one off for ever.
     """
 
     def __init__(self) -> None:
         """Start with full credit."""
-        self._credit = MOST_CREDIT
+        self._credit, self._savings = MOST_CREDIT, 0.0
         self._since_look = self._since_trial = 0
         self._lock = forking.lock()
 
@@ -37,13 +39,21 @@ class Trials:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the next trial is of the most doubted price, with or without credit."""
+        """Whether the next trial needs savings instead of credit, and if there is none for it is made nevertheless."""
         return self._since_trial >= LONGEST_WAIT
 
     @property
     def credit(self) -> float:
         """What a trial may lose now, in plain passes."""
-        return self._credit
+        return self._savings if self.is_overdue else self._credit
+
+    @property
+    def patience(self) -> float:
+        """By how much the believed loss of an overdue trial counts less than usual, 1.0 at least.
+
+        It grows with the square of the savings. So any price is tried in the end, however dear it is believed to be.
+        """
+        return max(1.0, self._savings / MOST_CHARGED) ** 2 if self.is_overdue else 1.0
 
     def count_pass(self) -> None:
         """Add the credit that a pass earns."""
@@ -51,6 +61,7 @@ class Trials:
             self._since_look += 1
             self._since_trial += 1
             self._credit = min(MOST_CREDIT, self._credit + CREDIT)
+            self._savings += MOST_CHARGED / LONGEST_WAIT
 
     def looked(self) -> None:
         """Note that this pass was considered for a trial, whether or not it became one."""
@@ -61,5 +72,5 @@ class Trials:
         """Charge a trial with a believed loss of `loss` plain passes."""
         with self._lock:
             if self.is_overdue:
-                self._since_trial = 0
+                self._since_trial, self._savings = 0, max(0.0, self._savings - loss)
             self._credit = max(0.0, self._credit - min(loss, MOST_CHARGED))

@@ -1,15 +1,16 @@
 """Why a pass checks no draft for a row."""
 
 from ngramspec.decoding.budget import Budget
-from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.row import Row
 from ngramspec.drafting import NoDraftsSession
 from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
 
 
-def why_undrafted(row: Row, draft: Draft, waits: bool, budget: Budget, shape: Shape, costs: Costs) -> Undrafted:
-    """Why `budget` allotted nothing to `row`; draft: the proposal for it. waits: in step with a row without a draft."""
+def why_undrafted(row: Row, draft: Draft, budget: Budget) -> Undrafted | None:
+    """Why there was nothing to check for `row`; None where there was. draft: the proposal for it."""
+    if draft.tokens.size:
+        return None
     if isinstance(row.session, NoDraftsSession):
         return Undrafted.SWITCHED_OFF
     if row.reads_prompt and not row.drafts_with_prompt:
@@ -18,10 +19,14 @@ def why_undrafted(row: Row, draft: Draft, waits: bool, budget: Budget, shape: Sh
         return Undrafted.SWITCHED_OFF
     if not row.room(1):
         return Undrafted.NO_ROOM
-    if not draft.tokens.size and not draft.is_unsure:
-        return Undrafted.NO_MATCH
-    if costs.prices(shape, 0) is None:
+    return None if draft.is_unsure else Undrafted.NO_MATCH
+
+
+def why_refused(*, is_priced: bool, waits: bool) -> Undrafted:
+    """Why the budget allotted nothing to a draft.
+
+    is_priced: whether the pass without drafts has a price. waits: whether the row is in step with one without a draft.
+    """
+    if not is_priced:
         return Undrafted.NO_PRICE
-    if waits:
-        return Undrafted.IN_STEP
-    return Undrafted.TOO_DEAR
+    return Undrafted.IN_STEP if waits else Undrafted.TOO_DEAR

@@ -5,10 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from ngramspec.drafting import core
-from ngramspec.drafting.core import Row, Survival, checked_vocabulary
+from ngramspec.drafting.core import Row, Survival, TokenBytes, warn_if_slow
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.salting import salted
 from ngramspec.drafting.saving import load, save
@@ -30,7 +28,7 @@ class AdaptiveLookup:
     Matches are looked up in the row's own text (references, prompt, output) and, if a segment is named, in the earlier
     answers of that segment. Copies in progress continue after tokens that differed. A copy from history begins at the
     answer to the most similar prompt. How sure each match is, alone and beside the others, is learnt
-    (`core/survival.py`).
+    (`core/plain/survival.py`).
 
     The history is the idea of suffix decoding (Oliaro et al. 2024); continuing a copy after a mismatch is that of
     lpaq's match model (Mahoney 2007).
@@ -51,21 +49,22 @@ class AdaptiveLookup:
 
         survival: weights to begin with; default: those learnt from recorded traffic.
         vocabulary: the bytes of each token, such as `Vocabulary.of(tokenizer).tokens`. With it a row also copies from
-            positions whose bytes match its end though the tokens differ; costs about 8 µs per token.
+            positions whose bytes match its end though the tokens differ; costs about 1 µs per token.
         max_tokens: bound on all histories together; above it the least recently used ones drop their older answers. A
-            token takes about 170 bytes (420 at worst), of which 50 are left after a restart.
+            token takes about 50 bytes (120 at worst), sketches of prompts included; in plain Python, three times that.
         max_segments: bound on the number of segments; above it the least recently used one is forgotten.
 
         Raises ValueError unless both bounds are whole numbers >= 1, TypeError unless `vocabulary` consists of bytes.
         """
         self.survival = Survival() if survival is None else survival
-        self._vocabulary = None if vocabulary is None else checked_vocabulary(vocabulary)
+        self._vocabulary = None if vocabulary is None else TokenBytes(vocabulary)
         self._limits = max_tokens, max_segments
         self._segments = Segments(max_tokens, max_segments)
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles contain: settings and learnt weights; no segment and no text."""
-        return {"lessons": self.survival.lessons(), "vocabulary": self._vocabulary, "limits": self._limits}
+        vocabulary = None if self._vocabulary is None else self._vocabulary.tokens
+        return {"lessons": self.survival.lessons(), "vocabulary": vocabulary, "limits": self._limits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin without a history, with the same settings and learnt weights."""
@@ -78,6 +77,7 @@ class AdaptiveLookup:
 
         references: texts `int32[n]` that this row may copy from.
         """
+        warn_if_slow()
         return AdaptiveLookupSession(self, self._segments.open(segment), references)
 
     def propose_all(
@@ -201,5 +201,4 @@ class AdaptiveLookupSession:
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
         if self._grams is not None:
-            answer = np.array(self.row.answer[1:], np.int32)
-            self.drafter._segments.keep(self._segment, self._grams, answer)
+            self.drafter._segments.keep(self._segment, self._grams, self.row.answer)

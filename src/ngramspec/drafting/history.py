@@ -50,7 +50,7 @@ class History:
     def refer(self, references: Sequence[TokenArray]) -> None:
         """Replace the references by `references`, each `int32[n]`."""
         text = _after_separators(references)
-        if not np.array_equal(text, self.index.text[: self.num_reference_tokens]):
+        if not np.array_equal(text, self.index.read(0, self.num_reference_tokens)):
             self._rebuild(text, self.num_reference_tokens)
 
     def restore(
@@ -86,7 +86,7 @@ class History:
     def _rebuild(self, references: TokenArray, start: int) -> None:
         """Build a new index over `references` and the text from `start` on."""
         index = SuffixIndex()
-        index.extend(np.concatenate((references, self.index.text[start:])))
+        index.extend(np.concatenate((references, self.index.read(start, len(self.index)))))
         self.sketches.move(start, references.size - start)
         self.index, self.num_reference_tokens = index, references.size
 

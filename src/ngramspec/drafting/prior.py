@@ -1,6 +1,6 @@
 """The initial weights of survival, learnt from recorded traffic.
 
-There is one number per feature of a match (`core/features.py`), and no text. `training/survival.py` makes them.
+There is one number per feature of a match (`core/plain/features.py`), and no text. `training/survival.py` makes them.
 """
 
 import json
@@ -13,7 +13,7 @@ FILE = "prior.json"
 
 @cache
 def learnt_weights() -> tuple[float | None, ...]:
-    """The weights, in the order of `core/features.py`; None for a feature that never occurred in the recordings."""
+    """The weights, in the order of `core/plain/features.py`; None for a feature that no recording had."""
     text = (files("ngramspec.drafting") / FILE).read_text(encoding="utf-8")
     return tuple(None if weight is None else weight / 100 for weight in json.loads(text))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ngramspec.drafting.core import SuffixIndex
+from ngramspec.drafting.core import SuffixIndex, warn_if_slow
 from ngramspec.drafting.types import NO_DRAFT, Draft, TokenArray
 
 
@@ -17,6 +17,7 @@ class PromptLookup:
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "PromptLookupSession":
         """Start a row that copies from `references` too; the segment makes no difference here."""
+        warn_if_slow()
         return PromptLookupSession(references)
 
 
@@ -40,7 +41,7 @@ class PromptLookupSession:
         match = self.index.latest_longest_match()
         if not match.length:
             return Draft(NO_DRAFT)
-        tokens = self.index.text[match.start : match.start + max_tokens].copy()
+        tokens = self.index.read(match.start, match.start + max_tokens)
         if tokens.size < max_tokens:
             # The copy reaches the end of the text and continues with what it has copied, as in LZ77: the text repeats.
             tokens = np.resize(tokens, max_tokens)

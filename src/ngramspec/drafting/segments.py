@@ -93,7 +93,7 @@ class Segments:
         """A copy of each segment: its text, its number of reference tokens, and its sketches."""
         with self._lock:
             return [
-                (segment, history.index.text.copy(), history.num_reference_tokens, history.sketches.copy())
+                (segment, history.index.text, history.num_reference_tokens, history.sketches.copy())
                 for segment in self._kept.values()
                 for history in [segment.history]
             ]

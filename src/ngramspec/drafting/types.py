@@ -1,7 +1,7 @@
 """The types that all drafters share: token arrays, drafts, and the protocols."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,9 +19,9 @@ NO_DRAFT.flags.writeable = False
 NO_SURVIVAL: FloatArray = np.empty(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)  # one is made for each row and pass, and frozen ones take three times as long
 class Draft:
-    """Tokens that might come next.
+    """Tokens that might come next; not to be changed once it is made.
 
     tokens: `int32[K]`, at most as many as were requested; empty is a normal draft.
     survival: `float64[K]`, for each token the probability that it is accepted together with all before it: in [0, 1],
@@ -30,13 +30,14 @@ class Draft:
     """
 
     tokens: TokenArray
-    survival: FloatArray = field(default_factory=lambda: NO_SURVIVAL)
-    is_unsure: bool = False
+    survival: FloatArray
+    is_unsure: bool
 
-    def __post_init__(self) -> None:
-        """Set survival to ones if it was not given."""
-        if self.survival.size != self.tokens.size:
-            object.__setattr__(self, "survival", np.ones(self.tokens.size))
+    def __init__(self, tokens: TokenArray, survival: FloatArray = NO_SURVIVAL, is_unsure: bool = False) -> None:
+        """Survival is ones if it is not given."""
+        self.tokens = tokens
+        self.survival = survival if survival.size == tokens.size else np.ones(tokens.size)
+        self.is_unsure = is_unsure
 
     def head(self, length: int) -> "Draft":
         """The first `length` tokens."""
@@ -117,21 +118,27 @@ def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min
 
     Raises ValueError if a `BatchDrafter` does not return a draft for each session.
     """
-    drafts: dict[int, Draft] = {}
+    drafters = [getattr(session, "drafter", None) for session in sessions]
     together: dict[int, list[int]] = {}
-    for row, session in enumerate(sessions):
-        drafter = getattr(session, "drafter", None)
-        if hasattr(drafter, "propose_all"):
-            together.setdefault(id(drafter), []).append(row)
-        else:
-            drafts[row] = session.propose(max_tokens[row], min_survival)
+    for row, drafter in enumerate(drafters):
+        together.setdefault(id(drafter), []).append(row)
+    drafts: dict[int, Draft] = {}
     for rows in together.values():
-        drafter = sessions[rows[0]].drafter  # type: ignore[attr-defined]
-        found = drafter.propose_all([sessions[row] for row in rows], [max_tokens[row] for row in rows], min_survival)
-        if len(found) != len(rows):
-            raise ValueError(
-                f"propose_all must return a draft for each of {len(rows)} sessions, got {len(found)} from"
-                f" {type(drafter).__name__}: return an empty draft for a session with nothing to propose"
-            )
-        drafts.update(zip(rows, found, strict=True))
+        some, most = [sessions[row] for row in rows], [max_tokens[row] for row in rows]
+        drafts.update(zip(rows, _propose(drafters[rows[0]], some, most, min_survival), strict=True))
     return [drafts[row] for row in range(len(sessions))]
+
+
+def _propose(
+    drafter: Any, sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float
+) -> Sequence[Draft]:
+    """For sessions of one drafter, or of those that do not refer to theirs."""
+    if not hasattr(drafter, "propose_all"):
+        return [session.propose(most, min_survival) for session, most in zip(sessions, max_tokens, strict=True)]
+    drafts: Sequence[Draft] = drafter.propose_all(sessions, max_tokens, min_survival)
+    if len(drafts) != len(sessions):
+        raise ValueError(
+            f"propose_all must return a draft for each of {len(sessions)} sessions, got {len(drafts)} from"
+            f" {type(drafter).__name__}: return an empty draft for a session with nothing to propose"
+        )
+    return drafts

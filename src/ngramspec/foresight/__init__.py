@@ -9,12 +9,13 @@ from ngramspec.foresight.foresight import Foresight, whole
 from ngramspec.foresight.json_text import JsonText
 from ngramspec.foresight.keyed_text import KeyedText
 from ngramspec.foresight.kinds import Grammar, Kind, Text, register, text_of
-from ngramspec.foresight.run import LONGEST
+from ngramspec.foresight.run import LONGEST, End, Run, Speller, spelled
 from ngramspec.foresight.sql import SqlText
 
 __all__ = [
     "CONTINUED",
     "LONGEST",
+    "End",
     "Evidence",
     "Foresight",
     "Grammar",
@@ -22,9 +23,12 @@ __all__ = [
     "KeyedText",
     "Kind",
     "Piece",
+    "Run",
+    "Speller",
     "SqlText",
     "Text",
     "register",
+    "spelled",
     "text_of",
     "whole",
 ]

@@ -13,8 +13,8 @@ CONTINUED = NUM_CODES
 class Evidence(IntEnum):
     """Codes for all kinds of text; a kind may register its own (`kinds.py`).
 
-    The weight of each code is learnt (`drafting/core/survival.py`), so a code keeps its number. Of two codes for one
-    token, the higher number is the less sure one.
+    The weight of each code is learnt (`drafting/core/plain/survival.py`), so a code keeps its number. Of two codes for
+    one token, the higher number is the less sure one.
     """
 
     SURE = 0
@@ -31,6 +31,10 @@ class Evidence(IntEnum):
     """In the prompt it is capitalised."""
     END = 15
     """The text is complete, and ends."""
+
+
+SURE, FORCED, KEYED, QUOTED, TYPED, CAPITAL, END = Evidence
+"""Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""
 
 
 class Piece(NamedTuple):

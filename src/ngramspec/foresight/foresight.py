@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ngramspec.foresight.kinds import Text
-from ngramspec.foresight.run import Run, Spelling
+from ngramspec.foresight.run import Run, Speller, Spelling, spelled
 
 
 class State(NamedTuple):
@@ -18,37 +18,62 @@ FREE = State(None)
 
 
 class Foresight:
-    """Follows one row's text, committed and drafted, and foresees what comes next."""
+    """Follows one row's text, committed and drafted, and foresees what comes next.
+
+    `num_guarded`, below: guarded bytes at the end of the text, or more if all of it is guarded; None: the text is free.
+    """
 
     def __init__(self, text: Text, vocabulary: Spelling, *, is_guarded: bool, begun: bytes = b"") -> None:
         """text: as `text_of` made it. is_guarded: from the beginning. begun: part of the text that is in the prompt."""
         self._text = text
-        self._tokens, self._vocabulary = vocabulary.tokens, vocabulary
-        self._committed = self._state = FREE
+        self._tokens, self.speller = vocabulary.tokens, Speller(vocabulary)
+        self._committed = FREE
         if is_guarded:
             read, rest = whole(begun)
-            self._committed = self._state = State(text.read(text.start(), read), rest)
-        # Tokens pushed after `_state`. They are read only when needed: most drafts are as foreseen.
+            self._committed = State(text.read(text.start(), read), rest)
+        # Committed tokens that were not read yet: most texts are as foreseen.
         self._unread: list[int] = []
         self._num_guarded: int | None = None
-        self._run: Run | None = None  # foreseen after the pushed tokens
+        self._ahead, self._read_ahead = self._committed, list[int]()  # the state after these drafted tokens
 
-    def push(self, token: int, num_guarded: int | None) -> None:
-        """Advance by `token`, until `rewind`.
-
-        num_guarded: guarded bytes at the end of the text, or more if all of it is guarded; None: the text is free.
-        """
-        if self._run is not None and not self._run.follows(token):
-            self._run = None
-        self._unread.append(token)
+    def commit(self, tokens: list[int], num_guarded: int | None) -> None:
+        """Advance by committed `tokens`; num_guarded: after all of them."""
+        num_ahead = len(self._read_ahead)
+        if num_ahead and self._read_ahead == tokens[:num_ahead]:  # they were read when they were drafted
+            self._committed, tokens = self._ahead, tokens[num_ahead:]
+        self._unread += tokens
         self._num_guarded = num_guarded
-
-    def commit(self, tokens: Sequence[int], num_guarded: int | None) -> None:
-        """Advance by committed `tokens`; num_guarded: as for `push`, after all of them."""
-        self._committed = self._after(self._committed, tokens, num_guarded)
         self.rewind()
 
-    def _after(self, state: State, tokens: Sequence[int], num_guarded: int | None) -> State:
+    def rewind(self) -> None:
+        """What was drafted is not the text any more."""
+        self._read_ahead = []
+
+    def run(self, drafted: Sequence[int], num_guarded: int | None) -> Run | None:
+        """What is foreseen after the committed and the `drafted` tokens; None if nothing is.
+
+        drafted: those of the last call since `rewind` or `commit`, and more. num_guarded: after all of them.
+        """
+        cursor, rest = self._after(drafted, num_guarded)
+        return None if cursor is None or rest else spelled(self._text.foresee(cursor), self.speller)
+
+    def is_whole(self, drafted: Sequence[int], num_guarded: int | None) -> bool:
+        """Whether the text is complete after the `drafted` tokens, as for `run`, unless its last number continues."""
+        cursor = self._after(drafted, num_guarded).cursor
+        return cursor is not None and self._text.is_whole(cursor)
+
+    def _after(self, drafted: Sequence[int], num_guarded: int | None) -> State:
+        if self._unread:
+            self._committed, self._unread = self._read(self._committed, self._unread, self._num_guarded), []
+        num_ahead = len(self._read_ahead)
+        if num_ahead == 0:
+            self._ahead = self._committed
+        if len(drafted) > num_ahead:
+            self._ahead = self._read(self._ahead, drafted[num_ahead:], num_guarded)
+            self._read_ahead = [*drafted]
+        return self._ahead
+
+    def _read(self, state: State, tokens: Sequence[int], num_guarded: int | None) -> State:
         if num_guarded is None:
             return FREE
         cursor, rest = state
@@ -58,37 +83,14 @@ class Foresight:
         read, rest = whole(rest + text)
         return State(self._text.read(cursor, read), rest)
 
-    def rewind(self) -> None:
-        """Undo all pushes."""
-        self._state, self._unread, self._run = self._committed, [], None
-
-    def _now(self) -> State:
-        if self._unread:
-            self._state = self._after(self._state, self._unread, self._num_guarded)
-            self._unread = []
-        return self._state
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the text is complete, unless its last number continues."""
-        cursor = self._now().cursor
-        return cursor is not None and self._text.is_whole(cursor)
-
-    def foreseen(self) -> tuple[int, int] | None:
-        """The next token, and its evidence code; None if nothing is foreseen."""
-        found = None if self._run is None else self._run.next()
-        if found is None:
-            cursor, rest = self._now()
-            if cursor is None or rest:
-                return None
-            self._run = Run(self._text.foresee(cursor), self._vocabulary)
-            found = self._run.next()
-        return found
-
 
 def whole(text: bytes) -> tuple[str, bytes]:
     """The characters of `text`, and the bytes of an incomplete character at its end."""
-    for missing in range(min(4, len(text) + 1)):
+    try:
+        return text.decode(), b""
+    except UnicodeDecodeError:
+        pass
+    for missing in range(1, min(4, len(text) + 1)):
         head = text[: len(text) - missing]
         try:
             return head.decode(), text[len(text) - missing :]

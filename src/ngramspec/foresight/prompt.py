@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import CAPITAL, KEYED, QUOTED, TYPED, Piece
 from ngramspec.foresight.question import question, without_schemas
 
 _MOST_PROMPT = 50_000
@@ -23,7 +23,7 @@ WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 NUMBERS = frozenset(["number", "integer"])
 STRINGS = frozenset(["string"])
 
-_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
+_NUMBER = re.compile(r"(?<![\w.])(-?(?!0\d)\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
 _CAPITALS = re.compile(r"\b[A-Z][\w.&-]*(?:[ ,]{1,2}(?:(?:of|the|and|de)\s)?[A-Z][\w.&-]*)*")
 _JSON = "JSON"
@@ -43,6 +43,7 @@ class Prompt:
     def __init__(self, text: str) -> None:
         self.text = text[-_MOST_PROMPT:]
         self._told = without_schemas(self.text)  # in schemas names have types, not values
+        self._in_small = self._told.lower()
         self.tail = question(self._told)
         self._written: dict[Form, list[str]] = {}
         self._keyed: dict[tuple[str, frozenset[str]], Piece | None] = {}
@@ -56,13 +57,13 @@ class Prompt:
 
     def _look_after(self, name: str, types: frozenset[str]) -> Piece | None:
         words = WORDS.findall(name)
-        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
+        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME or words[0].lower() not in self._in_small:
             return None
         pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
         for match in reversed(list(re.finditer(pattern, self._told))):
             value = _value_in(self._told[match.end() : match.end() + _MOST_VALUE], types, is_line=bool(match[1]))
             if value is not None:
-                return Piece(value, Evidence.KEYED)
+                return Piece(value, KEYED)
         return None
 
     def written(self, form: Form) -> list[str]:
@@ -94,10 +95,10 @@ class Prompt:
         if keyed is not None:
             yield keyed
         if not is_text:
-            yield from (Piece(text, Evidence.TYPED) for text in self.written("integer"))
+            yield from (Piece(text, TYPED) for text in self.written("integer"))
             return
-        yield from (Piece(text, Evidence.QUOTED) for text in self.written("quoted"))
-        yield from (Piece(text, Evidence.CAPITAL) for text in self.written("capital"))
+        yield from (Piece(text, QUOTED) for text in self.written("quoted"))
+        yield from (Piece(text, CAPITAL) for text in self.written("capital"))
 
 
 def written(value: Any) -> str:

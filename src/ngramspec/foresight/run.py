@@ -1,19 +1,25 @@
 """The tokens foreseen from one position of a text on, made lazily."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Protocol
 
-from ngramspec.foresight.evidence import CONTINUED, Piece
+from ngramspec.foresight.evidence import CONTINUED, END, Piece
 
 LONGEST = 240
 """Most characters that are tokenised at a time."""
 
-_STEP = 32
-"""Characters that are made at a time, plus the rest of the last piece: most drafts end soon."""
+_FIRST = 8
+"""Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon."""
 
 _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
+
+_MOST_SPELLED = 256
+"""Texts whose tokens are kept."""
+
+Step = tuple[int, int]
+"""A foreseen token, and its evidence code, plus CONTINUED after the first token of a piece."""
 
 
 class Spelling(Protocol):
@@ -27,73 +33,105 @@ class Spelling(Protocol):
         """Tokenise `text`."""
 
 
+class Speller:
+    """Spells pieces of one row's text in tokens. A text has few names, so what was spelled is kept."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self._spelling = spelling
+        self._spelled: dict[tuple[Piece, ...], list[Step]] = {}
+
+    def steps(self, pieces: Sequence[Piece]) -> list[Step]:
+        """The tokens of the first LONGEST characters of the pieces' text, up to one that the vocabulary lacks."""
+        key = tuple(pieces)
+        found = self._spelled.get(key)
+        if found is None:
+            if len(self._spelled) == _MOST_SPELLED:
+                self._spelled.clear()
+            found = self._spelled[key] = self._spell(pieces)
+        return found
+
+    def _spell(self, pieces: Sequence[Piece]) -> list[Step]:
+        # A byte that is not a token of its own has an id after the vocabulary's, which is never drafted.
+        text, known = "".join(piece.text for piece in pieces)[:LONGEST], self._spelling.tokens
+        tokens = list(takewhile(lambda token: token < len(known), self._spelling.encode(text) if text else ()))
+        return list(zip(tokens, _codes(pieces, [len(known[token]) for token in tokens]), strict=True))
+
+
 class Run:
-    """Pieces of text that may follow one another, tokenised together."""
+    """Pieces of text that may follow one another, tokenised together.
 
-    __slots__ = ("_codes", "_found", "_is_whole", "_pieces", "_position", "_spelling", "_text", "_tokens")
+    steps: those made so far. num_sure: how many of them stay as they are when the run is continued.
+    """
 
-    def __init__(self, pieces: Iterator[Piece], spelling: Spelling) -> None:
+    __slots__ = ("_found", "_is_whole", "_length", "_pieces", "_speller", "num_sure", "steps")
+
+    def __init__(self, pieces: Iterator[Piece], speller: Speller) -> None:
         """pieces: none of them empty."""
-        self._pieces, self._spelling = pieces, spelling
+        self.steps: list[Step] = []
+        self.num_sure = 0
+        self._pieces, self._speller = pieces, speller
         self._found: list[Piece] = []
-        self._text = ""
-        self._tokens: list[int] = []
-        self._codes: list[int] = []
-        self._position = 0
+        self._length = 0
         self._is_whole = False
 
-    def follows(self, token: int) -> bool:
-        """Advance by `token` if it is the one that `next` returns; returns whether it is."""
-        if self._position < len(self._tokens) and self._tokens[self._position] == token:
-            self._position += 1
-            return True
-        return False
+    def reaches(self, position: int) -> bool:
+        """Whether there is a step `position`, after those before it were followed; makes it if need be."""
+        while not self._is_whole and position >= self.num_sure:
+            self._go_on(position)
+        return position < self.num_sure
 
-    def next(self) -> tuple[int, int] | None:
-        """The next token, and its evidence code, plus CONTINUED after the first token of a piece."""
-        while not self._is_whole and self._position + _UNSURE >= len(self._tokens):
-            self._go_on()
-        position = self._position
-        return (self._tokens[position], self._codes[position]) if position < len(self._tokens) else None
-
-    def _go_on(self) -> None:
-        aim = min(len(self._text) + _STEP, LONGEST)
+    def _go_on(self, num_followed: int) -> None:
+        aim = min(max(3 * self._length, _FIRST), LONGEST)
         for piece in self._pieces:
             self._found.append(piece)
-            self._text += piece.text
-            if len(self._text) >= aim:
+            self._length += len(piece.text)
+            if self._length >= aim:
                 break
         else:
             self._is_whole = True
-        self._is_whole |= len(self._text) >= LONGEST
-        tokens = self._spelling.encode(self._text[:LONGEST]) if self._text else ()
-        followed = self._tokens[: self._position]
-        if tokens[: self._position] != followed:  # the followed text is now tokenised differently
-            self._tokens, self._is_whole = followed, True
-            return
-        # A byte that is not a token of its own has an id after the vocabulary's, which is never drafted.
-        known = self._spelling.tokens
-        self._tokens = list(takewhile(lambda token: token < len(known), tokens))
-        self._codes = _codes(self._found, [len(known[token]) for token in self._tokens])
+        self._is_whole |= self._length >= LONGEST
+        steps, followed = self._speller.steps(self._found), self.steps[:num_followed]
+        if [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
+            self.steps = steps
+        else:  # the followed text is now tokenised differently
+            self.steps, self._is_whole = followed, True
+        self.num_sure = len(self.steps) if self._is_whole else max(0, len(self.steps) - _UNSURE)
+
+
+class End:
+    """A run of one token that is not text, and ends it."""
+
+    num_sure = 1
+
+    def __init__(self, token: int) -> None:
+        self.steps: list[Step] = [(token, int(END))]
+
+    def reaches(self, position: int) -> bool:
+        """As `Run.reaches`."""
+        return position == 0
+
+
+def spelled(pieces: Iterable[Piece], speller: Speller) -> Run | None:
+    """The run of `pieces`, none of them empty; None if it has no token."""
+    run = Run(iter(pieces), speller)
+    return run if run.reaches(0) else None
 
 
 def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
     """The code of each token of the pieces' text: the least sure one of the pieces that begin in it."""
-    begun: list[tuple[int, int]] = []  # the start of each piece, in bytes, and its code
-    position = 0
+    starts, position = [], 0  # of the pieces, in bytes
     for piece in pieces:
-        if piece.text:
-            begun.append((position, int(piece.evidence)))
-            position += len(piece.text.encode())
-    found = []
-    last, position = -1, 0
+        starts.append(position)
+        position += len(piece.text.encode())
+    starts.append(position + 1)
+    codes, found = [int(piece.evidence) for piece in pieces], []
+    start, num_begun = 0, 0
     for size in sizes:
-        position += size
-        code = CONTINUED + begun[last][1] if last >= 0 and begun[last][1] else 0
-        is_first = last + 1 < len(begun) and begun[last + 1][0] == position - size
-        worst = 0
-        while last + 1 < len(begun) and begun[last + 1][0] < position:
-            last += 1
-            worst = max(worst, begun[last][1])
-        found.append(worst or (0 if is_first else code))
+        end, worst = start + size, 0
+        code = CONTINUED + codes[num_begun - 1] if num_begun and starts[num_begun] > start else 0
+        while starts[num_begun] < end:
+            worst = max(worst, codes[num_begun])
+            num_begun += 1
+        found.append(worst or (0 if code == CONTINUED else code))
+        start = end
     return found

@@ -1,7 +1,7 @@
 """`Lookahead`: tokens tried out on a matcher."""
 
 from collections.abc import Callable
-from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_PENDING = 16
+"""Pushed tokens that the matcher need not have taken yet."""
+
 
 class Lookahead:
     """Tokens tried out on a matcher: they are pushed, and all are undone when the `with` block ends.
@@ -21,30 +24,53 @@ class Lookahead:
     `push` checks the bytes of a token, which is cheap. The bitmask, which `allowed` reads and the target obeys, may be
     stricter: llguidance masks all but the usual tokenisation of a forced text. So a token may pass `push` and not be
     `allowed`; in a draft it is merely rejected.
+
+    A backend may check tokens far faster than it takes them, so pushed tokens are first pending: checked, and taken
+    only when something else is asked. If it cannot take them then, because of a limit of its own, it cannot tell.
     """
 
     def __init__(self, matcher: "Matcher") -> None:
         self._matcher = matcher
-        self._pushed: list[int] = []
+        self._taken: list[int] = []
+        self._pending: list[int] = []
         self._is_over = False
 
     def push(self, token: int) -> bool:
         """Advance by `token` if the grammar allows its bytes; returns whether it does."""
-        accepted = self._asked(partial(self._matcher._step, token), otherwise=False)
-        if accepted:
-            self._pushed.append(token)
-        return accepted
+        return self.push_all([token]) == 1
 
-    def pop(self) -> None:
-        """Undo the last push."""
+    def push_all(self, tokens: list[int]) -> int:
+        """Advance by the longest head of `tokens` whose bytes the grammar allows; returns its length."""
         self._check()
-        self._matcher._undo([self._pushed.pop()], self._pushed)
+        matcher, pending = self._matcher, self._pending
+        try:
+            may_wait = matcher.checks_fast and len(pending) < _MOST_PENDING and not matcher.ended
+            if may_wait and matcher._is_text(tokens):
+                num_pushed = matcher._num_possible(pending, tokens)
+                self._pending = [*pending, *tokens[:num_pushed]]
+            else:
+                self._take()
+                num_pushed = matcher._steps(tokens)
+                self._taken += tokens[:num_pushed]
+        except BackendError:  # some of them may have been taken before it failed
+            self._restart()
+            return sum(1 for _ in takewhile(self.push, tokens)) if len(tokens) > 1 else 0
+        return num_pushed
+
+    def pop(self, num_tokens: int = 1) -> None:
+        """Undo the last `num_tokens` pushes."""
+        self._check()
+        num_pending = min(num_tokens, len(self._pending))
+        self._pending = self._pending[: len(self._pending) - num_pending]
+        kept = len(self._taken) - (num_tokens - num_pending)
+        popped, self._taken = self._taken[kept:], self._taken[:kept]
+        self._matcher._undo(popped, self._taken)
 
     @property
     def num_guarded(self) -> int | None:
         """As `Matcher.num_guarded`."""
         self._check()
-        return self._matcher.num_guarded
+        return self._matcher.num_guarded  # tokens are pending on matchers without markers only, where it is constant
 
     def allowed(self, token: int) -> bool:
         """Whether the bitmask allows `token` here; costs as much as a row of `Matcher.fill`."""
@@ -69,10 +95,24 @@ class Lookahead:
         """The backend's answer; `otherwise` if it fails, after which it is restarted."""
         self._check()
         try:
+            self._take()
             return ask()
         except BackendError:
-            self._matcher._rebuild(self._pushed)
+            self._restart()
             return otherwise
+
+    def _take(self) -> None:
+        """Have the matcher take the pending tokens."""
+        if self._pending:
+            num_taken = self._matcher._steps(self._pending)
+            if num_taken < len(self._pending):
+                raise BackendError(f"token {self._pending[num_taken]} refused, which had been allowed before")
+            self._taken += self._pending
+            self._pending = []
+
+    def _restart(self) -> None:
+        """Have the backend as it was before the pending tokens; it may have failed on them."""
+        self._matcher._rebuild(self._taken)
 
     def _check(self) -> None:
         if self._is_over:
@@ -80,4 +120,4 @@ class Lookahead:
 
     def _end(self) -> None:
         self._is_over = True
-        self._matcher._undo(self._pushed)
+        self._matcher._undo(self._taken)

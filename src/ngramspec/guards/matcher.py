@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 
 from ngramspec import forking
 from ngramspec.errors import GuardError, shortened
+from ngramspec.guards.filling import Filled, fill
 from ngramspec.guards.limits import raised
 from ngramspec.guards.lookahead import Lookahead
 from ngramspec.guards.prompts import Part
@@ -40,6 +41,8 @@ class Matcher(ABC):
 
     source: Source | None = None
     begun: bytes = b""
+    checks_fast: ClassVar[bool] = False
+    """Whether `_num_possible` takes far less time than pushing. For matchers without markers only."""
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary
@@ -50,6 +53,7 @@ class Matcher(ABC):
         self._turn = forking.lock(is_held_long=True)
         # If the tokenizer's own end of sequence does not end this call, it is not text either: it never comes.
         self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
+        self._not_text, self._num_tokens = self.eos_tokens | self._no_ends, len(vocabulary)
         self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
         self._all_ends = np.array(sorted({*self._ends.tolist(), *self._no_ends}), np.int64)
         self._last_word = (1 << len(vocabulary) % WORD) - 1 if len(vocabulary) % WORD else -1
@@ -81,6 +85,16 @@ class Matcher(ABC):
         with self._alone():
             return self._tried_twice(partial(self._fill, tokens, out[:, :width]))
 
+    @property
+    def company(self) -> object:
+        """Matchers of equal company are filled in one call of `fill_all`."""
+        return self
+
+    @classmethod
+    def fill_all(cls, matchers: "Sequence[Self]", drafts: Sequence[list[int]]) -> list[Filled]:
+        """For each of `matchers`, of one company, the bitmasks along its draft, or its error."""
+        return [fill(matcher, draft) for matcher, draft in zip(matchers, drafts, strict=True)]
+
     def lookahead(self) -> AbstractContextManager[Lookahead]:
         """Try out tokens; the state is restored when the `with` block ends."""
         return self._lookahead()
@@ -111,6 +125,20 @@ class Matcher(ABC):
     @abstractmethod
     def _push(self, token: int) -> bool:
         """Advance by `token`, 0 <= token < V; returns whether it was possible."""
+
+    def _push_all(self, tokens: list[int]) -> int:
+        """Advance by the longest possible head of `tokens`, ids below V; returns its length. Each is one step."""
+        for num_pushed, token in enumerate(tokens):
+            if not self._push(token):
+                return num_pushed
+        return len(tokens)
+
+    def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
+        """How many of `tokens` `_push_all` would take after `pending`, which it would; the state stays."""
+        num_pushed = self._push_all([*pending, *tokens])
+        if num_pushed:
+            self._pop(num_pushed)
+        return max(0, num_pushed - len(pending))
 
     @abstractmethod
     def _push_bytes(self, text: bytes) -> int:
@@ -189,13 +217,11 @@ class Matcher(ABC):
             return ask()
 
     def _advance(self, tokens: list[int]) -> None:
-        pushed: list[int] = []
-        for token in tokens:
-            if not self._step(token):
-                error = self._refused(token, pushed)
-                self._undo(pushed)
-                raise error
-            pushed.append(token)
+        pushed = tokens[: self._steps(tokens)]
+        if len(pushed) < len(tokens):
+            error = self._refused(tokens[len(pushed)], pushed)
+            self._undo(pushed)
+            raise error
         self._committed += pushed
         self._settle()
 
@@ -252,6 +278,19 @@ class Matcher(ABC):
             self.ended = self._accepting()
             return self.ended
         return 0 <= token < len(self.vocabulary) and token not in self._no_ends and self._push(token)
+
+    def _steps(self, tokens: list[int]) -> int:
+        """Advance by the longest possible head of `tokens`; returns its length."""
+        if not self.ended and self._is_text(tokens):
+            return self._push_all(tokens)
+        for num_stepped, token in enumerate(tokens):
+            if not self._step(token):
+                return num_stepped
+        return len(tokens)
+
+    def _is_text(self, tokens: list[int]) -> bool:
+        """Whether `tokens` are of the vocabulary, and no ends of sequence: the backend is asked about those alone."""
+        return not tokens or (min(tokens) >= 0 and max(tokens) < self._num_tokens and self._not_text.isdisjoint(tokens))
 
     def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
         """Undo `pushed`, the last steps; kept: the uncommitted steps before them, default: none."""

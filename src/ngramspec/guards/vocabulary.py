@@ -124,7 +124,8 @@ class Vocabulary:
 
     def decode(self, tokens: Iterable[int]) -> bytes:
         """The bytes of `tokens`; an id beyond the vocabulary has none."""
-        return b"".join(self.tokens[token] for token in tokens if 0 <= token < len(self.tokens))
+        known, most = self.tokens, len(self.tokens)
+        return b"".join([known[token] for token in tokens if 0 <= token < most])
 
     def encode(self, text: str) -> list[int]:
         """`text` as the tokenizer tokenises it; if that changes the text or adds special tokens, the fewest tokens."""

@@ -1,11 +1,14 @@
 """Replays recorded requests through the decode loop: what speculation would do for them, without a model."""
 
-from ngramspec.replay.replay import PromptAs, ReplayTarget, Report, SegmentReport, replay
+from ngramspec.replay.host_time import HostTime
+from ngramspec.replay.replay import GuardedRow, PromptAs, ReplayTarget, Report, SegmentReport, replay
 from ngramspec.replay.saved_costs import SavedCosts, read_costs
 from ngramspec.replay.tokenizers import Tokenizer, load_tokenizer
 from ngramspec.replay.traces import Trace, read_traces
 
 __all__ = [
+    "GuardedRow",
+    "HostTime",
     "PromptAs",
     "ReplayTarget",
     "Report",

@@ -18,12 +18,12 @@ from ngramspec.decoding import (
     Shape,
     Target,
 )
-from ngramspec.decoding.steering import RowSteering, SteersRow, steered_draft
+from ngramspec.decoding.steering import RowSteering, SteersRow
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
-from ngramspec.drafting.types import Steering
 from ngramspec.guards import Matcher
+from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.traces import Trace
-from ngramspec.stats import BySegment, Counters, Undrafted
+from ngramspec.stats import BySegment, Counters
 
 MakeSteering = Callable[[Rows[Matcher], Rows[TokenArray]], SteersRow]
 """Makes the steering of a row from its matchers and the texts `int32[n]` that it may copy from."""
@@ -65,11 +65,8 @@ class _Recorded:
     """The choices for a row whose text continues with `upcoming` `int32[n]`."""
 
     def __init__(self, plan: Plan, upcoming: TokenArray) -> None:
-        self.rows, self.drafts = (plan.row,), (plan.draft.tokens,)
+        self.rows, self.drafts = (plan.row,), (plan.draft.tokens.tolist(),)
         self._row, self._upcoming = plan.row, upcoming[: plan.draft.tokens.size + 1].tolist()
-
-    def settled(self) -> Rows[int] | None:
-        return self._upcoming if self._row.remaining > len(self._upcoming) else None
 
     def at(self, position: int) -> Rows[int | None]:
         return (self._upcoming[position],)
@@ -80,16 +77,14 @@ class _Recorded:
 
 
 @dataclass(slots=True, eq=False)
-class _Row(Row):
+class GuardedRow(Row):
+    """A row whose text fits some grammars. guarded_by: their matchers, which follow the text."""
+
     guarded_by: Rows[Matcher] = ()
 
     def matchers(self) -> Rows[Matcher]:
+        """See `Row.matchers`."""
         return self.guarded_by
-
-    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        for matcher in self.guarded_by:
-            matcher.advance(self.emitted[self.num_followed :])
-        Row.follow(self, draft, num_cached, undrafted)
 
 
 @dataclass(slots=True)
@@ -99,8 +94,8 @@ class SegmentReport:
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first token of each output.
-    drafting_ns: host time in the drafter (`propose`, `observe`, `extend` by the emitted tokens, `close`). It includes
-        neither the prompt nor the verification.
+    drafting_ns: host time in the drafter and in steering (`propose`, `observe`, `extend` by the emitted tokens,
+        `close`; `draft` and `commit`). It includes neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which runs once per request in
         serving, during its prefill.
     """
@@ -117,10 +112,20 @@ class SegmentReport:
         self.drafting_ns += other.drafting_ns
         self.prompt_ns += other.prompt_ns
 
-    def modelled_speedup(self, costs: LinearCosts) -> float:
-        """Tokens per second divided by those of plain decoding, at the prices of `costs`."""
+    def modelled_speedup(self, costs: LinearCosts, host: HostTime | None = None) -> float:
+        """Tokens per second divided by those of plain decoding, at the prices of `costs`.
+
+        host: of the loop; each pass then takes longer by this and by the time that drafting took for all rows. Nothing
+        is added to a pass of plain decoding. Drafts are as long as pays without that time.
+        """
         drafted = self.counters.num_draft_tokens / max(self.counters.target_passes, 1)
-        return self.counters.tokens_per_pass * costs.of(1) / costs.of(1 + drafted)
+        more = 0.0 if host is None else host.of(costs.batch, self.drafting_of_pass)
+        return self.counters.tokens_per_pass * costs.of(1) / (costs.of(1 + drafted) + more)
+
+    @property
+    def drafting_of_pass(self) -> float:
+        """Seconds of drafting, per row and pass."""
+        return self.drafting_ns / 1e9 / max(self.counters.target_passes, 1)
 
     def as_dict(self) -> dict[str, int | float]:
         """The figures that `ngramspec replay --json` prints."""
@@ -220,14 +225,14 @@ def _replay_one(
     timed = _TimedSession(session, clock)
     matchers = [] if trace.guard is None else [trace.guard.matcher()]
     texts = [] if prompt_as is PromptAs.NOTHING else [trace.prompt]
-    steering = steer(matchers, texts) if matchers else None
+    steering = _TimedSteering(steer(matchers, texts), timed) if matchers else None
     for matcher in matchers:
         matcher.advance(trace.output[:1])
     if steering is not None:
         steering.commit(trace.output[:1])
-    row = _Row(
+    row = GuardedRow(
         timed,
-        pending=trace.output[:1],
+        pending=trace.output[:1].tolist(),
         remaining=trace.output.size - 1,
         counters=counters,
         steering=steering,
@@ -244,36 +249,49 @@ def _replay_one(
 
 
 class _TimedSession:
-    """A session that measures the time spent in it."""
+    """A session that measures the time spent in it. untimed: the session that it wraps. clock: returns nanoseconds."""
 
     def __init__(self, session: DraftSession, clock: Callable[[], int]) -> None:
         self.elapsed_ns = 0
-        self._session = session
-        self._clock = clock
+        self.untimed, self.clock = session, clock
 
     def extend(self, tokens: TokenArray) -> None:
-        start = self._clock()
-        self._session.extend(tokens)
-        self.elapsed_ns += self._clock() - start
+        start = self.clock()
+        self.untimed.extend(tokens)
+        self.elapsed_ns += self.clock() - start
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        start = self._clock()
-        draft = self._session.propose(max_tokens, min_survival)
-        self.elapsed_ns += self._clock() - start
-        return draft
-
-    def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
-        start = self._clock()
-        draft = steered_draft(self._session, max_tokens, min_survival, steering)
-        self.elapsed_ns += self._clock() - start
+        start = self.clock()
+        draft = self.untimed.propose(max_tokens, min_survival)
+        self.elapsed_ns += self.clock() - start
         return draft
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        start = self._clock()
-        self._session.observe(draft, num_accepted)
-        self.elapsed_ns += self._clock() - start
+        start = self.clock()
+        self.untimed.observe(draft, num_accepted)
+        self.elapsed_ns += self.clock() - start
 
     def close(self) -> None:
-        start = self._clock()
-        self._session.close()
-        self.elapsed_ns += self._clock() - start
+        start = self.clock()
+        self.untimed.close()
+        self.elapsed_ns += self.clock() - start
+
+
+class _TimedSteering:
+    """Steering of a row whose time counts as that of its session."""
+
+    def __init__(self, steering: SteersRow, session: _TimedSession) -> None:
+        self._steering, self._timed = steering, session
+
+    def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
+        timed = self._timed
+        start = timed.clock()
+        draft = self._steering.draft(timed.untimed, matchers, max_tokens, min_survival)
+        timed.elapsed_ns += timed.clock() - start
+        return draft
+
+    def commit(self, tokens: TokenArray) -> None:
+        timed = self._timed
+        start = timed.clock()
+        self._steering.commit(tokens)
+        timed.elapsed_ns += timed.clock() - start

@@ -1,11 +1,14 @@
 """Measured prices of passes, for replays: the tables that `Speculator.save_costs` writes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ngramspec.decoding import MeasuredCosts, Shape
 from ngramspec.decoding.cost_state import checked_tables
+from ngramspec.decoding.drafting_time import NOTHING, DraftingPrice
 from ngramspec.decoding.rate import Rate
 from ngramspec.decoding.trials import Trials
+from ngramspec.decoding.way import Way
 from ngramspec.drafting.types import FloatArray
 from ngramspec.errors import CostsError, shortened
 from ngramspec.files import whole_file
@@ -18,8 +21,8 @@ _SHOWN = 8
 class SavedCosts:
     """The prices of one saved table, which a replay uses and does not change.
 
-    name: FILE#TABLE. seconds, plain_seconds: cost of the replay's passes by the table, and cost of plain decoding's
-    passes for the same tokens, each for all requests that decode together.
+    name: FILE#TABLE. batch: requests that decode together. seconds, plain_seconds: cost of the replay's passes by the
+    table, and cost of plain decoding's passes for the same tokens, each for all of these requests.
     """
 
     counts_fill = True
@@ -32,8 +35,9 @@ class SavedCosts:
         self.name = name
         self.seconds = 0.0
         self.plain_seconds = 0.0
+        self.batch = batch
+        self._num_passes = 0
         self._measured = measured
-        self._batch = batch
         self._rate = Rate()
         self.trials = Trials()
         if measured.prices(self._shape(Shape(1, 1, 1, 0)), 0) is None:
@@ -42,10 +46,13 @@ class SavedCosts:
                 " save it after a few requests"
             )
 
-    @property
-    def speedup(self) -> float:
-        """Plain decoding's seconds over the replay's; 0.0 before the first pass."""
-        return self.plain_seconds / self.seconds if self.seconds else 0.0
+    def speedup(self, more: float = 0.0) -> float:
+        """Plain decoding's seconds over the replay's; 0.0 before the first pass.
+
+        more: seconds that each of the replay's passes takes longer than the table says.
+        """
+        seconds = self.seconds + self._num_passes * more
+        return self.plain_seconds / seconds if seconds else 0.0
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
         """See `Costs`; a replay measures nothing, so hopeful prices are the measured ones."""
@@ -55,9 +62,9 @@ class SavedCosts:
         """See `Costs`."""
         return self._measured.per_token(self._shape(shape))
 
-    def per_draft_token(self, *, hopeful: bool = False) -> float:
+    def drafting(self) -> Sequence[DraftingPrice]:
         """See `Costs`; the table covers passes only."""
-        return 0.0
+        return NOTHING
 
     def fixed_share(self, shape: Shape) -> float:
         """See `Costs`."""
@@ -71,6 +78,7 @@ class SavedCosts:
         """See `Costs`; the time is taken from the table."""
         prices = self._measured.prices(self._shape(shape), shape.columns - 1)
         assert prices is not None
+        self._num_passes += 1
         self._rate.record(num_tokens, float(prices[-1]))
         self.seconds += float(prices[-1])
         self.plain_seconds += num_tokens * float(prices[0])
@@ -78,11 +86,11 @@ class SavedCosts:
     def record_prompt(self, shape: Shape, seconds: float) -> None:
         """See `Costs`; nothing is learnt."""
 
-    def record_drafting(self, seconds: float, num_tokens: int) -> None:
+    def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
         """See `Costs`; nothing is learnt."""
 
     def _shape(self, shape: Shape) -> Shape:
-        return Shape(self._batch, shape.columns, self._batch * shape.columns, shape.context)
+        return Shape(self.batch, shape.columns, self.batch * shape.columns, shape.context)
 
 
 def read_costs(name: str, batch: int = 1) -> SavedCosts:

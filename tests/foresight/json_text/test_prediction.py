@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.foresight.evidence import Evidence
@@ -100,6 +100,7 @@ SAID = st.sampled_from(
     examples=st.lists(PLAIN, max_size=3), described=st.lists(SAID | st.text(max_size=6)).map("".join), begun=st.text(),
     prompt=st.lists(SAID | st.text(max_size=6)).map("".join), is_begun=st.booleans(),
 )  # fmt: skip
+@example(kinds=["array"], default=None, examples=[], described="", begun="", prompt="00", is_begun=False)
 @settings(deadline=None)
 def test_whatever_a_schema_suggests_what_is_foreseen_is_json_still(
     kinds: list[str], default: Any, examples: list[Any], described: str, begun: str, prompt: str, is_begun: bool

@@ -166,10 +166,48 @@ def test_a_statement_knows_what_stands_for_which_table() -> None:
     assert ["a", "b"] == [relation.prefix for relation in at.query.relations]
     assert ("where", "yea", ".") == (at.query.clause, at.begun, at.last())
     assert {"COUNT"} == at.calls
-    assert ["n"] == at.query.labels
-    assert ["a.name"] == at.query.columns["select"]
+    assert ("n",) == at.query.labels
+    assert ("a.name",) == at.query.columns["select"]
     assert at.undefined is None
     inner = Statement("SELECT name FROM singer WHERE singer_id IN (SELECT ", Tables(TABLES))
     assert inner.is_in_subquery
-    assert [] == inner.query.relations
+    assert () == inner.query.relations
     assert ["singer"] == [table.name for table in inner.outer_tables]
+
+
+WORDS = [
+    "SELECT",
+    "select",
+    "FROM",
+    "JOIN",
+    "ON",
+    "WHERE",
+    "IN",
+    "UNION",
+    "AS",
+    "COUNT",
+    "sum",
+    "singer",
+    "concert",
+    "T1",
+]
+SIGNS = [" ", "(", ")", ".", ",", "=", "<", ">", "'it'", "'", '"', "1", "*", "!"]
+
+
+@given(st.lists(st.sampled_from([*WORDS, *SIGNS]), max_size=25), st.lists(st.integers(0, 80), max_size=4))
+def test_a_statement_that_is_read_on_is_as_one_that_is_read_at_once(parts: list[str], cuts: list[int]) -> None:
+    tables, text = Tables(TABLES), "".join(parts)
+    begun: Statement | None = None
+    for cut in [*sorted(min(cut, len(text)) for cut in cuts), len(text)]:
+        begun = Statement(text[:cut], tables, begun)
+        whole = Statement(text[:cut], tables)
+        assert described(whole) == described(begun)
+
+
+def described(at: Statement) -> list[object]:
+    """All that a statement says."""
+    queries = [at.query, *(query for query in at._clauses.outer if query is not None)]
+    of_queries = [(query.clause, query.relations, query.columns, query.labels) for query in queries]
+    words = [at.last(number) for number in range(1, 40)]
+    asked = (at.begun, at.has_blank, at.is_lower, at.calls, at.has_lower_calls, at.prefixes, at.is_in_call, at.sought)
+    return [of_queries, words, asked, at.is_in_subquery, at.is_after_operand, at.undefined, at.num_since("on")]

@@ -11,6 +11,7 @@ from torch import Tensor
 from ngramspec.decoding import FixedBudget
 from ngramspec.drafting import PromptLookup
 from ngramspec.hf import Speculator
+from ngramspec.hf.choice.sampling import argmax
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
@@ -32,6 +33,20 @@ WARPERS: dict[str, st.SearchStrategy[Any]] = {
     "renormalize_logits": st.booleans(),
 }
 settings_of_calls = st.fixed_dictionaries({}, optional=WARPERS)
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from([0.0, -0.0, 1.0, 1.0, torch.inf, -torch.inf, torch.nan]), min_size=3, max_size=3),
+        min_size=1,
+        max_size=4,
+    ),
+    repeated=st.integers(1, 400),
+)
+def test_the_argmax_is_torchs_also_where_numbers_are_equal_or_none(rows: list[list[float]], repeated: int) -> None:
+    scores = torch.tensor(rows).repeat(1, repeated)
+    assert scores.argmax(dim=-1).tolist() == argmax(scores)
+    assert scores[None].argmax(dim=-1).tolist() == argmax(scores[None])
 
 
 def sample(model: Model, seed: int, **arguments: Any) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,15 @@
 """Segments and references of a call: what rows may copy from, and what they may not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ngramspec import AdaptiveLookup, FixedBudget, Speculator
-from ngramspec.decoding import AdaptiveBudget, Costs, Shape
+from ngramspec.decoding import AdaptiveBudget, Costs, Row, Shape
+from ngramspec.decoding.budget import Terms
+from ngramspec.decoding.way import Way
 from ngramspec.drafting import Draft
 from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.models import EOS, padded_prompts, tiny
@@ -76,8 +79,8 @@ class Whimsical:
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
 
-    def min_survival(self, shape: Shape, costs: Costs) -> float:
-        return float(self._random.random() / 4)
+    def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
+        return Terms([Way(int(self._random.integers(0, 3))) for _ in rows], (0.0, *(self._random.random(2) / 4)))
 
     def allot(self, drafts: Any, remaining: Any, shape: Shape, costs: Costs) -> list[int]:
         return [int(self._random.integers(0, draft.tokens.size + 1)) for draft in drafts]

@@ -21,7 +21,7 @@ from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.rows.call import Call
-from ngramspec.hf.rows.logits import PassLogits, RowLogits
+from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import choices_of
 from ngramspec.hf.rows.row import ModelRow
 
@@ -87,17 +87,19 @@ class TableTarget(Target):
 
     def read(self, plans: Sequence[Plan]) -> Reading:
         block = torch.ones(len(plans), 1 + max(plan.draft.tokens.size for plan in plans), VOCABULARY)
-        logits, shares = PassLogits(block), []
+        rows, starts = [], []
         for line, plan in enumerate(plans):
             assert isinstance(plan.row, ModelRow)
-            draft = plan.draft.tokens
-            start = block.shape[1] - 1 - draft.size
-            for length in range(draft.size + 1):
-                text = tuple(plan.row.emitted) + tuple(draft[:length].tolist())
+            draft = plan.draft.tokens.tolist()
+            start = block.shape[1] - 1 - len(draft)
+            for length in range(len(draft) + 1):
+                text = tuple(plan.row.emitted) + tuple(draft[:length])
                 # After an end of sequence nothing is ever read, so any weights do.
                 block[line, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
-            shares.append(RowLogits(plan.row, draft, logits, line, start))
-        return Reading(self.shape([plan.row for plan in plans]), choices_of(shares))
+            rows.append(plan.row)
+            starts.append(start)
+        drafts = [plan.draft.tokens.tolist() for plan in plans]
+        return Reading(self.shape(rows), *choices_of(PassLogits(block, rows, drafts, range(len(rows)), starts)))
 
 
 class CountsCalls(LogitsProcessor):
@@ -124,11 +126,12 @@ def opened(
     call = Call(
         prompt, Processors(processors, is_guard), stops, NO_RECORD, do_sample=True, pad_token=PAD, is_ragged=True
     )
-    call.in_step, call.is_greedy_at_once = order == "in step", order == "at once"
+    call.in_step, call.is_greedy_at_once = order == "in step", order in ("at once", "settled")
+    call.is_bare = order == "settled"
     for index, picker in enumerate(pickers):
         row = ModelRow(
             TableSession(drafts),
-            np.array(PROMPT, np.int32),
+            list(PROMPT),
             NUM_TOKENS,
             call=call,
             index=index,
@@ -231,15 +234,15 @@ def test_the_enumeration_accepts_and_rejects() -> None:
 
 @given(table=tables, drafts=draft_tables)
 @settings(max_examples=30, deadline=None)
-def test_greedy_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Tokens, Tokens]) -> None:
+def test_greedy_settled_or_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Tokens, Tokens]) -> None:
     text: Tokens = ()
     while len(text) < NUM_TOKENS and END not in text:
         text += (max(range(VOCABULARY), key=lambda token: table[text][token]),)
     emitted = []
-    for order in ("at once", *ORDERS):
+    for order in ("settled", "at once", *ORDERS):
         call = opened([Picker(do_sample=False)], drafts, [], order)
         (row,) = call.rows
         while not row.ended:
             step(TableTarget(table), [row], FixedBudget(3), MeasuredCosts())
         emitted.append(tuple(row.emitted))
-    assert [text] * 3 == emitted
+    assert [text] * 4 == emitted

@@ -1,24 +1,29 @@
-"""All of drafting that is hot, behind one door: a compiled core would offer these names and no others.
+"""All of drafting that is hot, behind one door: compiled (`native/`), or in plain Python where that is not installed.
 
     index = SuffixIndex()                            # a text to copy from; rows may read it while it grows
     survival = Survival()                            # what is learnt of drafts, shared by all rows
-    row = Row(survival, index, references, vocabulary)
+    row = Row(survival, index, references, TokenBytes(vocabulary))
     row.begin(prompt, likely_start)                  # once
-    row.extend(committed)                            # after each pass: learns, then indexes
+    row.extend(committed)                            # after each pass: indexes, then learns
     drafts = propose_all(rows, max_tokens, min_survival)
     draft = row.propose(max_tokens, min_survival, steering)
 
-Nobody outside imports anything else of this package, but benchmarks that switch parts of it off, and tests.
+Both cores make the same drafts, to the last bit (`tests/drafting/test_same.py`). Nobody outside imports anything else
+of this package, but benchmarks that switch parts of the plain core off, and tests.
 """
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ngramspec.drafting.core.features import LAYOUT
-from ngramspec.drafting.core.row import Row
-from ngramspec.drafting.core.spelling import checked_vocabulary
-from ngramspec.drafting.core.suffix_index import SEPARATOR, Match, SuffixIndex
-from ngramspec.drafting.core.survival import Survival, checked_lessons
-from ngramspec.drafting.types import Draft
+from ngramspec.drafting.core.choosing import chosen, is_compiled, warn_if_slow
+from ngramspec.drafting.core.plain.features import LAYOUT
+from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, Match
+from ngramspec.drafting.core.plain.survival import checked_lessons
+
+if TYPE_CHECKING:
+    from ngramspec.drafting.core._native import Row, SuffixIndex, Survival, TokenBytes, propose_all
+else:
+    Row, SuffixIndex, Survival, TokenBytes = chosen.Row, chosen.SuffixIndex, chosen.Survival, chosen.TokenBytes
+    propose_all = chosen.propose_all
 
 __all__ = [
     "LAYOUT",
@@ -27,12 +32,9 @@ __all__ = [
     "Row",
     "SuffixIndex",
     "Survival",
+    "TokenBytes",
     "checked_lessons",
-    "checked_vocabulary",
+    "is_compiled",
     "propose_all",
+    "warn_if_slow",
 ]
-
-
-def propose_all(rows: Sequence[Row], max_tokens: Sequence[int], min_survival: float) -> list[Draft]:
-    """Draft for all rows; max_tokens: of each row."""
-    return [row.propose(most, min_survival) for row, most in zip(rows, max_tokens, strict=True)]

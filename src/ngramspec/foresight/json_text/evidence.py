@@ -36,3 +36,23 @@ class JsonEvidence(IntEnum):
     """The beginning of a value of the first type, if several are allowed."""
     DATE = 27
     """A date from the prompt's end, in the form that the schema asks for."""
+
+
+(
+    LISTED,
+    DEFAULT,
+    ORDER,
+    OPTION,
+    CLOSING,
+    LAST,
+    BOUNDARY,
+    BLANK,
+    UNKNOWN,
+    COUNTED,
+    SUGGESTED,
+    EXAMPLE,
+    BEGUN,
+    TYPE,
+    DATE,
+) = JsonEvidence
+"""Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import SURE, Piece
 from ngramspec.foresight.json_text.cursor import Cursor
-from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.evidence import DEFAULT, LISTED
 from ngramspec.foresight.json_text.shapes import Shape, fixed
 from ngramspec.foresight.prompt import WORDS, written
 
@@ -34,7 +34,7 @@ class Listed:
         """The likeliest value at `cursor` of those that `shapes` list; None if they list none."""
         listed = self.values(shapes)
         if len(listed) < 2:
-            return Piece(next(iter(listed)), Evidence.SURE) if listed else None
+            return Piece(next(iter(listed)), SURE) if listed else None
         key = tuple(map(id, shapes))
         best = self._likeliest_of.get(key)
         if best is None:
@@ -54,12 +54,12 @@ class Listed:
         texts = [value for value in listed if isinstance(value, str) and value]
         whole = max(texts, default="", key=lambda text: self._question.rfind(text.lower()))
         if whole and whole.lower() in self._question:
-            return Piece(written(whole), JsonEvidence.LISTED)
+            return Piece(written(whole), LISTED)
         by_words = max(texts, default="", key=self._share)
         if self._share(by_words):
-            return Piece(written(by_words), JsonEvidence.LISTED)
+            return Piece(written(by_words), LISTED)
         defaults = (shape["default"] for shape in shapes if "default" in shape)
-        return Piece(written(next((value for value in defaults if value in listed), listed[0])), JsonEvidence.DEFAULT)
+        return Piece(written(next((value for value in defaults if value in listed), listed[0])), DEFAULT)
 
     def _share(self, text: str) -> float:
         """Share of the words of `text` that the question contains, 0.0 to 1.0; more words make it surer."""

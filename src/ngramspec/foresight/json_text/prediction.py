@@ -1,19 +1,30 @@
 """The probable continuation of a JSON text: punctuation and names from the schema, values from the prompt."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
+from itertools import islice
 from math import inf
 
-from ngramspec.foresight.evidence import Evidence, Piece
+from ngramspec.foresight.evidence import SURE, Piece
 from ngramspec.foresight.json_text.cursor import At, Cursor, Scope, read
-from ngramspec.foresight.json_text.evidence import JsonEvidence
-from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, names, types_of
+from ngramspec.foresight.json_text.evidence import (
+    BLANK,
+    BOUNDARY,
+    CLOSING,
+    DEFAULT,
+    LAST,
+    LISTED,
+    OPTION,
+    ORDER,
+    TYPE,
+    UNKNOWN,
+)
+from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, types_of
 from ngramspec.foresight.json_text.values import Values
-from ngramspec.foresight.prompt import written
 
 _WORDS = ("true", "false", "null")
-_OF_A_LIST = (JsonEvidence.LISTED, JsonEvidence.DEFAULT)
-_DOUBTFUL = frozenset([JsonEvidence.CLOSING, JsonEvidence.BOUNDARY, JsonEvidence.BLANK, JsonEvidence.UNKNOWN])
+_OF_A_LIST = (LISTED, DEFAULT)
+_DOUBTFUL = frozenset([CLOSING, BOUNDARY, BLANK, UNKNOWN])
 _AFTER_DOUBT = 24
 """Characters that are foreseen after a doubtful piece."""
 
@@ -27,38 +38,24 @@ def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
     """
     left: float = inf
     while left > 0:
-        found = [piece for piece in _next(cursor, shapes, values) if piece.text]
+        found = [piece for piece in _NEXT[cursor.at](cursor, shapes, values) if piece.text]
         if not found:
             return
         yield from found
+        cursor = read(cursor, "".join([piece.text for piece in found]), shapes)
         for piece in found:
-            cursor = read(cursor, piece.text, shapes)
             left -= len(piece.text)
-            left = min(left, _AFTER_DOUBT) if piece.evidence in _DOUBTFUL else left
-
-
-def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    match cursor.at:
-        case At.VALUE:
-            return _value(cursor, _gap_before_value(cursor), cursor.shapes, values)
-        case At.OPEN | At.COMMA:
-            return _inside(cursor, shapes, values)
-        case At.NAME:
-            return _rest_of_name(cursor)
-        case At.COLON:
-            return [Piece(":", Evidence.SURE)]
-        case At.STRING:
-            return _rest_of_string(cursor, values)
-        case At.SCALAR:
-            return _rest_of_scalar(cursor, values)
-        case At.AFTER:
-            return _after_value(cursor)
-    return []
+            if piece.evidence in _DOUBTFUL and left > _AFTER_DOUBT:
+                left = _AFTER_DOUBT
 
 
 def _left(expected: str, gap: str) -> str:
     """The rest of the `expected` blanks after `gap`."""
     return expected.removeprefix(gap)
+
+
+def _at_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return _value(cursor, _gap_before_value(cursor), cursor.shapes, values)
 
 
 def _gap_before_value(cursor: Cursor) -> str:
@@ -70,26 +67,26 @@ def _gap_before_value(cursor: Cursor) -> str:
 
 
 def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) -> list[Piece]:
-    types = {each for shape in shapes for each in types_of(shape)}
+    types = values.types(shapes)
     guess = values.guess(cursor, shapes)
     if guess is not None:
         return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)
     opening = _OPENING.get(_first_type(shapes), "")
     if len(types) == 1:
-        return [Piece(gap + opening, Evidence.SURE)]
-    return [Piece(gap, Evidence.SURE), Piece(opening, JsonEvidence.TYPE)]
+        return [Piece(gap + opening, SURE)]
+    return [Piece(gap, SURE), Piece(opening, TYPE)]
 
 
 def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
     """is_text: the value is certainly a string."""
-    if guess.evidence is Evidence.SURE:
+    if guess.evidence is SURE:
         return [Piece(gap + guess.text, guess.evidence)]
     if not guess.text.startswith('"'):
-        return [Piece(gap, Evidence.SURE), guess]
-    begin = [Piece(gap + '"', Evidence.SURE)] if is_text else [Piece(gap, Evidence.SURE), Piece('"', JsonEvidence.TYPE)]
+        return [Piece(gap, SURE), guess]
+    begin = [Piece(gap + '"', SURE)] if is_text else [Piece(gap, SURE), Piece('"', TYPE)]
     if not guess.text.endswith('"'):  # the value continues in an unknown way
         return [*begin, Piece(guess.text[1:], guess.evidence)]
-    return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', Evidence.SURE)]
+    return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', SURE)]
 
 
 def _first_type(shapes: tuple[Shape, ...]) -> str:
@@ -104,35 +101,37 @@ def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     assert scope is not None
     if cursor.at is At.COMMA:
         gap = _left(style.after_comma(scope.depth), cursor.gap)
-        name, evidence = next_name(scope, must=True)
-        return [] if name is None else [Piece(f'{gap}"', Evidence.SURE), Piece(f"{written(name)[1:]}:", evidence)]
+        name, evidence = next_name(scope, shapes, must=True)
+        return [] if name is None else [Piece(f'{gap}"', SURE), Piece(f"{shapes.quoted(name)[1:]}:", evidence)]
     if scope.is_object:
-        name, evidence = next_name(scope)
+        name, evidence = next_name(scope, shapes)
         if name is None:
             return [Piece("}", evidence)]
-        return [Piece(f"{_left(style.after_open(scope.depth), cursor.gap)}{written(name)}:", evidence)]
+        return [Piece(f"{_left(style.after_open(scope.depth), cursor.gap)}{shapes.quoted(name)}:", evidence)]
     gap = _left(style.after_open(scope.depth), cursor.gap)
     return _value(cursor, gap, shapes.item(scope.shapes, 0), values)
 
 
-def _rest_of_name(cursor: Cursor) -> list[Piece]:
+def _rest_of_name(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     scope, begun = cursor.scope, cursor.content
     assert scope is not None
     if not scope.shapes:
         return []
-    likeliest, evidence = next_name(scope, must=True)
+    likeliest, evidence = next_name(scope, shapes, must=True)
     fitting = [
-        name for name in names(scope.shapes[0]) if name not in scope.names and written(name)[1:].startswith(begun)
+        name
+        for name in shapes.names(scope.shapes[0]).declared
+        if name not in scope.names and shapes.quoted(name)[1:].startswith(begun)
     ]
     if not fitting:
         return []
     if begun:
-        evidence = Evidence.SURE if len(fitting) == 1 else JsonEvidence.ORDER
+        evidence = SURE if len(fitting) == 1 else ORDER
     name = likeliest if likeliest in fitting else fitting[0]
-    return [Piece(written(name)[1 + len(begun) :] + ":", evidence)]
+    return [Piece(shapes.quoted(name)[1 + len(begun) :] + ":", evidence)]
 
 
-def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
+def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     if not cursor.content:
         guess = values.guess(cursor, cursor.shapes)
         if guess is None or not guess.text.startswith('"'):
@@ -143,19 +142,31 @@ def _rest_of_string(cursor: Cursor, values: Values) -> list[Piece]:
         return [Piece(guess.text[1 + len(cursor.content) :], guess.evidence)]
     if cursor.content.endswith(","):  # a string does not end there
         return []
-    return [Piece('"', values.end_of(cursor.content))]
+    closing = Piece('"', values.end_of(cursor.content))
+    scope = cursor.scope
+    if scope is None or (scope.is_object and len(scope.shapes) > 1):  # the value tells which of the shapes it is
+        return [closing]
+    before, style, pieces = values.tail
+    if before is not scope or style is not cursor.style:  # else it was asked about the same string
+        pieces = _after(cursor, shapes)
+        values.tail = scope, cursor.style, pieces
+    return [closing, *pieces]
 
 
-def _rest_of_scalar(cursor: Cursor, values: Values) -> list[Piece]:
+def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     for word in _WORDS:
         if word.startswith(cursor.content) and word != cursor.content:
-            return [Piece(word[len(cursor.content) :], Evidence.SURE)]
+            return [Piece(word[len(cursor.content) :], SURE)]
     if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
         return []
-    return _after_value(cursor, values.end_of(cursor.content))
+    return _after(cursor, shapes, values.end_of(cursor.content))
 
 
-def _after_value(cursor: Cursor, end: IntEnum = Evidence.SURE) -> list[Piece]:
+def _after_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return _after(cursor, shapes)
+
+
+def _after(cursor: Cursor, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
     scope, style = cursor.scope, cursor.style
     if scope is None:
         return []
@@ -163,26 +174,49 @@ def _after_value(cursor: Cursor, end: IntEnum = Evidence.SURE) -> list[Piece]:
         fewest = max((shape.get("minItems", 0) for shape in scope.shapes), default=0)
         if scope.num_before + 1 < fewest:
             return [Piece(",", end)]
-        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, JsonEvidence.LAST))]
-    name, evidence = next_name(scope)
+        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, LAST))]
+    name, evidence = next_name(scope, shapes)
     if name is None:
         return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "}", max(end, evidence))]
-    return [Piece(f",{style.after_comma(scope.depth)}{written(name)}:", max(end, evidence))]
+    return [Piece(f",{style.after_comma(scope.depth)}{shapes.quoted(name)}:", max(end, evidence))]
 
 
-def next_name(scope: Scope, *, must: bool = False) -> tuple[str | None, IntEnum]:
+def _colon(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return [Piece(":", SURE)]
+
+
+def _nothing(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    return []
+
+
+_NEXT: tuple[Callable[[Cursor, Shapes, Values], list[Piece]], ...] = (
+    _at_value,
+    _inside,
+    _inside,
+    _rest_of_name,
+    _colon,
+    _rest_of_string,
+    _rest_of_scalar,
+    _after_value,
+    _nothing,
+)
+"""What comes next at each `At`."""
+
+
+def next_name(scope: Scope, shapes: Shapes, *, must: bool = False) -> tuple[str | None, IntEnum]:
     """The next name in an object, None if the object ends; must: it does not end."""
     if not scope.shapes:
-        return None, JsonEvidence.CLOSING
+        return None, CLOSING
     shape = scope.shapes[0]
-    declared = names(shape)
-    last = declared.index(scope.names[-1]) + 1 if scope.names and scope.names[-1] in declared else 0
-    said = set(scope.names)
-    left = [name for name in declared[last:] if name not in said]
-    required = set(shape.get("required", ()))
-    needed = next((name for name in left if name in required), None)
-    if needed is not None:
-        return needed, Evidence.SURE if needed == left[0] else JsonEvidence.ORDER
-    if left and (must or not required):
-        return left[0], JsonEvidence.OPTION
-    return None, JsonEvidence.CLOSING if left or shape.get("additionalProperties", True) is not False else Evidence.SURE
+    declared, positions, required = shapes.names(shape)
+    last = positions.get(scope.names[-1], -1) + 1 if scope.names else 0
+    first = None
+    for name in islice(declared, last, None):
+        if name not in scope.names:
+            first = name if first is None else first
+            if name in required:
+                return name, SURE if name is first else ORDER
+    if first is not None and (must or not required):
+        return first, OPTION
+    may_go_on = first is not None or shape.get("additionalProperties", True) is not False
+    return None, CLOSING if may_go_on else SURE

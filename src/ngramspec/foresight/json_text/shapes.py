@@ -6,13 +6,23 @@ ignored.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+
+from ngramspec.foresight.prompt import written
 
 Shape = Mapping[str, Any]
 """A schema without references or alternatives at its top."""
 
 _MOST = 64
 """Most alternatives at a position; further ones are left out."""
+
+
+class Names(NamedTuple):
+    """Names of an object: those declared, in the order of the schema; the position of each; those required."""
+
+    declared: tuple[str, ...]
+    positions: Mapping[str, int]
+    required: frozenset[str]
 
 
 class Shapes:
@@ -25,6 +35,8 @@ class Shapes:
         """schema: as `json.loads` gives it."""
         self._root = schema
         self._known: dict[int, tuple[Shape, ...]] = {}
+        self._names: dict[int, tuple[Shape, Names]] = {}
+        self._quoted: dict[str, str] = {}
         self.top = self.of(schema)
 
     def of(self, schema: Any) -> tuple[Shape, ...]:
@@ -66,6 +78,23 @@ class Shapes:
                 found = found[int(name)]
             else:
                 return None
+        return found
+
+    def names(self, shape: Shape) -> Names:
+        """The names of an object of this shape."""
+        found = self._names.get(id(shape))
+        if found is None:  # the entry keeps the shape alive, so its id stays unique
+            properties, required = shape.get("properties") or {}, shape.get("required", ())
+            declared = (*properties, *(name for name in required if name not in properties))
+            positions = {name: position for position, name in enumerate(declared)}
+            found = self._names[id(shape)] = shape, Names(declared, positions, frozenset(required))
+        return found[1]
+
+    def quoted(self, name: str) -> str:
+        """A declared name as written in JSON."""
+        found = self._quoted.get(name)
+        if found is None:
+            found = self._quoted[name] = written(name)
         return found
 
     def member(self, shapes: Sequence[Shape], name: str) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
@@ -119,12 +148,6 @@ def types_of(shape: Shape) -> tuple[str, ...]:
     if "pattern" in shape or "format" in shape:
         return ("string",)
     return ANY
-
-
-def names(shape: Shape) -> tuple[str, ...]:
-    """The declared names of an object, in the order of the schema."""
-    properties = shape.get("properties") or {}
-    return (*properties, *(name for name in shape.get("required", ()) if name not in properties))
 
 
 def fixed(shapes: Sequence[Shape]) -> list[Any]:

@@ -1,16 +1,28 @@
 """Guesses at the value of a name: values that the schema suggests, and values in the prompt."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from ngramspec.foresight.evidence import Evidence, Piece
-from ngramspec.foresight.json_text.cursor import Cursor
+from ngramspec.foresight.evidence import CAPITAL, QUOTED, SURE, TYPED, Evidence, Piece
+from ngramspec.foresight.json_text.cursor import Cursor, Scope
 from ngramspec.foresight.json_text.dates import dates
 from ngramspec.foresight.json_text.described import Descriptions
-from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.evidence import (
+    BEGUN,
+    BLANK,
+    BOUNDARY,
+    COUNTED,
+    DATE,
+    DEFAULT,
+    EXAMPLE,
+    SUGGESTED,
+    UNKNOWN,
+    JsonEvidence,
+)
 from ngramspec.foresight.json_text.listed import Listed
 from ngramspec.foresight.json_text.shapes import Shape, types_of
+from ngramspec.foresight.json_text.style import Style
 from ngramspec.foresight.json_text.suggestions import Suggestion, Suggestions
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
@@ -20,6 +32,7 @@ _MOST_CONTENT = 40
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
 _PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
 _YEAR = re.compile(r"[0-9]{4}")
+_NUMBERS_OR_STRINGS, _BOOLEAN = NUMBERS | STRINGS, frozenset(["boolean"])
 
 
 class Values:
@@ -31,70 +44,93 @@ class Values:
         in_small = self._prompt.tail.lower()
         self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
+        self._types: dict[tuple[int, ...], frozenset[str]] = {}
+        self._said: tuple[object, frozenset[str]] = None, frozenset()
+        self._unlike: tuple[object, object, str] = None, None, ""
+        self._found = "", len(self._prompt.text)
+        self.tail: tuple[Scope | None, Style | None, list[Piece]] = None, None, []
+        """What follows a string in this scope and style."""
+
+    def types(self, shapes: Sequence[Shape]) -> frozenset[str]:
+        """The types of JSON that a value of one of `shapes` may have. The row's text keeps `shapes` alive."""
+        key = tuple(map(id, shapes))
+        found = self._types.get(key)
+        if found is None:
+            found = self._types[key] = frozenset(each for shape in shapes for each in types_of(shape))
+        return found
 
     def guess(self, cursor: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
         """The likeliest value at `cursor`, of one of `shapes`; or None."""
         listed = self._listed.guess(cursor, shapes)
         if listed is not None:
             return listed
-        types = frozenset(each for shape in shapes for each in types_of(shape))
-        return next(self._candidates(cursor, shapes, types), None)
+        return self._likeliest(cursor, shapes, self.types(shapes))
 
     def completion(self, cursor: Cursor) -> Piece | None:
         """A string that begins like the one at `cursor`, which is not empty."""
+        said, shapes, content = self._unlike
+        if said is cursor.said and shapes is cursor.shapes and content and cursor.content.startswith(content):
+            return None  # what nothing began like, nothing does once it is longer
         begun = f'"{cursor.content}'
         fitting = list(islice((text for text in self._listed.values(cursor.shapes) if text.startswith(begun)), 2))
         if fitting:
-            return Piece(fitting[0], Evidence.SURE if len(fitting) == 1 else JsonEvidence.DEFAULT)
-        return next(self._candidates(cursor, cursor.shapes, STRINGS, begun), None)
+            return Piece(fitting[0], SURE if len(fitting) == 1 else DEFAULT)
+        found = self._likeliest(cursor, cursor.shapes, STRINGS, begun)
+        if found is None and not self._suggestions.of(cursor.shapes).is_date:  # dates go by the year that is begun
+            self._unlike = cursor.said, cursor.shapes, cursor.content
+        return found
 
     def end_of(self, content: str) -> JsonEvidence:
         """The evidence that a value ends after `content`."""
         content = content[-_MOST_CONTENT:]  # else a long value would be searched for repeatedly
         text = self._prompt.text
-        start = text.rfind(content)
+        begun, last = self._found
+        if not content.startswith(begun):
+            last = len(text)
+        start = text.rfind(content, 0, last + len(content)) if last >= 0 else -1  # at the latest where it began
+        self._found = content, start
         if not content or start < 0:
-            return JsonEvidence.UNKNOWN
+            return UNKNOWN
         following = text[start + len(content) : start + len(content) + 1]
         if following.isalnum():
-            return JsonEvidence.UNKNOWN
-        return JsonEvidence.BLANK if following == " " else JsonEvidence.BOUNDARY
+            return UNKNOWN
+        return BLANK if following == " " else BOUNDARY
 
-    def _candidates(
+    def _likeliest(
         self, cursor: Cursor, shapes: Sequence[Shape], types: frozenset[str], begun: str = ""
-    ) -> Iterator[Piece]:
-        """The values of these types whose JSON begins with `begun`, the surest first."""
-        name, is_number = cursor.name, bool(types & NUMBERS)
+    ) -> Piece | None:
+        """The surest value of these types whose JSON begins with `begun`; None if there is none."""
+        name = cursor.name
         keyed = None if name is None else self._prompt.keyed(name, types)
         if keyed is not None and keyed.text.startswith(begun):
-            yield keyed
+            return keyed
         suggestion = self._suggestions.of(shapes)
-        yield from _new(suggestion.asked, JsonEvidence.SUGGESTED, begun, cursor)
-        if is_number:
-            numbers = self._prompt.written("integer" if "integer" in types else "number")
-            yield from _new(numbers, Evidence.TYPED, begun, cursor)
-        if "string" in types and not (is_number and types <= NUMBERS | STRINGS):
-            yield from self._texts(cursor, shapes, suggestion, begun)
+        found = self._new(suggestion.asked, SUGGESTED, begun, cursor)
+        is_number = not NUMBERS.isdisjoint(types)
+        if found is None and is_number:
+            found = self._new(self._prompt.written("integer" if "integer" in types else "number"), TYPED, begun, cursor)
+        if found is None and "string" in types and not (is_number and types <= _NUMBERS_OR_STRINGS):
+            found = self._text(cursor, shapes, suggestion, begun)
+        if found is not None:
+            return found
         if begun:
-            yield from (Piece(text, JsonEvidence.BEGUN) for text in suggestion.all if text.startswith(begun))
-        elif suggestion.first is not None and types != {"boolean"}:
-            yield Piece(suggestion.first, JsonEvidence.EXAMPLE)
-        if types == {"boolean"}:
-            yield Piece("true", JsonEvidence.DEFAULT)
+            return next((Piece(text, BEGUN) for text in suggestion.all if text.startswith(begun)), None)
+        if types == _BOOLEAN:
+            return Piece("true", DEFAULT)
+        return None if suggestion.first is None else Piece(suggestion.first, EXAMPLE)
 
-    def _texts(self, cursor: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Iterator[Piece]:
-        """Strings that begin with `begun`, the surest first."""
+    def _text(self, cursor: Cursor, shapes: Sequence[Shape], suggestion: Suggestion, begun: str) -> Piece | None:
+        """The surest string that begins with `begun`; None if there is none."""
         counted = _counted(cursor, shapes)
         if counted is not None and counted.startswith(begun):
-            yield Piece(counted, JsonEvidence.COUNTED)
+            return Piece(counted, COUNTED)
         if suggestion.is_date:
-            yield from _new(self._dates_in(begun[1:5], suggestion), JsonEvidence.DATE, begun, cursor)
-            return
-        yield from _new(self._prompt.written("quoted"), Evidence.QUOTED, begun, cursor)
+            return self._new(self._dates_in(begun[1:5], suggestion), DATE, begun, cursor)
         capitals = self._prompt.written("capital")
         if suggestion.is_pair:  # where the prompt has only one half, the other follows
             capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
-        yield from _new(capitals, Evidence.CAPITAL, begun, cursor)
+        quoted = self._new(self._prompt.written("quoted"), QUOTED, begun, cursor)
+        return self._new(capitals, CAPITAL, begun, cursor) if quoted is None else quoted
 
     def _dates_in(self, year: str, suggestion: Suggestion) -> list[str]:
         """The dates at the prompt's end, as written in JSON, without the closing quote if a time follows."""
@@ -104,18 +140,19 @@ class Values:
             found = self._dates[year] = dates(self._prompt.tail, year or None)
         return [f'"{date}' if suggestion.is_time else f'"{date}"' for date in found]
 
+    def _new(self, texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor) -> Piece | None:
+        """The first of `texts` that continues `begun` and was not used yet."""
+        for text in texts:
+            if text.startswith(begun) and text != begun and not self._was_said(text, cursor):
+                return Piece(text, evidence)
+        return None
 
-def _new(texts: Iterable[str], evidence: Evidence | JsonEvidence, begun: str, cursor: Cursor) -> Iterator[Piece]:
-    """Those of `texts` that continue `begun` and were not used yet."""
-    for text in texts:
-        if text.startswith(begun) and text != begun and not _was_said(text, cursor):
-            yield Piece(text, evidence)
-
-
-def _was_said(text: str, cursor: Cursor) -> bool:
-    if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
-        return any(said.text.startswith(text) for said in cursor.said)
-    return any(said.text == text for said in cursor.said)
+    def _was_said(self, text: str, cursor: Cursor) -> bool:
+        if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
+            return any(said.text.startswith(text) for said in cursor.said)
+        if self._said[0] is not cursor.said:
+            self._said = cursor.said, frozenset(said.text for said in cursor.said)
+        return text in self._said[1]
 
 
 def _counted(cursor: Cursor, shapes: Sequence[Shape]) -> str | None:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from itertools import product
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.sql.evidence import SqlEvidence
+from ngramspec.foresight.sql.clauses import Relation, bare
+from ngramspec.foresight.sql.evidence import COLUMN, KEY, TABLE, UNMENTIONED
 from ngramspec.foresight.sql.question import Question
-from ngramspec.foresight.sql.statement import ONE_SIDE, Relation, Statement, bare
+from ngramspec.foresight.sql.statement import ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _SURELY = 0.9
@@ -41,31 +42,31 @@ class Names:
             worth = holds + mention.share + _shares_column(before, table) / 2, -abs(mention.first)
             if worth > most:
                 best, most = table.name, worth
-        return None if best is None else Piece(best, SqlEvidence.TABLE)
+        return None if best is None else Piece(best, TABLE)
 
     def column(self, at: Statement) -> Piece | None:
         """A column of the tables that are read from, with its prefix if they have any."""
         clause, is_after_point = at.query.clause, at.last() == "."
         selected = at.query.columns.get("select")
         if clause == "group" and selected and not at.begun and not is_after_point:
-            return Piece(selected[0], SqlEvidence.COLUMN)
+            return Piece(selected[0], COLUMN)
         if at.sought and not at.begun:
-            return Piece(at.sought.rpartition(".")[2], SqlEvidence.COLUMN)
+            return Piece(at.sought.rpartition(".")[2], COLUMN)
         is_prefixed = not is_after_point and (at.prefixes or any(relation.alias for relation in at.query.relations))
         named = at.relation(at.last(2)) if is_after_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)
-        undefined = at.undefined
-        best, most, evidence = None, (False, -1.0, 0), SqlEvidence.UNMENTIONED
+        undefined, begun, has_text = at.undefined, at.begun.lower(), self._question.has_text
+        best, most, evidence = None, (False, -1.0, 0), UNMENTIONED
         for relation, column in self._columns(at, named):
             text = f"{undefined or relation.prefix}.{column.name}" if is_prefixed else column.name
-            if not _begins(text, at) or column.name.lower() in said:
+            if (begun and not text.lower().startswith(begun)) or (said and column.name.lower() in said):
                 continue
             mention = self._tables.mention(column.name)
-            is_fit = clause == "where" and self._question.has_text == column.is_text
+            is_fit = clause == "where" and has_text == column.is_text
             worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
             if worth > most:
                 best, most = text, worth
-                evidence = SqlEvidence.COLUMN if at.begun or mention.share > _SURELY else SqlEvidence.UNMENTIONED
+                evidence = COLUMN if at.begun or mention.share > _SURELY else UNMENTIONED
         return None if best is None else Piece(best, evidence)
 
     def _columns(self, at: Statement, named: Relation | None) -> Iterator[tuple[Relation, Column]]:
@@ -90,7 +91,7 @@ class Names:
             return None
         side, column = best[at.num_since("on") >= ONE_SIDE]
         text = column.name if at.last() == "." else f"{side.prefix}.{column.name}"
-        return Piece(text, SqlEvidence.KEY) if _begins(text, at) else None
+        return Piece(text, KEY) if _begins(text, at) else None
 
     def _pair(self, one: Table, other: Table) -> tuple[Column, Column, float]:
         """The two columns, one of each table, that most likely match, and how likely."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.sql.evidence import SqlEvidence
+from ngramspec.foresight.sql.evidence import CALL, CLAUSE, COLUMN
 from ngramspec.foresight.sql.names import Names
 from ngramspec.foresight.sql.question import CALLED, Question
 from ngramspec.foresight.sql.statement import COMPARISONS, ONE_SIDE, Statement
@@ -22,22 +22,31 @@ class Statements:
     def __init__(self, tables: Tables) -> None:
         self._tables, self._question = tables, Question(tables.question)
         self._names = Names(tables, self._question)
+        self._begun: list[Statement] = []  # each begins with the one before it
 
     def foresee(self, text: str) -> Iterator[Piece]:
         """Pieces that may follow `text`, which begins at the start of the statement."""
         while True:
-            found = self._next(Statement(text, self._tables))
+            found = self._next(self._statement(text))
             if found is None or not found.text:
                 return
             yield found
             text += found.text
+
+    def _statement(self, text: str) -> Statement:
+        """`text`, read on from where it was read last."""
+        while self._begun and not text.startswith(self._begun[-1].text):
+            self._begun.pop()
+        if not self._begun or self._begun[-1].text != text:
+            self._begun.append(Statement(text, self._tables, self._begun[-1] if self._begun else None))
+        return self._begun[-1]
 
     def _next(self, at: Statement) -> Piece | None:
         if at.is_after_operand:
             keywords = self._joint(at)
             if at.begun and (keywords == at.begun or not keywords.startswith(at.begun)):
                 return self._after_begun(at) if at.query.clause in ("from", "join") else None  # it is an alias
-            return _spaced(at, keywords, SqlEvidence.CLAUSE)
+            return _spaced(at, keywords, CLAUSE)
         found = self._operand(at)
         if at.begun and (found is None or len(found.text) <= len(at.begun)):
             is_known = at.column(at.begun) or at.begun in at.query.labels or at.query.clause in ("from", "join")
@@ -45,21 +54,21 @@ class Statements:
         return None if found is None else _spaced(at, found.text, found.evidence)
 
     def _after_begun(self, at: Statement) -> Piece:
-        keywords = self._joint(Statement(f"{at.text} ", self._tables))
-        return Piece(keywords if keywords in _TIGHT else f" {keywords}", SqlEvidence.CLAUSE)
+        keywords = self._joint(self._statement(f"{at.text} "))
+        return Piece(keywords if keywords in _TIGHT else f" {keywords}", CLAUSE)
 
     def _operand(self, at: Statement) -> Piece | None:
         """A name, a call, or a value."""
         clause, last = at.query.clause, at.last()
         if not last:
-            return _spelled(at, "SELECT", SqlEvidence.CLAUSE)
+            return _spelled(at, "SELECT", CLAUSE)
         if last == "!":
-            return Piece("=", SqlEvidence.CLAUSE)
+            return Piece("=", CLAUSE)
         if last == "as":
             num_relations = len(at.query.relations)
             alias = at.undefined or (f"T{num_relations}" if num_relations else "")
             is_known = clause != "select" and alias
-            return _spelled(at, alias, SqlEvidence.CLAUSE) if is_known else None
+            return _spelled(at, alias, CLAUSE) if is_known else None
         if clause in ("from", "join"):
             return self._names.table(at)
         if clause == "on":
@@ -71,17 +80,17 @@ class Statements:
     def _call(self, at: Statement) -> Piece | None:
         """A function call that the question asks for."""
         if self._question.is_distinct and at.last() in ("select", "(") and at.query.clause == "select":
-            return _spelled(at, "DISTINCT", SqlEvidence.CALL)
+            return _spelled(at, "DISTINCT", CALL)
         if at.is_in_call:
-            return Piece("*", SqlEvidence.CLAUSE) if at.last(2) == "count" and not at.begun else None
+            return Piece("*", CLAUSE) if at.last(2) == "count" and not at.begun else None
         if at.begun.lower() in CALLED:
-            return Piece(_opened(at.begun), SqlEvidence.CALL)
+            return Piece(_opened(at.begun), CALL)
         if at.query.clause == "select":
             name = self._not_called(at)
             return None if name is None else _called(at, name)
         if at.query.clause == "order" and "group" in at.query.columns and not at.begun:
             labels = at.query.labels
-            return Piece(labels[-1], SqlEvidence.COLUMN) if labels else _called(at, "COUNT")
+            return Piece(labels[-1], COLUMN) if labels else _called(at, "COUNT")
         return None
 
     def _not_called(self, at: Statement) -> str | None:
@@ -166,7 +175,7 @@ def _spaced(at: Statement, text: str, evidence: IntEnum) -> Piece:
 
 
 def _called(at: Statement, name: str) -> Piece | None:
-    return _spelled(at, _opened(name.lower() if at.has_lower_calls else name), SqlEvidence.CALL)
+    return _spelled(at, _opened(name.lower() if at.has_lower_calls else name), CALL)
 
 
 def _opened(name: str) -> str:

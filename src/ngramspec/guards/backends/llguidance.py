@@ -6,7 +6,7 @@ every call is followed by a look at `is_error`.
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ import numpy as np
 
 from ngramspec import forking
 from ngramspec.guards.backends.gbnf import lark_of
+from ngramspec.guards.backends.llguidance_masks import fill_all
 from ngramspec.guards.backends.pace import Pace
 from ngramspec.guards.backends.stack import on_a_stack
+from ngramspec.guards.filling import Filled
 from ngramspec.guards.limits import Limits
 from ngramspec.guards.matcher import Matcher
 from ngramspec.guards.source import Language, Source
@@ -135,8 +137,8 @@ def _listed(lark: str, schemas: Mapping[str, str]) -> str:
     return json.dumps({"grammars": [{"name": name, "lark_grammar": text} for name, text in named.items()]})
 
 
-MAX_PIECE = 16
-"""Bytes that are read without letting other threads go on, as llguidance does not while it reads."""
+MAX_PIECE, MAX_CHECKED = 16, 32
+"""Bytes that are read, or checked, without letting other threads go on, as llguidance does not while it reads."""
 UNMASKED = 2
 """Bytes that are read without a mask where it has failed to read them at once. With each mask it may make so many
 expressions anew; without one it comes to refuse what it cannot pay for."""
@@ -160,8 +162,8 @@ class Compiled:
 
         self.vocabulary = vocabulary
         self.limits = limits
-        self._tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
-        make = partial(LLMatcher, self._tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
+        self.tokenizer = tokenizer if tokenizer is not None else tokenizer_of(vocabulary)
+        make = partial(LLMatcher, self.tokenizer, grammar, log_level=0, limits=limits_of(options_of(limits)))
         self._make: Callable[[], LLMatcher] = partial(on_a_stack, limits.max_stack_bytes, make)
         self._first = self._make()
         self._lock = forking.lock(is_held_long=True)
@@ -171,7 +173,7 @@ class Compiled:
     @property
     def num_tokens(self) -> int:
         """Tokens of llguidance's own bitmask: the vocabulary's, and those for bytes."""
-        return self._tokenizer.vocab_size
+        return self.tokenizer.vocab_size
 
     def copy(self) -> "LLMatcher":
         """An LLMatcher at the start.
@@ -194,6 +196,8 @@ class Compiled:
 class LLGuidanceMatcher(Matcher):
     """A matcher on llguidance."""
 
+    checks_fast = True
+
     def __init__(self, compiled: Compiled, eos_tokens: Iterable[int]) -> None:
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
@@ -201,6 +205,16 @@ class LLGuidanceMatcher(Matcher):
         self._is_second_try = False
         self._pace = Pace(compiled.limits.max_step_seconds)
         self._words = np.zeros(num_words(compiled.num_tokens), np.int32)
+
+    @property
+    def company(self) -> object:
+        """See `Matcher`: those that read the same tokens, and end with the same."""
+        return self._compiled.tokenizer, self.vocabulary, self.eos_tokens, self._compiled.limits
+
+    @classmethod
+    def fill_all(cls, matchers: "Sequence[LLGuidanceMatcher]", drafts: Sequence[list[int]]) -> list[Filled]:
+        """See `Matcher`."""
+        return fill_all(matchers, drafts)
 
     def _mask(self, row: BitmaskArray) -> None:
         words = self._words
@@ -216,6 +230,41 @@ class LLGuidanceMatcher(Matcher):
         pushed = self._pace.step(len(text) or 1, self._inner.try_consume_tokens, [token]) == 1
         self._check()
         return pushed
+
+    def _push_all(self, tokens: list[int]) -> int:
+        num_pushed = 0
+        while num_pushed < len(tokens):
+            piece = tokens[num_pushed : num_pushed + self._num_at_once(tokens, num_pushed)]
+            if len(piece) > 1:
+                num_bytes = sum([len(self.vocabulary.tokens[token]) for token in piece])
+                taken = self._pace.step(num_bytes or 1, self._inner.try_consume_tokens, piece)
+                self._check()
+            else:
+                taken = int(self._push(tokens[num_pushed]))
+            num_pushed += taken
+            if taken < max(1, len(piece)):
+                break
+        return num_pushed
+
+    def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
+        texts = self.vocabulary.tokens
+        num_bytes = sum([len(texts[token]) for token in tokens])
+        if num_bytes > MAX_CHECKED or self._pace.needs_look(2):  # too much at once, or the last one was slow
+            return Matcher._num_possible(self, pending, tokens)
+        num_possible = self._pace.step(num_bytes or 1, self._inner.validate_tokens, [*pending, *tokens])
+        self._check()
+        return max(0, num_possible - len(pending))
+
+    def _num_at_once(self, tokens: list[int], start: int) -> int:
+        """How many tokens from `start` on may be read in one call: none if the last one was slow."""
+        if self._pace.needs_look(2):
+            return 0
+        texts, num_bytes = self.vocabulary.tokens, 0
+        for end in range(start, len(tokens)):
+            num_bytes += len(texts[tokens[end]])
+            if num_bytes > MAX_PIECE:
+                return end - start
+        return len(tokens) - start
 
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.

@@ -7,7 +7,6 @@ and its call raises once the other rows have ended.
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -15,8 +14,8 @@ from torch import Tensor
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import BitmaskArray, Matcher
+from ngramspec.guards.filling import Filled
 from ngramspec.guards.processor import masked, nothing_allowed
-from ngramspec.guards.types import is_set, num_words
 
 MAX_THREADS = 4
 
@@ -45,22 +44,13 @@ class MaskThreads:
             self._pool.shutdown()
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """The masks along a row's draft: bits `int32[K + 1, W]`, the first `num_legal + 1` of them filled; or the error."""
-
-    bits: BitmaskArray
-    num_legal: int
-    error: GuardError | None = None
-
-
 class RowMasks:
     """The masks of one row: one for each guard of its call that holds for the row."""
 
     def __init__(self, matchers: Sequence[Matcher | None] = ()) -> None:
         """matchers: one per guard, in their initial state; None where the guard leaves this row free."""
         self._matchers = {number: matcher for number, matcher in enumerate(matchers) if matcher is not None}
-        self._filling: dict[int, Future[Filled]] = {}
+        self._filling: dict[int, tuple[Future[list[Filled]], int]] = {}
 
     def __bool__(self) -> bool:
         """Whether any guard holds."""
@@ -70,11 +60,6 @@ class RowMasks:
     def matchers(self) -> list[Matcher]:
         """Matchers of the guards that hold."""
         return list(self._matchers.values())
-
-    def begin(self, draft: TokenArray, threads: MaskThreads) -> None:
-        """Start to fill the masks along `draft`."""
-        for number, matcher in self._matchers.items():
-            self._filling[number] = threads.pool.submit(_fill, matcher, draft)
 
     def drop(self) -> None:
         """Drop all guards, because padding follows."""
@@ -103,8 +88,11 @@ class RowMasks:
 
     def allow(self, position: int, token: int) -> bool:
         """Whether all guards allow `token` at `position`."""
-        every = map(self._filled, self._matchers)
-        return all(token < filled.bits.shape[1] * 32 and is_set(filled.bits[position], token) for filled in every)
+        return all(self._filled(number).allows(position, token) for number in self._matchers)
+
+    def allow_all(self, tokens: Sequence[int]) -> bool:
+        """Whether all guards allow each of `tokens`, at least one, at the position of its own."""
+        return all(self._filled(number).allows_all(tokens) for number in self._matchers)
 
     def why_refused(self, position: int, token: int, others: Sequence[str]) -> GuardError | None:
         """Why `token` may not be emitted at `position`; None where it may. others: names of the other processors."""
@@ -123,7 +111,21 @@ class RowMasks:
             matcher.advance(tokens)
 
     def _filled(self, number: int) -> Filled:
-        return self._filling[number].result()
+        filling, index = self._filling[number]
+        return filling.result()[index]
+
+
+def begin(drafted: Sequence[tuple[RowMasks, TokenArray]], threads: MaskThreads) -> None:
+    """Start to fill the masks along the draft of each row, in one call for all rows where the backend can."""
+    companies: dict[object, list[tuple[RowMasks, int, Matcher, list[int]]]] = {}
+    for masks, draft in drafted:
+        for number, matcher in masks._matchers.items():
+            companies.setdefault(matcher.company, []).append((masks, number, matcher, draft.tolist()))
+    for company in companies.values():
+        matchers = [matcher for _, _, matcher, _ in company]
+        filling = threads.pool.submit(_fill_all, matchers, [draft for *_, draft in company])
+        for index, (masks, number, _, _) in enumerate(company):
+            masks._filling[number] = filling, index
 
 
 def mask_lines(scores: Tensor, bits: Sequence[BitmaskArray | None]) -> Tensor:
@@ -139,12 +141,8 @@ def mask_lines(scores: Tensor, bits: Sequence[BitmaskArray | None]) -> Tensor:
     return scores
 
 
-def _fill(matcher: Matcher, draft: TokenArray) -> Filled:
-    bits = np.zeros((draft.size + 1, num_words(len(matcher.vocabulary))), np.int32)
-    try:
-        return Filled(bits, matcher.fill(draft.tolist(), bits))
-    except GuardError as error:
-        return Filled(bits, 0, error)
+def _fill_all(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> list[Filled]:
+    return type(matchers[0]).fill_all(matchers, drafts)
 
 
 def _stacked(rows: list[BitmaskArray]) -> BitmaskArray:

@@ -1,7 +1,16 @@
 """How a row chooses a token: greedily, or by a draw from a generator that is consumed once per emitted token."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+
+def argmax(scores: Tensor) -> Any:
+    """Index of the first largest of `scores` `[…, V]`, in nested lists; of a NaN where there is one, as in torch."""
+    if scores.device.type == "cpu":  # numpy's takes 20 µs for six rows of 49 k, torch's 2.5 ms on one thread
+        return scores.numpy().argmax(axis=-1).tolist()
+    return scores.argmax(dim=-1).tolist()
 
 
 class Picker:
@@ -18,7 +27,8 @@ class Picker:
         Raises RuntimeError when sampling from scores with NaN, as plain `generate()` does.
         """
         if not self._do_sample:
-            return int(scores.argmax(dim=-1))
+            (token,) = argmax(scores)
+            return int(token)
         probabilities = torch.nn.functional.softmax(scores, dim=-1)
         return int(torch.multinomial(probabilities, num_samples=1, generator=self._generator))
 

@@ -42,14 +42,6 @@ class Stops:
         self.max_length = min(limits, default=max_length)
         self.pads_finished_rows = any(hasattr(criterion, "eos_token_id") for criterion in criteria)
 
-    def cannot_end(self, emitted: list[int], chosen: list[int], prompt_length: int) -> bool:
-        """Whether none of the `chosen` tokens ends a row that has `emitted` so far, and no criterion need be called."""
-        return (
-            not self.called
-            and prompt_length + len(emitted) + len(chosen) < self.max_length
-            and self.eos_tokens.isdisjoint(chosen)
-        )
-
     def row_ended(self, emitted: list[int], text: TextTensor, index: int, scores: Scores) -> bool:
         """Whether the last of a row's `emitted` tokens ends it; calls every criterion, as plain `generate()` does.
 

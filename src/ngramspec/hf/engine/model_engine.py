@@ -183,7 +183,7 @@ class ModelEngine:
                     self.close()
                 raise
         done = failed + [self._done(row) for row in ended]
-        for answer in list(self._answers.values()):
+        for answer in [each for each in self._answers.values() if each._stream is not None]:
             tell(answer, answer._call.flush)
             if answer.ended:  # its streamer has raised
                 self._engine.remove([answer.row])

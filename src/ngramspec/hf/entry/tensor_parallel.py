@@ -6,7 +6,9 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from ngramspec.decoding import Budget, Costs, Shape
+from ngramspec.decoding import Budget, Costs, Row, Shape
+from ngramspec.decoding.budget import Terms, usual_terms
+from ngramspec.decoding.way import Way
 from ngramspec.drafting import Draft
 from ngramspec.hf.seam import device_mesh_of
 from ngramspec.hf.types import Model
@@ -37,10 +39,14 @@ class AgreedBudget:
         self.max_draft_tokens = budget.max_draft_tokens
         self._budget, self._groups, self._device = budget, groups, device
 
-    def min_survival(self, shape: Shape, costs: Costs) -> float:
-        """Return what the first process's budget says."""
-        own = torch.tensor([self._budget.min_survival(shape, costs)], dtype=torch.float32, device="cpu")
-        return float(self._of_first(own)[0])
+    def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
+        """Return how sure the first process's budget wants tokens to be. All draft in the usual way.
+
+        A process that chose another way would draft other tokens.
+        """
+        least = self._budget.terms(rows, shape, costs).least[Way.BLIND]
+        own = torch.tensor([least], dtype=torch.float32, device="cpu")
+        return usual_terms(rows, float(self._of_first(own)[0]))
 
     def allot(self, drafts: Sequence[Draft], remaining: Sequence[int], shape: Shape, costs: Costs) -> list[int]:
         """Return what the first process's budget says."""

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from ngramspec.errors import GuardError
 from ngramspec.hf.choice.processors import Asked
+from ngramspec.hf.choice.sampling import argmax
 from ngramspec.hf.rows.call import Call
-from ngramspec.hf.rows.logits import RowLogits, argmax
+from ngramspec.hf.rows.logits import RowLogits
 from ngramspec.hf.rows.row_by_row import OneRow
 
 
@@ -19,12 +20,6 @@ class _Greedy(OneRow):
         """chosen: K + 1 tokens."""
         super().__init__(call, share)
         self._chosen = chosen
-
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        call = self._call
-        is_free = not call.streams and call.stops.cannot_end(self._row.emitted, self._chosen, call.text.prompt_length)
-        return self._chosen if is_free else None
 
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
@@ -39,17 +34,15 @@ class _GreedyGuarded(_Greedy):
     vocabulary of 131 k would copy and mask 6 MB of logits, most of which are never used.
     """
 
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        return None
-
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
         call, row, token = self._call, self._row, self._chosen[position]
+        if row.masks.allow(position, token):
+            return (token,)
         error: GuardError | None = row.masks.why_stuck(row.index, position)
-        if error is None and not (call.processors.others or row.masks.allow(position, token)):
+        if error is None and not call.processors.others:
             logits = self._share.at(position)
-            token = int(call.process(_no_text(logits), logits, [(row.masks, position)]).argmax(dim=-1))
+            (token,) = argmax(call.process(_no_text(logits), logits, [(row.masks, position)]))
         if error is None:
             error = row.masks.why_refused(position, token, call.processors.names)
         if error is None:
@@ -63,15 +56,15 @@ def all_at_once(call: Call, shares: Sequence[RowLogits]) -> Sequence[OneRow]:
     if call.processors.others:
         logits = torch.cat([share.logits for share in shares])
         asked: list[Asked] = [
-            (share.row.masks, position) for share in shares for position in range(share.draft.size + 1)
+            (share.row.masks, position) for share in shares for position in range(len(share.draft) + 1)
         ]
-        found = argmax(call.process(_no_text(logits), logits, asked)).tolist()
+        found = argmax(call.process(_no_text(logits), logits, asked))
         chosen = []
         for share in shares:
-            chosen.append(found[: share.draft.size + 1])
-            found = found[share.draft.size + 1 :]
+            chosen.append(found[: len(share.draft) + 1])
+            found = found[len(share.draft) + 1 :]
     else:
-        chosen = [share.of_pass.chosen()[share.line][share.columns] for share in shares]
+        chosen = [share.chosen for share in shares]
     return [
         (_GreedyGuarded if share.row.masks else _Greedy)(call, share, tokens)
         for share, tokens in zip(shares, chosen, strict=True)

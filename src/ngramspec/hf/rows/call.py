@@ -26,6 +26,8 @@ class Call(Together):
     asked_to_end: for each row in step, whether a criterion has ended it.
     is_ragged: whether each row may have slots of its own (`Request.is_ragged`).
     is_greedy_at_once: whether all positions may be chosen at once: greedy, and no processor looks at the text.
+    is_bare: greedy without processors but guards, streams, and criteria other than an end of sequence and the limit.
+        What a row emits is the argmax if its guards allow it, and nobody is called.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Call(Together):
         per_row = alone or (not record.is_wanted and may_end_alone)
         others = processors.others
         self.is_greedy_at_once = per_row and not record.is_wanted and not do_sample and are_blind(others)
+        self.is_bare = self.is_greedy_at_once and stream is None and not (others or stops.called)
         self.in_step = not (alone or (per_row and are_pure(others)) or self.is_greedy_at_once)
 
     def process(self, input_ids: Tensor, logits: Tensor, asked: Sequence[Asked | None]) -> Tensor:
@@ -87,11 +90,6 @@ class Call(Together):
         """End a row, because its guard cannot go on."""
         row.fail(error)
         self.flush()
-
-    @property
-    def streams(self) -> bool:
-        """Whether tokens are streamed, one after another."""
-        return self._stream is not None
 
     def flush(self) -> None:
         """Stream what is complete; after the stopping criteria have run, as in plain `generate()`."""

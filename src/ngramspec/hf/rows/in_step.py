@@ -17,10 +17,6 @@ class InStep:
         self.drafts = [share.draft for share in shares]
         self._call, self._shares = call, shares
 
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        return None
-
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
         call = self._call

@@ -1,13 +1,12 @@
 """The logits of a pass, and each row's share of them."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-from ngramspec.drafting.types import TokenArray
+from ngramspec.hf.choice.sampling import argmax
 from ngramspec.hf.rows.row import ModelRow
 
 SAMPLED = 8
@@ -15,11 +14,27 @@ SAMPLED = 8
 
 
 class PassLogits:
-    """Logits `[R, Q, V]` of a pass."""
+    """Logits `[R, Q, V]` of a pass, and where those of each row are.
 
-    def __init__(self, logits: Tensor) -> None:
+    drafts: K tokens for each of `rows`. lines: each row's index among the R. starts: the column that chooses its first
+        token; K more follow.
+    """
+
+    def __init__(
+        self,
+        logits: Tensor,
+        rows: Sequence[ModelRow],
+        drafts: Sequence[list[int]],
+        lines: Sequence[int],
+        starts: Sequence[int],
+    ) -> None:
         self.logits = logits
+        self.rows, self.drafts, self.lines, self.starts = rows, drafts, lines, starts
         self._chosen: list[list[int]] | None = None
+
+    def share(self, number: int) -> "RowLogits":
+        """What belongs to the row of this number."""
+        return RowLogits(self.rows[number], self.drafts[number], self, self.lines[number], self.starts[number])
 
     def chosen(self) -> list[list[int]]:
         """The argmax of each position, R lists of Q; of fill it means nothing.
@@ -27,26 +42,35 @@ class PassLogits:
         Computed once for all calls. Not a `cached_property`: in Python 3.11 its lock is shared by all threads, and
         may be held in a forked child.
         """
-        if (
-            self._chosen is None
-        ):  # float as in plain generate(); argmax in half precision takes four times as long on a CPU
-            self._chosen = argmax(self.logits.float()).tolist()
+        if self._chosen is None:
+            # Float as in plain generate(); argmax in half precision takes four times as long on a CPU.
+            self._chosen = argmax(self.logits.float())
         return self._chosen
 
     @property
-    def sampled(self) -> Tensor:
-        """`[R, Q, about SAMPLED]`."""
-        return self.logits[:, :, :: max(1, self.logits.shape[2] // SAMPLED)]
+    def has_poison(self) -> bool:
+        """Whether a pass over drafts computed NaN for a row: an overflow at a draft may cause it in spite of masks.
+
+        Zero times infinity is NaN, so a masked value that is not finite poisons every query that could have seen it.
+        """
+        if not any(self.drafts):
+            return False
+        sampled = self.logits[:, :, :: max(1, self.logits.shape[2] // SAMPLED)]
+        if not math.isnan(float(sampled.sum())):  # one NaN makes the sum NaN
+            return False
+        is_nan = sampled.isnan()
+        columns = zip(self.lines, self.starts, self.drafts, strict=True)
+        return any(bool(is_nan[line, start : start + len(draft) + 1].any()) for line, start, draft in columns)
 
 
 class RowLogits(NamedTuple):
-    """One row's share of a pass: its draft `int32[K]`, and where the logits are that verify it.
+    """One row's share of a pass: its draft of K tokens, and where the logits are that verify it.
 
     of_pass: the logits of all rows. line: the row's index there. start: the column that chooses the first token.
     """
 
     row: ModelRow
-    draft: TokenArray
+    draft: list[int]
     of_pass: PassLogits
     line: int
     start: int
@@ -54,31 +78,18 @@ class RowLogits(NamedTuple):
     @property
     def columns(self) -> slice:
         """K + 1 of them."""
-        return slice(self.start, self.start + self.draft.size + 1)
+        return slice(self.start, self.start + len(self.draft) + 1)
 
     @property
     def logits(self) -> Tensor:
         """`[K + 1, V]`."""
         return self.of_pass.logits[self.line, self.columns]
 
+    @property
+    def chosen(self) -> list[int]:
+        """The argmax of each of the K + 1 positions."""
+        return self.of_pass.chosen()[self.line][self.columns]
+
     def at(self, position: int) -> Tensor:
         """`[1, V]`."""
         return self.of_pass.logits[self.line, self.start + position][None]
-
-
-def has_poison(shares: Sequence[RowLogits]) -> bool:
-    """Whether a pass over drafts computed NaN for a row: an overflow at a drafted token may cause it in spite of masks.
-
-    Zero times infinity is NaN, so a masked value that is not finite poisons every query that could have seen it.
-    """
-    if not any(share.draft.size for share in shares):
-        return False
-    sampled = shares[0].of_pass.sampled
-    if not bool(sampled.isnan().any()):
-        return False
-    return any(bool(sampled[share.line, share.columns].isnan().any()) for share in shares)
-
-
-def argmax(scores: Tensor) -> npt.NDArray[np.int32]:
-    """The argmax along the last dimension of `scores` `[…, V]`, as `int32[…]`."""
-    return scores.argmax(dim=-1).cpu().numpy().astype(np.int32)

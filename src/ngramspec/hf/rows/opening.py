@@ -107,7 +107,7 @@ def open_rows(request: Request, call: Call, drafters: Sequence[RowDrafter], choi
         held = [*choice.masks.matchers, *choice.guides]
         row = ModelRow(
             session,
-            prompts[index][cached - first_slot if cached else 0 :],
+            prompts[index][cached - first_slot if cached else 0 :].tolist(),
             stops.max_length - length,
             Counters(requests=1),
             RowSteering(held, [*references, prompt], stops.first_eos) if held else None,

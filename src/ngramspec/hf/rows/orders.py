@@ -1,6 +1,7 @@
 """In which order the target's choices are read off a pass: three orders, one rule of acceptance (`decoding/commit.py`).
 
-- at once (greedy, nothing looks at the text): one argmax over all rows and positions.
+- at once (greedy, nothing looks at the text): one argmax over all rows and positions. Where besides nobody is called,
+  and none of them ends the row, the choices are settled: committed as they are, without being asked for.
 - row by row (a single row, or nothing looks across rows): each row walks down its own draft.
 - in step (a batch with an unknown processor or criterion, or with recorded scores): position j of all rows together,
   with plain's `[B, L]` arguments; the pass ends where the first row leaves its draft, or ends.
@@ -8,33 +9,55 @@
 
 from collections.abc import Sequence
 
-from ngramspec.decoding import Choices, Plan
+from ngramspec.decoding import Choices, Plan, Settled
+from ngramspec.decoding.row import common_length
+from ngramspec.drafting.types import TokenArray
+from ngramspec.hf.choice import masks
+from ngramspec.hf.choice.masks import MaskThreads, RowMasks
 from ngramspec.hf.rows.at_once import all_at_once
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.in_step import InStep
-from ngramspec.hf.rows.logits import RowLogits
+from ngramspec.hf.rows.logits import PassLogits, RowLogits
 from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow
 
 
 def begin(plans: Sequence[Plan]) -> None:
     """Before the forward pass: start to fill the masks of guarded rows."""
+    by_threads: dict[MaskThreads, list[tuple[RowMasks, TokenArray]]] = {}
     for plan in plans:
         row = plan.row
-        if isinstance(row, ModelRow) and row.masks and not row.ended:
-            row.masks.begin(plan.draft.tokens, call_of(row).threads)
+        if row.steering is not None and isinstance(row, ModelRow) and row.masks and not row.ended:
+            by_threads.setdefault(call_of(row).threads, []).append((row.masks, plan.draft.tokens))
+    for threads, drafted in by_threads.items():
+        masks.begin(drafted, threads)
 
 
-def choices_of(shares: Sequence[RowLogits]) -> list[Choices]:
-    """What the logits of a pass choose; each call's rows together, in its order."""
-    judged = [_judged(share) if share.row.masks and not share.row.ended else share for share in shares]
+def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled]]:
+    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled."""
+    settled: list[Settled] = []
+    argmax = logits.chosen() if any(call_of(row).is_bare for row in logits.rows) else []
     by_call: dict[Call, list[RowLogits]] = {}
-    for share in judged:
-        by_call.setdefault(call_of(share.row), []).append(share)
+    for row, draft, line, start in zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True):
+        call, is_guarded = call_of(row), row.masks and not row.ended
+        legal = draft[: row.masks.num_legal(len(draft))] if is_guarded else draft
+        if call.is_bare:
+            chosen = argmax[line][start : start + len(legal) + 1]
+            if _is_settled(row, legal, chosen):
+                settled.append((row, legal, chosen))
+                continue
+        by_call.setdefault(call, []).append(RowLogits(row, legal, logits, line, start))
     choices: list[Choices] = []
     for call, own in by_call.items():
         choices += _of_call(call, own)
-    return choices
+    return choices, settled
+
+
+def _is_settled(row: ModelRow, draft: Sequence[int], chosen: Sequence[int]) -> bool:
+    """Whether none of the argmaxes `chosen` could end the row, and its guards allow those that will be committed."""
+    if len(chosen) >= row.remaining or not row.stops.eos_tokens.isdisjoint(chosen):
+        return False
+    return not row.masks or row.masks.allow_all(chosen[: common_length(draft, chosen) + 1])
 
 
 def _of_call(call: Call, shares: Sequence[RowLogits]) -> Sequence[Choices]:
@@ -48,8 +71,3 @@ def call_of(row: ModelRow) -> Call:
     """The call of a row, typed."""
     assert isinstance(row.call, Call)
     return row.call
-
-
-def _judged(share: RowLogits) -> RowLogits:
-    """The share with the head of its draft that masks cover."""
-    return share._replace(draft=share.draft[: share.row.masks.num_legal(share.draft.size)])

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ngramspec.decoding import Row
-from ngramspec.drafting.types import Draft
+from ngramspec.drafting.types import Draft, TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import Matcher
 from ngramspec.hf.choice.masks import RowMasks
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.stopping import Stops
-from ngramspec.stats import Undrafted
 
 IntArray = npt.NDArray[np.int64]
 
@@ -47,13 +46,17 @@ class ModelRow(Row):
 
     index: its number in the batch. pad_token: what it reads once it has ended.
     positions: `int64[S]`, position ids of the prompt's slots; emitted tokens count on from the last one.
+    shift: position id minus slot after the prompt, padding or not. num_prompt_slots: S.
     max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
+    num_undraftable: of the `remaining` tokens the last ones, which are not drafted: the bonus token, and those beyond
+        `max_position`.
     most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
     stops: when it ends. picker: chooses its tokens.
     masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
         keep drafts within it, and one that loses the text is dropped.
     num_shared: tokens of its prompt that were copied from another row's line instead of being read.
     error: why it ended, where its guard could not go on or its call's own code has raised.
+    line: of the cache, where its keys are, if its target moves rows from line to line.
     """
 
     index: int = field(kw_only=True)
@@ -68,22 +71,27 @@ class ModelRow(Row):
     guides: list[Matcher] = field(default_factory=list)
     num_shared: int = 0
     error: Exception | None = None
+    line: int = 0
+    shift: int = field(init=False)
+    num_prompt_slots: int = field(init=False)
+    num_undraftable: int = field(init=False)
 
-    @property
-    def shift(self) -> int:
-        """Position id minus slot after the prompt: ids count on from the prompt's last one, padding or not."""
-        return int(self.positions[-1]) + 1 - self.positions.size
+    def __post_init__(self) -> None:
+        """Position ids count on from the prompt's last one."""
+        self.num_prompt_slots = self.positions.size
+        self.shift = int(self.positions[-1]) + 1 - self.num_prompt_slots
+        num_positions = self.max_position - (self.num_cached + len(self.pending) + self.shift)
+        self.num_undraftable = max(1, self.remaining - num_positions)
 
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
-        positions = self.max_position - (self.num_cached + self.pending.size + self.shift)
-        return Row.room(self, min(max_tokens, positions, self.most_drafted))
+        return max(0, min(max_tokens, self.remaining - self.num_undraftable, self.most_drafted))
 
     def led_draft(self, room: int, min_survival: float) -> Draft | None:
         """As `Row.led_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
         if self.ended:
             return Draft(np.full(room, self.pad_token, np.int32))
-        return Row.led_draft(self, room, min_survival)
+        return None if self.steering is None else Row.led_draft(self, room, min_survival)
 
     def known(self, draft: Draft) -> Draft:
         """The head of `draft` up to the first id that the model does not know: that would kill the process on a GPU."""
@@ -97,15 +105,14 @@ class ModelRow(Row):
         """The matchers of the row's guards, and those that only keep its drafts within adopted constraints."""
         return [*self.masks.matchers, *self.guides] if _is_steered.get() else []
 
-    def follow(self, draft: Draft, num_cached: int, undrafted: Undrafted = Undrafted.NO_MATCH) -> None:
-        """As `Row.follow`, after the matchers; where a backend cannot follow, the row ends."""
-        tokens = self.emitted[self.num_followed :]
-        self.guides = [matcher for matcher in self.guides if _follows(matcher, tokens)]
+    def advance(self, tokens: TokenArray) -> None:
+        """As `Row.advance`; where the backend of a guard cannot follow, the row ends."""
+        committed = tokens.tolist()
+        self.guides = [matcher for matcher in self.guides if _follows(matcher, committed)]
         try:
-            self.masks.advance(tokens)
+            self.masks.advance(committed)
         except GuardError as error:
             self.fail(error)
-        Row.follow(self, draft, num_cached, undrafted)
 
     def takes(self, error: Exception) -> bool:
         """See `Row.takes`."""
@@ -124,7 +131,7 @@ class ModelRow(Row):
     def pad_to(self, num_slots: int) -> None:
         """Have pending what fills the cache up to `num_slots`: the last chosen token, and padding."""
         missing = num_slots - self.num_cached
-        self.pending = np.append(self.pending, np.full(missing, self.pad_token, np.int32))[:missing]
+        self.pending = (self.pending + [self.pad_token] * missing)[:missing]
 
 
 def _follows(matcher: Matcher, tokens: list[int]) -> bool:

@@ -14,10 +14,6 @@ class OneRow(ABC):
         self.rows, self.drafts = (share.row,), (share.draft,)
         self._call, self._share, self._row = call, share, share.row
 
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        return None
-
     @abstractmethod
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""
@@ -46,10 +42,6 @@ class KeepingErrors:
     def __init__(self, choices: OneRow) -> None:
         self.rows, self.drafts = choices.rows, choices.drafts
         self._choices = choices
-
-    def settled(self) -> Sequence[int] | None:
-        """See `Choices`."""
-        return self._choices.settled()
 
     def at(self, position: int) -> Sequence[int | None]:
         """See `Choices`."""

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
-from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.facts.layers import windows_of
-from ngramspec.hf.rows.logits import PassLogits, RowLogits, has_poison
+from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import REACH, ModelRow, model_rows
@@ -54,42 +53,38 @@ class AlignedTarget(Target):
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
-        return self._shape(rows, [row.num_cached + row.pending.size for row in rows])
+        return self._shape(rows, [row.num_cached + len(row.pending) for row in rows])
 
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass; the first one reads the prompts, and takes no drafts. See `decoding.Target`."""
         rows = model_rows([plan.row for plan in plans])
         begin(plans)
         if self._outputs is None:
-            logits = PassLogits(self._read_prompts()[:, -1:])
-            return Reading(
-                self.shape(rows), choices_of([RowLogits(row, NO_DRAFT, logits, row.index, 0) for row in rows])
-            )
-        shares = self.read_logits(rows, [plan.draft for plan in plans])
-        if has_poison(shares):
+            size, lines = len(rows), [row.index for row in rows]
+            logits = PassLogits(self._read_prompts()[:, -1:], rows, [[]] * size, lines, [0] * size)
+            return Reading(self.shape(rows), *choices_of(logits))
+        logits = self.read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
+        if logits.has_poison:
             start = min(row.num_cached for row in rows)
             self._cache.wipe(dict.fromkeys(range(len(self._ids)), start))
-            shares = self.read_logits(rows, [Draft(NO_DRAFT)] * len(rows))
-        ends = [row.num_cached + 1 + share.draft.size for row, share in zip(rows, shares, strict=True)]
-        return Reading(self._shape(rows, ends), choices_of(shares))
+            logits = self.read_logits(rows, [[]] * len(rows))
+        ends = [row.num_cached + 1 + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
+        return Reading(self._shape(rows, ends), *choices_of(logits))
 
     def ready(self, rows: Rows[Row]) -> Rows[Row]:
         """The live rows that the next pass can move on."""
         start = min(row.num_cached for row in rows)
         return [row for row in rows if row.num_cached <= start + REACH]
 
-    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
+    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
         """Read the tokens that rows lack and their drafts in one pass."""
         start = min(row.num_cached for row in rows)
-        ends = [row.num_cached + 1 + draft.tokens.size for row, draft in zip(rows, drafts, strict=True)]
+        ends = [row.num_cached + 1 + len(draft) for row, draft in zip(rows, drafts, strict=True)]
         block = self._known(start, max(ends) - start)
         for row, draft, end in zip(rows, drafts, ends, strict=True):
-            block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(draft.tokens, device="cpu")
-        logits = PassLogits(self._forward(block, start))
-        return [
-            RowLogits(row, draft.tokens, logits, row.index, row.num_cached - start)
-            for row, draft in zip(rows, drafts, strict=True)
-        ]
+            block[row.index, row.num_cached + 1 - start : end - start] = torch.tensor(draft, device="cpu")
+        logits = self._forward(block, start)
+        return PassLogits(logits, rows, drafts, [row.index for row in rows], [row.num_cached - start for row in rows])
 
     def _shape(self, rows: Rows[Row], ends: list[int]) -> Shape:
         """The shape of a pass that reads each row up to its slot in `ends`."""

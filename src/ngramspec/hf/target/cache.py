@@ -34,8 +34,9 @@ class RaggedCache(Cache):
         placement.num_lines = max(placement.num_lines, end)
         placement.lines = None if (first_line, end) == (0, placement.num_lines) else slice(first_line, end)
         if first is None:
-            self.placement.slots = slots
-            self.placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
+            placement.slots = slots
+            if placement.rows is None or placement.rows.shape[0] != slots.shape[0]:
+                placement.rows = torch.arange(slots.shape[0], device=slots.device)[:, None]
 
     def place_run(self, first: int, width: int) -> None:
         """Announce a pass in which every row writes the `width` slots from `first` on."""

@@ -15,7 +15,7 @@ import torch
 from ngramspec.decoding import Row
 from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.rows.row import ModelRow, model_rows
-from ngramspec.hf.target.block import BlockRow, make_block
+from ngramspec.hf.target.block import make_block
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_layer import CHUNK
 from ngramspec.hf.target.ragged import RaggedTarget
@@ -70,14 +70,15 @@ class LinePool(RaggedTarget):
         num_slots: the most that it may take. No other row may be reading its prompt.
         """
         if not self._held and self._most_lines(num_slots) < 1:  # lines are longer than needed: start over
-            self._cache = RaggedCache(len(self._windows))
+            self._cache = RaggedCache(self._num_layers)
             self._free.clear()
         most = self._most_lines(num_slots)
         while len(self._held) + len(self._free) > most:
             self._swap_free(self._oldest(), len(self._free) - 1)
             self._free.pop()
         self._cache.keep_lines(most)
-        line, num_shared = self._longest_prefix(row.pending, salt)
+        prompt = np.array(row.pending, np.int32)
+        line, num_shared = self._longest_prefix(prompt, salt)
         new, num_lines = len(self._held), len(self._held) + len(self._free)
         takes_free = num_shared > 0 and line >= new
         self._reserve(num_lines if takes_free or num_lines == most else num_lines + 1, most, num_slots)
@@ -94,7 +95,8 @@ class LinePool(RaggedTarget):
             self._cache.copy_line(line, new, num_shared)
         self._cache.wipe({new: num_shared})  # an earlier row may have left NaN there, which no mask hides
         self._held.append(row)
-        self._prompts[row], self._salts[row] = row.pending, salt
+        row.line = new
+        self._prompts[row], self._salts[row] = prompt, salt
         self.num_shared += num_shared
         row.num_shared = num_shared
         row.pending, row.num_cached = row.pending[num_shared:], num_shared
@@ -104,8 +106,8 @@ class LinePool(RaggedTarget):
         (own,) = model_rows([row])
         last = len(self._held) - 1
         if own is not self._held[last] and self._held[last].reads_prompt:  # which stays after those that decode
-            self._swap_held(self._held.index(own), last - 1)
-        self._swap_held(self._held.index(own), last)
+            self._swap_held(own.line, last - 1)
+        self._swap_held(own.line, last)
         self._held.pop()
         self._free.insert(0, _Left(self._cached(own), self._salts.pop(own), next(self._numbers)))
         del self._prompts[own]
@@ -141,6 +143,7 @@ class LinePool(RaggedTarget):
         if line != other:
             self._cache.swap(line, other, max(held[line].num_cached, held[other].num_cached))
             held[line], held[other] = held[other], held[line]
+            held[line].line, held[other].line = line, other
 
     def _swap_free(self, number: int, other: int) -> None:
         free, start = self._free, len(self._held)
@@ -153,12 +156,10 @@ class LinePool(RaggedTarget):
 
     def _measured(self) -> int:
         """Bytes per slot, measured by a pass over one token."""
-        nothing = np.zeros(1, np.int32)
-        block = make_block([BlockRow(0, nothing, nothing[:0], 0)])
         with torch.no_grad():
-            self._forward(block)
+            self._forward(make_block([[0]], starts=[0], shifts=[0], num_logits=1))
         bytes_per_slot = self._cache.bytes_per_slot
-        self._cache = RaggedCache(len(self._windows))
+        self._cache = RaggedCache(self._num_layers)
         return bytes_per_slot
 
 

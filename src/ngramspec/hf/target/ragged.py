@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
-from ngramspec.drafting.types import NO_DRAFT, Draft
 from ngramspec.hf.facts.layers import windows_of
-from ngramspec.hf.rows.logits import PassLogits, RowLogits, has_poison
+from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.target.attention import folded
 from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
-from ngramspec.hf.target.block import Block, BlockRow, block_row, make_block
+from ngramspec.hf.target.block import Block, block_of
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_transfer import load
 from ngramspec.hf.types import Model
@@ -33,8 +32,9 @@ class RaggedTarget(Target):
     def __init__(self, model: Model, device: torch.device, most_slots: int | None = None) -> None:
         """device: of the ids. most_slots: the most that a text may take."""
         self._model = model
-        self._windows = windows_of(model)
-        self._cache = RaggedCache(len(self._windows), most_slots)
+        windows = windows_of(model)
+        self._num_layers, self._windows = len(windows), set(windows)
+        self._cache = RaggedCache(self._num_layers, most_slots)
         # Under accelerate's offloading the model itself is on no device.
         self._device = device if model.device.type == "meta" else model.device
         self._prompt_mask: Tensor | None = None
@@ -52,41 +52,43 @@ class RaggedTarget(Target):
         if target._prompt_mask is not None:
             target._prompt_mask = target._prompt_mask.to(target._device, torch.bool, copy=True)
         target._held = list(rows)
+        for line, row in enumerate(rows):
+            row.line = line
         target._keeps_rows = request.keeps_cache or request.has_strangers
         return target
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """See `decoding.Target`."""
-        return self._shape(model_rows(rows), [row.pending.size for row in rows])
+        return self._shape(rows, [len(row.pending) for row in rows])
 
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows; see `decoding.Target`."""
         rows = model_rows([plan.row for plan in plans])
         begin(plans)
-        shares = self.read_logits(rows, [plan.draft for plan in plans])
-        if has_poison(shares):
+        logits = self.read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
+        if logits.has_poison:
             lines = self._lines(rows)
             self._cache.wipe({line: self._held[line].num_cached for line in range(lines.start, lines.stop)})
-            shares = self.read_logits(rows, [Draft(NO_DRAFT)] * len(rows))
-        widths = [row.pending.size + share.draft.size for row, share in zip(rows, shares, strict=True)]
-        return Reading(self._shape(rows, widths), choices_of(shares))
+            logits = self.read_logits(rows, [[]] * len(rows))
+        widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
+        return Reading(self._shape(rows, widths), *choices_of(logits))
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:
         """See `decoding.Target`."""
         (own,) = model_rows([row])
-        share = block_row(own, Draft(NO_DRAFT), num_tokens)
-        self._forward(make_block([share]), self._lines([own]).start)
+        self._forward(block_of([own], [own.pending[:num_tokens]], num_logits=1), own.line)
         return row.num_cached + num_tokens
 
     def leave(self, row: Row) -> None:
         """Stop reading a row that has ended, unless the cache is kept or the model may depend on the row index."""
         if self._keeps_rows:
             return
-        line, last = self._held.index(model_rows([row])[0]), len(self._held) - 1
+        (own,) = model_rows([row])
+        line, last = own.line, len(self._held) - 1
         if line != last:
             moved = self._held[last]
-            self._cache.swap(line, last, max(self._held[line].num_cached, moved.num_cached))
-            self._held[line] = moved
+            self._cache.swap(line, last, max(own.num_cached, moved.num_cached))
+            self._held[line], moved.line = moved, line
             if self._prompt_mask is not None:
                 self._prompt_mask[line] = self._prompt_mask[last]
         self._held.pop()
@@ -94,57 +96,60 @@ class RaggedTarget(Target):
             kept = self._prompt_mask[:last]
             self._prompt_mask = None if bool(kept.all()) else kept
 
-    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[Draft]) -> list[RowLogits]:
+    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
         """Read the pending tokens and the drafts of all rows in one pass."""
         lines = self._lines(rows)
-        logits = PassLogits(self._forward(self._block(rows, drafts, lines), lines.start))
-        numbers = {row: number for number, row in enumerate(self._held[lines])}
-        width = logits.logits.shape[1]
-        return [
-            RowLogits(row, draft.tokens, logits, numbers[row], width - 1 - draft.tokens.size)
-            for row, draft in zip(rows, drafts, strict=True)
-        ]
+        logits = self._forward(self._block(rows, drafts, lines), lines.start)
+        first, last = lines.start, logits.shape[1] - 1
+        return PassLogits(
+            logits, rows, drafts, [row.line - first for row in rows], [last - len(draft) for draft in drafts]
+        )
 
     def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
         """Read the padding after rows that ended early; returns the cache, with `num_slots` keys per row."""
         for row in rows:
             row.pad_to(num_slots)
-        if any(row.pending.size for row in rows):
-            self._forward(make_block([block_row(row, Draft(NO_DRAFT)) for row in rows]))
+        if any(row.pending for row in rows):
+            self._forward(block_of(rows, [row.pending for row in rows], num_logits=1))
         return self._cache
 
-    def _shape(self, rows: Rows[ModelRow], widths: Rows[int]) -> Shape:
+    def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
         lines = self._lines(rows)
-        context = max(row.num_cached for row in rows)
+        context = max([row.num_cached for row in rows])
         return Shape(lines.stop - lines.start, max(widths), sum(widths), context)
 
-    def _lines(self, rows: Rows[ModelRow]) -> slice:
+    def _lines(self, rows: Rows[Row]) -> slice:
         """The run of lines that a pass over `rows` reads."""
         if self._keeps_rows or len(rows) == len(self._held):
             return slice(0, len(self._held))
-        lines = [self._held.index(row) for row in rows]
+        lines = [row.line for row in model_rows(rows)]
         return slice(min(lines), max(lines) + 1)
 
-    def _block(self, rows: Rows[ModelRow], drafts: Rows[Draft], lines: slice) -> Block:
+    def _block(self, rows: Rows[ModelRow], drafts: Rows[list[int]], lines: slice) -> Block:
         """The rectangle of this pass; in it, rows that have ended and are still held read what they have left."""
-        live = {row: block_row(row, draft) for row, draft in zip(rows, drafts, strict=True)}
-        width = max(row.width for row in live.values())
-        slots = max(row.num_cached + row.pending.size for row in rows)
-        return make_block([live.get(row) or self._ended(row, width, slots) for row in self._held[lines]])
+        live = {row.line: row.pending + draft for row, draft in zip(rows, drafts, strict=True)}
+        held, num_logits = self._held[lines], 1 + max(map(len, drafts))
+        ended = [row for row in held if row.line not in live] if len(live) < len(held) else []
+        if ended:
+            width, slots = max(map(len, live.values())), max(row.num_cached + len(row.pending) for row in rows)
+            live |= {row.line: self._padding(row, width, slots) for row in ended}
+        block = block_of(held, [live[row.line] for row in held], num_logits)
+        for row in ended:
+            row.num_cached += len(live[row.line])
+        return block
 
-    def _ended(self, row: ModelRow, width: int, slots: int) -> BlockRow:
-        """The share of a row that has ended: fill, or where the cache is kept the padding that plain decoding reads.
+    def _padding(self, row: ModelRow, width: int, slots: int) -> list[int]:
+        """What a row that has ended reads: fill, or where the cache is kept the padding that plain decoding reads.
 
         It takes no more columns than the pass has anyway; padding that is left over takes a pass of its own at the end.
         slots: how many of each row will certainly have to be read.
         """
         num_read = min(width, slots - row.num_cached)
         if num_read <= 0:
-            return BlockRow(row.num_cached, row.pending[:0], row.pending[:0], 0)
+            return []
         row.pad_to(row.num_cached + num_read)
-        share = block_row(row, Draft(NO_DRAFT))
-        row.num_cached, row.pending = row.num_cached + num_read, row.pending[:0]
-        return share
+        read, row.pending = row.pending, []
+        return read
 
     def _forward(self, block: Block, first_line: int = 0) -> Tensor:
         """Read the block; returns the logits `[R, K + 1, V]` of its last columns.
@@ -188,13 +193,11 @@ class RaggedTarget(Target):
 
     def _masks(self, slots: Tensor, block: Block) -> Any:
         """What each query sees: one mask for all layers or, in models that mix them, one per layer type."""
-        windows = set(self._windows)
-        if len(windows) == 1:
-            return self._mask(slots, block, windows.pop())
-        return {
+        masks = {
             "full_attention" if window is None else "sliding_attention": self._mask(slots, block, window)
-            for window in windows
+            for window in self._windows
         }
+        return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _mask(self, slots: Tensor, block: Block, window: int | None) -> Tensor:
         valid = None

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ngramspec.drafting import Draft, NoDrafts
+from ngramspec.drafting import NoDrafts
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import ScoreRecord
@@ -132,11 +132,11 @@ class Trial:
             texts[row][1:] = (texts[row][1:] + 1) % vocabulary(self.request.model)
         for each, text in zip(self._rows, texts, strict=True):
             each.emitted.append(int(text[0]))
-            each.num_cached, each.pending = self.request.num_slots, text[:1]
-        shares = self._target.read_logits(self._rows, [Draft(text[1:]) for text in texts])
+            each.num_cached, each.pending = self.request.num_slots, text[:1].tolist()
+        logits = self._target.read_logits(self._rows, [text[1:].tolist() for text in texts])
         for row in judged:
             plain = torch.stack([logits[row] for logits in self._logits[: self.width]])
-            block = shares[row].logits.to(plain.device)
+            block = logits.share(row).logits.to(plain.device)
             dtype = self._precision(block.dtype)
             reason = why_not_rounding(plain[:LEAST_WIDTH], block[:LEAST_WIDTH], dtype)
             if reason is None and self.width > LEAST_WIDTH:

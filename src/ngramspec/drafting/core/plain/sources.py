@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ngramspec.drafting.core.copies import Copy
-from ngramspec.drafting.core.suffix_index import Match, SuffixIndex
+from ngramspec.drafting.core.plain.copies import Copy
+from ngramspec.drafting.core.plain.suffix_index import Match, SuffixIndex
 
 UNKNOWN = -1
 """The length of a match that must be looked up."""

@@ -8,7 +8,7 @@ finds them (Gailly and Adler 1995).
 from array import array
 from collections.abc import Sequence
 
-from ngramspec.drafting.core.suffix_index import NO_MATCH, Match, SuffixIndex
+from ngramspec.drafting.core.plain.suffix_index import NO_MATCH, Match, SuffixIndex
 from ngramspec.errors import shortened
 
 LEAST_BYTES = 3
@@ -29,6 +29,17 @@ def checked_vocabulary(vocabulary: Sequence[bytes]) -> Sequence[bytes]:
             " give `Vocabulary.of(tokenizer).tokens`"
         )
     return vocabulary
+
+
+class TokenBytes:
+    """A vocabulary, as rows take it.
+
+    tokens: the bytes of each token.
+    """
+
+    def __init__(self, vocabulary: Sequence[bytes]) -> None:
+        """Raises TypeError unless `vocabulary` is a sequence of bytes."""
+        self.tokens = checked_vocabulary(vocabulary)
 
 
 class SpelledIndex:
@@ -75,7 +86,7 @@ class SpelledIndex:
         vocabulary, text = self._vocabulary, self._text
         begins, previous, latest = self._begins, self._previous, self._latest
         position, size = len(begins), len(vocabulary)
-        for token in self._index.text[position:].tolist():
+        for token in self._index.read(position, len(self._index)).tolist():
             end = len(text)
             key = text[end - 1] | text[end - 2] << 8 | text[end - 3] << 16
             begins.append(end)

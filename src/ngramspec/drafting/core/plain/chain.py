@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
-from ngramspec.drafting.core.features import AHEAD, FURTHEST, NOT_FORESEEN, foreseen_index
-from ngramspec.drafting.core.key import LONGEST, OWN, PAST
-from ngramspec.drafting.core.pointers import Pointer
-from ngramspec.drafting.core.sources import Source
-from ngramspec.drafting.core.spelling import SpelledIndex
-from ngramspec.drafting.core.suffix_index import MAX_FOUND
-from ngramspec.drafting.core.survival import Lesson, Survival
+from ngramspec.drafting.core.plain.features import AHEAD, FURTHEST, NOT_FORESEEN, foreseen_index
+from ngramspec.drafting.core.plain.key import LONGEST, OWN, PAST
+from ngramspec.drafting.core.plain.pointers import Pointer
+from ngramspec.drafting.core.plain.sources import Source
+from ngramspec.drafting.core.plain.spelling import SpelledIndex
+from ngramspec.drafting.core.plain.suffix_index import MAX_FOUND
+from ngramspec.drafting.core.plain.survival import Lesson, Survival
 from ngramspec.drafting.types import Steering
 
 _SURE = 16
@@ -180,7 +180,7 @@ class Chain:
     def _look_up(self, pointer: Pointer, answer: Sequence[int]) -> bool:
         """Look a match up anew, for it said otherwise; returns whether there is one."""
         if pointer.number == OWN:
-            index, before = self._own.index, self._own.index.text[-MAX_FOUND:].tolist()
+            index, before = self._own.index, self._own.index.read(-MAX_FOUND, len(self._own.index)).tolist()
         elif pointer.number == PAST:
             index, before = self._past.index, list(answer[-MAX_FOUND:])
         else:

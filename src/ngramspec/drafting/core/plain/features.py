@@ -1,6 +1,15 @@
 """Which weights speak for a token: one list of weights, and where in it those of each kind are."""
 
-from ngramspec.drafting.core.key import KIND_BITS, NUM_BUCKETS, NUM_SOURCES, OWN, PAST, SPELLED, STATE_BITS, unpack
+from ngramspec.drafting.core.plain.key import (
+    KIND_BITS,
+    NUM_BUCKETS,
+    NUM_SOURCES,
+    OWN,
+    PAST,
+    SPELLED,
+    STATE_BITS,
+    unpack,
+)
 
 NUM_RECENT = 8
 """How a row has gone lately, in so many steps."""

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core.features import AHEAD, FURTHEST, NOT_FORESEEN, NOT_SPELLED, NUM_WEIGHTS, Features, features
+from ngramspec.drafting.core.plain.features import (
+    AHEAD,
+    FURTHEST,
+    NOT_FORESEEN,
+    NOT_SPELLED,
+    NUM_WEIGHTS,
+    Features,
+    features,
+)
 from ngramspec.drafting.prior import learnt_weights
 from ngramspec.drafting.types import FloatArray
 
@@ -46,10 +54,7 @@ class Survival:
 
     def __init__(self, *, knows_nothing: bool = False) -> None:
         """Know what recorded traffic has taught (`prior.py`), or nothing yet."""
-        learnt = (None,) * NUM_WEIGHTS if knows_nothing else learnt_weights()
-        self._weights = [weight or 0.0 for weight in learnt]
-        self._rates = [FIRST_RATE if weight is None else TAUGHT_RATE for weight in learnt]
-        self._rates[NOT_SPELLED] = 0.0
+        self._weights, self._rates = first_lessons(knows_nothing).tolist()
         self._described: dict[int, Features] = {}
 
     @property
@@ -103,6 +108,15 @@ class Survival:
                 weights[feature] += rate * error
                 if rate > LAST_RATE:
                     rates[feature] = max(LAST_RATE, rate * RATE_DECAY)
+
+
+def first_lessons(knows_nothing: bool) -> FloatArray:
+    """Weights and rates to begin with, `float64[2, n]`: of recorded traffic, or of nothing."""
+    learnt = (None,) * NUM_WEIGHTS if knows_nothing else learnt_weights()
+    weights = [weight or 0.0 for weight in learnt]
+    rates = [FIRST_RATE if weight is None else TAUGHT_RATE for weight in learnt]
+    rates[NOT_SPELLED] = 0.0
+    return np.array([weights, rates])
 
 
 def checked_lessons(lessons: npt.NDArray[Any]) -> FloatArray:

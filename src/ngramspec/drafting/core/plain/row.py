@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ngramspec.drafting.core.chain import UNSTEERED, Chain
-from ngramspec.drafting.core.features import recent_index
-from ngramspec.drafting.core.sources import Source
-from ngramspec.drafting.core.spelling import SpelledIndex
-from ngramspec.drafting.core.suffix_index import SEPARATOR, SuffixIndex
-from ngramspec.drafting.core.survival import Survival
+from ngramspec.drafting.core.plain.chain import UNSTEERED, Chain
+from ngramspec.drafting.core.plain.features import recent_index
+from ngramspec.drafting.core.plain.sources import Source
+from ngramspec.drafting.core.plain.spelling import SpelledIndex, TokenBytes
+from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
+from ngramspec.drafting.core.plain.survival import Survival
 from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray
 
 _STEP = 0.1
@@ -19,8 +19,7 @@ _STEP = 0.1
 class Row:
     """Drafts for one row, and learns from what is committed.
 
-    index: over the row's references, prompt and answer. history: over what its segment keeps. answer: the tokens
-    committed since the prompt, after a SEPARATOR: so is each answer in the history, which thereby knows how they begin.
+    index: over the row's references, prompt and answer. history: over what its segment keeps.
     """
 
     def __init__(
@@ -28,20 +27,26 @@ class Row:
         survival: Survival,
         history: SuffixIndex,
         references: Sequence[TokenArray] = (),
-        vocabulary: Sequence[bytes] | None = None,
+        vocabulary: TokenBytes | None = None,
     ) -> None:
-        """Begin with the references `int32[n]`, read before the prompt; vocabulary: the bytes of each token."""
+        """Begin with the references `int32[n]`, read before the prompt; vocabulary: if it is known."""
         self.index = SuffixIndex()
         for reference in references:
             self.index.extend(reference)
         self.history = history
-        self.answer = [SEPARATOR]
+        # After a SEPARATOR: so is each answer in the history, which thereby knows how they begin.
+        self._answer = [SEPARATOR]
         self._survival = survival
         self._own, self._past = Source(self.index), Source(history)
-        spelled = None if vocabulary is None else SpelledIndex(self.index, vocabulary)
+        spelled = None if vocabulary is None else SpelledIndex(self.index, vocabulary.tokens)
         self._chain = Chain(self._own, self._past, survival, spelled)
         self._share_foreseen = 0.5
         self._recent = recent_index(self._share_foreseen)
+
+    @property
+    def answer(self) -> TokenArray:
+        """The tokens committed since the prompt, `int32[n]`: a copy."""
+        return np.array(self._answer[1:], np.int32)
 
     def begin(self, prompt: TokenArray, likely_start: int) -> None:
         """Take in the prompt `int32[n]`. likely_start: where in the history a copy may begin, -1 for nowhere."""
@@ -50,13 +55,13 @@ class Row:
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`, and learn from them what the last draft was worth."""
-        committed = tokens.tolist()
-        self._learn(committed)
         size = len(self.index)
         self.index.extend(tokens)
+        committed = tokens.tolist()
+        self._learn(committed)
         self._own.follow(committed, size)
         self._past.follow(committed, len(self._past.index))
-        self.answer += committed
+        self._answer += committed
 
     def _learn(self, committed: list[int]) -> None:
         num_right = 0
@@ -69,14 +74,18 @@ class Row:
         self._survival.learn(self._chain.lessons, committed[: num_right + 1], self._recent)
         self._chain.forget()
 
-    def propose(self, max_tokens: int, min_survival: float, steering: Steering = UNSTEERED) -> Draft:
-        """Draft up to `max_tokens` tokens that survive with `min_survival`, each the surest that `steering` allows."""
+    def propose(self, max_tokens: int, min_survival: float, steering: Steering | None = None) -> Draft:
+        """Draft up to `max_tokens` tokens that survive with `min_survival`, each the surest that `steering` allows.
+
+        What `steering` raises is raised; the row goes on as before.
+        """
         chain = self._chain
         if max_tokens <= 0:
             chain.forget()
             return Draft(NO_DRAFT)
         self._recent = recent_index(self._share_foreseen)
-        chain.draft(self.answer, self._recent, max_tokens, min_survival, steering)
+        steering = UNSTEERED if steering is None else steering
+        chain.draft(self._answer, self._recent, max_tokens, min_survival, steering)
         survivals = np.array(chain.survivals)
         tokens = np.array(chain.choices[: survivals.size], np.int32)
         return Draft(tokens, survivals, is_unsure=survivals.size < min(len(chain.choices), max_tokens))

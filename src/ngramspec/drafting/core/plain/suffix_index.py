@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core.positions import Positions, grouped, latest
+from ngramspec.drafting.core.plain.positions import Positions, grouped, latest
 from ngramspec.drafting.types import TokenArray
 
 MAX_MATCH = 64
@@ -80,8 +80,12 @@ class SuffixIndex:
 
     @property
     def text(self) -> TokenArray:
-        """The text `int32[n]`: a view, good until the next `extend`."""
-        return self._text[: self._size]
+        """The text `int32[n]`: a copy."""
+        return self.read(0, self._size)
+
+    def read(self, start: int, end: int) -> TokenArray:
+        """The text from position `start` up to `end`, `int32[n]`: a copy. Positions as in a slice."""
+        return self._text[: self._size][start:end].copy()
 
     def extend(self, tokens: TokenArray) -> None:
         """Append `tokens` `int32[n]`."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ngramspec.drafting.core.key import LONGEST, OWN, OWN_COPY, SHIFTS, STATES
-from ngramspec.drafting.core.suffix_index import SEPARATOR, SuffixIndex
+from ngramspec.drafting.core.plain.key import LONGEST, OWN, OWN_COPY, SHIFTS, STATES
+from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
 MOST_MISSES = 3
 """A copy that missed so often lately, or more often, is told apart no further."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ngramspec.drafting.core.suffix_index import Match
+from ngramspec.drafting.core.plain.suffix_index import Match
 
 _REACH = 8
 """So many tokens further on the copy looks for a token that differed: some were left out."""

@@ -1,0 +1,321 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, binding=False
+"""The hot core of drafting, compiled: the names of `ngramspec.drafting.core` over the C++ beside this file.
+
+A row is used by one thread at a time. An index may be read by rows while it grows, and rows of several threads learn
+into one Survival. The interpreter's lock is released where many rows draft or a long text is read; for a single row of
+few tokens that would cost more than it frees.
+"""
+
+from cpython.ref cimport PyObject
+from libc.stdint cimport INT32_MAX, int32_t
+from libcpp cimport bool as cbool
+from libcpp.vector cimport vector
+
+import os
+
+import numpy as np
+
+from ngramspec.drafting.core.plain.spelling import checked_vocabulary
+from ngramspec.drafting.core.plain.suffix_index import Match
+from ngramspec.drafting.core.plain.survival import first_lessons
+from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft
+
+
+cdef extern from "arrays.hpp" namespace "ngramspec":
+    cppclass Tokens:
+        cbool take(PyObject*)
+        const int32_t* begin() nogil
+        const int32_t* end()
+        size_t size() nogil
+
+    int fill(PyObject*, const void*, size_t) except -1
+
+cdef extern from "constants.hpp" namespace "ngramspec":
+    cppclass Constant:
+        const char* module
+        const char* name
+        double value
+
+    Constant[] CONSTANTS
+    int NUM_CONSTANTS "(sizeof(ngramspec::CONSTANTS) / sizeof(ngramspec::Constant))"
+    int NUM_WEIGHTS, MAX_COMPARED
+    const char* SOURCES "NGRAMSPEC_SOURCES"
+
+cdef extern from "row.hpp" namespace "ngramspec" nogil:
+    cppclass CppMatch "ngramspec::Match":
+        int length, start
+
+    cppclass SharedMutex:
+        @staticmethod
+        void renew_all()
+
+    cppclass SharedIndex:
+        int size()
+        void extend(const int32_t*, size_t) except +
+        vector[int32_t] read(int, int) except +
+        CppMatch latest_longest_match(int)
+        CppMatch find(const int32_t*, size_t)
+        size_t nbytes()
+
+    cppclass CppTokenBytes "ngramspec::TokenBytes":
+        void add(const char*, size_t) except +
+
+    cppclass CppSurvival "ngramspec::Survival":
+        double weight(int)
+        double rate(int)
+        void set(int, double, double)
+
+    cppclass CppRow "ngramspec::Row":
+        CppRow(CppSurvival&, const SharedIndex&, const CppTokenBytes*) except +
+        void refer(const int32_t*, size_t) except +
+        void begin(const int32_t*, size_t, int) except +
+        void extend(const int32_t*, size_t) except +
+        void propose(int, double) except +
+        void steer(int, double, PyObject*, PyObject*, PyObject*) except +
+        int size()
+        const int32_t* tokens()
+        const double* survivals()
+        cbool is_unsure()
+        const vector[int32_t]& answer()
+        size_t nbytes()
+
+    cppclass Use:
+        void add(CppRow*) except +
+        void propose(const vector[int]&, double) except +
+
+
+sources = SOURCES.decode()
+constants = {
+    (CONSTANTS[i].module.decode(), CONSTANTS[i].name.decode()): CONSTANTS[i].value for i in range(NUM_CONSTANTS)
+}
+
+cdef size_t LONG = 256
+"""So many tokens are read without the interpreter's lock."""
+
+
+def _renew_locks():
+    SharedMutex.renew_all()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+cdef int take(Tokens& tokens, array) except -1:
+    """Hold the numbers of `array`; of what is no `int32[n]` side by side, those of a copy."""
+    if not tokens.take(<PyObject*>array):
+        array = np.array(array, np.int32, ndmin=1)
+        if not tokens.take(<PyObject*>array):
+            raise TypeError(f"tokens must be int32[n], got {array.dtype}{list(array.shape)}")
+    return 0
+
+
+cdef tokens_of(const int32_t* numbers, size_t size):
+    tokens = np.empty(size, np.int32)
+    fill(<PyObject*>tokens, numbers, size * sizeof(int32_t))
+    return tokens
+
+
+cdef floats_of(const double* numbers, size_t size):
+    floats = np.empty(size)
+    fill(<PyObject*>floats, numbers, size * sizeof(double))
+    return floats
+
+
+cdef int within_int32(number):
+    return <int>max(-1, min(number, INT32_MAX))
+
+
+cdef class SuffixIndex:
+    """See plain/suffix_index.py."""
+
+    cdef SharedIndex shared
+
+    def __len__(self):
+        return self.shared.size()
+
+    @property
+    def text(self):
+        return self.read(0, self.shared.size())
+
+    @property
+    def nbytes(self):
+        return self.shared.nbytes()
+
+    def read(self, start, end):
+        first, after, _ = slice(start, end).indices(self.shared.size())
+        cdef vector[int32_t] numbers = self.shared.read(first, after)
+        return tokens_of(numbers.data(), numbers.size())
+
+    def extend(self, tokens):
+        cdef Tokens taken
+        take(taken, tokens)
+        if taken.size() < LONG:
+            self.shared.extend(taken.begin(), taken.size())
+        else:
+            with nogil:
+                self.shared.extend(taken.begin(), taken.size())
+
+    def latest_longest_match(self, max_compared=None):
+        cdef CppMatch match = self.shared.latest_longest_match(max_compared or MAX_COMPARED)
+        return Match(match.length, match.start)
+
+    def find(self, tail):
+        cdef Tokens taken
+        take(taken, tail)
+        cdef CppMatch match = self.shared.find(taken.end(), taken.size())
+        return Match(match.length, match.start)
+
+
+cdef class TokenBytes:
+    """See plain/spelling.py."""
+
+    cdef CppTokenBytes bytes
+    cdef readonly object tokens
+
+    def __cinit__(self, vocabulary):
+        self.tokens = checked_vocabulary(vocabulary)
+        for token in self.tokens:
+            self.bytes.add(token, len(token))
+
+
+cdef class Survival:
+    """See plain/survival.py."""
+
+    cdef CppSurvival survival
+
+    def __cinit__(self, *, knows_nothing=False):
+        self.take_over(first_lessons(knows_nothing))
+
+    def __reduce__(self):
+        return _survival_of, (self.lessons(),)
+
+    @property
+    def weights(self):
+        return self.lessons()[0].tolist()
+
+    def lessons(self):
+        cdef vector[double] numbers
+        for i in range(NUM_WEIGHTS):
+            numbers.push_back(self.survival.weight(i))
+        for i in range(NUM_WEIGHTS):
+            numbers.push_back(self.survival.rate(i))
+        return floats_of(numbers.data(), numbers.size()).reshape(2, NUM_WEIGHTS)
+
+    def take_over(self, lessons):
+        if lessons.shape != (2, NUM_WEIGHTS):
+            raise ValueError(f"lessons must be float64[2, {NUM_WEIGHTS}], got {lessons.dtype}{list(lessons.shape)}")
+        for i, (weight, rate) in enumerate(lessons.T.tolist()):
+            self.survival.set(i, weight, rate)
+
+
+def _survival_of(lessons):
+    survival = Survival(knows_nothing=True)
+    survival.take_over(lessons)
+    return survival
+
+
+cdef class Row:
+    """See plain/row.py."""
+
+    cdef CppRow* row
+    cdef readonly SuffixIndex history
+    cdef Survival survival  # this and the vocabulary live as long as the row
+    cdef TokenBytes vocabulary
+
+    def __cinit__(
+        self, Survival survival not None, SuffixIndex history not None, references=(), TokenBytes vocabulary=None
+    ):
+        self.survival, self.history, self.vocabulary = survival, history, vocabulary
+        cdef const CppTokenBytes* known = NULL
+        if vocabulary is not None:
+            known = &vocabulary.bytes
+        self.row = new CppRow(survival.survival, history.shared, known)
+        for reference in references:
+            self._refer(reference)
+
+    def __dealloc__(self):
+        del self.row
+
+    cdef int _refer(self, reference) except -1:
+        cdef Tokens taken
+        take(taken, reference)
+        with nogil:
+            self.row.refer(taken.begin(), taken.size())
+        return 0
+
+    @property
+    def answer(self):
+        cdef Use use
+        use.add(self.row)
+        return tokens_of(self.row.answer().data() + 1, self.row.answer().size() - 1)
+
+    @property
+    def nbytes(self):
+        cdef Use use
+        use.add(self.row)
+        return self.row.nbytes()
+
+    def begin(self, prompt, likely_start):
+        cdef Tokens taken
+        cdef Use use
+        cdef int start = within_int32(likely_start)
+        take(taken, prompt)
+        use.add(self.row)
+        with nogil:
+            self.row.begin(taken.begin(), taken.size(), start)
+
+    def extend(self, tokens):
+        cdef Tokens taken
+        cdef Use use
+        take(taken, tokens)
+        use.add(self.row)
+        self.row.extend(taken.begin(), taken.size())
+
+    def propose(self, max_tokens, double min_survival, steering=None):
+        cdef Use use
+        cdef int most = within_int32(max_tokens)
+        use.add(self.row)
+        if steering is None:
+            self.row.propose(most, min_survival)
+        else:
+            foreseen, forced, push = steering.foreseen, steering.forced, steering.push
+            self.row.steer(most, min_survival, <PyObject*>foreseen, <PyObject*>forced, <PyObject*>push)
+        cdef size_t size = self.row.size()
+        if not size:
+            return Draft(NO_DRAFT, NO_SURVIVAL, self.row.is_unsure())
+        return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
+
+
+def propose_all(rows, max_tokens, min_survival):
+    """See plain/__init__.py. The interpreter's lock is released, and all drafts are views into two arrays."""
+    return _propose_all(list(rows), max_tokens, min_survival)  # what is in this list lives on when the call ends
+
+
+cdef _propose_all(list rows, max_tokens, double min_survival):
+    cdef Use use
+    cdef vector[CppRow*] used
+    cdef vector[int] most
+    cdef vector[int32_t] tokens
+    cdef vector[double] survivals
+    cdef Row row
+    cdef CppRow* each
+    for row, room in zip(rows, max_tokens, strict=True):
+        use.add(row.row)
+        used.push_back(row.row)
+        most.push_back(within_int32(room))
+    with nogil:
+        use.propose(most, min_survival)
+        for each in used:
+            tokens.insert(tokens.end(), each.tokens(), each.tokens() + each.size())
+            survivals.insert(survivals.end(), each.survivals(), each.survivals() + each.size())
+    all_tokens, all_survivals = tokens_of(tokens.data(), tokens.size()), floats_of(survivals.data(), survivals.size())
+    drafts, start = [], 0
+    for each in used:
+        end = start + each.size()
+        if start == end:
+            drafts.append(Draft(NO_DRAFT, NO_SURVIVAL, each.is_unsure()))
+        else:
+            drafts.append(Draft(all_tokens[start:end], all_survivals[start:end], each.is_unsure()))
+        start = end
+    return drafts

@@ -1,0 +1,121 @@
+// One row of drafting: the text so far, where it is in its sources, and the choices of its last draft. As plain/row.py.
+#pragma once
+#include "chain.hpp"
+
+namespace ngramspec {
+
+constexpr double STEP = 0.1;
+
+class Row {
+  public:
+    // They must outlive the row. vocabulary: nullptr where it is not known.
+    Row(Survival& survival, const SharedIndex& history, const TokenBytes* vocabulary)
+        : history_(history),
+          survival_(survival),
+          own_(index_),
+          past_(history.index),
+          spelled_(vocabulary ? std::make_optional<SpelledIndex>(index_, *vocabulary) : std::nullopt),
+          chain_(own_, past_, survival, spelled_ ? &*spelled_ : nullptr) {}
+    Row(const Row&) = delete;
+
+    void refer(const int32_t* reference, size_t count) { index_.extend(reference, count); }
+
+    void begin(const int32_t* prompt, size_t count, int likely_start) {
+        index_.extend(prompt, count);
+        past_.copy.start = likely_start;
+    }
+
+    void extend(const int32_t* tokens, size_t size) {
+        int before = index_.size(), count = int(size);
+        index_.extend(tokens, size);
+        learn(tokens, count);
+        own_.follow(tokens, count, before);
+        SharedIndex::Reading reading = history_.reading();
+        past_.follow(tokens, count, history_.index.size());
+        answer_.insert(answer_.end(), tokens, tokens + count);
+    }
+
+    void propose(int max_tokens, double min_survival) {
+        SharedIndex::Reading reading = history_.reading();
+        Unsteered unsteered;
+        draft(max_tokens, min_survival, unsteered);
+    }
+    // By the methods of a `Steering` in Python.
+    void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push) {
+        SharedIndex::Reading reading = history_.reading();
+        PythonSteering steering(foreseen, forced, push, reading);
+        draft(max_tokens, min_survival, steering);
+    }
+
+    // The last draft. is_unsure: more tokens would have been drafted at a lower `min_survival`.
+    int size() const { return int(chain_.survivals.size()); }
+    const int32_t* tokens() const { return chain_.choices.data(); }
+    const double* survivals() const { return chain_.survivals.data(); }
+    bool is_unsure() const { return size() < std::min(int(chain_.choices.size()), max_tokens_); }
+
+    // The tokens committed since the prompt, after a SEPARATOR.
+    const std::vector<int32_t>& answer() const { return answer_; }
+
+    size_t nbytes() const { return index_.nbytes() + (spelled_ ? spelled_->nbytes() : 0); }
+
+  private:
+    friend class Use;
+
+    template <class Steering>
+    void draft(int max_tokens, double min_survival, Steering& steering) {
+        max_tokens_ = std::max(0, max_tokens);
+        if (max_tokens <= 0) return chain_.forget();
+        recent_ = recent_index(share_foreseen_);
+        chain_.draft(answer_, recent_, max_tokens, min_survival, steering);
+    }
+
+    void learn(const int32_t* committed, int count) {
+        int num_right = 0;
+        for (; num_right < std::min(int(chain_.choices.size()), count); num_right++) {
+            if (chain_.choices[num_right] != committed[num_right]) {
+                share_foreseen_ -= STEP * share_foreseen_;
+                break;
+            }
+            share_foreseen_ += STEP * (1 - share_foreseen_);
+        }
+        survival_.learn(chain_.lessons, committed, std::min(num_right + 1, count), recent_);
+        chain_.forget();
+    }
+
+    const SharedIndex& history_;
+    Survival& survival_;
+    SuffixIndex index_;
+    Source own_, past_;
+    std::optional<SpelledIndex> spelled_;
+    Chain chain_;
+    std::vector<int32_t> answer_{SEPARATOR};
+    double share_foreseen_ = 0.5;
+    int recent_ = recent_index(0.5), max_tokens_ = 0;
+    bool is_used_ = false;
+};
+
+// Rows that a call uses, as long as this lives: another thread, or a grammar that is asked meanwhile, is refused them.
+class Use {
+  public:
+    Use() = default;
+    Use(const Use&) = delete;
+    ~Use() {
+        for (Row* row : rows_) row->is_used_ = false;
+    }
+    void add(Row* row) {
+        if (row->is_used_)
+            throw std::runtime_error(
+                "a row must be used by one call at a time, got another: open a session for each row");
+        rows_.push_back(row);
+        row->is_used_ = true;
+    }
+    // Drafts for all rows, one after another.
+    void propose(const std::vector<int>& max_tokens, double min_survival) {
+        for (size_t i = 0; i < rows_.size(); i++) rows_[i]->propose(max_tokens[i], min_survival);
+    }
+
+  private:
+    std::vector<Row*> rows_;
+};
+
+}  // namespace ngramspec

@@ -1,0 +1,160 @@
+// A growing text, and where its end occurred before: the answers of plain/suffix_index.py.
+#pragma once
+#include <algorithm>
+#include <climits>
+#include <stdexcept>
+#include <string>
+
+#include "positions.hpp"
+
+namespace ngramspec {
+
+constexpr int MAX_MATCH = 64, MAX_COMPARED = 256, MAX_FOUND = 32;
+constexpr int32_t SEPARATOR = INT32_MAX;
+
+struct Match {
+    int length = 0, start = 0;
+};
+
+// The end of a text: its last tokens, the latest first, and the hashes of one to four of them.
+struct End {
+    int32_t tokens[MAX_ORDER];
+    uint32_t hashes[MAX_ORDER];
+    int count = 0;
+
+    void add(int32_t token) {
+        tokens[count] = token;
+        hashes[count++] = hash_.add(token);
+    }
+    // Of another text: `end` is after its last token.
+    static End of(const int32_t* end, int known) {
+        End found;
+        while (found.count < std::min(known, MAX_ORDER)) found.add(end[-1 - found.count]);
+        return found;
+    }
+
+  private:
+    Hash hash_;
+};
+
+class SuffixIndex {
+  public:
+    int size() const { return int(text_.size()); }
+    int32_t token(int position) const { return text_[position].token; }
+
+    // Where the n-gram that ends at a position ended before, or -1; column: see `column_of`.
+    int before(int position, int column) const { return text_[position].before[column]; }
+
+    // Of so many tokens that agree: four of four or more, two of two or three, one of one.
+    static int column_of(int length) { return length > 3 ? 2 : length > 1 ? 1 : 0; }
+
+    void extend(const int32_t* tokens, size_t count) {
+        if (!count) return;
+        check(tokens, count);
+        int start = size(), end = start + int(count);
+        if (size_t(end) > text_.capacity()) text_.reserve(std::max(size_t(end), text_.capacity() * 3 / 2));
+        for (size_t i = 0; i < count; i++) text_.push_back({tokens[i], {-1, -1, -1}});
+        // Nothing can be copied from after the end, so a position is indexed only when a token follows it.
+        for (int at = std::max(start - 1, 0); at < end - 1; at++) index(at);
+    }
+
+    Match latest_longest_match(int max_compared) const {
+        int last = size() - 1;
+        if (last < 1) return {};
+        auto [order, earlier] = latest(end_at(last));
+        if (order < MAX_ORDER) return order ? Match{order, earlier + 1} : Match{};
+        auto token_back = [&](int back) { return text_[last - back].token; };
+        return longest(earlier, token_back, MAX_MATCH, max_compared);
+    }
+
+    // The same for another text, which ends before `end` and has `known` tokens.
+    Match find(const int32_t* end, int known) const {
+        auto [order, earlier] = latest(End::of(end, known));
+        if (order < MAX_ORDER) return order ? Match{order, earlier + 1} : Match{};
+        auto token_back = [&](int back) { return end[-1 - back]; };
+        return longest(earlier, token_back, std::min(known, MAX_FOUND), MAX_FOUND);
+    }
+
+    size_t nbytes() const {
+        size_t sum = text_.capacity() * sizeof(Position);
+        for (const Positions& positions : latest_) sum += positions.nbytes();
+        return sum;
+    }
+
+  private:
+    // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
+    // position is in one line of memory.
+    struct Position {
+        int32_t token, before[3];
+    };
+
+    void check(const int32_t* tokens, size_t count) const {
+        if (count > size_t(INT32_MAX - size()))
+            throw std::invalid_argument("a text must have at most " + std::to_string(INT32_MAX) + " tokens, got " +
+                                        std::to_string(size() + count) + ": begin a new one");
+        int32_t lowest = *std::min_element(tokens, tokens + count);
+        if (lowest < 0) throw std::invalid_argument("token ids must be >= 0, got " + std::to_string(lowest));
+    }
+
+    End end_at(int last) const {
+        End end;
+        while (end.count < std::min(last + 1, MAX_ORDER)) end.add(text_[last - end.count].token);
+        return end;
+    }
+
+    bool is_same(int position, const End& end, int order) const {
+        if (position + 1 < order) return false;
+        for (int i = 0; i < order; i++)
+            if (text_[position - i].token != end.tokens[i]) return false;
+        return true;
+    }
+    size_t slot_of(const End& end, int order) const {
+        auto same = [&](int position) { return is_same(position, end, order); };
+        return latest_[order - 1].find(end.hashes[order - 1], same);
+    }
+
+    struct Found {
+        int order, position;
+    };
+    // The longest n-gram of the end that occurred, and where it did last; order 0 where none did.
+    Found latest(const End& end) const {
+        for (int order = end.count; order; order--) {
+            int position = latest_[order - 1].get(slot_of(end, order));
+            if (position >= 0) return {order, position};
+        }
+        return {0, -1};
+    }
+
+    // Of the occurrences of the last four tokens, the latest first, the one that agrees over the most tokens.
+    template <class TokenBack>
+    Match longest(int earlier, TokenBack token_back, int most, int max_compared) const {
+        int length = MAX_ORDER, found = earlier;
+        for (int i = 0; i < max_compared; i++) {
+            if (earlier < length || length == most) break;  // too near the beginning to beat the best, or nothing could
+            // Only one that also agrees just before the best agreement can beat it: one comparison for most.
+            if (text_[earlier - length].token == token_back(length)) {
+                int agreeing = MAX_ORDER, limit = std::min(most, earlier + 1);
+                while (agreeing < limit && text_[earlier - agreeing].token == token_back(agreeing)) agreeing++;
+                if (agreeing > length) length = agreeing, found = earlier;
+            }
+            earlier = text_[earlier].before[2];
+        }
+        return {length, found + 1};
+    }
+
+    void index(int at) {
+        End here = end_at(at);
+        for (int order = 1; order <= here.count; order++) {
+            Positions& positions = latest_[order - 1];
+            positions.reserve(1);
+            size_t slot = slot_of(here, order);
+            if (order != 3) text_[at].before[column_of(order)] = positions.get(slot);
+            positions.put(slot, here.hashes[order - 1], at);
+        }
+    }
+
+    std::vector<Position> text_;
+    Positions latest_[MAX_ORDER];
+};
+
+}  // namespace ngramspec

@@ -1,0 +1,19 @@
+"""The hot part of drafting in plain Python: what the compiled core is held against, and what runs where there is none.
+
+Both have the names below, and make the same drafts, to the last bit.
+"""
+
+from collections.abc import Sequence
+
+from ngramspec.drafting.core.plain.row import Row
+from ngramspec.drafting.core.plain.spelling import TokenBytes
+from ngramspec.drafting.core.plain.suffix_index import SuffixIndex
+from ngramspec.drafting.core.plain.survival import Survival
+from ngramspec.drafting.types import Draft
+
+__all__ = ["Row", "SuffixIndex", "Survival", "TokenBytes", "propose_all"]
+
+
+def propose_all(rows: Sequence[Row], max_tokens: Sequence[int], min_survival: float) -> list[Draft]:
+    """Draft for all rows, each of them listed once; max_tokens: of each row."""
+    return [row.propose(most, min_survival) for row, most in zip(rows, max_tokens, strict=True)]

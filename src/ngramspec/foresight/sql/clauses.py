@@ -1,0 +1,117 @@
+"""What the words of a SELECT statement say: its queries, their clauses, and the names in each."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from ngramspec.foresight.sql.tables import Table, Tables
+
+_CLAUSES = frozenset(["select", "from", "join", "on", "where", "group", "order", "having", "limit"])
+_SET_OPERATORS = frozenset(["union", "intersect", "except"])
+JOINTS = (
+    _CLAUSES
+    | _SET_OPERATORS
+    | frozenset(["with", "distinct", "as", "by", "and", "or", "not", "in", "is", "like", "between", "!"])
+)
+KEYWORDS = JOINTS | frozenset(["null", "asc", "desc"])
+
+
+class Relation(NamedTuple):
+    """A table that is read from, and its alias."""
+
+    table: Table
+    alias: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the names of its columns."""
+        return self.alias or self.table.name
+
+
+class Query(NamedTuple):
+    """One SELECT of a statement, as far as it has been written.
+
+    columns: the names in each clause, with their prefixes, as written. labels: names of the computed columns.
+    """
+
+    clause: str = ""
+    relations: tuple[Relation, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    labels: tuple[str, ...] = ()
+
+    def said(self, clause: str) -> set[str]:
+        """The columns in `clause`, without prefixes and in lower case."""
+        return {bare(name) for name in self.columns.get(clause, ())}
+
+
+class Clauses(NamedTuple):
+    """What was read of a statement. It never changes: a statement is read on from any point of it.
+
+    query: the innermost one that is open. outer: those around it; None for a bracket that is none. calls: functions
+    called, in upper case. prefixes: of column names, once each.
+    """
+
+    query: Query = Query()
+    outer: tuple[Query | None, ...] = ()
+    calls: frozenset[str] = frozenset()
+    has_lower_calls: bool = False
+    prefixes: tuple[str, ...] = ()
+
+
+def read(
+    clauses: Clauses, tokens: Sequence[str], words: Sequence[str], start: int, end: int, tables: Tables
+) -> Clauses:
+    """Read the tokens from `start` to `end`; the one after them is looked at. words: the tokens in lower case."""
+    for index in range(start, end):
+        word = words[index]
+        after = words[index + 1] if index + 1 < len(words) else ""
+        if word == "(":
+            is_query = after == "select"
+            outer = (*clauses.outer, clauses.query if is_query else None)
+            clauses = clauses._replace(outer=outer, query=Query() if is_query else clauses.query)
+        elif word == ")" and clauses.outer:
+            clauses = clauses._replace(outer=clauses.outer[:-1], query=clauses.outer[-1] or clauses.query)
+        elif word in _SET_OPERATORS:
+            clauses = clauses._replace(query=Query())
+        elif word in _CLAUSES:
+            clauses = clauses._replace(query=clauses.query._replace(clause=word))
+        elif _is_name(word):
+            before = words[index - 1] if index else ""
+            clauses = _with_name(clauses, tokens, index, before, after, tables)
+    return clauses
+
+
+def _with_name(clauses: Clauses, tokens: Sequence[str], index: int, before: str, after: str, tables: Tables) -> Clauses:
+    name, query = tokens[index], clauses.query
+    if after == "(":
+        has_lower_calls = clauses.has_lower_calls or name.islower()
+        return clauses._replace(calls=clauses.calls | {name.upper()}, has_lower_calls=has_lower_calls)
+    if query.clause == "select" and before == "as":
+        return clauses._replace(query=query._replace(labels=(*query.labels, name)))
+    if query.clause not in ("from", "join"):
+        return _with_column(clauses, tokens, index, before, after)
+    table = tables.named(name) if before in ("from", "join", ",") else None
+    if table is not None:
+        return clauses._replace(query=query._replace(relations=(*query.relations, Relation(table))))
+    if before not in ("from", "join", ",", ".") and query.relations and query.relations[-1].alias is None:
+        *others, last = query.relations
+        return clauses._replace(query=query._replace(relations=(*others, Relation(last.table, name))))
+    return clauses
+
+
+def _with_column(clauses: Clauses, tokens: Sequence[str], index: int, before: str, after: str) -> Clauses:
+    name, query = tokens[index], clauses.query
+    if after == ".":
+        return clauses if name in clauses.prefixes else clauses._replace(prefixes=(*clauses.prefixes, name))
+    full = f"{tokens[index - 2]}.{name}" if before == "." and index > 1 else name
+    columns = {**query.columns, query.clause: (*query.columns.get(query.clause, ()), full)}
+    return clauses._replace(query=query._replace(columns=columns))
+
+
+def bare(name: str) -> str:
+    """The name without its prefix, in lower case."""
+    return name.rpartition(".")[2].lower()
+
+
+def _is_name(word: str) -> bool:
+    return (word[:1].isalpha() or word[:1] == "_") and word not in KEYWORDS

@@ -1,0 +1,187 @@
+"""The compiled core is held against the plain one: the same drafts, survivals and weights, to the last bit."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ngramspec.drafting import Draft
+from ngramspec.drafting.core import plain
+from tests.drafting.test_chain import GRAMMARS, Grammar
+from tests.drafting.test_suffix_index import HIGHEST, texts, tokens_of
+
+compiled = pytest.importorskip("ngramspec.drafting.core._native", reason="the compiled core is not installed")
+
+VOCABULARY = [b"a", b"b", b"ab", b"ba", b"", b"aba", b" ab", b"abababababab"]
+
+
+class RefusalError(Exception):
+    """What a failing grammar raises."""
+
+
+class FailingGrammar(Grammar):
+    """Raises when it is asked for the third time."""
+
+    def push(self, token: int) -> bool:
+        if len(self.pushed) == 2:
+            raise RefusalError
+        return super().push(token)
+
+
+class Cores:
+    """The same calls to both cores, each of which must be answered alike."""
+
+    def __init__(self, *, knows_nothing: bool) -> None:
+        self.cores: Sequence[Any] = (plain, compiled)
+        self.survivals = [core.Survival(knows_nothing=knows_nothing) for core in self.cores]
+        self.vocabularies = [core.TokenBytes(VOCABULARY) for core in self.cores]
+        self.rows: list[list[Any]] = []
+        self.begin_history([])
+
+    def begin_history(self, text: list[int]) -> None:
+        """A new one, which rows read that begin later."""
+        self.histories = [core.SuffixIndex() for core in self.cores]
+        self.extend_history(text)
+
+    def extend_history(self, text: list[int]) -> None:
+        for history in self.histories:
+            history.extend(tokens_of(text))
+
+    def open(self, references: list[list[int]], prompt: list[int], likely_start: int, is_spelled: bool) -> None:
+        texts = [tokens_of(reference) for reference in references]
+        pair = [
+            core.Row(survival, history, texts, vocabulary if is_spelled else None)
+            for core, survival, history, vocabulary in zip(
+                self.cores, self.survivals, self.histories, self.vocabularies, strict=True
+            )
+        ]
+        for row in pair:
+            row.begin(tokens_of(prompt), likely_start)
+        self.rows.append(pair)
+
+    def propose(self, number: int, most: int, least: float, grammar: Grammar | None) -> Draft | None:
+        """Of one row; None where the grammar fails."""
+        grammars = [deepcopy(grammar) for _ in self.cores]
+        found = []
+        for row, steering in zip(self.rows[number], grammars, strict=True):
+            try:
+                found.append(row.propose(most, least, steering))
+            except RefusalError:
+                found.append(None)
+        if grammar is not None:
+            assert grammars[0] == grammars[1]
+        if None in found:
+            assert [None, None] == found
+            return None
+        return same(found[0], found[1])
+
+    def propose_all(self, most: list[int], least: float) -> list[Draft]:
+        rows, count = zip(*self.rows, strict=True), len(self.rows)
+        most = [most[number % len(most)] for number in range(count)]
+        found = [core.propose_all(each, most, least) for core, each in zip(self.cores, rows, strict=True)]
+        return [same(*pair) for pair in zip(*found, strict=True)]
+
+    def commit(self, number: int, tokens: list[int]) -> None:
+        for row in self.rows[number]:
+            row.extend(tokens_of(tokens))
+
+    def check(self) -> None:
+        """What was learnt and kept is the same, too."""
+        assert len({survival.lessons().tobytes() for survival in self.survivals}) == 1
+        assert len({history.text.tobytes() for history in self.histories}) == 1
+        for pair in self.rows:
+            assert len({row.answer.tobytes() for row in pair}) == 1
+
+
+def same(first: Draft, second: Draft) -> Draft:
+    """Either, if they are equal to the last bit."""
+    assert first.tokens.tolist() == second.tokens.tolist()
+    assert first.survival.tobytes() == second.survival.tobytes()
+    assert first.is_unsure == second.is_unsure
+    assert [first.tokens.dtype, first.survival.dtype] == [second.tokens.dtype, second.survival.dtype]
+    return first
+
+
+MOST = st.sampled_from([-1, 0, 1, 2, 10, 48, 96])
+LEAST = st.sampled_from([0.0, 0.01, 0.1, 0.4, 0.8]) | st.floats(0, 1)
+FAILING = GRAMMARS.map(lambda made: FailingGrammar(made.refused, made.foresight, made.forcing))
+STEERINGS = st.none() | GRAMMARS | FAILING
+STEPS = st.one_of(
+    st.tuples(st.just("open"), st.lists(texts(), max_size=2), texts(), st.integers(-1, 300), st.booleans()),
+    st.tuples(st.just("keep"), texts()),
+    st.tuples(st.just("rebuild"), texts()),
+    *[st.tuples(st.just("step"), st.integers(0, 9), MOST, LEAST, STEERINGS, st.integers(0, 9), texts())] * 3,
+    *[st.tuples(st.just("all"), st.lists(MOST, min_size=1, max_size=4), LEAST, st.integers(0, 9), st.integers(0, 3))]
+    * 2,
+)
+
+
+@given(first=texts(), steps=st.lists(STEPS, max_size=20), knows_nothing=st.booleans())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.large_base_example])
+def test_any_rows_and_histories_are_drafted_for_alike(
+    first: list[int], steps: list[tuple[Any, ...]], knows_nothing: bool
+) -> None:
+    cores = Cores(knows_nothing=knows_nothing)
+    cores.open([], first, -1, True)
+
+    def step(number: int, most: int, least: float, grammar: Grammar | None, right: int, surprise: list[int]) -> None:
+        number %= len(cores.rows)
+        draft = cores.propose(number, most, least, grammar)
+        head = [] if draft is None else draft.tokens[:right].tolist()
+        cores.commit(number, [*head, *surprise[:40]])
+
+    def all_at_once(most: list[int], least: float, right: int, bonus: int) -> None:
+        for number, draft in enumerate(cores.propose_all(most, least)):
+            cores.commit(number, [*draft.tokens[:right].tolist(), bonus])
+
+    calls: dict[str, Callable[..., None]] = {
+        "open": cores.open,
+        "keep": lambda text: cores.extend_history([HIGHEST, *text]),
+        "rebuild": cores.begin_history,
+        "step": step,
+        "all": all_at_once,
+    }
+    for name, *arguments in steps:
+        calls[name](*arguments)
+    cores.check()
+
+
+@given(
+    text=texts(), cuts=st.lists(st.integers(0, 300), max_size=6), tails=st.lists(texts(), max_size=3),
+    most=st.none() | st.integers(1, 300),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_an_index_finds_the_same_matches(
+    text: list[int], cuts: list[int], tails: list[list[int]], most: int | None
+) -> None:
+    indices: list[Any] = [plain.SuffixIndex(), compiled.SuffixIndex()]
+    for cut in [*sorted(cuts), len(text)]:
+        for index in indices:
+            index.extend(tokens_of(text[len(index) : cut]))
+        assert len({index.latest_longest_match(most) for index in indices}) == 1
+        assert len({tuple(index.read(cut - 9, cut + 2).tolist()) for index in indices}) == 1
+        for tail in (text[:cut], *tails):
+            assert len({index.find(tail[-50:]) for index in indices}) == 1
+    assert text == indices[1].text.tolist()
+
+
+def test_long_copies_of_long_texts_are_drafted_alike() -> None:
+    dice = np.random.default_rng(0)
+    cores = Cores(knows_nothing=False)
+    text = dice.integers(0, 500, 6000).tolist()
+    cores.extend_history([HIGHEST, *text[:3000]])
+    cores.open([text[:300]], text, 1, False)
+    longest = 0
+    for start in dice.integers(0, 5000, 20).tolist():
+        cores.commit(0, text[start : start + 5])
+        for _ in range(6):
+            draft = cores.propose(0, 96, 0.0, None)
+            assert draft is not None
+            longest = max(longest, draft.tokens.size)
+            cores.commit(0, [*draft.tokens[: dice.integers(0, 60)].tolist(), int(dice.integers(0, 500))])
+    cores.check()
+    assert longest == 96

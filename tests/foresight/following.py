@@ -1,0 +1,14 @@
+"""Follows what is foreseen token by token, slowly and obviously."""
+
+from collections.abc import Iterable
+
+from ngramspec.foresight import Piece, Speller
+from ngramspec.foresight.run import Run, Spelling, Step
+
+
+def steps(pieces: Iterable[Piece], vocabulary: Spelling) -> list[Step]:
+    """All steps of the run of `pieces`, each asked for once the one before was followed."""
+    run, found = Run(iter(pieces), Speller(vocabulary)), list[Step]()
+    while run.reaches(len(found)):
+        found.append(run.steps[len(found)])
+    return found
