@@ -25,13 +25,17 @@ FLOORS = {
     "hf": 2,
     "pico": 0,
     "replay": 2,
+    "serve": 3,
     "testing": 3,
     "cli": 4,
 }
 
 
-WINGS = ["facts", "choice", "rows", "target", "trials", "entry", "engine"]
-"""Of `hf`, from the lowest to the highest; `seam` and `types` lie below them."""
+WINGS = {
+    "hf": ["types", "seam", "facts", "choice", "rows", "target", "trials", "entry", "engine"],
+    "serve": ["settings", "wire", "text", "structure", "engine", "asking", "app"],
+}
+"""Of a room, from the lowest to the highest; the modules beside them lie below them."""
 
 
 def imports() -> Iterator[tuple[str, str, str]]:
@@ -60,22 +64,21 @@ def test_imports_point_downward_only() -> None:
     assert [] == wrong
 
 
-def test_the_wings_of_hf_import_those_below_them_only() -> None:
-    base = PACKAGE / "hf"
-    assert set(WINGS) == {path.name for path in base.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert {"__init__.py", "seam.py", "types.py"} == {path.name for path in base.glob("*.py")}
-    heights = {"seam": -1, "types": -2} | {wing: height for height, wing in enumerate(WINGS)}
+@pytest.mark.parametrize(("room", "least"), [("hf", 100), ("serve", 60)])
+def test_the_wings_of_a_room_import_those_below_them_only(room: str, least: int) -> None:
+    base, wings = PACKAGE / room, WINGS[room]
+    assert {*wings, "__init__"} == {path.stem for path in base.iterdir() if path.name != "__pycache__"}
     found = 0
     for path in base.rglob("*.py"):
         own = path.relative_to(base).parts[0].removesuffix(".py")
         for imported in modules_imported(path):
             parts = imported.split(".")
-            if parts[:2] != ["ngramspec", "hf"] or own == "__init__":
+            if parts[:2] != ["ngramspec", room] or own == "__init__":
                 continue
-            assert len(parts) > 2, f"{path} imports hf itself, whose names are for others"
+            assert len(parts) > 2, f"{path} imports {room} itself, whose names are for others"
             found += 1
-            assert parts[2] == own or heights[parts[2]] < heights[own], f"{path} imports {imported}"
-    assert found > 100
+            assert parts[2] == own or wings.index(parts[2]) < wings.index(own), f"{path} imports {imported}"
+    assert found > least
 
 
 def modules_imported(path: Path) -> Iterator[str]:

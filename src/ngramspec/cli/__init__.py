@@ -19,6 +19,7 @@ from ngramspec.cli.endings import BUG, Commands
 from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
+from ngramspec.cli.serve import serve
 from ngramspec.cli.terminal import complain
 from ngramspec.printing import printable
 
@@ -51,6 +52,7 @@ app.command()(generate)
 app.command()(replay)
 app.command()(check)
 app.command()(fuzz)
+app.command()(serve)
 
 
 def main() -> None:

@@ -88,6 +88,21 @@ class ModelEngine:
         """Prompt tokens that were shared with another request instead of being read."""
         return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
 
+    @property
+    def num_running(self) -> int:
+        """Requests that have joined and not left."""
+        return len(self._answers)
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for room."""
+        return len(self._waiting)
+
+    @property
+    def cache_usage(self) -> float:
+        """Share of `max_cache_bytes` that the lines of those that have joined take, from 0 to 1."""
+        return 0.0 if self._pool is None else self._pool.usage
+
     def add(
         self,
         input_ids: Tensor,

@@ -54,6 +54,7 @@ class ModelRow(Row):
     stops: when it ends. picker: chooses its tokens.
     masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
         keep drafts within it, and one that loses the text is dropped.
+    num_shared: tokens of its prompt that were copied from another row's line instead of being read.
     error: why it ended, where its guard could not go on or its call's own code has raised.
     line: of the cache, where its keys are, if its target moves rows from line to line.
     """
@@ -68,6 +69,7 @@ class ModelRow(Row):
     most_drafted: int = NO_LIMIT
     masks: RowMasks = field(default_factory=RowMasks)
     guides: list[Matcher] = field(default_factory=list)
+    num_shared: int = 0
     error: Exception | None = None
     line: int = 0
     shift: int = field(init=False)

@@ -55,6 +55,11 @@ class LinePool(RaggedTarget):
         """Whether a row of `num_slots` slots fits into an empty pool."""
         return _rounded(num_slots) * self._bytes_per_slot <= self._max_bytes
 
+    @property
+    def usage(self) -> float:
+        """Share of the bound that the lines of the current rows take, from 0 to 1."""
+        return len(self._held) * self._cache.placement.capacity * self._bytes_per_slot / self._max_bytes
+
     def can_join(self, num_slots: int) -> bool:
         """Whether a row of `num_slots` slots fits beside the current rows."""
         return len(self._held) < self._most_lines(num_slots) if self._held else self.fits(num_slots)
@@ -93,6 +98,7 @@ class LinePool(RaggedTarget):
         row.line = new
         self._prompts[row], self._salts[row] = prompt, salt
         self.num_shared += num_shared
+        row.num_shared = num_shared
         row.pending, row.num_cached = row.pending[num_shared:], num_shared
 
     def leave(self, row: Row) -> None:

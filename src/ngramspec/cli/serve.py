@@ -1,0 +1,154 @@
+"""`ngramspec serve`: an OpenAI-compatible service with one model."""
+
+import asyncio
+import socket
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ngramspec.cli.models import Loaded
+from ngramspec.errors import GuardWarning, NgramspecError
+from ngramspec.files.reading import Bounds
+from ngramspec.printing import named, on_one_line
+from ngramspec.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from ngramspec.serve.app.service import Service
+
+MAX_BYTES = 1 << 20
+"""Limit of a file with keys or a template, in bytes."""
+
+DEFAULTS = Settings(name="")
+
+
+def serve(
+    model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
+    name: Annotated[str | None, typer.Option(help="The model's name in requests, by default as in --model.")] = None,
+    host: Annotated[str, typer.Option(help="The address to listen at; by default this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one, which is printed.")] = 8000,
+    api_keys: Annotated[
+        str | None, typer.Option(help="A file with a tenant's name and its key, separated by a blank, on each line.")
+    ] = None,
+    chat_template: Annotated[str | None, typer.Option(help="A file with the template for chats.")] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A web page that may call the service, such as https://example.org.")
+    ] = None,
+    max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = DEFAULTS.max_rows,
+    max_waiting: Annotated[
+        int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")
+    ] = DEFAULTS.max_waiting,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = DEFAULTS.max_tokens,
+    max_cache_bytes: Annotated[
+        int, typer.Option(min=1, help="Of keys and values of all answers.")
+    ] = DEFAULTS.max_cache_bytes,
+    max_body_bytes: Annotated[int, typer.Option(min=1, help="Of a request.")] = DEFAULTS.max_body_bytes,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Until an answer must be complete, waiting included.")
+    ] = DEFAULTS.max_seconds,
+    drain_seconds: Annotated[int, typer.Option(min=0, help="On SIGTERM: for answers in progress to end.")] = 30,
+) -> None:
+    """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/responses, /v1/models, /metrics, /health.
+
+    Texts are those of generate(), in fewer passes; see docs/serving.md. Ends on SIGTERM or SIGINT, once the answers in
+    progress are complete.
+    """
+    keys = {} if api_keys is None else _keys_in(api_keys)
+    template = None if chat_template is None else _text_of(chat_template)
+    try:
+        from ngramspec.serve.app.service import Service
+        from ngramspec.serve.text.chats import PICO_TEMPLATE
+    except ModuleNotFoundError as error:
+        raise ImportError(f"the service needs {error.name}: pip install 'ngramspec[serve]'") from error
+    from ngramspec.replay.pretrained import PICO
+
+    settings = Settings(
+        name or model,
+        chat_template=PICO_TEMPLATE if template is None and model == PICO else template,
+        api_keys=keys,
+        allow_origins=tuple(allow_origin or ()),
+        max_rows=max_rows,
+        max_waiting=max_waiting,
+        max_tokens=max_tokens,
+        max_cache_bytes=max_cache_bytes,
+        max_body_bytes=max_body_bytes,
+        max_seconds=max_seconds,
+    )
+    # A keyword that looks like a slip is an error of the client's, not a line among the operator's.
+    warnings.simplefilter("error", GuardWarning)
+    loaded: list[Loaded] = []
+
+    def load() -> tuple[object, object]:
+        from ngramspec.cli.loading import load
+
+        loaded.append(load(model))
+        return loaded[0].model, loaded[0].tokenizer
+
+    with _listening(host, port) as listener:
+        asyncio.run(_serve(Service(load, settings), listener, loaded, drain_seconds))
+
+
+async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
+    """Serve until a signal; raises what loading the model has raised."""
+    import uvicorn
+
+    from ngramspec.serve.app.application import application
+
+    config = uvicorn.Config(
+        application(service),
+        log_level="warning",
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=drain_seconds,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        await service.ready()
+        address, port = listener.getsockname()[:2]
+        shown = f"[{address}]" if ":" in address else address
+        print(f"{loaded[0]} at http://{shown}:{port}/v1", flush=True)
+    except Exception:
+        server.should_exit = True
+        raise
+    finally:
+        await serving
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise OSError(
+            f"--host and --port must be an address of this machine that is free, got {on_one_line(host)} and {port}:"
+            f" {error.strerror}: name another"
+        ) from error
+
+
+def _keys_in(path: str) -> dict[str, str]:
+    """Tenants and their keys; raises BadParameter for a line that is something else."""
+    keys: dict[str, str] = {}
+    for number, line in enumerate(_text_of(path).splitlines(), 1):
+        tenant, _, key = line.strip().partition(" ")
+        if not tenant or tenant.startswith("#"):
+            continue
+        if not key.strip() or tenant in keys:
+            raise typer.BadParameter(
+                f"--api-keys must have a new tenant's name and its key on each line, got another line {number} in"
+                f" {named(path)}"
+            )
+        keys[tenant] = key.strip()
+    if not keys:
+        raise typer.BadParameter(f"--api-keys must have at least one key, got none in {named(path)}")
+    return keys
+
+
+def _text_of(path: str) -> str:
+    bounds = Bounds("a file with keys or a template", NgramspecError, MAX_BYTES)
+    with bounds.opened(Path(path)) as file:
+        content = bounds.content(file, named(path))
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise OSError(f"{named(path)} must be a file of UTF-8 text, got {error}: convert it") from error

@@ -1,0 +1,1 @@
+"""The service: routes, keys, limits, metrics."""

@@ -1,0 +1,105 @@
+"""A request for text, from its body to its answer."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import TypeVar
+
+from fastapi import Request, Response
+
+from ngramspec.serve.app.bodies import read
+from ngramspec.serve.app.clients import EventStream, Waiting, unless_gone
+from ngramspec.serve.app.meters import RequestMeter
+from ngramspec.serve.app.service import Service
+from ngramspec.serve.asking.answering import Answering, Piece
+from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer
+from ngramspec.serve.asking.prepared import Prepared
+from ngramspec.serve.wire.errors import ApiError, invalid
+from ngramspec.serve.wire.requests import TextRequest
+
+SLACK = 10.0
+"""Seconds in which a client may still read an answer that has taken as long as it may."""
+
+R = TypeVar("R", bound=TextRequest)
+
+
+async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Response:
+    """The answer to a request, whole or as a stream.
+
+    Raises ApiError for what cannot be served, ClientGone where nobody waits for it any more.
+    """
+    tenant = service.keys.tenant(http.headers.get("authorization"))
+    served = service.served
+    asked_at = service.clock()
+    settings = service.settings
+    request = await read(http, endpoint.request, settings.max_body_bytes, settings.max_seconds)
+    num_answers = _checked(service, endpoint, request)
+    with ExitStack() as ending:
+        ending.enter_context(service.admission.of(num_answers))
+        waiting = Waiting(http.receive, ending)
+
+        def prepare() -> Prepared:
+            prompts = endpoint.prompts(request, served)
+            return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
+
+        prepared = await waiting.done_on(service.preparing, prepare)
+        guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
+        meter = RequestMeter(service.meters, asked_at, sum(len(prompt.ids) for prompt in prepared.prompts))
+        answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter)
+        ending.callback(_drop, service, answering)
+        service.engine.submit(answering.jobs)
+        await unless_gone(http.receive, answering.joined())
+        head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), settings.name)
+        writer = endpoint.writer(head, request, prepared)
+        if request.stream:
+            events = _events(service, writer, answering)
+            return EventStream(events, ending.pop_all(), settings.max_seconds + SLACK)
+        whole = await unless_gone(http.receive, _whole(service, writer, answering))
+        return Response(whole, media_type="application/json")
+
+
+def _checked(service: Service, endpoint: Endpoint[R], request: R) -> int:
+    """How many answers are asked for; raises ApiError for another model, and for too many."""
+    settings = service.settings
+    if request.model != settings.name:
+        raise ApiError(
+            404,
+            f"model must be {settings.name!r}, got {request.model[:100]!r}",
+            param="model",
+            code="model_not_found",
+        )
+    num_answers = endpoint.num_prompts(request) * request.n
+    most = min(settings.max_choices, service.admission.most)
+    if num_answers > most:
+        raise invalid(
+            f"a request may ask for at most {most} answers, got {num_answers}: lower n, or ask for less at a time",
+            param="n",
+        )
+    return num_answers
+
+
+def _drop(service: Service, answering: Answering) -> None:
+    if not answering.is_over:
+        service.engine.drop(answering.jobs)
+
+
+async def _whole(service: Service, writer: Writer, answering: Answering) -> str:
+    pieces: list[list[Piece]] = [[] for _ in answering.jobs]
+    async for piece in answering.pieces():
+        pieces[piece.index].append(piece)
+    return writer.whole(pieces, answering.counts(service.most_drafted))
+
+
+async def _events(service: Service, writer: Writer, answering: Answering) -> AsyncIterator[str]:
+    """The events of a stream. An error after the first tokens is one too, and the last."""
+    try:
+        for event in writer.opening():
+            yield event
+        async for piece in answering.pieces():
+            for event in writer.events(piece):
+                yield event
+        for event in writer.closing(answering.counts(service.most_drafted)):
+            yield event
+    except ApiError as error:
+        yield writer.failure(error)

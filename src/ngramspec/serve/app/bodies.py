@@ -1,0 +1,36 @@
+"""The body of a request: read within its bound, and checked."""
+
+import asyncio
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+
+from ngramspec.serve.app.clients import ClientGone
+from ngramspec.serve.wire.errors import ApiError, of_validation
+
+B = TypeVar("B", bound=BaseModel)
+
+
+async def read(request: Request, model: type[B], max_bytes: int, max_seconds: float) -> B:
+    """The body as `model`; it is read no further than it is allowed to be long.
+
+    Raises ApiError for one that is too long, comes too slowly or is not as `model` says; ClientGone where the client
+    goes before its end.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(max_seconds):
+            async for part in request.stream():
+                body += part
+                if len(body) > max_bytes:
+                    raise ApiError(413, f"a body must have at most max_body_bytes={max_bytes}, got more: send less")
+    except ClientDisconnect as error:
+        raise ClientGone from error
+    except TimeoutError as error:
+        raise ApiError(408, f"a body must come within max_seconds={max_seconds:g}: send it faster") from error
+    try:
+        return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise of_validation(error) from error

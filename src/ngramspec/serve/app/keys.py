@@ -1,0 +1,53 @@
+"""API keys: which tenant asks."""
+
+import hashlib
+from collections.abc import Mapping
+from hmac import compare_digest
+
+from ngramspec.serve.asking.prepared import Tenant
+from ngramspec.serve.wire.errors import ApiError
+
+OPERATOR = "operator"
+"""The tenant who may see what all tenants do."""
+
+
+class Keys:
+    """The keys of a service; without any, all requests are of one tenant."""
+
+    def __init__(self, api_keys: Mapping[str, str]) -> None:
+        """api_keys: tenants by name, and their keys."""
+        self._digests = {name: _digest(key) for name, key in api_keys.items()}
+
+    def tenant(self, authorization: str | None) -> Tenant:
+        """Whose request it is; authorization: the header.
+
+        All keys are compared, each in a time that does not depend on what they have in common with the given one.
+        Raises ApiError for a missing or a wrong key.
+        """
+        if not self._digests:
+            return Tenant()
+        scheme, _, key = (authorization or "").partition(" ")
+        given = _digest(key.strip())
+        found = [name for name, digest in self._digests.items() if compare_digest(digest, given)]
+        if not found or scheme.lower() != "bearer":
+            raise ApiError(
+                401,
+                "a request needs the key of a tenant, got none or an unknown one: send 'Authorization: Bearer KEY'",
+                code="invalid_api_key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return Tenant(found[0])
+
+    def check_operator(self, authorization: str | None) -> None:
+        """Raise ApiError unless the request is the operator's, who may see what all tenants do."""
+        tenant = self.tenant(authorization)
+        if self._digests and tenant.name != OPERATOR:
+            raise ApiError(
+                403,
+                f"metrics are of all tenants, got a request of one: send the key of the tenant {OPERATOR!r}",
+                code="permission_denied",
+            )
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,136 @@
+"""A service: a model on a thread of its own, what it has promised to its clients, and what it counts."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+from ngramspec.hf.engine.model_engine import ModelEngine
+from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.serve.app.admission import Admission
+from ngramspec.serve.app.keys import Keys
+from ngramspec.serve.app.meters import Meters
+from ngramspec.serve.asking.answering import Answering
+from ngramspec.serve.asking.served import Served
+from ngramspec.serve.engine.job import Job, News
+from ngramspec.serve.engine.thread import EngineThread
+from ngramspec.serve.settings import Settings
+from ngramspec.serve.wire.errors import unready
+
+PREPARING_THREADS = 4
+"""Requests whose texts are tokenised at once."""
+
+Load = Callable[[], tuple[Any, Any]]
+"""Returns a model and its tokenizer."""
+
+
+class Service:
+    """What all requests share. It belongs to one event loop, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        load: Load,
+        settings: Settings,
+        *,
+        spec: Speculator | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """load: called once, on the engine's thread, while the service already answers. spec: see `ModelEngine`.
+
+        clock: monotonic, in seconds; of deadlines and times.
+        """
+        self.settings, self.clock = settings, clock
+        self.keys = Keys(settings.api_keys)
+        self.admission = Admission(settings.max_rows + settings.max_waiting)
+        self.created = int(time.time())
+        self.preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="ngramspec-preparing")
+        # One thread for each request: they only wait, for the processes of `guards.workers`, which are fair to them.
+        self.compiling = ThreadPoolExecutor(self.admission.most, thread_name_prefix="ngramspec-compiling")
+        self._load, self._spec = load, spec
+        self._served: Served | None = None
+        self.thread: EngineThread | None = None
+        self.meters = Meters(settings.name, lambda: None if self.thread is None else self.thread.engine, clock)
+        self._has_opened = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to load the model."""
+        loop = asyncio.get_running_loop()
+        self.thread = EngineThread(
+            self._opened,
+            lambda news: _post(loop, news),
+            lambda: _set(loop, self._has_opened),
+            max_seconds=self.settings.max_seconds,
+            clock=self.clock,
+        )
+        self.thread.start()
+
+    async def ready(self) -> Served:
+        """Wait until the model is loaded; raises what loading it has raised."""
+        await self._has_opened.wait()
+        if self._served is None:
+            assert self.thread is not None
+            raise self.thread.error or AssertionError("a model that is not there could not be loaded")
+        return self._served
+
+    async def stop(self) -> None:
+        """End what has not ended, and all threads."""
+        if self.thread is not None:
+            await asyncio.to_thread(self.thread.stop)
+        for threads in (self.preparing, self.compiling):
+            await asyncio.to_thread(threads.shutdown)
+
+    @property
+    def served(self) -> Served:
+        """The model; raises ApiError (503) while there is none, or none any more."""
+        if self.thread is not None and self.thread.is_over:
+            raise unready("the service is about to end: ask again")
+        if self._served is None:
+            raise unready("the model is being loaded: ask again")
+        return self._served
+
+    @property
+    def engine(self) -> EngineThread:
+        """The thread that decodes, once it has been started."""
+        assert self.thread is not None
+        return self.thread
+
+    @property
+    def most_drafted(self) -> int:
+        """Tokens of the longest draft that the budget gives."""
+        engine = self.engine.engine
+        assert engine is not None
+        return engine.spec.budget.max_draft_tokens
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine's thread runs."""
+        return self.thread is not None and not self.thread.is_over
+
+    def _opened(self) -> ModelEngine:
+        """The engine, on its thread. A model that it cannot decode is refused here, not with each request."""
+        model, tokenizer = self._load()
+        served = Served(model, tokenizer, self.settings)
+        engine = ModelEngine(
+            model, self._spec, max_rows=self.settings.max_rows, max_cache_bytes=self.settings.max_cache_bytes
+        )
+        token = torch.tensor([[served.pad_token]], device=model.device)
+        engine.remove(engine.add(token, max_new_tokens=1, attention_mask=torch.ones_like(token)))
+        self._served = served
+        return engine
+
+
+def _post(loop: asyncio.AbstractEventLoop, news: list[tuple[Job, News]]) -> None:
+    loop.call_soon_threadsafe(_tell, news)
+
+
+def _set(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(event.set)
+
+
+def _tell(news: list[tuple[Job, News]]) -> None:
+    for job, each in news:
+        owner: Answering = job.owner
+        owner.tell(job, each)

@@ -1,0 +1,139 @@
+"""The answers of one request, as their tokens come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ngramspec.guards import Guard
+from ngramspec.serve.asking.prediction import num_common
+from ngramspec.serve.asking.prepared import Prepared
+from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
+from ngramspec.serve.engine.logprobs import TokenScores
+from ngramspec.serve.text.answer_text import AnswerText
+from ngramspec.serve.wire.answers import FinishReason
+from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
+from ngramspec.serve.wire.usage import Counts
+from ngramspec.stats import Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is new of an answer.
+
+    offset: where its tokens begin, in characters of all tokens one by one. finish: why the answer has ended, once it
+    has; stop: the stop string that ended it.
+    """
+
+    index: int
+    text: str
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    offset: int = 0
+    finish: FinishReason | None = None
+    stop: str | None = None
+
+
+class Watch(Protocol):
+    """Takes note of what happens to the answers of a request."""
+
+    def tokens(self, index: int, num_tokens: int) -> None:
+        """Further tokens of an answer have come."""
+
+    def finished(self, reason: FinishReason) -> None:
+        """An answer is complete."""
+
+
+@dataclass(slots=True)
+class _Written:
+    """An answer so far."""
+
+    text: AnswerText
+    tokens: list[int] = field(default_factory=list)
+    offset: int = 0
+
+
+class Answering:
+    """The answers of one request; it is the owner of their jobs.
+
+    jobs: they are told to the engine's thread, and to be cancelled there unless all have ended.
+    """
+
+    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, watch: Watch) -> None:
+        self.jobs = prepared.jobs(self, guard, deadline)
+        self._prepared, self._watch = prepared, watch
+        self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
+        self._written = [_Written(prepared.text(index)) for index in range(len(self.jobs))]
+        self._num_open = len(self.jobs)
+        self._counters, self._num_shared = Counters(), 0
+
+    def tell(self, job: Job, news: News) -> None:
+        """News of a job, on the event loop."""
+        self._inbox.put_nowait((job, news))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all answers have ended."""
+        return not self._num_open
+
+    async def joined(self) -> None:
+        """Wait until the engine has taken all jobs; raises ApiError where it does not."""
+        _, news = await self._inbox.get()
+        if isinstance(news, Ended):
+            self._num_open = 0  # none has joined
+            raise news.error or AssertionError("a job that has not joined ends with an error")
+        assert isinstance(news, Joined)
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        """What comes, until all answers have ended; raises ApiError where one cannot be completed."""
+        while self._num_open:
+            job, news = await self._inbox.get()
+            if isinstance(news, Tokens):
+                yield self._more(job.index, news)
+            elif isinstance(news, Ended):
+                self._num_open -= 1
+                self._counters.add(news.counters)
+                if job.index % self._prepared.request.n == 0:  # further answers to a prompt share it anyway
+                    self._num_shared += news.num_shared
+                if news.error is not None:
+                    raise news.error
+                yield self._last(job.index)
+
+    def counts(self, most_drafted: int) -> Counts:
+        """What was read and written, once all answers have ended; most_drafted: tokens of the longest draft."""
+        prediction = self._prepared.prediction
+        predicted = None
+        if prediction is not None:
+            accepted = sum(num_common(prediction, written.tokens) for written in self._written)
+            predicted = accepted, len(prediction) * len(self._written) - accepted
+        return Counts(
+            num_prompt=sum(len(prompt.ids) for prompt in self._prepared.prompts),
+            num_shared=self._num_shared,
+            num_written=sum(len(written.tokens) for written in self._written),
+            predicted=predicted,
+            counters=self._counters,
+            most_drafted=most_drafted,
+        )
+
+    def _more(self, index: int, news: Tokens) -> Piece:
+        written = self._written[index]
+        written.tokens += news.tokens
+        self._watch.tokens(index, len(news.tokens))
+        logprobs, offset = [self._logprob(scores) for scores in news.scores], written.offset
+        written.offset += sum(len(each.token) for each in logprobs)
+        return Piece(index, written.text.feed(news.tokens), logprobs, offset)
+
+    def _last(self, index: int) -> Piece:
+        written = self._written[index]
+        text = written.text.finish()
+        is_end = not self._prepared.request.ignore_eos and written.tokens[-1] in self._prepared.ends(index)
+        finish: FinishReason = "stop" if is_end or written.text.stop is not None else "length"
+        self._watch.finished(finish)
+        return Piece(index, text, finish=finish, stop=written.text.stop)
+
+    def _logprob(self, scores: TokenScores) -> TokenLogprob:
+        top = [self._token(token, logprob) for token, logprob in scores.top]
+        return TokenLogprob(**dict(self._token(scores.token, scores.logprob)), top_logprobs=top)
+
+    def _token(self, token: int, logprob: float) -> TopLogprob:
+        raw = self._prepared.served.bytes_of(token)
+        return TopLogprob(token=raw.decode(errors="replace"), logprob=max(logprob, LEAST_LOGPROB), bytes=list(raw))

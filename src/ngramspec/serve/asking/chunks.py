@@ -1,0 +1,62 @@
+"""How chats and completions are written down: choices, whole or in chunks, and [DONE]."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+
+from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.endpoint import Head, Writer, event
+from ngramspec.serve.asking.prepared import Prepared
+from ngramspec.serve.wire.answers import Answer
+from ngramspec.serve.wire.usage import Counts, Metrics, Usage
+
+
+class ChunkWriter(Writer):
+    """Writes choices. With `stream_options.include_usage`, a last chunk without choices has the counts."""
+
+    def __init__(self, head: Head, prepared: Prepared) -> None:
+        self.head, self.prepared = head, prepared
+        self._includes_usage = prepared.request.includes_usage
+
+    @abstractmethod
+    def answer(self, pieces: Sequence[Sequence[Piece]]) -> Answer:
+        """The whole answer, without its counts."""
+
+    @abstractmethod
+    def first(self) -> Iterable[Answer]:
+        """The chunks before all tokens."""
+
+    @abstractmethod
+    def chunks(self, piece: Piece) -> Iterable[Answer]:
+        """The chunks that say a piece."""
+
+    @abstractmethod
+    def chunk(self) -> Answer:
+        """A chunk without choices."""
+
+    def whole(self, pieces: Sequence[Sequence[Piece]], counts: Counts) -> str:
+        """See `Writer`."""
+        return _counted(self.answer(pieces), counts)
+
+    def opening(self) -> Iterable[str]:
+        """See `Writer`."""
+        return map(self._event, self.first())
+
+    def events(self, piece: Piece) -> Iterable[str]:
+        """See `Writer`."""
+        return map(self._event, self.chunks(piece))
+
+    def closing(self, counts: Counts) -> Iterable[str]:
+        """See `Writer`."""
+        if self._includes_usage:
+            yield event(_counted(self.chunk(), counts))
+        yield event("[DONE]")
+
+    def _event(self, chunk: Answer) -> str:
+        if self._includes_usage:
+            chunk.usage = None  # said, as OpenAI does: it comes with the last one
+        return event(chunk.json_text())
+
+
+def _counted(answer: Answer, counts: Counts) -> str:
+    answer.usage, answer.metrics = Usage.of(counts), Metrics.of(counts)
+    return answer.json_text()

@@ -1,0 +1,161 @@
+"""A request, ready to be decoded: its prompts as tokens, and its jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ngramspec.guards import Guard
+from ngramspec.serve.asking.sampling import choosing, scoring, seed_of
+from ngramspec.serve.asking.served import Served
+from ngramspec.serve.engine.job import Job
+from ngramspec.serve.engine.logprobs import Logprobs
+from ngramspec.serve.engine.stop_text import StopText
+from ngramspec.serve.structure.guards import guard_of
+from ngramspec.serve.text.answer_text import AnswerText
+from ngramspec.serve.text.chats import text_of_content
+from ngramspec.serve.wire.errors import invalid
+from ngramspec.serve.wire.requests import TextRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What an answer continues. ends: further ends of sequence. echo: a text that is put before the answer."""
+
+    ids: list[int]
+    ends: list[int] = field(default_factory=list)
+    echo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Tokens of an answer, None for as many as there may be.
+
+    param: the field that says so. prompt_param: the one that has the prompt.
+    """
+
+    num_tokens: int | None
+    param: str
+    prompt_param: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose request it is; None where the service asks for no keys."""
+
+    name: str | None = None
+
+    def salt(self, cache_salt: str | None) -> str | None:
+        """What separates the request's history, prefixes and guards from those of others."""
+        if self.name is None:
+            return cache_salt
+        return f"{len(self.name)}:{self.name}{'' if cache_salt is None else cache_salt}"
+
+
+class Prepared:
+    """A request whose texts are tokenised.
+
+    prompts: each gets `request.n` answers, numbered through. prediction: its tokens, if there is one.
+    """
+
+    def __init__(
+        self,
+        request: TextRequest,
+        prompts: Sequence[Prompt],
+        limit: Limit,
+        num_top: int | None,
+        served: Served,
+        tenant: Tenant,
+    ) -> None:
+        """limit: of each answer. num_top: how many of the likeliest tokens are listed; None for no log probabilities.
+
+        Raises ApiError for what cannot be served.
+        """
+        self.request, self.prompts, self.served = request, list(prompts), served
+        self.num_top = num_top
+        self._salt = tenant.salt(request.cache_salt)
+        self._most = [_most_tokens(len(prompt.ids), limit, served) for prompt in self.prompts]
+        self.prediction = _prediction(request, served)
+        if num_top is not None:
+            served.vocabulary  # noqa: B018 (raises here what it would raise with the first token)
+
+    @property
+    def num_answers(self) -> int:
+        """To all prompts."""
+        return len(self.prompts) * self.request.n
+
+    def text(self, index: int) -> AnswerText:
+        """The text of an answer, nothing fed yet."""
+        return AnswerText(self.served.tokenizer, self.request.stops, self.ends(index))
+
+    def prompt(self, index: int) -> Prompt:
+        """That of an answer."""
+        return self.prompts[index // self.request.n]
+
+    def ends(self, index: int) -> list[int]:
+        """Ends of sequence of an answer."""
+        return self.served.eos_tokens + self.prompt(index).ends
+
+    def make_guard(self) -> Guard | None:
+        """What constrains the answers; that may take as long as the limits allow. Raises ApiError."""
+        return guard_of(self.request, self.served.vocabulary, self.served.limits, self._salt or "")
+
+    def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
+        """A job for each answer; owner: who is told of them."""
+        return [self._job(owner, index, guard, deadline) for index in range(self.num_answers)]
+
+    def _job(self, owner: Any, index: int, guard: Guard | None, deadline: float) -> Job:
+        request, served, prompt = self.request, self.served, self.prompt(index)
+        ids = torch.tensor([prompt.ids], dtype=torch.long, device=served.model.device)
+        logprobs = None if self.num_top is None else Logprobs(self.num_top)
+        guards = [] if guard is None else [guard]
+        first = [] if logprobs is None else [logprobs]
+        arguments = {
+            **choosing(request, served),
+            "max_new_tokens": self._most[index // request.n],
+            "eos_token_id": None if request.ignore_eos else self.ends(index),
+            "pad_token_id": served.pad_token,
+            "repetition_penalty": 1.0,  # it is among the processors, after the one that takes down log probabilities
+            "attention_mask": torch.ones_like(ids),
+            "logits_processor": [*first, *scoring(request, served, ids.shape[1]), *guards],
+            "stopping_criteria": [StopText(self.text(index), ids.shape[1])] if request.stops else [],
+            "seed": seed_of(request, index),
+            "segment": request.segment,
+            "cache_salt": self._salt,
+            "references": None if self.prediction is None else [self.prediction],
+            "speculate": request.speculate,
+        }
+        return Job(owner, index, ids, arguments, logprobs, deadline)
+
+
+def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:
+    """The most tokens of an answer; raises ApiError where the model has no room for them."""
+    if not prompt_length:
+        raise invalid("a prompt must hold at least one token, got none: write something", param=limit.prompt_param)
+    asked, most = limit.num_tokens, served.settings.max_tokens
+    if asked is not None and asked > most:
+        raise invalid(f"{limit.param} must be at most {most}, got {asked}", param=limit.param)
+    positions = served.num_positions
+    if positions is None:
+        return most if asked is None else asked
+    room = positions - prompt_length
+    if room < (asked or 1):
+        raise invalid(
+            f"prompt and answer must fit the model's {positions} tokens, got {prompt_length} in the prompt and"
+            f" {asked or 1} to be written: shorten one of them",
+            param=limit.param if asked is not None and room > 0 else limit.prompt_param,
+            code="context_length_exceeded",
+        )
+    return min(most, room) if asked is None else asked
+
+
+def _prediction(request: TextRequest, served: Served) -> list[int] | None:
+    if request.prediction is None:
+        return None
+    text = text_of_content(request.prediction.content)
+    ids: list[int] = served.tokenizer(text, add_special_tokens=False).input_ids
+    most = served.settings.max_prediction_tokens
+    if len(ids) > most:
+        raise invalid(f"prediction must have at most {most} tokens, got {len(ids)}: shorten it", param="prediction")
+    return ids

@@ -1,0 +1,148 @@
+"""`/v1/responses`."""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any
+
+from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer, event, joined_text
+from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
+from ngramspec.serve.asking.served import Served
+from ngramspec.serve.text.chats import prompt_of
+from ngramspec.serve.wire.errors import ApiError
+from ngramspec.serve.wire.response_answers import (
+    Incomplete,
+    OutputMessage,
+    OutputText,
+    ResponseAnswer,
+    ResponseEvent,
+    ResponseUsage,
+    Status,
+)
+from ngramspec.serve.wire.response_requests import ResponseRequest
+from ngramspec.serve.wire.usage import Counts, Metrics
+
+
+class ResponseEndpoint(Endpoint[ResponseRequest]):
+    """A chat, whose next turn is a response."""
+
+    path = "/v1/responses"
+    prefix = "resp_"
+    request = ResponseRequest
+
+    def num_prompts(self, request: ResponseRequest) -> int:
+        """See `Endpoint`."""
+        return 1
+
+    def prompts(self, request: ResponseRequest, served: Served) -> list[Prompt]:
+        """See `Endpoint`."""
+        text = prompt_of(request.turns, served.tokenizer, served.settings.chat_template)
+        return [Prompt(served.tokenizer(text, add_special_tokens=False).input_ids)]
+
+    def limit(self, request: ResponseRequest) -> Limit:
+        """See `Endpoint`."""
+        return Limit(request.max_output_tokens, "max_output_tokens", "input")
+
+    def num_top(self, request: ResponseRequest) -> int | None:
+        """See `Endpoint`."""
+        return (request.top_logprobs or 0) if request.include else None
+
+    def writer(self, head: Head, request: ResponseRequest, prepared: Prepared) -> "ResponseWriter":
+        """See `Endpoint`."""
+        return ResponseWriter(head, request)
+
+
+class ResponseWriter(Writer):
+    """One message. Its events name each part of it when it begins and when it is complete."""
+
+    def __init__(self, head: Head, request: ResponseRequest) -> None:
+        self._head, self._request = head, request
+        self._item_id = "msg_" + head.id.removeprefix(ResponseEndpoint.prefix)
+        self._numbers = count()
+        self._pieces: list[Piece] = []
+
+    def whole(self, pieces: Sequence[Sequence[Piece]], counts: Counts) -> str:
+        """See `Writer`."""
+        return self._response(pieces[0], counts).model_dump_json()
+
+    def opening(self) -> Iterable[str]:
+        """See `Writer`."""
+        response = self._response([], None)
+        yield self._event("response.created", response=response)
+        yield self._event("response.in_progress", response=response)
+        yield self._event("response.output_item.added", output_index=0, item=self._message([]))
+        yield self._event("response.content_part.added", **self._where, part=_part([]))
+
+    def events(self, piece: Piece) -> Iterable[str]:
+        """See `Writer`."""
+        self._pieces.append(piece)
+        if piece.text or piece.logprobs:
+            yield self._event("response.output_text.delta", **self._where, delta=piece.text, logprobs=piece.logprobs)
+
+    def closing(self, counts: Counts) -> Iterable[str]:
+        """See `Writer`."""
+        part, message = _part(self._pieces), self._message(self._pieces)
+        yield self._event("response.output_text.done", **self._where, text=part.text, logprobs=part.logprobs)
+        yield self._event("response.content_part.done", **self._where, part=part)
+        yield self._event("response.output_item.done", output_index=0, item=message)
+        yield self._event(f"response.{message.status}", response=self._response(self._pieces, counts))
+
+    def failure(self, error: ApiError) -> str:
+        """See `Writer`."""
+        return event(ResponseEvent.of_error(error, next(self._numbers)).model_dump_json(exclude_unset=True), "error")
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        return {"item_id": self._item_id, "output_index": 0, "content_index": 0}
+
+    def _event(self, kind: str, **fields: Any) -> str:
+        told = ResponseEvent(type=kind, sequence_number=next(self._numbers), **fields)
+        return event(told.model_dump_json(exclude=_unset(told)), kind)
+
+    def _message(self, pieces: Sequence[Piece]) -> OutputMessage:
+        content = [_part(pieces)] if pieces else []
+        return OutputMessage(id=self._item_id, status=_status(pieces), content=content)
+
+    def _response(self, pieces: Sequence[Piece], counts: Counts | None) -> ResponseAnswer:
+        request, status = self._request, _status(pieces)
+        return ResponseAnswer(
+            id=self._head.id,
+            created_at=self._head.created,
+            status=status,
+            incomplete_details=Incomplete() if status == "incomplete" else None,
+            instructions=request.instructions,
+            max_output_tokens=request.max_output_tokens,
+            model=self._head.model,
+            output=[self._message(pieces)] if pieces else [],
+            temperature=request.temperature,
+            text=_text_of(request),
+            tools=[],
+            top_p=request.top_p,
+            usage=None if counts is None else ResponseUsage.of(counts),
+            metadata=request.metadata or {},
+            metrics=None if counts is None else Metrics.of(counts),
+        )
+
+
+def _status(pieces: Sequence[Piece]) -> Status:
+    if not pieces or pieces[-1].finish is None:
+        return "in_progress"
+    return "completed" if pieces[-1].finish == "stop" else "incomplete"
+
+
+def _part(pieces: Sequence[Piece]) -> OutputText:
+    logprobs = [each for piece in pieces for each in piece.logprobs]
+    return OutputText(text=joined_text(pieces), annotations=[], logprobs=logprobs)
+
+
+def _text_of(request: ResponseRequest) -> dict[str, Any]:
+    """`text` of the request, as it is told back."""
+    asked = None if request.text is None else request.text.format
+    if asked is None:
+        return {"format": {"type": "text"}}
+    return {"format": asked.model_dump(by_alias=True, exclude_none=True)}
+
+
+def _unset(told: ResponseEvent) -> set[str]:
+    """Fields that an event does not have; those of its parts are all told."""
+    return set(ResponseEvent.model_fields) - told.model_fields_set

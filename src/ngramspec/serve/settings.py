@@ -1,0 +1,34 @@
+"""What the operator of a service has chosen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Names and limits of a service; every limit is met by an error that names it.
+
+    name: of the model, as requests name it. chat_template: used instead of the model's own.
+    api_keys: tenants by name, and their keys; without any, the service asks for none.
+    allow_origins: web pages that may call the service; by default none.
+    max_rows: answers that are decoded at once. max_waiting: further ones that wait; those beyond get 429.
+    max_choices: answers of one request. max_tokens: of one answer. max_prediction_tokens: of a predicted output.
+    max_cache_bytes: of keys and values of all answers.
+    max_body_bytes: of a request. max_schema_bytes, max_compile_seconds: of what its text must fit.
+    max_seconds: from when a request comes to the end of its answer.
+    """
+
+    name: str
+    chat_template: str | None = None
+    api_keys: Mapping[str, str] = field(default_factory=dict)
+    allow_origins: tuple[str, ...] = ()
+    max_rows: int = 32
+    max_waiting: int = 128
+    max_choices: int = 16
+    max_tokens: int = 4096
+    max_prediction_tokens: int = 16384
+    max_cache_bytes: int = 1 << 30
+    max_body_bytes: int = 1 << 20
+    max_schema_bytes: int = 256 << 10
+    max_compile_seconds: float = 10.0
+    max_seconds: float = 600.0

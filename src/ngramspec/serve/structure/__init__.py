@@ -1,0 +1,1 @@
+"""What a request demands of the form of its text."""

@@ -1,0 +1,90 @@
+"""The guard of a request: made of its schema, regex, choice or grammar, or refused with the reason and its location."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ngramspec.errors import GuardError, GuardWarning, UnsupportedError, shortened
+from ngramspec.guards import Guard, Limits, Vocabulary
+from ngramspec.guards.source import Whitespace
+from ngramspec.serve.wire.errors import ApiError, invalid
+from ngramspec.serve.wire.requests import TextRequest
+from ngramspec.serve.wire.structure import StructuredOutputs
+
+ANY_OBJECT = {"type": "object"}
+
+_ANY_BLANKS = re.compile(r"\[((?: |\\n|\\r|\\t|\n|\r|\t)+)\]\*")
+"""A pattern for any number of some blanks."""
+
+
+def guard_of(request: TextRequest, vocabulary: Vocabulary, limits: Limits, cache_salt: str) -> Guard | None:
+    """The guard of a request, None if its text is free. Compiling may take as long as the limits allow.
+
+    cache_salt: of the tenant, who finds no other's guards.
+    Raises ApiError for what cannot be enforced: its code is "unsupported" where a keyword or construct is the reason,
+    whose location the message has, and "invalid_constraint" otherwise.
+    """
+
+    def make(param: str, maker: Callable[..., Guard], source: Any, **options: Any) -> Guard:
+        try:
+            return maker(source, vocabulary, limits=limits, cache_salt=cache_salt, **options)
+        except GuardError as error:
+            raise _refused(error, param) from error
+        except GuardWarning as warning:  # where the process takes it for an error, as the command does
+            raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
+
+    if request.structured_outputs is not None:
+        return _structured(request.structured_outputs, make)
+    form = request.form
+    if form is not None and form.type == "json_object":
+        return make(request.form_param, Guard.json_schema, ANY_OBJECT)
+    if form is not None and form.json_schema is not None:
+        return make(request.schema_param, Guard.json_schema, form.json_schema.schema_)
+    return None
+
+
+def _structured(asked: StructuredOutputs, make: Callable[..., Guard]) -> Guard:
+    where = "structured_outputs."
+    if asked.is_json:
+        schema = ANY_OBJECT if asked.json_ is None else asked.json_
+        name = "json_object" if asked.json_ is None else "json"
+        return make(where + name, Guard.json_schema, schema, whitespace=_whitespace(asked))
+    if asked.regex is not None:
+        return make(where + "regex", Guard.regex, asked.regex)
+    if asked.choice is not None:
+        return make(where + "choice", Guard.choice, asked.choice)
+    return make(where + "grammar", Guard.grammar, asked.grammar)
+
+
+def _whitespace(asked: StructuredOutputs) -> Whitespace:
+    """What of whitespace is asked for, in our words; raises ApiError for a pattern that would not be enforced."""
+    pattern = asked.whitespace_pattern
+    if asked.disable_any_whitespace and pattern:
+        raise invalid(
+            f"disable_any_whitespace leaves nothing to a whitespace_pattern, got {shortened(pattern)}: leave one out",
+            param="structured_outputs.whitespace_pattern",
+        )
+    if asked.disable_any_whitespace or pattern == "":
+        return "compact"
+    if pattern is None or _is_any_blanks(pattern):
+        return "flexible"
+    raise invalid(
+        r"whitespace_pattern must be '' (none) or '[ \n\r\t]*' (any), got one that would not be enforced:"
+        f" {shortened(pattern)}",
+        param="structured_outputs.whitespace_pattern",
+        code="unsupported",
+    )
+
+
+def _is_any_blanks(pattern: str) -> bool:
+    """Whether it matches any number of JSON's four blanks, in whatever order they are listed."""
+    found = _ANY_BLANKS.fullmatch(pattern)
+    listed = found.group(1) if found else ""
+    for escape, blank in ((r"\n", "\n"), (r"\r", "\r"), (r"\t", "\t")):
+        listed = listed.replace(escape, blank)
+    return set(listed) == set(" \n\r\t")
+
+
+def _refused(error: GuardError, param: str) -> ApiError:
+    code = "unsupported" if isinstance(error, UnsupportedError) else "invalid_constraint"
+    return invalid(f"{param}: {error}", param=param, code=code)

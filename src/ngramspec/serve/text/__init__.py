@@ -1,0 +1,1 @@
+"""Prompts from messages and holes, and text from tokens."""

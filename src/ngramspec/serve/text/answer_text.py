@@ -1,0 +1,36 @@
+"""The text of one answer, from its tokens: complete characters, up to a stop string or the end of sequence."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from ngramspec.serve.text.detokenizer import Detokenizer
+from ngramspec.serve.text.stop_strings import StopStrings
+
+
+class AnswerText:
+    """Text as it becomes sure.
+
+    The same tokens give the same text, and end at the same token, however they are cut into pieces.
+    """
+
+    def __init__(self, tokenizer: Any, stops: Sequence[str] = (), eos_tokens: Collection[int] = ()) -> None:
+        """stops: end the text before them. eos_tokens: are no text, even if the tokenizer thinks so."""
+        self._detokenizer, self._stops = Detokenizer(tokenizer), StopStrings(stops)
+        self._eos_tokens = eos_tokens
+
+    @property
+    def stop(self) -> str | None:
+        """The stop string that has ended the text, if one has."""
+        return self._stops.found
+
+    def feed(self, tokens: Sequence[int]) -> str:
+        """What is sure after `tokens`."""
+        if self.stop is not None:
+            return ""
+        return self._stops.feed(self._detokenizer.feed([token for token in tokens if token not in self._eos_tokens]))
+
+    def finish(self) -> str:
+        """What was kept back."""
+        if self.stop is not None:
+            return ""
+        return self._stops.feed(self._detokenizer.finish()) + self._stops.finish()

@@ -1,0 +1,61 @@
+"""Stop strings in a text that comes piece by piece."""
+
+from collections.abc import Sequence
+
+
+class StopStrings:
+    """Ends a text before the stop string that is complete first; of several, before the one that begins first.
+
+    found: that one; None until there is one.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        """stops: not empty, each of them."""
+        self.found: str | None = None
+        self._readers = [_Reader(stop) for stop in stops]
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """The text that cannot be part of a stop string any more."""
+        if self.found is not None:
+            return ""
+        text = self._held + piece
+        for end, character in enumerate(piece, len(self._held) + 1):
+            complete = [reader.stop for reader in self._readers if reader.read(character)]
+            if complete:
+                self.found, self._held = max(complete, key=len), ""
+                return text[: end - len(self.found)]
+        kept = max((reader.num_matched for reader in self._readers), default=0)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept]
+
+    def finish(self) -> str:
+        """What was kept back: the text has ended, so it is no stop string."""
+        held, self._held = self._held, ""
+        return held
+
+
+class _Reader:
+    """Reads a text for one string, in constant time per character (Knuth, Morris and Pratt 1977).
+
+    num_matched: length of the longest end of the text that is a beginning of the string.
+    """
+
+    def __init__(self, stop: str) -> None:
+        self.stop, self.num_matched = stop, 0
+        self._shorter = [0]  # for each beginning, the next shorter one that it ends with
+        matched = 0
+        for character in stop[1:]:
+            matched = self._longer(matched, character)
+            self._shorter.append(matched)
+
+    def read(self, character: str) -> bool:
+        """Whether the string is complete with `character`."""
+        matched = self.num_matched
+        self.num_matched = self._longer(self._shorter[-1] if matched == len(self.stop) else matched, character)
+        return self.num_matched == len(self.stop)
+
+    def _longer(self, matched: int, character: str) -> int:
+        while matched and self.stop[matched] != character:
+            matched = self._shorter[matched - 1]
+        return matched + (self.stop[matched] == character)

@@ -1,0 +1,109 @@
+"""Answers, whole and in chunks. A field that was not set is left out; None is set where OpenAI says null."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from ngramspec.serve.wire.logprobs import ChatLogprobs, CompletionLogprobs
+from ngramspec.serve.wire.usage import Metrics, Usage
+
+FinishReason = Literal["stop", "length"]
+
+
+class Answer(BaseModel):
+    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds."""
+
+    id: str
+    object: Any
+    created: int
+    model: str
+    choices: Any
+    usage: Usage | None = None
+    metrics: Metrics | None = None
+
+    def json_text(self) -> str:
+        """As it travels."""
+        return self.model_dump_json(exclude_unset=True)
+
+
+class ChatMessage(BaseModel):
+    """The turn that was written."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+
+
+class ChatChoice(BaseModel):
+    """One of the answers to a chat. stop_reason: vLLM's, the stop string that ended it."""
+
+    index: int
+    message: ChatMessage
+    logprobs: ChatLogprobs | None
+    finish_reason: FinishReason
+    stop_reason: str | None
+
+
+class ChatAnswer(Answer):
+    """A whole answer of `/v1/chat/completions`."""
+
+    object: Literal["chat.completion"]
+    choices: list[ChatChoice]
+
+
+class ChatDelta(BaseModel):
+    """What a chunk adds to a message."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChatChunkChoice(BaseModel):
+    """What a chunk adds to one of the answers."""
+
+    index: int
+    delta: ChatDelta
+    logprobs: ChatLogprobs | None
+    finish_reason: FinishReason | None
+    stop_reason: str | None = None
+
+
+class ChatChunk(Answer):
+    """A chunk of `/v1/chat/completions`."""
+
+    object: Literal["chat.completion.chunk"]
+    choices: list[ChatChunkChoice]
+
+
+class CompletionChoice(BaseModel):
+    """One of the answers to a prompt, or what a chunk adds to it."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobs | None
+    finish_reason: FinishReason | None
+    stop_reason: str | None = None
+
+
+class CompletionAnswer(Answer):
+    """An answer of `/v1/completions`, or a chunk of it."""
+
+    object: Literal["text_completion"]
+    choices: list[CompletionChoice]
+
+
+class ModelCard(BaseModel):
+    """A model of the service. max_model_len: vLLM's, the tokens that prompt and answer may take."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    max_model_len: int | None
+
+
+class ModelList(BaseModel):
+    """`/v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard] = Field(default_factory=list)

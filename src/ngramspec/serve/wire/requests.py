@@ -1,0 +1,175 @@
+"""Requests for text: the fields of completions and chats alike, and those of each."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ngramspec.serve.wire.base import Few, FewNamed, Many, ManyNamed, TokenIds, Wire
+from ngramspec.serve.wire.structure import ResponseFormat, StructuredOutputs, refuse_replaced
+
+LEAST_TEMPERATURE = 1e-6
+"""Below it float32 scores may overflow; 0 is greedy."""
+
+MOST_TOP_LOGPROBS = 20
+
+StopString = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class StreamOptions(Wire):
+    """How an answer is streamed. include_usage: a last chunk has the counts."""
+
+    include_usage: bool = False
+
+
+class TextPart(Wire):
+    """A part of a message; only text is read."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Prediction(Wire):
+    """OpenAI's predicted output: a text that much of the answer may repeat. It is drafted from, and never read."""
+
+    type: Literal["content"]
+    content: str | Many[TextPart]
+
+
+class TextRequest(Wire):
+    """What completions and chats have in common.
+
+    user, safety_identifier, prompt_cache_key: taken as OpenAI takes them; they change nothing here.
+    metadata: its `segment` names the kind of traffic, whose answers are drafted from each other.
+    cache_salt: narrows what the request shares with others; below the tenant of its key.
+    speculate: False decodes without drafts. The other fields are OpenAI's, and vLLM's where OpenAI has none.
+    """
+
+    model: str
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=-1)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    seed: int | None = Field(default=None, ge=-(1 << 63), lt=1 << 63)
+    presence_penalty: float = Field(default=0, ge=-2, le=2)
+    frequency_penalty: float = Field(default=0, ge=-2, le=2)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=100)
+    logit_bias: ManyNamed[Annotated[float, Field(ge=-100, le=100)]] | None = None
+    stop: StopString | Few[StopString] | None = None
+    n: int = Field(default=1, ge=1)
+    ignore_eos: bool = False
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    response_format: ResponseFormat | None = None
+    structured_outputs: StructuredOutputs | None = None
+    prediction: Prediction | None = None
+    metadata: FewNamed[Annotated[str, Field(max_length=512)]] | None = None
+    cache_salt: str | None = Field(default=None, min_length=1, max_length=512)
+    speculate: bool = True
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_replaced(cls, body: Any) -> Any:
+        return refuse_replaced(body)
+
+    @field_validator("temperature")
+    @classmethod
+    def _is_not_tiny(cls, temperature: float | None) -> float | None:
+        if temperature is not None and 0 < temperature < LEAST_TEMPERATURE:
+            raise ValueError(f"temperature must be 0, or from {LEAST_TEMPERATURE} on, got {temperature}: 0 is greedy")
+        return temperature
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TextRequest":
+        if self.stream_options is not None and not self.stream:
+            raise ValueError("stream_options are for stream=true, got them without: leave them out")
+        if self.constrains and self.ignore_eos:
+            raise ValueError(
+                "a text that must have a form ends with it, got ignore_eos=true with it: leave one of them out"
+            )
+        if self.structured_outputs is not None and self.form is not None:
+            raise ValueError(f"one form of the text at a time, got {self.form_param} and structured_outputs")
+        return self
+
+    form_param: ClassVar[str] = "response_format"
+    schema_param: ClassVar[str] = "response_format.json_schema.schema"
+    """Where the form of the text and its schema stand in the body."""
+
+    @property
+    def form(self) -> ResponseFormat | None:
+        """The form of the text, in OpenAI's words."""
+        return self.response_format
+
+    @property
+    def constrains(self) -> bool:
+        """Whether the text must have a form."""
+        return self.structured_outputs is not None or (self.form is not None and self.form.type != "text")
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Stop strings."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+    @property
+    def segment(self) -> str | None:
+        """The kind of traffic."""
+        return None if self.metadata is None else self.metadata.get("segment")
+
+    @property
+    def includes_usage(self) -> bool:
+        """Whether the last chunk of a stream has the counts."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+
+class Message(Wire):
+    """One turn of a chat."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | Many[TextPart]
+    name: str | None = None
+
+
+class ChatRequest(TextRequest):
+    """`/v1/chat/completions`."""
+
+    messages: Many[Message] = Field(min_length=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    logprobs: bool = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
+
+    @model_validator(mode="after")
+    def _lists_what_it_asks_for(self) -> "ChatRequest":
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("top_logprobs are for logprobs=true, got them without: set logprobs, or leave them out")
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            raise ValueError("max_completion_tokens replaces max_tokens, got both: leave max_tokens out")
+        return self
+
+
+class CompletionRequest(TextRequest):
+    """`/v1/completions`. suffix: fills the hole between the prompt and it."""
+
+    prompt: str | Many[str] | TokenIds | Many[TokenIds] = Field(union_mode="left_to_right")
+    suffix: str | None = None
+    max_tokens: int = Field(default=16, ge=1)
+    logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
+    echo: bool = False
+
+    @model_validator(mode="after")
+    def _has_prompts(self) -> "CompletionRequest":
+        if not self.prompt:
+            raise ValueError("prompt must hold at least one token, got none: write something")
+        if self.suffix is not None and not isinstance(self.prompt, str):
+            raise ValueError("suffix goes with one prompt as text, got a list: ask for one hole at a time")
+        if self.echo and (self.logprobs is not None or self.suffix is not None):
+            raise ValueError("echo repeats the prompt as text, got it with logprobs or suffix: leave echo out")
+        return self
+
+    @property
+    def prompts(self) -> list[str] | list[list[int]]:
+        """Each prompt, as a text or as token ids."""
+        given: Any = self.prompt
+        return given if isinstance(given, list) and not isinstance(given[0], int) else [given]

@@ -1,0 +1,116 @@
+"""Answers of `/v1/responses`, and their events."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from ngramspec.serve.wire.errors import ApiError
+from ngramspec.serve.wire.logprobs import TokenLogprob
+from ngramspec.serve.wire.usage import Counts, Metrics, PromptTokensDetails
+
+Status = Literal["in_progress", "completed", "incomplete"]
+
+
+class OutputText(BaseModel):
+    """The text of a message."""
+
+    type: Literal["output_text"] = "output_text"
+    text: str
+    annotations: list[Any]
+    logprobs: list[TokenLogprob]
+
+
+class OutputMessage(BaseModel):
+    """The turn that was written."""
+
+    type: Literal["message"] = "message"
+    id: str
+    status: Status
+    role: Literal["assistant"] = "assistant"
+    content: list[OutputText]
+
+
+class OutputTokensDetails(BaseModel):
+    """Of the answer's tokens, by kind of text."""
+
+    reasoning_tokens: int
+
+
+class ResponseUsage(BaseModel):
+    """Tokens that were read and written, in the words of responses."""
+
+    input_tokens: int
+    input_tokens_details: PromptTokensDetails
+    output_tokens: int
+    output_tokens_details: OutputTokensDetails
+    total_tokens: int
+
+    @classmethod
+    def of(cls, counts: Counts) -> "ResponseUsage":
+        """In these words. Reasoning is not told apart from text, so none is counted."""
+        return cls(
+            input_tokens=counts.num_prompt,
+            input_tokens_details=PromptTokensDetails(cached_tokens=counts.num_shared),
+            output_tokens=counts.num_written,
+            output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
+            total_tokens=counts.num_prompt + counts.num_written,
+        )
+
+
+class Incomplete(BaseModel):
+    """Why a response is not complete."""
+
+    reason: Literal["max_output_tokens"] = "max_output_tokens"
+
+
+class ResponseAnswer(BaseModel):
+    """A response, whole or in progress. Fields of requests are told back as they came."""
+
+    id: str
+    object: Literal["response"] = "response"
+    created_at: int
+    status: Status
+    error: None = None
+    incomplete_details: Incomplete | None
+    instructions: str | None
+    max_output_tokens: int | None
+    model: str
+    output: list[OutputMessage]
+    parallel_tool_calls: Literal[True] = True
+    previous_response_id: None = None
+    store: Literal[False] = False
+    temperature: float | None
+    text: dict[str, Any]
+    tool_choice: Literal["auto"] = "auto"
+    tools: list[Any]
+    top_p: float | None
+    truncation: Literal["disabled"] = "disabled"
+    usage: ResponseUsage | None
+    metadata: dict[str, str]
+    metrics: Metrics | None
+
+
+class ResponseEvent(BaseModel):
+    """An event of a stream. Which fields it has depends on its type; those that were not set are left out."""
+
+    type: str
+    sequence_number: int
+    response: ResponseAnswer | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+    item_id: str | None = None
+    item: OutputMessage | None = None
+    part: OutputText | None = None
+    delta: str | None = None
+    text: str | None = None
+    logprobs: list[TokenLogprob] | None = None
+    message: str | None = None
+    code: str | None = None
+    param: str | None = None
+
+    @classmethod
+    def of_error(cls, error: ApiError, number: int) -> "ResponseEvent":
+        """Why nothing follows."""
+        return cls(
+            type="error", sequence_number=number, message=str(error), code=error.code or error.kind, param=error.param
+        )

@@ -1,0 +1,389 @@
+"""Many clients, and such as go: nobody is served for nobody, and nobody waits for ever."""
+
+import asyncio
+import copy
+import threading
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from transformers import LogitsProcessor
+
+from ngramspec import Guard, RefusedError
+from ngramspec.pico import repeat_prompt
+from ngramspec.serve.app.clients import EventStream
+from tests.serve.serving import Client, Told, generated, pico, serving, text_of
+
+PROMPT = repeat_prompt("One client goes,\nand another one stays until the end.")
+EXPECTED = text_of(generated(PROMPT, max_new_tokens=100))
+
+
+PATIENCE = 120
+"""Seconds until something counts as hanging; nobody waits that long."""
+
+
+async def nothing_is_left(client: Client) -> None:
+    """All commands so far are obeyed once a later request has been answered: then no row and no answer is left."""
+    told = await client.complete(PROMPT, max_tokens=100)
+    assert EXPECTED == told.json["choices"][0]["text"]
+    engine = client.service.engine.engine
+    assert engine is not None
+    assert (0, 0, 0) == (engine.num_running, engine.num_waiting, client.service.admission.num_open)
+    assert engine.is_idle
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("goes_after", [0, 1, 3])
+def test_the_rows_of_clients_that_go_are_free(stream: bool, goes_after: int) -> None:
+    async def go() -> list[Told]:
+        async with serving(max_rows=4, max_waiting=100) as client:
+            told = await asyncio.gather(
+                *(client.complete(PROMPT, max_tokens=100, stream=stream, goes_after=goes_after, n=2) for _ in range(20))
+            )
+            await nothing_is_left(client)
+            return told
+
+    for told in asyncio.run(go()):
+        assert not any(b"[DONE]" in piece for piece in told.pieces)
+
+
+def test_a_row_ends_with_the_step_in_which_its_client_goes() -> None:
+    """The client goes with its first token. The fifth step lasts until it has, so there is no sixth one of its row."""
+
+    async def go() -> int:
+        async with serving() as client:
+            service, has_gone, count = client.service, threading.Event(), 0
+            engine, drop = service.engine.engine, service.engine.drop
+            assert engine is not None
+            step = engine.step
+
+            def drops(jobs: Any) -> None:
+                drop(jobs)
+                has_gone.set()
+
+            def waits() -> Any:
+                nonlocal count
+                count += 1
+                assert count != 5 or has_gone.wait(PATIENCE)
+                return step()
+
+            engine.step, service.engine.drop = waits, drops  # type: ignore[method-assign]
+            fields = {"ignore_eos": True, "speculate": False, "metadata": {"segment": "gone"}}
+            told = await client.complete(PROMPT, max_tokens=900, stream=True, goes_after=1, **fields)
+            assert 200 == told.status
+            await nothing_is_left(client)
+            return engine.spec.stats.segments["gone"].tokens
+
+    assert 1 <= asyncio.run(go()) <= 5
+
+
+def test_requests_above_the_bound_are_told_when_to_come_again() -> None:
+    async def go() -> list[Told]:
+        async with serving(max_rows=1, max_waiting=3) as client:
+            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(6)))
+            await nothing_is_left(client)
+            return told
+
+    told = asyncio.run(go())
+    assert [200] * 4 + [429] * 2 == [each.status for each in told]
+    assert ("1", "rate_limit_exceeded", "rate_limit_error") == (
+        told[-1].headers["retry-after"],
+        told[-1].error["code"],
+        told[-1].error["type"],
+    )
+
+
+@dataclass
+class SlowCompile:
+    """Guards that are compiled only when a test lets them be."""
+
+    monkeypatch: pytest.MonkeyPatch
+    has_begun: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        choice = Guard.choice
+
+        def slow(*arguments: Any, **options: Any) -> Guard:
+            self.has_begun.set()
+            assert self.may_end.wait(PATIENCE)
+            return choice(*arguments, **options)
+
+        self.monkeypatch.setattr(Guard, "choice", slow)
+
+    async def begun(self) -> None:
+        await asyncio.to_thread(self.has_begun.wait, PATIENCE)
+
+
+SLOW: Any = {"structured_outputs": {"choice": ["yes", "no"]}}
+
+
+def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = SlowCompile(monkeypatch)
+
+    async def go() -> list[Told]:
+        async with serving() as client:
+            slow = [asyncio.create_task(client.complete(PROMPT, **SLOW)) for _ in range(20)]
+            await compiling.begun()
+            others = [
+                await client.complete(PROMPT, max_tokens=100),
+                await client.complete(PROMPT, structured_outputs={"regex": "a+b"}),
+            ]
+            assert not any(task.done() for task in slow)
+            compiling.may_end.set()
+            return [*others, *await asyncio.gather(*slow)]
+
+    free, regex, *slow = asyncio.run(go())
+    assert EXPECTED == free.json["choices"][0]["text"]
+    assert 200 == regex.status
+    assert {"yes", "no"} >= {told.json["choices"][0]["text"] for told in slow}
+
+
+def test_who_goes_while_a_form_is_compiled_keeps_a_seat_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling = SlowCompile(monkeypatch)
+
+    async def go() -> list[int]:
+        async with serving(max_rows=1, max_waiting=0) as client:
+            gone = asyncio.Event()
+            slow = asyncio.create_task(client.complete(PROMPT, **SLOW, goes_after=gone))
+            await compiling.begun()
+            gone.set()
+            assert 499 == (await slow).status
+            statuses = [(await client.complete(PROMPT, max_tokens=5)).status]
+            compiling.may_end.set()
+            while client.service.admission.num_open:
+                await asyncio.sleep(0.001)
+            return [*statuses, (await client.complete(PROMPT, max_tokens=5)).status]
+
+    assert [429, 200] == asyncio.run(go())
+
+
+class Clock:
+    """Says what a test has set."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_is_not_complete_in_time_ends_with_an_error(stream: bool) -> None:
+    clock = Clock()
+
+    async def go() -> Told:
+        async with serving(clock=clock, max_seconds=5) as client:
+            engine = client.service.engine.engine
+            assert engine is not None
+            step, count = engine.step, 0
+
+            def slow() -> Any:
+                nonlocal count
+                count += 1
+                clock.now = 6.0 if count == 4 else clock.now
+                return step()
+
+            engine.step = slow  # type: ignore[method-assign]
+            told = await client.complete(PROMPT, max_tokens=100, stream=stream, speculate=False)
+            clock.now = 0.0
+            await nothing_is_left(client)
+            return told
+
+    told = asyncio.run(go())
+    message = "an answer must be complete within max_seconds=5"
+    if stream:
+        assert 200 == told.status
+        assert message in told.pieces[-2].decode()
+        assert not any(b"[DONE]" in piece for piece in told.pieces)
+    else:
+        assert (504, "timeout") == (told.status, told.error["code"])
+        assert message in told.error["message"]
+
+
+class Failing(LogitsProcessor):
+    """Fails at its third token."""
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if input_ids.shape[1] > 5:
+            raise RuntimeError("a defect")
+        return scores
+
+
+def test_a_failing_pass_ends_the_requests_in_it_and_no_later_one() -> None:
+    async def go() -> list[Told]:
+        async with serving() as client:
+            engine = client.service.engine.engine
+            assert engine is not None
+            step, count = engine.step, 0
+
+            def fails() -> Any:
+                nonlocal count
+                count += 1
+                if count == 3:
+                    raise RuntimeError("a defect")
+                return step()
+
+            engine.step = fails  # type: ignore[method-assign]
+            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(3)))
+            await nothing_is_left(client)
+            return told
+
+    assert [(500, "the model has failed: ask again")] * 3 == [
+        (each.status, each.error["message"]) for each in asyncio.run(go())
+    ]
+
+
+def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ngramspec.serve.asking.sampling.Penalties", lambda *_: Failing())
+
+    async def go() -> list[Told]:
+        async with serving() as client:
+            return [
+                *await asyncio.gather(
+                    client.complete(PROMPT, max_tokens=100, presence_penalty=1),
+                    client.complete(PROMPT, max_tokens=100),
+                )
+            ]
+
+    failed, fine = asyncio.run(go())
+    assert (500, "the answer could not be completed") == (failed.status, failed.error["message"])
+    assert EXPECTED == fine.json["choices"][0]["text"]
+
+
+def test_a_service_that_ends_tells_those_that_wait() -> None:
+    async def go() -> list[Told]:
+        async with serving() as client:
+            waiting = asyncio.create_task(client.complete(PROMPT, max_tokens=900, ignore_eos=True, speculate=False))
+            while not client.service.admission.num_open:
+                await asyncio.sleep(0)
+            await client.service.stop()
+            return [await waiting, await client.complete(PROMPT)]
+
+    for told in asyncio.run(go()):
+        assert (503, "the service is about to end: ask again", "1") == (
+            told.status,
+            told.error["message"],
+            told.headers["retry-after"],
+        )
+
+
+def test_while_the_model_is_loaded_the_service_is_alive_and_not_ready() -> None:
+    async def go() -> tuple[list[Told], Told]:
+        loop, may_end = asyncio.get_running_loop(), asyncio.Event()
+
+        def load() -> Any:
+            asyncio.run_coroutine_threadsafe(may_end.wait(), loop).result()
+            return pico()
+
+        async with serving(load, waits=False) as client:
+            early = [await client.ask(path) for path in ("/health", "/v1/models", "/metrics")]
+            early.append(await client.complete(PROMPT))
+            may_end.set()
+            await client.service.ready()
+            return early, await client.ask("/v1/models")
+
+    early, late = asyncio.run(go())
+    assert [200, 503, 200, 503] == [told.status for told in early]
+    assert "the model is being loaded: ask again" == early[1].error["message"]
+    assert 200 == late.status
+
+
+def test_a_model_that_cannot_be_loaded_is_said_and_the_service_is_dead() -> None:
+    def load() -> Any:
+        raise OSError("no such model")
+
+    async def go() -> Told:
+        async with serving(load, waits=False) as client:
+            with pytest.raises(OSError, match="no such model"):
+                await client.service.ready()
+            return await client.ask("/health")
+
+    told = asyncio.run(go())
+    assert (500, "dead") == (told.status, told.error["code"])
+
+
+def test_a_model_that_the_engine_cannot_decode_is_refused_at_the_start() -> None:
+    def load() -> Any:
+        model, tokenizer = pico()
+        hooked = copy.deepcopy(model)
+        hooked.register_forward_hook(lambda *_: None)
+        return hooked, tokenizer
+
+    async def go() -> None:
+        async with serving(load, waits=False) as client:
+            await client.service.ready()
+
+    with pytest.raises(RefusedError, match="an engine mixes rows of many requests in a pass"):
+        asyncio.run(go())
+
+
+@pytest.mark.parametrize("num_sent", [0, 1, 2])
+def test_a_server_may_say_by_an_error_that_nobody_reads(num_sent: int) -> None:
+    async def go() -> tuple[int, bool]:
+        sent, has_ended = 0, False
+
+        async def events() -> AsyncIterator[str]:
+            for number in range(5):
+                yield str(number)
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            nonlocal sent
+            if sent > num_sent:
+                raise OSError("gone")
+            sent += 1
+
+        def end() -> None:
+            nonlocal has_ended
+            has_ended = True
+
+        ending = ExitStack()
+        ending.callback(end)
+        await EventStream(events(), ending, PATIENCE)({"type": "http"}, receive, send)
+        return sent, has_ended
+
+    assert (num_sent + 1, True) == asyncio.run(go())
+
+
+def test_a_client_that_does_not_read_loses_its_seat() -> None:
+    async def go() -> bool:
+        has_ended = False
+
+        async def events() -> AsyncIterator[str]:
+            yield "one"
+
+        async def never(message: Any = None) -> Any:
+            await asyncio.Event().wait()
+
+        def end() -> None:
+            nonlocal has_ended
+            has_ended = True
+
+        ending = ExitStack()
+        ending.callback(end)
+        await EventStream(events(), ending, max_seconds=0.01)({"type": "http"}, never, never)
+        return has_ended
+
+    assert asyncio.run(go())
+
+
+def test_a_body_that_does_not_come_is_a_408() -> None:
+    async def go() -> Told:
+        async with serving(max_seconds=0.01) as client:
+            return await client.ask("/v1/completions", b"{", is_complete=False)
+
+    told = asyncio.run(go())
+    assert (408, "a body must come within max_seconds=0.01: send it faster") == (told.status, told.error["message"])
+
+
+def test_a_client_that_goes_before_the_end_of_its_body_is_no_defect() -> None:
+    async def go() -> Told:
+        async with serving() as client:
+            return await client.ask("/v1/completions", b"{", is_complete=False, goes_after=0)
+
+    assert 499 == asyncio.run(go()).status

@@ -1,0 +1,147 @@
+"""OpenAI's own client asks for everything; it is told in its own types."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import openai
+import pytest
+from httpx2 import ASGITransport, AsyncClient
+from pydantic import BaseModel
+
+from ngramspec.pico import extract_prompt, repeat_prompt
+from tests.serve.serving import NAME, generated, serving, text_of
+
+T = TypeVar("T")
+TASK = "### repeat\nOne line for the client,\nand one more."
+PROMPT = repeat_prompt("One line for the client,\nand one more.")
+EXPECTED = text_of(generated(PROMPT, max_new_tokens=200))
+MESSAGES: Any = [{"role": "user", "content": TASK}]
+
+
+class Order(BaseModel, extra="forbid"):
+    order: str
+    quantity: int
+
+
+EXTRACT: Any = [
+    {
+        "role": "user",
+        "content": extract_prompt(
+            "The order number is B/20934. Quantity: 12.", {"order": "", "quantity": 0}
+        ).removesuffix("\n### answer\n"),
+    }
+]
+
+
+def with_client(use: Callable[[openai.AsyncOpenAI], Awaitable[T]], key: str = "none", **settings: Any) -> T:
+    async def ask() -> T:
+        async with (
+            serving(**settings) as client,
+            AsyncClient(transport=ASGITransport(app=client.app)) as http,
+            openai.AsyncOpenAI(api_key=key, base_url="http://server/v1", http_client=http, max_retries=0) as own,
+        ):
+            return await use(own)
+
+    return asyncio.run(ask())
+
+
+def test_a_chat() -> None:
+    answer = with_client(lambda client: client.chat.completions.create(model=NAME, messages=MESSAGES))
+    assert (EXPECTED, "stop") == (answer.choices[0].message.content, answer.choices[0].finish_reason)
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_a_streamed_chat_with_log_probabilities_and_counts() -> None:
+    async def use(client: openai.AsyncOpenAI) -> list[Any]:
+        stream = await client.chat.completions.create(
+            model=NAME,
+            messages=MESSAGES,
+            stream=True,
+            logprobs=True,
+            top_logprobs=2,
+            stream_options={"include_usage": True},
+        )
+        return [chunk async for chunk in stream]
+
+    *chunks, last = with_client(use)
+    assert EXPECTED == "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    tokens = [each for chunk in chunks if chunk.choices[0].logprobs for each in chunk.choices[0].logprobs.content]
+    assert last.usage.completion_tokens == len(tokens)
+    assert all(2 == len(each.top_logprobs) for each in tokens)
+
+
+def test_a_completion() -> None:
+    answer = with_client(lambda client: client.completions.create(model=NAME, prompt=PROMPT, max_tokens=200, n=2))
+    assert [EXPECTED] * 2 == [choice.text for choice in answer.choices]
+
+
+def test_an_answer_that_is_parsed_into_a_class() -> None:
+    answer = with_client(
+        lambda client: client.chat.completions.parse(model=NAME, messages=EXTRACT, response_format=Order)
+    )
+    assert Order(order="B/20934", quantity=12) == answer.choices[0].message.parsed
+
+
+def test_a_streamed_answer_that_is_parsed_into_a_class() -> None:
+    async def use(client: openai.AsyncOpenAI) -> Any:
+        async with client.chat.completions.stream(model=NAME, messages=EXTRACT, response_format=Order) as stream:
+            return (await stream.get_final_completion()).choices[0].message.parsed
+
+    assert Order(order="B/20934", quantity=12) == with_client(use)
+
+
+def test_a_predicted_output_a_segment_and_vllms_fields() -> None:
+    answer = with_client(
+        lambda client: client.chat.completions.create(
+            model=NAME,
+            messages=MESSAGES,
+            prediction={"type": "content", "content": EXPECTED},
+            metadata={"segment": "repeats"},
+            extra_body={"structured_outputs": {"regex": "One.*\n.*"}, "cache_salt": "a", "speculate": True},
+        )
+    )
+    assert EXPECTED == answer.choices[0].message.content
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens_details is not None
+    assert 0 == answer.usage.completion_tokens_details.rejected_prediction_tokens
+    assert 0 < answer.model_extra["metrics"]["speculative_decoding"]["num_accepted_draft_tokens"]  # type: ignore[index]
+
+
+def test_models() -> None:
+    async def use(client: openai.AsyncOpenAI) -> list[str]:
+        listed = await client.models.list()
+        return [listed.data[0].id, (await client.models.retrieve(NAME)).id]
+
+    assert [NAME, NAME] == with_client(use)
+
+
+def test_errors_are_the_clients_own() -> None:
+    async def wrong(client: openai.AsyncOpenAI) -> None:
+        await client.chat.completions.create(model=NAME, messages=MESSAGES, temperature=7)
+
+    with pytest.raises(openai.BadRequestError) as refused:
+        with_client(wrong)
+    assert ("temperature", "invalid_request_error") == (refused.value.param, refused.value.type)
+    with pytest.raises(openai.AuthenticationError):
+        with_client(wrong, api_keys={"ada": "a key"})
+    with pytest.raises(openai.NotFoundError):
+        with_client(lambda client: client.models.retrieve("gpt-9"))
+    with pytest.raises(openai.RateLimitError):
+        with_client(twice, max_rows=1, max_waiting=0)
+
+
+async def twice(client: openai.AsyncOpenAI) -> None:
+    await asyncio.gather(*(client.chat.completions.create(model=NAME, messages=MESSAGES) for _ in range(2)))
+
+
+def test_the_key_of_a_tenant_is_the_clients() -> None:
+    answer = with_client(
+        lambda client: client.chat.completions.create(model=NAME, messages=MESSAGES),
+        key="key of ada",
+        api_keys={"ada": "key of ada"},
+    )
+    assert EXPECTED == answer.choices[0].message.content
+    assert json.loads(answer.model_dump_json())["object"] == "chat.completion"
