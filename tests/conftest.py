@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test depends on the network, nor waits 
 os.environ.setdefault(
     "TRANSFORMERS_VERBOSITY", "error"
 )  # right padding is meant here, and one line each would drown a failure
+
+# A shell's background jobs are started with interrupts ignored; tests of interrupts need Python's own handler.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Where no compiled core is installed the plain one is tested, and does not warn: warnings are errors here.
 _CORE = Path(ngramspec.__file__).parent / "drafting" / "core"
