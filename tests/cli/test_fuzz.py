@@ -37,14 +37,19 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_fails_and_the_shares_are_printed(run: Command) -> None:
-    outcome = run("fuzz", "--examples", 300, "--seed", 2)
-    assert outcome.code == 0, outcome.output
-    assert outcome.output.endswith("nothing failed\n")
-    first, *lines = outcome.output.splitlines()
-    assert first.startswith("300 outputs with drafts, ")
-    printed = dict(line.split("%", 1)[::-1] for line in lines[:4])
-    assert SHARES == [name.strip() for name in printed]
-    assert all(5.0 <= float(share) <= 100.0 for share in printed.values())
+    # What Hypothesis draws for a seed depends on all modules that are loaded, and seldom is too little of one thing.
+    for seed in (2, 3, 4):
+        outcome = run("fuzz", "--examples", 300, "--seed", seed)
+        first, *lines = outcome.output.splitlines()
+        assert first.startswith("300 outputs with drafts, ")
+        printed = dict(line.split("%", 1)[::-1] for line in lines[:4])
+        assert SHARES == [name.strip() for name in printed]
+        is_tested = all(5.0 <= float(share) <= 100.0 for share in printed.values())
+        assert (0 if is_tested else 3) == outcome.code, outcome.output
+        assert outcome.output.endswith("nothing failed\n" if is_tested else "give more examples\n")
+        if is_tested:
+            return
+    pytest.fail("none of three seeds has tried enough")
 
 
 @pytest.mark.usefixtures("broken")
