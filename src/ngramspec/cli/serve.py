@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 """Limit of a file with keys or a template, in bytes."""
 
+POLL_SECONDS = 0.01
+"""Between two looks at whether the server has started, of which it does not tell."""
+
 DEFAULTS = Settings(name="")
 
 
@@ -110,6 +113,8 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
         shown = f"[{address}]" if ":" in address else address
         print(f"{loaded[0]} at http://{shown}:{port}/v1", flush=True)
     except Exception:
+        while not (server.started or serving.done()):  # before, it would end without ending the application
+            await asyncio.sleep(POLL_SECONDS)
         server.should_exit = True
         raise
     finally:
