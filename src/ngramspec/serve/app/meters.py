@@ -133,25 +133,29 @@ class _OfEngine(Collector):
         engine = self._engine()
         if engine is None:
             return
-        gauges = (
-            ("num_requests_running", "Answers that are decoded", engine.num_running),
-            ("num_requests_waiting", "Answers that wait to be decoded", engine.num_waiting),
-            ("kv_cache_usage_perc", "Share of the cache that answers in progress hold", engine.cache_usage),
-        )
-        for name, meaning, value in gauges:
-            gauge = GaugeMetricFamily(f"vllm:{name}", f"{meaning}.", labels=["model_name"])
-            gauge.add_metric([self._name], value)
-            yield gauge
         total = engine.spec.stats.total
-        counts = (
-            ("num_drafts", "Passes that checked a draft", total.num_drafts),
-            ("num_draft_tokens", "Draft tokens checked", total.num_draft_tokens),
-            ("num_accepted_tokens", "Draft tokens accepted", total.num_accepted_tokens),
+        figures = (
+            (GaugeMetricFamily, "num_requests_running", "Answers that are decoded", engine.num_running),
+            (GaugeMetricFamily, "num_requests_waiting", "Answers that wait to be decoded", engine.num_waiting),
+            (
+                GaugeMetricFamily,
+                "kv_cache_usage_perc",
+                "Share of the cache that answers in progress hold",
+                engine.cache_usage,
+            ),
+            (CounterMetricFamily, "spec_decode_num_drafts", "Passes that checked a draft", total.num_drafts),
+            (CounterMetricFamily, "spec_decode_num_draft_tokens", "Draft tokens checked", total.num_draft_tokens),
+            (
+                CounterMetricFamily,
+                "spec_decode_num_accepted_tokens",
+                "Draft tokens accepted",
+                total.num_accepted_tokens,
+            ),
         )
-        for name, meaning, value in counts:
-            counter = CounterMetricFamily(f"vllm:spec_decode_{name}", f"{meaning}.", labels=["model_name"])
-            counter.add_metric([self._name], value)
-            yield counter
+        for family, name, meaning, value in figures:
+            metric = family(f"vllm:{name}", f"{meaning}.", labels=["model_name"])
+            metric.add_metric([self._name], value)
+            yield metric
         by_position = CounterMetricFamily(
             "vllm:spec_decode_num_accepted_tokens_per_pos",
             "Drafts whose token at this position was accepted.",
