@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from ngramspec.foresight.evidence import CAPITAL, QUOTED, SURE, TYPED, Evidence, Piece
-from ngramspec.foresight.json_text.cursor import Cursor, Scope
+from ngramspec.foresight.json_text.cursor import Cursor
 from ngramspec.foresight.json_text.dates import dates
 from ngramspec.foresight.json_text.described import Descriptions
 from ngramspec.foresight.json_text.evidence import (
@@ -22,7 +22,6 @@ from ngramspec.foresight.json_text.evidence import (
 )
 from ngramspec.foresight.json_text.listed import Listed
 from ngramspec.foresight.json_text.shapes import Shape, types_of
-from ngramspec.foresight.json_text.style import Style
 from ngramspec.foresight.json_text.suggestions import Suggestion, Suggestions
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
@@ -48,8 +47,6 @@ class Values:
         self._said: tuple[object, frozenset[str]] = None, frozenset()
         self._unlike: tuple[object, object, str] = None, None, ""
         self._found = "", len(self._prompt.text)
-        self.tail: tuple[Scope | None, Style | None, list[Piece]] = None, None, []
-        """What follows a string in this scope and style."""
 
     def types(self, shapes: Sequence[Shape]) -> frozenset[str]:
         """The types of JSON that a value of one of `shapes` may have. The row's text keeps `shapes` alive."""
