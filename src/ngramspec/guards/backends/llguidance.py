@@ -247,22 +247,38 @@ class LLGuidanceMatcher(Matcher):
         return num_pushed
 
     def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
-        texts = self.vocabulary.tokens
-        num_bytes = sum([len(texts[token]) for token in tokens])
-        if num_bytes > MAX_CHECKED or self._pace.needs_look(2):  # too much at once, or the last one was slow
-            return Matcher._num_possible(self, pending, tokens)
-        num_possible = self._pace.step(num_bytes or 1, self._inner.validate_tokens, [*pending, *tokens])
-        self._check()
-        return max(0, num_possible - len(pending))
+        num_possible = 0
+        while num_possible < len(tokens):
+            piece = tokens[num_possible : num_possible + self._num_at_once(tokens, num_possible, MAX_CHECKED)]
+            before = [*pending, *tokens[:num_possible]]
+            if not piece:  # a long token, or the last one was slow
+                return num_possible + Matcher._num_possible(self, before, tokens[num_possible:])
+            num_valid = self._num_valid([*before, *piece], piece) - len(before)
+            num_possible += max(0, num_valid)
+            if num_valid < len(piece):
+                break
+        return num_possible
 
-    def _num_at_once(self, tokens: list[int], start: int) -> int:
+    def _accepts_after(self, pending: list[int]) -> bool:
+        if not pending or self._pace.needs_look(2):
+            return Matcher._accepts_after(self, pending)
+        return self._num_valid([*pending, self._compiled.tokenizer.eos_token], pending) > len(pending)
+
+    def _num_valid(self, tokens: list[int], new: list[int]) -> int:
+        """How many of `tokens` may be read; the time is that of the bytes of `new`."""
+        num_bytes = sum([len(self.vocabulary.tokens[token]) for token in new])
+        num_valid = self._pace.step(num_bytes or 1, self._inner.validate_tokens, tokens)
+        self._check()
+        return num_valid
+
+    def _num_at_once(self, tokens: list[int], start: int, most_bytes: int = MAX_PIECE) -> int:
         """How many tokens from `start` on may be read in one call: none if the last one was slow."""
         if self._pace.needs_look(2):
             return 0
         texts, num_bytes = self.vocabulary.tokens, 0
         for end in range(start, len(tokens)):
             num_bytes += len(texts[tokens[end]])
-            if num_bytes > MAX_PIECE:
+            if num_bytes > most_bytes:
                 return end - start
         return len(tokens) - start
 
