@@ -53,7 +53,9 @@ class Speller:
     def _spell(self, pieces: Sequence[Piece]) -> list[Step]:
         # A byte that is not a token of its own has an id after the vocabulary's, which is never drafted.
         text, known = "".join(piece.text for piece in pieces)[:LONGEST], self._spelling.tokens
-        tokens = list(takewhile(lambda token: token < len(known), self._spelling.encode(text) if text else ()))
+        tokens = list(self._spelling.encode(text)) if text else []
+        if tokens and max(tokens) >= len(known):
+            tokens = list(takewhile(lambda token: token < len(known), tokens))
         return list(zip(tokens, _codes(pieces, [len(known[token]) for token in tokens]), strict=True))
 
 
@@ -91,7 +93,7 @@ class Run:
             self._is_whole = True
         self._is_whole |= self._length >= LONGEST
         steps, followed = self._speller.steps(self._found), self.steps[:num_followed]
-        if [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
+        if not followed or [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
             self.steps = steps
         else:  # the followed text is now tokenised differently
             self.steps, self._is_whole = followed, True
@@ -124,14 +126,19 @@ def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
         starts.append(position)
         position += len(piece.text.encode())
     starts.append(position + 1)
-    codes, found = [int(piece.evidence) for piece in pieces], []
-    start, num_begun = 0, 0
+    found: list[int] = []
+    start = num_begun = code = 0  # code: of a token that is within the last piece that has begun
     for size in sizes:
-        end, worst = start + size, 0
-        code = CONTINUED + codes[num_begun - 1] if num_begun and starts[num_begun] > start else 0
-        while starts[num_begun] < end:
-            worst = max(worst, codes[num_begun])
-            num_begun += 1
-        found.append(worst or (0 if code == CONTINUED else code))
+        end = start + size
+        if end > starts[num_begun]:  # another piece begins in this token
+            worst, before = 0, code if starts[num_begun] > start else 0
+            while starts[num_begun] < end:
+                code = int(pieces[num_begun].evidence)
+                worst = max(worst, code)
+                num_begun += 1
+            code = code and CONTINUED + code
+            found.append(worst or before)
+        else:
+            found.append(code)
         start = end
     return found

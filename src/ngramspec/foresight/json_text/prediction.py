@@ -39,27 +39,30 @@ def foresee(cursor: Cursor, states: States, values: Values) -> Iterator[Piece]:
     """
     left: float = inf
     while left > 0:
-        found = _next(cursor, states.shapes, values)
+        state = cursor.state
+        if state.at in _STRUCTURAL and not (state.at == At.OPEN and state.is_in_array):
+            found, after = state.next or _structure(state, states)
+            yield from found
+            cursor = Cursor(after, "", cursor.said)
+        else:
+            found = [piece for piece in _VALUES[state.at](cursor, states.shapes, values) if piece.text]
+            yield from found
+            for piece in found:
+                cursor = read(cursor, piece.text, states)
         if not found:
             return
-        yield from found
         for piece in found:
-            cursor = read(cursor, piece.text, states)
             left -= len(piece.text)
             if piece.evidence in _DOUBTFUL and left > _AFTER_DOUBT:
                 left = _AFTER_DOUBT
 
 
-def _next(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    """The next pieces, none of them empty. Where they do not depend on a value, the state remembers them."""
-    state = cursor.state
-    if state.at not in _STRUCTURAL or (state.at == At.OPEN and state.is_in_array):
-        return [piece for piece in _VALUES[state.at](cursor, shapes, values) if piece.text]
-    found = state.foreseen.get(None)
-    if found is None:
-        made = _STRUCTURAL[state.at](state, shapes)
-        found = state.foreseen[None] = [piece for piece in made if piece.text]
-    return found
+def _structure(state: State, states: States) -> tuple[list[Piece], State]:
+    """The pieces that follow whatever the values are, and the state after them; both are remembered."""
+    found = [piece for piece in _STRUCTURAL[state.at](state, states.shapes) if piece.text]
+    after = read(Cursor(state), "".join([piece.text for piece in found]), states).state
+    state.next = found, after
+    return state.next
 
 
 def _left(expected: str, gap: str) -> str:
@@ -159,9 +162,9 @@ def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piec
     if content.endswith(","):  # a string does not end there
         return []
     evidence = values.end_of(content)
-    found = state.foreseen.get(evidence)
+    found = state.ends.get(evidence)
     if found is None:
-        found = state.foreseen[evidence] = _end_of_string(state, shapes, evidence)
+        found = state.ends[evidence] = _end_of_string(state, shapes, evidence)
     return found
 
 
@@ -180,9 +183,9 @@ def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piec
     if content not in _WORDS and not content[-1].isdigit():  # a number does not end with a sign or point
         return []
     evidence = values.end_of(content)
-    found = state.foreseen.get(evidence)
+    found = state.ends.get(evidence)
     if found is None:
-        found = state.foreseen[evidence] = _after(state, shapes, evidence)
+        found = state.ends[evidence] = _after(state, shapes, evidence)
     return found
 
 

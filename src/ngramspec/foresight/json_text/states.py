@@ -7,6 +7,7 @@ once, and so is the way from one to the next, and what is foreseen there.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from ngramspec.foresight.evidence import Piece
@@ -78,8 +79,10 @@ class State:
     content: str
     after: "dict[str, tuple[State, int]]" = field(default_factory=dict)
     """By text: the state after its first characters, up to a string or scalar, and how many they are."""
-    foreseen: dict[Any, list[Piece]] = field(default_factory=dict)
-    """What may follow, by what it depends on of a value."""
+    next: "tuple[list[Piece], State] | None" = None
+    """The pieces that may follow, none of them empty, and the state after them, once they are made."""
+    ends: dict[IntEnum, list[Piece]] = field(default_factory=dict)
+    """The pieces that may follow a string or scalar, by the evidence that it ends."""
 
     @property
     def depth(self) -> int:
@@ -119,7 +122,7 @@ class States:
         return found
 
     def ended(self, state: State, value: Any) -> State:
-        """The state after the string or scalar `value`; of several shapes of its object those that allow it are left."""
+        """The state after the string or scalar `value`: of several shapes of its object those that allow it are left."""
         scope = state.scope
         if scope is not None and scope.is_object and len(scope.shapes) > 1:
             fitting = tuple(
