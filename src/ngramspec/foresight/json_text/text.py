@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.json_text.cursor import Cursor, read, start
-from ngramspec.foresight.json_text.described import Descriptions
 from ngramspec.foresight.json_text.evidence import JsonEvidence
 from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.states import At, States
 from ngramspec.foresight.json_text.style import COMPACT, PLAIN, Style
+from ngramspec.foresight.json_text.suggestions import Suggesting
 from ngramspec.foresight.json_text.values import Values
 from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
 
@@ -28,13 +28,13 @@ class JsonText:
 
         salt: the tenant's; nothing remembered of the schema is shared across salts.
         """
-        self._states, self._descriptions = _remembered(schema, salt)
+        self._states, self._suggesting = _remembered(schema, salt)
         self._style = style
         self._prompt = prompt
 
     @cached_property
     def _values(self) -> Values:
-        return Values(self._prompt(), self._descriptions)
+        return Values(self._prompt(), self._suggesting)
 
     def start(self) -> Cursor:
         """See `Text`."""
@@ -61,7 +61,7 @@ class _Remembered(NamedTuple):
     """What is remembered of a schema."""
 
     states: States
-    descriptions: Descriptions
+    suggesting: Suggesting
 
 
 def _remembered(schema: str, salt: str) -> _Remembered:
@@ -69,7 +69,7 @@ def _remembered(schema: str, salt: str) -> _Remembered:
 
 
 def _read(schema: str, salt: str) -> _Remembered:
-    return _Remembered(States(Shapes(json.loads(schema))), Descriptions())
+    return _Remembered(States(Shapes(json.loads(schema))), Suggesting())
 
 
 _of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)
