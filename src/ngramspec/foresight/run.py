@@ -1,6 +1,7 @@
 """The tokens foreseen from one position of a text on, made lazily."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from itertools import takewhile
 from typing import Protocol
 
@@ -16,7 +17,7 @@ _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
 
 _MOST_SPELLED = 256
-"""Texts whose tokens are kept."""
+"""Texts whose tokens are kept, for a row and for a grammar."""
 
 Step = tuple[int, int]
 """A foreseen token, and its evidence code, plus CONTINUED after the first token of a piece."""
@@ -33,21 +34,35 @@ class Spelling(Protocol):
         """Tokenise `text`."""
 
 
+class Spelled:
+    """Texts that are spelled, for all rows of one grammar: those that say nothing of a row's values."""
+
+    def __init__(self, codes: Iterable[IntEnum]) -> None:
+        """codes: of the evidence that depends on the grammar alone."""
+        self._codes = frozenset(codes)
+        self.known: dict[tuple[Piece, ...], list[Step]] = {}
+
+    def suits(self, pieces: Sequence[Piece]) -> bool:
+        """Whether the text of `pieces` is kept here."""
+        return self._codes.issuperset([piece.evidence for piece in pieces])
+
+
 class Speller:
     """Spells pieces of one row's text in tokens. A text has few names, so what was spelled is kept."""
 
-    def __init__(self, spelling: Spelling) -> None:
-        self._spelling = spelling
-        self._spelled: dict[tuple[Piece, ...], list[Step]] = {}
+    def __init__(self, spelling: Spelling, shared: Spelled | None = None) -> None:
+        """shared: with other rows of the grammar."""
+        self._spelling, self._shared = spelling, Spelled(()) if shared is None else shared
+        self._own: dict[tuple[Piece, ...], list[Step]] = {}
 
     def steps(self, pieces: Sequence[Piece]) -> list[Step]:
         """The tokens of the first LONGEST characters of the pieces' text, up to one that the vocabulary lacks."""
-        key = tuple(pieces)
-        found = self._spelled.get(key)
+        known, key = self._shared.known if self._shared.suits(pieces) else self._own, tuple(pieces)
+        found = known.get(key)
         if found is None:
-            if len(self._spelled) == _MOST_SPELLED:
-                self._spelled.clear()
-            found = self._spelled[key] = self._spell(pieces)
+            if len(known) >= _MOST_SPELLED:
+                known.clear()
+            found = known[key] = self._spell(pieces)
         return found
 
     def _spell(self, pieces: Sequence[Piece]) -> list[Step]:
