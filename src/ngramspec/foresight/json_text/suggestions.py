@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ngramspec.foresight.json_text.described import Descriptions, description, spellings, suggested
 from ngramspec.foresight.json_text.shapes import Shape, types_of
+from ngramspec.foresight.prompt import is_word
 
 _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
 
@@ -55,10 +56,14 @@ class Suggestions:
 
     def _position(self, text: str) -> int:
         """Last position of `text` in the question, as whole words; -1 if it is not there."""
-        if len(text) < 2 or text not in self._question:
+        if len(text) < 2:
             return -1
-        positions = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", self._question)
-        return max((found.start() for found in positions), default=-1)
+        start = len(self._question)
+        while (start := self._question.rfind(text, 0, start + len(text) - 1)) >= 0:
+            end = start + len(text)
+            if not is_word(self._question[start - 1 : start]) and not is_word(self._question[end : end + 1]):
+                break
+        return start
 
 
 class Suggesting:
