@@ -141,9 +141,9 @@ def is_word(character: str) -> bool:
 
 
 def _in_small(text: str) -> str:
-    """`text` in lower case, as long as it was."""
+    """`text` in lower case, as long as it was: of an İ only the i."""
     small = text.lower()
-    return small if len(small) == len(text) else "".join([each if len(each.lower()) > 1 else each.lower() for each in text])
+    return small if len(small) == len(text) else "".join([each.lower()[0] for each in text])
 
 
 def _number(match: re.Match[str], *, is_share: bool) -> str:

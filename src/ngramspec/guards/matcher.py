@@ -42,7 +42,7 @@ class Matcher(ABC):
     source: Source | None = None
     begun: bytes = b""
     checks_fast: ClassVar[bool] = False
-    """Whether `_num_possible` and `_accepts_after` take far less time than pushing. For matchers without markers only."""
+    """Whether `_num_possible` and `_accepts_after` take far less time than pushing. Not for matchers with markers."""
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary

@@ -122,7 +122,7 @@ class States:
         return found
 
     def ended(self, state: State, value: Any) -> State:
-        """The state after the string or scalar `value`: of several shapes of its object those that allow it are left."""
+        """After the string or scalar `value`. Of several shapes of its object those that allow it are left."""
         scope = state.scope
         if scope is not None and scope.is_object and len(scope.shapes) > 1:
             fitting = tuple(
