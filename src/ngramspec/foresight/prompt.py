@@ -39,6 +39,8 @@ _JSON = "JSON"
 
 _LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 Form = Literal["number", "integer", "quoted", "capital"]
 
 
@@ -132,7 +134,7 @@ class Prompt:
 
 def written(value: Any) -> str:
     """A value as JSON, on one line."""
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def is_word(character: str) -> bool:

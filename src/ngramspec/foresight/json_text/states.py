@@ -77,8 +77,8 @@ class State:
     gap: str
     style: Style
     content: str
-    after: "dict[str, tuple[State, int]]" = field(default_factory=dict)
-    """By text: the state after its first characters, up to a string or scalar, and how many they are."""
+    after: "dict[str, State]" = field(default_factory=dict)
+    """The state after a text without values."""
     next: "tuple[list[Piece], State] | None" = None
     """The pieces that may follow, none of them empty, and the state after them, once they are made."""
     ends: dict[IntEnum, list[Piece]] = field(default_factory=dict)
@@ -116,29 +116,36 @@ class States:
     def after(self, state: State, text: str) -> tuple[State, int]:
         """The state after the first characters of `text`, up to a string or scalar, and how many they are."""
         found = state.after.get(text)
-        if found is None:
+        if found is not None:
+            return found, len(text)
+        found, position = self._read(state, text)
+        if position == len(text):  # no value is kept, for it is the row's
             self._keep()
-            found = state.after[text] = self._read(state, text)
-        return found
+            state.after[text] = found
+        return found, position
 
     def ended(self, state: State, value: Any) -> State:
-        """After the string or scalar `value`. Of several shapes of its object those that allow it are left."""
+        """The state after the string or scalar `value`."""
         scope = state.scope
         if scope is not None and scope.is_object and len(scope.shapes) > 1:
-            fitting = tuple(
-                shape
-                for shape in scope.shapes
-                if any(allows(each, value) for each in self.shapes.member([shape], scope.names[-1])[1])
-            )
-            if fitting and len(fitting) < len(scope.shapes):
-                key = tuple(map(id, fitting))
-                made = scope.made.get(key)
-                if made is None:
-                    made = scope.made[key] = Scope(
-                        scope.parent, scope.depth, True, fitting, scope.values, scope.name, scope.names
-                    )
-                scope = made
+            scope = self._fitting(scope, value)
         return self._state(scope, At.AFTER, state.style)
+
+    def _fitting(self, scope: Scope, value: Any) -> Scope:
+        """`scope` of the shapes that allow `value`; of all, if none does."""
+        name = scope.names[-1]
+        fitting = tuple(
+            shape for shape in scope.shapes if any(allows(each, value) for each in self.shapes.member([shape], name)[1])
+        )
+        if not fitting or len(fitting) == len(scope.shapes):
+            return scope
+        key = tuple(map(id, fitting))
+        made = scope.made.get(key)
+        if made is None:
+            made = scope.made[key] = Scope(
+                scope.parent, scope.depth, True, fitting, scope.values, scope.name, scope.names
+            )
+        return made
 
     def lost(self, state: State) -> State:
         """The state after something that is not JSON."""
