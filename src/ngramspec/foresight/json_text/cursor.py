@@ -80,8 +80,8 @@ def read(cursor: Cursor, text: str, states: States) -> Cursor:
             except ValueError:
                 return Cursor(states.lost(state), content, said)
         else:
-            quote = text.find('"') + 1  # names and strings apart, for what is between them is often the same
-            state, position = states.after(state, text[:quote] if quote else text)
+            after_quote = text.find('"') + 1  # names and strings apart: what is between them is often the same
+            state, position = states.after(state, text[:after_quote] if after_quote else text)
             text = text[position:]
             continue
         said = (*said[-_MOST_SAID:], Said(state.name, written))
