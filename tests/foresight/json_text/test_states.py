@@ -21,6 +21,7 @@ from ngramspec.testing.strategies import json_schemas
 from tests.foresight.json_text.test_cursor import SCHEMA, SPACED, VALUES
 
 PROMPT = "A shirt, size: large, of 12 pages, for 'Köln'."
+ASKED = st.lists(st.sampled_from(["shirt", "large", "pag", "Köln", "none", 12]), max_size=4)
 
 
 def seen(cursor: Cursor) -> list[Any]:
@@ -47,7 +48,9 @@ def said(text: str, cuts: Sequence[int], states: States) -> list[tuple[list[Any]
 @settings(deadline=None)
 @given(
     schema=json_schemas().map(lambda constraint: constraint.schema) | st.sampled_from([True, SCHEMA]),
-    texts=st.lists(st.tuples(VALUES, st.sampled_from(SPACED), st.lists(st.integers(0, 90))), min_size=1, max_size=3),
+    texts=st.lists(
+        st.tuples(VALUES | ASKED, st.sampled_from(SPACED), st.lists(st.integers(0, 90))), min_size=1, max_size=3
+    ),
 )
 def test_what_other_texts_left_changes_nothing(
     most: int, schema: Any, texts: list[tuple[Any, dict[str, Any], list[int]]]

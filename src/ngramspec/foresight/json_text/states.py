@@ -61,7 +61,7 @@ class Scope:
     names: tuple[str, ...] = ()
     num_before: int = 0
     made: "dict[Any, Scope]" = field(default_factory=dict)
-    """The scopes that were made from this one."""
+    """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +106,7 @@ class States:
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
         self._states: dict[tuple[Any, ...], State] = {}
-        self._opened: dict[Any, Scope] = {}
+        self._opened: dict[bool, Scope] = {}
         self._num_kept = 0
 
     def start(self, style: Style) -> State:
@@ -204,13 +204,12 @@ class States:
     def _bracket(self, state: State, character: str) -> Scope:
         """The scope that a bracket opens."""
         known = self._opened if state.scope is None else state.scope.made
-        key = character, state.scope is not None and state.scope.num_before
-        made = known.get(key)
+        is_object = character == "{"
+        made = known.get(is_object)
         if made is None:
-            is_object = character == "{"
             fitting = objects(state.shapes) if is_object else arrays(state.shapes)
             values = state.shapes if is_object else self.shapes.item(fitting, 0)
-            made = known[key] = Scope(state.scope, state.depth + 1, is_object, fitting, values, state.name)
+            made = known[is_object] = Scope(state.scope, state.depth + 1, is_object, fitting, values, state.name)
         return made
 
     def _open(self, state: State, character: str) -> State:
