@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece
-from ngramspec.foresight.run import LONGEST, Run, Speller, Step, spelled
+from ngramspec.foresight.run import LONGEST, Run, Spelled, Speller, Step, spelled
 from ngramspec.guards import Vocabulary
 from tests.foresight.following import steps
 from tests.guards.vocabularies import BYTES, words
@@ -74,3 +74,15 @@ def test_what_is_remembered_is_spelled_as_before(texts: list[list[Piece]], vocab
         run = spelled(pieces, speller)
         assert steps(pieces, vocabulary)[:1] == ([] if run is None else run.steps[:1])
         assert Speller(vocabulary).steps(pieces) == speller.steps(pieces)
+
+
+@given(st.lists(PIECES, max_size=6), st.sampled_from([BYTES, LARGE]))
+def test_rows_that_share_what_they_spell_spell_as_if_alone_and_share_no_value(
+    texts: list[list[Piece]], vocabulary: Vocabulary
+) -> None:
+    of_the_grammar = {Evidence.SURE, Evidence.FORCED}
+    shared = Spelled(of_the_grammar)
+    for pieces in [*texts, *texts]:
+        assert Speller(vocabulary).steps(pieces) == Speller(vocabulary, shared).steps(pieces)
+    expected = {tuple(pieces) for pieces in texts if of_the_grammar.issuperset(piece.evidence for piece in pieces)}
+    assert expected == shared.known.keys()

@@ -121,6 +121,10 @@ class MatcherMachine(RuleBasedStateMachine):
             num_popped = chance.randint(0, num_pushed)
             lookahead.pop(num_popped)
             assert num_popped == lookahead.push_all(draft[num_pushed - num_popped : num_pushed])
+            for num_left in range(num_pushed, -1, -1):
+                assert self.oracle.accepting([*self.tokens, *draft[:num_left]]) == lookahead.accepting()
+                if num_left:
+                    lookahead.pop()
 
     def compare(self, mask: set[int], tokens: list[int]) -> None:
         expected = self.oracle.mask(tokens)

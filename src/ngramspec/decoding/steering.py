@@ -32,7 +32,7 @@ from ngramspec.foresight import (
 from ngramspec.guards import Lookahead, Matcher, Vocabulary
 from ngramspec.guards.source import Language, Source
 
-_AHEAD = 4
+_AHEAD = 6
 """Foreseen tokens that the grammars read at a time."""
 
 _MOST_TOKENS = 20_000

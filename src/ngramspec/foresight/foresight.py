@@ -26,7 +26,8 @@ class Foresight:
     def __init__(self, text: Text, vocabulary: Spelling, *, is_guarded: bool, begun: bytes = b"") -> None:
         """text: as `text_of` made it. is_guarded: from the beginning. begun: part of the text that is in the prompt."""
         self._text = text
-        self._tokens, self.speller = vocabulary.tokens, Speller(vocabulary)
+        shared = text.spelled(vocabulary) if hasattr(text, "spelled") else None
+        self._tokens, self.speller = vocabulary.tokens, Speller(vocabulary, shared)
         self._committed = FREE
         if is_guarded:
             read, rest = whole(begun)

@@ -25,7 +25,10 @@ class Grammar(NamedTuple):
 
 
 class Text(Protocol):
-    """One row's text: how it is followed, and what comes next. A cursor is a position in it, and never changes."""
+    """One row's text: how it is followed, and what comes next. A cursor is a position in it, and never changes.
+
+    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep what they spell.
+    """
 
     def start(self) -> Any:
         """The cursor at the beginning of the text."""

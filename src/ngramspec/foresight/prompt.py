@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Literal
 
 from ngramspec.foresight.evidence import CAPITAL, KEYED, QUOTED, TYPED, Piece
@@ -17,11 +18,18 @@ _MOST_NAME, _MOST_WORDS = 64, 8
 _MOST_VALUE = 200
 """A value begins within this many characters after its name."""
 
+_MOST_NAMED = 256
+"""A name is looked for at this many positions, from the end of the prompt."""
+
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 """The words of a name, in any naming style."""
 
 NUMBERS = frozenset(["number", "integer"])
 STRINGS = frozenset(["string"])
+
+_BETWEEN_WORDS = (" ", "_", "-")
+_LED = re.compile(r"(?i)[\"'`*]{0,3} ?(?:([:=])|is|of|to)[ \t]{0,3}")
+"""What leads from a name to its value."""
 
 _NUMBER = re.compile(r"(?<![\w.])(-?(?!0\d)\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
@@ -30,6 +38,8 @@ _JSON = "JSON"
 """A word in capitals that prompts contain, and that is not a name."""
 
 _LINE = re.compile(r"[^\s\"'{}\[\]<>,;|][^\n\"{}\[\]<>,;|]{0,79}")
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 Form = Literal["number", "integer", "quoted", "capital"]
 
@@ -43,7 +53,7 @@ class Prompt:
     def __init__(self, text: str) -> None:
         self.text = text[-_MOST_PROMPT:]
         self._told = without_schemas(self.text)  # in schemas names have types, not values
-        self._in_small = self._told.lower()
+        self._in_small = _in_small(self._told)
         self.tail = question(self._told)
         self._written: dict[Form, list[str]] = {}
         self._keyed: dict[tuple[str, frozenset[str]], Piece | None] = {}
@@ -56,15 +66,36 @@ class Prompt:
         return self._keyed[key]
 
     def _look_after(self, name: str, types: frozenset[str]) -> Piece | None:
-        words = WORDS.findall(name)
-        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME or words[0].lower() not in self._in_small:
+        words = [word.lower() for word in WORDS.findall(name)]
+        if not words or len(words) > _MOST_WORDS or len(name) > _MOST_NAME:
             return None
-        pattern = rf"(?i)\b{r'[ _-]?'.join(map(re.escape, words))}[\"'`*]{{0,3}} ?(?:([:=])|is|of|to)[ \t]{{0,3}}"
-        for match in reversed(list(re.finditer(pattern, self._told))):
+        for end in islice(self._ends_of(words), _MOST_NAMED):
+            match = _LED.match(self._told, end)
+            if match is None:
+                continue
             value = _value_in(self._told[match.end() : match.end() + _MOST_VALUE], types, is_line=bool(match[1]))
             if value is not None:
                 return Piece(value, KEYED)
         return None
+
+    def _ends_of(self, words: list[str]) -> Iterator[int]:
+        """Where a name of `words` ends, in any case and with at most one sign between two; the last one first.
+
+        No regex: each name would have to be compiled, and few are asked for twice.
+        """
+        text, first = self._in_small, words[0]
+        start = len(text)
+        while (start := text.rfind(first, 0, start + len(first) - 1)) >= 0:
+            if is_word(text[start - 1 : start]):
+                continue
+            end = start + len(first)
+            for word in words[1:]:
+                end += text[end : end + 1] in _BETWEEN_WORDS
+                if not text.startswith(word, end):
+                    break
+                end += len(word)
+            else:
+                yield end
 
     def written(self, form: Form) -> list[str]:
         """The values in the question that have this form, in order. A number may be a share: 5 % is 0.05."""
@@ -103,7 +134,18 @@ class Prompt:
 
 def written(value: Any) -> str:
     """A value as JSON, on one line."""
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
+
+
+def is_word(character: str) -> bool:
+    """Whether it is one of a word: a letter, a digit or an underscore; "" is none."""
+    return character.isalnum() or character == "_"
+
+
+def _in_small(text: str) -> str:
+    """`text` in lower case, as long as it was: of an İ only the i."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join([each.lower()[0] for each in text])
 
 
 def _number(match: re.Match[str], *, is_share: bool) -> str:

@@ -1,6 +1,7 @@
 """The tokens foreseen from one position of a text on, made lazily."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from itertools import takewhile
 from typing import Protocol
 
@@ -16,7 +17,7 @@ _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
 
 _MOST_SPELLED = 256
-"""Texts whose tokens are kept."""
+"""Texts whose tokens are kept, for a row and for a grammar."""
 
 Step = tuple[int, int]
 """A foreseen token, and its evidence code, plus CONTINUED after the first token of a piece."""
@@ -33,27 +34,43 @@ class Spelling(Protocol):
         """Tokenise `text`."""
 
 
+class Spelled:
+    """Texts that are spelled, for all rows of one grammar: those that say nothing of a row's values."""
+
+    def __init__(self, codes: Iterable[IntEnum]) -> None:
+        """codes: of the evidence that depends on the grammar alone."""
+        self._codes = frozenset(codes)
+        self.known: dict[tuple[Piece, ...], list[Step]] = {}
+
+    def suits(self, pieces: Sequence[Piece]) -> bool:
+        """Whether the text of `pieces` is kept here."""
+        return self._codes.issuperset([piece.evidence for piece in pieces])
+
+
 class Speller:
     """Spells pieces of one row's text in tokens. A text has few names, so what was spelled is kept."""
 
-    def __init__(self, spelling: Spelling) -> None:
-        self._spelling = spelling
-        self._spelled: dict[tuple[Piece, ...], list[Step]] = {}
+    def __init__(self, spelling: Spelling, shared: Spelled | None = None) -> None:
+        """shared: with other rows of the grammar."""
+        self._spelling, self._shared = spelling, Spelled(()) if shared is None else shared
+        self._own: dict[tuple[Piece, ...], list[Step]] = {}
 
     def steps(self, pieces: Sequence[Piece]) -> list[Step]:
         """The tokens of the first LONGEST characters of the pieces' text, up to one that the vocabulary lacks."""
-        key = tuple(pieces)
-        found = self._spelled.get(key)
+        known, key = self._shared.known if self._shared.suits(pieces) else self._own, tuple(pieces)
+        found = known.get(key)
         if found is None:
-            if len(self._spelled) == _MOST_SPELLED:
-                self._spelled.clear()
-            found = self._spelled[key] = self._spell(pieces)
+            if len(known) >= _MOST_SPELLED:
+                known.clear()
+            found = known[key] = self._spell(pieces)
         return found
 
     def _spell(self, pieces: Sequence[Piece]) -> list[Step]:
         # A byte that is not a token of its own has an id after the vocabulary's, which is never drafted.
         text, known = "".join(piece.text for piece in pieces)[:LONGEST], self._spelling.tokens
-        tokens = list(takewhile(lambda token: token < len(known), self._spelling.encode(text) if text else ()))
+        tokens = list(self._spelling.encode(text)) if text else []
+        if tokens and max(tokens) >= len(known):
+            tokens = list(takewhile(lambda token: token < len(known), tokens))
         return list(zip(tokens, _codes(pieces, [len(known[token]) for token in tokens]), strict=True))
 
 
@@ -91,7 +108,7 @@ class Run:
             self._is_whole = True
         self._is_whole |= self._length >= LONGEST
         steps, followed = self._speller.steps(self._found), self.steps[:num_followed]
-        if [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
+        if not followed or [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
             self.steps = steps
         else:  # the followed text is now tokenised differently
             self.steps, self._is_whole = followed, True
@@ -124,14 +141,19 @@ def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
         starts.append(position)
         position += len(piece.text.encode())
     starts.append(position + 1)
-    codes, found = [int(piece.evidence) for piece in pieces], []
-    start, num_begun = 0, 0
+    found: list[int] = []
+    start = num_begun = code = 0  # code: of a token that is within the last piece that has begun
     for size in sizes:
-        end, worst = start + size, 0
-        code = CONTINUED + codes[num_begun - 1] if num_begun and starts[num_begun] > start else 0
-        while starts[num_begun] < end:
-            worst = max(worst, codes[num_begun])
-            num_begun += 1
-        found.append(worst or (0 if code == CONTINUED else code))
+        end = start + size
+        if end > starts[num_begun]:  # another piece begins in this token
+            worst, before = 0, code if starts[num_begun] > start else 0
+            while starts[num_begun] < end:
+                code = int(pieces[num_begun].evidence)
+                worst = max(worst, code)
+                num_begun += 1
+            code = code and CONTINUED + code
+            found.append(worst or before)
+        else:
+            found.append(code)
         start = end
     return found

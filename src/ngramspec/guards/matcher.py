@@ -42,7 +42,7 @@ class Matcher(ABC):
     source: Source | None = None
     begun: bytes = b""
     checks_fast: ClassVar[bool] = False
-    """Whether `_num_possible` takes far less time than pushing. For matchers without markers only."""
+    """Whether `_num_possible` and `_accepts_after` take far less time than pushing. Not for matchers with markers."""
 
     def __init__(self, vocabulary: Vocabulary, eos_tokens: Iterable[int]) -> None:
         self.vocabulary = vocabulary
@@ -139,6 +139,14 @@ class Matcher(ABC):
         if num_pushed:
             self._pop(num_pushed)
         return max(0, num_pushed - len(pending))
+
+    def _accepts_after(self, pending: list[int]) -> bool:
+        """As `_accepting`, after `pending`, which `_push_all` would take; the state stays."""
+        num_pushed = self._push_all(pending) if pending else 0
+        accepts = self._accepting()
+        if num_pushed:
+            self._pop(num_pushed)
+        return accepts
 
     @abstractmethod
     def _push_bytes(self, text: bytes) -> int:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.foresight.json_text.cursor import At, read, start
+from ngramspec.foresight.json_text.cursor import read, start
 from ngramspec.foresight.json_text.shapes import Shapes
+from ngramspec.foresight.json_text.states import At, States
 from ngramspec.foresight.json_text.style import COMPACT, Style
 
-ANY = Shapes(True)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-999, 999) | st.floats(-9, 9) | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -42,29 +42,32 @@ def leaves(value: Any, name: str | None = None) -> Iterator[tuple[str | None, An
 
 @given(value=VALUES, spaced=st.sampled_from(SPACED), cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_any_text_is_read_to_its_end_however_it_is_cut(value: Any, spaced: dict[str, Any], cuts: list[int]) -> None:
+    any_json = States(Shapes(True))
     text = json.dumps([value], **spaced)
-    at_once = cursor = read(start(ANY, Style()), text, ANY)
+    at_once = cursor = read(start(any_json, Style()), text, any_json)
     assert (None, At.AFTER) == (at_once.scope, at_once.at)
-    cursor = start(ANY, Style())
+    cursor = start(any_json, Style())
     for begin, end in pairwise(sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})):
-        cursor = read(cursor, text[begin:end], ANY)
+        cursor = read(cursor, text[begin:end], any_json)
     assert at_once == cursor
 
 
 @given(value=VALUES, spaced=st.sampled_from(SPACED))
 def test_the_cursor_knows_the_values_so_far_and_their_names(value: Any, spaced: dict[str, Any]) -> None:
-    cursor = read(start(ANY, Style()), json.dumps([value], **spaced), ANY)
+    any_json = States(Shapes(True))
+    cursor = read(start(any_json, Style()), json.dumps([value], **spaced), any_json)
     said = [(entry.name, json.loads(entry.text, strict=False)) for entry in cursor.said]
     assert list(leaves([value]))[-64:] == said
 
 
 @given(value=VALUES, spaced=st.sampled_from(SPACED), cut=st.integers(0, 200))
 def test_the_cursor_knows_the_open_brackets(value: Any, spaced: dict[str, Any], cut: int) -> None:
+    any_json = States(Shapes(True))
     text = json.dumps([value], **spaced)[:cut]
     brackets = [character for character in _outside_strings(text) if character in "[]{}"]
     expected = sum(1 if character in "[{" else -1 for character in brackets)
-    cursor = read(start(ANY, Style()), text, ANY)
-    assert expected == cursor.depth
+    cursor = read(start(any_json, Style()), text, any_json)
+    assert expected == cursor.state.depth
     assert cursor.at is not At.LOST
 
 
@@ -88,15 +91,17 @@ def _outside_strings(text: str) -> Iterator[str]:
     ],
 )
 def test_the_style_is_learnt_from_the_text(spaced: dict[str, Any], style: Style) -> None:
+    any_json = States(Shapes(True))
     text = json.dumps({"a": [1, 2], "b": {"c": 3}}, **spaced)
-    assert style == read(start(ANY, Style()), text, ANY).style
+    assert style == read(start(any_json, Style()), text, any_json).state.style
 
 
 @pytest.mark.parametrize("text", ["]", "[}", "[1 2", '{"a" 1', "{1", "[tru e]", "[1]]", "x"])
 def test_text_that_is_not_json_stays_lost(text: str) -> None:
-    cursor = read(start(ANY, Style()), text, ANY)
+    any_json = States(Shapes(True))
+    cursor = read(start(any_json, Style()), text, any_json)
     assert At.LOST is cursor.at
-    assert cursor == read(cursor, "[1]", ANY)
+    assert cursor == read(cursor, "[1]", any_json)
 
 
 SCHEMA = {
@@ -109,10 +114,10 @@ SCHEMA = {
 
 
 def test_of_several_shapes_those_are_left_that_may_have_the_values_that_came() -> None:
-    shapes = Shapes(SCHEMA)
-    cursor = read(start(shapes, Style()), '{"kind": "', shapes)
+    states = States(Shapes(SCHEMA))
+    cursor = read(start(states, Style()), '{"kind": "', states)
     assert ["shirt", "book"] == [shape["const"] for shape in cursor.shapes]
-    cursor = read(cursor, 'book", ', shapes)
+    cursor = read(cursor, 'book", ', states)
     assert cursor.scope is not None
     assert [["kind", "pages"]] == [list(shape["properties"]) for shape in cursor.scope.shapes]
-    assert ({"type": "integer"},) == read(cursor, '"pages": ', shapes).shapes
+    assert ({"type": "integer"},) == read(cursor, '"pages": ', states).shapes

@@ -9,10 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ngramspec.foresight.evidence import Evidence
-from ngramspec.foresight.json_text.cursor import At, read, start
+from ngramspec.foresight.json_text.cursor import read, start
 from ngramspec.foresight.json_text.evidence import JsonEvidence
 from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import ANY, Shapes
+from ngramspec.foresight.json_text.states import At, States
 from ngramspec.foresight.json_text.style import COMPACT, Style
 from ngramspec.foresight.json_text.values import Values
 from ngramspec.testing import Constraint
@@ -34,8 +35,8 @@ INVOICE = {
 
 
 def foreseen(text: str, schema: Any = INVOICE, prompt: str = "", most: int = 40) -> str:
-    shapes, found = Shapes(schema), ""
-    for piece in foresee(read(start(shapes, Style()), text, shapes), shapes, Values(prompt)):
+    states, found = States(Shapes(schema)), ""
+    for piece in foresee(read(start(states, Style()), text, states), states, Values(prompt)):
         found += piece.text
         if len(found) >= most:
             break
@@ -51,12 +52,12 @@ def test_any_text_of_any_schema_goes_on_as_foreseen_and_is_json_still(
     constraint: Constraint, spaced: dict[str, Any], cut: int, prompt: str, shows_text: bool
 ) -> None:
     text = json.dumps(json.loads(constraint.valid[0]), **spaced)
-    shapes = Shapes(constraint.schema)
-    cursor = read(start(shapes, Style()), text[:cut], shapes)
+    states = States(Shapes(constraint.schema))
+    cursor = read(start(states, Style()), text[:cut], states)
     values = Values(f"{prompt} {constraint.source} {constraint.valid[-1] if shows_text else ''}")
-    for piece in islice(foresee(cursor, shapes, values), 30):
+    for piece in islice(foresee(cursor, states, values), 30):
         assert piece.text
-        cursor = read(cursor, piece.text, shapes)
+        cursor = read(cursor, piece.text, states)
         assert cursor.at is not At.LOST
 
 
@@ -106,12 +107,13 @@ def test_whatever_a_schema_suggests_what_is_foreseen_is_json_still(
     kinds: list[str], default: Any, examples: list[Any], described: str, begun: str, prompt: str, is_begun: bool
 ) -> None:
     value = {"type": kinds, "default": default, "examples": examples, "description": described}
-    shapes = Shapes({"type": "object", "properties": {"value": value, "other": value}, "required": ["value", "other"]})
+    schema = {"type": "object", "properties": {"value": value, "other": value}, "required": ["value", "other"]}
+    states = States(Shapes(schema))
     text = f'{{"value": {json.dumps(begun, ensure_ascii=False)[:-1] if is_begun else ""}'
-    cursor = read(start(shapes, Style()), text, shapes)
-    for piece in islice(foresee(cursor, shapes, Values(prompt)), 20):
+    cursor = read(start(states, Style()), text, states)
+    for piece in islice(foresee(cursor, states, Values(prompt)), 20):
         assert piece.text
-        cursor = read(cursor, piece.text, shapes)
+        cursor = read(cursor, piece.text, states)
         assert cursor.at is not At.LOST
 
 
@@ -120,9 +122,9 @@ def test_whatever_a_schema_suggests_what_is_foreseen_is_json_still(
     [(["string", "null"], '"'), (["null", "object"], "{"), (["null", "array"], "["), (["number", "string"], "")],
 )
 def test_of_several_types_a_value_begins_as_the_first_that_is_not_null(kinds: list[str], expected: str) -> None:
-    shapes = Shapes({"type": "object", "properties": {"value": {"type": kinds}}})
-    cursor = read(start(shapes, Style()), '{"value": ', shapes)
-    first = next(iter(foresee(cursor, shapes, Values(""))), None)
+    states = States(Shapes({"type": "object", "properties": {"value": {"type": kinds}}}))
+    cursor = read(start(states, Style()), '{"value": ', states)
+    first = next(iter(foresee(cursor, states, Values(""))), None)
     assert (None if not expected else (expected, JsonEvidence.TYPE)) == first
 
 
@@ -138,9 +140,9 @@ def test_a_number_does_not_end_before_it_is_one(number: str) -> None:
 
 
 def test_a_value_that_the_schema_fixes_and_a_name_that_must_come_are_sure() -> None:
-    shapes = Shapes({"properties": {"name": {"const": "find"}, "arguments": {"type": "object"}},
-                     "required": ["name", "arguments"], "type": "object"})  # fmt: skip
-    pieces = list(islice(foresee(start(shapes, COMPACT), shapes, Values("")), 5))
+    states = States(Shapes({"properties": {"name": {"const": "find"}, "arguments": {"type": "object"}},
+                            "required": ["name", "arguments"], "type": "object"}))  # fmt: skip
+    pieces = list(islice(foresee(start(states, COMPACT), states, Values("")), 5))
     assert '{"name":"find","arguments":{' == "".join(piece.text for piece in pieces)[:28]
     assert {Evidence.SURE} == {piece.evidence for piece in pieces[:4]}
 

@@ -10,6 +10,7 @@ from ngramspec.foresight.evidence import Evidence, Piece
 from ngramspec.foresight.json_text.cursor import read, start
 from ngramspec.foresight.json_text.evidence import JsonEvidence
 from ngramspec.foresight.json_text.shapes import Shapes
+from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.style import Style
 from ngramspec.foresight.json_text.values import Values
 
@@ -21,8 +22,8 @@ def described(description: str) -> dict[str, str]:
 
 
 def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None:
-    shapes = Shapes({"type": "object", "properties": {name: schema}})
-    cursor = read(start(shapes, Style()), f'{{{before}"{name}": ', shapes)
+    states = States(Shapes({"type": "object", "properties": {name: schema}}))
+    cursor = read(start(states, Style()), f'{{{before}"{name}": ', states)
     return Values(prompt).guess(cursor, cursor.shapes)
 
 
@@ -93,18 +94,18 @@ def test_a_listed_value_that_was_said_gives_way_to_one_that_is_mentioned_as_well
 
 
 def test_what_was_begun_as_the_schema_suggests_goes_on_so() -> None:
-    shapes = Shapes({"type": "object", "properties": {"unit": described("'metric' or 'imperial'")}})
-    cursor = read(start(shapes, Style()), '{"unit": "im', shapes)
+    states = States(Shapes({"type": "object", "properties": {"unit": described("'metric' or 'imperial'")}}))
+    cursor = read(start(states, Style()), '{"unit": "im', states)
     assert ('"imperial"', JsonEvidence.BEGUN) == Values("nothing").completion(cursor)
 
 
 def test_a_year_that_was_written_is_that_of_a_date_without_one() -> None:
-    shapes = Shapes({"type": "object", "properties": {"day": described("as YYYY-MM-DD")}})
+    states = States(Shapes({"type": "object", "properties": {"day": described("as YYYY-MM-DD")}}))
     values = Values("on the 3rd of April")
-    cursor = read(start(shapes, Style()), '{"day": ', shapes)
+    cursor = read(start(states, Style()), '{"day": ', states)
     assert values.guess(cursor, cursor.shapes) is None
-    assert ('"2031-04-03"', JsonEvidence.DATE) == values.completion(read(cursor, '"2031-', shapes))
-    assert values.completion(read(cursor, '"some-', shapes)) is None
+    assert ('"2031-04-03"', JsonEvidence.DATE) == values.completion(read(cursor, '"2031-', states))
+    assert values.completion(read(cursor, '"some-', states)) is None
 
 
 def test_half_of_a_pair_that_was_said_is_not_said_again() -> None:

@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from ngramspec.foresight.evidence import SURE
+
 
 class JsonEvidence(IntEnum):
     """Codes for JSON, in addition to `Evidence`."""
@@ -56,3 +58,6 @@ class JsonEvidence(IntEnum):
     DATE,
 ) = JsonEvidence
 """Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""
+
+OF_THE_SCHEMA = (SURE, ORDER, OPTION, CLOSING, LAST, BOUNDARY, BLANK, UNKNOWN, TYPE)
+"""Codes of what depends on the schema alone: names, brackets, and the ends of values."""

@@ -6,7 +6,7 @@ from itertools import islice
 from math import inf
 
 from ngramspec.foresight.evidence import SURE, Piece
-from ngramspec.foresight.json_text.cursor import At, Cursor, Scope, read
+from ngramspec.foresight.json_text.cursor import Cursor, read
 from ngramspec.foresight.json_text.evidence import (
     BLANK,
     BOUNDARY,
@@ -20,6 +20,7 @@ from ngramspec.foresight.json_text.evidence import (
     UNKNOWN,
 )
 from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, types_of
+from ngramspec.foresight.json_text.states import At, Scope, State, States
 from ngramspec.foresight.json_text.values import Values
 
 _WORDS = ("true", "false", "null")
@@ -31,22 +32,37 @@ _AFTER_DOUBT = 24
 _OPENING = {"object": "{", "array": "[", "string": '"'}
 
 
-def foresee(cursor: Cursor, shapes: Shapes, values: Values) -> Iterator[Piece]:
+def foresee(cursor: Cursor, states: States, values: Values) -> Iterator[Piece]:
     """Pieces that may follow at `cursor`; none if nothing is foreseen.
 
     After a guess that is rarely right only a few characters are foreseen: more would be wasted work.
     """
     left: float = inf
     while left > 0:
-        found = [piece for piece in _NEXT[cursor.at](cursor, shapes, values) if piece.text]
+        state = cursor.state
+        if state.at in _STRUCTURAL and not (state.at == At.OPEN and state.is_in_array):
+            found, after = state.next or _structure(state, states)
+            yield from found
+            cursor = Cursor(after, "", cursor.said)
+        else:
+            found = [piece for piece in _VALUES[state.at](cursor, states.shapes, values) if piece.text]
+            yield from found
+            for piece in found:
+                cursor = read(cursor, piece.text, states)
         if not found:
             return
-        yield from found
-        cursor = read(cursor, "".join([piece.text for piece in found]), shapes)
         for piece in found:
             left -= len(piece.text)
             if piece.evidence in _DOUBTFUL and left > _AFTER_DOUBT:
                 left = _AFTER_DOUBT
+
+
+def _structure(state: State, states: States) -> tuple[list[Piece], State]:
+    """The pieces that follow whatever the values are, and the state after them; both are remembered."""
+    found = [piece for piece in _STRUCTURAL[state.at](state, states.shapes) if piece.text]
+    after = read(Cursor(state), "".join([piece.text for piece in found]), states).state
+    state.next = found, after
+    return state.next
 
 
 def _left(expected: str, gap: str) -> str:
@@ -55,18 +71,24 @@ def _left(expected: str, gap: str) -> str:
 
 
 def _at_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    return _value(cursor, _gap_before_value(cursor), cursor.shapes, values)
+    return _value(cursor, _gap_before_value(cursor.state), values)
 
 
-def _gap_before_value(cursor: Cursor) -> str:
-    scope, style = cursor.scope, cursor.style
+def _first_item(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    state = cursor.state
+    return _value(cursor, _left(state.style.after_open(state.depth), state.gap), values)
+
+
+def _gap_before_value(state: State) -> str:
+    scope, style = state.scope, state.style
     if scope is None:
         return ""
     expected = style.after_colon() if scope.is_object else style.after_comma(scope.depth)
-    return _left(expected, cursor.gap)
+    return _left(expected, state.gap)
 
 
-def _value(cursor: Cursor, gap: str, shapes: tuple[Shape, ...], values: Values) -> list[Piece]:
+def _value(cursor: Cursor, gap: str, values: Values) -> list[Piece]:
+    shapes = cursor.state.shapes
     types = values.types(shapes)
     guess = values.guess(cursor, shapes)
     if guess is not None:
@@ -95,25 +117,21 @@ def _first_type(shapes: tuple[Shape, ...]) -> str:
     return next((each for each in found if each != "null"), "null")
 
 
-def _inside(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    """After an opening bracket, or a comma of an object."""
-    scope, style = cursor.scope, cursor.style
+def _inside(state: State, shapes: Shapes) -> list[Piece]:
+    """After the opening bracket, or a comma, of an object."""
+    scope, style = state.scope, state.style
     assert scope is not None
-    if cursor.at is At.COMMA:
-        gap = _left(style.after_comma(scope.depth), cursor.gap)
-        name, evidence = next_name(scope, shapes, must=True)
+    name, evidence = next_name(scope, shapes, must=state.at == At.COMMA)
+    if state.at == At.COMMA:
+        gap = _left(style.after_comma(scope.depth), state.gap)
         return [] if name is None else [Piece(f'{gap}"', SURE), Piece(f"{shapes.quoted(name)[1:]}:", evidence)]
-    if scope.is_object:
-        name, evidence = next_name(scope, shapes)
-        if name is None:
-            return [Piece("}", evidence)]
-        return [Piece(f"{_left(style.after_open(scope.depth), cursor.gap)}{shapes.quoted(name)}:", evidence)]
-    gap = _left(style.after_open(scope.depth), cursor.gap)
-    return _value(cursor, gap, shapes.item(scope.shapes, 0), values)
+    if name is None:
+        return [Piece("}", evidence)]
+    return [Piece(f"{_left(style.after_open(scope.depth), state.gap)}{shapes.quoted(name)}:", evidence)]
 
 
-def _rest_of_name(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    scope, begun = cursor.scope, cursor.content
+def _rest_of_name(state: State, shapes: Shapes) -> list[Piece]:
+    scope, begun = state.scope, state.content
     assert scope is not None
     if not scope.shapes:
         return []
@@ -132,75 +150,83 @@ def _rest_of_name(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]
 
 
 def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    if not cursor.content:
-        guess = values.guess(cursor, cursor.shapes)
+    state, content = cursor.state, cursor.content
+    if not content:
+        guess = values.guess(cursor, state.shapes)
         if guess is None or not guess.text.startswith('"'):
             return []
         return [Piece(guess.text[1:], guess.evidence)]
     guess = values.completion(cursor)
     if guess is not None:
-        return [Piece(guess.text[1 + len(cursor.content) :], guess.evidence)]
-    if cursor.content.endswith(","):  # a string does not end there
+        return [Piece(guess.text[1 + len(content) :], guess.evidence)]
+    if content.endswith(","):  # a string does not end there
         return []
-    closing = Piece('"', values.end_of(cursor.content))
-    scope = cursor.scope
+    evidence = values.end_of(content)
+    found = state.ends.get(evidence)
+    if found is None:
+        found = state.ends[evidence] = _end_of_string(state, shapes, evidence)
+    return found
+
+
+def _end_of_string(state: State, shapes: Shapes, evidence: IntEnum) -> list[Piece]:
+    closing, scope = Piece('"', evidence), state.scope
     if scope is None or (scope.is_object and len(scope.shapes) > 1):  # the value tells which of the shapes it is
         return [closing]
-    before, style, pieces = values.tail
-    if before is not scope or style is not cursor.style:  # else it was asked about the same string
-        pieces = _after(cursor, shapes)
-        values.tail = scope, cursor.style, pieces
-    return [closing, *pieces]
+    return [closing, *_after(state, shapes)]
 
 
 def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+    state, content = cursor.state, cursor.content
     for word in _WORDS:
-        if word.startswith(cursor.content) and word != cursor.content:
-            return [Piece(word[len(cursor.content) :], SURE)]
-    if cursor.content not in _WORDS and not cursor.content[-1].isdigit():  # a number does not end with a sign or point
+        if word.startswith(content) and word != content:
+            return [Piece(word[len(content) :], SURE)]
+    if content not in _WORDS and not content[-1].isdigit():  # a number does not end with a sign or point
         return []
-    return _after(cursor, shapes, values.end_of(cursor.content))
+    evidence = values.end_of(content)
+    found = state.ends.get(evidence)
+    if found is None:
+        found = state.ends[evidence] = _after(state, shapes, evidence)
+    return found
 
 
-def _after_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    return _after(cursor, shapes)
-
-
-def _after(cursor: Cursor, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
-    scope, style = cursor.scope, cursor.style
+def _after(state: State, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
+    scope, style = state.scope, state.style
     if scope is None:
         return []
     if not scope.is_object:
         fewest = max((shape.get("minItems", 0) for shape in scope.shapes), default=0)
         if scope.num_before + 1 < fewest:
             return [Piece(",", end)]
-        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "]", max(end, LAST))]
+        return [Piece(_left(style.before_close(scope.depth), state.gap) + "]", max(end, LAST))]
     name, evidence = next_name(scope, shapes)
     if name is None:
-        return [Piece(_left(style.before_close(scope.depth), cursor.gap) + "}", max(end, evidence))]
+        return [Piece(_left(style.before_close(scope.depth), state.gap) + "}", max(end, evidence))]
     return [Piece(f",{style.after_comma(scope.depth)}{shapes.quoted(name)}:", max(end, evidence))]
 
 
-def _colon(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+def _colon(state: State, shapes: Shapes) -> list[Piece]:
     return [Piece(":", SURE)]
 
 
-def _nothing(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+def _nothing(state: State, shapes: Shapes) -> list[Piece]:
     return []
 
 
-_NEXT: tuple[Callable[[Cursor, Shapes, Values], list[Piece]], ...] = (
-    _at_value,
-    _inside,
-    _inside,
-    _rest_of_name,
-    _colon,
-    _rest_of_string,
-    _rest_of_scalar,
-    _after_value,
-    _nothing,
-)
-"""What comes next at each `At`."""
+_STRUCTURAL: dict[int, Callable[[State, Shapes], list[Piece]]] = {
+    At.OPEN: _inside,
+    At.COMMA: _inside,
+    At.NAME: _rest_of_name,
+    At.COLON: _colon,
+    At.AFTER: _after,
+    At.LOST: _nothing,
+}
+_VALUES: dict[int, Callable[[Cursor, Shapes, Values], list[Piece]]] = {
+    At.VALUE: _at_value,
+    At.OPEN: _first_item,
+    At.STRING: _rest_of_string,
+    At.SCALAR: _rest_of_scalar,
+}
+"""What comes next at each `At`: where it depends on the state alone, and where on the values of the row."""
 
 
 def next_name(scope: Scope, shapes: Shapes, *, must: bool = False) -> tuple[str | None, IntEnum]:

@@ -6,8 +6,13 @@ from typing import NamedTuple
 
 from ngramspec.foresight.json_text.described import Descriptions, description, spellings, suggested
 from ngramspec.foresight.json_text.shapes import Shape, types_of
+from ngramspec.foresight.prompt import is_word
 
 _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
+
+
+_MOST_KEPT = 1024
+"""Suggestions that are kept for a schema."""
 
 
 class Suggestion(NamedTuple):
@@ -29,9 +34,9 @@ class Suggestion(NamedTuple):
 class Suggestions:
     """The values that schemas suggest, for one question."""
 
-    def __init__(self, question: str, descriptions: Descriptions) -> None:
-        """question: in lower case. descriptions: of the schemas."""
-        self._question, self._descriptions = question, descriptions
+    def __init__(self, question: str, suggesting: "Suggesting") -> None:
+        """question: in lower case. suggesting: of the schema."""
+        self._question, self._suggesting = question, suggesting
         self._known: dict[tuple[int, ...], Suggestion] = {}
 
     def of(self, shapes: Sequence[Shape]) -> Suggestion:
@@ -39,6 +44,41 @@ class Suggestions:
         key = tuple(map(id, shapes))
         found = self._known.get(key)
         if found is None:
+            found = self._known[key] = self._asked(self._suggesting.of(key, shapes))
+        return found
+
+    def _asked(self, suggestion: Suggestion) -> Suggestion:
+        positions = {text: self._position(text.strip('"').lower()) for text in suggestion.all}
+        asked = [text for text, position in positions.items() if position >= 0]
+        if not asked:
+            return suggestion
+        return suggestion._replace(asked=tuple(sorted(asked, key=lambda text: -positions[text])))
+
+    def _position(self, text: str) -> int:
+        """Last position of `text` in the question, as whole words; -1 if it is not there."""
+        if len(text) < 2:
+            return -1
+        start = len(self._question)
+        while (start := self._question.rfind(text, 0, start + len(text) - 1)) >= 0:
+            end = start + len(text)
+            if not is_word(self._question[start - 1 : start]) and not is_word(self._question[end : end + 1]):
+                break
+        return start
+
+
+class Suggesting:
+    """The values that the shapes of one schema suggest, whatever is asked: `asked` is empty."""
+
+    def __init__(self) -> None:
+        self._descriptions = Descriptions()
+        self._known: dict[tuple[int, ...], Suggestion] = {}
+
+    def of(self, key: tuple[int, ...], shapes: Sequence[Shape]) -> Suggestion:
+        """key: of `shapes`, which live as long as this."""
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) == _MOST_KEPT:
+                self._known.clear()
             found = self._known[key] = self._look(shapes)
         return found
 
@@ -55,14 +95,4 @@ class Suggestions:
             date, form = _DATE.search(description(shape)), shape.get("format")
             is_date |= date is not None or form in ("date", "date-time")
             is_time |= (date is not None and date[1] is not None) or form == "date-time"
-        every = tuple(given | named)
-        positions = {text: self._position(text.strip('"').lower()) for text in every}
-        asked = sorted((text for text in every if positions[text] >= 0), key=lambda text: -positions[text])
-        return Suggestion(tuple(asked), next(iter(given), None), every, is_pair, is_date, is_time)
-
-    def _position(self, text: str) -> int:
-        """Last position of `text` in the question, as whole words; -1 if it is not there."""
-        if len(text) < 2 or text not in self._question:
-            return -1
-        positions = re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", self._question)
-        return max((found.start() for found in positions), default=-1)
+        return Suggestion((), next(iter(given), None), tuple(given | named), is_pair, is_date, is_time)

@@ -4,16 +4,19 @@ import json
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.json_text.cursor import At, Cursor, read, start
-from ngramspec.foresight.json_text.described import Descriptions
-from ngramspec.foresight.json_text.evidence import JsonEvidence
+from ngramspec.foresight.json_text.cursor import Cursor, read, start
+from ngramspec.foresight.json_text.evidence import OF_THE_SCHEMA, JsonEvidence
 from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import Shapes
+from ngramspec.foresight.json_text.states import At, States
 from ngramspec.foresight.json_text.style import COMPACT, PLAIN, Style
+from ngramspec.foresight.json_text.suggestions import Suggesting
 from ngramspec.foresight.json_text.values import Values
 from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
+from ngramspec.foresight.run import Spelled, Spelling
 
 _STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
 """Spacing of a text, by the `whitespace` of its grammar; where it is unknown, one blank is foreseen."""
@@ -27,25 +30,32 @@ class JsonText:
 
         salt: the tenant's; nothing remembered of the schema is shared across salts.
         """
-        self._shapes, self._descriptions = _remembered(schema, salt)
+        self._states, self._suggesting, self._spelled = _remembered(schema, salt)
         self._style = style
         self._prompt = prompt
 
     @cached_property
     def _values(self) -> Values:
-        return Values(self._prompt(), self._descriptions)
+        return Values(self._prompt(), self._suggesting)
 
     def start(self) -> Cursor:
         """See `Text`."""
-        return start(self._shapes, self._style)
+        return start(self._states, self._style)
 
     def read(self, cursor: Cursor, text: str) -> Cursor:
         """See `Text`."""
-        return read(cursor, text, self._shapes)
+        return read(cursor, text, self._states)
 
     def foresee(self, cursor: Cursor) -> Iterator[Piece]:
         """See `Text`."""
-        return foresee(cursor, self._shapes, self._values)
+        return foresee(cursor, self._states, self._values)
+
+    def spelled(self, vocabulary: Spelling) -> Spelled:
+        """See `Text`."""
+        found = self._spelled.get(vocabulary)
+        if found is None:
+            found = self._spelled[vocabulary] = Spelled(OF_THE_SCHEMA)
+        return found
 
     def is_whole(self, cursor: Cursor) -> bool:
         """See `Text`."""
@@ -59,8 +69,9 @@ _LONG = 1 << 14
 class _Remembered(NamedTuple):
     """What is remembered of a schema."""
 
-    shapes: Shapes
-    descriptions: Descriptions
+    states: States
+    suggesting: Suggesting
+    spelled: WeakKeyDictionary[Spelling, Spelled]
 
 
 def _remembered(schema: str, salt: str) -> _Remembered:
@@ -68,7 +79,7 @@ def _remembered(schema: str, salt: str) -> _Remembered:
 
 
 def _read(schema: str, salt: str) -> _Remembered:
-    return _Remembered(Shapes(json.loads(schema)), Descriptions())
+    return _Remembered(States(Shapes(json.loads(schema))), Suggesting(), WeakKeyDictionary())
 
 
 _of_short, _of_long = lru_cache(maxsize=256)(_read), lru_cache(maxsize=4)(_read)

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from ngramspec.foresight.evidence import CAPITAL, QUOTED, SURE, TYPED, Evidence, Piece
-from ngramspec.foresight.json_text.cursor import Cursor, Scope
+from ngramspec.foresight.json_text.cursor import Cursor
 from ngramspec.foresight.json_text.dates import dates
-from ngramspec.foresight.json_text.described import Descriptions
 from ngramspec.foresight.json_text.evidence import (
     BEGUN,
     BLANK,
@@ -22,8 +21,7 @@ from ngramspec.foresight.json_text.evidence import (
 )
 from ngramspec.foresight.json_text.listed import Listed
 from ngramspec.foresight.json_text.shapes import Shape, types_of
-from ngramspec.foresight.json_text.style import Style
-from ngramspec.foresight.json_text.suggestions import Suggestion, Suggestions
+from ngramspec.foresight.json_text.suggestions import Suggesting, Suggestion, Suggestions
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
 _MOST_CONTENT = 40
@@ -38,18 +36,16 @@ _NUMBERS_OR_STRINGS, _BOOLEAN = NUMBERS | STRINGS, frozenset(["boolean"])
 class Values:
     """Guesses at values, for one prompt."""
 
-    def __init__(self, prompt: str, descriptions: Descriptions | None = None) -> None:
-        """descriptions: of the schema, if it is known."""
+    def __init__(self, prompt: str, suggesting: Suggesting | None = None) -> None:
+        """suggesting: of the schema, if it is remembered."""
         self._prompt = Prompt(prompt)
         in_small = self._prompt.tail.lower()
-        self._suggestions, self._listed = Suggestions(in_small, descriptions or Descriptions()), Listed(in_small)
+        self._suggestions, self._listed = Suggestions(in_small, suggesting or Suggesting()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
         self._types: dict[tuple[int, ...], frozenset[str]] = {}
         self._said: tuple[object, frozenset[str]] = None, frozenset()
         self._unlike: tuple[object, object, str] = None, None, ""
         self._found = "", len(self._prompt.text)
-        self.tail: tuple[Scope | None, Style | None, list[Piece]] = None, None, []
-        """What follows a string in this scope and style."""
 
     def types(self, shapes: Sequence[Shape]) -> frozenset[str]:
         """The types of JSON that a value of one of `shapes` may have. The row's text keeps `shapes` alive."""

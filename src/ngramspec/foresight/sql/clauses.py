@@ -65,47 +65,53 @@ def read(
     for index in range(start, end):
         word = words[index]
         after = words[index + 1] if index + 1 < len(words) else ""
+        query, outer = clauses.query, clauses.outer
         if word == "(":
             is_query = after == "select"
-            outer = (*clauses.outer, clauses.query if is_query else None)
-            clauses = clauses._replace(outer=outer, query=Query() if is_query else clauses.query)
-        elif word == ")" and clauses.outer:
-            clauses = clauses._replace(outer=clauses.outer[:-1], query=clauses.outer[-1] or clauses.query)
+            clauses = _within(clauses, Query() if is_query else query, (*outer, query if is_query else None))
+        elif word == ")" and outer:
+            clauses = _within(clauses, outer[-1] or query, outer[:-1])
         elif word in _SET_OPERATORS:
-            clauses = clauses._replace(query=Query())
+            clauses = _within(clauses, Query(), outer)
         elif word in _CLAUSES:
-            clauses = clauses._replace(query=clauses.query._replace(clause=word))
+            clauses = _within(clauses, Query(word, query.relations, query.columns, query.labels), outer)
         elif _is_name(word):
             before = words[index - 1] if index else ""
             clauses = _with_name(clauses, tokens, index, before, after, tables)
     return clauses
 
 
+def _within(clauses: Clauses, query: Query, outer: tuple[Query | None, ...]) -> Clauses:
+    """`clauses` in another query. Not `_replace`, which takes more than twice as long."""
+    return Clauses(query, outer, clauses.calls, clauses.has_lower_calls, clauses.prefixes)
+
+
 def _with_name(clauses: Clauses, tokens: Sequence[str], index: int, before: str, after: str, tables: Tables) -> Clauses:
-    name, query = tokens[index], clauses.query
+    name, query, outer = tokens[index], clauses.query, clauses.outer
+    clause, relations, columns, labels = query
     if after == "(":
         has_lower_calls = clauses.has_lower_calls or name.islower()
-        return clauses._replace(calls=clauses.calls | {name.upper()}, has_lower_calls=has_lower_calls)
-    if query.clause == "select" and before == "as":
-        return clauses._replace(query=query._replace(labels=(*query.labels, name)))
-    if query.clause not in ("from", "join"):
+        return Clauses(query, outer, clauses.calls | {name.upper()}, has_lower_calls, clauses.prefixes)
+    if clause == "select" and before == "as":
+        return _within(clauses, Query(clause, relations, columns, (*labels, name)), outer)
+    if clause not in ("from", "join"):
         return _with_column(clauses, tokens, index, before, after)
     table = tables.named(name) if before in ("from", "join", ",") else None
     if table is not None:
-        return clauses._replace(query=query._replace(relations=(*query.relations, Relation(table))))
-    if before not in ("from", "join", ",", ".") and query.relations and query.relations[-1].alias is None:
-        *others, last = query.relations
-        return clauses._replace(query=query._replace(relations=(*others, Relation(last.table, name))))
+        return _within(clauses, Query(clause, (*relations, Relation(table)), columns, labels), outer)
+    if before not in ("from", "join", ",", ".") and relations and relations[-1].alias is None:
+        *others, last = relations
+        return _within(clauses, Query(clause, (*others, Relation(last.table, name)), columns, labels), outer)
     return clauses
 
 
 def _with_column(clauses: Clauses, tokens: Sequence[str], index: int, before: str, after: str) -> Clauses:
-    name, query = tokens[index], clauses.query
+    name, (clause, relations, columns, labels) = tokens[index], clauses.query
     if after == ".":
         return clauses if name in clauses.prefixes else clauses._replace(prefixes=(*clauses.prefixes, name))
     full = f"{tokens[index - 2]}.{name}" if before == "." and index > 1 else name
-    columns = {**query.columns, query.clause: (*query.columns.get(query.clause, ()), full)}
-    return clauses._replace(query=query._replace(columns=columns))
+    columns = {**columns, clause: (*columns.get(clause, ()), full)}
+    return _within(clauses, Query(clause, relations, columns, labels), clauses.outer)
 
 
 def bare(name: str) -> str:

@@ -58,15 +58,18 @@ class Names:
         undefined, begun, has_text = at.undefined, at.begun.lower(), self._question.has_text
         best, most, evidence = None, (False, -1.0, 0), UNMENTIONED
         for relation, column in self._columns(at, named):
-            text = f"{undefined or relation.prefix}.{column.name}" if is_prefixed else column.name
-            if (begun and not text.lower().startswith(begun)) or (said and column.name.lower() in said):
+            if said and column.name.lower() in said:
                 continue
             mention = self._tables.mention(column.name)
             is_fit = clause == "where" and has_text == column.is_text
             worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
-            if worth > most:
-                best, most = text, worth
-                evidence = COLUMN if at.begun or mention.share > _SURELY else UNMENTIONED
+            if worth <= most:
+                continue
+            text = f"{undefined or relation.prefix}.{column.name}" if is_prefixed else column.name
+            if begun and not text.lower().startswith(begun):
+                continue
+            best, most = text, worth
+            evidence = COLUMN if at.begun or mention.share > _SURELY else UNMENTIONED
         return None if best is None else Piece(best, evidence)
 
     def _columns(self, at: Statement, named: Relation | None) -> Iterator[tuple[Relation, Column]]:

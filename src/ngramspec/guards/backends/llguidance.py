@@ -232,39 +232,63 @@ class LLGuidanceMatcher(Matcher):
         return pushed
 
     def _push_all(self, tokens: list[int]) -> int:
+        sizes = self._sizes(tokens)
         num_pushed = 0
         while num_pushed < len(tokens):
-            piece = tokens[num_pushed : num_pushed + self._num_at_once(tokens, num_pushed)]
-            if len(piece) > 1:
-                num_bytes = sum([len(self.vocabulary.tokens[token]) for token in piece])
+            end = self._end_of_piece(sizes, num_pushed, MAX_PIECE)
+            if end > num_pushed + 1:
+                piece, num_bytes = tokens[num_pushed:end], sum(sizes[num_pushed:end])
                 taken = self._pace.step(num_bytes or 1, self._inner.try_consume_tokens, piece)
                 self._check()
             else:
+                end = num_pushed + 1
                 taken = int(self._push(tokens[num_pushed]))
             num_pushed += taken
-            if taken < max(1, len(piece)):
+            if num_pushed < end:
                 break
         return num_pushed
 
     def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
-        texts = self.vocabulary.tokens
-        num_bytes = sum([len(texts[token]) for token in tokens])
-        if num_bytes > MAX_CHECKED or self._pace.needs_look(2):  # too much at once, or the last one was slow
-            return Matcher._num_possible(self, pending, tokens)
-        num_possible = self._pace.step(num_bytes or 1, self._inner.validate_tokens, [*pending, *tokens])
-        self._check()
-        return max(0, num_possible - len(pending))
+        sizes = self._sizes(tokens)
+        num_possible = 0
+        while num_possible < len(tokens):
+            end = self._end_of_piece(sizes, num_possible, MAX_CHECKED)
+            if end == num_possible:  # a long token, or the last one was slow
+                before = [*pending, *tokens[:num_possible]]
+                return num_possible + Matcher._num_possible(self, before, tokens[num_possible:])
+            num_valid = self._num_valid([*pending, *tokens[:end]], sum(sizes[num_possible:end])) - len(pending)
+            num_possible = max(num_possible, num_valid)
+            if num_possible < end:
+                break
+        return num_possible
 
-    def _num_at_once(self, tokens: list[int], start: int) -> int:
-        """How many tokens from `start` on may be read in one call: none if the last one was slow."""
+    def _accepts_after(self, pending: list[int]) -> bool:
+        if not pending or self._pace.needs_look(2):
+            return Matcher._accepts_after(self, pending)
+        tokens = [*pending, self._compiled.tokenizer.eos_token]
+        return self._num_valid(tokens, sum(self._sizes(pending))) > len(pending)
+
+    def _num_valid(self, tokens: list[int], num_bytes: int) -> int:
+        """How many of `tokens` may be read; num_bytes: of those that were not checked before."""
+        num_valid = self._pace.step(num_bytes or 1, self._inner.validate_tokens, tokens)
+        self._check()
+        return num_valid
+
+    def _sizes(self, tokens: list[int]) -> list[int]:
+        """The bytes of each token."""
+        texts = self.vocabulary.tokens
+        return [len(texts[token]) for token in tokens]
+
+    def _end_of_piece(self, sizes: list[int], start: int, most_bytes: int) -> int:
+        """The end of the tokens that may be read in one call from `start` on: `start` if the last one was slow."""
         if self._pace.needs_look(2):
-            return 0
-        texts, num_bytes = self.vocabulary.tokens, 0
-        for end in range(start, len(tokens)):
-            num_bytes += len(texts[tokens[end]])
-            if num_bytes > MAX_PIECE:
-                return end - start
-        return len(tokens) - start
+            return start
+        num_bytes = 0
+        for end in range(start, len(sizes)):
+            num_bytes += sizes[end]
+            if num_bytes > most_bytes:
+                return end
+        return len(sizes)
 
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.

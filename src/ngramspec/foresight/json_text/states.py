@@ -1,0 +1,294 @@
+"""The structure of a JSON text: what is open, how it is spaced, and how it goes on. Values are read elsewhere.
+
+A state says all that does not depend on the values of a row, so texts of one schema share their states: each is made
+once, and so is the way from one to the next, and what is foreseen there.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.json_text.shapes import Shape, Shapes, allows, arrays, objects
+from ngramspec.foresight.json_text.style import Style
+
+_MOST_KEPT = 2048
+"""States, and texts between them, that are kept for a schema."""
+
+_BLANKS = " \t\n\r"
+
+
+class At:
+    """What the text read so far ends with. No enum, whose members take ten times as long to look up."""
+
+    VALUE = 0
+    """A colon, a comma of an array, or nothing at all: a value follows."""
+    OPEN = 1
+    """An opening bracket."""
+    COMMA = 2
+    """A comma of an object."""
+    NAME = 3
+    """Part of a name."""
+    COLON = 4
+    """A complete name: a colon follows."""
+    STRING = 5
+    """Part of a string."""
+    SCALAR = 6
+    """A number, true, false or null, or part of it."""
+    AFTER = 7
+    """A value."""
+    LOST = 8
+    """Something that is not JSON."""
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """An open object or array, before one of its values.
+
+    shapes: those that it may have. names: of the members so far, the last one perhaps without its value.
+    num_before: number of items before the current or next one. values: the shapes of the current or next value. name:
+    of the member whose value is current or next, or whose array contains it.
+    """
+
+    parent: "Scope | None"
+    depth: int
+    is_object: bool
+    shapes: tuple[Shape, ...]
+    values: tuple[Shape, ...]
+    name: str | None
+    names: tuple[str, ...] = ()
+    num_before: int = 0
+    made: "dict[Any, Scope]" = field(default_factory=dict)
+    """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """A position in the structure.
+
+    shapes: of the current or next value. gap: blanks at the end of the text. content: the part of a name read so far.
+    """
+
+    scope: Scope | None
+    at: int
+    shapes: tuple[Shape, ...]
+    gap: str
+    style: Style
+    content: str
+    after: "dict[str, State]" = field(default_factory=dict)
+    """The state after a text without values."""
+    next: "tuple[list[Piece], State] | None" = None
+    """The pieces that may follow, none of them empty, and the state after them, once they are made."""
+    ends: dict[IntEnum, list[Piece]] = field(default_factory=dict)
+    """The pieces that may follow a string or scalar, by the evidence that it ends."""
+
+    @property
+    def depth(self) -> int:
+        """Number of open brackets."""
+        return 0 if self.scope is None else self.scope.depth
+
+    @property
+    def is_in_array(self) -> bool:
+        """Whether the innermost open bracket is that of an array."""
+        return self.scope is not None and not self.scope.is_object
+
+    @property
+    def name(self) -> str | None:
+        """Name of the member whose value is current or next, or whose array contains it."""
+        return None if self.scope is None else self.scope.name
+
+
+class States:
+    """The states of the texts of one schema."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self.shapes = shapes
+        self._states: dict[tuple[Any, ...], State] = {}
+        self._opened: dict[bool, Scope] = {}
+        self._num_kept = 0
+
+    def start(self, style: Style) -> State:
+        """The state before a text."""
+        return self._state(None, At.VALUE, style)
+
+    def after(self, state: State, text: str) -> tuple[State, int]:
+        """The state after the first characters of `text`, up to a string or scalar, and how many they are."""
+        found = state.after.get(text)
+        if found is not None:
+            return found, len(text)
+        found, position = self._read(state, text)
+        if position == len(text):  # no value is kept, for it is the row's
+            self._keep()
+            state.after[text] = found
+        return found, position
+
+    def ended(self, state: State, value: Any) -> State:
+        """The state after the string or scalar `value`."""
+        scope = state.scope
+        if scope is not None and scope.is_object and len(scope.shapes) > 1:
+            scope = self._fitting(scope, value)
+        return self._state(scope, At.AFTER, state.style)
+
+    def _fitting(self, scope: Scope, value: Any) -> Scope:
+        """`scope` of the shapes that allow `value`; of all, if none does."""
+        name = scope.names[-1]
+        fitting = tuple(
+            shape for shape in scope.shapes if any(allows(each, value) for each in self.shapes.member([shape], name)[1])
+        )
+        if not fitting or len(fitting) == len(scope.shapes):
+            return scope
+        key = tuple(map(id, fitting))
+        made = scope.made.get(key)
+        if made is None:
+            made = scope.made[key] = Scope(
+                scope.parent, scope.depth, True, fitting, scope.values, scope.name, scope.names
+            )
+        return made
+
+    def lost(self, state: State) -> State:
+        """The state after something that is not JSON."""
+        return self._state(state.scope, At.LOST, state.style)
+
+    def _read(self, state: State, text: str) -> tuple[State, int]:
+        position, end = 0, len(text)
+        while position < end and state.at not in (At.STRING, At.SCALAR, At.LOST):
+            if state.at == At.NAME:
+                quote = text.find('"', position)
+                content = state.content + text[position : quote if quote >= 0 else end]
+                position = quote + 1 if quote >= 0 else end
+                if quote < 0 or is_escaped(content):
+                    content += '"' if quote >= 0 else ""
+                    state = self._state(state.scope, At.NAME, state.style, content=content)
+                else:
+                    state = self._named(state, unescaped(content))
+            else:
+                state = _STEPS[state.at](self, state, text[position])
+                position += state.at != At.SCALAR  # which begins with its first character
+        return state, end if state.at == At.LOST else position
+
+    def _state(self, scope: Scope | None, at: int, style: Style, gap: str = "", content: str = "") -> State:
+        key = scope, at, style, gap, content
+        found = self._states.get(key)
+        if found is None:
+            self._keep()
+            values = self.shapes.top if scope is None else scope.values
+            found = self._states[key] = State(scope, at, values, gap, style, content)
+        return found
+
+    def _keep(self) -> None:
+        if self._num_kept == _MOST_KEPT:  # rows that are at them have their states still
+            self._states, self._opened, self._num_kept = {}, {}, 0
+        self._num_kept += 1
+
+    def _named(self, state: State, name: str) -> State:
+        scope = state.scope
+        assert scope is not None
+        made = scope.made.get(name)
+        if made is None:
+            kept, values = self.shapes.member(scope.shapes, name)
+            made = scope.made[name] = Scope(scope.parent, scope.depth, True, kept, values, name, (*scope.names, name))
+        return self._state(made, At.COLON, state.style)
+
+    def _value(self, state: State, character: str) -> State:
+        if character in _BLANKS:
+            return self._state(state.scope, state.at, state.style, state.gap + character)
+        style = _learnt(state)
+        if character == '"':
+            return self._state(state.scope, At.STRING, style)
+        if character in "{[":
+            return self._state(self._bracket(state, character), At.OPEN, style)
+        return self._state(state.scope, At.SCALAR if character in "-0123456789tfn" else At.LOST, style)
+
+    def _bracket(self, state: State, character: str) -> Scope:
+        """The scope that a bracket opens."""
+        known = self._opened if state.scope is None else state.scope.made
+        is_object = character == "{"
+        made = known.get(is_object)
+        if made is None:
+            fitting = objects(state.shapes) if is_object else arrays(state.shapes)
+            values = state.shapes if is_object else self.shapes.item(fitting, 0)
+            made = known[is_object] = Scope(state.scope, state.depth + 1, is_object, fitting, values, state.name)
+        return made
+
+    def _open(self, state: State, character: str) -> State:
+        scope = state.scope
+        assert scope is not None
+        if character in _BLANKS:
+            return self._state(scope, At.OPEN, state.style, state.gap + character)
+        if character == ("}" if scope.is_object else "]"):
+            return self._state(scope.parent, At.AFTER, state.style)
+        return self._comma(state, character) if scope.is_object else self._value(state, character)
+
+    def _comma(self, state: State, character: str) -> State:
+        if character in _BLANKS:
+            return self._state(state.scope, state.at, state.style, state.gap + character)
+        return self._state(state.scope, At.NAME if character == '"' else At.LOST, _learnt(state))
+
+    def _colon(self, state: State, character: str) -> State:
+        if character in _BLANKS:
+            return state
+        return self._state(state.scope, At.VALUE if character == ":" else At.LOST, state.style)
+
+    def _after(self, state: State, character: str) -> State:
+        scope = state.scope
+        if character in _BLANKS:
+            return self._state(scope, At.AFTER, state.style, state.gap + character)
+        if scope is None:
+            return self._state(None, At.LOST, state.style)
+        if character == ("}" if scope.is_object else "]"):
+            return self._state(scope.parent, At.AFTER, state.style)
+        if character != ",":
+            return self._state(scope, At.LOST, state.style)
+        return self._state(scope, At.COMMA, state.style) if scope.is_object else self._next_item(scope, state.style)
+
+    def _next_item(self, scope: Scope, style: Style) -> State:
+        made = scope.made.get(",")
+        if made is None:
+            num_before = scope.num_before + 1
+            values = self.shapes.item(scope.shapes, num_before)
+            made = scope.made[","] = Scope(
+                scope.parent, scope.depth, False, scope.shapes, values, scope.name, num_before=num_before
+            )
+        return self._state(made, At.VALUE, style)
+
+
+_STEPS: dict[int, Callable[[States, State, str], State]] = {
+    At.VALUE: States._value,
+    At.OPEN: States._open,
+    At.COMMA: States._comma,
+    At.COLON: States._colon,
+    At.AFTER: States._after,
+}
+"""How each `At` goes on."""
+
+
+def _learnt(state: State) -> Style:
+    """The style, learnt from the blanks before what follows now."""
+    gap, scope, style = state.gap, state.scope, state.style
+    if scope is None:
+        return style
+    if state.at == At.OPEN:
+        if "\n" not in gap:
+            return style._replace(open=gap, indent=None)
+        width = len(gap) - gap.rindex("\n") - 1
+        return style._replace(indent=gap[-1:] * (width // scope.depth) if width else "")
+    if state.at == At.COMMA or (not scope.is_object and scope.num_before):
+        return style if "\n" in gap else style._replace(comma=gap)
+    return style._replace(colon=gap)
+
+
+def is_escaped(content: str) -> bool:
+    """Whether the character after `content` is escaped."""
+    return (len(content) - len(content.rstrip("\\"))) % 2 == 1
+
+
+def unescaped(content: str) -> str:
+    """A name or string, from what is written between its quotes."""
+    if "\\" not in content:
+        return content
+    try:
+        return str(json.loads(f'"{content}"', strict=False))
+    except ValueError:
+        return content
