@@ -1,7 +1,7 @@
 """The answers of one request, as their tokens come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
 from ngramspec.serve.engine.logprobs import TokenScores
 from ngramspec.serve.text.answer_text import AnswerText
+from ngramspec.serve.text.parts import Content, Part, PartsReader
 from ngramspec.serve.wire.answers import FinishReason
 from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
 from ngramspec.serve.wire.usage import Counts
@@ -21,12 +22,13 @@ from ngramspec.stats import Counters
 class Piece:
     """What is new of an answer.
 
-    offset: where its tokens begin, in characters of all tokens one by one. finish: why the answer has ended, once it
-    has; stop: the stop string that ended it.
+    text: without reasoning and calls, which are among `parts`. offset: where its tokens begin, in characters of all
+    tokens one by one. finish: why the answer has ended, once it has; stop: the stop string that ended it.
     """
 
     index: int
     text: str
+    parts: list[Part] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     offset: int = 0
     finish: FinishReason | None = None
@@ -45,11 +47,43 @@ class Watch(Protocol):
 
 @dataclass(slots=True)
 class _Written:
-    """An answer so far."""
+    """An answer so far. parts: tells them apart, None where all of it is text. num_reasoning: tokens of reasoning."""
 
     text: AnswerText
+    parts: PartsReader | None
+    num_reasoning: int = 0
     tokens: list[int] = field(default_factory=list)
     offset: int = 0
+
+    @property
+    def has_called(self) -> bool:
+        """Whether a function is called."""
+        return self.parts is not None and self.parts.num_calls > 0
+
+    def read(self, tokens: Sequence[int]) -> list[Part]:
+        """What `tokens` add."""
+        self.tokens += tokens
+        if self.parts is None:
+            return _content(self.text.feed(tokens))
+        found: list[Part] = []
+        for token in tokens:  # one by one: those of reasoning are counted
+            self.num_reasoning += self.parts.is_reasoning
+            found += self.parts.feed(self.text.feed([token]))
+        return found
+
+    def finish(self) -> list[Part]:
+        """What was kept back."""
+        text = self.text.finish()
+        return _content(text) if self.parts is None else [*self.parts.feed(text), *self.parts.finish()]
+
+
+def _content(text: str) -> list[Part]:
+    return [Content(text)] if text else []
+
+
+def text_in(parts: Iterable[Part]) -> str:
+    """That of an answer without reasoning and calls."""
+    return "".join(part.text for part in parts if isinstance(part, Content))
 
 
 class Answering:
@@ -62,7 +96,7 @@ class Answering:
         self.jobs = prepared.jobs(self, guard, deadline)
         self._prepared, self._watch = prepared, watch
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
-        self._written = [_Written(prepared.text(index)) for index in range(len(self.jobs))]
+        self._written = [_Written(prepared.text(index), prepared.parts(index)) for index in range(len(self.jobs))]
         self._num_open = len(self.jobs)
         self._counters, self._num_shared = Counters(), 0
 
@@ -109,6 +143,7 @@ class Answering:
             num_prompt=sum(len(prompt.ids) for prompt in self._prepared.prompts),
             num_shared=self._num_shared,
             num_written=sum(len(written.tokens) for written in self._written),
+            num_reasoning=sum(written.num_reasoning for written in self._written),
             predicted=predicted,
             counters=self._counters,
             most_drafted=most_drafted,
@@ -116,19 +151,22 @@ class Answering:
 
     def _more(self, index: int, news: Tokens) -> Piece:
         written = self._written[index]
-        written.tokens += news.tokens
         self._watch.tokens(index, len(news.tokens))
         logprobs, offset = [self._logprob(scores) for scores in news.scores], written.offset
         written.offset += sum(len(each.token) for each in logprobs)
-        return Piece(index, written.text.feed(news.tokens), logprobs, offset)
+        parts = written.read(news.tokens)
+        return Piece(index, text_in(parts), parts, logprobs, offset)
 
     def _last(self, index: int) -> Piece:
         written = self._written[index]
-        text = written.text.finish()
+        parts, stop = written.finish(), written.text.stop
         is_end = not self._prepared.request.ignore_eos and written.tokens[-1] in self._prepared.ends(index)
-        finish: FinishReason = "stop" if is_end or written.text.stop is not None else "length"
+        finish: FinishReason = "stop" if is_end or stop is not None else "length"
+        if finish == "stop" and written.has_called:
+            finish = "tool_calls"
         self._watch.finished(finish)
-        return Piece(index, text, finish=finish, stop=written.text.stop)
+        is_clients = stop in self._prepared.request.stops
+        return Piece(index, text_in(parts), parts, finish=finish, stop=stop if is_clients else None)
 
     def _logprob(self, scores: TokenScores) -> TokenLogprob:
         top = [self._token(token, logprob) for token, logprob in scores.top]

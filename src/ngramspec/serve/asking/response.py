@@ -5,10 +5,11 @@ from itertools import count
 from typing import Any
 
 from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.chat import chat_tokens
 from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer, event, joined_text
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
-from ngramspec.serve.text.chats import prompt_of
+from ngramspec.serve.text.chats import chat_prompt
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.response_answers import (
     Incomplete,
@@ -36,8 +37,10 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
 
     def prompts(self, request: ResponseRequest, served: Served) -> list[Prompt]:
         """See `Endpoint`."""
-        text = prompt_of(request.turns, served.tokenizer, served.settings.chat_template)
-        return [Prompt(served.tokenizer(text, add_special_tokens=False).input_ids)]
+        template = served.settings.chat_template
+        return [
+            chat_tokens(chat_prompt(request.turns, served.tokenizer, template, must_part=request.constrains), served)
+        ]
 
     def limit(self, request: ResponseRequest) -> Limit:
         """See `Endpoint`."""

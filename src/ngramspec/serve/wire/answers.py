@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from ngramspec.serve.wire.logprobs import ChatLogprobs, CompletionLogprobs
 from ngramspec.serve.wire.usage import Metrics, Usage
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class Answer(BaseModel):
@@ -26,12 +26,30 @@ class Answer(BaseModel):
         return self.model_dump_json(exclude_unset=True)
 
 
+class CalledFunction(BaseModel):
+    """A function that is called, or what a chunk adds to its arguments."""
+
+    name: str | None = None
+    arguments: str
+
+
+class AnswerToolCall(BaseModel):
+    """A call, or what a chunk adds to it; then `index` says to which."""
+
+    index: int | None = None
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: CalledFunction
+
+
 class ChatMessage(BaseModel):
-    """The turn that was written."""
+    """The turn that was written. reasoning_content: what the model thought before, if it did."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    reasoning_content: str | None = None
+    tool_calls: list[AnswerToolCall] | None = None
 
 
 class ChatChoice(BaseModel):
@@ -56,6 +74,8 @@ class ChatDelta(BaseModel):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[AnswerToolCall] | None = None
 
 
 class ChatChunkChoice(BaseModel):

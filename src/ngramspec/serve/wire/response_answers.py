@@ -47,12 +47,12 @@ class ResponseUsage(BaseModel):
 
     @classmethod
     def of(cls, counts: Counts) -> "ResponseUsage":
-        """In these words. Reasoning is not told apart from text, so none is counted."""
+        """In these words."""
         return cls(
             input_tokens=counts.num_prompt,
             input_tokens_details=PromptTokensDetails(cached_tokens=counts.num_shared),
             output_tokens=counts.num_written,
-            output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
+            output_tokens_details=OutputTokensDetails(reasoning_tokens=counts.num_reasoning),
             total_tokens=counts.num_prompt + counts.num_written,
         )
 

@@ -20,6 +20,7 @@ class Counts:
     num_prompt: int
     num_shared: int
     num_written: int
+    num_reasoning: int
     predicted: tuple[int, int] | None
     counters: Counters
     most_drafted: int
@@ -32,10 +33,11 @@ class PromptTokensDetails(BaseModel):
 
 
 class CompletionTokensDetails(BaseModel):
-    """Of the answers' tokens."""
+    """Of the answers' tokens, what there is to tell."""
 
-    accepted_prediction_tokens: int
-    rejected_prediction_tokens: int
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class Usage(BaseModel):
@@ -56,11 +58,13 @@ class Usage(BaseModel):
             total_tokens=counts.num_prompt + counts.num_written,
             prompt_tokens_details=PromptTokensDetails(cached_tokens=counts.num_shared),
         )
+        details: dict[str, int] = {}
         if counts.predicted is not None:
-            accepted, rejected = counts.predicted
-            usage.completion_tokens_details = CompletionTokensDetails(
-                accepted_prediction_tokens=accepted, rejected_prediction_tokens=rejected
-            )
+            details["accepted_prediction_tokens"], details["rejected_prediction_tokens"] = counts.predicted
+        if counts.num_reasoning:
+            details["reasoning_tokens"] = counts.num_reasoning
+        if details:
+            usage.completion_tokens_details = CompletionTokensDetails(**details)
         return usage
 
 
