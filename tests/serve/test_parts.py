@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.serve.text.call_forms import HERMES, LLAMA, MISTRAL, CallForm
-from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, PartsReader, Reasoning
+from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, PartsReader, Reasoning, joined
 
 CALLS = """I look.
 
@@ -42,21 +42,6 @@ CASES: list[tuple[CallForm | None, bool, bool, str, list[Part]]] = [
     (None, True, True, "a", [Reasoning("a")]),
     (None, True, False, "", []),
 ]
-
-
-def joined(parts: list[Part]) -> list[Part]:
-    """Neighbours of one kind as one."""
-    found: list[Part] = []
-    for part in parts:
-        last = found[-1] if found else None
-        match last, part:
-            case (Content(), Content()) | (Reasoning(), Reasoning()):
-                found[-1] = type(part)(last.text + part.text)  # type: ignore[call-arg, union-attr]
-            case (CallArguments(), CallArguments()) if last.index == part.index:
-                found[-1] = CallArguments(part.index, last.text + part.text)
-            case _:
-                found.append(part)
-    return found
 
 
 @pytest.mark.parametrize(("form", "may_reason", "is_reasoning", "text", "expected"), CASES)

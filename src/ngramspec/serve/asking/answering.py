@@ -11,7 +11,7 @@ from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
 from ngramspec.serve.engine.logprobs import TokenScores
 from ngramspec.serve.text.answer_text import AnswerText
-from ngramspec.serve.text.parts import Content, Part, PartsReader
+from ngramspec.serve.text.parts import Content, Part, PartsReader, joined
 from ngramspec.serve.wire.answers import FinishReason
 from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
 from ngramspec.serve.wire.usage import Counts
@@ -69,12 +69,12 @@ class _Written:
         for token in tokens:  # one by one: those of reasoning are counted
             self.num_reasoning += self.parts.is_reasoning
             found += self.parts.feed(self.text.feed([token]))
-        return found
+        return joined(found)
 
     def finish(self) -> list[Part]:
         """What was kept back."""
         text = self.text.finish()
-        return _content(text) if self.parts is None else [*self.parts.feed(text), *self.parts.finish()]
+        return _content(text) if self.parts is None else joined([*self.parts.feed(text), *self.parts.finish()])
 
 
 def _content(text: str) -> list[Part]:

@@ -1,7 +1,7 @@
 """The parts of an answer as it comes: reasoning, text, and calls of functions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ngramspec.serve.text.call_forms import CallForm, Layout
@@ -45,6 +45,22 @@ class CallArguments:
 
 
 Part = Reasoning | Content | CallBegun | CallArguments
+
+
+def joined(parts: Iterable[Part]) -> list[Part]:
+    """The same parts, with neighbours of one kind as one."""
+    found: list[Part] = []
+    for part in parts:
+        match found[-1] if found else None, part:
+            case (Content(before), Content(text)):
+                found[-1] = Content(before + text)
+            case (Reasoning(before), Reasoning(text)):
+                found[-1] = Reasoning(before + text)
+            case (CallArguments(index, before), CallArguments(same, text)) if index == same:
+                found[-1] = CallArguments(index, before + text)
+            case _:
+                found.append(part)
+    return found
 
 
 class PartsReader:
