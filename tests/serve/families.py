@@ -20,7 +20,7 @@ MISTRAL = TURNS + "{# tools: [TOOL_CALLS] #}"
 LLAMA = TURNS + "{# <|start_header_id|> tools parameters #}"
 THINKS = TURNS + "{# </think> enable_thinking #}{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
 """It leaves it to the model to think, unless it is told not to, as Qwen3's does."""
-OPENS = TURNS + "{# </think> #}<think>\n"
+OPENS = TURNS + "{# </think> #}{{ '<think>\n' }}"
 """It opens the reasoning, as DeepSeek-R1's does."""
 
 

@@ -73,7 +73,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (completion(guided_choice=["a"]), "", "guided_choice constrains nothing: write structured_outputs: {choice}"),
     (completion(guided_grammar="a"), "", "guided_grammar constrains nothing: write structured_outputs: {grammar}"),
     (chat(messages=[]), "messages", "at least 1 item"),
-    (chat(messages=[{"role": "user"}]), "messages[0].content", "Field required; got nothing"),
+    (chat(messages=[{"role": "user"}]), "messages[0]", "a message needs content, got none"),
     (chat(messages=[{"role": "nobody", "content": "a"}]), "messages[0].role", "got 'nobody'"),
     (chat(messages=[{"role": "user", "content": [{"type": "image_url"}]}]), "messages[0].content[0].type", "got"),
     (chat(top_logprobs=2), "", "top_logprobs are for logprobs=true"),
