@@ -80,7 +80,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (chat(max_tokens=1, max_completion_tokens=1), "", "max_completion_tokens replaces max_tokens"),
     (chat(max_completion_tokens=2000), "max_completion_tokens", "must fit the model's 1024 tokens"),
     (chat(messages=[{"role": "user", "content": "a" * 3000}]), "messages", "must fit the model's 1024 tokens, got"),
-    (chat(tools=[]), "tools", "Unrecognized request argument supplied: tools"),
+    (chat(functions=[]), "functions", "Unrecognized request argument supplied: functions"),
     (chat(model=3), "model", "should be a valid string; got 3"),
     ({"prompt": "a"}, "model", "Field required; got nothing"),
 ]

@@ -1,11 +1,12 @@
 """The answers of one request, as their tokens come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ngramspec.guards import Guard
+from ngramspec.serve.asking.origins import Origins
 from ngramspec.serve.asking.prediction import num_common
 from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
@@ -13,6 +14,7 @@ from ngramspec.serve.engine.logprobs import TokenScores
 from ngramspec.serve.text.answer_text import AnswerText
 from ngramspec.serve.text.parts import Content, Part, PartsReader, joined
 from ngramspec.serve.wire.answers import FinishReason
+from ngramspec.serve.wire.drafts import PassToken
 from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
 from ngramspec.serve.wire.usage import Counts
 from ngramspec.stats import Counters
@@ -22,13 +24,15 @@ from ngramspec.stats import Counters
 class Piece:
     """What is new of an answer.
 
-    text: without reasoning and calls, which are among `parts`. offset: where its tokens begin, in characters of all
-    tokens one by one. finish: why the answer has ended, once it has; stop: the stop string that ended it.
+    text: without reasoning and calls, which are among `parts`. passed: its tokens, if they are wanted. offset: where
+    they begin, in characters of all tokens one by one. finish: why the answer has ended, once it has; stop: the stop
+    string that ended it.
     """
 
     index: int
     text: str
     parts: list[Part] = field(default_factory=list)
+    passed: list[PassToken] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     offset: int = 0
     finish: FinishReason | None = None
@@ -47,10 +51,15 @@ class Watch(Protocol):
 
 @dataclass(slots=True)
 class _Written:
-    """An answer so far. parts: tells them apart, None where all of it is text. num_reasoning: tokens of reasoning."""
+    """An answer so far.
+
+    parts: tells them apart, None where all of it is text. origins: of drafted tokens, None where nobody asks.
+    num_reasoning: tokens of reasoning.
+    """
 
     text: AnswerText
     parts: PartsReader | None
+    origins: Origins | None
     num_reasoning: int = 0
     tokens: list[int] = field(default_factory=list)
     offset: int = 0
@@ -60,16 +69,24 @@ class _Written:
         """Whether a function is called."""
         return self.parts is not None and self.parts.num_calls > 0
 
-    def read(self, tokens: Sequence[int]) -> list[Part]:
-        """What `tokens` add."""
-        self.tokens += tokens
-        if self.parts is None:
-            return _content(self.text.feed(tokens))
-        found: list[Part] = []
-        for token in tokens:  # one by one: those of reasoning are counted
-            self.num_reasoning += self.parts.is_reasoning
-            found += self.parts.feed(self.text.feed([token]))
-        return joined(found)
+    def read(self, news: Tokens) -> tuple[list[Part], list[PassToken]]:
+        """What further tokens add, and where they come from."""
+        self.tokens += news.tokens
+        if self.parts is None and self.origins is None:
+            return _content(self.text.feed(news.tokens)), []
+        parts: list[Part] = []
+        texts = []
+        for token in news.tokens:  # one by one: those of reasoning are counted
+            texts.append(self.text.feed([token]))
+            parts += _content(texts[-1]) if self.parts is None else self._parted(self.parts, texts[-1])
+        origins = [] if self.origins is None else self.origins.read(news.tokens, news.num_accepted)
+        passed = [PassToken(text=text, origin=origin) for text, origin in zip(texts, origins, strict=False)]
+        return joined(parts), passed
+
+    def _parted(self, reader: PartsReader, text: str) -> list[Part]:
+        """The parts of one token's text."""
+        self.num_reasoning += reader.is_reasoning
+        return reader.feed(text)
 
     def finish(self) -> list[Part]:
         """What was kept back."""
@@ -96,7 +113,10 @@ class Answering:
         self.jobs = prepared.jobs(self, guard, deadline)
         self._prepared, self._watch = prepared, watch
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
-        self._written = [_Written(prepared.text(index), prepared.parts(index)) for index in range(len(self.jobs))]
+        self._written = [
+            _Written(prepared.text(index), prepared.parts(index), prepared.origins(index, has_form=guard is not None))
+            for index in range(len(self.jobs))
+        ]
         self._num_open = len(self.jobs)
         self._counters, self._num_shared = Counters(), 0
 
@@ -154,8 +174,8 @@ class Answering:
         self._watch.tokens(index, len(news.tokens))
         logprobs, offset = [self._logprob(scores) for scores in news.scores], written.offset
         written.offset += sum(len(each.token) for each in logprobs)
-        parts = written.read(news.tokens)
-        return Piece(index, text_in(parts), parts, logprobs, offset)
+        parts, passed = written.read(news)
+        return Piece(index, text_in(parts), parts, passed, logprobs, offset)
 
     def _last(self, index: int) -> Piece:
         written = self._written[index]

@@ -7,11 +7,16 @@ from ngramspec.serve.asking.answering import Piece
 from ngramspec.serve.asking.endpoint import Head, Writer, event
 from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.wire.answers import Answer
+from ngramspec.serve.wire.drafts import Pass
 from ngramspec.serve.wire.usage import Counts, Metrics, Usage
 
 
 class ChunkWriter(Writer):
-    """Writes choices. With `stream_options.include_usage`, a last chunk without choices has the counts."""
+    """Writes choices.
+
+    With `stream_options.include_usage`, a last chunk without choices has the counts; with `include_drafts`, one comes
+    before those of each pass.
+    """
 
     def __init__(self, head: Head, prepared: Prepared) -> None:
         self.head, self.prepared = head, prepared
@@ -43,7 +48,11 @@ class ChunkWriter(Writer):
 
     def events(self, piece: Piece) -> Iterable[str]:
         """See `Writer`."""
-        return map(self._event, self.chunks(piece))
+        if piece.passed:
+            chunk = self.chunk()
+            chunk.passes = [Pass(index=piece.index, tokens=piece.passed)]
+            yield self._event(chunk)
+        yield from map(self._event, self.chunks(piece))
 
     def closing(self, counts: Counts) -> Iterable[str]:
         """See `Writer`."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ngramspec.guards import Guard
+from ngramspec.serve.asking.origins import Origins
 from ngramspec.serve.asking.sampling import choosing, scoring, seed_of
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.engine.job import Job
@@ -104,6 +105,12 @@ class Prepared:
         return PartsReader(
             chat.form, may_reason=chat.may_reason and not chat.has_reasoned, is_reasoning=chat.is_reasoning
         )
+
+    def origins(self, index: int, *, has_form: bool) -> Origins | None:
+        """Says where drafted tokens of an answer come from; None where nobody asks."""
+        if not self.request.includes_drafts:
+            return None
+        return Origins(self.prompt(index).ids, self.prediction, has_form=has_form)
 
     def stops(self, index: int) -> tuple[str, ...]:
         """Stop strings; the first `len(request.stops)` are the client's."""

@@ -166,8 +166,11 @@ class EngineThread:
 
 def _tokens(job: Job, answer: Answer) -> Tokens:
     tokens = answer.emitted[job.num_told :]
+    accepted = answer.row.counters.num_accepted_tokens
+    num_accepted = accepted - job.num_accepted
     job.num_told += len(tokens)
-    return Tokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens))
+    job.num_accepted = accepted
+    return Tokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens), num_accepted)
 
 
 def _ended(answer: Answer) -> Ended:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from ngramspec.serve.wire.drafts import Pass
 from ngramspec.serve.wire.logprobs import ChatLogprobs, CompletionLogprobs
 from ngramspec.serve.wire.usage import Metrics, Usage
 
@@ -11,7 +12,7 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class Answer(BaseModel):
-    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds."""
+    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds. passes: of the model."""
 
     id: str
     object: Any
@@ -20,6 +21,7 @@ class Answer(BaseModel):
     choices: Any
     usage: Usage | None = None
     metrics: Metrics | None = None
+    passes: list[Pass] | None = None
 
     def json_text(self) -> str:
         """As it travels."""

@@ -17,9 +17,13 @@ StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class StreamOptions(Wire):
-    """How an answer is streamed. include_usage: a last chunk has the counts."""
+    """How an answer is streamed.
+
+    include_usage: a last chunk has the counts. include_drafts: chunks say which tokens were drafted.
+    """
 
     include_usage: bool = False
+    include_drafts: bool = False
 
 
 class TextPart(Wire):
@@ -136,6 +140,11 @@ class TextRequest(Wire):
     def includes_usage(self) -> bool:
         """Whether the last chunk of a stream has the counts."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def includes_drafts(self) -> bool:
+        """Whether the chunks of a stream say what was drafted."""
+        return self.stream_options is not None and self.stream_options.include_drafts
 
 
 class Message(Wire):
