@@ -45,7 +45,7 @@ class Watch(Protocol):
     def tokens(self, index: int, num_tokens: int) -> None:
         """Further tokens of an answer have come."""
 
-    def finished(self, reason: FinishReason) -> None:
+    def finished(self, index: int, reason: FinishReason) -> None:
         """An answer is complete."""
 
 
@@ -109,9 +109,9 @@ class Answering:
     jobs: they are told to the engine's thread, and to be cancelled there unless all have ended.
     """
 
-    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, watch: Watch) -> None:
+    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, *watches: Watch) -> None:
         self.jobs = prepared.jobs(self, guard, deadline)
-        self._prepared, self._watch = prepared, watch
+        self._prepared, self._watches = prepared, watches
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
         self._written = [
             _Written(prepared.text(index), prepared.parts(index), prepared.origins(index, has_form=guard is not None))
@@ -171,7 +171,8 @@ class Answering:
 
     def _more(self, index: int, news: Tokens) -> Piece:
         written = self._written[index]
-        self._watch.tokens(index, len(news.tokens))
+        for watch in self._watches:
+            watch.tokens(index, len(news.tokens))
         logprobs, offset = [self._logprob(scores) for scores in news.scores], written.offset
         written.offset += sum(len(each.token) for each in logprobs)
         parts, passed = written.read(news)
@@ -184,7 +185,8 @@ class Answering:
         finish: FinishReason = "stop" if is_end or stop is not None else "length"
         if finish == "stop" and written.has_called:
             finish = "tool_calls"
-        self._watch.finished(finish)
+        for watch in self._watches:
+            watch.finished(index, finish)
         is_clients = stop in self._prepared.request.stops
         return Piece(index, text_in(parts), parts, finish=finish, stop=stop if is_clients else None)
 

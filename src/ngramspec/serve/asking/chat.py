@@ -29,6 +29,7 @@ class ChatEndpoint(Endpoint[ChatRequest]):
     """A chat, whose next turn is written."""
 
     path = "/v1/chat/completions"
+    operation = "chat"
     prefix = "chatcmpl-"
     request = ChatRequest
 

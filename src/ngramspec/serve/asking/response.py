@@ -31,6 +31,7 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
     """A chat, whose next turn is a response."""
 
     path = "/v1/responses"
+    operation = "chat"
     prefix = "resp_"
     request = ResponseRequest
 
