@@ -17,7 +17,7 @@ TURNS = (
 
 HERMES = TURNS + "{# tools: <tool_call> {name, arguments} #}"
 MISTRAL = TURNS + "{# tools: [TOOL_CALLS] #}"
-LLAMA = TURNS + "{# <|start_header_id|> tools parameters #}"
+LLAMA = TURNS + '{# "parameters": dictionary of argument name #}'
 THINKS = TURNS + "{# </think> enable_thinking #}{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
 """It leaves it to the model to think, unless it is told not to, as Qwen3's does."""
 OPENS = TURNS + "{# </think> #}{{ '<think>\n' }}"

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from ngramspec import Guard
 from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import call_form
+from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.requests import ChatRequest
 from tests.serve.families import HERMES, LLAMA, MISTRAL, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
@@ -138,9 +139,13 @@ def test_an_answer_with_calls_is_that_of_generate_under_the_same_guard(choice: A
     assert calls_in(told["message"])
 
 
-def test_results_of_calls_are_messages() -> None:
+NAMES = "{{ bos_token }}{# <tool_call> arguments #}{{ messages[-1].name }}{{ messages[-1].tool_call_id }}"
+
+
+@pytest.mark.parametrize(("template", "prompt"), [(HERMES, None), (NAMES, "<s>findabc")])
+def test_results_of_calls_are_messages_that_know_their_function(template: str, prompt: str | None) -> None:
     async def ask() -> Told:
-        async with serving(chat_template=HERMES) as client:
+        async with serving(chat_template=template) as client:
             call = {"id": "abc", "type": "function", "function": {"name": "find", "arguments": ARGUMENTS}}
             messages = [
                 {"role": "user", "content": "Find B/2."},
@@ -149,7 +154,17 @@ def test_results_of_calls_are_messages() -> None:
             ]
             return await client.ask("/v1/chat/completions", {"model": NAME, "messages": messages, "tools": TOOLS})
 
-    assert 200 == asyncio.run(ask()).status
+    told = asyncio.run(ask())
+    assert 200 == told.status
+    if prompt is not None:
+        assert len(pico()[1](prompt, add_special_tokens=False).input_ids) == told.json["usage"]["prompt_tokens"]
+
+
+def test_tools_that_take_too_long_to_compile_are_refused() -> None:
+    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS}
+    request, vocabulary = ChatRequest.model_validate(body), Guard.regex("", pico()[1]).vocabulary
+    with pytest.raises(ApiError, match="within 0 seconds, got 1 of 2 done"):
+        call_guard(request, call_form(HERMES), vocabulary, lambda *_: Guard.regex("", vocabulary), max_seconds=0)
 
 
 WRONG = [

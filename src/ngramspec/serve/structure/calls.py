@@ -1,6 +1,8 @@
 """The guard of an answer that may, or must, call functions: their arguments fit their schemas."""
 
 import json
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,16 +17,26 @@ Make = Callable[..., Guard]
 """Makes a guard: of the field it is for, one of Guard's makers, and what that takes."""
 
 
-def call_guard(request: ChatRequest, form: CallForm, vocabulary: Vocabulary, make: Make) -> Guard:
+def call_guard(
+    request: ChatRequest, form: CallForm, vocabulary: Vocabulary, make: Make, *, max_seconds: float = math.inf
+) -> Guard:
     """The guard of the tools that `request` lets the answer call.
 
-    Each schema is first compiled alone, so that an error names its tool. Raises ApiError.
+    Each schema is first compiled alone, so that an error names its tool; max_seconds: in which that must be done.
+    Raises ApiError.
     """
+    ends = time.monotonic() + max_seconds
     chosen = request.tool_choice
     functions = [tool.function for tool in request.callable_tools]
     schemas = [_arguments_schema(function, index) for index, function in enumerate(functions)]
     for index, schema in enumerate(schemas):
         make(f"tools[{index}].function.parameters", Guard.json_schema, schema)
+        if time.monotonic() > ends:
+            raise invalid(
+                f"tools must be compiled within {max_seconds:g} seconds, got {index + 1} of {len(schemas)} done: send"
+                " fewer of them, or simpler schemas",
+                param="tools",
+            )
     if isinstance(chosen, NamedTool):
         kept = [index for index, function in enumerate(functions) if function.name == chosen.function.name]
         functions, schemas = [functions[index] for index in kept], [schemas[index] for index in kept]

@@ -46,7 +46,7 @@ def guard_of(
         except GuardWarning as warning:  # where the process takes it for an error, as the command does
             raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
 
-    guard = _guard(request, vocabulary, make, form)
+    guard = _guard(request, vocabulary, make, form, limits.max_seconds)
     if not reasons:
         return guard
     budget = request.reasoning_budget
@@ -56,11 +56,11 @@ def guard_of(
 
 
 def _guard(
-    request: TextRequest, vocabulary: Vocabulary, make: Callable[..., Guard], form: CallForm | None
+    request: TextRequest, vocabulary: Vocabulary, make: Callable[..., Guard], form: CallForm | None, max_seconds: float
 ) -> Guard | None:
     if form is not None:
         assert isinstance(request, ChatRequest)
-        return call_guard(request, form, vocabulary, make)
+        return call_guard(request, form, vocabulary, make, max_seconds=max_seconds)
     if request.structured_outputs is not None:
         return _structured(request.structured_outputs, make)
     asked = request.form

@@ -41,18 +41,22 @@ MISTRAL = CallForm(Layout.LIST, "[TOOL_CALLS]")
 LLAMA = CallForm(Layout.ALONE, arguments="parameters")
 """Llama 3.1 to 3.3: the answer is a call, or text."""
 
+_TOLD_BY = (
+    (HERMES, HERMES.opening, ("<function=", "<arg_key>")),
+    (MISTRAL, MISTRAL.opening, ("[ARGS]", "[CALL_ID]")),
+    (LLAMA, '"parameters": dictionary of argument name', ()),
+)
+"""What a template has that describes a form, and what it has where the same marker belongs to another."""
+
 
 def call_form(template: str) -> CallForm:
-    """The form that the template's authors describe to their model.
+    """The form that the authors of `template` describe to their model.
 
     Raises ApiError for a template that has none, or one that is not known here.
     """
-    if HERMES.opening in template and "arguments" in template and "<function=" not in template:
-        return HERMES
-    if MISTRAL.opening in template and "[ARGS]" not in template and "[CALL_ID]" not in template:
-        return MISTRAL
-    if "<|start_header_id|>" in template and "parameters" in template and "tools" in template:
-        return LLAMA
+    for form, told, others in _TOLD_BY:
+        if told in template and not any(other in template for other in others):
+            return form
     raise invalid(
         "tools need a chat template that writes calls as Hermes and Qwen, Mistral (up to tokenizer v7) or Llama 3 do,"
         " got another: leave them out, or start the service with --chat-template",

@@ -121,9 +121,10 @@ def _rendered(
     tools: Sequence[Tool],
     variables: Mapping[str, Any],
 ) -> str:
+    called = _called(messages)
     try:
         text: str = tokenizer.apply_chat_template(
-            [_as_templates_read(message) for message in messages],
+            [_as_templates_read(message, called) for message in messages],
             chat_template=template,
             tools=[tool.model_dump(exclude_none=True) for tool in tools] or None,
             tokenize=False,
@@ -138,11 +139,18 @@ def _rendered(
     return text
 
 
-def _as_templates_read(message: Message) -> Mapping[str, Any]:
+def _called(messages: Sequence[Message]) -> dict[str, str]:
+    """The functions of all calls, by the call's id."""
+    calls = (call for message in messages for call in message.tool_calls or ())
+    return {call.id: call.function.name for call in calls}
+
+
+def _as_templates_read(message: Message, called: Mapping[str, str]) -> Mapping[str, Any]:
+    """called: functions by id of the call; of a result, some templates want to know whose it is."""
     # Templates are older than the developer's role; OpenAI's models take it for the system's.
     role = "system" if message.role == "developer" else message.role
     optional = {
-        "name": message.name,
+        "name": message.name or called.get(message.tool_call_id or ""),
         "reasoning_content": message.reasoning_content,
         "tool_call_id": message.tool_call_id,
         "tool_calls": [_call_as_templates_read(call) for call in message.tool_calls or ()] or None,
