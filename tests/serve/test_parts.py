@@ -14,7 +14,7 @@ CALLS = """I look.
 </tool_call>
 <tool_call>{"name":"go","arguments":{}}</tool_call>
 Done. """
-PARTED = [
+PARTED: list[Part] = [
     Content("I look."),
     CallBegun(0, "find"),
     CallArguments(0, '{"a": "}\\"{ </tool_call>", "b": [{}, 1]}'),
@@ -23,7 +23,7 @@ PARTED = [
     Content("Done. "),
 ]
 LIST = '[TOOL_CALLS] [{"name": "find", "arguments": {"a": 1}}, {"name": "go", "arguments": {}}]'
-LISTED = [CallBegun(0, "find"), CallArguments(0, '{"a": 1}'), CallBegun(1, "go"), CallArguments(1, "{}")]
+LISTED: list[Part] = [CallBegun(0, "find"), CallArguments(0, '{"a": 1}'), CallBegun(1, "go"), CallArguments(1, "{}")]
 CASES: list[tuple[CallForm | None, bool, bool, str, list[Part]]] = [
     (HERMES, False, False, CALLS, PARTED),
     (HERMES, True, False, "<think>\nA <tool_call>?\n</think>\n\n" + CALLS, [Reasoning("A <tool_call>?"), *PARTED]),

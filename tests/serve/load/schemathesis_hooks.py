@@ -8,12 +8,12 @@
 import os
 from typing import Any
 
-import schemathesis
+import schemathesis  # type: ignore[import-not-found]  # by hand
 
 MODEL = os.environ.get("NGRAMSPEC_MODEL", "pico")
 
 
-@schemathesis.hook
+@schemathesis.hook  # type: ignore[untyped-decorator]
 def map_body(context: Any, body: Any) -> Any:
     """Nine bodies of ten ask the served model, for few tokens."""
     if isinstance(body, dict) and hash(repr(body)) % 10:

@@ -37,7 +37,8 @@ class AnswerText:
         """What is sure after `tokens`."""
         if self.stop is not None:
             return ""
-        texts, run = [], []
+        texts: list[str] = []
+        run: list[int] = []
         for token in tokens:
             if token in self._marks:
                 texts += [self._detokenizer.feed(run), self._detokenizer.finish(), self._marks[token]]

@@ -148,7 +148,10 @@ class TextRequest(Wire):
 
 
 class Message(Wire):
-    """One turn of a chat."""
+    """One turn of a chat.
+
+    An answer may come back as it was told, or as OpenAI's client makes it: what is not of the turn is not read.
+    """
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Many[TextPart] | None = None
@@ -160,6 +163,7 @@ class Message(Wire):
     annotations: Few[Any] | None = None
     audio: None = None
     function_call: None = None
+    parsed: Any = None
 
     @model_validator(mode="after")
     def _has_what_its_role_has(self) -> "Message":

@@ -42,10 +42,11 @@ class NamedTool(Wire):
 
 
 class FunctionCall(Wire):
-    """A function that was called; arguments: a JSON object, as text."""
+    """A function that was called; arguments: a JSON object, as text. parsed_arguments: of OpenAI's client; not read."""
 
     name: Name
     arguments: str
+    parsed_arguments: Any = None
 
     @model_validator(mode="after")
     def _is_an_object(self) -> "FunctionCall":
