@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.serve.text.call_forms import HERMES, LLAMA, MISTRAL, CallForm
-from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, PartsReader, Reasoning, joined
+from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, Reasoning, joined
+from ngramspec.serve.text.parts_reader import PartsReader
 
 CALLS = """I look.
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ngramspec.serve.wire.requests import ChatRequest, CompletionRequest
+from ngramspec.serve.wire.chat_requests import ChatRequest
+from ngramspec.serve.wire.requests import CompletionRequest
 from ngramspec.serve.wire.response_requests import ResponseRequest
 from tests.serve.serving import NAME, Told, pico, serving
 

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from ngramspec import Guard
 from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import call_form
+from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError
-from ngramspec.serve.wire.requests import ChatRequest
 from tests.serve.families import HERMES, LLAMA, MISTRAL, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 

@@ -1,18 +1,17 @@
 """The answers of one request, as their tokens come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ngramspec.guards import Guard
-from ngramspec.serve.asking.origins import Origins
 from ngramspec.serve.asking.prediction import num_common
 from ngramspec.serve.asking.prepared import Prepared
+from ngramspec.serve.asking.written import Written, text_in
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
 from ngramspec.serve.engine.logprobs import TokenScores
-from ngramspec.serve.text.answer_text import AnswerText
-from ngramspec.serve.text.parts import Content, Part, PartsReader, joined
+from ngramspec.serve.text.parts import Part
 from ngramspec.serve.wire.answers import FinishReason
 from ngramspec.serve.wire.drafts import PassToken
 from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
@@ -49,60 +48,6 @@ class Watch(Protocol):
         """An answer is complete."""
 
 
-@dataclass(slots=True)
-class _Written:
-    """An answer so far.
-
-    parts: tells them apart, None where all of it is text. origins: of drafted tokens, None where nobody asks.
-    num_reasoning: tokens of reasoning.
-    """
-
-    text: AnswerText
-    parts: PartsReader | None
-    origins: Origins | None
-    num_reasoning: int = 0
-    tokens: list[int] = field(default_factory=list)
-    offset: int = 0
-
-    @property
-    def has_called(self) -> bool:
-        """Whether a function is called."""
-        return self.parts is not None and self.parts.num_calls > 0
-
-    def read(self, news: Tokens) -> tuple[list[Part], list[PassToken]]:
-        """What further tokens add, and where they come from."""
-        self.tokens += news.tokens
-        if self.parts is None and self.origins is None:
-            return _content(self.text.feed(news.tokens)), []
-        parts: list[Part] = []
-        texts = []
-        for token in news.tokens:  # one by one: those of reasoning are counted
-            texts.append(self.text.feed([token]))
-            parts += _content(texts[-1]) if self.parts is None else self._parted(self.parts, texts[-1])
-        origins = [] if self.origins is None else self.origins.read(news.tokens, news.num_accepted)
-        passed = [PassToken(text=text, origin=origin) for text, origin in zip(texts, origins, strict=False)]
-        return joined(parts), passed
-
-    def _parted(self, reader: PartsReader, text: str) -> list[Part]:
-        """The parts of one token's text."""
-        self.num_reasoning += reader.is_reasoning
-        return reader.feed(text)
-
-    def finish(self) -> list[Part]:
-        """What was kept back."""
-        text = self.text.finish()
-        return _content(text) if self.parts is None else joined([*self.parts.feed(text), *self.parts.finish()])
-
-
-def _content(text: str) -> list[Part]:
-    return [Content(text)] if text else []
-
-
-def text_in(parts: Iterable[Part]) -> str:
-    """That of an answer without reasoning and calls."""
-    return "".join(part.text for part in parts if isinstance(part, Content))
-
-
 class Answering:
     """The answers of one request; it is the owner of their jobs.
 
@@ -114,7 +59,7 @@ class Answering:
         self._prepared, self._watches = prepared, watches
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
         self._written = [
-            _Written(prepared.text(index), prepared.parts(index), prepared.origins(index, has_form=guard is not None))
+            Written(prepared.text(index), prepared.parts(index), prepared.origins(index, has_form=guard is not None))
             for index in range(len(self.jobs))
         ]
         self._num_open = len(self.jobs)

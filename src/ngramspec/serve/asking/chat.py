@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Iterable, Sequence
 
-from ngramspec.serve.asking.answering import Piece, text_in
+from ngramspec.serve.asking.answering import Piece
 from ngramspec.serve.asking.chunks import ChunkWriter
 from ngramspec.serve.asking.endpoint import Endpoint, Head
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
+from ngramspec.serve.asking.written import text_in
 from ngramspec.serve.text.chats import ChatPrompt, chat_prompt
 from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, Reasoning
 from ngramspec.serve.wire.answers import (
@@ -20,9 +21,9 @@ from ngramspec.serve.wire.answers import (
     ChatDelta,
     ChatMessage,
 )
+from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.logprobs import ChatLogprobs
-from ngramspec.serve.wire.requests import ChatRequest
 
 
 class ChatEndpoint(Endpoint[ChatRequest]):

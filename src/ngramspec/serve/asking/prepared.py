@@ -16,7 +16,7 @@ from ngramspec.serve.engine.stop_text import StopText
 from ngramspec.serve.structure.guards import guard_of
 from ngramspec.serve.text.answer_text import AnswerText
 from ngramspec.serve.text.chats import ChatPrompt, text_of_content
-from ngramspec.serve.text.parts import PartsReader
+from ngramspec.serve.text.parts_reader import PartsReader
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import TextRequest
 

@@ -9,8 +9,8 @@ from typing import Any
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.serve.text.call_forms import CallForm, Layout
+from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import invalid
-from ngramspec.serve.wire.requests import ChatRequest
 from ngramspec.serve.wire.tools import FunctionSpec, NamedTool
 
 Make = Callable[..., Guard]

@@ -10,8 +10,9 @@ from ngramspec.guards.source import Whitespace
 from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import CallForm
 from ngramspec.serve.text.parts import CLOSING
+from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError, invalid
-from ngramspec.serve.wire.requests import ChatRequest, TextRequest
+from ngramspec.serve.wire.requests import TextRequest
 from ngramspec.serve.wire.structure import StructuredOutputs
 
 ANY_OBJECT = {"type": "object"}

@@ -12,8 +12,9 @@ from jinja2 import TemplateError
 from ngramspec.errors import shortened
 from ngramspec.serve.text.call_forms import CallForm, call_form
 from ngramspec.serve.text.parts import CLOSING, OPENING
+from ngramspec.serve.wire.chat_requests import Message
 from ngramspec.serve.wire.errors import invalid
-from ngramspec.serve.wire.requests import Message, TextPart
+from ngramspec.serve.wire.requests import TextPart
 from ngramspec.serve.wire.tools import Tool, ToolCall
 
 PICO_TEMPLATE = (

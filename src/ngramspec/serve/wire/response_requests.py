@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ngramspec.serve.wire.base import Few, Many, Wire
-from ngramspec.serve.wire.requests import MOST_TOP_LOGPROBS, Message, TextPart, TextRequest
+from ngramspec.serve.wire.chat_requests import Message
+from ngramspec.serve.wire.requests import MOST_TOP_LOGPROBS, TextPart, TextRequest
 from ngramspec.serve.wire.structure import JsonSchema, ResponseFormat
 
 ELSEWHERE = {
