@@ -179,7 +179,8 @@ def test_streamed_calls_are_told_apart_and_go_back_with_their_results() -> None:
             message = (await stream.get_final_completion()).choices[0].message
         assert message.tool_calls
         result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "### repeat\nIt is here."}
-        after = await client.chat.completions.create(messages=[*CALL_TASK, message, result], **arguments)
+        messages: Any = [*CALL_TASK, message, result]
+        after = await client.chat.completions.create(messages=messages, **arguments)
         return kinds, message, after
 
     kinds, message, after = with_client(use, chat_template=HERMES)

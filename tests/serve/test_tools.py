@@ -31,7 +31,7 @@ CALL = '<tool_call>\n{"name": "find", "arguments": {"order": "B/2", "quantity": 
 TASK = f"### repeat\nI look.\n{CALL}"
 ARGUMENTS = '{"order": "B/2", "quantity": 12}'
 NAMED = {"type": "function", "function": {"name": "find"}}
-ONE = {"parallel_tool_calls": False}
+ONE: Any = {"parallel_tool_calls": False}
 
 
 def chatted(task: str = TASK, *, load: Callable[[], Any] = pico, template: str = HERMES, **fields: Any) -> Told:
@@ -107,7 +107,8 @@ def test_in_the_forms_of_other_families_an_answer_may_be_text(template: str) -> 
 @pytest.mark.parametrize("fields", [ONE, {}, {"tool_choice": "required"}, {"temperature": 1, "seed": 4}])
 def test_a_streamed_answer_is_the_whole_one_in_pieces(fields: Any) -> None:
     whole = chatted(**fields).json["choices"][0]
-    content, calls, finish = "", [], None
+    content, finish = "", None
+    calls: list[tuple[str, str]] = []
     for event in chatted(**fields, stream=True).events:
         choice = event["choices"][0]
         content, finish = content + (choice["delta"].get("content") or ""), choice["finish_reason"]
