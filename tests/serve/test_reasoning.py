@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ngramspec import Guard, Speculator
+from ngramspec.serve.text.chats import PICO_TEMPLATE
 from tests.serve.families import HERMES, OPENS, THINKS, TURNS, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 
@@ -150,6 +151,15 @@ def test_a_response_has_its_reasoning_as_an_item() -> None:
 def test_what_a_template_does_not_know_is_refused(template: str, fields: Any, param: str) -> None:
     told = chatted(TASK, template, **fields)
     assert (400, param) == (told.status, told.error["param"])
+
+
+def test_a_marker_in_a_prompt_whose_turns_end_without_a_special_token_is_refused_where_it_would_mislead() -> None:
+    """The command, as these tests, takes warnings of guards for errors."""
+    template = PICO_TEMPLATE + "{# </think> #}{{ '<think>\\n' }}"
+    told = chatted("What is </think> for?", template, response_format=STRICT)
+    assert 400 == told.status
+    assert "the text is free until that marker comes again" in told.error["message"]
+    assert 200 == chatted("What is it for?", template, response_format=STRICT).status
 
 
 def test_no_reasoning_is_what_a_model_that_does_not_reason_does() -> None:
