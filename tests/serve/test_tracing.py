@@ -8,26 +8,25 @@ import pytest
 
 from tests.serve.serving import Client, Told, generated, serving
 
-pytest.importorskip("opentelemetry.sdk")
-
-from opentelemetry import metrics, trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+tracing: Any = pytest.importorskip("opentelemetry.sdk.trace")
+measuring: Any = pytest.importorskip("opentelemetry.sdk.metrics")
+exported: Any = pytest.importorskip("opentelemetry.sdk.trace.export")
+in_memory: Any = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+readers: Any = pytest.importorskip("opentelemetry.sdk.metrics.export")
+trace: Any = pytest.importorskip("opentelemetry.trace")
+metrics: Any = pytest.importorskip("opentelemetry.metrics")
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PROMPT = "### repeat\nOne line.\n### answer\n"
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """Spans and measures; the providers are this test's own."""
-    spans, measures = InMemorySpanExporter(), InMemoryMetricReader()
-    tracers = TracerProvider()
-    tracers.add_span_processor(SimpleSpanProcessor(spans))
-    meters = MeterProvider([measures])
+    spans, measures = in_memory.InMemorySpanExporter(), readers.InMemoryMetricReader()
+    tracers = tracing.TracerProvider()
+    tracers.add_span_processor(exported.SimpleSpanProcessor(spans))
+    meters = measuring.MeterProvider([measures])
     monkeypatch.setattr(trace, "get_tracer", tracers.get_tracer)
     monkeypatch.setattr(metrics, "get_meter", meters.get_meter)
     return spans, measures

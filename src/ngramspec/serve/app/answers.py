@@ -48,7 +48,7 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
 
         prepared = await waiting.done_on(service.preparing, prepare)
         guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
-        meter = RequestMeter(service.meters, asked_at, sum(len(prompt.ids) for prompt in prepared.prompts))
+        meter = RequestMeter(service.meters, asked_at, prepared.num_prompt_tokens)
         answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter, trace)
         ending.callback(_drop, service, answering)
         service.engine.submit(answering.jobs)

@@ -23,12 +23,13 @@ from ngramspec.stats import Counters
 class Piece:
     """What is new of an answer.
 
-    text: without reasoning and calls, which are among `parts`. passed: its tokens, if they are wanted. offset: where
-    they begin, in characters of all tokens one by one. finish: why the answer has ended, once it has; stop: the stop
-    string that ended it.
+    num_tokens: that it was made of. text: without reasoning and calls, which are among `parts`. passed: its tokens, if
+    they are wanted. offset: where they begin, in characters of all tokens one by one. finish: why the answer has ended,
+    once it has; stop: the stop string that ended it.
     """
 
     index: int
+    num_tokens: int
     text: str
     parts: list[Part] = field(default_factory=list)
     passed: list[PassToken] = field(default_factory=list)
@@ -105,7 +106,7 @@ class Answering:
             accepted = sum(num_common(prediction, written.tokens) for written in self._written)
             predicted = accepted, len(prediction) * len(self._written) - accepted
         return Counts(
-            num_prompt=sum(len(prompt.ids) for prompt in self._prepared.prompts),
+            num_prompt=self._prepared.num_prompt_tokens,
             num_shared=self._num_shared,
             num_written=sum(len(written.tokens) for written in self._written),
             num_reasoning=sum(written.num_reasoning for written in self._written),
@@ -121,7 +122,7 @@ class Answering:
         logprobs, offset = [self._logprob(scores) for scores in news.scores], written.offset
         written.offset += sum(len(each.token) for each in logprobs)
         parts, passed = written.read(news)
-        return Piece(index, text_in(parts), parts, passed, logprobs, offset)
+        return Piece(index, len(news.tokens), text_in(parts), parts, passed, logprobs, offset)
 
     def _last(self, index: int) -> Piece:
         written = self._written[index]
@@ -133,7 +134,7 @@ class Answering:
         for watch in self._watches:
             watch.finished(index, finish)
         is_clients = stop in self._prepared.request.stops
-        return Piece(index, text_in(parts), parts, finish=finish, stop=stop if is_clients else None)
+        return Piece(index, 0, text_in(parts), parts, finish=finish, stop=stop if is_clients else None)
 
     def _logprob(self, scores: TokenScores) -> TokenLogprob:
         top = [self._token(token, logprob) for token, logprob in scores.top]

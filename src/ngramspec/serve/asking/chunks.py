@@ -20,7 +20,8 @@ class ChunkWriter(Writer):
 
     def __init__(self, head: Head, prepared: Prepared) -> None:
         self.head, self.prepared = head, prepared
-        self._includes_usage = prepared.request.includes_usage
+        self._includes_usage, self._counts_on = prepared.request.includes_usage, prepared.request.counts_on
+        self._num_written = 0
 
     @abstractmethod
     def answer(self, pieces: Sequence[Sequence[Piece]]) -> Answer:
@@ -48,6 +49,7 @@ class ChunkWriter(Writer):
 
     def events(self, piece: Piece) -> Iterable[str]:
         """See `Writer`."""
+        self._num_written += piece.num_tokens
         if piece.passed:
             chunk = self.chunk()
             chunk.passes = [Pass(index=piece.index, tokens=piece.passed)]
@@ -61,7 +63,9 @@ class ChunkWriter(Writer):
         yield event("[DONE]")
 
     def _event(self, chunk: Answer) -> str:
-        if self._includes_usage:
+        if self._counts_on:
+            chunk.usage = Usage.so_far(self.prepared.num_prompt_tokens, self._num_written)
+        elif self._includes_usage:
             chunk.usage = None  # said, as OpenAI does: it comes with the last one
         return event(chunk.json_text())
 

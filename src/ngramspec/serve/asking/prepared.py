@@ -93,6 +93,11 @@ class Prepared:
         """To all prompts."""
         return len(self.prompts) * self.request.n
 
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Of all prompts."""
+        return sum(len(prompt.ids) for prompt in self.prompts)
+
     def text(self, index: int) -> AnswerText:
         """The text of an answer, nothing fed yet."""
         return AnswerText(self.served.tokenizer, self.stops(index), self.ends(index), self._marks)

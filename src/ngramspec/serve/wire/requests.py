@@ -18,10 +18,12 @@ StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 class StreamOptions(Wire):
     """How an answer is streamed.
 
-    include_usage: a last chunk has the counts. include_drafts: chunks say which tokens were drafted.
+    include_usage: a last chunk has the counts. continuous_usage_stats: vLLM's; the others have them so far.
+    include_drafts: chunks say which tokens were drafted.
     """
 
     include_usage: bool = False
+    continuous_usage_stats: bool = False
     include_drafts: bool = False
 
 
@@ -139,6 +141,11 @@ class TextRequest(Wire):
     def includes_usage(self) -> bool:
         """Whether the last chunk of a stream has the counts."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def counts_on(self) -> bool:
+        """Whether each chunk of a stream has the counts so far."""
+        return self.includes_usage and self.stream_options is not None and self.stream_options.continuous_usage_stats
 
     @property
     def includes_drafts(self) -> bool:

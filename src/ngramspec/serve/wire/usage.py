@@ -46,8 +46,13 @@ class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
+    prompt_tokens_details: PromptTokensDetails | None = None
     completion_tokens_details: CompletionTokensDetails | None = None
+
+    @classmethod
+    def so_far(cls, num_prompt: int, num_written: int) -> "Usage":
+        """While an answer is written."""
+        return cls(prompt_tokens=num_prompt, completion_tokens=num_written, total_tokens=num_prompt + num_written)
 
     @classmethod
     def of(cls, counts: Counts) -> "Usage":
