@@ -137,6 +137,19 @@ def test_a_response_has_its_reasoning_as_an_item() -> None:
     assert lines.index("response.reasoning_text.delta") < lines.index("response.output_text.delta")
 
 
+@pytest.mark.parametrize("template", [OPENS, THINKS])
+def test_the_form_of_a_response_begins_after_its_reasoning(template: str) -> None:
+    async def ask() -> Told:
+        async with serving(chat_template=template) as client:
+            form = {"format": {"type": "json_schema", "name": "order", "schema": SCHEMA}}
+            body = {"model": NAME, "input": TASK, "max_output_tokens": 80, "text": form}
+            return await client.ask("/v1/responses", body)
+
+    first, second = asyncio.run(ask()).json["output"]
+    guard = Guard.json_schema(SCHEMA, pico()[1]).after("</think>")
+    assert plain(TASK, guard=guard) == (first["content"][0]["text"], second["content"][0]["text"])
+
+
 @pytest.mark.parametrize(
     ("template", "fields", "param"),
     [

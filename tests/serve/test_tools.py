@@ -52,6 +52,15 @@ def test_text_comes_first_and_the_call_after_its_marker_fits_the_schema() -> Non
     assert ("tool_calls", None) == (choice["finish_reason"], choice["stop_reason"])
 
 
+@pytest.mark.parametrize(("fields", "finish"), [({"stop": "B/"}, "stop"), ({"max_tokens": 50}, "length")])
+def test_a_call_that_is_cut_off_is_told_with_what_there_is_of_it(fields: Any, finish: str) -> None:
+    choice = chatted(**fields).json["choices"][0]
+    [(name, arguments)] = calls_in(choice["message"])
+    assert ("find", finish) == (name, choice["finish_reason"])
+    assert ARGUMENTS.startswith(arguments)
+    assert ARGUMENTS != arguments
+
+
 def test_an_answer_that_calls_nothing_is_text() -> None:
     choice = chatted("### repeat\nNothing to do, and\nno <tool> to call.").json["choices"][0]
     assert "Nothing to do, and\nno <tool> to call." == choice["message"]["content"]

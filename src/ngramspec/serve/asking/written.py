@@ -28,8 +28,8 @@ class Written:
 
     @property
     def has_called(self) -> bool:
-        """Whether a function is called."""
-        return self.parts is not None and self.parts.num_calls > 0
+        """Whether functions are called, with all of their arguments."""
+        return self.parts is not None and self.parts.has_called
 
     def read(self, news: Tokens) -> tuple[list[Part], list[PassToken]]:
         """What further tokens add, and where they come from."""

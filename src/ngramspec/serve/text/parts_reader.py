@@ -41,9 +41,9 @@ class PartsReader:
         return self._state == self._reasoning
 
     @property
-    def num_calls(self) -> int:
-        """Calls whose names are known."""
-        return self._num_calls
+    def has_called(self) -> bool:
+        """Whether there are calls, all with their whole arguments."""
+        return self._num_calls > 0 and self._arguments.is_complete
 
     def feed(self, text: str) -> list[Part]:
         """The parts that `text` makes sure."""
