@@ -132,18 +132,44 @@ def test_a_streamed_answer_is_the_whole_one_in_pieces(fields: Any) -> None:
     assert calls
 
 
-@pytest.mark.parametrize("choice", ["auto", "required", NAMED])
-def test_an_answer_with_calls_is_that_of_generate_under_the_same_guard(choice: Any) -> None:
+def guard_of(template: str, choice: Any = "auto") -> Guard:
+    """The guard of TOOLS, made without a service."""
     tokenizer = pico()[1]
     body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS, "tool_choice": choice}
-    request = ChatRequest.model_validate(body)
 
     def make(_: str, maker: Callable[..., Guard], source: Any) -> Guard:
         return maker(source, tokenizer)
 
-    guard = call_guard(request, call_form(HERMES), Guard.regex("", tokenizer).vocabulary, make)
+    vocabulary = Guard.regex("", tokenizer).vocabulary
+    return call_guard(ChatRequest.model_validate(body), call_form(template), vocabulary, make)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", True),
+        ('It is {"name": "find"}', True),
+        (f'{{"name": "find", "parameters": {ARGUMENTS}}}', True),
+        ('{"name": "find", "parameters": {}}', False),
+        (' {"name": "find", "parameters": {}}', False),
+        ('\x1c{"name": "find", "parameters": {}}', False),
+        ('\u3000{"name": "find", "parameters": {}}', False),
+    ],
+)
+def test_nothing_that_is_read_as_a_call_is_allowed_as_text(text: str, expected: bool) -> None:
+    assert expected == guard_of(LLAMA).accepts(text)
+
+
+def test_calls_in_a_list_need_a_marker_that_text_cannot_have() -> None:
+    told = chatted(template=MISTRAL)
+    assert (400, "tools") == (told.status, told.error["param"])
+    assert "[TOOL_CALLS]" in told.error["message"]
+
+
+@pytest.mark.parametrize("choice", ["auto", "required", NAMED])
+def test_an_answer_with_calls_is_that_of_generate_under_the_same_guard(choice: Any) -> None:
     prompt = f"<s>{TASK}</s>\n### answer\n"
-    expected = text_of(generated(prompt, guard, max_new_tokens=120))
+    expected = text_of(generated(prompt, guard_of(HERMES, choice), max_new_tokens=120))
     told = chatted(tool_choice=choice, max_tokens=120, logprobs=True).json["choices"][0]
     assert expected == "".join(token["token"] for token in told["logprobs"]["content"]).removesuffix("</s>")
     assert calls_in(told["message"])

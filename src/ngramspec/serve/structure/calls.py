@@ -16,6 +16,9 @@ from ngramspec.serve.wire.tools import FunctionSpec, NamedTool
 Make = Callable[..., Guard]
 """Makes a guard: of the field it is for, one of Guard's makers, and what that takes."""
 
+_NO_CALL = r"[^{\s\x1c-\x1f]"
+"""What an answer begins with that is no call: no blank, after which one might follow."""
+
 
 def call_guard(
     request: ChatRequest, form: CallForm, vocabulary: Vocabulary, make: Make, *, max_seconds: float = math.inf
@@ -52,11 +55,13 @@ def call_guard(
 def _answer(form: CallForm, vocabulary: Vocabulary, must_call: bool, is_one: bool) -> str:
     """What an answer is, as a rule of Lark without its name, and rules that it needs."""
     if form.layout is Layout.ALONE:
-        return "call" if must_call else "(call | TEXT)?\nTEXT: /[^{](.|\\n)*/"
+        return "call" if must_call else f"(call | TEXT)?\nTEXT: /{_NO_CALL}(.|\\n)*/"
     opening, closing = (_marker(marker, vocabulary) for marker in (form.opening, form.closing))
     if form.layout is Layout.EACH:
         one = f'{opening} "\\n" call "\\n" {closing}'
         return one if is_one else f'{one} ("\\n" {one})*'
+    if not must_call and opening.startswith('"'):  # then free text might have it, and what follows would not be guarded
+        raise invalid(f"tools need a model with the special token {form.opening}, got one without", param="tools")
     more = "" if is_one else '("," " "? call)*'
     calls = f'{opening} " "? "[" call {more} "]"'
     return calls if must_call else f"TEXT? ({calls})?\nTEXT: /(.|\\n)+/"
