@@ -213,3 +213,17 @@ def test_models_are_listed_once_theirs_is_loaded() -> None:
     assert card == one.json
     assert (404, "model_not_found") == (other.status, other.error["code"])
     assert (200, {"status": "ok"}) == (health.status, health.json)
+
+
+def test_counts_so_far_come_with_each_chunk_where_they_are_asked_for() -> None:
+    async def ask() -> list[Any]:
+        async with serving() as client:
+            options = {"include_usage": True, "continuous_usage_stats": True}
+            told = await client.complete("### repeat\nOne line.\n### answer\n", stream=True, stream_options=options)
+            return told.events
+
+    *chunks, last = [event["usage"] for event in asyncio.run(ask())]
+    assert {"prompt_tokens", "completion_tokens", "total_tokens"} == chunks[0].keys()
+    written = [each["completion_tokens"] for each in chunks]
+    assert sorted(written) == written
+    assert [last["completion_tokens"], last["prompt_tokens"]] == [written[-1], chunks[0]["prompt_tokens"]]

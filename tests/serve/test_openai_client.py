@@ -11,6 +11,7 @@ from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
 
 from ngramspec.pico import extract_prompt, repeat_prompt
+from tests.serve.families import HERMES, OPENS
 from tests.serve.serving import NAME, generated, serving, text_of
 
 T = TypeVar("T")
@@ -145,3 +146,59 @@ def test_the_key_of_a_tenant_is_the_clients() -> None:
     )
     assert EXPECTED == answer.choices[0].message.content
     assert json.loads(answer.model_dump_json())["object"] == "chat.completion"
+
+
+CALL_TASK: Any = [
+    {
+        "role": "user",
+        "content": '### repeat\nI look.\n<tool_call>\n{"name": "Order", "arguments": {"order": "B/2", "quantity": 12}}'
+        "\n</tool_call>",
+    }
+]
+ORDER_TOOL = openai.pydantic_function_tool(Order)
+
+
+def test_calls_of_functions_are_parsed_into_their_class() -> None:
+    answer = with_client(
+        lambda client: client.chat.completions.parse(
+            model=NAME, messages=CALL_TASK, tools=[ORDER_TOOL], parallel_tool_calls=False
+        ),
+        chat_template=HERMES,
+    )
+    choice = answer.choices[0]
+    assert ("tool_calls", "I look.") == (choice.finish_reason, choice.message.content)
+    assert choice.message.tool_calls is not None
+    assert Order(order="B/2", quantity=12) == choice.message.tool_calls[0].function.parsed_arguments
+
+
+def test_streamed_calls_are_told_apart_and_go_back_with_their_results() -> None:
+    async def use(client: openai.AsyncOpenAI) -> Any:
+        arguments: Any = {"model": NAME, "tools": [ORDER_TOOL], "parallel_tool_calls": False}
+        async with client.chat.completions.stream(messages=CALL_TASK, **arguments) as stream:
+            kinds = {event.type async for event in stream}
+            message = (await stream.get_final_completion()).choices[0].message
+        assert message.tool_calls
+        result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "### repeat\nIt is here."}
+        messages: Any = [*CALL_TASK, message, result]
+        after = await client.chat.completions.create(messages=messages, **arguments)
+        return kinds, message, after
+
+    kinds, message, after = with_client(use, chat_template=HERMES)
+    assert {"tool_calls.function.arguments.delta", "tool_calls.function.arguments.done"} <= kinds
+    assert Order(order="B/2", quantity=12) == message.tool_calls[0].function.parsed_arguments
+    assert after.choices[0].message.role == "assistant"
+
+
+def test_reasoning_is_read_beside_the_text() -> None:
+    task: Any = [{"role": "user", "content": "### repeat\n<think>\nhm, I see\n</think>\nI look.\nDone."}]
+
+    async def use(client: openai.AsyncOpenAI) -> Any:
+        chat = await client.chat.completions.create(model=NAME, messages=task)
+        async with client.responses.stream(model=NAME, input=task) as stream:
+            kinds = [event.type async for event in stream]
+            return chat.choices[0].message, kinds, await stream.get_final_response()
+
+    message, kinds, response = with_client(use, chat_template=OPENS)
+    assert ("hm, I see", "I look.\nDone.") == (message.model_extra["reasoning_content"], message.content)
+    assert ("reasoning", "I look.\nDone.") == (response.output[0].type, response.output_text)
+    assert kinds.index("response.reasoning_text.done") < kinds.index("response.output_text.delta")

@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from ngramspec.pico import extract_prompt, repeat_prompt
+from tests.serve.families import HERMES, OPENS
 from tests.serve.serving import NAME, Told, generated, serving, text_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -115,18 +116,25 @@ def test_tenants_are_those_of_the_page(tmp_path: Path) -> None:
 
 def test_every_field_that_the_page_shows_is_served() -> None:
     fields = [json.loads(block) for block in blocks("json")]
-    assert len(fields) >= 9
+    assert len(fields) >= 12
     prompt = extract_prompt(
         "Deliver to Turin. The order number is B/20934. Quantity: 12.", {"order": "", "quantity": 0}
     )
 
     async def ask() -> list[Told]:
-        async with serving() as client:
-            return await asyncio.gather(*(client.complete(prompt, max_tokens=40, **each) for each in fields))
+        async with serving(chat_template=f"{HERMES}{OPENS}") as client:
+            return await asyncio.gather(
+                *(
+                    client.chat(prompt, max_tokens=60, **each)
+                    if each.keys() & {"tools", "thinking_token_budget"}
+                    else client.complete(prompt, max_tokens=40, **each)
+                    for each in fields
+                )
+            )
 
     for each, told in zip(fields, asyncio.run(ask()), strict=True):
         assert 200 == told.status, each
-        assert told.json["choices"][0]["text"]
+        assert told.events if each.get("stream") else told.json["choices"][0]
 
 
 def test_every_metric_of_the_page_is_there() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ngramspec.serve.wire.requests import ChatRequest, CompletionRequest
+from ngramspec.serve.wire.chat_requests import ChatRequest
+from ngramspec.serve.wire.requests import CompletionRequest
 from ngramspec.serve.wire.response_requests import ResponseRequest
 from tests.serve.serving import NAME, Told, pico, serving
 
@@ -73,14 +74,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (completion(guided_choice=["a"]), "", "guided_choice constrains nothing: write structured_outputs: {choice}"),
     (completion(guided_grammar="a"), "", "guided_grammar constrains nothing: write structured_outputs: {grammar}"),
     (chat(messages=[]), "messages", "at least 1 item"),
-    (chat(messages=[{"role": "user"}]), "messages[0].content", "Field required; got nothing"),
+    (chat(messages=[{"role": "user"}]), "messages[0]", "a message needs content, got none"),
     (chat(messages=[{"role": "nobody", "content": "a"}]), "messages[0].role", "got 'nobody'"),
     (chat(messages=[{"role": "user", "content": [{"type": "image_url"}]}]), "messages[0].content[0].type", "got"),
     (chat(top_logprobs=2), "", "top_logprobs are for logprobs=true"),
     (chat(max_tokens=1, max_completion_tokens=1), "", "max_completion_tokens replaces max_tokens"),
     (chat(max_completion_tokens=2000), "max_completion_tokens", "must fit the model's 1024 tokens"),
     (chat(messages=[{"role": "user", "content": "a" * 3000}]), "messages", "must fit the model's 1024 tokens, got"),
-    (chat(tools=[]), "tools", "Unrecognized request argument supplied: tools"),
+    (chat(functions=[]), "functions", "Unrecognized request argument supplied: functions"),
     (chat(model=3), "model", "should be a valid string; got 3"),
     ({"prompt": "a"}, "model", "Field required; got nothing"),
 ]

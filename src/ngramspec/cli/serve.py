@@ -54,8 +54,8 @@ def serve(
 ) -> None:
     """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/responses, /v1/models, /metrics, /health.
 
-    Texts are those of generate(), in fewer passes; see docs/serving.md. Ends on SIGTERM or SIGINT, once the answers in
-    progress are complete.
+    Texts are those of generate(), in fewer passes; see docs/serving.md. The page at / shows them come. Ends on SIGTERM
+    or SIGINT, once the answers in progress are complete.
     """
     keys = {} if api_keys is None else _keys_in(api_keys)
     template = None if chat_template is None else _text_of(chat_template)

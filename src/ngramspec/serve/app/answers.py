@@ -12,6 +12,7 @@ from ngramspec.serve.app.bodies import read
 from ngramspec.serve.app.clients import EventStream, Waiting, unless_gone
 from ngramspec.serve.app.meters import RequestMeter
 from ngramspec.serve.app.service import Service
+from ngramspec.serve.app.tracing import RequestTrace
 from ngramspec.serve.asking.answering import Answering, Piece
 from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer
 from ngramspec.serve.asking.prepared import Prepared
@@ -36,6 +37,8 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
     request = await read(http, endpoint.request, settings.max_body_bytes, settings.max_seconds)
     num_answers = _checked(service, endpoint, request)
     with ExitStack() as ending:
+        trace = service.tracing.request(request, endpoint.operation, http.headers, asked_at)
+        ending.enter_context(trace)
         ending.enter_context(service.admission.of(num_answers))
         waiting = Waiting(http.receive, ending)
 
@@ -45,17 +48,17 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
 
         prepared = await waiting.done_on(service.preparing, prepare)
         guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
-        meter = RequestMeter(service.meters, asked_at, sum(len(prompt.ids) for prompt in prepared.prompts))
-        answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter)
+        meter = RequestMeter(service.meters, asked_at, prepared.num_prompt_tokens)
+        answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter, trace)
         ending.callback(_drop, service, answering)
         service.engine.submit(answering.jobs)
         await unless_gone(http.receive, answering.joined())
         head = Head(f"{endpoint.prefix}{uuid.uuid4().hex}", int(time.time()), settings.name)
         writer = endpoint.writer(head, request, prepared)
         if request.stream:
-            events = _events(service, writer, answering)
+            events = _events(service, writer, answering, trace)
             return EventStream(events, ending.pop_all(), settings.max_seconds + SLACK)
-        whole = await unless_gone(http.receive, _whole(service, writer, answering))
+        whole = await unless_gone(http.receive, _whole(service, writer, answering, trace))
         return Response(whole, media_type="application/json")
 
 
@@ -84,14 +87,16 @@ def _drop(service: Service, answering: Answering) -> None:
         service.engine.drop(answering.jobs)
 
 
-async def _whole(service: Service, writer: Writer, answering: Answering) -> str:
+async def _whole(service: Service, writer: Writer, answering: Answering, trace: RequestTrace) -> str:
     pieces: list[list[Piece]] = [[] for _ in answering.jobs]
     async for piece in answering.pieces():
         pieces[piece.index].append(piece)
-    return writer.whole(pieces, answering.counts(service.most_drafted))
+    counts = answering.counts(service.most_drafted)
+    trace.completed(counts)
+    return writer.whole(pieces, counts)
 
 
-async def _events(service: Service, writer: Writer, answering: Answering) -> AsyncIterator[str]:
+async def _events(service: Service, writer: Writer, answering: Answering, trace: RequestTrace) -> AsyncIterator[str]:
     """The events of a stream. An error after the first tokens is one too, and the last."""
     try:
         for event in writer.opening():
@@ -99,7 +104,10 @@ async def _events(service: Service, writer: Writer, answering: Answering) -> Asy
         async for piece in answering.pieces():
             for event in writer.events(piece):
                 yield event
-        for event in writer.closing(answering.counts(service.most_drafted)):
+        counts = answering.counts(service.most_drafted)
+        trace.completed(counts)
+        for event in writer.closing(counts):
             yield event
     except ApiError as error:
+        trace.failed(error)
         yield writer.failure(error)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from ngramspec import __version__
@@ -14,6 +14,7 @@ from ngramspec.serve.app.answers import answer
 from ngramspec.serve.app.clients import ClientGone
 from ngramspec.serve.app.document import describe
 from ngramspec.serve.app.meters import CONTENT_TYPE
+from ngramspec.serve.app.page import page
 from ngramspec.serve.app.service import Service
 from ngramspec.serve.asking.chat import ChatEndpoint
 from ngramspec.serve.asking.completion import CompletionEndpoint
@@ -91,6 +92,11 @@ def _add_facts(app: FastAPI, service: Service) -> None:
         if not service.is_alive:
             raise failed("the engine has ended", code="dead")
         return {"status": "ok"}
+
+    @app.get("/", include_in_schema=False)
+    async def first_page() -> Response:
+        text, headers = page()
+        return HTMLResponse(text, headers=headers)
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:

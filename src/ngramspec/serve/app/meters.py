@@ -117,7 +117,7 @@ class RequestMeter:
         else:
             self._meters.between.observe(now - before)
 
-    def finished(self, reason: FinishReason) -> None:
+    def finished(self, index: int, reason: FinishReason) -> None:
         """See `Watch`."""
         self._meters.finished(reason)
         self._meters.whole.observe(self._meters.clock() - self._asked_at)

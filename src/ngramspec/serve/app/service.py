@@ -13,6 +13,7 @@ from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.serve.app.admission import Admission
 from ngramspec.serve.app.keys import Keys
 from ngramspec.serve.app.meters import Meters
+from ngramspec.serve.app.tracing import Tracing
 from ngramspec.serve.asking.answering import Answering
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.engine.job import Job, News
@@ -44,6 +45,7 @@ class Service:
         """
         self.settings, self.clock = settings, clock
         self.keys = Keys(settings.api_keys)
+        self.tracing = Tracing(clock)
         self.admission = Admission(settings.max_rows + settings.max_waiting)
         self.created = int(time.time())
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="ngramspec-preparing")

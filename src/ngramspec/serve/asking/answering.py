@@ -8,10 +8,12 @@ from typing import Protocol
 from ngramspec.guards import Guard
 from ngramspec.serve.asking.prediction import num_common
 from ngramspec.serve.asking.prepared import Prepared
+from ngramspec.serve.asking.written import Written, text_in
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
 from ngramspec.serve.engine.logprobs import TokenScores
-from ngramspec.serve.text.answer_text import AnswerText
+from ngramspec.serve.text.parts import Part
 from ngramspec.serve.wire.answers import FinishReason
+from ngramspec.serve.wire.drafts import PassToken
 from ngramspec.serve.wire.logprobs import LEAST_LOGPROB, TokenLogprob, TopLogprob
 from ngramspec.serve.wire.usage import Counts
 from ngramspec.stats import Counters
@@ -21,12 +23,16 @@ from ngramspec.stats import Counters
 class Piece:
     """What is new of an answer.
 
-    offset: where its tokens begin, in characters of all tokens one by one. finish: why the answer has ended, once it
-    has; stop: the stop string that ended it.
+    num_tokens: that it was made of. text: without reasoning and calls, which are among `parts`. passed: its tokens, if
+    they are wanted. offset: where they begin, in characters of all tokens one by one. finish: why the answer has ended,
+    once it has; stop: the stop string that ended it.
     """
 
     index: int
+    num_tokens: int
     text: str
+    parts: list[Part] = field(default_factory=list)
+    passed: list[PassToken] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     offset: int = 0
     finish: FinishReason | None = None
@@ -39,17 +45,8 @@ class Watch(Protocol):
     def tokens(self, index: int, num_tokens: int) -> None:
         """Further tokens of an answer have come."""
 
-    def finished(self, reason: FinishReason) -> None:
+    def finished(self, index: int, reason: FinishReason) -> None:
         """An answer is complete."""
-
-
-@dataclass(slots=True)
-class _Written:
-    """An answer so far."""
-
-    text: AnswerText
-    tokens: list[int] = field(default_factory=list)
-    offset: int = 0
 
 
 class Answering:
@@ -58,11 +55,14 @@ class Answering:
     jobs: they are told to the engine's thread, and to be cancelled there unless all have ended.
     """
 
-    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, watch: Watch) -> None:
+    def __init__(self, prepared: Prepared, guard: Guard | None, deadline: float, *watches: Watch) -> None:
         self.jobs = prepared.jobs(self, guard, deadline)
-        self._prepared, self._watch = prepared, watch
+        self._prepared, self._watches = prepared, watches
         self._inbox: asyncio.Queue[tuple[Job, News]] = asyncio.Queue()
-        self._written = [_Written(prepared.text(index)) for index in range(len(self.jobs))]
+        self._written = [
+            Written(prepared.text(index), prepared.parts(index), prepared.origins(index, has_form=guard is not None))
+            for index in range(len(self.jobs))
+        ]
         self._num_open = len(self.jobs)
         self._counters, self._num_shared = Counters(), 0
 
@@ -106,9 +106,10 @@ class Answering:
             accepted = sum(num_common(prediction, written.tokens) for written in self._written)
             predicted = accepted, len(prediction) * len(self._written) - accepted
         return Counts(
-            num_prompt=sum(len(prompt.ids) for prompt in self._prepared.prompts),
+            num_prompt=self._prepared.num_prompt_tokens,
             num_shared=self._num_shared,
             num_written=sum(len(written.tokens) for written in self._written),
+            num_reasoning=sum(written.num_reasoning for written in self._written),
             predicted=predicted,
             counters=self._counters,
             most_drafted=most_drafted,
@@ -116,19 +117,24 @@ class Answering:
 
     def _more(self, index: int, news: Tokens) -> Piece:
         written = self._written[index]
-        written.tokens += news.tokens
-        self._watch.tokens(index, len(news.tokens))
+        for watch in self._watches:
+            watch.tokens(index, len(news.tokens))
         logprobs, offset = [self._logprob(scores) for scores in news.scores], written.offset
         written.offset += sum(len(each.token) for each in logprobs)
-        return Piece(index, written.text.feed(news.tokens), logprobs, offset)
+        parts, passed = written.read(news)
+        return Piece(index, len(news.tokens), text_in(parts), parts, passed, logprobs, offset)
 
     def _last(self, index: int) -> Piece:
         written = self._written[index]
-        text = written.text.finish()
+        parts, stop = written.finish(), written.text.stop
         is_end = not self._prepared.request.ignore_eos and written.tokens[-1] in self._prepared.ends(index)
-        finish: FinishReason = "stop" if is_end or written.text.stop is not None else "length"
-        self._watch.finished(finish)
-        return Piece(index, text, finish=finish, stop=written.text.stop)
+        finish: FinishReason = "stop" if is_end or stop is not None else "length"
+        if finish == "stop" and written.has_called:
+            finish = "tool_calls"
+        for watch in self._watches:
+            watch.finished(index, finish)
+        is_clients = stop in self._prepared.request.stops
+        return Piece(index, 0, text_in(parts), parts, finish=finish, stop=stop if is_clients else None)
 
     def _logprob(self, scores: TokenScores) -> TokenLogprob:
         top = [self._token(token, logprob) for token, logprob in scores.top]

@@ -1,14 +1,19 @@
 """`/v1/chat/completions`."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 
 from ngramspec.serve.asking.answering import Piece
 from ngramspec.serve.asking.chunks import ChunkWriter
-from ngramspec.serve.asking.endpoint import Endpoint, Head, joined_text
+from ngramspec.serve.asking.endpoint import Endpoint, Head
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
-from ngramspec.serve.text.chats import prompt_of
+from ngramspec.serve.asking.written import text_in
+from ngramspec.serve.text.chats import ChatPrompt, chat_prompt
+from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, Reasoning
 from ngramspec.serve.wire.answers import (
+    AnswerToolCall,
+    CalledFunction,
     ChatAnswer,
     ChatChoice,
     ChatChunk,
@@ -16,14 +21,16 @@ from ngramspec.serve.wire.answers import (
     ChatDelta,
     ChatMessage,
 )
+from ngramspec.serve.wire.chat_requests import ChatRequest
+from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.logprobs import ChatLogprobs
-from ngramspec.serve.wire.requests import ChatRequest
 
 
 class ChatEndpoint(Endpoint[ChatRequest]):
     """A chat, whose next turn is written."""
 
     path = "/v1/chat/completions"
+    operation = "chat"
     prefix = "chatcmpl-"
     request = ChatRequest
 
@@ -33,8 +40,22 @@ class ChatEndpoint(Endpoint[ChatRequest]):
 
     def prompts(self, request: ChatRequest, served: Served) -> list[Prompt]:
         """See `Endpoint`."""
-        text = prompt_of(request.messages, served.tokenizer, served.settings.chat_template)
-        return [Prompt(served.tokenizer(text, add_special_tokens=False).input_ids)]  # a template writes its own
+        options = request.chat_template_kwargs
+        chat = chat_prompt(
+            request.messages,
+            served.tokenizer,
+            served.settings.chat_template,
+            tools=request.callable_tools,
+            switches={} if options is None else options.given,
+            effort=request.reasoning_effort,
+            must_part=request.constrains,
+        )
+        if request.reasoning_budget is not None and not chat.may_reason:
+            raise invalid(
+                "thinking_token_budget is for models whose chat template knows reasoning, got another: leave it out",
+                param="thinking_token_budget",
+            )
+        return [chat_tokens(chat, served)]
 
     def limit(self, request: ChatRequest) -> Limit:
         """See `Endpoint`."""
@@ -64,7 +85,7 @@ class ChatWriter(ChunkWriter):
             choices.append(
                 ChatChoice(
                     index=index,
-                    message=ChatMessage(role="assistant", content=joined_text(own), refusal=None),
+                    message=_message([part for piece in own for part in piece.parts]),
                     logprobs=None if self.prepared.num_top is None else logprobs,
                     finish_reason=last.finish,
                     stop_reason=last.stop,
@@ -81,10 +102,11 @@ class ChatWriter(ChunkWriter):
 
     def chunks(self, piece: Piece) -> Iterable[ChatChunk]:
         """See `ChunkWriter`."""
-        if piece.text or piece.logprobs:
-            logprobs = ChatLogprobs(content=piece.logprobs) if piece.logprobs else None
-            delta = ChatDelta(content=piece.text)
+        logprobs = ChatLogprobs(content=piece.logprobs) if piece.logprobs else None
+        deltas = [self._delta(piece.index, part) for part in piece.parts]
+        for delta in deltas or ([ChatDelta(content="")] if piece.logprobs else []):
             yield self.chunk(ChatChunkChoice(index=piece.index, delta=delta, logprobs=logprobs, finish_reason=None))
+            logprobs = None  # of all the piece's tokens: told once
         if piece.finish is not None:
             yield self.chunk(
                 ChatChunkChoice(
@@ -96,9 +118,51 @@ class ChatWriter(ChunkWriter):
                 )
             )
 
+    def _delta(self, index: int, part: Part) -> ChatDelta:
+        match part:
+            case Reasoning():
+                return ChatDelta(reasoning_content=part.text)
+            case Content():
+                return ChatDelta(content=part.text)
+            case CallBegun():
+                function = CalledFunction(name=part.name, arguments="")
+                return ChatDelta(
+                    tool_calls=[AnswerToolCall(index=part.index, id=call_id(), type="function", function=function)]
+                )
+            case CallArguments():
+                function = CalledFunction(arguments=part.text)
+                return ChatDelta(tool_calls=[AnswerToolCall(index=part.index, function=function)])
+
     def chunk(self, *choices: ChatChunkChoice) -> ChatChunk:
         """See `ChunkWriter`."""
         head = self.head
         return ChatChunk(
             id=head.id, created=head.created, model=head.model, object="chat.completion.chunk", choices=list(choices)
         )
+
+
+def call_id() -> str:
+    """Of nine letters and digits: Mistral's templates take no other, and those of other models take any."""
+    return uuid.uuid4().hex[:9]
+
+
+def chat_tokens(chat: ChatPrompt, served: Served) -> Prompt:
+    """The prompt of a chat; its template writes special tokens itself."""
+    return Prompt(served.tokenizer(chat.text, add_special_tokens=False).input_ids, chat=chat)
+
+
+def _message(parts: Sequence[Part]) -> ChatMessage:
+    reasoning = "".join(part.text for part in parts if isinstance(part, Reasoning))
+    begun = [part for part in parts if isinstance(part, CallBegun)]
+    text = text_in(parts)
+    message = ChatMessage(role="assistant", content=text if text or not begun else None, refusal=None)
+    if reasoning:
+        message.reasoning_content = reasoning
+    if begun:
+        message.tool_calls = [_call(call, parts) for call in begun]
+    return message
+
+
+def _call(call: CallBegun, parts: Sequence[Part]) -> AnswerToolCall:
+    arguments = "".join(part.text for part in parts if isinstance(part, CallArguments) and part.index == call.index)
+    return AnswerToolCall(id=call_id(), type="function", function=CalledFunction(name=call.name, arguments=arguments))

@@ -7,15 +7,21 @@ from ngramspec.serve.asking.answering import Piece
 from ngramspec.serve.asking.endpoint import Head, Writer, event
 from ngramspec.serve.asking.prepared import Prepared
 from ngramspec.serve.wire.answers import Answer
+from ngramspec.serve.wire.drafts import Pass
 from ngramspec.serve.wire.usage import Counts, Metrics, Usage
 
 
 class ChunkWriter(Writer):
-    """Writes choices. With `stream_options.include_usage`, a last chunk without choices has the counts."""
+    """Writes choices.
+
+    With `stream_options.include_usage`, a last chunk without choices has the counts; with `include_drafts`, one comes
+    before those of each pass.
+    """
 
     def __init__(self, head: Head, prepared: Prepared) -> None:
         self.head, self.prepared = head, prepared
-        self._includes_usage = prepared.request.includes_usage
+        self._includes_usage, self._counts_on = prepared.request.includes_usage, prepared.request.counts_on
+        self._num_written = 0
 
     @abstractmethod
     def answer(self, pieces: Sequence[Sequence[Piece]]) -> Answer:
@@ -43,7 +49,12 @@ class ChunkWriter(Writer):
 
     def events(self, piece: Piece) -> Iterable[str]:
         """See `Writer`."""
-        return map(self._event, self.chunks(piece))
+        self._num_written += piece.num_tokens
+        if piece.passed:
+            chunk = self.chunk()
+            chunk.passes = [Pass(index=piece.index, tokens=piece.passed)]
+            yield self._event(chunk)
+        yield from map(self._event, self.chunks(piece))
 
     def closing(self, counts: Counts) -> Iterable[str]:
         """See `Writer`."""
@@ -52,7 +63,9 @@ class ChunkWriter(Writer):
         yield event("[DONE]")
 
     def _event(self, chunk: Answer) -> str:
-        if self._includes_usage:
+        if self._counts_on:
+            chunk.usage = Usage.so_far(self.prepared.num_prompt_tokens, self._num_written)
+        elif self._includes_usage:
             chunk.usage = None  # said, as OpenAI does: it comes with the last one
         return event(chunk.json_text())
 

@@ -19,6 +19,7 @@ class CompletionEndpoint(Endpoint[CompletionRequest]):
     """Texts that are continued, or a hole that is filled."""
 
     path = "/v1/completions"
+    operation = "text_completion"
     prefix = "cmpl-"
     request = CompletionRequest
 

@@ -52,10 +52,12 @@ class Writer(ABC):
 class Endpoint(ABC, Generic[R]):
     """A way to ask for text.
 
-    path: of the route. prefix: of the ids of its answers. request: the model of its body.
+    path: of the route. operation: what it asks for, in OpenTelemetry's words. prefix: of the ids of its answers.
+    request: the model of its body.
     """
 
     path: str
+    operation: str
     prefix: str
     request: type[R]
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ngramspec.guards import Guard
+from ngramspec.serve.asking.origins import Origins
 from ngramspec.serve.asking.sampling import choosing, scoring, seed_of
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.engine.job import Job
@@ -14,18 +15,24 @@ from ngramspec.serve.engine.logprobs import Logprobs
 from ngramspec.serve.engine.stop_text import StopText
 from ngramspec.serve.structure.guards import guard_of
 from ngramspec.serve.text.answer_text import AnswerText
-from ngramspec.serve.text.chats import text_of_content
+from ngramspec.serve.text.chats import ChatPrompt, text_of_content
+from ngramspec.serve.text.parts_reader import PartsReader
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import TextRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What an answer continues. ends: further ends of sequence. echo: a text that is put before the answer."""
+    """What an answer continues.
+
+    ends: further ends of sequence. echo: a text that is put before the answer. chat: how the answer is parted, if the
+    prompt is a chat's.
+    """
 
     ids: list[int]
     ends: list[int] = field(default_factory=list)
     echo: str = ""
+    chat: ChatPrompt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class Prepared:
         self.num_top = num_top
         self._salt = tenant.salt(request.cache_salt)
         self._most = [_most_tokens(len(prompt.ids), limit, served) for prompt in self.prompts]
+        self._marks = _marks(self.prompts, served)
         self.prediction = _prediction(request, served)
         if num_top is not None:
             served.vocabulary  # noqa: B018 (raises here what it would raise with the first token)
@@ -85,9 +93,36 @@ class Prepared:
         """To all prompts."""
         return len(self.prompts) * self.request.n
 
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Of all prompts."""
+        return sum(len(prompt.ids) for prompt in self.prompts)
+
     def text(self, index: int) -> AnswerText:
         """The text of an answer, nothing fed yet."""
-        return AnswerText(self.served.tokenizer, self.request.stops, self.ends(index))
+        return AnswerText(self.served.tokenizer, self.stops(index), self.ends(index), self._marks)
+
+    def parts(self, index: int) -> PartsReader | None:
+        """Tells the parts of an answer apart; None where all of it is text."""
+        chat = self.prompt(index).chat
+        if chat is None or (chat.form is None and not chat.may_reason):
+            return None
+        return PartsReader(
+            chat.form, may_reason=chat.may_reason and not chat.has_reasoned, is_reasoning=chat.is_reasoning
+        )
+
+    def origins(self, index: int, *, has_form: bool) -> Origins | None:
+        """Says where drafted tokens of an answer come from; None where nobody asks."""
+        if not self.request.includes_drafts:
+            return None
+        return Origins(self.prompt(index).ids, self.prediction, has_form=has_form)
+
+    def stops(self, index: int) -> tuple[str, ...]:
+        """Stop strings; the first `len(request.stops)` are the client's."""
+        chat = self.prompt(index).chat
+        if chat is None or chat.form is None or self.request.may_call_again:
+            return self.request.stops
+        return (*self.request.stops, *filter(None, [chat.form.closing]))
 
     def prompt(self, index: int) -> Prompt:
         """That of an answer."""
@@ -99,7 +134,15 @@ class Prepared:
 
     def make_guard(self) -> Guard | None:
         """What constrains the answers; that may take as long as the limits allow. Raises ApiError."""
-        return guard_of(self.request, self.served.vocabulary, self.served.limits, self._salt or "")
+        chat = self.prompts[0].chat
+        return guard_of(
+            self.request,
+            self.served.vocabulary,
+            self.served.limits,
+            self._salt or "",
+            form=None if chat is None else chat.form,
+            reasons=chat is not None and (chat.is_reasoning or chat.has_reasoned),
+        )
 
     def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
         """A job for each answer; owner: who is told of them."""
@@ -119,7 +162,7 @@ class Prepared:
             "repetition_penalty": 1.0,  # it is among the processors, after the one that takes down log probabilities
             "attention_mask": torch.ones_like(ids),
             "logits_processor": [*first, *scoring(request, served, ids.shape[1]), *guards],
-            "stopping_criteria": [StopText(self.text(index), ids.shape[1])] if request.stops else [],
+            "stopping_criteria": [StopText(self.text(index), ids.shape[1])] if self.stops(index) else [],
             "seed": seed_of(request, index),
             "segment": request.segment,
             "cache_salt": self._salt,
@@ -148,6 +191,13 @@ def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:
             code="context_length_exceeded",
         )
     return min(most, room) if asked is None else asked
+
+
+def _marks(prompts: Sequence[Prompt], served: Served) -> dict[int, str]:
+    """Tokens that part the answers, by id."""
+    known = served.tokenizer.get_vocab()
+    markers = {marker for prompt in prompts if prompt.chat is not None for marker in prompt.chat.markers}
+    return {known[marker]: marker for marker in markers if marker in known}
 
 
 def _prediction(request: TextRequest, served: Served) -> list[int] | None:

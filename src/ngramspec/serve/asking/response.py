@@ -5,15 +5,19 @@ from itertools import count
 from typing import Any
 
 from ngramspec.serve.asking.answering import Piece
+from ngramspec.serve.asking.chat import chat_tokens
 from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer, event, joined_text
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
-from ngramspec.serve.text.chats import prompt_of
+from ngramspec.serve.text.chats import chat_prompt
+from ngramspec.serve.text.parts import Reasoning
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.response_answers import (
     Incomplete,
     OutputMessage,
+    OutputReasoning,
     OutputText,
+    ReasoningText,
     ResponseAnswer,
     ResponseEvent,
     ResponseUsage,
@@ -27,6 +31,7 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
     """A chat, whose next turn is a response."""
 
     path = "/v1/responses"
+    operation = "chat"
     prefix = "resp_"
     request = ResponseRequest
 
@@ -36,8 +41,10 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
 
     def prompts(self, request: ResponseRequest, served: Served) -> list[Prompt]:
         """See `Endpoint`."""
-        text = prompt_of(request.turns, served.tokenizer, served.settings.chat_template)
-        return [Prompt(served.tokenizer(text, add_special_tokens=False).input_ids)]
+        template = served.settings.chat_template
+        return [
+            chat_tokens(chat_prompt(request.turns, served.tokenizer, template, must_part=request.constrains), served)
+        ]
 
     def limit(self, request: ResponseRequest) -> Limit:
         """See `Endpoint`."""
@@ -53,13 +60,15 @@ class ResponseEndpoint(Endpoint[ResponseRequest]):
 
 
 class ResponseWriter(Writer):
-    """One message. Its events name each part of it when it begins and when it is complete."""
+    """Reasoning, if there is any, and one message. Events name each part when it begins and when it is complete."""
 
     def __init__(self, head: Head, request: ResponseRequest) -> None:
         self._head, self._request = head, request
-        self._item_id = "msg_" + head.id.removeprefix(ResponseEndpoint.prefix)
+        own = head.id.removeprefix(ResponseEndpoint.prefix)
+        self._reasoning_id, self._message_id = f"rs_{own}", f"msg_{own}"
         self._numbers = count()
         self._pieces: list[Piece] = []
+        self._has_reasoning = self._has_message = False
 
     def whole(self, pieces: Sequence[Sequence[Piece]], counts: Counts) -> str:
         """See `Writer`."""
@@ -70,38 +79,80 @@ class ResponseWriter(Writer):
         response = self._response([], None)
         yield self._event("response.created", response=response)
         yield self._event("response.in_progress", response=response)
-        yield self._event("response.output_item.added", output_index=0, item=self._message([]))
-        yield self._event("response.content_part.added", **self._where, part=_part([]))
 
     def events(self, piece: Piece) -> Iterable[str]:
         """See `Writer`."""
+        reasoning = _reasoning_in([piece])
+        if reasoning:
+            if not self._has_reasoning:
+                yield from self._reasoning_begun()
+            yield self._event("response.reasoning_text.delta", **self._where(self._reasoning_id), delta=reasoning)
         self._pieces.append(piece)
-        if piece.text or piece.logprobs:
-            yield self._event("response.output_text.delta", **self._where, delta=piece.text, logprobs=piece.logprobs)
+        if piece.text or (piece.logprobs and not reasoning):
+            if not self._has_message:
+                yield from self._message_begun()
+            where = self._where(self._message_id)
+            yield self._event("response.output_text.delta", **where, delta=piece.text, logprobs=piece.logprobs)
 
     def closing(self, counts: Counts) -> Iterable[str]:
         """See `Writer`."""
+        if not self._has_message:
+            yield from self._message_begun()
         part, message = _part(self._pieces), self._message(self._pieces)
-        yield self._event("response.output_text.done", **self._where, text=part.text, logprobs=part.logprobs)
-        yield self._event("response.content_part.done", **self._where, part=part)
-        yield self._event("response.output_item.done", output_index=0, item=message)
+        where = self._where(self._message_id)
+        yield self._event("response.output_text.done", **where, text=part.text, logprobs=part.logprobs)
+        yield self._event("response.content_part.done", **where, part=part)
+        yield self._event("response.output_item.done", output_index=self._message_index, item=message)
         yield self._event(f"response.{message.status}", response=self._response(self._pieces, counts))
 
     def failure(self, error: ApiError) -> str:
         """See `Writer`."""
         return event(ResponseEvent.of_error(error, next(self._numbers)).model_dump_json(exclude_unset=True), "error")
 
+    def _reasoning_begun(self) -> Iterable[str]:
+        self._has_reasoning = True
+        yield self._event("response.output_item.added", output_index=0, item=self._reasoning("", "in_progress"))
+        part = ReasoningText(text="")
+        yield self._event("response.content_part.added", **self._where(self._reasoning_id), part=part)
+
+    def _message_begun(self) -> Iterable[str]:
+        """The events before the message: those that complete the reasoning, and its own first ones."""
+        if self._has_reasoning:
+            text, where = _reasoning_in(self._pieces), self._where(self._reasoning_id)
+            yield self._event("response.reasoning_text.done", **where, text=text)
+            yield self._event("response.content_part.done", **where, part=ReasoningText(text=text))
+            item = self._reasoning(text, "completed")
+            yield self._event("response.output_item.done", output_index=0, item=item)
+        self._has_message = True
+        yield self._event("response.output_item.added", output_index=self._message_index, item=self._message([]))
+        yield self._event("response.content_part.added", **self._where(self._message_id), part=_part([]))
+
     @property
-    def _where(self) -> dict[str, Any]:
-        return {"item_id": self._item_id, "output_index": 0, "content_index": 0}
+    def _message_index(self) -> int:
+        return int(self._has_reasoning)
+
+    def _where(self, item_id: str) -> dict[str, Any]:
+        index = self._message_index if item_id == self._message_id else 0
+        return {"item_id": item_id, "output_index": index, "content_index": 0}
 
     def _event(self, kind: str, **fields: Any) -> str:
         told = ResponseEvent(type=kind, sequence_number=next(self._numbers), **fields)
         return event(told.model_dump_json(exclude=_unset(told)), kind)
 
+    def _reasoning(self, text: str, status: Status) -> OutputReasoning:
+        content = [ReasoningText(text=text)] if text else []
+        return OutputReasoning(id=self._reasoning_id, summary=[], content=content, status=status)
+
     def _message(self, pieces: Sequence[Piece]) -> OutputMessage:
         content = [_part(pieces)] if pieces else []
-        return OutputMessage(id=self._item_id, status=_status(pieces), content=content)
+        return OutputMessage(id=self._message_id, status=_status(pieces), content=content)
+
+    def _output(self, pieces: Sequence[Piece]) -> list[OutputReasoning | OutputMessage]:
+        if not pieces:
+            return []
+        reasoning = _reasoning_in(pieces)
+        first = [self._reasoning(reasoning, "completed")] if reasoning else []
+        return [*first, self._message(pieces)]
 
     def _response(self, pieces: Sequence[Piece], counts: Counts | None) -> ResponseAnswer:
         request, status = self._request, _status(pieces)
@@ -113,7 +164,7 @@ class ResponseWriter(Writer):
             instructions=request.instructions,
             max_output_tokens=request.max_output_tokens,
             model=self._head.model,
-            output=[self._message(pieces)] if pieces else [],
+            output=self._output(pieces),
             temperature=request.temperature,
             text=_text_of(request),
             tools=[],
@@ -133,6 +184,10 @@ def _status(pieces: Sequence[Piece]) -> Status:
 def _part(pieces: Sequence[Piece]) -> OutputText:
     logprobs = [each for piece in pieces for each in piece.logprobs]
     return OutputText(text=joined_text(pieces), annotations=[], logprobs=logprobs)
+
+
+def _reasoning_in(pieces: Sequence[Piece]) -> str:
+    return "".join(part.text for piece in pieces for part in piece.parts if isinstance(part, Reasoning))
 
 
 def _text_of(request: ResponseRequest) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Job:
 
     owner: who is told. index: the answer's number among the owner's.
     prompt: `int64[1, P]`. arguments: those of `ModelEngine.add`. logprobs: among its processors, if they are wanted.
-    deadline: on the thread's clock. num_told: tokens that the owner knows of. is_dropped: whether nobody waits for it.
+    deadline: on the thread's clock. num_told: tokens that the owner knows of; num_accepted: accepted draft tokens among
+    them. is_dropped: whether nobody waits for it.
     """
 
     owner: Any
@@ -27,6 +28,7 @@ class Job:
     logprobs: Logprobs | None
     deadline: float
     num_told: int = 0
+    num_accepted: int = 0
     is_dropped: bool = False
 
 
@@ -37,10 +39,14 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Further tokens of an answer; scores: one for each, if they are wanted."""
+    """Further tokens of an answer: those of one pass.
+
+    scores: one for each, if they are wanted. num_accepted: how many of them, from the first on, were drafted.
+    """
 
     tokens: list[int]
     scores: Sequence[TokenScores] = ()
+    num_accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

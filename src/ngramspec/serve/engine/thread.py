@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from ngramspec.errors import GuardError, NgramspecError
+from ngramspec.errors import GuardError, GuardWarning, NgramspecError
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.serve.engine.job import Ended, Job, Joined, News, Tokens
@@ -166,8 +166,11 @@ class EngineThread:
 
 def _tokens(job: Job, answer: Answer) -> Tokens:
     tokens = answer.emitted[job.num_told :]
+    accepted = answer.row.counters.num_accepted_tokens
+    num_accepted = accepted - job.num_accepted
     job.num_told += len(tokens)
-    return Tokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens))
+    job.num_accepted = accepted
+    return Tokens(tokens, () if job.logprobs is None else job.logprobs.take(tokens), num_accepted)
 
 
 def _ended(answer: Answer) -> Ended:
@@ -177,7 +180,7 @@ def _ended(answer: Answer) -> Ended:
 
 def _refusal(error: Exception) -> ApiError:
     """What the client is told of a request that the engine does not take."""
-    if isinstance(error, NgramspecError):
+    if isinstance(error, NgramspecError | GuardWarning):  # the latter where the process takes warnings for errors
         return invalid(str(error))
     logger.error("a request could not be taken", exc_info=error)
     return failed("the request could not be decoded")

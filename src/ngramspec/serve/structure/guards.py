@@ -7,20 +7,34 @@ from typing import Any
 from ngramspec.errors import GuardError, GuardWarning, UnsupportedError, shortened
 from ngramspec.guards import Guard, Limits, Vocabulary
 from ngramspec.guards.source import Whitespace
+from ngramspec.serve.structure.calls import call_guard
+from ngramspec.serve.text.call_forms import CallForm
+from ngramspec.serve.text.parts import CLOSING
+from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 from ngramspec.serve.wire.structure import StructuredOutputs
 
 ANY_OBJECT = {"type": "object"}
+ANYTHING = r"(?s:.*)"
 
 _ANY_BLANKS = re.compile(r"\[((?: |\\n|\\r|\\t|\n|\r|\t)+)\]\*")
 """A pattern for any number of some blanks."""
 
 
-def guard_of(request: TextRequest, vocabulary: Vocabulary, limits: Limits, cache_salt: str) -> Guard | None:
+def guard_of(
+    request: TextRequest,
+    vocabulary: Vocabulary,
+    limits: Limits,
+    cache_salt: str,
+    *,
+    form: CallForm | None = None,
+    reasons: bool = False,
+) -> Guard | None:
     """The guard of a request, None if its text is free. Compiling may take as long as the limits allow.
 
-    cache_salt: of the tenant, who finds no other's guards.
+    cache_salt: of the tenant, who finds no other's guards. form: of the calls of functions that the request allows.
+    reasons: whether the prompt leads to reasoning, or closes it; what is guarded follows it.
     Raises ApiError for what cannot be enforced: its code is "unsupported" where a keyword or construct is the reason,
     whose location the message has, and "invalid_constraint" otherwise.
     """
@@ -33,13 +47,28 @@ def guard_of(request: TextRequest, vocabulary: Vocabulary, limits: Limits, cache
         except GuardWarning as warning:  # where the process takes it for an error, as the command does
             raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
 
+    guard = _guard(request, vocabulary, make, form, limits.max_seconds)
+    if not reasons:
+        return guard
+    budget = request.reasoning_budget
+    if guard is None and budget is not None:
+        guard = Guard.regex(ANYTHING, vocabulary)
+    return None if guard is None else guard.after(CLOSING, max_tokens=budget)
+
+
+def _guard(
+    request: TextRequest, vocabulary: Vocabulary, make: Callable[..., Guard], form: CallForm | None, max_seconds: float
+) -> Guard | None:
+    if form is not None:
+        assert isinstance(request, ChatRequest)
+        return call_guard(request, form, vocabulary, make, max_seconds=max_seconds)
     if request.structured_outputs is not None:
         return _structured(request.structured_outputs, make)
-    form = request.form
-    if form is not None and form.type == "json_object":
+    asked = request.form
+    if asked is not None and asked.type == "json_object":
         return make(request.form_param, Guard.json_schema, ANY_OBJECT)
-    if form is not None and form.json_schema is not None:
-        return make(request.schema_param, Guard.json_schema, form.json_schema.schema_)
+    if asked is not None and asked.json_schema is not None:
+        return make(request.schema_param, Guard.json_schema, asked.json_schema.schema_)
     return None
 
 

@@ -1,6 +1,7 @@
 """The text of one answer, from its tokens: complete characters, up to a stop string or the end of sequence."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ngramspec.serve.text.detokenizer import Detokenizer
@@ -13,10 +14,19 @@ class AnswerText:
     The same tokens give the same text, and end at the same token, however they are cut into pieces.
     """
 
-    def __init__(self, tokenizer: Any, stops: Sequence[str] = (), eos_tokens: Collection[int] = ()) -> None:
-        """stops: end the text before them. eos_tokens: are no text, even if the tokenizer thinks so."""
-        self._detokenizer, self._stops = Detokenizer(tokenizer), StopStrings(stops)
-        self._eos_tokens = eos_tokens
+    def __init__(
+        self,
+        tokenizer: Any,
+        stops: Sequence[str] = (),
+        eos_tokens: Collection[int] = (),
+        marks: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
+        """stops: end the text before them. eos_tokens: are no text, even if the tokenizer thinks so.
+
+        marks: tokens that are this text, even if the tokenizer leaves them out.
+        """
+        self._tokenizer, self._detokenizer, self._stops = tokenizer, Detokenizer(tokenizer), StopStrings(stops)
+        self._eos_tokens, self._marks = eos_tokens, marks
 
     @property
     def stop(self) -> str | None:
@@ -27,7 +37,15 @@ class AnswerText:
         """What is sure after `tokens`."""
         if self.stop is not None:
             return ""
-        return self._stops.feed(self._detokenizer.feed([token for token in tokens if token not in self._eos_tokens]))
+        texts: list[str] = []
+        run: list[int] = []
+        for token in tokens:
+            if token in self._marks:
+                texts += [self._detokenizer.feed(run), self._detokenizer.finish(), self._marks[token]]
+                self._detokenizer, run = Detokenizer(self._tokenizer), []
+            elif token not in self._eos_tokens:
+                run.append(token)
+        return self._stops.feed("".join([*texts, self._detokenizer.feed(run)]))
 
     def finish(self) -> str:
         """What was kept back."""

@@ -1,13 +1,21 @@
 """The prompt of a chat: its messages, put through a chat template."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import TemplateError
 
 from ngramspec.errors import shortened
+from ngramspec.serve.text.call_forms import CallForm, call_form
+from ngramspec.serve.text.parts import CLOSING, OPENING
+from ngramspec.serve.wire.chat_requests import Message
 from ngramspec.serve.wire.errors import invalid
-from ngramspec.serve.wire.requests import Message, TextPart
+from ngramspec.serve.wire.requests import TextPart
+from ngramspec.serve.wire.tools import Tool, ToolCall
 
 PICO_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message.content }}\n"
@@ -16,23 +24,113 @@ PICO_TEMPLATE = (
 """pico's tasks have no turns: what the user says is the task, and its answer follows."""
 
 
-def prompt_of(messages: Sequence[Message], tokenizer: Any, template: str | None) -> str:
-    """The text that the model continues; template: instead of the tokenizer's own.
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A prompt, and what may follow it.
 
+    form: of calls of functions, None where the answer has none. may_reason: whether the model's answers may begin with
+    reasoning. is_reasoning: whether the prompt has opened it; has_reasoned: whether it has opened and closed it.
+    """
+
+    text: str
+    form: CallForm | None
+    may_reason: bool
+    is_reasoning: bool
+    has_reasoned: bool
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Texts that part the answer, of which some may be special tokens."""
+        of_calls = () if self.form is None else self.form.markers
+        return (*of_calls, OPENING, CLOSING) if self.may_reason else of_calls
+
+
+def chat_prompt(
+    messages: Sequence[Message],
+    tokenizer: Any,
+    template: str | None,
+    *,
+    tools: Sequence[Tool] = (),
+    switches: Mapping[str, bool] = MappingProxyType({}),
+    effort: str | None = None,
+    must_part: bool = False,
+) -> ChatPrompt:
+    """What the model continues; template: instead of the tokenizer's own.
+
+    tools: that the answer may call. switches: further variables of the template, which it must know. effort: OpenAI's
+    word for how long the model reasons.
+    must_part: whether what follows reasoning is guarded; then a prompt that leaves it open whether the answer begins
+    with reasoning opens it, so that it is certain where the guard begins.
     Raises ApiError where there is no template, or where it cannot take these messages.
     """
-    if template is None and tokenizer.chat_template is None:
+    source = _source(tokenizer, template, has_tools=bool(tools))
+    form = call_form(source) if tools else None
+    for name in switches:
+        if not _knows(source, name):
+            raise invalid(
+                f"chat_template_kwargs must be variables of the model's chat template, got {name}: leave it out",
+                param=f"chat_template_kwargs.{name}",
+            )
+    variables = {**({} if effort is None else _effort(effort, source)), **switches}
+    text = _rendered(messages, tokenizer, template, tools, variables)
+    may_reason, end = CLOSING in source, text.rstrip()
+    is_reasoning, has_reasoned = may_reason and end.endswith(OPENING), may_reason and end.endswith(CLOSING)
+    if may_reason and must_part and not is_reasoning and not has_reasoned:
+        text, is_reasoning = f"{text}{OPENING}\n", True
+    return ChatPrompt(text, form, may_reason, is_reasoning, has_reasoned)
+
+
+def _source(tokenizer: Any, template: str | None, *, has_tools: bool) -> str:
+    """The text of the template."""
+    if template is not None:
+        return template
+    own = tokenizer.chat_template
+    if own is None:
         raise invalid(
             "a chat needs a model with a chat template, got one without: use /v1/completions, or start the service with"
             " --chat-template",
             param="messages",
         )
+    source: str = tokenizer.get_chat_template(tools=[{}] if has_tools else None)
+    return source
+
+
+def _effort(effort: str, source: str) -> dict[str, Any]:
+    """An effort as variables of the template: its own word for it, or whether it reasons at all."""
+    if _knows(source, "reasoning_effort"):
+        return {"reasoning_effort": effort}
+    if effort == "none" and CLOSING not in source:
+        return {}
+    if effort == "none" and _knows(source, "enable_thinking"):
+        return {"enable_thinking": False}
+    raise invalid(
+        f"reasoning_effort must be one that the model's chat template knows, got {effort!r}: bound its reasoning by"
+        " thinking_token_budget, or leave it out",
+        param="reasoning_effort",
+    )
+
+
+def _knows(source: str, variable: str) -> bool:
+    """Whether a template names a variable."""
+    return re.search(rf"\b{variable}\b", source) is not None
+
+
+def _rendered(
+    messages: Sequence[Message],
+    tokenizer: Any,
+    template: str | None,
+    tools: Sequence[Tool],
+    variables: Mapping[str, Any],
+) -> str:
+    called = _called(messages)
     try:
         text: str = tokenizer.apply_chat_template(
-            [_as_templates_read(message) for message in messages],
+            [_as_templates_read(message, called) for message in messages],
             chat_template=template,
+            tools=[tool.model_dump(exclude_none=True) for tool in tools] or None,
             tokenize=False,
             add_generation_prompt=True,
+            **variables,
         )
     except TemplateError as error:
         raise invalid(
@@ -42,11 +140,30 @@ def prompt_of(messages: Sequence[Message], tokenizer: Any, template: str | None)
     return text
 
 
-def _as_templates_read(message: Message) -> Mapping[str, str]:
+def _called(messages: Sequence[Message]) -> dict[str, str]:
+    """The functions of all calls, by the call's id."""
+    calls = (call for message in messages for call in message.tool_calls or ())
+    return {call.id: call.function.name for call in calls}
+
+
+def _as_templates_read(message: Message, called: Mapping[str, str]) -> Mapping[str, Any]:
+    """called: functions by id of the call; of a result, some templates want to know whose it is."""
     # Templates are older than the developer's role; OpenAI's models take it for the system's.
     role = "system" if message.role == "developer" else message.role
-    named = {} if message.name is None else {"name": message.name}
-    return {"role": role, "content": text_of_content(message.content), **named}
+    optional = {
+        "name": message.name or called.get(message.tool_call_id or ""),
+        "reasoning_content": message.reasoning_content,
+        "tool_call_id": message.tool_call_id,
+        "tool_calls": [_call_as_templates_read(call) for call in message.tool_calls or ()] or None,
+    }
+    given = {name: value for name, value in optional.items() if value is not None}
+    return {"role": role, "content": text_of_content(message.content or ""), **given}
+
+
+def _call_as_templates_read(call: ToolCall) -> Mapping[str, Any]:
+    """Arguments are an object there, not a text."""
+    function = {"name": call.function.name, "arguments": json.loads(call.function.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def text_of_content(content: str | list[TextPart]) -> str:

@@ -4,14 +4,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from ngramspec.serve.wire.drafts import Pass
 from ngramspec.serve.wire.logprobs import ChatLogprobs, CompletionLogprobs
 from ngramspec.serve.wire.usage import Metrics, Usage
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class Answer(BaseModel):
-    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds."""
+    """What all answers and chunks have, in OpenAI's order. created: in Unix seconds. passes: of the model."""
 
     id: str
     object: Any
@@ -20,18 +21,37 @@ class Answer(BaseModel):
     choices: Any
     usage: Usage | None = None
     metrics: Metrics | None = None
+    passes: list[Pass] | None = None
 
     def json_text(self) -> str:
         """As it travels."""
         return self.model_dump_json(exclude_unset=True)
 
 
+class CalledFunction(BaseModel):
+    """A function that is called, or what a chunk adds to its arguments."""
+
+    name: str | None = None
+    arguments: str
+
+
+class AnswerToolCall(BaseModel):
+    """A call, or what a chunk adds to it; then `index` says to which."""
+
+    index: int | None = None
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: CalledFunction
+
+
 class ChatMessage(BaseModel):
-    """The turn that was written."""
+    """The turn that was written. reasoning_content: what the model thought before, if it did."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    reasoning_content: str | None = None
+    tool_calls: list[AnswerToolCall] | None = None
 
 
 class ChatChoice(BaseModel):
@@ -56,6 +76,8 @@ class ChatDelta(BaseModel):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[AnswerToolCall] | None = None
 
 
 class ChatChunkChoice(BaseModel):

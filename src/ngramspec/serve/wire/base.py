@@ -43,6 +43,7 @@ def _of_at_most(most: int) -> BeforeValidator:
 
 
 Few = Annotated[list[T], Field(fail_fast=True), _of_at_most(16)]
+Some = Annotated[list[T], Field(fail_fast=True), _of_at_most(128)]
 Many = Annotated[list[T], Field(fail_fast=True), _of_at_most(4096)]
 """Lists with so many items at most."""
 

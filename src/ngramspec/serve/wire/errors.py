@@ -1,12 +1,13 @@
 """Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`, and the status that goes with it."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
 from ngramspec.errors import readable, shortened
-from ngramspec.serve.wire.base import UNRECOGNIZED
+from ngramspec.serve.wire.base import UNRECOGNIZED, Wire
 
 MOST_NAMED = 100
 """Characters of an unknown field that are told."""
@@ -107,4 +108,15 @@ _TYPES = ("str", "int", "float", "bool", "none")
 
 
 def _is_member(step: str) -> bool:
-    return step in _TYPES or not step.replace("_", "").isalnum()
+    return step in _TYPES or not step.replace("_", "").isalnum() or step in _names_of_parts()
+
+
+@cache
+def _names_of_parts() -> frozenset[str]:
+    """Of all parts of requests: members of unions are named after their classes."""
+    found, waiting = set(), Wire.__subclasses__()
+    while waiting:
+        part = waiting.pop()
+        found.add(part.__name__)
+        waiting += part.__subclasses__()
+    return frozenset(found)

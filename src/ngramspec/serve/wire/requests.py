@@ -1,4 +1,4 @@
-"""Requests for text: the fields of completions and chats alike, and those of each."""
+"""Requests for text: the fields of all of them, and completions."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,9 +16,15 @@ StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class StreamOptions(Wire):
-    """How an answer is streamed. include_usage: a last chunk has the counts."""
+    """How an answer is streamed.
+
+    include_usage: a last chunk has the counts. continuous_usage_stats: vLLM's; the others have them so far.
+    include_drafts: chunks say which tokens were drafted.
+    """
 
     include_usage: bool = False
+    continuous_usage_stats: bool = False
+    include_drafts: bool = False
 
 
 class TextPart(Wire):
@@ -104,8 +110,22 @@ class TextRequest(Wire):
 
     @property
     def constrains(self) -> bool:
-        """Whether the text must have a form."""
-        return self.structured_outputs is not None or (self.form is not None and self.form.type != "text")
+        """Whether the text must have a form, or parts of it."""
+        return self.structured_outputs is not None or self._demands_form
+
+    @property
+    def _demands_form(self) -> bool:
+        return self.form is not None and self.form.type != "text"
+
+    @property
+    def reasoning_budget(self) -> int | None:
+        """The most tokens of reasoning; None for no bound."""
+        return None
+
+    @property
+    def may_call_again(self) -> bool:
+        """Whether an answer may go on after a call of a function."""
+        return True
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -122,31 +142,15 @@ class TextRequest(Wire):
         """Whether the last chunk of a stream has the counts."""
         return self.stream_options is not None and self.stream_options.include_usage
 
+    @property
+    def counts_on(self) -> bool:
+        """Whether each chunk of a stream has the counts so far."""
+        return self.includes_usage and self.stream_options is not None and self.stream_options.continuous_usage_stats
 
-class Message(Wire):
-    """One turn of a chat."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | Many[TextPart]
-    name: str | None = None
-
-
-class ChatRequest(TextRequest):
-    """`/v1/chat/completions`."""
-
-    messages: Many[Message] = Field(min_length=1)
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
-    logprobs: bool = False
-    top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
-
-    @model_validator(mode="after")
-    def _lists_what_it_asks_for(self) -> "ChatRequest":
-        if self.top_logprobs is not None and not self.logprobs:
-            raise ValueError("top_logprobs are for logprobs=true, got them without: set logprobs, or leave them out")
-        if self.max_tokens is not None and self.max_completion_tokens is not None:
-            raise ValueError("max_completion_tokens replaces max_tokens, got both: leave max_tokens out")
-        return self
+    @property
+    def includes_drafts(self) -> bool:
+        """Whether the chunks of a stream say what was drafted."""
+        return self.stream_options is not None and self.stream_options.include_drafts
 
 
 class CompletionRequest(TextRequest):

@@ -30,6 +30,23 @@ class OutputMessage(BaseModel):
     content: list[OutputText]
 
 
+class ReasoningText(BaseModel):
+    """What the model thought."""
+
+    type: Literal["reasoning_text"] = "reasoning_text"
+    text: str
+
+
+class OutputReasoning(BaseModel):
+    """The reasoning before the message. summary: nobody makes one here."""
+
+    type: Literal["reasoning"] = "reasoning"
+    id: str
+    summary: list[Any]
+    content: list[ReasoningText]
+    status: Status
+
+
 class OutputTokensDetails(BaseModel):
     """Of the answer's tokens, by kind of text."""
 
@@ -47,12 +64,12 @@ class ResponseUsage(BaseModel):
 
     @classmethod
     def of(cls, counts: Counts) -> "ResponseUsage":
-        """In these words. Reasoning is not told apart from text, so none is counted."""
+        """In these words."""
         return cls(
             input_tokens=counts.num_prompt,
             input_tokens_details=PromptTokensDetails(cached_tokens=counts.num_shared),
             output_tokens=counts.num_written,
-            output_tokens_details=OutputTokensDetails(reasoning_tokens=0),
+            output_tokens_details=OutputTokensDetails(reasoning_tokens=counts.num_reasoning),
             total_tokens=counts.num_prompt + counts.num_written,
         )
 
@@ -75,7 +92,7 @@ class ResponseAnswer(BaseModel):
     instructions: str | None
     max_output_tokens: int | None
     model: str
-    output: list[OutputMessage]
+    output: list[OutputReasoning | OutputMessage]
     parallel_tool_calls: Literal[True] = True
     previous_response_id: None = None
     store: Literal[False] = False
@@ -99,8 +116,8 @@ class ResponseEvent(BaseModel):
     output_index: int | None = None
     content_index: int | None = None
     item_id: str | None = None
-    item: OutputMessage | None = None
-    part: OutputText | None = None
+    item: OutputReasoning | OutputMessage | None = None
+    part: ReasoningText | OutputText | None = None
     delta: str | None = None
     text: str | None = None
     logprobs: list[TokenLogprob] | None = None

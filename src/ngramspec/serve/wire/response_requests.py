@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ngramspec.serve.wire.base import Few, Many, Wire
-from ngramspec.serve.wire.requests import MOST_TOP_LOGPROBS, Message, TextPart, TextRequest
+from ngramspec.serve.wire.chat_requests import Message
+from ngramspec.serve.wire.requests import MOST_TOP_LOGPROBS, TextPart, TextRequest
 from ngramspec.serve.wire.structure import JsonSchema, ResponseFormat
 
 ELSEWHERE = {
@@ -42,6 +43,17 @@ class InputMessage(Wire):
         return Message(role=self.role, content=[TextPart(type="text", text=part.text) for part in self.content])
 
 
+class InputReasoning(Wire):
+    """The reasoning of an earlier answer, as it was told. It is not read: templates leave it out of earlier turns."""
+
+    type: Literal["reasoning"]
+    id: str | None = None
+    summary: Many[Any] | None = None
+    content: Many[Any] | None = None
+    encrypted_content: str | None = None
+    status: str | None = None
+
+
 class TextFormat(Wire):
     """`text.format`. The schema is enforced whether `strict` is set or not."""
 
@@ -70,7 +82,7 @@ class TextOptions(Wire):
 class ResponseRequest(TextRequest):
     """`/v1/responses`. Answers are not kept: what came before is sent again, in `input`."""
 
-    input: str | Many[InputMessage]
+    input: str | Many[InputMessage | InputReasoning]
     instructions: str | None = None
     max_output_tokens: int | None = Field(default=None, ge=1)
     text: TextOptions | None = None
@@ -92,7 +104,7 @@ class ResponseRequest(TextRequest):
 
     @model_validator(mode="after")
     def _lists_what_it_asks_for(self) -> "ResponseRequest":
-        if not self.input:
+        if not self.turns:
             raise ValueError("input must have at least one turn, got none: write something")
         if self.top_logprobs is not None and not self.include:
             raise ValueError(
@@ -117,4 +129,4 @@ class ResponseRequest(TextRequest):
         first = [] if self.instructions is None else [Message(role="system", content=self.instructions)]
         if isinstance(self.input, str):
             return [*first, Message(role="user", content=self.input)]
-        return [*first, *(message.as_turn() for message in self.input)]
+        return [*first, *(item.as_turn() for item in self.input if isinstance(item, InputMessage))]

@@ -20,6 +20,7 @@ class Counts:
     num_prompt: int
     num_shared: int
     num_written: int
+    num_reasoning: int
     predicted: tuple[int, int] | None
     counters: Counters
     most_drafted: int
@@ -32,10 +33,11 @@ class PromptTokensDetails(BaseModel):
 
 
 class CompletionTokensDetails(BaseModel):
-    """Of the answers' tokens."""
+    """Of the answers' tokens, what there is to tell."""
 
-    accepted_prediction_tokens: int
-    rejected_prediction_tokens: int
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class Usage(BaseModel):
@@ -44,8 +46,13 @@ class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
+    prompt_tokens_details: PromptTokensDetails | None = None
     completion_tokens_details: CompletionTokensDetails | None = None
+
+    @classmethod
+    def so_far(cls, num_prompt: int, num_written: int) -> "Usage":
+        """While an answer is written."""
+        return cls(prompt_tokens=num_prompt, completion_tokens=num_written, total_tokens=num_prompt + num_written)
 
     @classmethod
     def of(cls, counts: Counts) -> "Usage":
@@ -56,11 +63,13 @@ class Usage(BaseModel):
             total_tokens=counts.num_prompt + counts.num_written,
             prompt_tokens_details=PromptTokensDetails(cached_tokens=counts.num_shared),
         )
+        details: dict[str, int] = {}
         if counts.predicted is not None:
-            accepted, rejected = counts.predicted
-            usage.completion_tokens_details = CompletionTokensDetails(
-                accepted_prediction_tokens=accepted, rejected_prediction_tokens=rejected
-            )
+            details["accepted_prediction_tokens"], details["rejected_prediction_tokens"] = counts.predicted
+        if counts.num_reasoning:
+            details["reasoning_tokens"] = counts.num_reasoning
+        if details:
+            usage.completion_tokens_details = CompletionTokensDetails(**details)
         return usage
 
 

@@ -1,0 +1,186 @@
+"""Tells the parts of an answer apart, as it comes."""
+
+import re
+from collections.abc import Callable
+
+from ngramspec.serve.text.call_forms import CallForm, Layout
+from ngramspec.serve.text.json_objects import ObjectReader
+from ngramspec.serve.text.parts import CLOSING, OPENING, CallArguments, CallBegun, Content, Part, Reasoning
+
+_HEAD = r'\s*\{{\s*"name"\s*:\s*"([a-zA-Z0-9_-]{{1,64}})"\s*,\s*"{arguments}"\s*:\s*(?=\{{)'
+"""A call up to its arguments, which are an object."""
+
+
+class PartsReader:
+    """Tells the parts of one answer apart, as soon as each character's part is sure.
+
+    Markers are no part, and neither is white space next to them. The same text has the same parts however it is cut.
+    A call is told once its name is known. One that is cut off before that, or is written otherwise than its form says,
+    is text: nothing is lost.
+    """
+
+    def __init__(self, form: CallForm | None, *, may_reason: bool, is_reasoning: bool) -> None:
+        """form: of calls, None if the answer has none. may_reason: whether it may begin with a marker of reasoning.
+
+        is_reasoning: whether the prompt has opened it.
+        """
+        self._form = form
+        self._held = ""
+        self._is_last = False
+        self._num_calls = 0
+        self._begun = ""  # what is held of a call that has no name yet, its marker included
+        self._arguments = ObjectReader()
+        self._is_after_marker = is_reasoning
+        first = self._start if may_reason else self._first_text
+        self._state: Callable[[], Part | bool] = self._reasoning if is_reasoning else first
+        self._head = re.compile(_HEAD.format(arguments="" if form is None else form.arguments))
+
+    @property
+    def is_reasoning(self) -> bool:
+        """Whether what comes next is reasoning."""
+        return self._state == self._reasoning
+
+    @property
+    def has_called(self) -> bool:
+        """Whether there are calls, all with their whole arguments."""
+        return self._num_calls > 0 and self._arguments.is_complete
+
+    def feed(self, text: str) -> list[Part]:
+        """The parts that `text` makes sure."""
+        self._held += text
+        return self._steps()
+
+    def finish(self) -> list[Part]:
+        """What was kept back: nothing follows."""
+        self._is_last = True
+        return self._steps()
+
+    def _steps(self) -> list[Part]:
+        """Runs the state for as long as it gets on: it returns a part, or whether it has read anything."""
+        parts: list[Part] = []
+        while got := self._state():
+            if not isinstance(got, bool):
+                parts.append(got)
+        return parts
+
+    def _start(self) -> Part | bool:
+        """An answer that may begin with reasoning."""
+        seen = self._held.lstrip()
+        if seen.startswith(OPENING):
+            self._held, self._state, self._is_after_marker = seen[len(OPENING) :], self._reasoning, True
+            return True
+        if OPENING.startswith(seen) and not self._is_last:
+            return False
+        self._state = self._first_text
+        return True
+
+    def _reasoning(self) -> Part | bool:
+        text, is_marker = self._until(CLOSING)
+        if is_marker:
+            self._state = self._first_text
+        return Reasoning(text) if text else is_marker
+
+    def _first_text(self) -> Part | bool:
+        """Text that begins; or the one call that is the whole answer."""
+        if self._form is None or self._form.layout is not Layout.ALONE:
+            self._state = self._text
+            return True
+        seen = self._held.lstrip()
+        if not seen and not self._is_last:
+            return False
+        self._state = self._text
+        if seen.startswith("{"):
+            self._state, self._begun = self._call, ""
+        return True
+
+    def _text(self) -> Part | bool:
+        form = self._form
+        if form is None or not form.opening:
+            return self._rest()
+        text, is_marker = self._until(form.opening)
+        if is_marker:
+            self._begun = form.opening
+            self._state = self._list if form.layout is Layout.LIST else self._call
+        return Content(text) if text else is_marker
+
+    def _rest(self) -> Part | bool:
+        """All that is held, as text."""
+        text, self._held = self._trimmed(self._held), ""
+        return Content(text) if text else False
+
+    def _list(self) -> Part | bool:
+        """The beginning of a list of calls, or what separates two."""
+        seen = self._held.lstrip()
+        if not seen:
+            return self._given_up() if self._is_last and self._begun else False
+        if seen[0] in "[,":
+            self._begun += self._held[: len(self._held) - len(seen)] + seen[0]
+            self._held, self._state = seen[1:], self._call
+            return True
+        if seen[0] == "]" and not self._begun:
+            self._held, self._state, self._is_after_marker = seen[1:], self._rest, True
+            return True
+        return self._given_up()
+
+    def _call(self) -> Part | bool:
+        """A call up to its arguments."""
+        found = self._head.match(self._held)
+        if found is None:
+            return self._given_up() if self._is_last else False
+        self._held, self._begun = self._held[found.end() :], ""
+        self._arguments, self._state = ObjectReader(), self._in_arguments
+        self._num_calls += 1
+        return CallBegun(self._num_calls - 1, found.group(1))
+
+    def _in_arguments(self) -> Part | bool:
+        length = self._arguments.read(self._held)
+        text, self._held = self._held[:length], self._held[length:]
+        if self._arguments.is_complete:
+            self._state = self._after_arguments
+        return CallArguments(self._num_calls - 1, text) if text else self._arguments.is_complete
+
+    def _after_arguments(self) -> Part | bool:
+        """The end of a call, and what marks it."""
+        assert self._form is not None
+        seen, end = self._held.lstrip(), "}"
+        if not seen.startswith(end):
+            return False
+        if self._form.layout is Layout.EACH:
+            seen, end = seen[1:].lstrip(), self._form.closing
+            if not seen.startswith(end):
+                return False
+        self._held = seen[len(end) :]
+        self._is_after_marker = True
+        self._state = {Layout.EACH: self._text, Layout.LIST: self._list, Layout.ALONE: self._rest}[self._form.layout]
+        return True
+
+    def _given_up(self) -> Part | bool:
+        """What looked like a call is text."""
+        text, self._held, self._begun = self._begun + self._held, "", ""
+        self._state = self._rest
+        return Content(text) if text else False
+
+    def _until(self, marker: str) -> tuple[str, bool]:
+        """The text before `marker`, as far as it is sure, and whether the marker has come."""
+        before, found, after = self._held.partition(marker)
+        if found:
+            text, self._held = self._trimmed(before).rstrip(), after
+            self._is_after_marker = True
+            return text, True
+        if self._is_last:
+            kept = 0
+        else:
+            heads = (length for length in range(len(marker) - 1, 0, -1) if self._held.endswith(marker[:length]))
+            sure = self._held[: len(self._held) - next(heads, 0)].rstrip()
+            kept = len(self._held) - len(sure)
+        text = self._trimmed(self._held[: len(self._held) - kept])
+        self._held = self._held[len(self._held) - kept :]
+        return text, False
+
+    def _trimmed(self, text: str) -> str:
+        """Without the white space after a marker."""
+        if not self._is_after_marker:
+            return text
+        text = text.lstrip()
+        self._is_after_marker = not text
+        return text
