@@ -60,7 +60,10 @@ def commit_settled(settled: Iterable[Settled]) -> None:
 
 
 def commit(choices: Choices) -> None:
-    """Commit the target's choices, position by position. Nothing but this, `commit_settled` and `commit_tree` appends to a row."""
+    """Commit the target's choices, position by position.
+
+    Nothing but this, `commit_settled` and `commit_tree` appends to a row.
+    """
     rows, drafts = choices.rows, choices.drafts
     last = min(map(len, drafts))
     position, stays = 0, True

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,9 @@ import numpy.typing as npt
 from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import TraceError, shortened
 from ngramspec.replay.ids import parse_ids
+
+LEAST_LOGPROB = -10_000
+"""Nothing less likely than this is worth recording; and a float takes it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +29,8 @@ class Alternatives:
 def read_alternatives(row: Mapping[str, object], text: str, num_tokens: int, where: str) -> Alternatives | None:
     """The keys `{text}_top_ids` and `{text}_top_logprobs` of a row with `num_tokens` in that text; None without them.
 
-    text: "prompt" or "output". Raises TraceError, which begins with `where`, unless both have a list for each token, and
-    each of these lists the same number of ids, and of logarithms, which are at most 0.
+    text: "prompt" or "output". Raises TraceError, which begins with `where`, unless both have a list for each token,
+    and each of these lists the same number of ids, and of logarithms, which are at most 0.
     """
     keys = f"{text}_top_ids", f"{text}_top_logprobs"
     missing = [key for key in keys if key not in row]
@@ -46,8 +48,8 @@ def read_alternatives(row: Mapping[str, object], text: str, num_tokens: int, whe
         for key, values in zip(keys, (some, likely), strict=True):
             if len(values) != width:
                 raise TraceError(
-                    f"{where}: {key}[{position}] must be as long as {keys[0]}[0], {width}, got {len(values)}; record the"
-                    " same number of tokens at each position"
+                    f"{where}: {key}[{position}] must be as long as {keys[0]}[0], {width}, got {len(values)}; record"
+                    " the same number of tokens at each position"
                 )
     shape = num_tokens, width
     return Alternatives(np.array(ids, np.int32).reshape(shape), np.array(logprobs, np.float32).reshape(shape))
@@ -72,8 +74,8 @@ def _check_logprobs(values: object, key: str, where: str) -> None:
     if not isinstance(values, list):
         raise TraceError(f"{where}: {key} must be a list of numbers, got {shortened(values)}; write [-0.1, -2.5]")
     for rank, value in enumerate(values):
-        if type(value) not in (int, float) or not -inf < value <= 0:  # NaN is not
+        if type(value) not in (int, float) or not LEAST_LOGPROB <= value <= 0:  # NaN is not
             raise TraceError(
-                f"{where}: {key}[{rank}] must be a finite number <= 0, got {shortened(value)}; record the natural"
-                " logarithms of probabilities"
+                f"{where}: {key}[{rank}] must be a number from {LEAST_LOGPROB} to 0, got {shortened(value)}; record"
+                " the natural logarithms of probabilities"
             )

@@ -59,11 +59,12 @@ def read_traces(
     "output_ids": [ids]}`. Prompt and output are tokenized separately, as in serving. Or it is a chat,
     `{"messages": […]}` with an optional `"tools": […]` in the format of OpenAI's API, which needs a tokenizer with a
     chat template: the assistant's last message is the output, and the messages before it are the prompt; every_answer:
-    likewise for each of its messages. A row of ids may say what the model held for likely: `"output_top_ids"` and
-    `"output_top_logprobs"`, for each token of the output a list of the likeliest ones of the distribution that chose it,
-    and of the logarithms of their probabilities; `"prompt_top_ids"` and `"prompt_top_logprobs"` the same of what follows
-    each token of the prompt. `"segment": text` and `"meta": {"degenerate_loop": true}` may be added; other
+    likewise for each of its messages. `"segment": text` and `"meta": {"degenerate_loop": true}` may be added; other
     keys are ignored.
+
+    A row of ids may say what the model held for likely: `"output_top_ids"` and `"output_top_logprobs"` have for each
+    token of the output a list of the likeliest ones of the distribution that chose it, and one of the logarithms of
+    their probabilities; `"prompt_top_ids"` and `"prompt_top_logprobs"` the same of what follows each of the prompt's.
 
     Raises TraceError for any other row, for anything but a regular file, for a line of more than MAX_LINE_BYTES, and
     for more than `max_bytes` of lines, uncompressed.

@@ -64,7 +64,7 @@ class Mixer:
         self._weights: dict[tuple[int, int, int], list[float]] = {}
 
     def weigh(self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[Weighed]:
-        """The chance of each token that a context knows or the chain offers; each by itself, so they add up to anything.
+        """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
 
         own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
         position, the one that it drafts first, with the chance that it gives each.
@@ -75,7 +75,7 @@ class Mixer:
         for token in _offered(own, past, offers):
             state = 0 if drafted is None else 2 if token == drafted else 1
             weights = self._weights_for(len(own), len(past), state)
-            opinions = [(slot, context[token] if token in context else absent) for slot, absent, context in contexts]
+            opinions = [(slot, context.get(token, absent)) for slot, absent, context in contexts]
             offered = log_odds(offers[token]) if token in offers else 0.0
             odds = weights[_BIAS] + weights[_CHAIN] * offered
             for slot, kind in opinions:

@@ -27,6 +27,9 @@ class _Node:
     past: Tail
     trunk: int
 
+    def child(self, token: int, survival: float, *, is_trunk: bool) -> "_Node":
+        return _Node(survival, _after(self.own, token), _after(self.past, token), self.trunk + 1 if is_trunk else -1)
+
 
 @dataclass(slots=True)
 class Growth:
@@ -88,8 +91,7 @@ class Branches:
                 if survival < min_survival:
                     grown.is_unsure = True
                     continue
-                child = _Node(survival, _after(node.own, token), _after(node.past, token), node.trunk + 1 if is_trunk else -1)
-                heappush(waiting, (-survival, found, at, token, child))
+                heappush(waiting, (-survival, found, at, token, node.child(token, survival, is_trunk=is_trunk)))
                 found += 1
             if not waiting or len(grown.tokens) == max_nodes:
                 return grown
