@@ -211,7 +211,7 @@ BAD_LINES = {
     '{"prompt_ids": [1.5], "output_ids": []}': "prompt_ids[0] must be a whole number from 0 to 2147483647, got 1.5",
     '{"prompt_ids": [1], "output_ids": [1], "output_top_ids": [[1]]}': "must come together, got no output_top_log",
     **{
-        f'{{"prompt_ids": [7], "output_ids": [1, 2], "output_top_ids": {top}, "output_top_logprobs": {logprobs}}}': error
+        f'{{"prompt_ids": [], "output_ids": [1, 2], "output_top_ids": {top}, "output_top_logprobs": {logprobs}}}': error
         for top, logprobs, error in [
             ("[[1], [2]]", "5", "output_top_logprobs must be a list with a list for each token of output_ids, got 5;"),
             ("[[1]]", "[[0]]", "output_top_ids must have a list for each of the 2 tokens of output_ids, got 1; record"),

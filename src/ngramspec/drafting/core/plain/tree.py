@@ -12,9 +12,6 @@ from ngramspec.drafting.types import ROOT
 Tail = list[int]
 """The last MOST_TOKENS tokens before a position."""
 
-_LEAST_REST = 0.05
-"""The least that is believed to be left beside the chain's token, in the mixer's opinion."""
-
 
 @dataclass(slots=True)
 class _Node:
@@ -59,10 +56,10 @@ class Growth:
 class Branches:
     """Grows the trees of one row, and learns from what is committed.
 
-    The chain is the trunk: its tokens have the chances that it gives them. At each node further tokens are those that
-    followed the latest occurrences of its context, in the row's own text and in the history. The surest of all open
-    nodes is taken next, as long as it is sure enough, so no other tree of as many of these nodes is expected to have
-    more tokens accepted. The trees of token counts are those of SuffixDecoding (Oliaro et al. 2024).
+    The chain is the trunk. At each node further tokens are those that followed the latest occurrences of its context,
+    in the row's own text and in the history; what the chain thinks of its tokens is one more opinion of them. The
+    surest of all open nodes is taken next, as long as it is sure enough, so no other tree of as many of these nodes is
+    expected to have more tokens accepted. Trees of token counts are from SuffixDecoding (Oliaro et al. 2024).
     """
 
     def __init__(self, own: SuffixIndex, past: SuffixIndex, mixer: Mixer) -> None:
@@ -116,16 +113,9 @@ class Branches:
         """(token, chance, whether it is the trunk's) of what may follow a node; the chances add up to 1 at most."""
         own, past = successors(self._own, node.own), successors(self._past, node.past)
         self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers)
-        if not offers:
-            total = sum([each.chance for each in weighed])
-            return [(each.token, each.chance / max(1.0, total), False) for each in weighed]
-        drafted, *others = weighed
-        sure = offers[drafted.token]
-        rest = 1.0 - sure
-        share = rest / max(1.0 - drafted.chance, _LEAST_REST)
-        total = share * sum([each.chance for each in others])
-        share *= min(1.0, rest / total) if total else 1.0
-        return [(drafted.token, sure, True), *((each.token, share * each.chance, False) for each in others)]
+        total = max(1.0, sum([each.chance for each in weighed]))
+        drafted = next(iter(offers), None)
+        return [(each.token, each.chance / total, each.token == drafted) for each in weighed]
 
 
 def _after(tail: Tail, token: int) -> Tail:
