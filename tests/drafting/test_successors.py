@@ -17,7 +17,7 @@ def counted(text: list[int], tail: list[int]) -> list[Counts]:
     """As one would say it: of the latest positions that read the last one, two or four tokens, those that read all."""
     found = []
     for order in ORDERS:
-        searched = 1 if order == 1 else 2 if order < 4 else 4
+        searched = min(order, 4)
         if len(tail) < order or not text:
             break
         counts: Counts = {}
@@ -45,8 +45,8 @@ def test_of_many_occurrences_the_latest_are_counted_and_of_many_successors_the_l
     text = [token for follower in range(1, 101) for token in (0, follower)]
     [alone] = successors(index_of([*text, 9]), [0])
     assert [*range(100, 100 - WIDTH, -1)] == [*alone]
-    again = [0, 1, 2] * 50
-    assert [WALKED] * 8 == [counts[0] for counts in successors(index_of(again), again)]
+    again = [0, 1, 2] * 60
+    assert [WALKED] * len(ORDERS) == [counts[0] for counts in successors(index_of(again), again)]
 
 
 def test_no_answer_is_followed_by_the_beginning_of_the_next_one() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
-ORDERS = (1, 2, 3, 4, 6, 9, 14, 24)
-"""So many of the last tokens are a context, as lpaq has them (Mahoney 2007)."""
+ORDERS = (1, 2, 4, 12)
+"""So many of the last tokens are a context. The orders of lpaq, twice as many up to 24, bring no more."""
 
 MOST_TOKENS = ORDERS[-1]
 """Tokens before a position that say what follows it."""
@@ -32,7 +32,7 @@ def successors(index: SuffixIndex, tail: Sequence[int]) -> list[Counts]:
     found: list[Counts] = []
     starts = index.latest(tail)
     text = index.tokens
-    for (first, last), start in zip(((0, 1), (1, 3), (3, len(ORDERS))), starts, strict=True):
+    for (first, last), start in zip(((0, 1), (1, 2), (2, len(ORDERS))), starts, strict=True):
         if start < 0:
             break
         orders = ORDERS[first:last]
