@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ngramspec.drafting.core.plain.mixer import LEAST_CHANCE, MOST_OFFERED, Mixer
-from ngramspec.drafting.core.plain.successors import Counts
+from ngramspec.drafting.core.plain.successors import ORDERS, Counts
 
-COUNTS = st.lists(st.dictionaries(st.integers(0, 40), st.integers(1, 4), min_size=1, max_size=8), max_size=8)
+FOLLOWED = st.dictionaries(st.integers(0, 40), st.integers(1, 4), min_size=1, max_size=8)
+COUNTS = st.lists(FOLLOWED, max_size=len(ORDERS))
 OFFERS = st.dictionaries(st.integers(0, 40), st.floats(0.0, 1.0), max_size=4)
 
 
