@@ -32,7 +32,7 @@ RATE = 0.006
 SLOWEST = 1 / 256
 """A frequency counts the latest so many of its kind, on average."""
 
-MOST_OFFERED = 16
+MOST_OFFERED = 12
 """Tokens that are weighed at a node: those of the longest contexts."""
 
 Opinion = tuple[int, int]

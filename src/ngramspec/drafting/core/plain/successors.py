@@ -14,7 +14,7 @@ ORDERS = (1, 2, 4, 12)
 MOST_TOKENS = ORDERS[-1]
 """Tokens before a position that say what follows it."""
 
-WALKED = 32
+WALKED = 16
 """Occurrences that are counted, the latest ones: of the last token, of the last two, and of the last four."""
 
 WIDTH = 8
