@@ -131,8 +131,10 @@ class Row:
         size = len(self.emitted) - self.num_followed
         tokens = committed if size == committed.size else committed[:size]
         self.num_followed += size
-        is_tree = isinstance(draft, Tree)
-        num_accepted = draft.num_accepted(tokens.tolist()) if is_tree else self._num_accepted(draft.tokens, size)
+        if isinstance(draft, Tree):
+            num_accepted = draft.num_accepted(tokens.tolist())
+        else:
+            num_accepted = self._num_accepted(draft.tokens, size)
         self.session.observe(draft, num_accepted)
         self.session.extend(tokens)
         if self.steering is not None:

@@ -92,7 +92,7 @@ class _RecordedTree:
 
     def __init__(self, row: Row, tree: Tree, upcoming: TokenArray) -> None:
         self.row, self.tree = row, tree
-        self._upcoming = upcoming[: tree.tokens.size + 1].tolist()
+        self._upcoming: list[int] = upcoming[: tree.tokens.size + 1].tolist()
 
     def after(self, node: int) -> int | None:
         """The node is as deep as there are tokens committed in this pass."""
