@@ -53,6 +53,10 @@ class Growth:
         return nodes
 
 
+_NOTHING = Growth()
+"""Where no tree was grown; never changed."""
+
+
 class Branches:
     """Grows the trees of one row, and learns from what is committed.
 
@@ -65,7 +69,7 @@ class Branches:
     def __init__(self, own: SuffixIndex, past: SuffixIndex, mixer: Mixer) -> None:
         """Nodes come from these two texts."""
         self._own, self._past, self._mixer = own, past, mixer
-        self._grown = Growth()
+        self.forget()
 
     def grow(
         self, answer: Sequence[int], trunk: Sequence[Mapping[int, float]], max_nodes: int, min_survival: float
@@ -101,13 +105,15 @@ class Branches:
     def learn(self, committed: Sequence[int]) -> None:
         """Learn from the tokens that came what was thought at the nodes that they walk over."""
         grown = self._grown
+        if grown is _NOTHING:
+            return
         for node, token in zip(grown.path(committed), committed, strict=False):
             self._mixer.learn(grown.weighed.get(node, ()), token)
         self.forget()
 
     def forget(self) -> None:
         """There is no last tree any more."""
-        self._grown = Growth()
+        self._grown = _NOTHING
 
     def _chances(self, node: _Node, at: int, offers: Mapping[int, float]) -> list[tuple[int, float, bool]]:
         """(token, chance, whether it is the trunk's) of what may follow a node; the chances add up to 1 at most."""
