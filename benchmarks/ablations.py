@@ -4,7 +4,7 @@ Private parts of the plain core are replaced here, and nowhere else: nobody who 
 compiled core has no such parts, and makes the same drafts: so these rules run with NGRAMSPEC_CORE=plain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -130,6 +130,22 @@ class BranchesOfOneText(AdaptiveLookup):
         return session
 
 
+class _SurestAlone(Branches):
+    def _chances(self, node: Any, at: int, offers: Mapping[int, float]) -> list[tuple[int, float, bool]]:
+        return sorted(super()._chances(node, at, offers), key=lambda chance: -chance[1])[:1]
+
+
+class WithoutBranches(AdaptiveLookup):
+    """The surest token of each position, by the chances that trees go by: chains with another survival."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        row = _plain_row(session)
+        row._branches = _SurestAlone(row.index, row.history, row._survival.mixer)
+        return session
+
+
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """A rule with an idea switched off. than: the name of the one that it is compared with."""
@@ -153,6 +169,7 @@ ABLATIONS = (
 
 WITH_TREES = (
     Ablation(TREES),
+    Ablation(Rule("no branches", "chains by the trees' chances", WithoutBranches, takes_trees=True)),
     Ablation(
         Rule("own branches", "none from history", lambda: BranchesOfOneText(is_own=True), takes_trees=True), TREES.name
     ),
