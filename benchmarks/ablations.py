@@ -4,11 +4,11 @@ Private parts of the plain core are replaced here, and nowhere else: nobody who 
 compiled core has no such parts, and makes the same drafts: so these rules run with NGRAMSPEC_CORE=plain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from benchmarks.rules import OTHER_LOOKUPS, OURS, Rule
+from benchmarks.rules import OTHER_LOOKUPS, OURS, TREE_PEERS, TREES, Rule
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
 from ngramspec.drafting.adaptive_lookup import MAX_SEGMENTS, MAX_TOKENS
 from ngramspec.drafting.core import is_compiled
@@ -18,8 +18,9 @@ from ngramspec.drafting.core.plain.features import NOT_FORESEEN, Features
 from ngramspec.drafting.core.plain.key import NUM_KINDS, NUM_SOURCES, pack
 from ngramspec.drafting.core.plain.pointers import Pointer
 from ngramspec.drafting.core.plain.row import Row
-from ngramspec.drafting.core.plain.suffix_index import Match
+from ngramspec.drafting.core.plain.suffix_index import Match, SuffixIndex
 from ngramspec.drafting.core.plain.survival import Lesson, Survival
+from ngramspec.drafting.core.plain.tree import Branches
 from ngramspec.drafting.segments import Segment, Segments
 
 
@@ -112,6 +113,39 @@ class Frozen(Survival):
         """Learn nothing."""
 
 
+class BranchesOfOneText(AdaptiveLookup):
+    """Trees whose branches come from the row's own text alone, or from the history alone; their chain is from both."""
+
+    def __init__(self, *, is_own: bool) -> None:
+        """Begin without a history."""
+        super().__init__()
+        self._is_own = is_own
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        row, nothing = _plain_row(session), SuffixIndex()
+        texts = (row.index, nothing) if self._is_own else (nothing, row.history)
+        row._branches = Branches(*texts, row._survival.mixer)
+        return session
+
+
+class _SurestAlone(Branches):
+    def _chances(self, node: Any, at: int, offers: Mapping[int, float]) -> list[tuple[int, float, bool]]:
+        return sorted(super()._chances(node, at, offers), key=lambda chance: -chance[1])[:1]
+
+
+class WithoutBranches(AdaptiveLookup):
+    """The surest token of each position, by the chances that trees go by: chains with another survival."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        session = super().open(segment, references)
+        row = _plain_row(session)
+        row._branches = _SurestAlone(row.index, row.history, row._survival.mixer)
+        return session
+
+
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """A rule with an idea switched off. than: the name of the one that it is compared with."""
@@ -130,6 +164,20 @@ ABLATIONS = (
     Ablation(Rule("no agreement", "and no prior", lambda: _adaptive(WithoutAgreement())), than="no prior"),
     Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
     *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
+)
+
+
+WITH_TREES = (
+    Ablation(TREES),
+    Ablation(Rule("no branches", "chains by the trees' chances", WithoutBranches, takes_trees=True)),
+    Ablation(
+        Rule("own branches", "none from history", lambda: BranchesOfOneText(is_own=True), takes_trees=True), TREES.name
+    ),
+    Ablation(
+        Rule("history's branches", "none from own text", lambda: BranchesOfOneText(is_own=False), takes_trees=True),
+        TREES.name,
+    ),
+    *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS),
 )
 
 

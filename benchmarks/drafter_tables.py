@@ -108,6 +108,9 @@ def ablations_table(ablations: Sequence[Ablation], ablated: Sequence[Result], kn
         table.add_column("", justify="right")
     for ablation, result in zip(ablations, ablated, strict=True):
         than = known[ablation.than]
+        if not result.reports:
+            table.add_row(ablation.rule.name, ablation.rule.settings, than.rule.name, "not installed")
+            continue
         cells = []
         for batch in BATCHES:
             speedup = result.speedup(batch)

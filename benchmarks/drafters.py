@@ -1,6 +1,6 @@
 """How far do the rules for choosing a draft carry? All of them on the same recorded requests, through one replay.
 
-    python -m benchmarks.drafters [TRACES...] [--ablation] [--limit 20] [--loops] [--json]
+    python -m benchmarks.drafters [TRACES...] [--ablation] [--trees] [--limit 20] [--loops] [--json]
 
 The speed-up is modelled: tokens per pass, times what a pass of plain decoding costs among N requests, over what one
 with drafts costs, by a published fit (`ngramspec.decoding.FITS`). A rule with a fixed setting is replayed once; ours
@@ -15,7 +15,8 @@ and drafts are as long as pays without that time; so it is a lower bound.
 the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
 dictionary of ours, whose time says nothing about theirs.
 
-All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top.
+All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top. Trees are
+drafted by the plain core only, at about a hundred microseconds a node: for them, take a --limit.
 """
 
 import json
@@ -25,7 +26,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import reliability
-from benchmarks.ablations import ABLATIONS, Ablation, check_core, spelled_alike
+from benchmarks.ablations import ABLATIONS, WITH_TREES, Ablation, check_core, spelled_alike
 from benchmarks.console import wide_console
 from benchmarks.drafter_tables import ablations_table, hosted_table, rules_table, segments_table
 from benchmarks.results import Result, played
@@ -38,12 +39,13 @@ def main() -> None:
     """Replay, then print."""
     command_line = parser(__doc__)
     command_line.add_argument("--ablation", action="store_true", help="also ours with one idea switched off at a time")
+    command_line.add_argument("--trees", action="store_true", help="also drafts that branch, ours and a peer's")
     command_line.add_argument("--limit", type=int, help="only the first so many requests of each segment")
     command_line.add_argument(
         "--loops", action="store_true", help="the repetition loops, which are left out else, alone"
     )
     arguments = command_line.parse_args()
-    if arguments.ablation:
+    if arguments.ablation or arguments.trees:
         check_core()
     paths = trace_paths(command_line, arguments.traces)
 
@@ -52,6 +54,7 @@ def main() -> None:
     if arguments.loops:
         traces = [replace(trace, degenerate_loop=False) for trace in traces if trace.degenerate_loop]
     ablations = [*ABLATIONS, spelled_alike(tokenizer.vocabulary.tokens)] if arguments.ablation else []
+    ablations += WITH_TREES if arguments.trees else ()
     ours, *results = played([OURS, *PEERS, *(ablation.rule for ablation in ablations)], traces)
     others, ablated = results[: len(PEERS)], results[len(PEERS) :]
     if arguments.json:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ngramspec.drafting import NO_DRAFT, Draft, DraftSession, TokenArray
+from ngramspec.drafting import NO_DRAFT, Draft, DraftSession, TokenArray, Tree
 
 
 class EarliestMatch:
@@ -59,12 +59,18 @@ class SuffixTree:
     """Suffix decoding (Oliaro et al. 2024) by the arctic-inference package.
 
     It copies at most `factor` times as many tokens as matched, and `offset` more (the package's defaults: 1 and 0), and
-    stops where the draft's probability falls below 0.1. Its probabilities, which are those of the whole draft up to a
-    token, serve as survival.
+    stops where the draft's probability falls below `least`. Its probabilities, which are those of the whole draft up to
+    a token, serve as survival. For a target that takes trees it drafts them (`use_tree_spec`).
     """
 
     def __init__(
-        self, *, max_depth: int = 64, factor: float = 1.0, offset: float = 0.0, keeps_outputs: bool = False
+        self,
+        *,
+        max_depth: int = 64,
+        factor: float = 1.0,
+        offset: float = 0.0,
+        least: float = 0.1,
+        keeps_outputs: bool = False,
     ) -> None:
         """Build trees of `max_depth`; raises ImportError where the package is missing.
 
@@ -73,7 +79,7 @@ class SuffixTree:
             draft from their own text alone, and so do all where it is False.
         """
         self._cache_class = import_module("arctic_inference.suffix_decoding").SuffixDecodingCache
-        self._max_depth, self._limits, self._keeps_outputs = max_depth, (factor, offset), keeps_outputs
+        self._max_depth, self._limits, self._keeps_outputs = max_depth, (factor, offset, least), keeps_outputs
         self._kept: dict[str, Any] = {}
         self._num_rows = 0
 
@@ -91,11 +97,11 @@ class SuffixTree:
 
 
 class _SuffixTreeSession:
-    def __init__(self, cache: Any, row: int, max_depth: int, limits: tuple[float, float]) -> None:
+    def __init__(self, cache: Any, row: int, max_depth: int, limits: tuple[float, float, float]) -> None:
         self._cache = cache
         self._row = row
         self._max_depth = max_depth
-        self._factor, self._offset = limits
+        self._factor, self._offset, self._least = limits
         self._context = NO_DRAFT
         self._started = False
 
@@ -108,16 +114,29 @@ class _SuffixTreeSession:
         self._context = np.concatenate((self._context, tokens))[-self._max_depth :]
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        if max_tokens <= 0 or not self._started:
+        draft = self._speculated(max_tokens, branches=False)
+        return Draft(np.array(draft.token_ids, np.int32), np.array(draft.probs, float)) if draft else Draft(NO_DRAFT)
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        draft = self._speculated(max_nodes, branches=True)
+        if not draft:
             return Draft(NO_DRAFT)
-        draft = self._cache.speculate(
+        tokens, parents = np.array(draft.token_ids, np.int32), np.array(draft.parents, np.int32)
+        return Tree(tokens, np.array(draft.probs, float), parents=parents)
+
+    def _speculated(self, max_tokens: int, *, branches: bool) -> Any:
+        """The package's draft, or None."""
+        if max_tokens <= 0 or not self._started:
+            return None
+        return self._cache.speculate(
             self._row,
             self._context,
             max_spec_tokens=max_tokens,
             max_spec_factor=self._factor,
             max_spec_offset=self._offset,
+            min_token_prob=self._least,
+            use_tree_spec=branches,
         )
-        return Draft(np.array(draft.token_ids, np.int32), np.array(draft.probs, float))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         pass

@@ -23,6 +23,7 @@ class Rule:
 
     name: short, and its own. settings: in words. drafter: makes a new one. max_draft_tokens: the longest draft, in
         every pass; None where as many are checked as pay. timed: whether the time of drafting is the project's own.
+        takes_trees: whether the target does.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Rule:
     drafter: Callable[[], Drafter]
     max_draft_tokens: int | None = None
     timed: bool = False
+    takes_trees: bool = False
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -40,7 +42,8 @@ class Rule:
 def replay(rule: Rule, drafter: Drafter, traces: Iterable[Trace], batch: int) -> Report:
     """Play the requests back one after another, as `ngramspec replay --cost`; drafter: one that `rule` has made."""
     budget = AdaptiveBudget() if rule.max_draft_tokens is None else FixedBudget(rule.max_draft_tokens)
-    return replay_traces(traces, drafter, budget=budget, costs=fitted(FIT, batch), clock=time.thread_time_ns)
+    costs, clock = fitted(FIT, batch), time.thread_time_ns
+    return replay_traces(traces, drafter, budget=budget, costs=costs, clock=clock, takes_trees=rule.takes_trees)
 
 
 class WithoutPeriod(PromptLookup):
@@ -59,6 +62,20 @@ class _WithoutPeriodSession(PromptLookupSession):
 
 
 OURS = Rule("ngramspec", "history, as many as pay", AdaptiveLookup, timed=True)
+TREES = Rule("ngramspec trees", "and branches, as many nodes as pay", AdaptiveLookup, takes_trees=True)
+"""Only the plain core drafts trees, so their time says nothing yet."""
+
+
+def _arctic_trees(batch: int, factor: float, least: float) -> Rule:
+    return Rule(
+        f"arctic trees {batch}",
+        f"64 nodes, factor {factor:g} + 4, least {least}",
+        lambda: SuffixTree(keeps_outputs=True, factor=factor, offset=4.0 if factor >= 4 else 0.0, least=least),
+        64,
+        timed=True,
+        takes_trees=True,
+    )
+
 
 PEERS = (
     Rule("transformers", "earliest, n = 2..1, K = 10", lambda: EarliestMatch(min_match=1, max_match=2), 10),
@@ -82,6 +99,14 @@ PEERS = (
         timed=True,
     ),
 )
+
+TREE_PEERS = (
+    _arctic_trees(1, 6, 0.01),
+    _arctic_trees(8, 2, 0.05),
+    _arctic_trees(32, 1, 0.3),
+    _arctic_trees(128, 1, 0.5),
+)
+"""arctic-inference's trees at the setting that was best for each of the batch sizes."""
 
 OTHER_LOOKUPS = (
     Rule("PromptLookup 24", "K = 24", PromptLookup, 24, timed=True),

@@ -19,10 +19,11 @@ from benchmarks.real_models import folder_of, weights_of
 from benchmarks.recorded import renamed
 from benchmarks.reliability import Checked, deciles, verdict
 from benchmarks.suffix_index import kmp_earliest_longest
-from ngramspec.drafting import DraftSession
+from ngramspec.drafting import DraftSession, Tree, propose_tree
 from ngramspec.pico import PICO_PATH
 from ngramspec.replay import Trace
 from tests.drafting.test_suffix_index import texts, tokens_of
+from tests.drafting.test_tree import paths_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -143,17 +144,20 @@ def test_the_table_of_drafters_is_one_command(tmp_path: Path) -> None:
     rows = [{"prompt_ids": [1, 2, 3, 4, 5, 6], "output_ids": answer, "segment": "same"}] * 4
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [sys.executable, "-m", "benchmarks.drafters", str(path), "--limit", "3", "--ablation"]
+    command = [sys.executable, "-m", "benchmarks.drafters", str(path), "--limit", "3", "--ablation", "--trees"]
     root = Path(__file__).parents[1]
     plain = os.environ | {"NGRAMSPEC_CORE": "plain"}
     done = subprocess.run([*command, "--json"], cwd=root, env=plain, capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
-    rules = {name: rule["by_batch"]["1"]["total"] for name, rule in printed["rules"].items() if "by_batch" in rule}
-    ablated = {name: rule["by_batch"]["1"]["total"] for name, rule in printed["ablations"].items()}
+    rules, ablated = (
+        {name: rule["by_batch"]["1"]["total"] for name, rule in printed[part].items() if "by_batch" in rule}
+        for part in ("rules", "ablations")
+    )
     assert {3} == {figures["requests"] for figures in (rules | ablated).values()}
     # Nothing of an answer stands in its prompt: an earlier answer is all that there is to copy.
     assert 1.0 == rules["transformers"]["tokens_per_pass"] == ablated["no history"]["tokens_per_pass"]
     assert rules["ngramspec"]["tokens_per_pass"] > 1.5
+    assert ablated["ngramspec trees"]["tokens_per_pass"] > 1.5
     assert rules["ngramspec"]["modelled_speedup"] > ablated["no budget"]["modelled_speedup"]
     assert {"us_per_token", "modelled_speedup_with_host"}.isdisjoint(rules["transformers"])
     assert 0.0 < rules["ngramspec"]["modelled_speedup_with_host"] < rules["ngramspec"]["modelled_speedup"]
@@ -174,6 +178,17 @@ def test_a_peers_history_stays_in_its_segment() -> None:
         _write(session, [1, 2], list(range(10, 15)), is_over=False)
         drafts[segment] = session.propose(3).tokens.tolist()
     assert {"one": [15, 16, 17], "two": [], None: []} == drafts
+
+
+def test_a_peers_tree_has_every_branch_that_it_saw() -> None:
+    pytest.importorskip("arctic_inference")
+    session = SuffixTree(least=0.01, factor=6.0).open()
+    session.extend(tokens_of([1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3]))
+    tree = propose_tree(session, 10)
+    assert isinstance(tree, Tree)
+    assert {(4,), (4, 1), (5,), (5, 1)} <= {*paths_of(tree)}
+    assert (tree.parents < np.arange(tree.tokens.size)).all()
+    assert not isinstance(session.propose(10), Tree)
 
 
 def _write(session: DraftSession, prompt: list[int], answer: list[int], *, is_over: bool = True) -> None:

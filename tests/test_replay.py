@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from ngramspec.cli import app, main
 from ngramspec.decoding import AdaptiveBudget, LinearCosts
-from ngramspec.drafting import AdaptiveLookup, PromptLookup, TokenArray
+from ngramspec.drafting import ROOT, AdaptiveLookup, Draft, PromptLookup, TokenArray, Tree
 from ngramspec.errors import TraceError
 from ngramspec.replay import PromptAs, Report, Trace, load_tokenizer, read_traces, replay
 from tests.oracles import OracleLookupSession
@@ -92,6 +92,68 @@ def test_a_replay_counts_what_an_independent_simulation_counts(
     assert {row[2] for row in rows} - {None} == set(report.segments)
 
 
+class AnyTrees:
+    """A drafter of trees at random, of one token in three."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AnyTrees":
+        return self
+
+    def extend(self, tokens: TokenArray) -> None:
+        pass
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        return Draft(ids(self._random.integers(0, 3, max_tokens).tolist()))
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Tree:
+        edges: list[tuple[int, int]] = []
+        while len(edges) < max_nodes:
+            edge = int(self._random.integers(ROOT, len(edges))), int(self._random.integers(0, 3))
+            edges += [] if edge in edges else [edge]
+        parents, tokens = [parent for parent, _ in edges], [token for _, token in edges]
+        return Tree(ids(tokens), np.ones(len(edges)), parents=ids(parents))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@given(
+    outputs=st.lists(st.lists(st.integers(0, 2), max_size=30), max_size=4),
+    most=st.integers(0, 12),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None)
+def test_any_trees_are_walked_as_far_as_the_recording_is_a_path(outputs: list[list[int]], most: int, seed: int) -> None:
+    report = replay([trace([], output) for output in outputs], AnyTrees(seed), max_draft_tokens=most, takes_trees=True)
+    drafter, passes, drafted = AnyTrees(seed), 0, 0
+    for output in outputs:
+        position = 1
+        while position < len(output):
+            tree = drafter.propose_tree(min(most, len(output) - position - 1))
+            edges = [*zip(tree.parents.tolist(), tree.tokens.tolist(), strict=True)]
+            node = ROOT
+            while position < len(output) and (node, output[position]) in edges:
+                node, position = edges.index((node, output[position])), position + 1
+            position, passes, drafted = position + 1, passes + 1, drafted + len(edges)
+    counters = report.total.counters
+    assert (passes, drafted) == (counters.target_passes, counters.num_draft_tokens)
+    assert sum(max(0, len(output) - 1) for output in outputs) == counters.tokens
+    assert counters.tokens == counters.target_passes + counters.num_accepted_tokens
+
+
+def test_trees_are_drafted_only_for_a_target_that_takes_them_and_by_drafters_that_can() -> None:
+    traces = [trace([0, 1, 2] * 5, [0, 1, 2] * 10)]
+    chains = replay(traces, AnyTrees(0)).as_dict()
+    assert chains != replay(traces, AnyTrees(0), takes_trees=True).as_dict()
+    timeless = [replay(traces, PromptLookup(), takes_trees=takes, clock=lambda: 0).as_dict() for takes in (False, True)]
+    assert timeless[0] == timeless[1]
+
+
 def test_an_output_of_one_token_or_none_is_a_request_without_passes() -> None:
     report = replay([trace([1, 2], []), trace([1, 2], [3]), trace([], [])], PromptLookup())
     expected = {"requests": 3, "tokens": 0, "target_passes": 0, "num_draft_tokens": 0, "num_accepted_tokens": 0}
@@ -147,6 +209,36 @@ BAD_LINES = {
     '{"prompt_ids": [2147483648], "output_ids": []}': "prompt_ids[0] must be a whole number from 0 to 2147483647, got",
     '{"prompt_ids": [true], "output_ids": []}': "prompt_ids[0] must be a whole number from 0 to 2147483647, got True",
     '{"prompt_ids": [1.5], "output_ids": []}': "prompt_ids[0] must be a whole number from 0 to 2147483647, got 1.5",
+    '{"prompt_ids": [1], "output_ids": [1], "output_top_ids": [[1]]}': "must come together, got no output_top_log",
+    **{
+        f'{{"prompt_ids": [], "output_ids": [1, 2], "output_top_ids": {top}, "output_top_logprobs": {logprobs}}}': error
+        for top, logprobs, error in [
+            ("[[1], [2]]", "5", "output_top_logprobs must be a list with a list for each token of output_ids, got 5;"),
+            ("[[1]]", "[[0]]", "output_top_ids must have a list for each of the 2 tokens of output_ids, got 1; record"),
+            ("[[1], [-2]]", "[[0], [0]]", "output_top_ids[1][0] must be a whole number from 0 to 2147483647, got -2;"),
+            ("[[1], 3]", "[[0], [0]]", "output_top_ids[1] must be a list of token ids, got 3; write [1, 2, 3]"),
+            ("[[1], [2]]", "[[0], 0]", "output_top_logprobs[1] must be a list of numbers, got 0; write [-0.1, -2.5]"),
+            (
+                "[[1], [2]]",
+                "[[0], [0.5]]",
+                "output_top_logprobs[1][0] must be a number from -10000 to 0, got 0.5; record",
+            ),
+            (
+                "[[1], [2]]",
+                "[[-1e999], [0]]",
+                "output_top_logprobs[0][0] must be a number from -10000 to 0, got -inf; ",
+            ),
+            (
+                "[[1], [2]]",
+                "[[NaN], [0]]",
+                "output_top_logprobs[0][0] must be a number from -10000 to 0, got nan; record",
+            ),
+            ("[[1], [2]]", "[[false], [0]]", "output_top_logprobs[0][0] must be a number from -10000 to 0, got False;"),
+            ("[[1], [2, 3]]", "[[0], [0, 0]]", "output_top_ids[1] must be as long as output_top_ids[0], 1, got 2;"),
+            ("[[1], [2]]", "[[0], [0, 0]]", "output_top_logprobs[1] must be as long as output_top_ids[0], 1, got 2;"),
+        ]
+    },
+    '{"prompt_ids": [1], "output_ids": [], "prompt_top_ids": 1, "prompt_top_logprobs": []}': "of prompt_ids, got 1;",
     '{"prompt_ids": [1], "output_ids": [1], "segment": 3}': "segment must be text, got 3; name it, or leave it out",
 }
 
@@ -161,6 +253,25 @@ def test_a_bad_row_is_named_by_file_and_line_with_the_rule_and_the_value(
         list(read_traces(path, Characters()))
     assert str(caught.value).startswith(f"{path}:3: ")
     assert expected in str(caught.value)
+
+
+def test_what_a_model_held_for_likely_is_read_beside_its_tokens(tmp_path: Path) -> None:
+    row = {
+        "prompt_ids": [5, 6, 7],
+        "output_ids": [1, 2],
+        "output_top_ids": [[1, 3], [2, 4]],
+        "output_top_logprobs": [[0, -3.5], [-0.25, -2]],
+        "prompt_top_ids": [[], [], []],
+        "prompt_top_logprobs": [[], [], []],
+    }
+    [read] = read_traces(write(tmp_path / "rows.jsonl", [row]))
+    assert read.output_top is not None
+    assert read.prompt_top is not None
+    assert [[1, 3], [2, 4]] == read.output_top.ids.tolist()
+    assert [[0.0, -3.5], [-0.25, -2.0]] == read.output_top.logprobs.tolist()
+    assert (3, 0) == read.prompt_top.ids.shape == read.prompt_top.logprobs.shape
+    [bare] = read_traces(write(tmp_path / "bare.jsonl", [{"prompt_ids": [], "output_ids": []}]))
+    assert bare.output_top is bare.prompt_top is None
 
 
 def test_a_long_value_is_quoted_in_part(tmp_path: Path) -> None:

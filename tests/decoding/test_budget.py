@@ -26,7 +26,8 @@ from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.plain_time import STALE
 from ngramspec.decoding.trials import CREDIT, LONGEST_WAIT, MOST_CHARGED, MOST_CREDIT, PROBE_EVERY, Trials
 from ngramspec.decoding.way import Way
-from ngramspec.drafting import Draft
+from ngramspec.drafting import ROOT, Draft, Tree
+from tests.drafting.test_tree import trees
 
 SURVIVALS = st.lists(st.floats(0, 1), max_size=4).map(lambda steps: np.cumprod(steps or [1.0])[: len(steps)])
 
@@ -113,6 +114,27 @@ def test_any_pass_that_costs_by_the_token_takes_the_best_of_all_lengths(
     every = itertools.product(*(range(draft.tokens.size + 1) for draft in drafts))
     best = max(value(drafts, tried, costs, rate) for tried in every)
     assert value(drafts, tuple(allotted(drafts, costs)), costs, rate) == pytest.approx(best)
+
+
+def subtrees(tree: Tree) -> list[tuple[int, ...]]:
+    """All sets of its nodes that hold the parent of each."""
+    nodes = range(tree.tokens.size)
+    sets = [taken for size in range(len(nodes) + 1) for taken in itertools.combinations(nodes, size)]
+    return [taken for taken in sets if all(parent in (ROOT, *taken) for parent in tree.parents[[*taken]])]
+
+
+@given(st.lists(trees().map(lambda tree: tree.head(4)), min_size=1, max_size=2), st.floats(0.001, 2))
+def test_any_pass_over_trees_takes_the_best_of_all_sets_of_nodes(drafts: list[Tree], per_token: float) -> None:
+    costs = LinearCosts(1.0, per_token)
+    rate = len(drafts) / costs.of(len(drafts))
+    lengths = allotted([*drafts], costs)
+    every = [subtrees(tree) for tree in drafts]
+    values = [
+        sum(float(tree.survival[[*nodes]].sum()) for tree, nodes in zip(drafts, taken, strict=True))
+        - rate * costs.of(len(drafts) + sum(map(len, taken)))
+        for taken in itertools.product(*every)
+    ]
+    assert value([*drafts], tuple(lengths), costs, rate) == pytest.approx(max(values))
 
 
 def test_a_row_that_is_far_ahead_is_not_drafted_for_while_the_others_wait() -> None:

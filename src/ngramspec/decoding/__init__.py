@@ -1,7 +1,7 @@
 """The decode loop, independent of any framework: rows, plans, one step, the draft budget and the cost of passes."""
 
 from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
-from ngramspec.decoding.commit import Choices, Settled, commit, commit_settled
+from ngramspec.decoding.commit import Choices, Settled, TreeChoices, commit, commit_settled, commit_tree
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.engine import Engine
 from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
@@ -27,8 +27,10 @@ __all__ = [
     "Shape",
     "Target",
     "Together",
+    "TreeChoices",
     "commit",
     "commit_settled",
+    "commit_tree",
     "fitted",
     "num_agreeing",
     "plan",

@@ -10,6 +10,7 @@ from collections.abc import Sequence as Rows
 from typing import Protocol
 
 from ngramspec.decoding.row import Row, common_length
+from ngramspec.drafting.types import ROOT, Tree
 
 
 class Choices(Protocol):
@@ -30,6 +31,24 @@ class Choices(Protocol):
         """End the rows whose last token ends them; returns whether the pass is over for all rows."""
 
 
+class TreeChoices(Protocol):
+    """The target's choices after a pass over the tree of one row, which moves alone."""
+
+    @property
+    def row(self) -> Row:
+        """That row."""
+
+    @property
+    def tree(self) -> Tree:
+        """Its draft, as far as it can be verified."""
+
+    def after(self, node: int) -> int | None:
+        """Choose the token after a node of the tree, or after ROOT; None if none is possible: the row has ended."""
+
+    def end_row(self) -> bool:
+        """End the row if its last token ends it; returns whether it does."""
+
+
 Settled = tuple[Row, Rows[int], Rows[int]]
 """A row that moves alone, the K tokens of its draft, and its choices at all K + 1 positions, none of which ends it."""
 
@@ -41,7 +60,10 @@ def commit_settled(settled: Iterable[Settled]) -> None:
 
 
 def commit(choices: Choices) -> None:
-    """Commit the target's choices, position by position. Nothing but this and `commit_settled` appends to a row."""
+    """Commit the target's choices, position by position.
+
+    Nothing but this, `commit_settled` and `commit_tree` appends to a row.
+    """
     rows, drafts = choices.rows, choices.drafts
     last = min(map(len, drafts))
     position, stays = 0, True
@@ -54,3 +76,18 @@ def commit(choices: Choices) -> None:
             stays = stays and token == draft[position]
         stays = not choices.end_rows() and stays
         position += 1
+
+
+def commit_tree(choices: TreeChoices) -> None:
+    """Commit the target's choices along a tree: from the root to the child that was chosen, as long as there is one.
+
+    Each emitted token is chosen once and in the order of the text, as along a chain.
+    """
+    row, children = choices.row, choices.tree.children()
+    node: int | None = ROOT
+    while node is not None:
+        token = choices.after(node)
+        if token is None:
+            return
+        row.commit(token)
+        node = None if choices.end_row() else children.get((node, token))

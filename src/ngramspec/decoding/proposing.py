@@ -7,18 +7,25 @@ from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.way import BLIND, NONE, STEERED
-from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all
+from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_tree
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
 """Of a row that is not drafted for: it would have had one at another price."""
 
 
 def propose(
-    rows: Rows[Row], max_tokens: Rows[int], terms: Terms, costs: Costs, clock: Callable[[], float]
+    rows: Rows[Row],
+    max_tokens: Rows[int],
+    terms: Terms,
+    costs: Costs,
+    clock: Callable[[], float],
+    *,
+    takes_trees: bool = False,
 ) -> list[Draft]:
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
     A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
+    takes_trees: whether the target does. Rows with grammars, and rows that move in step, get chains all the same.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
@@ -31,8 +38,12 @@ def propose(
         elif way is not NONE:
             blind.append(index)
     between = clock()
-    found = propose_all([rows[index].session for index in blind], [rooms[index] for index in blind], terms.least[BLIND])
-    for index, draft in zip(blind, found, strict=True):
+    branching = [index for index in blind if takes_trees and rows[index].may_branch]
+    for index in branching:
+        drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
+    chains = [index for index in blind if index not in branching] if branching else blind
+    sessions, most = [rows[index].session for index in chains], [rooms[index] for index in chains]
+    for index, draft in zip(chains, propose_all(sessions, most, terms.least[BLIND]), strict=True):
         drafts[index] = rows[index].legal(draft)
     end = clock()
     for way, indices, seconds in ((STEERED, steered, between - start), (BLIND, blind, end - between)):

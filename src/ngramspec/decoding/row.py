@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ngramspec.decoding.steering import SteersRow, legal_head
 from ngramspec.decoding.way import RowGains
-from ngramspec.drafting.types import Draft, DraftSession, TokenArray
+from ngramspec.drafting.types import Draft, DraftSession, TokenArray, Tree
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
 
@@ -74,6 +74,11 @@ class Row:
         """Whether the next pass reads the prompt, or the last part of it."""
         return not self.emitted and not self.ended
 
+    @property
+    def may_branch(self) -> bool:
+        """Whether its draft may be a tree: nothing that reads a draft as a chain is asked about it."""
+        return self.steering is None and not self.call.in_step
+
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
         return max(0, min(max_tokens, self.remaining - 1))
@@ -126,7 +131,10 @@ class Row:
         size = len(self.emitted) - self.num_followed
         tokens = committed if size == committed.size else committed[:size]
         self.num_followed += size
-        num_accepted = self._num_accepted(draft.tokens, size)
+        if isinstance(draft, Tree):
+            num_accepted = draft.num_accepted(tokens.tolist())
+        else:
+            num_accepted = self._num_accepted(draft.tokens, size)
         self.session.observe(draft, num_accepted)
         self.session.extend(tokens)
         if self.steering is not None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ngramspec.decoding.budget import Budget, usual_terms
-from ngramspec.decoding.commit import Choices, Settled, commit, commit_settled
+from ngramspec.decoding.commit import Choices, Settled, TreeChoices, commit, commit_settled, commit_tree
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import sure_of_all
 from ngramspec.decoding.proposing import propose
@@ -40,15 +40,22 @@ class Reading(NamedTuple):
 
     shape: of the pass as it was made, drafts included. choices: one for each group of rows that move together.
     settled: rows whose choices are fixed already; a target may have all its rows in `choices` instead.
+    trees: one for each row whose draft is a tree.
     """
 
     shape: Shape
     choices: Rows[Choices]
     settled: Rows[Settled] = ()
+    trees: Rows[TreeChoices] = ()
 
 
 class Target(ABC):
-    """Reads drafts in one pass, and chooses a token at each position until its choice leaves the draft."""
+    """Reads drafts in one pass, and chooses a token at each position until its choice leaves the draft.
+
+    takes_trees: whether a draft may be a `Tree`.
+    """
+
+    takes_trees: bool = False
 
     @abstractmethod
     def shape(self, rows: Rows[Row]) -> Shape:
@@ -79,12 +86,15 @@ def plan(
     shape: Shape,
     costs: Costs,
     clock: Clock = time.perf_counter,
+    *,
+    takes_trees: bool = False,
 ) -> list[Plan]:
-    """Draft for every row, within its allotment; shape: the pass without drafts."""
+    """Draft for every row, within its allotment; shape: the pass without drafts. takes_trees: of the target."""
     may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
     terms = budget.terms(rows, shape, costs) if any(may_draft) else usual_terms(rows, 1.0)
     # A row that may not draft yet proposes all the same: sessions learn from what they would have drafted.
-    drafts = propose(rows, [budget.max_draft_tokens * may for may in may_draft], terms, costs, clock)
+    most = [budget.max_draft_tokens * may for may in may_draft]
+    drafts = propose(rows, most, terms, costs, clock, takes_trees=takes_trees)
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
     plans, refused = [], []
     for row, draft, length in zip(rows, drafts, lengths, strict=True):
@@ -113,12 +123,14 @@ def step(
 ) -> None:
     """Advance every row by one target pass, each by its own number of tokens."""
     is_prompt = any(len(row.pending) > 1 for row in rows)
-    plans = plan(rows, budget, target.shape(rows), costs, clock)
+    plans = plan(rows, budget, target.shape(rows), costs, clock, takes_trees=target.takes_trees)
     start = clock()
     reading = target.read(plans)
     commit_settled(reading.settled)
     for choices in reading.choices:
         commit(choices)
+    for tree in reading.trees:
+        commit_tree(tree)
     kept = target.keep(rows)
     seconds = clock() - start
     if is_prompt:  # prompts are priced apart

@@ -9,6 +9,7 @@ from ngramspec.drafting.salting import salted
 from ngramspec.drafting.types import (
     NO_DRAFT,
     NO_SURVIVAL,
+    ROOT,
     BatchDrafter,
     Draft,
     Drafter,
@@ -17,12 +18,16 @@ from ngramspec.drafting.types import (
     SteerableSession,
     Steering,
     TokenArray,
+    Tree,
+    TreeSession,
     propose_all,
+    propose_tree,
 )
 
 __all__ = [
     "NO_DRAFT",
     "NO_SURVIVAL",
+    "ROOT",
     "AdaptiveLookup",
     "AdaptiveLookupSession",
     "BatchDrafter",
@@ -39,7 +44,10 @@ __all__ = [
     "Steering",
     "SuffixIndex",
     "TokenArray",
+    "Tree",
+    "TreeSession",
     "checked_references",
     "propose_all",
+    "propose_tree",
     "salted",
 ]

@@ -191,6 +191,10 @@ class AdaptiveLookupSession:
         """Draft up to `max_tokens` tokens, as long as their survival is at least `min_survival`."""
         return self.row.propose(max_tokens, min_survival)
 
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        """Draft a tree of up to `max_nodes` nodes around the chain, as long as their survival is `min_survival`."""
+        return core.propose_tree(self.row, max_nodes, min_survival)
+
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         """As `propose`, within a grammar: at each position the surest token that `steering` allows."""
         return self.row.propose(max_tokens, min_survival, steering)

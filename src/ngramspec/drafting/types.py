@@ -46,6 +46,54 @@ class Draft:
         return Draft(self.tokens[:length], self.survival[:length], self.is_unsure)
 
 
+ROOT = -1
+"""In `Tree.parents`: the end of the row's text."""
+
+
+@dataclass(slots=True, init=False)
+class Tree(Draft):
+    """A draft that branches: several tokens may be drafted for one position. Not to be changed once it is made.
+
+    The walk begins at the end of the text, goes on to the child that the target chose, and ends where there is none. So
+    a token's survival, its probability to be walked over, is the product of the chances along its path, and the tokens
+    accepted in a pass are expected to be as many as all survivals together: a node pays for its column by the rule by
+    which a token of a chain does. Trees of nodes are those of SpecInfer (Miao et al. 2024).
+
+    tokens: `int32[K]`, the surest first: each head of a tree is a tree, and the best one of its size.
+    survival: `float64[K]`, in [0, 1], never rising; those of one parent's children add up to its own at most.
+    parents: `int32[K]`, for each token the node that it follows, an earlier one, or ROOT. A chain's are -1, 0, 1, …
+    """
+
+    parents: TokenArray
+
+    def __init__(
+        self, tokens: TokenArray, survival: FloatArray, is_unsure: bool = False, *, parents: TokenArray
+    ) -> None:
+        """All of the same length."""
+        self.tokens, self.survival, self.parents = tokens, survival, parents
+        self.is_unsure = is_unsure
+
+    def head(self, length: int) -> "Tree":
+        """The tree of its first `length` nodes."""
+        if length >= self.tokens.size:
+            return self
+        return Tree(self.tokens[:length], self.survival[:length], self.is_unsure, parents=self.parents[:length])
+
+    def children(self) -> dict[tuple[int, int], int]:
+        """By node (or ROOT) and token that follows: the node of that token."""
+        edges = zip(self.parents.tolist(), self.tokens.tolist(), strict=True)
+        return {edge: node for node, edge in enumerate(edges)}
+
+    def num_accepted(self, chosen: Sequence[int]) -> int:
+        """How many of the tokens `chosen` are walked over: the head of `chosen` that is a path from the root."""
+        children, node = self.children(), ROOT
+        for number, token in enumerate(chosen):
+            if (node, token) not in children:
+                return number
+            node = children[node, token]
+        return len(chosen)
+
+
 class DraftSession(Protocol):
     """The drafting of one row: it follows the row's text and proposes what comes next."""
 
@@ -83,6 +131,13 @@ class SteerableSession(DraftSession, Protocol):
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         """As `propose`; `steering.push` took each token of the draft, and perhaps one more."""
+
+
+class TreeSession(DraftSession, Protocol):
+    """A session that can draft trees."""
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        """As `propose`, for a target that takes trees: a `Tree` of up to `max_nodes` nodes, or a chain."""
 
 
 class Drafter(Protocol):
@@ -127,6 +182,13 @@ def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min
         some, most = [sessions[row] for row in rows], [max_tokens[row] for row in rows]
         drafts.update(zip(rows, _propose(drafters[rows[0]], some, most, min_survival), strict=True))
     return [drafts[row] for row in range(len(sessions))]
+
+
+def propose_tree(session: DraftSession, max_nodes: int, min_survival: float = 0.0) -> Draft:
+    """A draft for a target that takes trees; a session that drafts none proposes a chain."""
+    propose = getattr(session, "propose_tree", session.propose)
+    draft: Draft = propose(max_nodes, min_survival)
+    return draft
 
 
 def _propose(

@@ -1,5 +1,6 @@
 """Replays recorded requests through the decode loop: what speculation would do for them, without a model."""
 
+from ngramspec.replay.alternatives import Alternatives
 from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.replay import GuardedRow, PromptAs, ReplayTarget, Report, SegmentReport, replay
 from ngramspec.replay.saved_costs import SavedCosts, read_costs
@@ -7,6 +8,7 @@ from ngramspec.replay.tokenizers import Tokenizer, load_tokenizer
 from ngramspec.replay.traces import Trace, read_traces
 
 __all__ = [
+    "Alternatives",
     "GuardedRow",
     "HostTime",
     "PromptAs",

@@ -19,7 +19,7 @@ from ngramspec.decoding import (
     Target,
 )
 from ngramspec.decoding.steering import RowSteering, SteersRow
-from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray
+from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray, Tree, propose_tree
 from ngramspec.guards import Matcher
 from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.traces import Trace
@@ -40,12 +40,14 @@ class PromptAs(StrEnum):
 class ReplayTarget(Target):
     """A target that chooses the recorded `output` `int32[n]` of one request.
 
-    Under greedy decoding a draft is accepted exactly as far as it agrees with the recording.
+    Under greedy decoding a draft is accepted exactly as far as it agrees with the recording; of a tree, the path that
+    does.
     """
 
-    def __init__(self, output: TokenArray, num_read: int = 0) -> None:
+    def __init__(self, output: TokenArray, num_read: int = 0, *, takes_trees: bool = False) -> None:
         """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold."""
         self._output, self._num_read = output, num_read
+        self.takes_trees = takes_trees
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """One token per row, with the context that a cache would hold."""
@@ -54,7 +56,16 @@ class ReplayTarget(Target):
     def read(self, plans: Rows[Plan]) -> Reading:
         """The recorded tokens along each draft, and the one after it."""
         shape = self._shape([1 + plan.draft.tokens.size for plan in plans], [plan.row for plan in plans])
-        return Reading(shape, [_Recorded(plan, self._output[-plan.row.remaining :]) for plan in plans])
+        chains = [_Recorded(plan, self._upcoming(plan.row)) for plan in plans if not isinstance(plan.draft, Tree)]
+        trees = [
+            _RecordedTree(plan.row, plan.draft, self._upcoming(plan.row))
+            for plan in plans
+            if isinstance(plan.draft, Tree)
+        ]
+        return Reading(shape, chains, trees=trees)
+
+    def _upcoming(self, row: Row) -> TokenArray:
+        return self._output[-row.remaining :]
 
     def _shape(self, widths: Rows[int], rows: Rows[Row]) -> Shape:
         emitted = self._output.size - min(row.remaining for row in rows)
@@ -74,6 +85,22 @@ class _Recorded:
     def end_rows(self) -> bool:
         self._row.ended = not self._row.remaining
         return self._row.ended
+
+
+class _RecordedTree:
+    """The choices along `tree` for a row whose text continues with `upcoming` `int32[n]`."""
+
+    def __init__(self, row: Row, tree: Tree, upcoming: TokenArray) -> None:
+        self.row, self.tree = row, tree
+        self._upcoming: list[int] = upcoming[: tree.tokens.size + 1].tolist()
+
+    def after(self, node: int) -> int | None:
+        """The node is as deep as there are tokens committed in this pass."""
+        return self._upcoming[len(self.row.committed)]
+
+    def end_row(self) -> bool:
+        self.row.ended = not self.row.remaining
+        return self.row.ended
 
 
 @dataclass(slots=True, eq=False)
@@ -186,12 +213,14 @@ def replay(
     prompt_as: PromptAs = PromptAs.CONTEXT,
     steer: MakeSteering = RowSteering,
     clock: Callable[[], int] = time.perf_counter_ns,
+    takes_trees: bool = False,
 ) -> Report:
     """Play the requests back one after another, and count; clock: returns nanoseconds.
 
     budget: decides the length of drafts, instead of `max_draft_tokens`. costs: its prices.
     steer: makes the steering of a guarded request from its matchers and prompt.
     prompt_as: an encoder-decoder model has its prompt as a reference; with `nothing`, the gain of the reference shows.
+    takes_trees: whether drafts may be trees. No model can verify them yet: this says what they would bring.
     """
     budget = FixedBudget(max_draft_tokens) if budget is None else budget
     costs = LinearCosts(1.0, 0.0) if costs is None else costs
@@ -200,7 +229,7 @@ def replay(
         if trace.degenerate_loop:
             report.num_degenerate_loops += 1
         else:
-            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, steer, clock), trace.segment)
+            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, steer, clock, takes_trees), trace.segment)
     return report
 
 
@@ -212,6 +241,7 @@ def _replay_one(
     prompt_as: PromptAs,
     steer: MakeSteering,
     clock: Callable[[], int],
+    takes_trees: bool,
 ) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all of it came from prefill
@@ -240,7 +270,8 @@ def _replay_one(
         emitted=trace.output[:1].tolist(),
         num_followed=1,
     )
-    target = ReplayTarget(trace.output, trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0)
+    num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
+    target = ReplayTarget(trace.output, num_read, takes_trees=takes_trees)
     engine = Engine(budget, costs)
     engine.add([row], target)
     while engine.rows:
@@ -263,6 +294,12 @@ class _TimedSession:
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         start = self.clock()
         draft = self.untimed.propose(max_tokens, min_survival)
+        self.elapsed_ns += self.clock() - start
+        return draft
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        start = self.clock()
+        draft = propose_tree(self.untimed, max_nodes, min_survival)
         self.elapsed_ns += self.clock() - start
         return draft
 

@@ -12,7 +12,9 @@ from ngramspec.errors import TraceError, shortened
 from ngramspec.files.reading import Bounds
 from ngramspec.guards import Guard
 from ngramspec.printing import named
+from ngramspec.replay.alternatives import Alternatives, read_alternatives
 from ngramspec.replay.chats import SURROGATE, read_chat
+from ngramspec.replay.ids import parse_ids
 from ngramspec.replay.rows import read_row
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
 
@@ -21,8 +23,6 @@ MAX_BYTES = 1 << 30
 
 MAX_LINE_BYTES = 1 << 24
 """Limit of one request, in bytes. Parsed JSON may take twenty times as much memory."""
-
-_MAX_ID = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Trace:
     segment: the segment's name, if the recording has one.
     degenerate_loop: whether the recording marks the output as stuck in a repetition.
     guard: constrains the output, and must accept it.
+    prompt_top, output_top: the likeliest tokens at each position, if the recording has them.
     """
 
     prompt: TokenArray
@@ -40,6 +41,8 @@ class Trace:
     segment: str | None = None
     degenerate_loop: bool = False
     guard: Guard | None = None
+    prompt_top: Alternatives | None = None
+    output_top: Alternatives | None = None
 
 
 def read_traces(
@@ -58,6 +61,10 @@ def read_traces(
     chat template: the assistant's last message is the output, and the messages before it are the prompt; every_answer:
     likewise for each of its messages. `"segment": text` and `"meta": {"degenerate_loop": true}` may be added; other
     keys are ignored.
+
+    A row of ids may say what the model held for likely: `"output_top_ids"` and `"output_top_logprobs"` have for each
+    token of the output a list of the likeliest ones of the distribution that chose it, and one of the logarithms of
+    their probabilities; `"prompt_top_ids"` and `"prompt_top_logprobs"` the same of what follows each of the prompt's.
 
     Raises TraceError for any other row, for anything but a regular file, for a line of more than MAX_LINE_BYTES, and
     for more than `max_bytes` of lines, uncompressed.
@@ -80,8 +87,10 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
     degenerate_loop = isinstance(meta, dict) and meta.get("degenerate_loop") is True
 
     if "prompt_ids" in row and "output_ids" in row:
-        prompt, output = (_parse_ids(row[key], key, where) for key in ("prompt_ids", "output_ids"))
-        yield Trace(prompt, output, segment, degenerate_loop)
+        prompt, output = (parse_ids(row[key], key, where) for key in ("prompt_ids", "output_ids"))
+        prompt_top = read_alternatives(row, "prompt", prompt.size, where)
+        output_top = read_alternatives(row, "output", output.size, where)
+        yield Trace(prompt, output, segment, degenerate_loop, prompt_top=prompt_top, output_top=output_top)
         return
     if "messages" in row:
         for prompt, output in _turns(row, where, tokenizer, every_answer):
@@ -126,16 +135,3 @@ def _turns(
     for answer in chat.answers if every_answer else chat.answers[-1:]:
         prompt, output = tokenizer.turn(chat, answer)
         yield np.array(prompt, np.int32), np.array(output, np.int32)
-
-
-def _parse_ids(ids: object, key: str, where: str) -> TokenArray:
-    if not isinstance(ids, list):
-        raise TraceError(f"{where}: {key} must be a list of token ids, got {shortened(ids)}; write [1, 2, 3]")
-    for position, token in enumerate(ids):
-        # bool is an int to Python, and true is no token.
-        if type(token) is not int or not 0 <= token <= _MAX_ID:
-            raise TraceError(
-                f"{where}: {key}[{position}] must be a whole number from 0 to {_MAX_ID}, got {shortened(token)};"
-                " record the ids as the tokenizer gives them"
-            )
-    return np.array(ids, np.int32)

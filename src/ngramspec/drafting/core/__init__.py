@@ -7,17 +7,19 @@
     row.extend(committed)                            # after each pass: indexes, then learns
     drafts = propose_all(rows, max_tokens, min_survival)
     draft = row.propose(max_tokens, min_survival, steering)
+    draft = propose_tree(row, max_nodes, min_survival)  # the compiled core drafts chains only
 
 Both cores make the same drafts, to the last bit (`tests/drafting/test_same.py`). Nobody outside imports anything else
 of this package, but benchmarks that switch parts of the plain core off, and tests.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ngramspec.drafting.core.choosing import chosen, is_compiled, warn_if_slow
 from ngramspec.drafting.core.plain.features import LAYOUT
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, Match
 from ngramspec.drafting.core.plain.survival import checked_lessons
+from ngramspec.drafting.types import Draft
 
 if TYPE_CHECKING:
     from ngramspec.drafting.core._native import Row, SuffixIndex, Survival, TokenBytes, propose_all
@@ -36,5 +38,12 @@ __all__ = [
     "checked_lessons",
     "is_compiled",
     "propose_all",
+    "propose_tree",
     "warn_if_slow",
 ]
+
+
+def propose_tree(row: Any, max_nodes: int, min_survival: float) -> Draft:
+    """A tree for `row`, or a chain where the core drafts no trees."""
+    draft: Draft = getattr(row, "propose_tree", row.propose)(max_nodes, min_survival)
+    return draft

@@ -101,6 +101,16 @@ class Chain:
                     kept.append(pointer)
             pointers = kept
 
+    def offers(self) -> list[dict[int, float]]:
+        """By position of the last draft, the first token below the threshold included: all tokens that were offered,
+        the drafted one first, and the probability of each.
+        """
+        offers: list[dict[int, float]] = [{token: 0.0} for token in self.choices]
+        for position, token, probability, _ in self.lessons:
+            if position < len(offers):
+                offers[position][token] = probability
+        return offers
+
     def _surest(self, pointers: Sequence[Pointer], recent: int, steering: Steering) -> tuple[float, int, bool] | None:
         """Of the tokens that are offered the surest that can be pushed; how probable it is, and whether it is foreseen.
 

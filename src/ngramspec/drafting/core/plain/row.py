@@ -10,7 +10,8 @@ from ngramspec.drafting.core.plain.sources import Source
 from ngramspec.drafting.core.plain.spelling import SpelledIndex, TokenBytes
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 from ngramspec.drafting.core.plain.survival import Survival
-from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray
+from ngramspec.drafting.core.plain.tree import Branches
+from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray, Tree
 
 _STEP = 0.1
 """By this share of the way a token that was foreseen, or not, moves what is thought of the row's latest tokens."""
@@ -40,6 +41,7 @@ class Row:
         self._own, self._past = Source(self.index), Source(history)
         spelled = None if vocabulary is None else SpelledIndex(self.index, vocabulary.tokens)
         self._chain = Chain(self._own, self._past, survival, spelled)
+        self._branches = Branches(self.index, history, survival.mixer)
         self._share_foreseen = 0.5
         self._recent = recent_index(self._share_foreseen)
 
@@ -59,6 +61,7 @@ class Row:
         self.index.extend(tokens)
         committed = tokens.tolist()
         self._learn(committed)
+        self._branches.learn(committed)
         self._own.follow(committed, size)
         self._past.follow(committed, len(self._past.index))
         self._answer += committed
@@ -80,6 +83,7 @@ class Row:
         What `steering` raises is raised; the row goes on as before.
         """
         chain = self._chain
+        self._branches.forget()
         if max_tokens <= 0:
             chain.forget()
             return Draft(NO_DRAFT)
@@ -89,3 +93,14 @@ class Row:
         survivals = np.array(chain.survivals)
         tokens = np.array(chain.choices[: survivals.size], np.int32)
         return Draft(tokens, survivals, is_unsure=survivals.size < min(len(chain.choices), max_tokens))
+
+    def propose_tree(self, max_nodes: int, min_survival: float) -> Draft:
+        """Draft a tree of up to `max_nodes` nodes that survive with `min_survival`, around the chain."""
+        if max_nodes <= 0:
+            return self.propose(max_nodes, min_survival)
+        chain = self._chain
+        self._recent = recent_index(self._share_foreseen)
+        chain.draft(self._answer, self._recent, max_nodes, min_survival)
+        grown = self._branches.grow(self._answer, chain.offers(), max_nodes, min_survival)
+        tokens, parents = np.array(grown.tokens, np.int32), np.array(grown.parents, np.int32)
+        return Tree(tokens, np.array(grown.survivals), grown.is_unsure, parents=parents)

@@ -132,6 +132,23 @@ class SuffixIndex:
         four = None if before is None else self._latest_four.get(before << 31 | pair)
         return Match(3, earlier + 1) if four is None else self._longest(four, tail)
 
+    def latest(self, tail: Sequence[int]) -> tuple[int, int, int]:
+        """Where another text's last token, last two and last four last ended; -1 for nowhere, or where it is shorter.
+
+        tail: the last tokens of that text, at least four of them if it has so many. Before each of these positions
+        `earlier` leads to those before it.
+        """
+        known, names = len(tail), self._pair_names
+        token = self._latest_token.get(tail[-1]) if known else None
+        if token is None:
+            return -1, -1, -1
+        pair = names.get(tail[-2] << 31 | tail[-1]) if known > 1 else None
+        if pair is None:
+            return token, -1, -1
+        before = names.get(tail[-4] << 31 | tail[-3]) if known > 3 else None
+        four = None if before is None else self._latest_four.get(before << 31 | pair)
+        return token, self._latest_pair_view[pair], -1 if four is None else four
+
     def earlier(self, length: int) -> "memoryview[int]":
         """By the position of a token: that of the occurrence before it, or -1; good until the next `extend`.
 

@@ -22,6 +22,7 @@ from ngramspec.drafting.core.plain.features import (
     Features,
     features,
 )
+from ngramspec.drafting.core.plain.mixer import Mixer
 from ngramspec.drafting.prior import learnt_weights
 from ngramspec.drafting.types import FloatArray
 
@@ -50,12 +51,15 @@ class Survival:
     """The weights, shared by all rows of a drafter.
 
     Rows of several threads may learn at a time; an update may then be lost, which costs nothing but that update.
+
+    mixer: what is learnt of the branches of trees.
     """
 
     def __init__(self, *, knows_nothing: bool = False) -> None:
         """Know what recorded traffic has taught (`prior.py`), or nothing yet."""
         self._weights, self._rates = first_lessons(knows_nothing).tolist()
         self._described: dict[int, Features] = {}
+        self.mixer = Mixer()
 
     @property
     def weights(self) -> list[float]:

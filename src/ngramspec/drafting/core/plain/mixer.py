@@ -1,0 +1,162 @@
+"""How probable is each of the tokens that may come next? Opinions of many contexts, mixed, and learnt while running.
+
+Each context that offers a token, or offers others instead, is of a kind: which text, which order, the token's rank, its
+share of the counts, how many there are. How often tokens of a kind were right is counted. The log-odds of these
+frequencies are added up with weights, which are learnt by online logistic regression: the mixing of lpaq and paq8
+(Mahoney 2005, 2007).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Counts
+
+NUM_TEXTS = 2
+"""The row's own text, and its segment's history."""
+
+_NUM_SLOTS = NUM_TEXTS * len(ORDERS)
+_CHAIN, _BIAS = _NUM_SLOTS, _NUM_SLOTS + 1
+
+_SIZES = WALKED.bit_length()
+_RANKS, _SHARES = 4, 8
+_ABSENT = 2 * _SIZES
+_PER_SLOT = _ABSENT + _RANKS * (_SHARES + 1) * _SIZES
+
+LEAST_CHANCE = 0.0005
+"""No token is less probable than this, nor more than 1 less this: a log-odds must stay within what can be unlearnt."""
+
+RATE = 0.006
+"""Learning rate of weights. Higher ones (0.02, 0.05) were worse by 0.4 and 2 %: what is believed at first is good."""
+
+SLOWEST = 1 / 256
+"""A frequency counts the latest so many of its kind, on average."""
+
+MOST_OFFERED = 12
+"""Tokens that are weighed at a node: those of the longest contexts."""
+
+Opinion = tuple[int, int]
+"""The slot of a context, and the kind of what it says of a token."""
+
+
+@dataclass(slots=True)
+class Weighed:
+    """What was thought of a token: its chance, what spoke for it and against it, and the weights that were used.
+
+    offered: the log-odds that the chain gave it; 0 if it did not offer it.
+    """
+
+    token: int
+    chance: float
+    opinions: list[Opinion]
+    weights: list[float]
+    offered: float
+
+
+class Mixer:
+    """Frequencies by kind, and weights by what is known; shared by all rows of a drafter, as `Survival` is."""
+
+    def __init__(self) -> None:
+        """Know what shares of counts suggest."""
+        self._chances = [chance for _ in range(_NUM_SLOTS) for chance in _first_chances()]
+        self._odds = [log_odds(chance) for chance in self._chances]
+        self._seen = [0] * len(self._chances)
+        self._weights: dict[tuple[int, int, int], list[float]] = {}
+
+    def weigh(self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[Weighed]:
+        """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
+
+        own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
+        position, the one that it drafts first, with the chance that it gives each.
+        """
+        contexts = [*_described(own, 0), *_described(past, len(ORDERS))]
+        weighed = []
+        drafted = next(iter(offers), None)
+        for token in _offered(own, past, offers):
+            state = 0 if drafted is None else 2 if token == drafted else 1
+            weights = self._weights_for(len(own), len(past), state)
+            opinions = [(slot, context.get(token, absent)) for slot, absent, context in contexts]
+            offered = log_odds(offers[token]) if token in offers else 0.0
+            odds = weights[_BIAS] + weights[_CHAIN] * offered
+            for slot, kind in opinions:
+                odds += weights[slot] * self._odds[kind]
+            weighed.append(Weighed(token, _bounded(1.0 / (1.0 + exp(-odds))), opinions, weights, offered))
+        return weighed
+
+    def learn(self, weighed: Sequence[Weighed], right: int) -> None:
+        """Move weights and frequencies by the token that came, `right`."""
+        for each in weighed:
+            is_right = each.token == right
+            step = RATE * (is_right - each.chance)
+            weights = each.weights
+            weights[_BIAS] += step
+            weights[_CHAIN] += step * each.offered
+            for slot, kind in each.opinions:
+                weights[slot] += step * self._odds[kind]
+            for _, kind in each.opinions:
+                self._count(kind, is_right)
+
+    def _count(self, kind: int, is_right: bool) -> None:
+        self._seen[kind] += 1
+        rate = max(SLOWEST, 1.0 / (self._seen[kind] + 4.0))
+        chance = _bounded(self._chances[kind] + rate * (is_right - self._chances[kind]))
+        self._chances[kind], self._odds[kind] = chance, log_odds(chance)
+
+    def _weights_for(self, num_own: int, num_past: int, state: int) -> list[float]:
+        """At first the mean of all opinions; half of that where the chain drafts the token, and half what it says."""
+        key = num_own, num_past, state
+        weights = self._weights.get(key)
+        if weights is None:
+            share = 1.0 / max(1, num_own + num_past)
+            weights = [0.5 * share if state == 2 else share] * _NUM_SLOTS + [0.5 if state == 2 else 0.0, 0.0]
+            self._weights[key] = weights
+        return weights
+
+
+def log_odds(chance: float) -> float:
+    """Of a probability, which is bounded."""
+    chance = _bounded(chance)
+    return log(chance / (1.0 - chance))
+
+
+def _bounded(chance: float) -> float:
+    return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
+
+
+def _offered(own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[int]:
+    """The tokens to weigh: the chain's, then those of the longest contexts."""
+    tokens = dict.fromkeys(offers)
+    for order in reversed(range(max(len(own), len(past)))):
+        for contexts in (own, past):
+            if order < len(contexts):
+                tokens |= dict.fromkeys(contexts[order])
+        if len(tokens) >= MOST_OFFERED:
+            break
+    return list(tokens)[:MOST_OFFERED]
+
+
+def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, dict[int, int]]]:
+    """Of each context: its slot, the kind of a token that it does not know, and by token the kind of one it does."""
+    described = []
+    for slot, counts in enumerate(contexts, first):
+        total, base = sum(counts.values()), slot * _PER_SLOT
+        size = total.bit_length() - 1
+        present = base + _ABSENT + size
+        kinds = {
+            token: present + _SIZES * (min(rank, _RANKS - 1) * (_SHARES + 1) + count * _SHARES // total)
+            for rank, (token, count) in enumerate(counts.items())
+        }
+        described.append((slot, base + 2 * size + (len(counts) == 1), kinds))
+    return described
+
+
+def _first_chances() -> list[float]:
+    """Of the kinds of one slot, before anything was counted: a share of the counts, smoothed; little if absent."""
+    absent = [0.1 / (1 << size) / (1 + is_alone) for size in range(_SIZES) for is_alone in (False, True)]
+    present = [
+        (share + 0.5) / (_SHARES + 0.5) * (1 << size) / ((1 << size) + 1.0)
+        for _ in range(_RANKS)
+        for share in range(_SHARES + 1)
+        for size in range(_SIZES)
+    ]
+    return absent + [min(chance, 0.97) for chance in present]

@@ -1,0 +1,65 @@
+"""What came after a context before: for each of its orders the latest distinct successors, and how often each came.
+
+No table is kept for it: `SuffixIndex` has for each position those before it that read the same, which are walked. So
+it takes no memory, and a text that is forgotten is forgotten here too.
+"""
+
+from collections.abc import Sequence
+
+from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
+
+ORDERS = (1, 2, 4, 12)
+"""So many of the last tokens are a context. The orders of lpaq, twice as many up to 24, bring no more."""
+
+MOST_TOKENS = ORDERS[-1]
+"""Tokens before a position that say what follows it."""
+
+WALKED = 16
+"""Occurrences that are counted, the latest ones: of the last token, of the last two, and of the last four."""
+
+WIDTH = 8
+"""Distinct successors of a context that are kept."""
+
+Counts = dict[int, int]
+"""By token: how often it followed; the latest first."""
+
+
+def successors(index: SuffixIndex, tail: Sequence[int]) -> list[Counts]:
+    """For each of ORDERS, as far as that many of the last tokens occurred before: what followed them in `index`.
+
+    tail: the end of a text, which need not be that of the index.
+    """
+    found: list[Counts] = []
+    starts = index.latest(tail)
+    text = index.tokens
+    for (first, last), start in zip(((0, 1), (1, 2), (2, len(ORDERS))), starts, strict=True):
+        if start < 0:
+            break
+        orders = ORDERS[first:last]
+        found += _counted(text, index.earlier(orders[0]), start, tail, orders)
+    return found
+
+
+def _counted(
+    text: "memoryview[int]", earlier: "memoryview[int]", position: int, tail: Sequence[int], orders: Sequence[int]
+) -> list[Counts]:
+    """What follows the occurrences that end at `position` and `earlier`, which agree over the first of `orders`."""
+    counts: list[Counts] = [{} for _ in orders]
+    for _ in range(WALKED):
+        if position < 0:
+            break
+        token = text[position + 1]
+        if token != SEPARATOR:
+            agreeing = orders[0]
+            limit = min(len(tail), position + 1, orders[-1])
+            while agreeing < limit and text[position - agreeing] == tail[-1 - agreeing]:
+                agreeing += 1
+            for order, counted in zip(orders, counts, strict=True):
+                if order > agreeing:
+                    break
+                if token in counted:
+                    counted[token] += 1
+                elif len(counted) < WIDTH:
+                    counted[token] = 1
+        position = earlier[position]
+    return [counted for counted in counts if counted]
