@@ -49,6 +49,9 @@ _LLAMA_LIKE: dict[str, Any] = {
 def tiny(family: str, attention: str = "sdpa", vocabulary: int = VOCABULARY) -> Any:
     """A model of `family`, built once per session. It has a pad token and, by itself, no end of sequence.
 
+    A test that patches a method patches the class: older pytests leave what they restore in the instance, and a model
+    that holds a bound method of its own is not freed.
+
     Typed as Any, for mypy takes a PreTrainedModel's methods for tensors.
     """
     settings = {"attn_implementation": attention, "vocab_size": vocabulary}

@@ -175,7 +175,7 @@ def test_every_streamer_of_a_call_that_raises_ends_once_however_it_is_given(
 
 def test_a_streamer_under_a_name_of_the_models_own_is_left_to_it(enabled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some models take a second one, for sound."""
-    monkeypatch.setattr(enabled, "_validate_model_kwargs", lambda kwargs: None)
+    monkeypatch.setattr(type(enabled), "_validate_model_kwargs", lambda self, kwargs: None)
     text, sound = Ends(), Ends()
     enabled.generate(**PROMPT, max_new_tokens=4, streamer=text, audio_streamer=sound)
     assert (1, 0) == (text.num_ends, sound.num_ends)
