@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.traces import parser, trace_paths
-from ngramspec.decoding import num_agreeing
+from ngramspec.decoding import common_length
 from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray, propose_all
 from ngramspec.drafting.adaptive_lookup import MAX_TOKENS
 from ngramspec.drafting.core import is_compiled
@@ -128,7 +128,8 @@ def _serve(
         before = time.thread_time()
         draft = session.propose(min(MAX_DRAFT_TOKENS, output.size - position - 1), survival)
         between = time.thread_time()
-        emitted = output[position : position + num_agreeing(draft.tokens, output[position:]) + 1]
+        num_accepted = common_length(draft.tokens.tolist(), output[position : position + draft.tokens.size].tolist())
+        emitted = output[position : position + num_accepted + 1]
         again = time.thread_time()
         session.observe(draft, emitted.size - 1)
         session.extend(emitted)

@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.console import wide_console
 from benchmarks.traces import parser, trace_paths
-from ngramspec.decoding import num_agreeing
+from ngramspec.decoding import common_length
 from ngramspec.drafting import Drafter, PromptLookup, TokenArray
 from ngramspec.drafting.core import is_compiled
 from ngramspec.replay import load_tokenizer, read_traces
@@ -95,7 +95,7 @@ def _measure(text: TokenArray, length: int, rescans: dict[str, Rescan | None]) -
         draft = session.propose(MAX_DRAFT_TOKENS)
         calls["propose"].append(time.perf_counter() - start)
         upcoming = text[position : length + NUM_EMITTED]
-        emitted = upcoming[: num_agreeing(draft.tokens, upcoming) + 1]
+        emitted = upcoming[: common_length(draft.tokens.tolist(), upcoming[: draft.tokens.size].tolist()) + 1]
         start = time.perf_counter()
         session.observe(draft, emitted.size - 1)
         session.extend(emitted)

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.decoding import MeasuredCosts, Row, num_agreeing
+from ngramspec.decoding import MeasuredCosts, Row, common_length
 from ngramspec.decoding.budget import usual_terms
 from ngramspec.decoding.proposing import propose
 from ngramspec.drafting import Draft, TokenArray
@@ -55,7 +55,7 @@ def passed(each: Row, draft: list[int], tokens: list[int]) -> Row:
 @given(draft=token_lists, chosen=token_lists)
 def test_the_agreeing_tokens_are_the_common_head(draft: list[int], chosen: list[int]) -> None:
     agreeing = takewhile(lambda pair: pair[0] == pair[1], zip(draft, chosen, strict=False))
-    assert len(list(agreeing)) == num_agreeing(ids(*draft), ids(*chosen))
+    assert len(list(agreeing)) == common_length(draft, chosen)
 
 
 @given(draft=token_lists, max_tokens=st.integers(0, 12), remaining=st.integers(1, 12))
@@ -91,7 +91,7 @@ def test_a_pass_moves_the_row_on_by_its_tokens() -> None:
 def test_the_accepted_tokens_are_counted_wherever_the_pass_ended(
     draft: list[int], upcoming: list[int], length: int
 ) -> None:
-    agreeing = num_agreeing(ids(*draft), ids(*upcoming))
+    agreeing = common_length(draft, upcoming)
     each = passed(row(Diary(), 99), draft, upcoming[: min(length, agreeing + 1)])  # a row in step may end before
     assert min(length, agreeing) == each.counters.num_accepted_tokens
 

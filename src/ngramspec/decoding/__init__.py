@@ -6,7 +6,7 @@ from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.engine import Engine
 from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
 from ngramspec.decoding.measured_costs import MeasuredCosts
-from ngramspec.decoding.row import Row, Together, num_agreeing
+from ngramspec.decoding.row import Row, Together, common_length
 from ngramspec.decoding.step import Clock, Plan, Reading, Target, plan, step
 
 __all__ = [
@@ -31,8 +31,8 @@ __all__ = [
     "commit",
     "commit_settled",
     "commit_tree",
+    "common_length",
     "fitted",
-    "num_agreeing",
     "plan",
     "step",
 ]

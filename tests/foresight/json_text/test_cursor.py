@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ngramspec.foresight.json_text.cursor import read, start
 from ngramspec.foresight.json_text.shapes import Shapes
-from ngramspec.foresight.json_text.states import At, States
+from ngramspec.foresight.json_text.state import At
+from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.style import COMPACT, Style
 
 VALUES = st.recursive(

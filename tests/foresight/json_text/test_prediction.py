@@ -13,7 +13,8 @@ from ngramspec.foresight.json_text.cursor import read, start
 from ngramspec.foresight.json_text.evidence import JsonEvidence
 from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import ANY, Shapes
-from ngramspec.foresight.json_text.states import At, States
+from ngramspec.foresight.json_text.state import At
+from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.style import COMPACT, Style
 from ngramspec.foresight.json_text.values import Values
 from ngramspec.testing import Constraint

@@ -14,7 +14,8 @@ from ngramspec.foresight.json_text import states as module
 from ngramspec.foresight.json_text.cursor import Cursor, read, start
 from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import Shapes
-from ngramspec.foresight.json_text.states import Scope, States
+from ngramspec.foresight.json_text.state import Scope
+from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.style import Style
 from ngramspec.foresight.json_text.values import Values
 from ngramspec.testing.strategies import json_schemas

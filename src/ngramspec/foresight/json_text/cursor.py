@@ -5,7 +5,8 @@ import re
 from typing import NamedTuple
 
 from ngramspec.foresight.json_text.shapes import Shape
-from ngramspec.foresight.json_text.states import At, Scope, State, States, is_escaped, unescaped
+from ngramspec.foresight.json_text.state import At, Scope, State
+from ngramspec.foresight.json_text.states import States, is_escaped, unescaped
 from ngramspec.foresight.json_text.style import Style
 
 _MOST_SAID = 63

@@ -20,7 +20,8 @@ from ngramspec.foresight.json_text.evidence import (
     UNKNOWN,
 )
 from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, types_of
-from ngramspec.foresight.json_text.states import At, Scope, State, States
+from ngramspec.foresight.json_text.state import At, Scope, State
+from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.values import Values
 
 _WORDS = ("true", "false", "null")

@@ -11,7 +11,8 @@ from ngramspec.foresight.json_text.cursor import Cursor, read, start
 from ngramspec.foresight.json_text.evidence import OF_THE_SCHEMA, JsonEvidence
 from ngramspec.foresight.json_text.prediction import foresee
 from ngramspec.foresight.json_text.shapes import Shapes
-from ngramspec.foresight.json_text.states import At, States
+from ngramspec.foresight.json_text.state import At
+from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.style import COMPACT, PLAIN, Style
 from ngramspec.foresight.json_text.suggestions import Suggesting
 from ngramspec.foresight.json_text.values import Values

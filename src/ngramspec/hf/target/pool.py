@@ -171,7 +171,7 @@ def _rounded(num_slots: int) -> int:
 def common_prefix_length(tokens: TokenArray, others: TokenArray) -> int:
     """Length of the common prefix of two texts, `int32[n]` and `int32[m]`.
 
-    As `decoding.num_agreeing`, for texts of thousands of tokens: that one is a loop, for drafts of a few.
+    As `decoding.common_length`, for texts of thousands of tokens: that one is a loop, for drafts of a few.
     """
     length = min(tokens.size, others.size)
     different = np.flatnonzero(tokens[:length] != others[:length])
