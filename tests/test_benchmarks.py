@@ -334,6 +334,7 @@ def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:
     alone, beside = (found["arms"]["steered"][key] for key in ("modelled_speedup", "modelled_speedup_with_host"))
     assert ["1", "8", "32", "128"] == list(alone) == list(beside)
     assert all(0.0 < beside[batch] < speedup for batch, speedup in alone.items())
+    assert all(speedup > 0.0 for speedup in found["chosen"]["modelled_speedup_with_host"].values())
     assert ["names"] == list(printed["schemas"])
     recorded = printed["sql"]["recorded_sql"]
     assert (1, 1) == (recorded["rows"], recorded["refused"])

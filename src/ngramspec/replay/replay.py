@@ -272,7 +272,7 @@ def _replay_one(
     )
     num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
     target = ReplayTarget(trace.output, num_read, takes_trees=takes_trees)
-    engine = Engine(budget, costs)
+    engine = Engine(budget, costs, lambda: clock() / 1e9)
     engine.add([row], target)
     while engine.rows:
         engine.step()
