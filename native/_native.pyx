@@ -18,7 +18,7 @@ import numpy as np
 from ngramspec.drafting.core.plain.spelling import checked_vocabulary
 from ngramspec.drafting.core.plain.suffix_index import Match
 from ngramspec.drafting.core.plain.survival import first_lessons
-from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft
+from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Tree
 
 
 cdef extern from "arrays.hpp" namespace "ngramspec":
@@ -65,6 +65,11 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         double rate(int)
         void set(int, double, double)
 
+    cppclass Branches:
+        vector[int32_t] tokens, parents
+        vector[double] survivals
+        cbool is_unsure
+
     cppclass CppRow "ngramspec::Row":
         CppRow(CppSurvival&, const SharedIndex&, const CppTokenBytes*) except +
         void refer(const int32_t*, size_t) except +
@@ -72,6 +77,8 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void extend(const int32_t*, size_t) except +
         void propose(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*) except +
+        void branch(int, double) except +
+        const Branches& tree()
         int size()
         const int32_t* tokens()
         const double* survivals()
@@ -82,6 +89,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
     cppclass Use:
         void add(CppRow*) except +
         void propose(const vector[int]&, double) except +
+        void branch(const vector[int]&, double) except +
 
 
 sources = SOURCES.decode()
@@ -286,6 +294,10 @@ cdef class Row:
             return Draft(NO_DRAFT, NO_SURVIVAL, self.row.is_unsure())
         return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
+    def propose_tree(self, max_nodes, double min_survival):
+        [tree] = _propose_trees([self], [max_nodes], min_survival)
+        return tree
+
 
 def propose_all(rows, max_tokens, min_survival):
     """See plain/__init__.py. The interpreter's lock is released, and all drafts are views into two arrays."""
@@ -319,3 +331,40 @@ cdef _propose_all(list rows, max_tokens, double min_survival):
             drafts.append(Draft(all_tokens[start:end], all_survivals[start:end], each.is_unsure()))
         start = end
     return drafts
+
+
+def propose_trees(rows, max_nodes, min_survival):
+    """See plain/__init__.py. The interpreter's lock is released."""
+    return _propose_trees(list(rows), max_nodes, min_survival)  # what is in this list lives on when the call ends
+
+
+cdef _propose_trees(list rows, max_nodes, double min_survival):
+    cdef Use use
+    cdef vector[CppRow*] used
+    cdef vector[int] most
+    cdef vector[int32_t] tokens, parents
+    cdef vector[double] survivals
+    cdef Row row
+    cdef CppRow* each
+    for row, room in zip(rows, max_nodes, strict=True):
+        use.add(row.row)
+        used.push_back(row.row)
+        most.push_back(within_int32(room))
+    with nogil:
+        use.branch(most, min_survival)
+        for each in used:
+            tokens.insert(tokens.end(), each.tree().tokens.begin(), each.tree().tokens.end())
+            parents.insert(parents.end(), each.tree().parents.begin(), each.tree().parents.end())
+            survivals.insert(survivals.end(), each.tree().survivals.begin(), each.tree().survivals.end())
+    all_tokens, all_parents = tokens_of(tokens.data(), tokens.size()), tokens_of(parents.data(), parents.size())
+    all_survivals = floats_of(survivals.data(), survivals.size())
+    trees, start = [], 0
+    for each in used:
+        end = start + each.tree().tokens.size()
+        trees.append(
+            Tree(
+                all_tokens[start:end], all_survivals[start:end], each.tree().is_unsure, parents=all_parents[start:end]
+            )
+        )
+        start = end
+    return trees

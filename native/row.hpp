@@ -1,6 +1,6 @@
 // One row of drafting: the text so far, where it is in its sources, and the choices of its last draft. As plain/row.py.
 #pragma once
-#include "chain.hpp"
+#include "tree.hpp"
 
 namespace ngramspec {
 
@@ -15,7 +15,8 @@ class Row {
           own_(index_),
           past_(history.index),
           spelled_(vocabulary ? std::make_optional<SpelledIndex>(index_, *vocabulary) : std::nullopt),
-          chain_(own_, past_, survival, spelled_ ? &*spelled_ : nullptr) {}
+          chain_(own_, past_, survival, spelled_ ? &*spelled_ : nullptr),
+          branches_(index_, history.index, survival.mixer) {}
     Row(const Row&) = delete;
 
     void refer(const int32_t* reference, size_t count) { index_.extend(reference, count); }
@@ -29,6 +30,7 @@ class Row {
         int before = index_.size(), count = int(size);
         index_.extend(tokens, size);
         learn(tokens, count);
+        branches_.learn(tokens, count);
         own_.follow(tokens, count, before);
         SharedIndex::Reading reading = history_.reading();
         past_.follow(tokens, count, history_.index.size());
@@ -47,6 +49,15 @@ class Row {
         draft(max_tokens, min_survival, steering);
     }
 
+    // A tree around the chain.
+    void branch(int max_nodes, double min_survival) {
+        SharedIndex::Reading reading = history_.reading();
+        Unsteered unsteered;
+        draft(max_nodes, min_survival, unsteered);
+        if (max_nodes > 0) branches_.grow(answer_, chain_, max_nodes, min_survival);
+    }
+    const Branches& tree() const { return branches_; }
+
     // The last draft. is_unsure: more tokens would have been drafted at a lower `min_survival`.
     int size() const { return int(chain_.survivals.size()); }
     const int32_t* tokens() const { return chain_.choices.data(); }
@@ -63,6 +74,7 @@ class Row {
 
     template <class Steering>
     void draft(int max_tokens, double min_survival, Steering& steering) {
+        branches_.forget();
         max_tokens_ = std::max(0, max_tokens);
         if (max_tokens <= 0) return chain_.forget();
         recent_ = recent_index(share_foreseen_);
@@ -88,6 +100,7 @@ class Row {
     Source own_, past_;
     std::optional<SpelledIndex> spelled_;
     Chain chain_;
+    Branches branches_;
     std::vector<int32_t> answer_{SEPARATOR};
     double share_foreseen_ = 0.5;
     int recent_ = recent_index(0.5), max_tokens_ = 0;
@@ -112,6 +125,9 @@ class Use {
     // Drafts for all rows, one after another.
     void propose(const std::vector<int>& max_tokens, double min_survival) {
         for (size_t i = 0; i < rows_.size(); i++) rows_[i]->propose(max_tokens[i], min_survival);
+    }
+    void branch(const std::vector<int>& max_nodes, double min_survival) {
+        for (size_t i = 0; i < rows_.size(); i++) rows_[i]->branch(max_nodes[i], min_survival);
     }
 
   private:

@@ -15,8 +15,8 @@ from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Counts
 NUM_TEXTS = 2
 """The row's own text, and its segment's history."""
 
-_NUM_SLOTS = NUM_TEXTS * len(ORDERS)
-_CHAIN, _BIAS = _NUM_SLOTS, _NUM_SLOTS + 1
+NUM_SLOTS = NUM_TEXTS * len(ORDERS)
+_CHAIN, _BIAS = NUM_SLOTS, NUM_SLOTS + 1
 
 _SIZES = WALKED.bit_length()
 _RANKS, _SHARES = 4, 8
@@ -58,7 +58,7 @@ class Mixer:
 
     def __init__(self) -> None:
         """Know what shares of counts suggest."""
-        self._chances = [chance for _ in range(_NUM_SLOTS) for chance in _first_chances()]
+        self._chances = [chance for _ in range(NUM_SLOTS) for chance in _first_chances()]
         self._odds = [log_odds(chance) for chance in self._chances]
         self._seen = [0] * len(self._chances)
         self._weights: dict[tuple[int, int, int], list[float]] = {}
@@ -108,7 +108,7 @@ class Mixer:
         weights = self._weights.get(key)
         if weights is None:
             share = 1.0 / max(1, num_own + num_past)
-            weights = [0.5 * share if state == 2 else share] * _NUM_SLOTS + [0.5 if state == 2 else 0.0, 0.0]
+            weights = [0.5 * share if state == 2 else share] * NUM_SLOTS + [0.5 if state == 2 else 0.0, 0.0]
             self._weights[key] = weights
         return weights
 

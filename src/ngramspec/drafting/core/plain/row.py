@@ -11,7 +11,7 @@ from ngramspec.drafting.core.plain.spelling import SpelledIndex, TokenBytes
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 from ngramspec.drafting.core.plain.survival import Survival
 from ngramspec.drafting.core.plain.tree import Branches
-from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray, Tree
+from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Steering, TokenArray, Tree
 
 _STEP = 0.1
 """By this share of the way a token that was foreseen, or not, moves what is thought of the row's latest tokens."""
@@ -94,11 +94,13 @@ class Row:
         tokens = np.array(chain.choices[: survivals.size], np.int32)
         return Draft(tokens, survivals, is_unsure=survivals.size < min(len(chain.choices), max_tokens))
 
-    def propose_tree(self, max_nodes: int, min_survival: float) -> Draft:
+    def propose_tree(self, max_nodes: int, min_survival: float) -> Tree:
         """Draft a tree of up to `max_nodes` nodes that survive with `min_survival`, around the chain."""
-        if max_nodes <= 0:
-            return self.propose(max_nodes, min_survival)
         chain = self._chain
+        self._branches.forget()
+        if max_nodes <= 0:
+            chain.forget()
+            return Tree(NO_DRAFT, NO_SURVIVAL, parents=NO_DRAFT)
         self._recent = recent_index(self._share_foreseen)
         chain.draft(self._answer, self._recent, max_nodes, min_survival)
         grown = self._branches.grow(self._answer, chain.offers(), max_nodes, min_survival)

@@ -5,6 +5,7 @@ it takes no memory, and a text that is forgotten is forgotten here too.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
@@ -36,7 +37,10 @@ def successors(index: SuffixIndex, tail: Sequence[int]) -> list[Counts]:
         if start < 0:
             break
         orders = ORDERS[first:last]
-        found += _counted(text, index.earlier(orders[0]), start, tail, orders)
+        counts = _counted(text, index.earlier(orders[0]), start, tail, orders)
+        found += [*takewhile(bool, counts)]
+        if not counts[-1]:
+            break
     return found
 
 
@@ -62,4 +66,4 @@ def _counted(
                 elif len(counted) < WIDTH:
                     counted[token] = 1
         position = earlier[position]
-    return [counted for counted in counts if counted]
+    return counts

@@ -119,7 +119,10 @@ class Branches:
         """(token, chance, whether it is the trunk's) of what may follow a node; the chances add up to 1 at most."""
         own, past = successors(self._own, node.own), successors(self._past, node.past)
         self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers)
-        total = max(1.0, sum([each.chance for each in weighed]))
+        total = 0.0
+        for each in weighed:  # one by one, as the compiled core does; `sum` rounds otherwise
+            total += each.chance
+        total = max(1.0, total)
         drafted = next(iter(offers), None)
         return [(each.token, each.chance / total, each.token == drafted) for each in weighed]
 

@@ -1,0 +1,176 @@
+// How probable is each of the tokens that may come next? Opinions of many contexts, mixed and learnt as in
+// plain/mixer.py, to the last bit.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cmath>
+
+#include "features.hpp"
+#include "successors.hpp"
+
+namespace ngramspec {
+
+constexpr int NUM_SLOTS = NUM_TEXTS * NUM_ORDERS, CHAIN = NUM_SLOTS, BIAS = NUM_SLOTS + 1, NUM_MIXED = NUM_SLOTS + 2;
+constexpr int SIZES = bit_length(WALKED), RANKS = 4, SHARES = 8, ABSENT = 2 * SIZES;
+constexpr int PER_SLOT = ABSENT + RANKS * (SHARES + 1) * SIZES;
+constexpr double LEAST_CHANCE = 0.0005, RATE = 0.006, SLOWEST = 1.0 / 256;
+constexpr int MOST_OFFERED = 12;
+
+inline double bounded(double chance) { return std::min(std::max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE); }
+inline double log_odds(double chance) {
+    chance = bounded(chance);
+    return std::log(chance / (1.0 - chance));
+}
+
+// A token that the chain offers.
+struct Offer {
+    int32_t token;
+    double chance;
+};
+
+// What was thought of a token: its chance, the log-odds that the chain gave it or 0, and the kind of each opinion.
+struct Weighed {
+    double chance, offered;
+    int32_t token;
+    int16_t kinds[NUM_SLOTS];
+};
+
+// Of the tokens that may come next; known: orders of each text. is_trunk: whether the first one is the chain's.
+struct Mixed : Few<Weighed, MOST_OFFERED> {
+    int known[NUM_TEXTS];
+    bool is_trunk;
+};
+
+class Mixer {
+  public:
+    Mixer() {
+        for (int slot = 0; slot < NUM_SLOTS; slot++) {
+            int kind = slot * PER_SLOT;
+            for (int size = 0; size < SIZES; size++)
+                for (int alone = 0; alone < 2; alone++) begin(kind++, 0.1 / (1 << size) / (1 + alone));
+            for (int rank = 0; rank < RANKS; rank++)
+                for (int share = 0; share <= SHARES; share++)
+                    for (int size = 0; size < SIZES; size++)
+                        begin(kind++, (share + 0.5) / (SHARES + 0.5) * (1 << size) / ((1 << size) + 1.0));
+        }
+        for (int own = 0; own <= NUM_ORDERS; own++)
+            for (int past = 0; past <= NUM_ORDERS; past++)
+                for (int state = 0; state < NUM_STATES; state++) {
+                    int set = set_of(own, past, state);
+                    double share = 1.0 / std::max(1, own + past);
+                    if (state == DRAFTED) share *= 0.5;
+                    for (int slot = 0; slot < NUM_SLOTS; slot++) weights_[set + slot] = share;
+                    weights_[set + CHAIN] = state == DRAFTED ? 0.5 : 0.0;
+                    weights_[set + BIAS] = 0.0;
+                }
+    }
+
+    // The chance of each token that a context knows or the chain offers, the one it drafts first.
+    void weigh(const Successors& successors, const Offer* offers, int num_offers, Mixed& mixed) const {
+        take(successors, offers, num_offers, mixed);
+        describe(successors, mixed);
+        for (int i = 0; i < mixed.count; i++) {
+            Weighed& each = mixed.all[i];
+            each.offered = i < num_offers ? log_odds(offers[i].chance) : 0.0;
+            int set = set_of(mixed, i);
+            double odds = weight(set + BIAS) + weight(set + CHAIN) * each.offered;
+            for_each_slot(mixed, [&](int slot) { odds += weight(set + slot) * odds_of(each.kinds[slot]); });
+            each.chance = bounded(1.0 / (1.0 + std::exp(-odds)));
+        }
+    }
+
+    // Move weights and frequencies by the token that came.
+    void learn(const Mixed& mixed, int32_t right) {
+        for (int i = 0; i < mixed.count; i++) {
+            const Weighed& each = mixed.all[i];
+            double is_right = each.token == right, step = RATE * (is_right - each.chance);
+            int set = set_of(mixed, i);
+            add(set + BIAS, step);
+            add(set + CHAIN, step * each.offered);
+            for_each_slot(mixed, [&](int slot) { add(set + slot, step * odds_of(each.kinds[slot])); });
+            for_each_slot(mixed, [&](int slot) { count(each.kinds[slot], is_right); });
+        }
+    }
+
+  private:
+    // Of a token: the chain offers none, or drafts another, or it.
+    static constexpr int ALONE = 0, OTHER = 1, DRAFTED = 2, NUM_STATES = 3;
+
+    static int set_of(int own, int past, int state) {
+        return ((own * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
+    }
+
+    static int set_of(const Mixed& mixed, int number) {
+        return set_of(mixed.known[0], mixed.known[1], !mixed.is_trunk ? ALONE : number ? OTHER : DRAFTED);
+    }
+
+    template <class Do>
+    static void for_each_slot(const Mixed& mixed, Do act) {
+        for (int text = 0; text < NUM_TEXTS; text++)
+            for (int order = 0; order < mixed.known[text]; order++) act(text * NUM_ORDERS + order);
+    }
+
+    static Weighed* find(Mixed& mixed, int32_t token) {
+        for (Weighed& each : mixed)
+            if (each.token == token) return &each;
+        return nullptr;
+    }
+
+    // The tokens to weigh: the chain's, then those of the longest contexts.
+    static void take(const Successors& successors, const Offer* offers, int num_offers, Mixed& mixed) {
+        mixed.count = 0;
+        mixed.is_trunk = num_offers > 0;
+        for (int text = 0; text < NUM_TEXTS; text++) mixed.known[text] = successors.of[text].known;
+        for (int i = 0; i < num_offers; i++) take(offers[i].token, mixed);
+        for (int order = NUM_ORDERS - 1; order >= 0 && mixed.count < MOST_OFFERED; order--)
+            for (const Successors::OfText& text : successors.of)
+                if (order < text.known)
+                    for (const Count& each : text.counts[order])
+                        if (!find(mixed, each.token)) take(each.token, mixed);
+    }
+    static void take(int32_t token, Mixed& mixed) {
+        if (mixed.count < MOST_OFFERED) mixed.all[mixed.count++].token = token;
+    }
+
+    static void describe(const Successors& successors, Mixed& mixed) {
+        for_each_slot(mixed, [&](int slot) {
+            const Counts& counts = successors.of[slot / NUM_ORDERS].counts[slot % NUM_ORDERS];
+            int base = slot * PER_SLOT, size = bit_length(counts.total) - 1;
+            int absent = base + 2 * size + (counts.count == 1);
+            for (Weighed& each : mixed) each.kinds[slot] = int16_t(absent);
+            int rank = 0;
+            for (const Count& each : counts) {
+                int share = each.times * SHARES / counts.total;
+                int kind = base + ABSENT + size + SIZES * (std::min(rank, RANKS - 1) * (SHARES + 1) + share);
+                if (Weighed* known = find(mixed, each.token)) known->kinds[slot] = int16_t(kind);
+                rank++;
+            }
+        });
+    }
+
+    void begin(int kind, double chance) {
+        chances_[kind] = std::min(chance, 0.97);
+        odds_[kind] = log_odds(chances_[kind]);
+        seen_[kind] = 0;
+    }
+
+    void count(int kind, double is_right) {
+        int seen = seen_[kind].load(std::memory_order_relaxed) + 1;
+        seen_[kind].store(seen, std::memory_order_relaxed);
+        double before = chances_[kind].load(std::memory_order_relaxed);
+        double chance = bounded(before + std::max(SLOWEST, 1.0 / (seen + 4.0)) * (is_right - before));
+        chances_[kind].store(chance, std::memory_order_relaxed);
+        odds_[kind].store(log_odds(chance), std::memory_order_relaxed);
+    }
+
+    double weight(int index) const { return weights_[index].load(std::memory_order_relaxed); }
+    double odds_of(int kind) const { return odds_[kind].load(std::memory_order_relaxed); }
+    void add(int index, double step) { weights_[index].store(weight(index) + step, std::memory_order_relaxed); }
+
+    // As the weights of `Survival`: rows of several threads read and learn at a time.
+    std::array<std::atomic<double>, NUM_SLOTS * PER_SLOT> chances_, odds_;
+    std::array<std::atomic<int>, NUM_SLOTS * PER_SLOT> seen_;
+    std::array<std::atomic<double>, (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED> weights_;
+};
+
+}  // namespace ngramspec
