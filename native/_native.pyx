@@ -65,11 +65,6 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         double rate(int)
         void set(int, double, double)
 
-    cppclass Branches:
-        vector[int32_t] tokens, parents
-        vector[double] survivals
-        cbool is_unsure
-
     cppclass CppRow "ngramspec::Row":
         CppRow(CppSurvival&, const SharedIndex&, const CppTokenBytes*) except +
         void refer(const int32_t*, size_t) except +
@@ -77,10 +72,9 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void extend(const int32_t*, size_t) except +
         void propose(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*) except +
-        void branch(int, double) except +
-        const Branches& tree()
         int size()
         const int32_t* tokens()
+        const int32_t* parents()
         const double* survivals()
         cbool is_unsure()
         const vector[int32_t]& answer()
@@ -295,20 +289,25 @@ cdef class Row:
         return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
     def propose_tree(self, max_nodes, double min_survival):
-        [tree] = _propose_trees([self], [max_nodes], min_survival)
+        [tree] = _propose_all([self], [max_nodes], min_survival, True)
         return tree
 
 
 def propose_all(rows, max_tokens, min_survival):
     """See plain/__init__.py. The interpreter's lock is released, and all drafts are views into two arrays."""
-    return _propose_all(list(rows), max_tokens, min_survival)  # what is in this list lives on when the call ends
+    return _propose_all(list(rows), max_tokens, min_survival, False)  # what is in this list lives on when the call ends
 
 
-cdef _propose_all(list rows, max_tokens, double min_survival):
+def propose_trees(rows, max_nodes, min_survival):
+    """See plain/__init__.py, and `propose_all`."""
+    return _propose_all(list(rows), max_nodes, min_survival, True)
+
+
+cdef _propose_all(list rows, max_tokens, double min_survival, cbool branches):
     cdef Use use
     cdef vector[CppRow*] used
     cdef vector[int] most
-    cdef vector[int32_t] tokens
+    cdef vector[int32_t] tokens, parents
     cdef vector[double] survivals
     cdef Row row
     cdef CppRow* each
@@ -317,54 +316,26 @@ cdef _propose_all(list rows, max_tokens, double min_survival):
         used.push_back(row.row)
         most.push_back(within_int32(room))
     with nogil:
-        use.propose(most, min_survival)
+        if branches:
+            use.branch(most, min_survival)
+        else:
+            use.propose(most, min_survival)
         for each in used:
             tokens.insert(tokens.end(), each.tokens(), each.tokens() + each.size())
             survivals.insert(survivals.end(), each.survivals(), each.survivals() + each.size())
+            if branches:
+                parents.insert(parents.end(), each.parents(), each.parents() + each.size())
     all_tokens, all_survivals = tokens_of(tokens.data(), tokens.size()), floats_of(survivals.data(), survivals.size())
+    all_parents = tokens_of(parents.data(), parents.size())
     drafts, start = [], 0
     for each in used:
-        end = start + each.size()
-        if start == end:
-            drafts.append(Draft(NO_DRAFT, NO_SURVIVAL, each.is_unsure()))
+        end, is_unsure = start + each.size(), each.is_unsure()
+        if branches:
+            some = all_tokens[start:end], all_survivals[start:end], is_unsure
+            drafts.append(Tree(*some, parents=all_parents[start:end]))
+        elif start == end:
+            drafts.append(Draft(NO_DRAFT, NO_SURVIVAL, is_unsure))
         else:
-            drafts.append(Draft(all_tokens[start:end], all_survivals[start:end], each.is_unsure()))
+            drafts.append(Draft(all_tokens[start:end], all_survivals[start:end], is_unsure))
         start = end
     return drafts
-
-
-def propose_trees(rows, max_nodes, min_survival):
-    """See plain/__init__.py. The interpreter's lock is released."""
-    return _propose_trees(list(rows), max_nodes, min_survival)  # what is in this list lives on when the call ends
-
-
-cdef _propose_trees(list rows, max_nodes, double min_survival):
-    cdef Use use
-    cdef vector[CppRow*] used
-    cdef vector[int] most
-    cdef vector[int32_t] tokens, parents
-    cdef vector[double] survivals
-    cdef Row row
-    cdef CppRow* each
-    for row, room in zip(rows, max_nodes, strict=True):
-        use.add(row.row)
-        used.push_back(row.row)
-        most.push_back(within_int32(room))
-    with nogil:
-        use.branch(most, min_survival)
-        for each in used:
-            tokens.insert(tokens.end(), each.tree().tokens.begin(), each.tree().tokens.end())
-            parents.insert(parents.end(), each.tree().parents.begin(), each.tree().parents.end())
-            survivals.insert(survivals.end(), each.tree().survivals.begin(), each.tree().survivals.end())
-    all_tokens, all_parents = tokens_of(tokens.data(), tokens.size()), tokens_of(parents.data(), parents.size())
-    all_survivals = floats_of(survivals.data(), survivals.size())
-    trees, start = [], 0
-    for each in used:
-        end = start + each.tree().tokens.size()
-        trees.append(
-            Tree(
-                all_tokens[start:end], all_survivals[start:end], each.tree().is_unsure, parents=all_parents[start:end]
-            )
-        )
-        start = end
-    return trees

@@ -47,6 +47,7 @@ inline const Constant CONSTANTS[] = {
     {"chain", "PLAIN", PLAIN},
     {"chain", "FAINT", FAINT},
     {"successors", "WALKED", WALKED},
+    {"successors", "WALKED_BY_CHAINS", WALKED_BY_CHAINS},
     {"successors", "WIDTH", WIDTH},
     {"successors", "MOST_TOKENS", MOST_TOKENS},
     {"mixer", "NUM_TEXTS", NUM_TEXTS},
@@ -60,6 +61,9 @@ inline const Constant CONSTANTS[] = {
     {"mixer", "SLOWEST", SLOWEST},
     {"mixer", "MOST_OFFERED", MOST_OFFERED},
     {"tree", "ROOT", ROOT},
+    {"tree", "GROWS", GROWS},
+    {"tree", "LEAST_NEAR", LEAST_NEAR},
+    {"tree", "MOST_NEAR", MOST_NEAR},
     {"row", "STEP", STEP},
 };
 

@@ -35,10 +35,17 @@ struct Weighed {
     int16_t kinds[NUM_SLOTS];
 };
 
-// Of the tokens that may come next; known: orders of each text. is_trunk: whether the first one is the chain's.
-struct Mixed : Few<Weighed, MOST_OFFERED> {
-    int known[NUM_TEXTS];
-    bool is_trunk;
+// What was thought of the tokens that may come next, `all` of which are side by side; first: the number of the first
+// among all that were weighed. total: of their chances, or 1.0 if it is less. known: orders of each text. is_trunk:
+// whether the first is the chain's.
+struct Thoughts {
+    Weighed* all = nullptr;
+    size_t first = 0;
+    int count = 0, known[NUM_TEXTS] = {};
+    bool is_trunk = false;
+    double total = 1.0;
+    Weighed* begin() const { return all; }
+    Weighed* end() const { return all + count; }
 };
 
 class Mixer {
@@ -65,30 +72,43 @@ class Mixer {
                 }
     }
 
-    // The chance of each token that a context knows or the chain offers, the one it drafts first.
-    void weigh(const Successors& successors, const Offer* offers, int num_offers, Mixed& mixed) const {
-        take(successors, offers, num_offers, mixed);
-        describe(successors, mixed);
-        for (int i = 0; i < mixed.count; i++) {
-            Weighed& each = mixed.all[i];
+    // The chance of each token that a context knows or the chain offers, the one it drafts first, but `most` at most;
+    // written where `thoughts.all` has room for them.
+    void weigh(const Successors& successors, const Offer* offers, int num_offers, int most, Thoughts& thoughts) const {
+        take(successors, offers, num_offers, most, thoughts);
+        if (!thoughts.count) return;
+        double odds[MOST_OFFERED];
+        int first = set_of(thoughts, 0), others = set_of(thoughts, 1);
+        for (int i = 0; i < thoughts.count; i++) {
+            Weighed& each = thoughts.all[i];
+            int set = i ? others : first;
             each.offered = i < num_offers ? log_odds(offers[i].chance) : 0.0;
-            int set = set_of(mixed, i);
-            double odds = weight(set + BIAS) + weight(set + CHAIN) * each.offered;
-            for_each_slot(mixed, [&](int slot) { odds += weight(set + slot) * odds_of(each.kinds[slot]); });
-            each.chance = bounded(1.0 / (1.0 + std::exp(-odds)));
+            odds[i] = weight(set + BIAS) + weight(set + CHAIN) * each.offered;
         }
+        for_each_slot(thoughts, [&](int slot) {
+            describe(successors.of[slot / NUM_ORDERS].counts[slot % NUM_ORDERS], slot, thoughts);
+            odds[0] += weight(first + slot) * odds_of(thoughts.all[0].kinds[slot]);
+            double share = weight(others + slot);
+            for (int i = 1; i < thoughts.count; i++) odds[i] += share * odds_of(thoughts.all[i].kinds[slot]);
+        });
+        double total = 0.0;
+        for (int i = 0; i < thoughts.count; i++) {
+            thoughts.all[i].chance = bounded(1.0 / (1.0 + std::exp(-odds[i])));
+            total += thoughts.all[i].chance;
+        }
+        thoughts.total = std::max(1.0, total);
     }
 
     // Move weights and frequencies by the token that came.
-    void learn(const Mixed& mixed, int32_t right) {
-        for (int i = 0; i < mixed.count; i++) {
-            const Weighed& each = mixed.all[i];
+    void learn(const Thoughts& thoughts, int32_t right) {
+        for (int i = 0; i < thoughts.count; i++) {
+            const Weighed& each = thoughts.all[i];
             double is_right = each.token == right, step = RATE * (is_right - each.chance);
-            int set = set_of(mixed, i);
+            int set = set_of(thoughts, i);
             add(set + BIAS, step);
             add(set + CHAIN, step * each.offered);
-            for_each_slot(mixed, [&](int slot) { add(set + slot, step * odds_of(each.kinds[slot])); });
-            for_each_slot(mixed, [&](int slot) { count(each.kinds[slot], is_right); });
+            for_each_slot(thoughts, [&](int slot) { add(set + slot, step * odds_of(each.kinds[slot])); });
+            for_each_slot(thoughts, [&](int slot) { count(each.kinds[slot], is_right); });
         }
     }
 
@@ -100,52 +120,47 @@ class Mixer {
         return ((own * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
     }
 
-    static int set_of(const Mixed& mixed, int number) {
-        return set_of(mixed.known[0], mixed.known[1], !mixed.is_trunk ? ALONE : number ? OTHER : DRAFTED);
+    static int set_of(const Thoughts& thoughts, int number) {
+        return set_of(thoughts.known[0], thoughts.known[1], !thoughts.is_trunk ? ALONE : number ? OTHER : DRAFTED);
     }
 
     template <class Do>
-    static void for_each_slot(const Mixed& mixed, Do act) {
+    static void for_each_slot(const Thoughts& thoughts, Do act) {
         for (int text = 0; text < NUM_TEXTS; text++)
-            for (int order = 0; order < mixed.known[text]; order++) act(text * NUM_ORDERS + order);
+            for (int order = 0; order < thoughts.known[text]; order++) act(text * NUM_ORDERS + order);
     }
 
-    static Weighed* find(Mixed& mixed, int32_t token) {
-        for (Weighed& each : mixed)
+    static Weighed* find(const Thoughts& thoughts, int32_t token) {
+        for (Weighed& each : thoughts)
             if (each.token == token) return &each;
         return nullptr;
     }
 
     // The tokens to weigh: the chain's, then those of the longest contexts.
-    static void take(const Successors& successors, const Offer* offers, int num_offers, Mixed& mixed) {
-        mixed.count = 0;
-        mixed.is_trunk = num_offers > 0;
-        for (int text = 0; text < NUM_TEXTS; text++) mixed.known[text] = successors.of[text].known;
-        for (int i = 0; i < num_offers; i++) take(offers[i].token, mixed);
-        for (int order = NUM_ORDERS - 1; order >= 0 && mixed.count < MOST_OFFERED; order--)
+    static void take(const Successors& successors, const Offer* offers, int num_offers, int most, Thoughts& thoughts) {
+        thoughts.count = 0;
+        thoughts.is_trunk = num_offers > 0;
+        for (int text = 0; text < NUM_TEXTS; text++) thoughts.known[text] = successors.of[text].known;
+        for (int i = 0; i < std::min(num_offers, most); i++) thoughts.all[thoughts.count++].token = offers[i].token;
+        for (int order = NUM_ORDERS - 1; order >= 0; order--)
             for (const Successors::OfText& text : successors.of)
                 if (order < text.known)
-                    for (const Count& each : text.counts[order])
-                        if (!find(mixed, each.token)) take(each.token, mixed);
-    }
-    static void take(int32_t token, Mixed& mixed) {
-        if (mixed.count < MOST_OFFERED) mixed.all[mixed.count++].token = token;
+                    for (const Count& each : text.counts[order]) {
+                        if (thoughts.count == most) return;
+                        if (!find(thoughts, each.token)) thoughts.all[thoughts.count++].token = each.token;
+                    }
     }
 
-    static void describe(const Successors& successors, Mixed& mixed) {
-        for_each_slot(mixed, [&](int slot) {
-            const Counts& counts = successors.of[slot / NUM_ORDERS].counts[slot % NUM_ORDERS];
-            int base = slot * PER_SLOT, size = bit_length(counts.total) - 1;
-            int absent = base + 2 * size + (counts.count == 1);
-            for (Weighed& each : mixed) each.kinds[slot] = int16_t(absent);
-            int rank = 0;
-            for (const Count& each : counts) {
-                int share = each.times * SHARES / counts.total;
-                int kind = base + ABSENT + size + SIZES * (std::min(rank, RANKS - 1) * (SHARES + 1) + share);
-                if (Weighed* known = find(mixed, each.token)) known->kinds[slot] = int16_t(kind);
-                rank++;
-            }
-        });
+    // By what is counted in a context: the kind of what it says of each token.
+    static void describe(const Counts& counts, int slot, const Thoughts& thoughts) {
+        int base = slot * PER_SLOT, size = bit_length(counts.total) - 1;
+        int absent = base + 2 * size + (counts.count == 1), rank = 0;
+        for (Weighed& each : thoughts) each.kinds[slot] = int16_t(absent);
+        for (const Count& each : counts) {
+            int share = each.times * SHARES / counts.total;
+            int kind = base + ABSENT + size + SIZES * (std::min(rank++, RANKS - 1) * (SHARES + 1) + share);
+            if (Weighed* known = find(thoughts, each.token)) known->kinds[slot] = int16_t(kind);
+        }
     }
 
     void begin(int kind, double chance) {

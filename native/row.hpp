@@ -39,30 +39,30 @@ class Row {
 
     void propose(int max_tokens, double min_survival) {
         SharedIndex::Reading reading = history_.reading();
-        Unsteered unsteered;
-        draft(max_tokens, min_survival, unsteered);
+        if (drafts(max_tokens, min_survival)) branches_.grow_path(answer_, chain_, max_tokens, min_survival);
+    }
+    // A tree around the chain.
+    void branch(int max_nodes, double min_survival) {
+        SharedIndex::Reading reading = history_.reading();
+        if (drafts(max_nodes, min_survival)) branches_.grow(answer_, chain_, max_nodes, min_survival);
     }
     // By the methods of a `Steering` in Python.
     void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push) {
         SharedIndex::Reading reading = history_.reading();
         PythonSteering steering(foreseen, forced, push, reading);
+        is_steered_ = true;
+        max_tokens_ = max_tokens;
         draft(max_tokens, min_survival, steering);
     }
 
-    // A tree around the chain.
-    void branch(int max_nodes, double min_survival) {
-        SharedIndex::Reading reading = history_.reading();
-        Unsteered unsteered;
-        draft(max_nodes, min_survival, unsteered);
-        if (max_nodes > 0) branches_.grow(answer_, chain_, max_nodes, min_survival);
+    // The last draft; parents: of a blind one. is_unsure: more tokens would have been drafted at a lower `min_survival`.
+    int size() const { return int(is_steered_ ? chain_.survivals.size() : branches_.survivals.size()); }
+    const int32_t* tokens() const { return is_steered_ ? chain_.choices.data() : branches_.tokens.data(); }
+    const double* survivals() const { return is_steered_ ? chain_.survivals.data() : branches_.survivals.data(); }
+    const int32_t* parents() const { return branches_.parents.data(); }
+    bool is_unsure() const {
+        return is_steered_ ? size() < std::min(int(chain_.choices.size()), max_tokens_) : branches_.is_unsure;
     }
-    const Branches& tree() const { return branches_; }
-
-    // The last draft. is_unsure: more tokens would have been drafted at a lower `min_survival`.
-    int size() const { return int(chain_.survivals.size()); }
-    const int32_t* tokens() const { return chain_.choices.data(); }
-    const double* survivals() const { return chain_.survivals.data(); }
-    bool is_unsure() const { return size() < std::min(int(chain_.choices.size()), max_tokens_); }
 
     // The tokens committed since the prompt, after a SEPARATOR.
     const std::vector<int32_t>& answer() const { return answer_; }
@@ -72,10 +72,17 @@ class Row {
   private:
     friend class Use;
 
+    // Blindly; returns whether there is to be a draft.
+    bool drafts(int max_tokens, double min_survival) {
+        Unsteered unsteered;
+        is_steered_ = false;
+        draft(max_tokens, min_survival, unsteered);
+        return max_tokens > 0;
+    }
+
     template <class Steering>
     void draft(int max_tokens, double min_survival, Steering& steering) {
         branches_.forget();
-        max_tokens_ = std::max(0, max_tokens);
         if (max_tokens <= 0) return chain_.forget();
         recent_ = recent_index(share_foreseen_);
         chain_.draft(answer_, recent_, max_tokens, min_survival, steering);
@@ -104,7 +111,7 @@ class Row {
     std::vector<int32_t> answer_{SEPARATOR};
     double share_foreseen_ = 0.5;
     int recent_ = recent_index(0.5), max_tokens_ = 0;
-    bool is_used_ = false;
+    bool is_used_ = false, is_steered_ = false;
 };
 
 // Rows that a call uses, as long as this lives: another thread, or a grammar that is asked meanwhile, is refused them.

@@ -6,7 +6,7 @@
 
 namespace ngramspec {
 
-constexpr int NUM_ORDERS = 4, MOST_TOKENS = 12, WALKED = 16, WIDTH = 8, NUM_TEXTS = 2;
+constexpr int NUM_ORDERS = 4, MOST_TOKENS = 12, WALKED = 8, WALKED_BY_CHAINS = 4, WIDTH = 8, NUM_TEXTS = 2;
 constexpr int ORDERS[NUM_ORDERS] = {1, 2, 4, MOST_TOKENS};
 
 // The tokens before a position, the latest first.
@@ -44,8 +44,9 @@ class Successors {
     };
     OfText of[NUM_TEXTS];
 
-    void find(const SuffixIndex* const texts[NUM_TEXTS], const Tail tails[NUM_TEXTS]) {
-        walk(texts, tails);
+    // walked: so many occurrences are counted.
+    void find(const SuffixIndex* const texts[NUM_TEXTS], const Tail tails[NUM_TEXTS], int walked) {
+        walk(texts, tails, walked);
         for (int text = 0; text < NUM_TEXTS; text++) count(text, *texts[text], tails[text]);
     }
 
@@ -54,7 +55,7 @@ class Successors {
     using Walk = Few<int, WALKED>;
 
     // All chains of occurrences are followed at a time: each step waits for memory, and they need not wait in turn.
-    void walk(const SuffixIndex* const texts[], const Tail tails[]) {
+    void walk(const SuffixIndex* const texts[], const Tail tails[], int walked) {
         int at[NUM_TEXTS][NUM_COLUMNS];
         End ends[NUM_TEXTS];
         for (int text = 0; text < NUM_TEXTS; text++) {
@@ -66,7 +67,7 @@ class Successors {
             for (Walk& each : walks_[text]) each.count = 0;
         }
         bool goes_on = true;
-        for (int step = 0; step < WALKED && goes_on; step++) {
+        for (int step = 0; step < walked && goes_on; step++) {
             goes_on = false;
             for (int text = 0; text < NUM_TEXTS; text++)
                 for (int column = 0; column < NUM_COLUMNS; column++) {

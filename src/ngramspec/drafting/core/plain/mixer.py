@@ -63,16 +63,18 @@ class Mixer:
         self._seen = [0] * len(self._chances)
         self._weights: dict[tuple[int, int, int], list[float]] = {}
 
-    def weigh(self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[Weighed]:
+    def weigh(
+        self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float], most: int = MOST_OFFERED
+    ) -> list[Weighed]:
         """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
 
         own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
-        position, the one that it drafts first, with the chance that it gives each.
+        position, the one that it drafts first, with the chance that it gives each. most: no more tokens are weighed.
         """
         contexts = [*_described(own, 0), *_described(past, len(ORDERS))]
         weighed = []
         drafted = next(iter(offers), None)
-        for token in _offered(own, past, offers):
+        for token in _offered(own, past, offers, most):
             state = 0 if drafted is None else 2 if token == drafted else 1
             weights = self._weights_for(len(own), len(past), state)
             opinions = [(slot, context.get(token, absent)) for slot, absent, context in contexts]
@@ -123,16 +125,16 @@ def _bounded(chance: float) -> float:
     return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
 
 
-def _offered(own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[int]:
+def _offered(own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float], most: int) -> list[int]:
     """The tokens to weigh: the chain's, then those of the longest contexts."""
     tokens = dict.fromkeys(offers)
     for order in reversed(range(max(len(own), len(past)))):
         for contexts in (own, past):
             if order < len(contexts):
                 tokens |= dict.fromkeys(contexts[order])
-        if len(tokens) >= MOST_OFFERED:
+        if len(tokens) >= most:
             break
-    return list(tokens)[:MOST_OFFERED]
+    return list(tokens)[:most]
 
 
 def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, dict[int, int]]]:
