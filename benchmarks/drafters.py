@@ -15,8 +15,9 @@ and drafts are as long as pays without that time; so it is a lower bound.
 the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
 dictionary of ours, whose time says nothing about theirs.
 
-All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top. Trees are
-drafted by the plain core only, at about a hundred microseconds a node: for them, take a --limit.
+All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top. Trees come
+with ablations of theirs, which the plain core alone can make, at about a hundred microseconds a node: for them, take a
+--limit.
 """
 
 import json

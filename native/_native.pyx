@@ -38,7 +38,7 @@ cdef extern from "constants.hpp" namespace "ngramspec":
 
     Constant[] CONSTANTS
     int NUM_CONSTANTS "(sizeof(ngramspec::CONSTANTS) / sizeof(ngramspec::Constant))"
-    int NUM_WEIGHTS, MAX_COMPARED
+    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED
     const char* SOURCES "NGRAMSPEC_SOURCES"
 
 cdef extern from "row.hpp" namespace "ngramspec" nogil:
@@ -60,7 +60,12 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
     cppclass CppTokenBytes "ngramspec::TokenBytes":
         void add(const char*, size_t) except +
 
+    cppclass Mixer:
+        double lesson(int)
+        void set_lesson(int, double)
+
     cppclass CppSurvival "ngramspec::Survival":
+        Mixer mixer
         double weight(int)
         double rate(int)
         void set(int, double, double)
@@ -187,10 +192,10 @@ cdef class Survival:
     cdef CppSurvival survival
 
     def __cinit__(self, *, knows_nothing=False):
-        self.take_over(first_lessons(knows_nothing))
+        self._learn(first_lessons(knows_nothing))
 
     def __reduce__(self):
-        return _survival_of, (self.lessons(),)
+        return _survival_of, (self.lessons(), self.mixing())
 
     @property
     def weights(self):
@@ -204,16 +209,29 @@ cdef class Survival:
             numbers.push_back(self.survival.rate(i))
         return floats_of(numbers.data(), numbers.size()).reshape(2, NUM_WEIGHTS)
 
-    def take_over(self, lessons):
+    def mixing(self):
+        cdef vector[double] numbers
+        for i in range(NUM_LESSONS):
+            numbers.push_back(self.survival.mixer.lesson(i))
+        return floats_of(numbers.data(), numbers.size())
+
+    def take_over(self, lessons, mixing):
         if lessons.shape != (2, NUM_WEIGHTS):
             raise ValueError(f"lessons must be float64[2, {NUM_WEIGHTS}], got {lessons.dtype}{list(lessons.shape)}")
+        if mixing.shape != (NUM_LESSONS,):
+            raise ValueError(f"mixing must be float64[{NUM_LESSONS}], got {mixing.dtype}{list(mixing.shape)}")
+        self._learn(lessons)
+        for i, number in enumerate(mixing.tolist()):
+            self.survival.mixer.set_lesson(i, number)
+
+    cdef _learn(self, lessons):
         for i, (weight, rate) in enumerate(lessons.T.tolist()):
             self.survival.set(i, weight, rate)
 
 
-def _survival_of(lessons):
+def _survival_of(lessons, mixing):
     survival = Survival(knows_nothing=True)
-    survival.take_over(lessons)
+    survival.take_over(lessons, mixing)
     return survival
 
 

@@ -13,8 +13,11 @@ namespace ngramspec {
 constexpr int NUM_SLOTS = NUM_TEXTS * NUM_ORDERS, CHAIN = NUM_SLOTS, BIAS = NUM_SLOTS + 1, NUM_MIXED = NUM_SLOTS + 2;
 constexpr int SIZES = bit_length(WALKED), RANKS = 4, SHARES = 8, ABSENT = 2 * SIZES;
 constexpr int PER_SLOT = ABSENT + RANKS * (SHARES + 1) * SIZES;
-constexpr double LEAST_CHANCE = 0.0005, RATE = 0.006, SLOWEST = 1.0 / 256;
-constexpr int MOST_OFFERED = 12;
+constexpr int NUM_KINDS = NUM_SLOTS * PER_SLOT, NUM_STATES = 3;
+constexpr int NUM_MIXING = (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED;
+constexpr int NUM_LESSONS = 2 * NUM_KINDS + NUM_MIXING;
+constexpr double LEAST_CHANCE = 0.0005, RATE = 0.006, LEAST_ERROR_MIXED = 0.001, MOST_ODDS = 30.0, SLOWEST = 1.0 / 256;
+constexpr int MOST_SEEN = 256, MOST_OFFERED = 12;
 
 inline double bounded(double chance) { return std::min(std::max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE); }
 inline double log_odds(double chance) {
@@ -72,6 +75,23 @@ class Mixer {
                 }
     }
 
+    // What was learnt: frequencies, how often each was counted, and weights.
+    double lesson(int index) const {
+        if (index < NUM_KINDS) return chances_[index].load(std::memory_order_relaxed);
+        if (index < 2 * NUM_KINDS) return seen_[index - NUM_KINDS].load(std::memory_order_relaxed);
+        return weight(index - 2 * NUM_KINDS);
+    }
+    void set_lesson(int index, double number) {
+        if (index < NUM_KINDS) {
+            chances_[index] = number;
+            odds_[index] = log_odds(number);
+        } else if (index < 2 * NUM_KINDS) {
+            seen_[index - NUM_KINDS] = int(number);
+        } else {
+            weights_[index - 2 * NUM_KINDS] = number;
+        }
+    }
+
     // The chance of each token that a context knows or the chain offers, the one it drafts first, but `most` at most;
     // written where `thoughts.all` has room for them.
     void weigh(const Successors& successors, const Offer* offers, int num_offers, int most, Thoughts& thoughts) const {
@@ -93,7 +113,8 @@ class Mixer {
         });
         double total = 0.0;
         for (int i = 0; i < thoughts.count; i++) {
-            thoughts.all[i].chance = bounded(1.0 / (1.0 + std::exp(-odds[i])));
+            double some = std::min(std::max(odds[i], -MOST_ODDS), MOST_ODDS);
+            thoughts.all[i].chance = bounded(1.0 / (1.0 + std::exp(-some)));
             total += thoughts.all[i].chance;
         }
         thoughts.total = std::max(1.0, total);
@@ -103,7 +124,8 @@ class Mixer {
     void learn(const Thoughts& thoughts, int32_t right) {
         for (int i = 0; i < thoughts.count; i++) {
             const Weighed& each = thoughts.all[i];
-            double is_right = each.token == right, step = RATE * (is_right - each.chance);
+            double is_right = each.token == right, error = is_right - each.chance, step = RATE * error;
+            if (-LEAST_ERROR_MIXED < error && error < LEAST_ERROR_MIXED) continue;
             int set = set_of(thoughts, i);
             add(set + BIAS, step);
             add(set + CHAIN, step * each.offered);
@@ -114,7 +136,7 @@ class Mixer {
 
   private:
     // Of a token: the chain offers none, or drafts another, or it.
-    static constexpr int ALONE = 0, OTHER = 1, DRAFTED = 2, NUM_STATES = 3;
+    static constexpr int ALONE = 0, OTHER = 1, DRAFTED = 2;
 
     static int set_of(int own, int past, int state) {
         return ((own * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
@@ -170,7 +192,7 @@ class Mixer {
     }
 
     void count(int kind, double is_right) {
-        int seen = seen_[kind].load(std::memory_order_relaxed) + 1;
+        int seen = std::min(seen_[kind].load(std::memory_order_relaxed) + 1, MOST_SEEN);
         seen_[kind].store(seen, std::memory_order_relaxed);
         double before = chances_[kind].load(std::memory_order_relaxed);
         double chance = bounded(before + std::max(SLOWEST, 1.0 / (seen + 4.0)) * (is_right - before));
@@ -183,9 +205,9 @@ class Mixer {
     void add(int index, double step) { weights_[index].store(weight(index) + step, std::memory_order_relaxed); }
 
     // As the weights of `Survival`: rows of several threads read and learn at a time.
-    std::array<std::atomic<double>, NUM_SLOTS * PER_SLOT> chances_, odds_;
-    std::array<std::atomic<int>, NUM_SLOTS * PER_SLOT> seen_;
-    std::array<std::atomic<double>, (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED> weights_;
+    std::array<std::atomic<double>, NUM_KINDS> chances_, odds_;
+    std::array<std::atomic<int>, NUM_KINDS> seen_;
+    std::array<std::atomic<double>, NUM_MIXING> weights_;
 };
 
 }  // namespace ngramspec

@@ -49,13 +49,13 @@ class Branches {
     // The surest path alone. Where the chain's survival is far from `min_survival`, it has the last word.
     void grow_path(const std::vector<int32_t>& answer, const Chain& chain, int max_tokens, double min_survival) {
         begin(answer);
-        if (chain.choices.empty()) return;
         Branch node = THE_ROOT;
         for (int at = ROOT;; at++) {
+            if (at != ROOT && node.survival < GROWS * min_survival) return pass_over(true);
             Offers offers;
             offers_at(node, chain, offers);
+            if (node.trunk >= 0 && !offers.count) return;  // the chain ends there
             double survival = offers.count ? node.survival * offers.all[0].chance : 0.0;
-            if (at != ROOT && node.survival < GROWS * min_survival) return pass_over(true);
             if (offers.count && !(LEAST_NEAR * min_survival <= survival && survival <= MOST_NEAR * min_survival)) {
                 pass_over(false);
                 node = {survival, offers.all[0].token, at, 0, node.trunk + 1};

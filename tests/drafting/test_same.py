@@ -101,6 +101,7 @@ class Cores:
     def check(self) -> None:
         """What was learnt and kept is the same, too."""
         assert len({survival.lessons().tobytes() for survival in self.survivals}) == 1
+        assert len({survival.mixing().tobytes() for survival in self.survivals}) == 1
         assert len({history.text.tobytes() for history in self.histories}) == 1
         for pair in self.rows:
             assert len({row.answer.tobytes() for row in pair}) == 1
@@ -242,3 +243,4 @@ def test_trees_of_long_texts_that_teach_much_are_drafted_alike() -> None:
         start = int(dice.integers(0, 3900))
         cores.commit(0, [*path_of(tree, dice.integers(0, 2, 4).tolist()), *text[start : start + 3]])
     assert widest > 4
+    cores.check()

@@ -64,13 +64,14 @@ class AdaptiveLookup:
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles contain: settings and learnt weights; no segment and no text."""
         vocabulary = None if self._vocabulary is None else self._vocabulary.tokens
-        return {"lessons": self.survival.lessons(), "vocabulary": vocabulary, "limits": self._limits}
+        learnt = self.survival.lessons(), self.survival.mixing()
+        return {"learnt": learnt, "vocabulary": vocabulary, "limits": self._limits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin without a history, with the same settings and learnt weights."""
         max_tokens, max_segments = state["limits"]
         self.__init__(vocabulary=state["vocabulary"], max_tokens=max_tokens, max_segments=max_segments)  # type: ignore[misc]
-        self.survival.take_over(state["lessons"])
+        self.survival.take_over(*state["learnt"])
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
         """Start a row of the traffic named `segment`; without a name no history is read or kept.

@@ -126,11 +126,9 @@ class Branches:
     ) -> Growth:
         """The surest path alone, for a target that takes no trees: as `grow`, the surest child of each node.
 
-        Where the chain's survival is far from `min_survival`, the chain has the last word.
+        Where the chain's survival is far from `min_survival`, the chain has the last word; where it ends, the path ends.
         """
         self._grown = grown = Growth()
-        if not trunk:
-            return grown
         node, at = self._root(answer), ROOT
         while at == ROOT or node.survival >= _GROWS * min_survival:
             surest = self._surest(node, at, trunk, min_survival)
@@ -164,11 +162,14 @@ class Branches:
         self, node: _Node, at: int, trunk: Sequence[Offers], min_survival: float
     ) -> tuple[int, float, bool] | None:
         """(token, survival, whether it is the trunk's) of the surest that may follow a node, or None."""
-        for token, chance in node.offers(trunk).items():
+        offers = node.offers(trunk)
+        if offers:
+            token, chance = next(iter(offers.items()))
             survival = node.survival * chance
             if not _LEAST_NEAR * min_survival <= survival <= _MOST_NEAR * min_survival:
                 return token, survival, True
-            break
+        elif node.trunk >= 0:
+            return None
         children = self._children(node, at, trunk, min_survival, WALKED_BY_CHAINS)
         return max(children, key=itemgetter(1)) if children else None
 
