@@ -170,8 +170,9 @@ ABLATIONS = (
 )
 
 
-WITH_TREES = (
-    Ablation(TREES),
+WITH_TREES = (Ablation(TREES), *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS))
+
+OF_TREES = (
     Ablation(
         Rule("own branches", "none from history", lambda: BranchesOfOneText(is_own=True), takes_trees=True), TREES.name
     ),
@@ -179,8 +180,8 @@ WITH_TREES = (
         Rule("history's branches", "none from own text", lambda: BranchesOfOneText(is_own=False), takes_trees=True),
         TREES.name,
     ),
-    *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS),
 )
+"""These need WITH_TREES beside them."""
 
 
 def spelled_alike(vocabulary: Sequence[bytes]) -> Ablation:

@@ -76,6 +76,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void begin(const int32_t*, size_t, int) except +
         void extend(const int32_t*, size_t) except +
         void propose(int, double) except +
+        void branch(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*) except +
         int size()
         const int32_t* tokens()
@@ -307,8 +308,17 @@ cdef class Row:
         return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
     def propose_tree(self, max_nodes, double min_survival):
-        [tree] = _propose_all([self], [max_nodes], min_survival, True)
-        return tree
+        cdef Use use
+        cdef int most = within_int32(max_nodes)
+        use.add(self.row)
+        self.row.branch(most, min_survival)
+        cdef size_t size = self.row.size()
+        return Tree(
+            tokens_of(self.row.tokens(), size),
+            floats_of(self.row.survivals(), size),
+            self.row.is_unsure(),
+            parents=tokens_of(self.row.parents(), size),
+        )
 
 
 def propose_all(rows, max_tokens, min_survival):

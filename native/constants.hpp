@@ -67,6 +67,7 @@ inline const Constant CONSTANTS[] = {
     {"mixer", "MOST_OFFERED", MOST_OFFERED},
     {"tree", "ROOT", ROOT},
     {"tree", "GROWS", GROWS},
+    {"tree", "BRANCHING", BRANCHING},
     {"tree", "LEAST_NEAR", LEAST_NEAR},
     {"tree", "MOST_NEAR", MOST_NEAR},
     {"row", "STEP", STEP},

@@ -7,7 +7,7 @@
 namespace ngramspec {
 
 constexpr int32_t ROOT = -1;
-constexpr double GROWS = 1.25, LEAST_NEAR = 0.6, MOST_NEAR = 4.0;
+constexpr double GROWS = 1.25, BRANCHING = 0.15, LEAST_NEAR = 0.6, MOST_NEAR = 4.0;
 
 class Branches {
   public:
@@ -31,6 +31,7 @@ class Branches {
 
     // answer: what the history is searched for: the end of the row's text. chain: whose draft is the trunk.
     void grow(const std::vector<int32_t>& answer, const Chain& chain, int max_nodes, double min_survival) {
+        if (min_survival >= BRANCHING) return grow_path(answer, chain, max_nodes, min_survival);
         begin(answer);
         Branch node = THE_ROOT;
         for (int at = ROOT, found = 0;; at++) {

@@ -56,7 +56,9 @@ def test_a_restart_changes_no_draft_and_no_survival(
     for segment, prompt, output in before:
         play(drafter, prompt, output, segment)
     drafter.save(path, "words")
-    drafter.survival.take_over(drafter.survival.lessons(), drafter.survival.mixing())  # so that it works out all probabilities anew, too
+    drafter.survival.take_over(
+        drafter.survival.lessons(), drafter.survival.mixing()
+    )  # so that it works out all probabilities anew, too
     restarted = AdaptiveLookup.load(path, "words")
     assert [*drafter.segments.items()] == [*restarted.segments.items()]
     for segment, prompt, output in after:

@@ -11,6 +11,7 @@ from ngramspec.drafting import ROOT, AdaptiveLookup, Tree
 from ngramspec.drafting.core.plain import Row, SuffixIndex, Survival
 from ngramspec.drafting.core.plain.mixer import Mixer
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR
+from ngramspec.drafting.core.plain.tree import _BRANCHING as BRANCHING
 from ngramspec.drafting.core.plain.tree import _GROWS as GROWS
 from ngramspec.drafting.core.plain.tree import _LEAST_NEAR as LEAST_NEAR
 from ngramspec.drafting.core.plain.tree import _MOST_NEAR as MOST_NEAR
@@ -72,7 +73,7 @@ def rows(text: list[int], history: list[int], answer: list[int]) -> list[Row]:
     return made
 
 
-@given(text=SHORT, history=SHORT, answer=SHORT, least=LEASTS)
+@given(text=SHORT, history=SHORT, answer=SHORT, least=st.sampled_from([0.02, 0.1]))
 @settings(deadline=None)
 def test_the_chain_is_in_the_tree_as_far_as_it_is_sure_enough(
     text: list[int], history: list[int], answer: list[int], least: float
@@ -157,6 +158,19 @@ def test_a_path_goes_on_to_the_surest_token_near_the_threshold_and_to_the_chains
             survival *= surest.chance / max(1.0, sum(each.chance for each in weighed))
             is_trunk = is_trunk and drafted == token
         assert survival == pytest.approx(draft.survival.item(position))
+
+
+@given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40), least=st.floats(BRANCHING, 1.0))
+@settings(deadline=None)
+def test_where_much_is_asked_a_tree_is_the_surest_path(
+    text: list[int], history: list[int], answer: list[int], most: int, least: float
+) -> None:
+    alone, row = rows(text, history, answer)
+    path, tree = alone.propose(most, least), row.propose_tree(most, least)
+    assert path.tokens.tolist() == tree.tokens.tolist()
+    assert path.survival.tolist() == tree.survival.tolist()
+    assert path.is_unsure == tree.is_unsure
+    assert [*range(ROOT, tree.tokens.size - 1)] == tree.parents.tolist()
 
 
 @given(text=SHORT, history=SHORT, most=st.integers(1, 12))

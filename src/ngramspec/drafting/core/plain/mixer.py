@@ -44,7 +44,8 @@ RATE = 0.006
 """Learning rate of weights. Higher ones (0.02, 0.05) were worse by 0.4 and 2 %: what is believed at first is good."""
 
 LEAST_ERROR = 0.001
-"""Below this an error teaches nothing. It must be above LEAST_CHANCE, or weights of what is always right grow for ever."""
+"""Below this an error teaches nothing. It must be above LEAST_CHANCE, or weights of what is always right grow for ever.
+"""
 
 _MOST_ODDS = 30.0
 """So far log-odds are told apart: `exp` must take them, whatever weights a file has."""

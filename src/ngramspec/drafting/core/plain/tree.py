@@ -16,9 +16,13 @@ _GROWS = 1.25
 """A node must be so much surer than asked for, or what may follow it is not looked up: most of that would not be sure
 enough, and what is would hardly be worth its column."""
 
+_BRANCHING = 0.15
+"""Where as much is asked for or more, a tree is a path: branches gained nothing there, and to look for them takes time.
+"""
+
 _LEAST_NEAR, _MOST_NEAR = 0.6, 4.0
-"""A chain's survival is mixed from so many times what is asked for to so many times; elsewhere mixing would hardly change
-whether a token is drafted."""
+"""A chain's survival is mixed from so many times to so many times what is asked for; elsewhere mixing would hardly
+change whether a token is drafted."""
 
 Tail = list[int]
 """The last MOST_TOKENS tokens before a position."""
@@ -95,13 +99,13 @@ class Branches:
         self._own, self._past, self._mixer = own, past, mixer
         self.forget()
 
-    def grow(
-        self, answer: Sequence[int], trunk: Sequence[Offers], max_nodes: int, min_survival: float
-    ) -> Growth:
+    def grow(self, answer: Sequence[int], trunk: Sequence[Offers], max_nodes: int, min_survival: float) -> Growth:
         """A tree of up to `max_nodes` nodes that survive with `min_survival`.
 
         answer: what the history is searched for: the end of the row's text. trunk: by position of the chain.
         """
+        if min_survival >= _BRANCHING:
+            return self.grow_path(answer, trunk, max_nodes, min_survival)
         self._grown = grown = Growth()
         # By falling survival, then in the order in which they were found: of equals the trunk's token comes first.
         waiting: list[tuple[float, int, int, int, _Node]] = []
@@ -121,12 +125,11 @@ class Branches:
             _, _, parent, token, node = heappop(waiting)
             at = grown.take(token, parent, node.survival)
 
-    def grow_path(
-        self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float
-    ) -> Growth:
+    def grow_path(self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float) -> Growth:
         """The surest path alone, for a target that takes no trees: as `grow`, the surest child of each node.
 
-        Where the chain's survival is far from `min_survival`, the chain has the last word; where it ends, the path ends.
+        Where the chain's survival is far from `min_survival`, the chain has the last word; where it ends, so does the
+        path.
         """
         self._grown = grown = Growth()
         node, at = self._root(answer), ROOT
