@@ -68,6 +68,7 @@ inline const Constant CONSTANTS[] = {
     {"tree", "ROOT", ROOT},
     {"tree", "GROWS", GROWS},
     {"tree", "BRANCHING", BRANCHING},
+    {"tree", "SURE", SURE_ALONE},
     {"tree", "LEAST_NEAR", LEAST_NEAR},
     {"tree", "MOST_NEAR", MOST_NEAR},
     {"row", "STEP", STEP},

@@ -7,7 +7,7 @@
 namespace ngramspec {
 
 constexpr int32_t ROOT = -1;
-constexpr double GROWS = 1.25, BRANCHING = 0.15, LEAST_NEAR = 0.6, MOST_NEAR = 4.0;
+constexpr double GROWS = 1.25, BRANCHING = 0.15, LEAST_NEAR = 0.6, MOST_NEAR = 4.0, SURE_ALONE = 0.99;
 
 class Branches {
   public:
@@ -47,7 +47,7 @@ class Branches {
         }
     }
 
-    // The surest path alone. Where the chain's survival is far from `min_survival`, it has the last word.
+    // The surest path alone.
     void grow_path(const std::vector<int32_t>& answer, const Chain& chain, int max_tokens, double min_survival) {
         begin(answer);
         Branch node = THE_ROOT;
@@ -56,10 +56,9 @@ class Branches {
             Offers offers;
             offers_at(node, chain, offers);
             if (node.trunk >= 0 && !offers.count) return;  // the chain ends there
-            double survival = offers.count ? node.survival * offers.all[0].chance : 0.0;
-            if (offers.count && !(LEAST_NEAR * min_survival <= survival && survival <= MOST_NEAR * min_survival)) {
+            if (offers.count && has_last_word(offers.all[0].chance, node.survival, min_survival)) {
                 pass_over(false);
-                node = {survival, offers.all[0].token, at, 0, node.trunk + 1};
+                node = {node.survival * offers.all[0].chance, offers.all[0].token, at, 0, node.trunk + 1};
             } else if (!surest(at, node, offers, min_survival)) {
                 return;
             }
@@ -127,6 +126,13 @@ class Branches {
 
     static void offers_at(const Branch& node, const Chain& chain, Offers& offers) {
         if (node.trunk >= 0) chain.offers_at(node.trunk, offers);
+    }
+
+    // Whether the chain has it on a token that it gives this chance.
+    static bool has_last_word(double chance, double before, double min_survival) {
+        double survival = before * chance;
+        bool is_near = LEAST_NEAR * min_survival <= survival && survival <= MOST_NEAR * min_survival;
+        return chance > SURE_ALONE || !is_near;
     }
 
     // Nothing is thought at the next node.

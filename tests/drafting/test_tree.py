@@ -15,6 +15,7 @@ from ngramspec.drafting.core.plain.tree import _BRANCHING as BRANCHING
 from ngramspec.drafting.core.plain.tree import _GROWS as GROWS
 from ngramspec.drafting.core.plain.tree import _LEAST_NEAR as LEAST_NEAR
 from ngramspec.drafting.core.plain.tree import _MOST_NEAR as MOST_NEAR
+from ngramspec.drafting.core.plain.tree import _SURE as SURE
 from ngramspec.drafting.core.plain.tree import Branches
 from tests.drafting.test_suffix_index import index_of, tokens_of
 
@@ -148,7 +149,8 @@ def test_a_path_goes_on_to_the_surest_token_near_the_threshold_and_to_the_chains
         far = 1.0
         if offered:
             drafted, far = next(iter(offered.items()))
-        if offered and not LEAST_NEAR * least <= survival * far <= MOST_NEAR * least:
+        is_near = LEAST_NEAR * least <= survival * far <= MOST_NEAR * least
+        if offered and (far > SURE or not is_near):
             assert drafted == token
             survival *= far
         else:

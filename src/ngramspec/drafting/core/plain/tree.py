@@ -24,6 +24,9 @@ _LEAST_NEAR, _MOST_NEAR = 0.6, 4.0
 """A chain's survival is mixed from so many times to so many times what is asked for; elsewhere mixing would hardly
 change whether a token is drafted."""
 
+_SURE = 0.99
+"""A token that is surer than this to the chain is not mixed either, or long copies would take long."""
+
 Tail = list[int]
 """The last MOST_TOKENS tokens before a position."""
 
@@ -128,8 +131,8 @@ class Branches:
     def grow_path(self, answer: Sequence[int], trunk: Sequence[Offers], max_tokens: int, min_survival: float) -> Growth:
         """The surest path alone, for a target that takes no trees: as `grow`, the surest child of each node.
 
-        Where the chain's survival is far from `min_survival`, the chain has the last word; where it ends, so does the
-        path.
+        Where the chain is very sure, or its survival far from `min_survival`, it has the last word; where it ends, so
+        does the path.
         """
         self._grown = grown = Growth()
         node, at = self._root(answer), ROOT
@@ -169,7 +172,7 @@ class Branches:
         if offers:
             token, chance = next(iter(offers.items()))
             survival = node.survival * chance
-            if not _LEAST_NEAR * min_survival <= survival <= _MOST_NEAR * min_survival:
+            if chance > _SURE or not _LEAST_NEAR * min_survival <= survival <= _MOST_NEAR * min_survival:
                 return token, survival, True
         elif node.trunk >= 0:
             return None
