@@ -51,18 +51,18 @@ class Branches {
     void grow_path(const std::vector<int32_t>& answer, const Chain& chain, int max_tokens, double min_survival) {
         begin(answer);
         Branch node = THE_ROOT;
-        for (int at = ROOT;; at++) {
-            if (at != ROOT && node.survival < GROWS * min_survival) return pass_over(true);
+        for (int at = ROOT; int(tokens.size()) < max_tokens; at++) {
             Offers offers;
             offers_at(node, chain, offers);
             if (node.trunk >= 0 && !offers.count) return;  // the chain ends there
             if (offers.count && has_last_word(offers.all[0].chance, node.survival, min_survival)) {
                 pass_over(false);
                 node = {node.survival * offers.all[0].chance, offers.all[0].token, at, 0, node.trunk + 1};
+            } else if (at != ROOT && node.survival < GROWS * min_survival) {
+                return pass_over(true);
             } else if (!surest(at, node, offers, min_survival)) {
                 return;
             }
-            if (int(tokens.size()) == max_tokens) return;
             if (node.survival < min_survival) {
                 is_unsure = true;
                 return;

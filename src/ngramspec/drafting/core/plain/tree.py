@@ -136,15 +136,12 @@ class Branches:
         """
         self._grown = grown = Growth()
         node, at = self._root(answer), ROOT
-        while at == ROOT or node.survival >= _GROWS * min_survival:
-            surest = self._surest(node, at, trunk, min_survival)
-            if surest is None or len(grown.tokens) == max_tokens:
-                return grown
+        while len(grown.tokens) < max_tokens and (surest := self._surest(node, at, trunk, min_survival)):
             token, survival, is_trunk = surest
             if survival < min_survival:
+                grown.is_unsure = True
                 break
             node, at = node.child(token, survival, is_trunk=is_trunk), grown.take(token, at, survival)
-        grown.is_unsure = True
         return grown
 
     def learn(self, committed: Sequence[int]) -> None:
@@ -175,6 +172,9 @@ class Branches:
             if chance > _SURE or not _LEAST_NEAR * min_survival <= survival <= _MOST_NEAR * min_survival:
                 return token, survival, True
         elif node.trunk >= 0:
+            return None
+        if at != ROOT and node.survival < _GROWS * min_survival:
+            self._grown.is_unsure = True
             return None
         children = self._children(node, at, trunk, min_survival, WALKED_BY_CHAINS)
         return max(children, key=itemgetter(1)) if children else None
