@@ -62,8 +62,7 @@ class _WithoutPeriodSession(PromptLookupSession):
 
 
 OURS = Rule("ngramspec", "history, as many as pay", AdaptiveLookup, timed=True)
-TREES = Rule("ngramspec trees", "and branches, as many nodes as pay", AdaptiveLookup, takes_trees=True)
-"""Only the plain core drafts trees, so their time says nothing yet."""
+TREES = Rule("ngramspec trees", "and branches, as many nodes as pay", AdaptiveLookup, timed=True, takes_trees=True)
 
 
 def _arctic_trees(batch: int, factor: float, least: float) -> Rule:

@@ -15,7 +15,10 @@ from ngramspec.drafting import (
     PromptLookup,
     PromptLookupSession,
     TokenArray,
+    Tree,
     propose_all,
+    propose_tree,
+    propose_trees,
 )
 from tests.drafting.test_adaptive_lookup import play
 from tests.drafting.test_suffix_index import texts, tokens_of
@@ -48,6 +51,31 @@ def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
     assert [draft.tokens.tolist() for draft in alone] == [draft.tokens.tolist() for draft in together]
     assert [draft.survival.tolist() for draft in alone] == [draft.survival.tolist() for draft in together]
     assert [draft.is_unsure for draft in alone] == [draft.is_unsure for draft in together]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), texts(), st.integers(-1, 20)), max_size=8),
+    min_survival=st.floats(0.02, 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_trees_of_any_rows_are_drafted_together_as_they_would_be_one_by_one(
+    rows: list[tuple[int, list[int], int]], min_survival: float
+) -> None:
+    both: list[list[DraftSession]] = []
+    for drafters in (taught(), taught()):
+        sessions = [drafters[number].open("a") for number, _, _ in rows]
+        for session, (_, text, _) in zip(sessions, rows, strict=True):
+            session.extend(tokens_of(text[:-3]))
+            session.extend(tokens_of(text[-3:]))
+        both.append(sessions)
+    nodes = [most for _, _, most in rows]
+    alone = [propose_tree(session, most, min_survival) for session, most in zip(both[0], nodes, strict=True)]
+    together = propose_trees(both[1], nodes, min_survival)
+    assert [type(draft) for draft in alone] == [type(draft) for draft in together]
+    assert [draft.tokens.tolist() for draft in alone] == [draft.tokens.tolist() for draft in together]
+    assert [draft.survival.tolist() for draft in alone] == [draft.survival.tolist() for draft in together]
+    parents = [[each.parents.tolist() for each in drafts if isinstance(each, Tree)] for drafts in (alone, together)]
+    assert parents[0] == parents[1]
 
 
 class Batched(PromptLookup):

@@ -7,7 +7,7 @@ from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.way import BLIND, NONE, STEERED
-from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_tree
+from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_trees
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
 """Of a row that is not drafted for: it would have had one at another price."""
@@ -39,8 +39,9 @@ def propose(
             blind.append(index)
     between = clock()
     branching = [index for index in blind if takes_trees and rows[index].may_branch]
-    for index in branching:
-        drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
+    sessions, most = [rows[index].session for index in branching], [rooms[index] for index in branching]
+    for index, draft in zip(branching, propose_trees(sessions, most, terms.least[BLIND]), strict=True):
+        drafts[index] = draft
     chains = [index for index in blind if index not in branching] if branching else blind
     sessions, most = [rows[index].session for index in chains], [rooms[index] for index in chains]
     for index, draft in zip(chains, propose_all(sessions, most, terms.least[BLIND]), strict=True):
