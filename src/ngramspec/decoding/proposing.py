@@ -38,7 +38,7 @@ def propose(
         elif way is not NONE:
             blind.append(index)
     between = clock()
-    branching = [index for index in blind if takes_trees and rows[index].may_branch]
+    branching = [index for index in blind if takes_trees and rows[index].may_branch()]
     for index in branching:
         drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
     chains = [index for index in blind if index not in branching] if branching else blind

@@ -74,7 +74,6 @@ class Row:
         """Whether the next pass reads the prompt, or the last part of it."""
         return not self.emitted and not self.ended
 
-    @property
     def may_branch(self) -> bool:
         """Whether its draft may be a tree: nothing that reads a draft as a chain is asked about it."""
         return self.steering is None and not self.call.in_step

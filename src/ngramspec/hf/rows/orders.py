@@ -9,7 +9,7 @@
 
 from collections.abc import Sequence
 
-from ngramspec.decoding import Choices, Plan, Settled
+from ngramspec.decoding import Choices, Plan, Settled, TreeChoices
 from ngramspec.decoding.row import common_length
 from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.choice import masks
@@ -19,7 +19,7 @@ from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.in_step import InStep
 from ngramspec.hf.rows.logits import PassLogits, RowLogits
 from ngramspec.hf.rows.row import ModelRow
-from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow
+from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow, WithTree
 
 
 def begin(plans: Sequence[Plan]) -> None:
@@ -33,24 +33,38 @@ def begin(plans: Sequence[Plan]) -> None:
         masks.begin(drafted, threads)
 
 
-def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled]]:
-    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled."""
+def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled], list[TreeChoices]]:
+    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled.
+
+    Rows with trees come last; they move alone.
+    """
     settled: list[Settled] = []
     argmax = logits.chosen() if any(call_of(row).is_bare for row in logits.rows) else []
     by_call: dict[Call, list[RowLogits]] = {}
-    for row, draft, line, start in zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True):
+    shares = zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True)
+    for number, (row, draft, line, start) in enumerate(shares):
         call, is_guarded = call_of(row), row.masks and not row.ended
+        layout = logits.layouts.get(number)
         legal = draft[: row.masks.num_legal(len(draft))] if is_guarded else draft
         if call.is_bare:
             chosen = argmax[line][start : start + len(legal) + 1]
-            if _is_settled(row, legal, chosen):
-                settled.append((row, legal, chosen))
+            path, emitted = legal, chosen
+            if layout is not None:
+                emitted = layout.walked(chosen)
+                path = emitted[:-1]
+            if _is_settled(row, path, emitted):
+                settled.append((row, path, emitted))
                 continue
-        by_call.setdefault(call, []).append(RowLogits(row, legal, logits, line, start))
+        by_call.setdefault(call, []).append(RowLogits(row, legal, logits, line, start, layout))
     choices: list[Choices] = []
+    trees: list[TreeChoices] = []
     for call, own in by_call.items():
-        choices += _of_call(call, own)
-    return choices, settled
+        for share, each in zip(own, _of_call(call, own), strict=False):  # those in step are one, and have no trees
+            if share.layout is None:
+                choices.append(each)
+            else:
+                trees.append(WithTree(each, share.layout.tree))
+    return choices, settled, trees
 
 
 def _is_settled(row: ModelRow, draft: Sequence[int], chosen: Sequence[int]) -> bool:

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from ngramspec.decoding import Choices
+from ngramspec.drafting.types import Tree
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.logits import RowLogits
 
@@ -34,6 +36,25 @@ class RowByRow(OneRow):
         call, row = self._call, self._row
         scores = call.process(call.text.row(row.index), self._share.at(position), [(row.masks, position)])
         return (call.pick(scores, row, position),)
+
+
+class WithTree:
+    """A row that moves alone along a tree: what it would choose along a chain, asked for node by node."""
+
+    def __init__(self, choices: Choices, tree: Tree) -> None:
+        """choices: of which position 0 is that after the root, and position n + 1 that after node n."""
+        self.tree = tree
+        (self.row,) = choices.rows
+        self._choices = choices
+
+    def after(self, node: int) -> int | None:
+        """See `TreeChoices`."""
+        (token,) = self._choices.at(node + 1)
+        return token
+
+    def end_row(self) -> bool:
+        """See `TreeChoices`."""
+        return self._choices.end_rows()
 
 
 class KeepingErrors:

@@ -1,7 +1,11 @@
 """Which slots each query of a block sees."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
+
+from ngramspec.hf.target.block import Branch
 
 
 def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int | None) -> Tensor:
@@ -22,6 +26,16 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
     if valid is not None:
         seen &= valid[:, None, None, :]
     return seen
+
+
+def mask_branches(seen: Tensor, branches: Iterable[Branch], window: int | None) -> None:
+    """Let each node of the `branches` see, of the slots of its tree, those of itself and its ancestors.
+
+    seen: `[R, 1, Q, T]`, in which each node sees what a chain of its depth would.
+    """
+    for row, first, layout in branches:
+        own = torch.from_numpy(layout.seen(window)).to(seen.device)
+        seen[row, 0, -len(own) :, first : first + len(own)] = own
 
 
 def additive_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
