@@ -9,6 +9,9 @@ from ngramspec.decoding.row import Row
 from ngramspec.decoding.way import BLIND, NONE, STEERED
 from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_tree
 
+HALF = 0.5
+"""Survivals of siblings add up to 1 at most: where each must be above a half, no tree branches."""
+
 _NONE = Draft(NO_DRAFT, is_unsure=True)
 """Of a row that is not drafted for: it would have had one at another price."""
 
@@ -25,7 +28,8 @@ def propose(
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
     A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
-    takes_trees: whether the target does. Rows with grammars, and rows that move in step, get chains all the same.
+    takes_trees: whether the target does. Rows with grammars, and rows that move in step, get chains all the same; so do
+    all where tokens must be so sure that no two could follow one node.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
@@ -38,6 +42,7 @@ def propose(
         elif way is not NONE:
             blind.append(index)
     between = clock()
+    takes_trees = takes_trees and terms.least[BLIND] <= HALF
     branching = [index for index in blind if takes_trees and rows[index].may_branch()]
     for index in branching:
         drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])

@@ -14,11 +14,12 @@ from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
-from ngramspec.drafting import NoDrafts, NoDraftsSession
+from ngramspec.drafting import AdaptiveLookup, NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
 from tests.hf.comparing import assert_accepted_and_rolled_back
+from tests.hf.drafters import BranchingDrafter
 from tests.hf.models import EOS, PAD, tiny
 from tests.hf.target.test_aligned import aligned
 
@@ -108,7 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.ended: list[Answer] = []
         self.engine = ModelEngine(
             model_of(family),
-            Speculator(budget=FixedBudget(5)),
+            Speculator(BranchingDrafter(AdaptiveLookup(), NUM_TOKENS), FixedBudget(7)),
             max_rows=rows,
             max_cache_bytes=2 * lines * BYTES_PER_LINE,  # a request may come to take more than one line's slots
             max_prompt_tokens=chunk,

@@ -41,7 +41,7 @@ class RaggedTarget(Target):
         self._device = device if model.device.type == "meta" else model.device
         self._prompt_mask: Tensor | None = None
         self._held: list[ModelRow] = []
-        self.takes_trees = True
+        self.takes_trees = True  # known models do (docs/families.md); see `of`
         self._branched: list[tuple[ModelRow, Layout]] = []
         self._keeps_rows = False
         self._is_eager = attention_of(model) == "eager"
@@ -51,6 +51,7 @@ class RaggedTarget(Target):
     def of(cls, request: Request, rows: Rows[ModelRow]) -> "RaggedTarget":
         """A target for the `rows` of one request, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
+        target.takes_trees = request.takes_trees
         load(request.cache, target._cache)
         target._prompt_mask = request.mask  # a copy, because rows are exchanged in it
         if target._prompt_mask is not None:
