@@ -150,7 +150,7 @@ def _paths(draft: Draft) -> list[list[int]]:
     tokens = draft.tokens.tolist()
     if not isinstance(draft, Tree):
         return [tokens] if tokens else []
-    parents, paths = draft.parents.tolist(), []
+    parents, paths = draft.parents.tolist(), list[list[int]]()
     for node, token in enumerate(tokens):
         paths.append([*(() if parents[node] == ROOT else paths[parents[node]]), token])
     return [path for node, path in enumerate(paths) if node not in parents]

@@ -13,8 +13,8 @@ class OracleDrafter:
     """Knows what each row will emit, and drafts it with a random length, often wrong from a random position on.
 
     Equal texts prove nothing if nothing was drafted, or nothing rolled back. With this drafter both happen even if the
-    text repeats nothing. For a target that takes trees, as many drafts as are corrupted branch: the right tokens are then
-    often on a branch that is not the first.
+    text repeats nothing. For a target that takes trees, as many drafts as are corrupted branch, and the right tokens
+    are then often on a branch that is not the first.
 
     emitted: per row, the tokens that plain decoding emits. Rows are identified by the order in which they are opened,
         cyclically, so that one drafter serves several calls. vocabulary: number of ids that the model knows.

@@ -130,9 +130,7 @@ class CountsCalls(LogitsProcessor):
 ORDERS = ("row by row", "in step")
 
 
-def opened(
-    pickers: Sequence[Picker], drafts: Drafts, processors: Sequence[LogitsProcessor], order: str
-) -> Call:
+def opened(pickers: Sequence[Picker], drafts: Drafts, processors: Sequence[LogitsProcessor], order: str) -> Call:
     """A call of rows that choose in `order`."""
     prompt = torch.tensor([PROMPT] * len(pickers))
     stops = Stops(StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)]), 1 + NUM_TOKENS)
@@ -242,12 +240,12 @@ def test_rows_of_a_batch_are_independent_and_each_has_the_law_of_plain_decoding(
 
 def test_the_enumeration_accepts_and_rejects() -> None:
     table: Table = dict.fromkeys(open_texts, (1, 2, 3))
-    drafts: Drafts = dict.fromkeys(open_texts, [(1, 1, 2)])
+    drafts: Drafts = {text: [(1, 1, 2)] for text in open_texts}
     accepted = {text: decode([text], table, drafts, "row by row", k=3)[2] for text in plain_law(table)}
     assert accepted[(1, 1, 2)] == 3
     assert accepted[(1, 0, 0, 0)] == 1
     assert accepted[(0, 0, 0, 0)] == 0
-    drafts = dict.fromkeys(open_texts, [(1,), (0, 0)])
+    drafts = {text: [(1,), (0, 0)] for text in open_texts}
     accepted = {text: decode([text], table, drafts, "row by row", k=3)[2] for text in plain_law(table)}
     assert accepted[(0, 0, 1, 2)] == 1  # no tree with the prompt; then room for two, of which the second comes
     assert accepted[(0, 1, 1, 2)] == 1

@@ -87,8 +87,7 @@ def branching(draw: st.DrawFn) -> tuple[list[Read], dict[int, Layout]]:
         layout = layout_of(draw(trees()))
         if layout is not None:
             layouts[row] = layout
-            read = read._replace(tokens=[100, *layout.tokens], given=[])
-        some.append(read)
+        some.append(read if layout is None else read._replace(tokens=[100, *layout.tokens], given=[]))
     return some, layouts
 
 

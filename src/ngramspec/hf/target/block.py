@@ -19,6 +19,7 @@ import numpy as np
 from ngramspec.hf.rows.layout import NO_TREES, Layout
 from ngramspec.hf.rows.row import IntArray, ModelRow
 
+
 class Branch(NamedTuple):
     """A row that reads a tree. row: its index in the block. first: the slot of the tree's first column."""
 

@@ -125,7 +125,7 @@ class RaggedTarget(Target):
     def read_logits(
         self, rows: Rows[ModelRow], drafts: Rows[list[int]], layouts: Mapping[int, Layout] = NO_TREES
     ) -> PassLogits:
-        """Read the pending tokens and the drafts of all rows in one pass. layouts: by number, of those that are trees."""
+        """Read the pending tokens and the drafts of all rows in one pass. layouts: by number, of drafts that branch."""
         run = self._lines(rows)
         lines = [row.line - run.start for row in rows]
         by_line = {lines[number]: layout for number, layout in layouts.items()}
@@ -189,7 +189,8 @@ class RaggedTarget(Target):
 
         first_line: the line of its first row; the others follow.
         """
-        token_ids, position_ids, slots, *reached = torch.from_numpy(block.inputs).to(self._device)
+        token_ids, position_ids, slots, *more = torch.from_numpy(block.inputs).to(self._device)
+        reach = more[0] if more else slots
         self._cache.place(slots, block.extent, block.first, first_line)
         arguments: dict[str, Any] = {CACHE: self._cache}
         if self._keeps_logits:
@@ -198,7 +199,7 @@ class RaggedTarget(Target):
         with nullcontext() if is_plain else folded():
             output = self._model(
                 input_ids=token_ids,
-                attention_mask=self._mask_2d(block) if is_plain else self._masks(reached[0] if reached else slots, block),
+                attention_mask=self._mask_2d(block) if is_plain else self._masks(reach, block),
                 position_ids=position_ids,
                 use_cache=True,
                 return_dict=True,
