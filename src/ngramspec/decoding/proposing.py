@@ -42,8 +42,7 @@ def propose(
         elif way is not NONE:
             blind.append(index)
     between = clock()
-    takes_trees = takes_trees and terms.least[BLIND] <= HALF
-    branching = [index for index in blind if takes_trees and rows[index].may_branch()]
+    branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.least[BLIND] <= HALF else []
     for index in branching:
         drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
     chains = [index for index in blind if index not in branching] if branching else blind
@@ -58,3 +57,8 @@ def propose(
         row.known(draft).head(room) if draft.tokens.size else draft
         for row, draft, room in zip(rows, drafts, rooms, strict=True)
     ]
+
+
+def _branches(row: Row) -> bool:
+    """Whether a tree is drafted for `row`; sessions that draft chains only are asked for all of them at once."""
+    return row.may_branch() and hasattr(row.session, "propose_tree")

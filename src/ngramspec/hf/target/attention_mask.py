@@ -1,7 +1,9 @@
 """Which slots each query of a block sees."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,14 +30,18 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
     return seen
 
 
-def mask_branches(seen: Tensor, branches: Iterable[Branch], window: int | None) -> None:
+def mask_branches(seen: Tensor, branches: Sequence[Branch], window: int | None) -> None:
     """Let each node of the `branches` see, of the slots of its tree, those of itself and its ancestors.
 
     seen: `[R, 1, Q, T]`, in which each node sees what a chain of its depth would.
     """
-    for row, first, layout in branches:
-        own = torch.from_numpy(layout.seen(window)).to(seen.device)
-        seen[row, 0, -len(own) :, first : first + len(own)] = own
+    if not branches:
+        return
+    own = [layout.seen(window) for _, _, layout in branches]
+    flat = torch.from_numpy(np.concatenate([each.ravel() for each in own])).to(seen.device)  # in one copy
+    for (row, first, _), nodes in zip(branches, flat.split([each.size for each in own]), strict=True):
+        size = math.isqrt(len(nodes))
+        seen[row, 0, -size:, first : first + size] = nodes.view(size, size)
 
 
 def additive_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:
