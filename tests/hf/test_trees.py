@@ -4,22 +4,32 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
 from ngramspec import FixedBudget, Guard, ModelEngine, Speculator
+from ngramspec.decoding import Costs, Row, Shape
+from ngramspec.decoding.budget import Terms
+from ngramspec.decoding.steering import legal_part
+from ngramspec.decoding.way import Way
+from ngramspec.drafting import Draft
 from ngramspec.hf.seam import DynamicCache
 from ngramspec.hf.types import Model
-from ngramspec.testing import OracleDrafter
+from ngramspec.testing import AdversarialDrafter, OracleDrafter
+from ngramspec.testing.adversary import Slip
 from tests.families.build import build, drawn
 from tests.families.catalogue import family
-from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER
+from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of, guarded, writer
 from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
+from tests.hf.drafters import BranchingDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
 from tests.hf.target.test_aligned import aligned
+
+pytestmark = pytest.mark.filterwarnings("ignore:what a prompt has after")
 
 DEPTHS = range(4)
 """Of chains of four to six tokens."""
@@ -140,6 +150,52 @@ def test_free_rows_branch_beside_guarded_ones() -> None:
         )
         assert plain.tolist() == output.tolist()
         branches += drafter.branches
+    assert_branches_at_every_depth(branches)
+
+
+@pytest.mark.usefixtures("unsteered")
+@pytest.mark.parametrize("arguments", [{}, {"do_sample": True}, {"suppress_tokens": [3, 7]}], ids=str)
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("kind", ["regex", "json", "between"])
+def test_each_branch_that_is_walked_has_its_own_mask(kind: str, batch: int, arguments: dict[str, Any]) -> None:
+    """Illegal branches stand beside legal ones: only masks hold them off."""
+    branches: Counter[int] = Counter()
+    for seed in range(12):
+        spec = guarded(writer(), padded_prompts(batch, seed=seed), guard_of(kind), **arguments).spec
+        branches += drafter_of(spec).branches
+    assert_branches_at_every_depth(branches)
+
+
+class NoSteering(FixedBudget):
+    """Drafts for all rows blindly: grammars cut what the drafter alone has drafted."""
+
+    def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
+        return Terms([Way.BLIND] * len(rows), (0.0, 0.0, 0.0))
+
+
+WIDE = Guard.regex("([a-f]{1,2}[0-9]){2,20}", TOKENIZER)
+"""Allows so much that of random branches many are legal."""
+
+
+@pytest.mark.parametrize("do_sample", [False, True])
+def test_of_trees_that_are_drafted_blindly_no_illegal_branch_goes_out(*, do_sample: bool) -> None:
+    branches: Counter[int] = Counter()
+    arguments: dict[str, Any] = {"max_new_tokens": 50, "eos_token_id": EOS, "pad_token_id": PAD, "do_sample": do_sample}
+    for seed in range(12):
+        prompts = padded_prompts(1, seed=seed)
+        torch.manual_seed(seed)
+        plain = writer().generate(**prompts, **arguments, logits_processor=[WIDE.processor([EOS])])
+        knowing = AdversarialDrafter(plain[:, 9:].tolist(), NUM_TOKENS, [Slip("right")])
+        drafter = BranchingDrafter(knowing, NUM_TOKENS, seed)
+        torch.manual_seed(seed)
+        spec = Speculator(drafter, NoSteering(12))
+        output = writer().generate(**prompts, **arguments, logits_processor=[WIDE], custom_generate=spec)
+        assert plain.tolist() == output.tolist()
+        branches += drafter.branches
+        for draft in knowing.judged:
+            matcher = WIDE.matcher([EOS])
+            matcher.advance(knowing.emitted[0][: draft.position])
+            assert len(draft.tokens) == legal_part(Draft(np.array(draft.tokens, np.int32)), [matcher]).tokens.size
     assert_branches_at_every_depth(branches)
 
 

@@ -28,8 +28,8 @@ def propose(
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
     A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
-    takes_trees: whether the target does. Rows with grammars, and rows that move in step, get chains all the same; so do
-    all where tokens must be so sure that no two could follow one node.
+    takes_trees: whether the target does. Steered rows, and rows that move in step, get chains all the same; so do all
+    where tokens must be so sure that no two could follow one node.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
@@ -44,7 +44,8 @@ def propose(
     between = clock()
     branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.least[BLIND] <= HALF else []
     for index in branching:
-        drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
+        tree = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
+        drafts[index] = rows[index].legal(tree)
     chains = [index for index in blind if index not in branching] if branching else blind
     sessions, most = [rows[index].session for index in chains], [rooms[index] for index in chains]
     for index, draft in zip(chains, propose_all(sessions, most, terms.least[BLIND]), strict=True):

@@ -69,13 +69,13 @@ class RaggedTarget(Target):
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows; see `decoding.Target`."""
         rows = model_rows([plan.row for plan in plans])
-        begin(plans)
         drafts, layouts = [], {}
         for number, plan in enumerate(plans):
             layout = layout_of(plan.draft)
             drafts.append(plan.draft.tokens.tolist() if layout is None else layout.tokens)
             if layout is not None:
                 layouts[number] = layout
+        begin(plans, layouts)
         logits = self.read_logits(rows, drafts, layouts)
         if logits.has_poison:
             lines = self._lines(rows)
