@@ -2,8 +2,9 @@
 
 import copy
 import functools
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -98,6 +99,7 @@ class Machine(RuleBasedStateMachine):
     """Requests are added and removed at any time between steps."""
 
     answers = Bundle("answers")
+    branches: ClassVar[Counter[int]] = Counter()
 
     @initialize(
         family=st.sampled_from(FAMILIES), rows=st.integers(1, 4), lines=st.integers(1, 6), chunk=st.integers(1, 30)
@@ -107,9 +109,10 @@ class Machine(RuleBasedStateMachine):
         self.asked: dict[Answer, Asked] = {}
         self.removed: list[Answer] = []
         self.ended: list[Answer] = []
+        self.drafter = BranchingDrafter(AdaptiveLookup(), NUM_TOKENS)
         self.engine = ModelEngine(
             model_of(family),
-            Speculator(BranchingDrafter(AdaptiveLookup(), NUM_TOKENS), FixedBudget(7)),
+            Speculator(self.drafter, FixedBudget(7)),
             max_rows=rows,
             max_cache_bytes=2 * lines * BYTES_PER_LINE,  # a request may come to take more than one line's slots
             max_prompt_tokens=chunk,
@@ -154,10 +157,12 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert expected == answer.emitted
         self.engine.close()
+        self.branches.update(self.drafter.branches)
 
 
 def test_any_requests_that_come_and_go_have_the_texts_of_generate_alone() -> None:
     run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25))
+    assert {0, 1, 2} <= {*Machine.branches}, "branches must be accepted at every depth"
 
 
 def drained(engine: ModelEngine) -> None:
