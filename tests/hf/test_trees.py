@@ -115,7 +115,7 @@ def test_an_unknown_processor_is_called_once_per_emitted_token_in_the_order_of_t
         drafter = None
         for _ in range(2):
             notes = Notes()
-            spec = None if drafter is None else Speculator(drafter, FixedBudget(12))
+            spec: Speculator | None = None if drafter is None else Speculator(drafter, FixedBudget(12))
             output = model.generate(**prompts, max_new_tokens=50, logits_processor=[notes], custom_generate=spec)
             drafter = OracleDrafter.of_output(output, 9, VOCABULARY, seed=seed)
             noted.append(notes.lengths)
@@ -216,7 +216,7 @@ def test_a_cache_that_is_handed_back_has_the_keys_of_plain_decoding(name: str) -
     model, branches = tiny(name), Counter[int]()
     for seed in range(4):
         arguments: dict[str, Any] = {**padded_prompts(2, seed=seed), "max_new_tokens": 60}
-        caches = [DynamicCache(config=model.config) for _ in range(2)]
+        caches: list[Any] = [DynamicCache(config=model.config) for _ in range(2)]
         plain = model.generate(**arguments, **{CACHE: caches[0]})
         drafter = OracleDrafter(plain[:, 9:].tolist(), VOCABULARY, seed=seed, corrupted=0.9)
         spec = Speculator(drafter, FixedBudget(12))

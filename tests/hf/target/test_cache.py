@@ -39,9 +39,10 @@ def test_slots_are_moved_as_if_all_were_read_before_any_was_written(moves: list[
     for line, slot, to in moves:
         expected[line, :, to] = keys[line, :, slot]
     cache.move(*zip(*moves, strict=True))
-    for layer, held in enumerate(cache.layers):
-        assert torch.equal(expected + layer, held.keys[:, :, :10])
-        assert torch.equal(-expected - layer, held.values[:, :, :10])
+    for layer, held in enumerate(cache._layers()):
+        keys, values = held.states
+        assert torch.equal(expected + layer, keys[:, :, :10])
+        assert torch.equal(-expected - layer, values[:, :, :10])
 
 
 passes = st.lists(
