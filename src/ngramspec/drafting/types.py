@@ -79,6 +79,13 @@ class Tree(Draft):
             return self
         return Tree(self.tokens[:length], self.survival[:length], self.is_unsure, parents=self.parents[:length])
 
+    def pruned(self, nodes: Sequence[int]) -> "Tree":
+        """The tree of `nodes`, in order; with each node there must be those that lead to it."""
+        numbers = {ROOT: ROOT} | {node: number for number, node in enumerate(nodes)}
+        parents = np.array([numbers[self.parents.item(node)] for node in nodes], np.int32)
+        kept = np.array(nodes, np.intp)
+        return Tree(self.tokens[kept], self.survival[kept], self.is_unsure, parents=parents)
+
     def children(self) -> dict[tuple[int, int], int]:
         """By node (or ROOT) and token that follows: the node of that token."""
         edges = zip(self.parents.tolist(), self.tokens.tolist(), strict=True)
