@@ -123,7 +123,13 @@ def test_every_file_is_written_in_the_one_way_and_opened_in_the_one_way() -> Non
         names |= {call.attr for call in calls if isinstance(call, ast.Attribute)} - {"open"}  # what opens a row
         if names & opening and path.relative_to(PACKAGE).parts[0] not in ("guards", "testing"):
             found.add(path.relative_to(PACKAGE).as_posix())
-    packaged = {"drafting/prior.py", "hf/facts/known_code.py", "pico/demo_inputs.py", "serve/app/page.py"}
+    packaged = {
+        "decoding/fits.py",
+        "drafting/prior.py",
+        "hf/facts/known_code.py",
+        "pico/demo_inputs.py",
+        "serve/app/page.py",
+    }
     assert {*packaged, "files/reading.py", "files/writing.py"} == found
 
 

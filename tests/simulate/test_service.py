@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.decoding import Engine, FixedBudget, LinearCosts, Shape
+from ngramspec.decoding import DraftingPrices, Engine, FixedBudget, HostPrices, LinearCosts, PassPrices, Shape
 from ngramspec.drafting import AdaptiveLookup, NoDrafts
 from ngramspec.replay import Trace
 from ngramspec.simulate import (
@@ -17,11 +17,8 @@ from ngramspec.simulate import (
     Arm,
     Arrivals,
     ClosedLoop,
-    DraftingPrices,
-    HostPrices,
     Machine,
     OpenLoop,
-    PassPrices,
     RecordedRow,
     RecordedTarget,
     Run,

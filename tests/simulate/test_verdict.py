@@ -7,18 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ngramspec.decoding import DraftingPrices, HostPrices, PassPrices
 from ngramspec.drafting import AdaptiveLookup
 from ngramspec.replay import Trace
 from ngramspec.simulate import (
     Advice,
     Arm,
     ClosedLoop,
-    DraftingPrices,
     Gain,
-    HostPrices,
     Load,
     Machine,
-    PassPrices,
     Reliability,
     Simulation,
     gone_at,

@@ -20,6 +20,7 @@ from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
 from ngramspec.cli.serve import serve
+from ngramspec.cli.simulate import simulate
 from ngramspec.cli.terminal import complain
 from ngramspec.printing import printable
 
@@ -50,6 +51,7 @@ def _commands(
 app.command()(demo)
 app.command()(generate)
 app.command()(replay)
+app.command()(simulate)
 app.command()(check)
 app.command()(fuzz)
 app.command()(serve)

@@ -17,8 +17,8 @@ def is_log(row: dict[str, Any]) -> bool:
 def chat_of_log(row: dict[str, Any], where: str) -> dict[str, Any]:
     """The row of a chat whose last message is the first choice of the response; other keys of the row are kept.
 
-    Its `arrival_s` is the response's `created`, a number of seconds, unless the row has its own. Raises TraceError for bodies of another
-    form.
+    Its `arrival_s` is the response's `created`, a number of seconds, unless the row has its own. Raises TraceError for
+    bodies of another form.
     """
     request, response = row["request"], row["response"]
     if not isinstance(request, dict) or not isinstance(request.get("messages"), list):

@@ -9,9 +9,9 @@ from ngramspec.simulate.drafting import PricedDrafter, Reliability
 from ngramspec.simulate.figures import Figures, Quantiles
 from ngramspec.simulate.gain import Gain, gone_at
 from ngramspec.simulate.load import Arrivals, ClosedLoop, OpenLoop, poisson
-from ngramspec.simulate.machine import DraftingPrices, HostPrices, Machine, PassPrices
+from ngramspec.simulate.machine import Machine
 from ngramspec.simulate.service import OFF, Arm, Run, Served, Service
-from ngramspec.simulate.simulation import CONCURRENT, PER_SECOND, Load, Simulation, shuffled, simulate
+from ngramspec.simulate.simulation import CONCURRENT, PER_SECOND, Load, LoadResult, Pair, Simulation, shuffled, simulate
 from ngramspec.simulate.target import RecordedRow, RecordedTarget
 from ngramspec.simulate.verdict import Advice, Verdict
 
@@ -23,14 +23,13 @@ __all__ = [
     "Arm",
     "Arrivals",
     "ClosedLoop",
-    "DraftingPrices",
     "Figures",
     "Gain",
-    "HostPrices",
     "Load",
+    "LoadResult",
     "Machine",
     "OpenLoop",
-    "PassPrices",
+    "Pair",
     "PricedDrafter",
     "Quantiles",
     "RecordedRow",

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ngramspec.decoding import DraftingPrices, HostPrices
 from ngramspec.drafting import Draft, Drafter, DraftSession, FloatArray, TokenArray, propose_all
 from ngramspec.drafting.types import SteerableSession, Steering
 from ngramspec.simulate.clock import VirtualClock
-from ngramspec.simulate.machine import DraftingPrices, HostPrices
 
 NUM_DECILES = 10
 _KEPT = 4096

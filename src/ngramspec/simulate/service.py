@@ -4,14 +4,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ngramspec.decoding import AdaptiveBudget, Budget, Engine, FixedBudget, MeasuredCosts
+from ngramspec.decoding import AdaptiveBudget, Budget, Engine, FixedBudget, HostPrices, MeasuredCosts
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, NoDrafts
 from ngramspec.replay import Trace
 from ngramspec.simulate.clock import VirtualClock
 from ngramspec.simulate.drafting import PricedDrafter, PricedSession, Reliability
 from ngramspec.simulate.load import Arrival, Arrivals
-from ngramspec.simulate.machine import HostPrices, Machine
+from ngramspec.simulate.machine import Machine
 from ngramspec.simulate.target import RecordedRow, RecordedTarget
 from ngramspec.stats import Counters
 

@@ -68,9 +68,9 @@ def judge(loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], 
     sure = enough and not (better and worse) and (bool(better) or bool(worse) or advice is Advice.EITHER)
     words = " ".join(
         [
-            _what(advice, drafts=drafts, better=better),
+            _what(advice, lost, unit, drafts=drafts, better=better),
             _expected(loads, gains, unit),
-            *_until(advice, lost, loads, unit),
+            *_still(advice, lost, loads, unit),
             *([] if advice is not Advice.ON else [f"Default settings; 99 of 100 drafts have {longest} tokens accepted"
                                                   " at most."]),
             _certainty(gains[0].requests, enough=enough, sure=sure),
@@ -85,9 +85,9 @@ def _longest(figures: Figures) -> int:
     return sum(count > 0.01 * drafts for count in counts)
 
 
-def _what(advice: Advice, *, drafts: bool, better: Sequence[float]) -> str:
+def _what(advice: Advice, lost: float | None, unit: str, *, drafts: bool, better: Sequence[float]) -> str:
     if advice is Advice.ON:
-        return "Switch it on."
+        return "Switch it on." if lost is None else f"Switch it on up to about {lost:.2g} {unit}."
     if advice is Advice.OFF:
         return "Leave it off."
     if better and not drafts:
@@ -103,12 +103,8 @@ def _expected(loads: Sequence[float], gains: Sequence[Gain], unit: str) -> str:
     return f"A request takes {', '.join(parts)}."
 
 
-def _until(advice: Advice, lost: float | None, loads: Sequence[float], unit: str) -> list[str]:
-    if advice is not Advice.ON:
-        return []
-    if lost is None:
-        return [f"The gain is still there at {loads[-1]:g} {unit}."]
-    return [f"The gain is gone at about {lost:.0f} {unit}."]
+def _still(advice: Advice, lost: float | None, loads: Sequence[float], unit: str) -> list[str]:
+    return [f"The gain is still there at {loads[-1]:g} {unit}."] if advice is Advice.ON and lost is None else []
 
 
 def _certainty(requests: int, *, enough: bool, sure: bool) -> str:

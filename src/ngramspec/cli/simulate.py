@@ -1,0 +1,134 @@
+"""`ngramspec simulate`: what users would feel, at any load, with drafts and without."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from ngramspec.cli.loads import closed, concurrencies, opened
+from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
+from ngramspec.cli.render import show_table
+from ngramspec.cli.terminal import text
+from ngramspec.decoding import FITS
+from ngramspec.drafting import AdaptiveLookup
+from ngramspec.errors import TraceError, shortened
+from ngramspec.files import writing
+from ngramspec.printing import named, on_one_line, printable
+from ngramspec.replay import Trace, load_tokenizer
+from ngramspec.replay.traces import MAX_BYTES
+from ngramspec.simulate import CONCURRENT, PER_SECOND, Arm, Load, Machine, Pair, Simulation, shuffled
+from ngramspec.simulate import simulate as simulate_traces
+from ngramspec.simulate.page import COLUMNS, cells, page
+
+DEFAULT_COST = "h100-8b"
+DEFAULT_CONCURRENCY = "1,4,16,64"
+
+
+def simulate(
+    traces: Traces,
+    tokenizer: TokenizerName = None,
+    every_answer: Annotated[
+        bool, typer.Option("--every-answer", help="Of a chat, take each of the assistant's messages, not the last.")
+    ] = False,
+    concurrency: Annotated[
+        str | None, typer.Option(help=f"Clients, each with one request at a time; {DEFAULT_CONCURRENCY} by default.")
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Instead: requests per second that come by chance, 0.5,2 say; or recorded: by arrival_s."),
+    ] = None,
+    cost: Annotated[str, typer.Option(help="What passes cost: a published fit.")] = DEFAULT_COST,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of requests, and of when they come.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report to this file: one page, with plots.")] = None,
+    max_bytes: MaxBytes = MAX_BYTES,
+) -> None:
+    """Simulate recorded requests at a load: latencies, throughput, what to switch on, and where the gain is gone.
+
+    Rows are those of `ngramspec replay`, in random order, because services get kinds of requests mixed; with "--rate
+    recorded" each comes at its own time.
+    """
+    if concurrency is not None and rate is not None:
+        raise typer.BadParameter("a load is closed or open: leave --concurrency or --rate out")
+    sizes = concurrencies(DEFAULT_CONCURRENCY if concurrency is None else concurrency)
+    machine = _machine(cost)
+    loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
+    requests, num_left_out = _usable(
+        traces, list(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes))
+    )
+    mixed = shuffled(requests, seed)
+    loads = closed(mixed, sizes) if rate is None else opened(mixed, rate, seed)
+    vocabulary = None if loaded is None else loaded.vocabulary.tokens
+    arm = Arm(lambda: AdaptiveLookup(vocabulary=vocabulary))
+    found = _simulated(mixed, machine, arm, loads, CONCURRENT if rate is None else PER_SECOND)
+    about = _about(len(mixed), num_left_out, cost)
+    if html is not None:
+        writing.replace(html, [page(found, about).encode()])
+    if as_json:
+        print(json.dumps({"about": about} | found.as_dict(), indent=2))
+    else:
+        _print(found, about)
+
+
+def _machine(cost: str) -> Machine:
+    if cost not in FITS:
+        raise typer.BadParameter(f"--cost must be one of {', '.join(FITS)}, got {shortened(cost)}: name one of them")
+    return Machine(FITS[cost].passes, FITS[cost].host)
+
+
+def _usable(names: list[str], traces: list[Trace]) -> tuple[list[Trace], int]:
+    """The requests that can be simulated, and how many cannot."""
+    usable = [trace for trace in traces if trace.output.size and not trace.degenerate_loop]
+    if not usable:
+        listed = ", ".join(map(named, names))
+        raise TraceError(
+            f"a simulation needs at least one recorded request with an output, got none in {listed}: name a file that"
+            " has some"
+        )
+    return usable, len(traces) - len(usable)
+
+
+def _simulated(traces: list[Trace], machine: Machine, arm: Arm, loads: list[Load], unit: str) -> Simulation:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Simulating", total=2 * len(traces) * len(loads))
+        return simulate_traces(traces, machine, arm, loads, unit=unit, told=lambda: progress.advance(task))
+
+
+def _about(num_requests: int, num_left_out: int, cost: str) -> list[str]:
+    fit = FITS[cost]
+    lines = [
+        f"{num_requests} requests, by what passes cost for {fit.model} on {fit.hardware} ({fit.source}).",
+        f"Drafting takes {1e6 * fit.host.blind.of_pass:.0f} µs for a pass and {1e6 * fit.host.blind.of_row:.0f} µs for"
+        f" each row ({fit.host_source}).",
+    ]
+    if num_left_out:
+        lines.append(f"{num_left_out} requests left out: without an output, or a repetition loop.")
+    return lines
+
+
+def _print(found: Simulation, about: list[str]) -> None:
+    console = Console()
+    for line in about:
+        print(printable(line))
+    table = Table("segment", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in (found.unit, "", "gain", *COLUMNS):
+        table.add_column(column.replace(" ", "\n"), justify="right", vertical="bottom")
+    for name in found.segments:
+        for result in found.results:
+            _add(table, on_one_line(name), result.load, result.segments[name])
+    for result in found.results:
+        _add(table, "all", result.load, result.total)
+    show_table(console, table)
+    for name, verdict in found.segments.items():
+        print(f"\n{on_one_line(name)}: {verdict.words}")
+    print(f"\nAll: {found.total.words}")
+
+
+def _add(table: Table, name: str, load: float, pair: Pair) -> None:
+    table.add_row(text(name), f"{load:g}", "plain", "", *cells(pair.off))
+    table.add_row("", "", "drafts", f"{pair.gain.ratio:.2f}", *cells(pair.on))
