@@ -26,6 +26,7 @@ FLOORS = {
     "pico": 0,
     "replay": 2,
     "serve": 3,
+    "calibration": 3,
     "simulate": 3,
     "testing": 3,
     "cli": 4,

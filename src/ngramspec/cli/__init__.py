@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ngramspec import __version__
+from ngramspec.cli.calibrate import calibrate
 from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
 from ngramspec.cli.endings import BUG, Commands
@@ -52,6 +53,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(replay)
 app.command()(simulate)
+app.command()(calibrate)
 app.command()(check)
 app.command()(fuzz)
 app.command()(serve)

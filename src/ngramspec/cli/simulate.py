@@ -10,12 +10,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ngramspec.cli.loads import closed, concurrencies, opened
+from ngramspec.cli.machines import machine_of
 from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.cli.render import show_table
 from ngramspec.cli.terminal import text
-from ngramspec.decoding import FITS
 from ngramspec.drafting import AdaptiveLookup
-from ngramspec.errors import TraceError, shortened
+from ngramspec.errors import TraceError
 from ngramspec.files import writing
 from ngramspec.printing import named, on_one_line, printable
 from ngramspec.replay import Trace, load_tokenizer
@@ -41,7 +41,9 @@ def simulate(
         str | None,
         typer.Option(help="Instead: requests per second that come by chance, 0.5,2 say; or recorded: by arrival_s."),
     ] = None,
-    cost: Annotated[str, typer.Option(help="What passes cost: a published fit.")] = DEFAULT_COST,
+    cost: Annotated[
+        str, typer.Option(help="What passes cost: h100-8b, or a file that ngramspec calibrate wrote.")
+    ] = DEFAULT_COST,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of requests, and of when they come.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report to this file: one page, with plots.")] = None,
@@ -55,7 +57,7 @@ def simulate(
     if concurrency is not None and rate is not None:
         raise typer.BadParameter("a load is closed or open: leave --concurrency or --rate out")
     sizes = concurrencies(DEFAULT_CONCURRENCY if concurrency is None else concurrency)
-    machine = _machine(cost)
+    machine, priced_by = machine_of(cost)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
     requests, num_left_out = _usable(
         traces, list(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes))
@@ -65,19 +67,13 @@ def simulate(
     vocabulary = None if loaded is None else loaded.vocabulary.tokens
     arm = Arm(lambda: AdaptiveLookup(vocabulary=vocabulary))
     found = _simulated(mixed, machine, arm, loads, CONCURRENT if rate is None else PER_SECOND)
-    about = _about(len(mixed), num_left_out, cost)
+    about = _about(len(mixed), num_left_out, machine, priced_by)
     if html is not None:
         writing.replace(html, [page(found, about).encode()])
     if as_json:
         print(json.dumps({"about": about} | found.as_dict(), indent=2))
     else:
         _print(found, about)
-
-
-def _machine(cost: str) -> Machine:
-    if cost not in FITS:
-        raise typer.BadParameter(f"--cost must be one of {', '.join(FITS)}, got {shortened(cost)}: name one of them")
-    return Machine(FITS[cost].passes, FITS[cost].host)
 
 
 def _usable(names: list[str], traces: list[Trace]) -> tuple[list[Trace], int]:
@@ -99,12 +95,11 @@ def _simulated(traces: list[Trace], machine: Machine, arm: Arm, loads: list[Load
         return simulate_traces(traces, machine, arm, loads, unit=unit, told=lambda: progress.advance(task))
 
 
-def _about(num_requests: int, num_left_out: int, cost: str) -> list[str]:
-    fit = FITS[cost]
+def _about(num_requests: int, num_left_out: int, machine: Machine, priced_by: str) -> list[str]:
+    drafting = machine.host.blind
     lines = [
-        f"{num_requests} requests, by what passes cost for {fit.model} on {fit.hardware} ({fit.source}).",
-        f"Drafting takes {1e6 * fit.host.blind.of_pass:.0f} µs for a pass and {1e6 * fit.host.blind.of_row:.0f} µs for"
-        f" each row ({fit.host_source}).",
+        f"{num_requests} requests, {priced_by}",
+        f"Drafting takes {1e6 * drafting.of_pass:.0f} µs for a pass and {1e6 * drafting.of_row:.0f} µs for each row.",
     ]
     if num_left_out:
         lines.append(f"{num_left_out} requests left out: without an output, or a repetition loop.")

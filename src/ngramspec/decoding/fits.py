@@ -2,7 +2,7 @@
 
 import json
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ngramspec.decoding.machine_prices import DraftingPrices, HostPrices, PassPrices
 
@@ -28,7 +28,7 @@ def _published() -> dict[str, Fit]:
     return {name: _fit(**row) for name, row in rows.items()}
 
 
-def _fit(passes: dict[str, float], host: dict[str, dict[str, float]], **texts: str) -> Fit:
+def _fit(passes: dict[str, Any], host: dict[str, dict[str, float]], **texts: str) -> Fit:
     return Fit(PassPrices(**passes), HostPrices(blind=DraftingPrices(**host["blind"])), **texts)
 
 
