@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ def test_the_object_has_a_run_for_each_load_and_a_verdict_for_each_segment(run: 
         assert each["total"]["on"]["tokens"] == each["total"]["off"]["tokens"] == 20 * 20
     assert {"a", "b"} == set(found["segments"])
     assert found["segments"]["a"]["verdict"] in ("on", "off", "either")
-    assert "Drafting takes 100 µs for a pass and 30 µs for each row" in found["about"][1]
+    assert "Drafting takes 100 µs for a pass, 30 µs for each row" in found["about"][1]
+    assert 0.0 < found["runs"][0]["formula"]["acceptance"] <= 1.0
 
 
 def test_without_drafts_one_request_at_a_time_takes_what_the_published_fit_says(run: Command, traces: Path) -> None:
@@ -139,6 +141,33 @@ def test_a_report_replaces_regular_files_only(run: Command, traces: Path, tmp_pa
     assert str(tmp_path) in outcome.errors
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ours",), "ngramspec, as many tokens as pay"),
+        (("lookup",), "prompt lookup, the latest longest match, 10 tokens"),
+        (("vllm-v1",), "vLLM's n-grams, the earliest match"),
+        (("vllm-v2",), "vLLM's n-grams, the latest match"),
+        (
+            ("model", "--acceptance", "0.9", "--draft-tokens", "3", "--draft-cost", "0.1"),
+            "a model that is right 0.9 of",
+        ),
+    ],
+)
+def test_drafters_are_compared_by_name(run: Command, traces: Path, arguments: tuple[str, ...], words: str) -> None:
+    found = simulated(run, traces, "--concurrency", "1", "--drafter", *arguments)
+    assert words in found["about"][1]
+    assert found["runs"][0]["total"]["on"]["num_accepted_tokens"] > 0
+
+
+def test_a_suffix_tree_needs_its_package(run: Command, traces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "arctic_inference", None)
+    monkeypatch.delitem(sys.modules, "arctic_inference.suffix_decoding", raising=False)
+    outcome = run("simulate", traces, "--drafter", "suffix")
+    assert (2, "") == (outcome.code, outcome.output)
+    assert "--drafter suffix needs arctic-inference: pip install arctic-inference" in outcome.errors
+
+
 def test_requests_that_write_nothing_are_left_out_and_counted(run: Command, tmp_path: Path) -> None:
     loop = {**ROWS[0], "meta": {"degenerate_loop": True}}
     path = write(tmp_path, [*ROWS, {"prompt_ids": [1], "output_ids": []}, loop])
@@ -155,7 +184,12 @@ WRONG = {
     ("--rate", "0"): "--rate must be requests per second, each above 0, or recorded, got '0': write 0.5,2",
     ("--rate", "nan"): "--rate must be requests per second",
     ("--rate", "1", "--concurrency", "1"): "a load is closed or open: leave --concurrency or --rate out",
-    ("--cost", "h200"): "--cost must be one of h100-8b, got 'h200': name one of them",
+    ("--cost", "h200-8b"): "--cost must be h100-8b, or a file that ngramspec calibrate wrote, got 'h200-8b': there is"
+    " no such file (did you mean h100-8b?)",
+    ("--cost", ""): "--cost must be h100-8b, or a file that ngramspec calibrate wrote, got ''",
+    ("--drafter", "model"): "--acceptance, --draft-tokens and --draft-cost are of --drafter model, and it needs them",
+    ("--acceptance", "0.5"): "a model drafter needs --acceptance, --draft-tokens and --draft-cost: give all three",
+    ("--acceptance", "0.5", "--draft-tokens", "3", "--draft-cost", "0"): "are of --drafter model, and it needs them",
 }
 
 

@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from ngramspec.cli.drafters import DrafterName, arm_of, model_of
 from ngramspec.cli.loads import closed, concurrencies, opened
 from ngramspec.cli.machines import machine_of
 from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.cli.render import show_table
 from ngramspec.cli.terminal import text
-from ngramspec.drafting import AdaptiveLookup
+from ngramspec.decoding import HostPrices
 from ngramspec.errors import TraceError
 from ngramspec.files import writing
 from ngramspec.printing import named, on_one_line, printable
@@ -44,6 +45,16 @@ def simulate(
     cost: Annotated[
         str, typer.Option(help="What passes cost: h100-8b, or a file that ngramspec calibrate wrote.")
     ] = DEFAULT_COST,
+    drafter: Annotated[DrafterName, typer.Option(help="Where drafts come from.")] = DrafterName.OURS,
+    acceptance: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="With --drafter model: how often a token of it is right.")
+    ] = None,
+    draft_tokens: Annotated[
+        int | None, typer.Option(min=1, max=96, help="With --drafter model: tokens of each draft.")
+    ] = None,
+    draft_cost: Annotated[
+        float | None, typer.Option(min=0.0, help="With --drafter model: a pass of it, in plain passes of the target.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of requests, and of when they come.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report to this file: one page, with plots.")] = None,
@@ -58,16 +69,15 @@ def simulate(
         raise typer.BadParameter("a load is closed or open: leave --concurrency or --rate out")
     sizes = concurrencies(DEFAULT_CONCURRENCY if concurrency is None else concurrency)
     machine, priced_by = machine_of(cost)
+    model = model_of(acceptance, draft_tokens, draft_cost)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
-    requests, num_left_out = _usable(
-        traces, list(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes))
-    )
+    arm, drafts = arm_of(drafter, model, machine, None if loaded is None else loaded.vocabulary.tokens, seed)
+    read = list(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes))
+    requests, num_left_out = _usable(traces, read)
     mixed = shuffled(requests, seed)
     loads = closed(mixed, sizes) if rate is None else opened(mixed, rate, seed)
-    vocabulary = None if loaded is None else loaded.vocabulary.tokens
-    arm = Arm(lambda: AdaptiveLookup(vocabulary=vocabulary))
     found = _simulated(mixed, machine, arm, loads, CONCURRENT if rate is None else PER_SECOND)
-    about = _about(len(mixed), num_left_out, machine, priced_by)
+    about = _about(len(mixed), num_left_out, arm.host or machine.host, priced_by, drafts)
     if html is not None:
         writing.replace(html, [page(found, about).encode()])
     if as_json:
@@ -95,11 +105,12 @@ def _simulated(traces: list[Trace], machine: Machine, arm: Arm, loads: list[Load
         return simulate_traces(traces, machine, arm, loads, unit=unit, told=lambda: progress.advance(task))
 
 
-def _about(num_requests: int, num_left_out: int, machine: Machine, priced_by: str) -> list[str]:
-    drafting = machine.host.blind
+def _about(num_requests: int, num_left_out: int, host: HostPrices, priced_by: str, drafts: str) -> list[str]:
+    drafting = host.blind
     lines = [
         f"{num_requests} requests, {priced_by}",
-        f"Drafting takes {1e6 * drafting.of_pass:.0f} µs for a pass and {1e6 * drafting.of_row:.0f} µs for each row.",
+        f"Drafts: {drafts}. Drafting takes {1e6 * drafting.of_pass:.0f} µs for a pass, {1e6 * drafting.of_row:.0f} µs"
+        f" for each row, and {1e6 * drafting.of_step:.0f} µs for each token of the longest draft.",
     ]
     if num_left_out:
         lines.append(f"{num_left_out} requests left out: without an output, or a repetition loop.")
@@ -122,6 +133,8 @@ def _print(found: Simulation, about: list[str]) -> None:
     for name, verdict in found.segments.items():
         print(f"\n{on_one_line(name)}: {verdict.words}")
     print(f"\nAll: {found.total.words}")
+    for result in found.results:
+        print(f"{result.load:g} {found.unit}: {result.formula}")
 
 
 def _add(table: Table, name: str, load: float, pair: Pair) -> None:

@@ -7,6 +7,7 @@ simulated is what is served: rows that join and leave, the drafter and its histo
 from ngramspec.simulate.clock import VirtualClock
 from ngramspec.simulate.drafting import PricedDrafter, Reliability
 from ngramspec.simulate.figures import Figures, Quantiles
+from ngramspec.simulate.formulas import Formula, break_even_rows, expected_tokens
 from ngramspec.simulate.gain import Gain, gone_at
 from ngramspec.simulate.load import Arrivals, ClosedLoop, OpenLoop, poisson
 from ngramspec.simulate.machine import Machine
@@ -24,6 +25,7 @@ __all__ = [
     "Arrivals",
     "ClosedLoop",
     "Figures",
+    "Formula",
     "Gain",
     "Load",
     "LoadResult",
@@ -41,6 +43,8 @@ __all__ = [
     "Simulation",
     "Verdict",
     "VirtualClock",
+    "break_even_rows",
+    "expected_tokens",
     "gone_at",
     "poisson",
     "shuffled",

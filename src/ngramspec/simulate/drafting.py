@@ -19,17 +19,21 @@ class Reliability:
     """What was predicted of drafted tokens, by tenths of survival, and how many were accepted.
 
     counts, predicted, accepted: `float64[10]`, of the tokens whose survival lies in each tenth: how many, the sum of
-    their survivals, and how many were accepted.
+    their survivals, and how many were accepted. num_accepted, num_tried: tokens that were accepted, and those whose
+    predecessors were.
     """
 
     def __init__(self) -> None:
         """Nothing was drafted."""
         self.counts, self.predicted, self.accepted = (np.zeros(NUM_DECILES) for _ in range(3))
+        self.num_accepted = self.num_tried = 0
         self._drafts: list[FloatArray] = []
         self._num_accepted: list[int] = []
 
     def record(self, survival: FloatArray, num_accepted: int) -> None:
         """Take in a checked draft: `float64[K]`, of which the first `num_accepted` were accepted."""
+        self.num_accepted += num_accepted
+        self.num_tried += min(num_accepted + 1, survival.size)
         self._drafts.append(survival)
         self._num_accepted.append(num_accepted)
         if len(self._drafts) >= _KEPT:

@@ -58,6 +58,8 @@ def page(simulation: Simulation, about: Sequence[str]) -> str:
         "<h2>All requests</h2>",
         f'<div class="plots">{"".join(_plots(simulation))}</div>',
         _table(simulation.unit, [(result.load, result.total) for result in simulation.results]),
+        "<h2>The formula of the field</h2>",
+        *(f"<p>{_text(f'{_load(simulation, result)}: {result.formula}')}</p>" for result in simulation.results),
     ]
     for name in simulation.segments:
         pairs = [(result.load, result.segments[name]) for result in simulation.results]

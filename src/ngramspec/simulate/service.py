@@ -18,11 +18,17 @@ from ngramspec.stats import Counters
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to decode all requests. drafter, budget: make new ones. host: what drafting takes; None: the machine's."""
+    """A way to decode all requests. drafter, budget: make new ones. host: what drafting takes; None: the machine's.
+
+    settings: what to set to have it, in words.
+    is_told: whether the drafter gets the output of a row as its reference, as one does that stands for a model.
+    """
 
     drafter: Callable[[], Drafter]
     budget: Callable[[], Budget] = AdaptiveBudget
     host: HostPrices | None = None
+    settings: str = "the defaults, with the segment named"
+    is_told: bool = False
 
 
 OFF = Arm(NoDrafts, lambda: FixedBudget(0), HostPrices())
@@ -73,7 +79,7 @@ class Service:
 
     def __init__(self, machine: Machine, arm: Arm) -> None:
         """Begin with an empty history and nothing measured."""
-        self._machine, self._clock = machine, VirtualClock()
+        self._machine, self._clock, self._is_told = machine, VirtualClock(), arm.is_told
         self._drafter = PricedDrafter(arm.drafter(), machine.host if arm.host is None else arm.host, self._clock)
         self._target = RecordedTarget(machine, self._clock)
         costs = MeasuredCosts(counts_fill=machine.passes.pads)
@@ -111,7 +117,7 @@ class Service:
         return Run(in_order, self._drafter.reliability, clock.now - begin if traces else 0.0, self._target.num_passes)
 
     def _opened(self, trace: Trace) -> RecordedRow:
-        session = self._drafter.open(trace.segment)
+        session = self._drafter.open(trace.segment, [trace.output] if self._is_told else ())
         self._drafter.read(session, trace.prompt)
         # A model reads at least one token before it writes one.
         row = RecordedRow(session, trace.prompt.tolist() or [0], trace.output.size, output=trace.output.tolist())

@@ -9,6 +9,7 @@ import numpy as np
 from ngramspec.replay import Trace
 from ngramspec.simulate.drafting import Reliability
 from ngramspec.simulate.figures import Figures
+from ngramspec.simulate.formulas import Formula
 from ngramspec.simulate.gain import Gain
 from ngramspec.simulate.load import Arrivals
 from ngramspec.simulate.machine import Machine
@@ -40,12 +41,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """At one load: all requests, and those of each segment that is named. reliability: of the drafts."""
+    """At one load: all requests, and those of each segment that is named. reliability: of the drafts.
+
+    formula: what the field's formula says for all of them.
+    """
 
     load: float
     total: Pair
     segments: dict[str, Pair]
     reliability: Reliability
+    formula: Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Simulation:
                     "total": result.total.as_dict(),
                     "segments": {name: pair.as_dict() for name, pair in result.segments.items()},
                     "reliability": result.reliability.as_dicts(),
+                    "formula": result.formula.as_dict(),
                 }
                 for result in self.results
             ],
@@ -98,11 +104,13 @@ def simulate(
     results = []
     for load in loads:
         on, off = (Service(machine, each).run(traces, load.arrivals(), told) for each in (arm, OFF))
-        results.append(_compared(load.size, on, off))
+        results.append(_compared(load.size, on, off, machine))
     sizes = [load.size for load in loads]
-    total = _judged(sizes, [result.total for result in results], unit)
+    total = _judged(sizes, [result.total for result in results], unit, arm.settings)
     names = results[0].segments
-    segments = {name: _judged(sizes, [result.segments[name] for result in results], unit) for name in names}
+    segments = {
+        name: _judged(sizes, [result.segments[name] for result in results], unit, arm.settings) for name in names
+    }
     return Simulation(unit, results, total, segments)
 
 
@@ -111,9 +119,11 @@ def shuffled(traces: Sequence[Trace], seed: int = 0) -> list[Trace]:
     return [traces[index] for index in np.random.default_rng(seed).permutation(len(traces))]
 
 
-def _compared(load: float, on: Run, off: Run) -> LoadResult:
+def _compared(load: float, on: Run, off: Run, machine: Machine) -> LoadResult:
     segments = {name: _pair(on, off, indices) for name, indices in _by_segment(on.served).items()}
-    return LoadResult(load, _pair(on, off, range(len(on.served))), segments, on.reliability)
+    everything = _pair(on, off, range(len(on.served)))
+    formula = Formula.of(everything.on.counters, on.reliability, machine.passes)
+    return LoadResult(load, everything, segments, on.reliability, formula)
 
 
 def _by_segment(served: Sequence[Served]) -> dict[str, list[int]]:
@@ -137,5 +147,5 @@ def _latencies(served: Sequence[Served]) -> list[float]:
     return [each.latency for each in served]
 
 
-def _judged(loads: Sequence[float], pairs: Sequence[Pair], unit: str) -> Verdict:
-    return judge(loads, [pair.gain for pair in pairs], [pair.on for pair in pairs], unit)
+def _judged(loads: Sequence[float], pairs: Sequence[Pair], unit: str, settings: str) -> Verdict:
+    return judge(loads, [pair.gain for pair in pairs], [pair.on for pair in pairs], unit, settings)

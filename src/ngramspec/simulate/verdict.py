@@ -50,8 +50,11 @@ class Verdict:
         }
 
 
-def judge(loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], unit: str) -> Verdict:
-    """The verdict on requests with these `gains` and figures with drafts, by rising load; unit: of the loads."""
+def judge(loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], unit: str, settings: str) -> Verdict:
+    """The verdict on requests with these `gains` and figures with drafts, by rising load; unit: of the loads.
+
+    settings: of the arm with drafts, in words.
+    """
     ratios = [gain.ratio for gain in gains]
     drafts = any(figures.counters.tokens_per_pass >= LEAST_TOKENS for figures in on)
     better = [load for load, gain in zip(loads, gains, strict=True) if gain.low > 1.0]
@@ -71,11 +74,10 @@ def judge(loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], 
             _what(advice, lost, unit, drafts=drafts, better=better),
             _expected(loads, gains, unit),
             *_still(advice, lost, loads, unit),
-            *([] if advice is not Advice.ON else [f"Default settings; 99 of 100 drafts have {longest} tokens accepted"
-                                                  " at most."]),
+            *_settings(advice, settings, longest),
             _certainty(gains[0].requests, enough=enough, sure=sure),
         ]
-    )  # fmt: skip
+    )
     return Verdict(advice, dict(zip(loads, gains, strict=True)), lost, longest, sure, words)
 
 
@@ -105,6 +107,12 @@ def _expected(loads: Sequence[float], gains: Sequence[Gain], unit: str) -> str:
 
 def _still(advice: Advice, lost: float | None, loads: Sequence[float], unit: str) -> list[str]:
     return [f"The gain is still there at {loads[-1]:g} {unit}."] if advice is Advice.ON and lost is None else []
+
+
+def _settings(advice: Advice, settings: str, longest: int) -> list[str]:
+    if advice is not Advice.ON:
+        return []
+    return [f"Settings: {settings}; 99 of 100 drafts have at most {longest} tokens accepted."]
 
 
 def _certainty(requests: int, *, enough: bool, sure: bool) -> str:
