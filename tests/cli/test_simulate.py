@@ -209,6 +209,13 @@ def test_files_without_requests_are_named(run: Command, tmp_path: Path) -> None:
     assert f"at least one recorded request with an output, got none in {empty}: name a file" in outcome.errors
 
 
+def test_more_requests_than_fit_are_refused(run: Command, traces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["ngramspec.cli.simulate"], "MOST_REQUESTS", 19)
+    outcome = run("simulate", traces)
+    assert (2, "") == (outcome.code, outcome.output)
+    assert f"a simulation takes at most 19 recorded requests, got more in {traces}: name a part" in outcome.errors
+
+
 def test_recorded_times_must_be_there(run: Command, tmp_path: Path) -> None:
     path = write(tmp_path, [*ROWS, {"prompt_ids": [1], "output_ids": [1]}])
     outcome = run("simulate", path, "--rate", "recorded")

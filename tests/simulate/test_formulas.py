@@ -14,12 +14,12 @@ from ngramspec.simulate import (
     OFF,
     Arm,
     ClosedLoop,
-    Load,
     Machine,
     Reliability,
     Service,
     Simulation,
     break_even_rows,
+    closed_loops,
     expected_tokens,
     simulate,
 )
@@ -80,8 +80,7 @@ def test_a_model_that_is_right_at_a_rate_brings_what_the_formula_says(acceptance
 
 def at(arm: Arm, *concurrencies: int, size: int = 60) -> Simulation:
     traces = [output(size, seed) for seed in range(max([32, *concurrencies]))]
-    loads = [Load(each, lambda each=each: ClosedLoop(len(traces), each)) for each in concurrencies]  # type: ignore[misc]
-    return simulate(traces, H100, arm, loads)
+    return simulate(traces, H100, arm, closed_loops(len(traces), concurrencies))
 
 
 def test_a_drafting_model_takes_a_pass_for_each_token_of_a_draft() -> None:
@@ -113,7 +112,8 @@ def test_reliability_counts_the_tokens_whose_predecessors_were_accepted() -> Non
 
 def proposals(session: DraftSession, text: Sequence[int]) -> list[int]:
     session.extend(np.array(text, np.int32))
-    return session.propose(3).tokens.tolist()
+    tokens: list[int] = session.propose(3).tokens.tolist()
+    return tokens
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=30), st.integers(1, 3))
@@ -126,6 +126,6 @@ def test_the_two_n_grams_of_vllm_copy_from_the_earliest_and_from_the_latest_matc
 
 def test_plain_decoding_is_the_same_whatever_drafts_are_compared() -> None:
     traces = [output(50, seed) for seed in range(6)]
-    runs = [simulate(traces, H100, arm, [Load(2, lambda: ClosedLoop(6, 2))]) for arm in (model(0.9, 3), OFF)]
+    runs = [simulate(traces, H100, arm, closed_loops(6, [2])) for arm in (model(0.9, 3), OFF)]
     assert runs[0].results[0].total.off == runs[1].results[0].total.off
     assert H100.passes.seconds(Shape(1, 1, 1, 0)) < runs[0].results[0].total.off.per_token_s.p50

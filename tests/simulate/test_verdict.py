@@ -13,12 +13,11 @@ from ngramspec.replay import Trace
 from ngramspec.simulate import (
     Advice,
     Arm,
-    ClosedLoop,
     Gain,
-    Load,
     Machine,
     Reliability,
     Simulation,
+    closed_loops,
     gone_at,
     shuffled,
     simulate,
@@ -46,8 +45,7 @@ def fresh(num: int, segment: str | None) -> list[Trace]:
 
 
 def at(traces: list[Trace], *concurrencies: int, machine: Machine = MACHINE, arm: Arm | None = None) -> Simulation:
-    loads = [Load(size, lambda size=size: ClosedLoop(len(traces), size)) for size in concurrencies]  # type: ignore[misc]
-    return simulate(traces, machine, arm or Arm(AdaptiveLookup), loads)
+    return simulate(traces, machine, arm or Arm(AdaptiveLookup), closed_loops(len(traces), concurrencies))
 
 
 def test_a_segment_that_copies_is_switched_on_and_one_that_never_does_is_not() -> None:

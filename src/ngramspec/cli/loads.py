@@ -1,12 +1,13 @@
 """The loads of a simulation, as the command line names them."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import typer
 
 from ngramspec.errors import shortened
 from ngramspec.replay import Trace
-from ngramspec.simulate import ClosedLoop, Load, OpenLoop, poisson
+from ngramspec.simulate import Load, OpenLoop, poisson
 
 MOST_LOADS = 16
 MOST_CONCURRENT = 4096
@@ -36,19 +37,11 @@ def rates(given: str) -> list[float]:
     return sorted(set(numbers))
 
 
-def closed(traces: Sequence[Trace], sizes: Sequence[int]) -> list[Load]:
-    """A closed loop for each number of clients."""
-    return [Load(size, lambda size=size: ClosedLoop(len(traces), size)) for size in sizes]  # type: ignore[misc]
-
-
 def opened(traces: Sequence[Trace], given: str, seed: int) -> list[Load]:
     """Poisson's requests for each rate, or the recorded ones. Raises typer.BadParameter."""
     if given == RECORDED:
         return [_recorded(traces)]
-    return [
-        Load(rate, lambda rate=rate: OpenLoop(poisson(len(traces), rate, seed)))  # type: ignore[misc]
-        for rate in rates(given)
-    ]
+    return [Load(rate, partial(OpenLoop, poisson(len(traces), rate, seed))) for rate in rates(given)]
 
 
 def _recorded(traces: Sequence[Trace]) -> Load:
@@ -61,7 +54,7 @@ def _recorded(traces: Sequence[Trace]) -> Load:
     first = min(times)
     duration = max(times) - first
     rate = len(times) / duration if duration else float(len(times))
-    return Load(rate, lambda: OpenLoop([time - first for time in times]))
+    return Load(rate, partial(OpenLoop, [time - first for time in times]))
 
 
 def _parts(given: str) -> list[str]:

@@ -1,6 +1,7 @@
 """`ngramspec simulate`: what users would feel, at any load, with drafts and without."""
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ngramspec.cli.drafters import DrafterName, arm_of, model_of
-from ngramspec.cli.loads import closed, concurrencies, opened
+from ngramspec.cli.loads import concurrencies, opened
 from ngramspec.cli.machines import machine_of
 from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.cli.render import show_table
@@ -21,12 +22,14 @@ from ngramspec.files import writing
 from ngramspec.printing import named, on_one_line, printable
 from ngramspec.replay import Trace, load_tokenizer
 from ngramspec.replay.traces import MAX_BYTES
-from ngramspec.simulate import CONCURRENT, PER_SECOND, Arm, Load, Machine, Pair, Simulation, shuffled
+from ngramspec.simulate import CONCURRENT, PER_SECOND, Arm, Load, Machine, Pair, Simulation, closed_loops, shuffled
 from ngramspec.simulate import simulate as simulate_traces
 from ngramspec.simulate.page import COLUMNS, cells, page
 
 DEFAULT_COST = "h100-8b"
 DEFAULT_CONCURRENCY = "1,4,16,64"
+MOST_REQUESTS = 100_000
+"""All are in memory while they are simulated."""
 
 
 def simulate(
@@ -72,10 +75,10 @@ def simulate(
     model = model_of(acceptance, draft_tokens, draft_cost)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
     arm, drafts = arm_of(drafter, model, machine, None if loaded is None else loaded.vocabulary.tokens, seed)
-    read = list(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes))
+    read = list(islice(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes), MOST_REQUESTS + 1))
     requests, num_left_out = _usable(traces, read)
     mixed = shuffled(requests, seed)
-    loads = closed(mixed, sizes) if rate is None else opened(mixed, rate, seed)
+    loads = closed_loops(len(mixed), sizes) if rate is None else opened(mixed, rate, seed)
     found = _simulated(mixed, machine, arm, loads, CONCURRENT if rate is None else PER_SECOND)
     about = _about(len(mixed), num_left_out, arm.host or machine.host, priced_by, drafts)
     if html is not None:
@@ -94,6 +97,11 @@ def _usable(names: list[str], traces: list[Trace]) -> tuple[list[Trace], int]:
         raise TraceError(
             f"a simulation needs at least one recorded request with an output, got none in {listed}: name a file that"
             " has some"
+        )
+    if len(traces) > MOST_REQUESTS:
+        raise TraceError(
+            f"a simulation takes at most {MOST_REQUESTS} recorded requests, got more in {', '.join(map(named, names))}:"
+            " name a part of them"
         )
     return usable, len(traces) - len(usable)
 

@@ -12,7 +12,17 @@ from ngramspec.simulate.gain import Gain, gone_at
 from ngramspec.simulate.load import Arrivals, ClosedLoop, OpenLoop, poisson
 from ngramspec.simulate.machine import Machine
 from ngramspec.simulate.service import OFF, Arm, Run, Served, Service
-from ngramspec.simulate.simulation import CONCURRENT, PER_SECOND, Load, LoadResult, Pair, Simulation, shuffled, simulate
+from ngramspec.simulate.simulation import (
+    CONCURRENT,
+    PER_SECOND,
+    Load,
+    LoadResult,
+    Pair,
+    Simulation,
+    closed_loops,
+    shuffled,
+    simulate,
+)
 from ngramspec.simulate.target import RecordedRow, RecordedTarget
 from ngramspec.simulate.verdict import Advice, Verdict
 
@@ -44,6 +54,7 @@ __all__ = [
     "Verdict",
     "VirtualClock",
     "break_even_rows",
+    "closed_loops",
     "expected_tokens",
     "gone_at",
     "poisson",

@@ -33,7 +33,7 @@ class ModelDrafterSession:
     def __init__(self, output: TokenArray, acceptance: float, draft_tokens: int, drawn: np.random.Generator) -> None:
         """output: of the row. drawn: of all rows, in the order of their drafts."""
         self._output, self._drawn = output, drawn
-        self._survival = acceptance ** np.arange(1.0, draft_tokens + 1)
+        self._survival = np.power(acceptance, np.arange(1, draft_tokens + 1), dtype=np.float64)
         self._acceptance = acceptance
         self._position = -1  # before the prompt
 

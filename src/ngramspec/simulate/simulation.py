@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ngramspec.simulate.drafting import Reliability
 from ngramspec.simulate.figures import Figures
 from ngramspec.simulate.formulas import Formula
 from ngramspec.simulate.gain import Gain
-from ngramspec.simulate.load import Arrivals
+from ngramspec.simulate.load import Arrivals, ClosedLoop
 from ngramspec.simulate.machine import Machine
 from ngramspec.simulate.service import OFF, Arm, Run, Served, Service
 from ngramspec.simulate.verdict import Verdict, judge
@@ -24,6 +25,11 @@ class Load:
 
     size: float
     arrivals: Callable[[], Arrivals]
+
+
+def closed_loops(num_requests: int, concurrencies: Sequence[int]) -> list[Load]:
+    """A closed loop for each number of clients, in rising order."""
+    return [Load(clients, partial(ClosedLoop, num_requests, clients)) for clients in sorted(set(concurrencies))]
 
 
 @dataclass(frozen=True, slots=True)
