@@ -69,7 +69,9 @@ def test_the_seed_is_of_the_order(run: Command, traces: Path) -> None:
 
 
 def test_requests_come_at_their_rate_or_as_recorded(run: Command, traces: Path) -> None:
-    by_rate = simulated(run, traces, "--rate", "0.5,50")["runs"]
+    found = simulated(run, traces, "--rate", "0.5,50")
+    by_rate = found["runs"]
+    assert "rate_without_gain" in found["total"]
     assert [0.5, 50.0] == [each["rate"] for each in by_rate]
     waits = [each["total"]["off"]["first_token_s"]["p95"] for each in by_rate]
     assert waits[0] < waits[1]

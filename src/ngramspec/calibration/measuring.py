@@ -20,6 +20,10 @@ PROMPT, PERIOD = 256, 64
 """Tokens of the prompts, and of the outputs, beside which the host is timed; and after how many prompts repeat."""
 
 
+WARM_UP_PASSES = 8
+"""Passes before the first one that is measured: memory is taken, and threads begin."""
+
+
 class Recorder(MeasuredCosts):
     """What a budget learns, and each pass beside it. passes: those over rows that decode; prompts: over prompts."""
 
@@ -92,6 +96,7 @@ def measured_passes(
     batches, columns, contexts = shapes
     found: list[Measured] = []
     drafter = Chosen(model.config.vocab_size)
+    host_seconds(model, 1, WARM_UP_PASSES, clock, drafts=False)
     for context in contexts:
         for rows in batches:
             prompts = len(recorder.prompts)
@@ -108,7 +113,7 @@ def measured_passes(
                     found += _medians(recorder.passes[passes:])
                     passes = len(recorder.passes)
             drafter.length = 0
-            found += _medians(recorder.prompts[prompts + 1 :] or recorder.prompts[prompts:])
+            found += _medians(recorder.prompts[prompts:])
     return found
 
 

@@ -18,7 +18,7 @@ from ngramspec.hf.facts.limits import max_position
 Shapes = tuple[Sequence[int], Sequence[int], Sequence[int]]
 """Rows, columns and tokens of context of the passes to be measured, all with all."""
 
-BATCHES, COLUMNS, CONTEXTS = (1, 2, 4, 8), (1, 2, 3, 5, 9, 17), (32, 256, 1024)
+BATCHES, COLUMNS, CONTEXTS = (1, 2, 4, 8), (1, 2, 5, 17, 49), (32, 256, 1024)
 REPEATS = 5
 HOST_PASSES = 24
 

@@ -82,8 +82,8 @@ class Simulation:
                 }
                 for result in self.results
             ],
-            "total": self.total.as_dict(),
-            "segments": {name: each.as_dict() for name, each in self.segments.items()},
+            "total": self.total.as_dict(key),
+            "segments": {name: each.as_dict(key) for name, each in self.segments.items()},
         }
 
 

@@ -38,15 +38,15 @@ class Verdict:
     sure: bool
     words: str
 
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+    def as_dict(self, load: str) -> dict[str, object]:
+        """For JSON; load: what the loads are, "concurrency" or "rate"."""
         return {
             "verdict": self.advice.value,
             "words": self.words,
             "sure": self.sure,
-            "concurrency_without_gain": self.gone_at,
+            f"{load}_without_gain": self.gone_at,
             "accepted_tokens_p99": self.draft_tokens,
-            "gain": {f"{load:g}": asdict(gain) for load, gain in self.gains.items()},
+            "gain": {f"{size:g}": asdict(gain) for size, gain in self.gains.items()},
         }
 
 
