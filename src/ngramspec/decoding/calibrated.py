@@ -75,9 +75,12 @@ def read_calibration(path: Path) -> Calibration:
         ) from error
 
 
-def is_calibration(path: Path) -> bool:
-    """Whether the file begins as a calibration does; raises OSError if it cannot be read."""
-    with Bounds("a file of costs", CostsError, 1 << 40).opened(path) as file:
+def is_calibration(path: Path, max_bytes: int) -> bool:
+    """Whether the file begins as a calibration does, and not as a saved table of costs.
+
+    Raises CostsError for what is no regular file, or takes more than `max_bytes`; OSError if it cannot be read.
+    """
+    with Bounds("a saved cost table", CostsError, max_bytes, "max_bytes").opened(path) as file:
         return file.read(1) == b"{"
 
 

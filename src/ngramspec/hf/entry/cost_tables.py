@@ -62,7 +62,7 @@ class CostTables:
 
     def load(self, path: Path, max_bytes: int) -> None:
         """Load what `save` wrote, or `ngramspec calibrate`, for models that have made no pass yet."""
-        if is_calibration(path):
+        if is_calibration(path, max_bytes):
             found = read_calibration(path)
             self._saved[found.fingerprint] = found.table
             return
