@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding import DraftingPrices, Engine, FixedBudget, HostPrices, LinearCosts, PassPrices, Shape
 from ngramspec.drafting import AdaptiveLookup, NoDrafts
+from ngramspec.guards import Guard, Vocabulary
 from ngramspec.replay import Trace
 from ngramspec.simulate import (
     OFF,
@@ -155,6 +156,19 @@ def test_the_budget_reads_the_same_clock_and_stops_where_a_token_costs_a_pass() 
     assert 0 < 20 * drafted[1] < drafted[0]
     too_dear = sum(each.counters.num_undrafted_per_reason.get(Undrafted.TOO_DEAR, 0) for each in dear.served)
     assert too_dear > 1000
+
+
+def test_rows_under_a_guard_are_steered_and_steering_takes_its_own_time() -> None:
+    guard = Guard.regex('("name": "[a-z]*", )*"end"', Vocabulary([bytes([byte]) for byte in range(256)]))
+    output = np.frombuffer(b'"name": "ab", "name": "c", "name": "def", "end"', np.uint8).astype(np.int32)
+    trace = Trace(np.array([65, 66], np.int32), output, guard=guard)
+    steered, free = DraftingPrices(of_row=1e-3), DraftingPrices(of_row=1.0)
+    machine = Machine(PassPrices(1.0), HostPrices(blind=free, steered=steered))
+    (each,) = Service(machine, Arm(AdaptiveLookup, lambda: FixedBudget(8))).run([trace], ClosedLoop(1, 1)).served
+    passes = each.counters.target_passes
+    assert output.size == each.counters.tokens
+    assert passes < output.size / 2
+    assert 1e-3 * passes == pytest.approx(each.host_seconds)
 
 
 def test_a_run_is_the_same_each_time() -> None:
