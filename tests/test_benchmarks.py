@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
-from benchmarks.peers import EarliestMatch, SuffixTree
 from benchmarks.real_models import folder_of, weights_of
 from benchmarks.recorded import renamed
 from benchmarks.reliability import Checked, deciles, verdict
@@ -22,6 +21,7 @@ from benchmarks.suffix_index import kmp_earliest_longest
 from ngramspec.drafting import DraftSession, Tree, propose_tree
 from ngramspec.pico import PICO_PATH
 from ngramspec.replay import Trace
+from ngramspec.simulate.peers import EarliestMatch, SuffixTree
 from tests.drafting.test_suffix_index import texts, tokens_of
 from tests.drafting.test_tree import paths_of
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ngramspec.cli.budgets import Costs
 from ngramspec.cli.models import Loaded
 from ngramspec.errors import GuardWarning, NgramspecError
 from ngramspec.files.reading import Bounds
@@ -15,6 +16,7 @@ from ngramspec.printing import named, on_one_line
 from ngramspec.serve.settings import Settings
 
 if TYPE_CHECKING:
+    from ngramspec.hf import Speculator
     from ngramspec.serve.app.service import Service
 
 MAX_BYTES = 1 << 20
@@ -51,6 +53,7 @@ def serve(
         float, typer.Option(min=0.001, help="Until an answer must be complete, waiting included.")
     ] = DEFAULTS.max_seconds,
     drain_seconds: Annotated[int, typer.Option(min=0, help="On SIGTERM: for answers in progress to end.")] = 30,
+    costs: Costs = None,
 ) -> None:
     """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/responses, /v1/models, /metrics, /health.
 
@@ -88,8 +91,17 @@ def serve(
         loaded.append(load(model))
         return loaded[0].model, loaded[0].tokenizer
 
+    spec = None if costs is None else _starting_with(costs)
     with _listening(host, port) as listener:
-        asyncio.run(_serve(Service(load, settings), listener, loaded, drain_seconds))
+        asyncio.run(_serve(Service(load, settings, spec=spec), listener, loaded, drain_seconds))
+
+
+def _starting_with(costs: Path) -> "Speculator":
+    from ngramspec.hf import Speculator
+
+    spec = Speculator()
+    spec.load_costs(costs)
+    return spec
 
 
 async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
