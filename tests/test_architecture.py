@@ -26,6 +26,7 @@ FLOORS = {
     "pico": 0,
     "replay": 2,
     "serve": 3,
+    "vllm": 3,
     "testing": 3,
     "cli": 4,
 }
@@ -90,7 +91,7 @@ def modules_imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("room", ["drafting", "guards", "foresight", "decoding", "replay", "stats", "errors"])
+@pytest.mark.parametrize("room", ["drafting", "guards", "foresight", "decoding", "replay", "vllm", "stats", "errors"])
 def test_the_floors_below_hf_and_replay_import_no_torch_on_their_own(room: str) -> None:
     paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
     for path in paths:
