@@ -40,5 +40,5 @@ def test_a_folder_that_others_can_write_is_not_used(file: Path) -> None:
 def test_what_cannot_have_been_published_is_refused(file: Path, content: str) -> None:
     publish(file, Counts({}, 0))
     file.write_text(content)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"must|Expecting"):
         published(file)

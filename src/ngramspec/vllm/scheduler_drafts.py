@@ -87,7 +87,8 @@ class SchedulerDrafts:
             return
         try:
             row.release()
-            row.read(requests.tokens_from(request, row.num_read), 0)
+            if tokens := requests.tokens_from(request, row.num_read):
+                row.read(tokens, 0)
             self.drafting.close(key)
         except Exception as error:
             self.trouble.note("a request was not kept", error)
