@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ngramspec.stats import Counters, Stats
-from ngramspec.vllm.counts import Counts, counts_of, publish, published
+from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish, published
 
 
 @pytest.fixture
@@ -42,3 +42,8 @@ def test_what_cannot_have_been_published_is_refused(file: Path, content: str) ->
     file.write_text(content)
     with pytest.raises(ValueError, match=r"must|Expecting"):
         published(file)
+
+
+def test_an_engine_and_its_logger_mean_the_same_file() -> None:
+    assert counts_file("17", 2) == counts_file("17_dp2", 2)
+    assert counts_file("17", 2) != counts_file("17", 1)

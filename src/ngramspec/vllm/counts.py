@@ -33,9 +33,10 @@ class Counts(NamedTuple):
     num_errors: int
 
 
-def counts_file(instance: str) -> Path:
-    """The file of one engine of this user's. instance: vLLM's name for it."""
-    return Path(tempfile.gettempdir()) / f"ngramspec-{os.getuid()}" / f"{instance}.json"
+def counts_file(instance: str, index: int) -> Path:
+    """The file of one engine of this user's. instance: vLLM's name, to which some engines add their index."""
+    name = f"{instance.partition('_dp')[0]}-{index}.json"
+    return Path(tempfile.gettempdir()) / f"ngramspec-{os.getuid()}" / name
 
 
 def counts_of(stats: Stats, num_errors: int) -> Counts:

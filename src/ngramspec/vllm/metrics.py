@@ -29,9 +29,8 @@ class StatLogger(StatLoggerBase):
     """One of vLLM's loggers of statistics. It only says which engines there are: they are asked when somebody looks."""
 
     def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
-        parallel, instance = vllm_config.parallel_config, vllm_config.instance_id
-        of_engine = instance if parallel.data_parallel_size == 1 else f"{instance}_dp{engine_index}"
-        _engines.add(str(vllm_config.model_config.served_model_name), str(engine_index), counts_file(of_engine))
+        file = counts_file(vllm_config.instance_id, engine_index)
+        _engines.add(str(vllm_config.model_config.served_model_name), str(engine_index), file)
 
     def record(self, *arguments: Any, **named: Any) -> None:
         """Nothing: see `Engines`."""

@@ -25,8 +25,9 @@ class SchedulerDrafts:
 
     def __init__(self, scheduler: Any) -> None:
         config, manager = scheduler.vllm_config, scheduler.structured_output_manager
+        index = config.parallel_config.data_parallel_index
         self.trouble = Trouble()
-        self._settings = Settings.of(config.additional_config).of_engine(config.parallel_config)
+        self._settings = Settings.of(config.additional_config).of_engine(index)
         vocabulary = _vocabulary(manager, self.trouble)
         history, fingerprint = self._settings.history, "" if vocabulary is None else vocabulary.fingerprint
         if history is not None and vocabulary is None:
@@ -42,7 +43,7 @@ class SchedulerDrafts:
         self._max_model_len = scheduler.max_model_len
         self._started: dict[int, float] = {}
         self._failed: set[str] = set()
-        self._file, self._told = counts_file(config.instance_id), Counts({}, 0)
+        self._file, self._told = counts_file(config.instance_id, index), Counts({}, 0)
         jobs = [Job("telling counters", 1, self._tell)]
         if history is not None:
             jobs.append(Job("saving the history", SAVE_TICKS, lambda: drafter.save(history, fingerprint)))

@@ -37,8 +37,8 @@ class Settings:
         history = given.get("history")
         return cls(None if history is None else Path(history), given.get("segment"))
 
-    def of_engine(self, parallel: Any) -> "Settings":
-        """The settings of one engine: of several, each keeps a history of its own. parallel: vLLM's ParallelConfig."""
-        if self.history is None or parallel.data_parallel_size == 1:
+    def of_engine(self, index: int) -> "Settings":
+        """The settings of one engine: of several that share a configuration, each has a history of its own."""
+        if self.history is None or index == 0:
             return self
-        return replace(self, history=self.history.with_name(f"{self.history.name}.{parallel.data_parallel_index}"))
+        return replace(self, history=self.history.with_name(f"{self.history.name}.{index}"))
