@@ -3,7 +3,7 @@
 import time
 from collections.abc import Hashable, Mapping, Sequence
 
-from ngramspec.decoding import AdaptiveBudget, Clock, MeasuredCosts, Shape, plan
+from ngramspec.decoding import AdaptiveBudget, Budget, Clock, MeasuredCosts, Shape, plan
 from ngramspec.drafting import Drafter, TokenArray, salted
 from ngramspec.stats import Counters, Stats
 from ngramspec.vllm.rows import EngineRow
@@ -26,14 +26,19 @@ class Drafting:
         *,
         max_draft_tokens: int,
         vocabulary: int,
+        budget: Budget | None = None,
         clock: Clock = time.perf_counter,
     ) -> None:
-        """max_draft_tokens: that the engine checks for a row in a pass. vocabulary: number of ids the model knows."""
+        """max_draft_tokens: that the engine checks for a row in a pass. vocabulary: number of ids the model knows.
+
+        budget: how long drafts are; by default as long as they pay.
+        """
         self.rows: dict[Hashable, EngineRow] = {}
         self.stats = Stats()
         self._drafter, self._trouble, self._clock = drafter, trouble, clock
         self._max_draft_tokens, self._vocabulary = max_draft_tokens, vocabulary
-        self._budget, self._costs = AdaptiveBudget(), MeasuredCosts(counts_fill=False)
+        self._budget = AdaptiveBudget() if budget is None else budget
+        self._costs = MeasuredCosts(counts_fill=False)
 
     def open(
         self, key: Hashable, prompt: TokenArray, *, segment: str | None = None, cache_salt: str | None = None
