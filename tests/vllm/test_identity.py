@@ -108,6 +108,23 @@ def preemptions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return preempted
 
 
+def cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens vLLM's grammars cut from each draft from now on."""
+    from vllm.v1.structured_output import StructuredOutputManager
+
+    cut: list[int] = []
+    validate = StructuredOutputManager.validate_tokens
+
+    def counted(manager: Any, request: Any, tokens: list[int]) -> list[int]:
+        valid: list[int] = validate(manager, request, tokens)
+        if tokens:
+            cut.append(len(tokens) - len(valid))
+        return valid
+
+    monkeypatch.setattr(StructuredOutputManager, "validate_tokens", counted)
+    return cut
+
+
 def assert_used(counters: Counters) -> None:
     assert counters.num_accepted_tokens > 100
     assert counters.num_draft_tokens > counters.num_accepted_tokens + 50
@@ -116,7 +133,7 @@ def assert_used(counters: Counters) -> None:
 ENGINES = {
     "as it is": {},
     "prompts in parts": {"max_num_batched_tokens": 32, "max_num_seqs": 8},
-    "a cache so small that rows are preempted": {"num_gpu_blocks_override": 14, "max_num_seqs": 8},
+    "a cache so small that rows are preempted": {"num_gpu_blocks_override": 8, "max_num_seqs": 8},
     "without a prefix cache": {"enable_prefix_caching": False},
 }
 
@@ -157,15 +174,16 @@ def test_answers_in_a_form_are_those_without_speculation_and_valid(
     backend, expected = plain_forms
     draft_always(monkeypatch, knowing(FORMS, expected, 258, END) if drafter == "knowing" else None)
     with vllm_engine(model, **OURS, structured_outputs_config=compact(backend)) as llm:
+        cut = cuts(monkeypatch)
         assert expected == all_decoded(llm, FORMS)
+        assert len(cut) > 100
+        assert [0] == sorted(set(cut))  # steered drafts are legal, as vLLM's own matcher finds
         counters = counted(llm)
         tokenizer = llm.get_tokenizer()
     assert counters.num_accepted_tokens > 100
     texts = [tokenizer.decode(answer, skip_special_tokens=True) for answer in expected["together"]]
     for text in texts:
         jsonschema.validate(json.loads(text), SCHEMA)
-    if drafter == "usual":
-        assert counters.num_accepted_tokens > 0.7 * counters.num_draft_tokens  # nothing illegal is checked
 
 
 def test_answers_of_the_blind_proposer_are_those_without_speculation(
