@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,16 +77,15 @@ def metric(address: str, name: str) -> float:
 
 def eventually(address: str, name: str, expected: float) -> float:
     """The value of a metric, once it is as expected, or after a minute."""
-    for _ in range(60):
-        if metric(address, name) == expected:
-            break
-        time.sleep(1)
+    for _ in until(lambda: metric(address, name) == expected):
+        pass
     return metric(address, name)
 
 
 def test_a_server_counts_by_segment_survives_dropped_streams_and_keeps_its_history(model: Path, tmp_path: Path) -> None:
     history = tmp_path / "history"
     with server(model, history) as address:
+        empty = history.stat().st_size
         mail = {"vllm_xargs": {"segment": "mail"}}
         texts = [json.load(asked(address, max_tokens=100, **mail))["choices"][0]["text"] for _ in range(4)]
         assert 1 == len(set(texts))
@@ -102,5 +101,15 @@ def test_a_server_counts_by_segment_survives_dropped_streams_and_keeps_its_histo
         assert 0 == eventually(address, "vllm:num_requests_running", 0)
         assert 0 == metric(address, "ngramspec:drafting_errors_total")
         assert texts[0] == json.load(asked(address, max_tokens=100))["choices"][0]["text"]
-        before = history.stat().st_size
-    assert history.stat().st_size > before
+        for _ in until(lambda: history.stat().st_size > empty):
+            pass
+        assert history.stat().st_size > empty
+
+
+def until(holds: Callable[[], bool]) -> Iterator[None]:
+    """A second at a time, for a minute at most."""
+    for _ in range(60):
+        if holds():
+            return
+        time.sleep(1)
+        yield

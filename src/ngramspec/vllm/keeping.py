@@ -10,8 +10,8 @@ from ngramspec.vllm.trouble import Trouble
 
 TICK_SECONDS = 1.0
 
-SAVE_TICKS = 180
-"""Between two saves of a history."""
+BUSY_TICKS, IDLE_TICKS = 180, 10
+"""Between two saves of a history, while requests are decoded and while none is. vLLM kills its engines by default."""
 
 
 def kept_drafter(path: Path | None, fingerprint: str) -> AdaptiveLookup:
@@ -29,19 +29,37 @@ def kept_drafter(path: Path | None, fingerprint: str) -> AdaptiveLookup:
     return drafter
 
 
+class Saving:
+    """Saves a history when there is something new and some time has passed; a job of a `Keeper`."""
+
+    def __init__(self, save: Callable[[], None], num_kept: Callable[[], int], is_idle: Callable[[], bool]) -> None:
+        """num_kept: answers kept so far. is_idle: whether no request is decoded."""
+        self._save, self._num_kept, self._is_idle = save, num_kept, is_idle
+        self._num_saved = self._ticks = 0
+
+    def work(self, is_last: bool) -> None:
+        """Save, if it is time for that."""
+        self._ticks += 1
+        num_kept = self._num_kept()
+        is_due = is_last or self._ticks >= (IDLE_TICKS if self._is_idle() else BUSY_TICKS)
+        if is_due and num_kept != self._num_saved:
+            self._ticks = 0
+            self._save()
+            self._num_saved = num_kept
+
+
 class Job(NamedTuple):
-    """Work that is done every so many ticks; name: for messages."""
+    """Work that is done in each tick. name: for messages. work: is told whether it is the last time."""
 
     name: str
-    ticks: int
-    work: Callable[[], None]
+    work: Callable[[bool], None]
 
 
 class Keeper:
     """Does jobs on a thread of its own, and all of them once more at the end."""
 
     def __init__(self, jobs: Sequence[Job], trouble: Trouble, *, tick_seconds: float = TICK_SECONDS) -> None:
-        """trouble: is told of what fails; the next time it is tried again."""
+        """trouble: is told of what fails; it is tried again in a later tick."""
         self._jobs, self._trouble, self._tick_seconds = jobs, trouble, tick_seconds
         self._over = Event()
         self._thread = Thread(target=self._run, name="ngramspec-keeper", daemon=True)
@@ -52,19 +70,15 @@ class Keeper:
         if not self._over.is_set():
             self._over.set()
             self._thread.join()
-            for job in self._jobs:
-                self._do(job)
+            self._do_all(is_last=True)
 
     def _run(self) -> None:
-        ticks = 0
         while not self._over.wait(self._tick_seconds):
-            ticks += 1
-            for job in self._jobs:
-                if ticks % job.ticks == 0:
-                    self._do(job)
+            self._do_all(is_last=False)
 
-    def _do(self, job: Job) -> None:
-        try:
-            job.work()
-        except Exception as error:
-            self._trouble.note(f"{job.name} failed", error)
+    def _do_all(self, *, is_last: bool) -> None:
+        for job in self._jobs:
+            try:
+                job.work(is_last)
+            except Exception as error:
+                self._trouble.note(f"{job.name} failed", error)

@@ -3,6 +3,7 @@
 Where several API servers share an engine, vLLM serves what those have counted alone, and so none of these.
 """
 
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,11 @@ class Engines(Collector):
         self._files: dict[tuple[str, str], Path] = {}
 
     def add(self, model: str, index: str, file: Path) -> None:
-        """Show the counters of `file`, once there are any."""
+        """Show the counters of `file`, once there are any; it is removed at the end, for vLLM kills its engines."""
         if not self._files:
             REGISTRY.register(self)
         self._files[model, index] = file
+        atexit.register(file.unlink, missing_ok=True)
 
     def collect(self) -> Iterator[Metric]:
         """The counters of all engines."""

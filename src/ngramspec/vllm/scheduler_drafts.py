@@ -9,7 +9,7 @@ from ngramspec.guards import Vocabulary
 from ngramspec.vllm import requests
 from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish
 from ngramspec.vllm.drafting import Drafting
-from ngramspec.vllm.keeping import SAVE_TICKS, Job, Keeper, kept_drafter
+from ngramspec.vllm.keeping import Job, Keeper, Saving, kept_drafter
 from ngramspec.vllm.rows import EngineRow
 from ngramspec.vllm.settings import Settings
 from ngramspec.vllm.trouble import Trouble
@@ -44,9 +44,10 @@ class SchedulerDrafts:
         self._started: dict[int, float] = {}
         self._failed: set[str] = set()
         self._file, self._told = counts_file(config.instance_id, index), Counts({}, 0)
-        jobs = [Job("telling counters", 1, self._tell)]
+        jobs = [Job("telling counters", self._tell)]
         if history is not None:
-            jobs.append(Job("saving the history", SAVE_TICKS, lambda: drafter.save(history, fingerprint)))
+            saving = Saving(lambda: drafter.save(history, fingerprint), self._num_requests, self._is_idle)
+            jobs.append(Job("saving the history", saving.work))
         self.keeper = Keeper(jobs, self.trouble)
 
     def started(self, output: Any) -> None:
@@ -144,7 +145,13 @@ class SchedulerDrafts:
         except Exception as error:
             row.unsteer(error)
 
-    def _tell(self) -> None:
+    def _num_requests(self) -> int:
+        return self.drafting.stats.total.requests
+
+    def _is_idle(self) -> bool:
+        return not self.drafting.rows
+
+    def _tell(self, is_last: bool) -> None:
         counts = counts_of(self.drafting.stats, self.trouble.num_errors)
         if counts != self._told:
             publish(self._file, counts)
