@@ -130,7 +130,7 @@ def assert_used(counters: Counters) -> None:
     assert counters.num_draft_tokens > counters.num_accepted_tokens + 50
 
 
-ENGINES = {
+ENGINES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
     "prompts in parts": {"max_num_batched_tokens": 32, "max_num_seqs": 8},
     "a cache so small that rows are preempted": {"num_gpu_blocks_override": 8, "max_num_seqs": 8},

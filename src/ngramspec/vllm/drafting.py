@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from ngramspec.decoding import AdaptiveBudget, Budget, Clock, MeasuredCosts, Shape, plan
 from ngramspec.drafting import Drafter, TokenArray, salted
@@ -76,8 +77,8 @@ class Drafting:
 
     def passed(
         self,
-        num_scheduled: Mapping[Hashable, int],
-        checked: Mapping[Hashable, Sequence[int]],
+        num_scheduled: Mapping[Any, int],
+        checked: Mapping[Any, Sequence[int]],
         num_emitted: int,
         seconds: float,
     ) -> None:

@@ -84,8 +84,8 @@ class Proposer(NullProposer):
                 keys[position], news[row.key] = row.key, row.take(text)
         self._count(news, len(sampled), seconds)
         for key, new in news.items():
-            row = self.drafting.rows[key]
-            row.read(new.tolist(), self._max_tokens - row.num_read - new.size)
+            drafted = self.drafting.rows[key]
+            drafted.read(new.tolist(), self._max_tokens - drafted.num_read - new.size)
         for key in self._rows.over:
             if key in self.drafting.rows:
                 self.drafting.close(key)

@@ -42,7 +42,7 @@ def _is_plain(name: str) -> bool:
 
 def num_remaining(request: Any, max_model_len: int) -> int:
     """Tokens that the answer may still get."""
-    return min(request.max_tokens - request.num_output_tokens, max_model_len - request.num_tokens)
+    return min(int(request.max_tokens - request.num_output_tokens), int(max_model_len - request.num_tokens))
 
 
 def is_decoding(request: Any) -> bool:

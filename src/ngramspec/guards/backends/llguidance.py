@@ -363,7 +363,7 @@ class LLGuidanceMatcher(Matcher):
             raise BackendError(reason(self._inner))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Followed:
     """An LLMatcher of somebody else's: `Copies` of it stand where it does."""
 
