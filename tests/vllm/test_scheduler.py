@@ -130,6 +130,13 @@ def test_on_another_vllm_it_says_so_once_and_vllm_goes_on(
     ] == told
 
 
+def test_on_another_vllm_no_counters_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ngramspec.vllm import StatLogger
+
+    monkeypatch.setattr("vllm.__version__", "0.99.0")
+    StatLogger(None).record(None, None)  # of a configuration that it cannot read
+
+
 def test_without_speculation_it_says_so_and_vllm_goes_on(model: Path, caplog: pytest.LogCaptureFixture) -> None:
     with vllm_engine(model, scheduler_cls="ngramspec.vllm.Scheduler") as llm:
         assert scheduler_of(llm).drafts is None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import vllm
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -16,6 +17,7 @@ from vllm.v1.metrics.loggers import StatLoggerBase
 
 from ngramspec.errors import NgramspecError
 from ngramspec.vllm.counts import Counts, counts_file, published
+from ngramspec.vllm.tried import is_tried
 
 NAMES = (
     ("tokens", "Tokens emitted"),
@@ -27,9 +29,14 @@ NAMES = (
 
 
 class StatLogger(StatLoggerBase):
-    """One of vLLM's loggers of statistics. It only says which engines there are: they are asked when somebody looks."""
+    """One of vLLM's loggers of statistics. It only says which engines there are: they are asked when somebody looks.
+
+    vLLM makes one wherever ngramspec is installed, whoever drafts; on a release that was not tried it does nothing.
+    """
 
     def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
+        if not is_tried(vllm.__version__):
+            return
         file = counts_file(vllm_config.instance_id, engine_index)
         _engines.add(str(vllm_config.model_config.served_model_name), str(engine_index), file)
 

@@ -1,7 +1,6 @@
 """vLLM's scheduler, with drafts of ours: the engine core is where requests, their parameters and grammars are.
 
-Written for the scheduler of the releases in TRIED; its interface is not public. On any other release it says so once,
-and is vLLM's own.
+The interface of that scheduler is not public. On a release that was not tried it says so once, and is vLLM's own.
 """
 
 from typing import Any
@@ -10,10 +9,8 @@ import vllm
 from vllm.v1.core.sched.scheduler import Scheduler as VllmScheduler
 
 from ngramspec.vllm.scheduler_drafts import SchedulerDrafts
+from ngramspec.vllm.tried import TRIED, is_tried
 from ngramspec.vllm.trouble import logger
-
-TRIED = ("0.32.",)
-"""Beginnings of the releases of vLLM that this room is tested with."""
 
 
 class Scheduler(VllmScheduler):
@@ -67,7 +64,7 @@ class Scheduler(VllmScheduler):
 def _refusal(scheduler: Any) -> str | None:
     """Why nothing can be drafted here, if so."""
     version, config = vllm.__version__, scheduler.vllm_config
-    if not version.startswith(TRIED):
+    if not is_tried(version):
         return f"vLLM must be one of {', '.join(f'{tried}*' for tried in TRIED)}, got {version}: see docs/vllm.md"
     if not scheduler.num_spec_tokens:
         return "vLLM must speculate, got no --speculative-config: name ngramspec.vllm.NullProposer there"
