@@ -28,6 +28,7 @@ FLOORS = {
     "serve": 3,
     "calibration": 3,
     "simulate": 3,
+    "vllm": 3,
     "testing": 3,
     "cli": 4,
 }
@@ -93,7 +94,7 @@ def modules_imported(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "room", ["drafting", "guards", "foresight", "decoding", "replay", "simulate", "stats", "errors"]
+    "room", ["drafting", "guards", "foresight", "decoding", "replay", "simulate", "vllm", "stats", "errors"]
 )
 def test_the_floors_below_hf_and_replay_import_no_torch_on_their_own(room: str) -> None:
     paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")
