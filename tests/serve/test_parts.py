@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.serve.text.call_forms import HERMES, LLAMA, MISTRAL, CallForm
+from ngramspec.serve.text.call_forms import HERMES, LLAMA, MISTRAL, MISTRAL_IDS, MISTRAL_NAMED, CallForm
 from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, Reasoning, joined
 from ngramspec.serve.text.parts_reader import PartsReader
 
@@ -38,8 +38,13 @@ CASES: list[tuple[CallForm | None, bool, bool, str, list[Part]]] = [
     (LLAMA, False, False, '{"name": "find", "parameters": {"a": 1}}', LISTED[:2]),
     (LLAMA, False, False, 'It is {"name": 1}', [Content('It is {"name": 1}')]),
     (LLAMA, False, False, '{"name": "find"}', [Content('{"name": "find"}')]),
-    (None, True, False, " <think>a</think> b", [Reasoning("a"), Content("b")]),
-    (None, True, False, " <thin", [Content(" <thin")]),
+    (LLAMA, True, False, '<think>a</think>\n{"order": "name"}', [Reasoning("a"), Content('{"order": "name"}')]),
+    (MISTRAL_NAMED, False, False, 'So: [TOOL_CALLS]find[ARGS]{"a": 1}[TOOL_CALLS]go[ARGS]{}', [Content("So:"), *LISTED]),
+    (MISTRAL_NAMED, False, False, "[TOOL_CALLS]find[ARG", [Content("[TOOL_CALLS]find[ARG")]),
+    (MISTRAL_IDS, False, False, '[TOOL_CALLS]find[CALL_ID]a23456789[ARGS]{"a": 1}', LISTED[:2]),
+    (None, True, False, "<think>a</think> b", [Reasoning("a"), Content("b")]),
+    (None, True, False, " <think>a</think>", [Content(" <think>a</think>")]),
+    (None, True, False, "<thin", [Content("<thin")]),
     (None, True, True, "a", [Reasoning("a")]),
     (None, True, False, "", []),
 ]
@@ -64,3 +69,5 @@ def test_nothing_that_is_sure_is_kept_back() -> None:
     assert [] == reader.feed('<tool_call>\n{"name": "find", "arguments": ')
     assert [CallBegun(0, "find"), CallArguments(0, '{"a')] == reader.feed('{"a')
     assert [CallArguments(0, '": 1}')] == reader.feed('": 1}}\n')
+    alone = PartsReader(LLAMA, may_reason=False, is_reasoning=False)
+    assert ([], [Content('{"na"')]) == (alone.feed('{"na'), alone.feed('"'))

@@ -13,6 +13,7 @@ from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import call_form
 from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError
+from ngramspec.serve.wire.turns import Calls
 from tests.serve.families import HERMES, LLAMA, MISTRAL, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 
@@ -132,16 +133,22 @@ def test_a_streamed_answer_is_the_whole_one_in_pieces(fields: Any) -> None:
     assert calls
 
 
+def calls_of(choice: Any) -> Calls:
+    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS, "tool_choice": choice}
+    calls = ChatRequest.model_validate(body).calls
+    assert calls is not None
+    return calls
+
+
 def guard_of(template: str, choice: Any = "auto") -> Guard:
     """The guard of TOOLS, made without a service."""
     tokenizer = pico()[1]
-    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS, "tool_choice": choice}
 
     def make(_: str, maker: Callable[..., Guard], source: Any) -> Guard:
         return maker(source, tokenizer)
 
     vocabulary = Guard.regex("", tokenizer).vocabulary
-    return call_guard(ChatRequest.model_validate(body), call_form(template), vocabulary, make)
+    return call_guard(calls_of(choice), call_form(template), vocabulary, make)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +204,11 @@ def test_results_of_calls_are_messages_that_know_their_function(template: str, p
 
 
 def test_tools_that_take_too_long_to_compile_are_refused() -> None:
-    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS}
-    request, vocabulary = ChatRequest.model_validate(body), Guard.regex("", pico()[1]).vocabulary
+    vocabulary = Guard.regex("", pico()[1]).vocabulary
     with pytest.raises(ApiError, match="within 0 seconds, got 1 of 2 done"):
-        call_guard(request, call_form(HERMES), vocabulary, lambda *_: Guard.regex("", vocabulary), max_seconds=0)
+        call_guard(
+            calls_of("auto"), call_form(HERMES), vocabulary, lambda *_: Guard.regex("", vocabulary), max_seconds=0
+        )
 
 
 WRONG = [
@@ -208,7 +216,7 @@ WRONG = [
     ({"tools": None, "tool_choice": "required"}, None, "tool_choice is among tools"),
     ({"tools": [*TOOLS, TOOLS[1]]}, None, "names of their own"),
     ({"tool_choice": {"type": "function", "function": {"name": "no"}}}, None, "must name one of"),
-    ({"response_format": {"type": "json_object"}}, None, "got tools with a form"),
+    ({"structured_outputs": {"json_object": True}}, None, "got them with tools"),
     (
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}]},
         "tools[0].function.parameters",

@@ -141,7 +141,7 @@ class Prepared:
             self.served.limits,
             self._salt or "",
             form=None if chat is None else chat.form,
-            reasons=chat is not None and (chat.is_reasoning or chat.has_reasoned),
+            may_reason=chat is not None and chat.may_reason,
         )
 
     def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
