@@ -14,7 +14,7 @@ from ngramspec.serve.text.call_forms import call_form
 from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.turns import Calls
-from tests.serve.families import HERMES, LLAMA, MISTRAL, with_markers
+from tests.serve.families import HERMES, LLAMA, MISTRAL, MISTRAL_IDS, MISTRAL_NAMED, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 
 FIND = {
@@ -103,6 +103,76 @@ def test_calls_in_the_forms_of_other_families(template: str, markers: tuple[str,
     [(name, arguments)] = calls_in(told["message"])
     assert "find" == name
     assert Draft202012Validator(FIND).is_valid(json.loads(arguments))
+
+
+NEWER = ("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
+
+
+@pytest.mark.parametrize("template", [MISTRAL_NAMED, MISTRAL_IDS])
+@pytest.mark.parametrize("fields", [{"tool_choice": "required"}, {"logit_bias": {"1023": 50}}])
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_after_markers_and_names(template: str, fields: Any, stream: bool) -> None:
+    """The model knows nothing of the markers, so the bias writes the first one where nothing demands it."""
+    task = f'### repeat\n"name": "find", "arguments": {ARGUMENTS}'
+    told = chatted(task, load=lambda: with_markers(*NEWER), template=template, stream=stream, **ONE, **fields)
+    if stream:
+        deltas = [event["choices"][0]["delta"].get("tool_calls", []) for event in told.events]
+        pieces = [call["function"] for delta in deltas for call in delta]
+        name, arguments = pieces[0]["name"], "".join(piece["arguments"] for piece in pieces)
+    else:
+        [(name, arguments)] = calls_in(told.json["choices"][0]["message"])
+    assert Draft202012Validator(FIND if name == "find" else {"maxProperties": 0}).is_valid(json.loads(arguments))
+
+
+FORM: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "order",
+        "schema": {
+            "type": "object",
+            "properties": {"order": {"type": "string"}},
+            "required": ["order"],
+            "additionalProperties": False,
+        },
+    },
+}
+MARKED = ("<tool_call>", "</tool_call>", "[TOOL_CALLS]")
+
+
+@pytest.mark.parametrize(("template", "markers"), [(HERMES, ()), (HERMES, MARKED), (MISTRAL, MARKED)])
+def test_an_answer_that_calls_nothing_has_the_form_that_is_asked_for(template: str, markers: tuple[str, ...]) -> None:
+    told = chatted(
+        '### repeat\n{"order": "B/2"}', load=lambda: with_markers(*markers), template=template, response_format=FORM
+    ).json["choices"][0]
+    assert ('{"order": "B/2"}', "stop") == (told["message"]["content"], told["finish_reason"])
+
+
+@pytest.mark.parametrize(
+    ("template", "task", "fields"),
+    [
+        (HERMES, CALL, {}),
+        (LLAMA, f'{{"name": "find", "parameters": {ARGUMENTS}}}', {"tool_choice": "required"}),
+    ],
+)
+def test_an_answer_that_calls_has_no_other_form(template: str, task: str, fields: Any) -> None:
+    told = chatted(f"### repeat\n{task}", template=template, response_format=FORM, **ONE, **fields).json["choices"][0]
+    assert (None, [("find", ARGUMENTS)], "tool_calls") == (
+        told["message"]["content"],
+        calls_in(told["message"]),
+        told["finish_reason"],
+    )
+
+
+@pytest.mark.parametrize("template", [LLAMA, MISTRAL])
+def test_a_form_beside_calls_that_begin_as_it_may_is_refused(template: str) -> None:
+    told = chatted(template=template, response_format=FORM)
+    assert (400, "tools") == (told.status, told.error["param"])
+
+
+def test_a_form_beside_tools_that_cannot_be_enforced_is_refused_by_its_own_name() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "array", "uniqueItems": True}}}
+    told = chatted(response_format=form)
+    assert (400, "response_format.json_schema.schema") == (told.status, told.error["param"])
 
 
 @pytest.mark.parametrize("template", [LLAMA, MISTRAL])
@@ -203,6 +273,11 @@ def test_results_of_calls_are_messages_that_know_their_function(template: str, p
         assert len(pico()[1](prompt, add_special_tokens=False).input_ids) == told.json["usage"]["prompt_tokens"]
 
 
+def test_a_form_is_told_apart_where_a_template_writes_it_in_pieces() -> None:
+    """As Hermes 2 Pro's does."""
+    assert call_form(HERMES) == call_form("""{{- "<tool_call>\n" }}\n{{- '{"name": <function-name>}' }}""")
+
+
 def test_tools_that_take_too_long_to_compile_are_refused() -> None:
     vocabulary = Guard.regex("", pico()[1]).vocabulary
     with pytest.raises(ApiError, match="within 0 seconds, got 1 of 2 done"):
@@ -253,8 +328,17 @@ def test_tools_that_cannot_be_enforced_are_refused(fields: Any, param: str | Non
     assert message in told.error["message"]
 
 
-def test_a_model_whose_form_of_calls_is_not_known_gets_no_tools() -> None:
-    told = chatted(template="{{ messages[0].content }}")
+OTHERS = [
+    "{{ messages[0].content }}",
+    r"{{ '<tool_call>\n{\"name\": …}' }}{# <function=example> #}",
+    "{{ '<tool_call>' + tool.name }}{# <arg_key> #}",
+    "{{ 'within <tool_call></tool_call> tags' }}",
+]
+
+
+@pytest.mark.parametrize("template", OTHERS)
+def test_a_model_whose_form_of_calls_is_not_known_gets_no_tools(template: str) -> None:
+    told = chatted(template=template)
     assert (400, "tools") == (told.status, told.error["param"])
 
 

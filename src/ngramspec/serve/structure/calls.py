@@ -48,6 +48,12 @@ def call_guard(
                 " fewer of them, or simpler schemas",
                 param="tools",
             )
+    if answer is not None and form.layout is Layout.ALONE and not calls.must_call:
+        raise invalid(
+            "tools and a form of the text need a model whose calls have a marker, got one whose calls are objects alone:"
+            " leave one out, or set tool_choice",
+            param="tools",
+        )
     rules = _call_rules(calls.functions, schemas, form, vocabulary)
     if form.layout is Layout.EACH and not calls.must_call and answer is None:
         guard = make("tools", Guard.grammar, f'start: "\\n"? call "\\n"?\n{rules}')
@@ -55,12 +61,13 @@ def call_guard(
     called = _called(form, vocabulary, calls.is_one)
     if calls.must_call:
         return make("tools", Guard.grammar, f"start: {called}\n{rules}")
+    is_sure = form.layout in (Layout.EACH, Layout.ALONE)  # nothing else can begin as a call does
+    if not is_sure and not _is_token(form.opening, vocabulary):
+        raise invalid(f"tools need a model with the special token {form.opening}, got one without", param="tools")
     if answer is not None:
         return make("tools", Guard.grammar, f"start: {called} | answer\nanswer: %json {json.dumps(answer)}\n{rules}")
     if form.layout is Layout.ALONE:
         return make("tools", Guard.grammar, f"start: (call | TEXT)?\nTEXT: /{_NO_CALL}(.|\\n)*/\n{rules}")
-    if not _is_token(form.opening, vocabulary):  # then free text might have it, and what follows would not be guarded
-        raise invalid(f"tools need a model with the special token {form.opening}, got one without", param="tools")
     return make("tools", Guard.grammar, f"start: TEXT? ({called})?\nTEXT: /(.|\\n)+/\n{rules}")
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ngramspec.serve.wire.base import Few, Many, Some, Wire
 from ngramspec.serve.wire.requests import MOST_TOP_LOGPROBS, TextPart
@@ -95,10 +95,42 @@ class InputResult(Wire):
         return Message(role="tool", tool_call_id=self.call_id, content=_content(self.output))
 
 
-class ResponseTool(FunctionSpec):
-    """One of `tools`."""
+_ITEMS = {
+    "message": "InputMessage",
+    "reasoning": "InputReasoning",
+    "function_call": "InputCall",
+    "function_call_output": "InputResult",
+}
+"""Kinds of items, by their `type`; a turn may be without."""
+
+
+def _item_of(value: Any) -> str | None:
+    kind = value.get("type", "message") if isinstance(value, dict) else "message"
+    return _ITEMS.get(kind) if isinstance(kind, str) else None
+
+
+InputItem = Annotated[
+    Annotated[InputMessage, Tag("InputMessage")]
+    | Annotated[InputReasoning, Tag("InputReasoning")]
+    | Annotated[InputCall, Tag("InputCall")]
+    | Annotated[InputResult, Tag("InputResult")],
+    Discriminator(
+        _item_of,
+        custom_error_type="unknown_item",
+        custom_error_message=f"Input should be an item of the type {', '.join(_ITEMS)}",
+    ),
+]
+"""An item of `input`."""
+
+
+class ResponseTool(Wire):
+    """One of `tools`, as chats have it, but flat."""
 
     type: Literal["function"]
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
     def as_tool(self) -> Tool:
         """As chats have it."""
@@ -146,7 +178,7 @@ class TextOptions(Wire):
 class ResponseRequest(TurnsRequest):
     """`/v1/responses`. Answers are not kept: what came before is sent again, in `input`."""
 
-    input: str | Many[InputMessage | InputReasoning | InputCall | InputResult]
+    input: str | Many[InputItem]
     instructions: str | None = None
     tools: Some[ResponseTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedFunctionTool | None = None
