@@ -15,7 +15,9 @@ TURNS = (
 )
 """As pico's own, but each turn ends with a special token, as in all templates of these families."""
 
-HERMES = TURNS + r"""{# "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>" #}"""
+HERMES = (
+    TURNS + r"""{# "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>" #}"""
+)
 MISTRAL = TURNS + '{# "[TOOL_CALLS] [" #}'
 MISTRAL_IDS = TURNS + "{# '[TOOL_CALLS]' name '[CALL_ID]' id '[ARGS]' arguments #}"
 MISTRAL_NAMED = TURNS + '{# "[TOOL_CALLS]" name "[ARGS]" arguments #}'

@@ -38,6 +38,9 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web page that may call the service, such as https://example.org.")
     ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A file that keeps what segments have learnt when the service ends.")
+    ] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = DEFAULTS.max_rows,
     max_waiting: Annotated[
         int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")
@@ -71,6 +74,7 @@ def serve(
         chat_template=PICO_TEMPLATE if template is None and model == PICO else template,
         api_keys=keys,
         allow_origins=tuple(allow_origin or ()),
+        history=history,
         max_rows=max_rows,
         max_waiting=max_waiting,
         max_tokens=max_tokens,

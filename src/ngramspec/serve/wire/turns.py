@@ -121,7 +121,9 @@ class TurnsRequest(TextRequest):
             return None
         word, name = self.choice
         functions = {index: tool.function for index, tool in enumerate(tools) if name in (None, tool.function.name)}
-        return Calls(functions, word == "required" or name is not None, name is not None or not self.parallel_tool_calls)
+        return Calls(
+            functions, word == "required" or name is not None, name is not None or not self.parallel_tool_calls
+        )
 
     @property
     def may_call_again(self) -> bool:
