@@ -137,7 +137,7 @@ def test_a_segment_that_looks_like_a_tenants_is_refused() -> None:
     spec = Speculator()
     samples(spec, "### repeat\na", **SEGMENT)
     assert isinstance(spec.drafter, AdaptiveLookup)
-    name = list(spec.drafter.segments)[0]
+    name = next(iter(spec.drafter.segments))
 
     async def ask() -> Told:
         async with serving() as client:

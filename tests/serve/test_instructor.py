@@ -1,4 +1,4 @@
-"""Instructor's client of OpenAI's API is served too, in the ways that it asks for a class: by a tool, and by a schema."""
+"""Instructor's client of OpenAI's API is served too, whether it asks for a class by a tool or by a schema."""
 
 import openai
 import pytest
@@ -12,7 +12,7 @@ from ngramspec.serve.settings import Settings
 from tests.serve.families import HERMES
 from tests.serve.serving import NAME, pico
 
-# Not in the extra `test`: it demands versions of rich and jiter below those that the newest pins and OpenAI's client have.
+# Not in the extra `test`: it demands older versions of rich and jiter than the newest pins and OpenAI's client.
 instructor = pytest.importorskip("instructor")
 
 

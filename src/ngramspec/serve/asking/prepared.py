@@ -23,7 +23,6 @@ from ngramspec.serve.text.parts_reader import PartsReader
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import TextRequest
 
-
 SAMPLES = "samples of "
 """What the names of histories begin with that the answers to one prompt share."""
 

@@ -50,7 +50,7 @@ def call_guard(
             )
     if answer is not None and form.layout is Layout.ALONE and not calls.must_call:
         raise invalid(
-            "tools and a form of the text need a model whose calls have a marker, got one whose calls are objects alone:"
+            "tools beside a form of the text need a model whose calls have a marker, got one whose calls have none:"
             " leave one out, or set tool_choice",
             param="tools",
         )
