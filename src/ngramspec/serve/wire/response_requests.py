@@ -187,7 +187,6 @@ class ResponseRequest(TurnsRequest):
     text: TextOptions | None = None
     include: Few[Literal["message.output_text.logprobs"]] | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
-    store: Literal[False] | None = None
     truncation: Literal["disabled"] | None = None
 
     form_param: ClassVar[str] = "text.format"
