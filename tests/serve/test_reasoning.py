@@ -7,7 +7,7 @@ import pytest
 
 from ngramspec import Guard, Speculator
 from ngramspec.serve.text.chats import PICO_TEMPLATE
-from tests.serve.families import HERMES, OPENS, THINKS, TURNS, with_markers
+from tests.serve.families import BREAKS, HERMES, OPENS, THINKS, TURNS, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 
 THOUGHT = "hm, I see"
@@ -101,6 +101,13 @@ def test_a_model_that_does_not_think_fits_the_form_at_once(fields: Any) -> None:
     told = chatted('### extract {"order": ""}\nThe order is B/20934.', THINKS, response_format=STRICT, **fields)
     reasoning, text = parts(told)
     assert (None, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
+
+
+def test_a_model_that_breaks_the_line_before_it_thinks_decides_too() -> None:
+    reasoning, text = parts(chatted(TASK, BREAKS, response_format=STRICT))
+    assert (THOUGHT, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
+    told = chatted('### extract {"order": ""}\nThe order is B/20934.', BREAKS, response_format=STRICT)
+    assert (None, '{"order": "B/20934"}') == parts(told)
 
 
 def test_a_call_may_come_at_once_from_a_model_that_may_think() -> None:

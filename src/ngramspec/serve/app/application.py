@@ -112,7 +112,8 @@ async def _told(_: Request, error: Exception) -> Response:
 async def _told_of_http(request: Request, error: Exception) -> Response:
     """A route or a method that there is not."""
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path[:200]} is not a route of this service: {error.detail}"
+    path = request.scope["path"][:200]  # request.url is made of the Host header, which may be anything
+    message = f"{request.method} {path} is not a route of this service: {error.detail}"
     told = ApiError(error.status_code, message, code="not_found", headers=error.headers)
     return JSONResponse(told.body(), told.status, told.headers)
 

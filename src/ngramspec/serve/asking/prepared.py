@@ -114,9 +114,7 @@ class Prepared:
         chat = self.prompt(index).chat
         if chat is None or (chat.form is None and not chat.may_reason):
             return None
-        return PartsReader(
-            chat.form, may_reason=chat.may_reason and not chat.has_reasoned, is_reasoning=chat.is_reasoning
-        )
+        return PartsReader(chat.form, opening="" if chat.has_reasoned else chat.opening, is_reasoning=chat.is_reasoning)
 
     def origins(self, index: int, *, has_form: bool) -> Origins | None:
         """Says where drafted tokens of an answer come from; None where nobody asks."""
@@ -148,7 +146,7 @@ class Prepared:
             self.served.limits,
             self._salt or "",
             form=None if chat is None else chat.form,
-            may_reason=chat is not None and chat.may_reason,
+            opening="" if chat is None else chat.opening,
         )
 
     def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:

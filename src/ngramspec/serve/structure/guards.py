@@ -10,7 +10,7 @@ from ngramspec.guards import Guard, Limits, Vocabulary
 from ngramspec.guards.source import Whitespace
 from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import CallForm
-from ngramspec.serve.text.parts import CLOSING, OPENING
+from ngramspec.serve.text.parts import CLOSING
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 from ngramspec.serve.wire.structure import StructuredOutputs
@@ -30,12 +30,12 @@ def guard_of(
     cache_salt: str,
     *,
     form: CallForm | None = None,
-    may_reason: bool = False,
+    opening: str = "",
 ) -> Guard | None:
     """The guard of a request, None if its text is free. Compiling may take as long as the limits allow.
 
     cache_salt: of the tenant, who finds no other's guards. form: of the calls of functions that the request allows.
-    may_reason: whether the answer, or its prompt, may begin with reasoning; what is guarded follows it.
+    opening: of reasoning, with which the answer or its prompt may begin; what is guarded follows it. "" for none.
     Raises ApiError for what cannot be enforced: its code is "unsupported" where a keyword or construct is the reason,
     whose location the message has, and "invalid_constraint" otherwise.
     """
@@ -49,12 +49,12 @@ def guard_of(
             raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
 
     guard = _guard(request, vocabulary, make, form, limits.max_seconds)
-    if not may_reason:
+    if not opening:
         return guard
     budget = request.reasoning_budget
     if guard is None and budget is not None:
         guard = Guard.regex(ANYTHING, vocabulary)
-    return None if guard is None else guard.after(CLOSING, opening=OPENING, max_tokens=budget)
+    return None if guard is None else guard.after(CLOSING, opening=opening, max_tokens=budget)
 
 
 def _guard(

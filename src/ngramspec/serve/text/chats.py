@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import TemplateError
-
 from ngramspec.errors import shortened
 from ngramspec.serve.text.call_forms import CallForm, call_form
 from ngramspec.serve.text.parts import CLOSING, OPENING
@@ -24,19 +22,28 @@ PICO_TEMPLATE = (
 """pico's tasks have no turns: what the user says is the task, and its answer follows."""
 
 
+_BROKEN = f"\n{OPENING}"
+"""As templates have it that break the line after the name of the role; where the prompt does not, the model does (GLM)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
     """A prompt, and what may follow it.
 
-    form: of calls of functions, None where the answer has none. may_reason: whether the model's answers may begin with
-    reasoning. is_reasoning: whether the prompt has opened it; has_reasoned: whether it has opened and closed it.
+    form: of calls of functions, None where the answer has none. opening: what reasoning begins with, "" for a model
+    that never reasons. is_reasoning: whether the prompt has opened it; has_reasoned: whether it has closed it, too.
     """
 
     text: str
     form: CallForm | None
-    may_reason: bool
+    opening: str
     is_reasoning: bool
     has_reasoned: bool
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether answers may begin with reasoning."""
+        return bool(self.opening)
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -72,13 +79,11 @@ def chat_prompt(
     variables = {**({} if effort is None else _effort(effort, source, effort_param)), **switches}
     text = _rendered(messages, tokenizer, template, tools, variables)
     may_reason, end = CLOSING in source, text.rstrip()
-    return ChatPrompt(
-        text,
-        form,
-        may_reason,
-        is_reasoning=may_reason and end.endswith(OPENING),
-        has_reasoned=may_reason and end.endswith(CLOSING),
-    )
+    is_reasoning, has_reasoned = may_reason and end.endswith(OPENING), may_reason and end.endswith(CLOSING)
+    opening = OPENING if may_reason else ""
+    if may_reason and not is_reasoning and not has_reasoned and end == text and _BROKEN in source.replace("\\n", "\n"):
+        opening = _BROKEN
+    return ChatPrompt(text, form, opening, is_reasoning, has_reasoned)
 
 
 def _source(tokenizer: Any, template: str | None, *, has_tools: bool) -> str:
@@ -133,7 +138,7 @@ def _rendered(
             add_generation_prompt=True,
             **variables,
         )
-    except TemplateError as error:
+    except Exception as error:  # a template is a program: what it cannot take ends in any error of Python's
         raise invalid(
             f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}",
             param="messages",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ngramspec.serve.text.call_forms import CallForm, Layout
 from ngramspec.serve.text.json_objects import ObjectReader
-from ngramspec.serve.text.parts import CLOSING, OPENING, CallArguments, CallBegun, Content, Part, Reasoning
+from ngramspec.serve.text.parts import CLOSING, CallArguments, CallBegun, Content, Part, Reasoning
 
 _HEAD = r'\s*\{{\s*"name"\s*:\s*"([a-zA-Z0-9_-]{{1,64}})"\s*,\s*"{arguments}"\s*:\s*(?=\{{)'
 _NAMED_HEAD = r"\s*([a-zA-Z0-9_-]{{1,64}})\s*{before_id}{before_arguments}\s*(?=\{{)"
@@ -23,19 +23,19 @@ class PartsReader:
     is text: nothing is lost.
     """
 
-    def __init__(self, form: CallForm | None, *, may_reason: bool, is_reasoning: bool) -> None:
-        """form: of calls, None if the answer has none. may_reason: whether it may begin with a marker of reasoning.
+    def __init__(self, form: CallForm | None, *, opening: str, is_reasoning: bool) -> None:
+        """form: of calls, None if the answer has none. opening: of reasoning, with which it may begin; "" for none.
 
         is_reasoning: whether the prompt has opened it.
         """
-        self._form = form
+        self._form, self._opening = form, opening
         self._held = ""
         self._is_last = False
         self._num_calls = 0
         self._begun = ""  # what is held of a call that has no name yet, its marker included
         self._arguments = ObjectReader()
         self._is_after_marker = is_reasoning
-        first = self._start if may_reason else self._first_text
+        first = self._start if opening else self._first_text
         self._state: Callable[[], Part | bool] = self._reasoning if is_reasoning else first
         self._head = _head_of(form)
 
@@ -69,10 +69,10 @@ class PartsReader:
 
     def _start(self) -> Part | bool:
         """An answer that may begin with reasoning, at once: that is where guards look for it too."""
-        if self._held.startswith(OPENING):
-            self._held, self._state, self._is_after_marker = self._held[len(OPENING) :], self._reasoning, True
+        if self._held.startswith(self._opening):
+            self._held, self._state, self._is_after_marker = self._held[len(self._opening) :], self._reasoning, True
             return True
-        if OPENING.startswith(self._held) and not self._is_last:
+        if self._opening.startswith(self._held) and not self._is_last:
             return False
         self._state = self._first_text
         return True
