@@ -23,7 +23,7 @@ PICO_TEMPLATE = (
 
 
 _BROKEN = f"\n{OPENING}"
-"""As templates have it that break the line after the name of the role; where the prompt does not, the model does (GLM)."""
+"""As templates have it that break the line before reasoning; where the prompt does not, the model does (GLM 4.6)."""
 
 
 @dataclass(frozen=True, slots=True)
