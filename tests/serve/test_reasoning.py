@@ -106,11 +106,6 @@ def test_a_model_that_does_not_think_fits_the_form_at_once(fields: Any) -> None:
 def test_a_model_that_breaks_the_line_before_it_thinks_decides_too() -> None:
     reasoning, text = parts(chatted(TASK, BREAKS, response_format=STRICT))
     assert (THOUGHT, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
-    task = '### extract {"order": ""}\nThe order is B/20934.'
-    guard = Guard.json_schema(SCHEMA, pico()[1]).after("</think>", opening="\n<think>")
-    expected = text_of(generated(f"<s>{task}</s>\n### answer", guard, max_new_tokens=80))
-    assert expected.startswith("{")
-    assert (None, expected) == parts(chatted(task, BREAKS, response_format=STRICT))
 
 
 def test_a_call_may_come_at_once_from_a_model_that_may_think() -> None:
