@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app import histories
 from tests.serve.families import with_markers
 from tests.serve.serving import NAME, Told, pico, serving
-from tests.serve.test_process import PATIENCE, address_in, asked
+from tests.serve.test_process import PATIENCE, address_in, asked, process
 
 ANSWER = "An answer that no prompt has, of a few words."
 SEGMENT: Any = {"metadata": {"segment": "words"}}
@@ -78,18 +76,13 @@ def test_a_service_that_is_killed_leaves_histories_that_can_be_read(tmp_path: Pa
         "import ngramspec.serve.app.histories as saved; saved.SECONDS = 0.001; from ngramspec.cli import main; main()"
     )
     for number in range(2):
-        command = [sys.executable, "-c", often, "serve", "--port", "0", "--history", str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
-            try:
-                assert served.stdout is not None
-                address = address_in(served.stdout.readline())
-                body = {"model": NAME, "prompt": repeat_prompt(ANSWER), "max_tokens": 20}
-                json.load(asked(address, "/v1/completions", body | {"metadata": {"segment": f"number {number}"}}))
-                ends = time.monotonic() + PATIENCE
-                while f"number {number}" not in AdaptiveLookup.load(path, FINGERPRINT).segments:
-                    assert time.monotonic() < ends
-            finally:
-                served.kill()
+        with process("--history", str(path), program=often) as (_, line):  # which kills it at the end
+            body = {"model": NAME, "prompt": repeat_prompt(ANSWER), "max_tokens": 20}
+            named = {"metadata": {"segment": f"number {number}"}}
+            json.load(asked(address_in(line), "/v1/completions", body | named))
+            ends = time.monotonic() + PATIENCE
+            while f"number {number}" not in AdaptiveLookup.load(path, FINGERPRINT).segments:
+                assert time.monotonic() < ends
     assert ["number 0", "number 1"] == list(AdaptiveLookup.load(path, FINGERPRINT).segments)
 
 

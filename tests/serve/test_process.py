@@ -30,10 +30,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
+PROGRAM = "from ngramspec.cli import main; main()"
+
+
 @contextmanager
-def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(*arguments: str, program: str = PROGRAM) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service on a free port, once it is ready; and the address that it prints."""
-    command = [sys.executable, "-c", "from ngramspec.cli import main; main()", "serve", "--port", "0", *arguments]
+    command = [sys.executable, "-c", program, "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
         try:
             assert served.stdout is not None

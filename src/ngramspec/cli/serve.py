@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import warnings
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +75,7 @@ def serve(
         chat_template=PICO_TEMPLATE if template is None and model == PICO else template,
         api_keys=keys,
         allow_origins=tuple(allow_origin or ()),
+        is_local=not keys and _is_loopback(host),
         history=history,
         max_rows=max_rows,
         max_waiting=max_waiting,
@@ -101,9 +103,11 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
     import uvicorn
 
     from ngramspec.serve.app.application import application
+    from ngramspec.serve.app.connections import Connection
 
     config = uvicorn.Config(
         application(service),
+        http=Connection,
         log_level="warning",
         lifespan="on",
         server_header=False,
@@ -123,6 +127,14 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
         raise
     finally:
         await serving
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address is this machine's alone."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _listening(host: str, port: int) -> socket.socket:
