@@ -41,7 +41,7 @@ CASES: list[tuple[CallForm | None, str, bool, str, list[Part]]] = [
     (LLAMA, "<think>", False, '<think>a</think>\n{"order": "name"}', [Reasoning("a"), Content('{"order": "name"}')]),
     (
         MISTRAL_NAMED,
-        False,
+        "",
         False,
         'So: [TOOL_CALLS]find[ARGS]{"a": 1}[TOOL_CALLS]go[ARGS]{}',
         [Content("So:"), *LISTED],

@@ -216,7 +216,7 @@ class Reader:
                 return phase
         return None
 
-    def _free(self, phase: Free, byte: int) -> Phase:
+    def _free(self, phase: Free, byte: int) -> Free | Guarded:
         start = self._start
         progress = start.step(phase.progress, byte)
         if progress < len(start.text):

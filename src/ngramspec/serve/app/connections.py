@@ -12,7 +12,7 @@ HEAD_SECONDS = 15.0
 class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # h11's or httptools', whichever is installed
     """uvicorn's, with a limit for the head of a request. Bodies have their own (`bodies.read`)."""
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Transport) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
         self._seen: Any = None
