@@ -8,7 +8,8 @@ from ngramspec.serve.asking.answering import Piece
 from ngramspec.serve.asking.chat import turns_prompt
 from ngramspec.serve.asking.endpoint import Endpoint, Head, Writer, event
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
-from ngramspec.serve.asking.response_items import Event, Output
+from ngramspec.serve.asking.response_items import Event
+from ngramspec.serve.asking.response_output import Output
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.wire.errors import ApiError
 from ngramspec.serve.wire.response_answers import Incomplete, ResponseAnswer, ResponseEvent, ResponseUsage, Status
