@@ -252,7 +252,7 @@ def test_an_answer_with_calls_is_that_of_generate_under_the_same_guard(choice: A
     assert calls_in(told["message"])
 
 
-NAMES = "{{ bos_token }}{# <tool_call> arguments #}{{ messages[-1].name }}{{ messages[-1].tool_call_id }}"
+NAMES = '{{ bos_token }}{# <tool_call>{"name" #}{{ messages[-1].name }}{{ messages[-1].tool_call_id }}'
 
 
 @pytest.mark.parametrize(("template", "prompt"), [(HERMES, None), (NAMES, "<s>findabc")])
