@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import warnings
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,9 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web page that may call the service, such as https://example.org.")
     ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A file that keeps what segments have learnt when the service ends.")
+    ] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = DEFAULTS.max_rows,
     max_waiting: Annotated[
         int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")
@@ -74,6 +78,8 @@ def serve(
         chat_template=PICO_TEMPLATE if template is None and model == PICO else template,
         api_keys=keys,
         allow_origins=tuple(allow_origin or ()),
+        is_local=not keys and _is_loopback(host),
+        history=history,
         max_rows=max_rows,
         max_waiting=max_waiting,
         max_tokens=max_tokens,
@@ -109,9 +115,11 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
     import uvicorn
 
     from ngramspec.serve.app.application import application
+    from ngramspec.serve.app.connections import Connection
 
     config = uvicorn.Config(
         application(service),
+        http=Connection,
         log_level="warning",
         lifespan="on",
         server_header=False,
@@ -131,6 +139,14 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
         raise
     finally:
         await serving
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address is this machine's alone."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _listening(host: str, port: int) -> socket.socket:

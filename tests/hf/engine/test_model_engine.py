@@ -14,8 +14,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule,
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from ngramspec import FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
-from ngramspec.drafting import AdaptiveLookup, NoDrafts, NoDraftsSession
+from ngramspec import AdaptiveLookup, FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
+from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
@@ -330,6 +330,19 @@ def test_a_drafter_that_raises_ends_its_request_alone() -> None:
         with pytest.raises(ZeroDivisionError, match="mine"):
             broken.result()
     assert model_of("llama").generate(ids, **common).tolist() == fine.result().tolist()
+
+
+def test_a_history_is_drafted_from_by_its_name_within_its_salt_and_counted_by_none() -> None:
+    spec, ids, common = Speculator(), torch.tensor([[3, 4, 5]]), {"max_new_tokens": 8, "pad_token_id": PAD}
+    with ModelEngine(model_of("llama"), spec) as engine:
+        for salt in ("a", "b", "a"):
+            engine.add(ids, history="of this prompt", segment=None, cache_salt=salt, **common)  # type: ignore[arg-type]
+        engine.add(ids, history="of this prompt", segment="counted", **common)  # type: ignore[arg-type]
+        drained(engine)
+    assert isinstance(spec.drafter, AdaptiveLookup)
+    assert [8, 8, 16] == sorted(spec.drafter.segments.values())
+    assert all(name.endswith("of this prompt") for name in spec.drafter.segments)
+    assert ["counted"] == list(spec.stats.segments)
 
 
 def test_an_engine_may_be_stepped_within_and_without_inference_mode() -> None:
