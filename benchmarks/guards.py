@@ -48,7 +48,7 @@ from benchmarks.guarded_pass import instances as guarded_instances
 from benchmarks.hosted_costs import HostedCosts
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
-from ngramspec.decoding.steering import RowSteering, SteersRow, legal_head
+from ngramspec.decoding.steering import RowSteering, SteersRow, legal_part
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import HostTime, Report, Trace, load_tokenizer, replay
@@ -71,7 +71,7 @@ class Cutting:
 
     def draft(self, session: DraftSession, matchers: Sequence[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """The legal head."""
-        return legal_head(session.propose(max_tokens, min_survival), matchers)
+        return legal_part(session.propose(max_tokens, min_survival), matchers)
 
     def commit(self, tokens: TokenArray) -> None:
         """There is nothing to follow."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import DraftingPrice, DraftingTime
+from ngramspec.decoding.fits import FITS
 from ngramspec.decoding.growth import DEAREST
-from ngramspec.decoding.linear_costs import FITS, LinearCosts
+from ngramspec.decoding.linear_costs import LinearCosts
 from ngramspec.decoding.way import Way
 from ngramspec.drafting import FloatArray
 from ngramspec.replay import HostTime
@@ -22,7 +23,8 @@ class HostedCosts(LinearCosts):
 
     def __init__(self, fit: str, batch: int, loop: HostTime) -> None:
         """fit: a key of `FITS`. loop: seconds of the loop."""
-        super().__init__(*FITS[fit], batch)
+        passes = FITS[fit].passes
+        super().__init__(passes.base, passes.of_token, batch)
         self._loop = loop
         self._ways = [DraftingTime() for _ in Way]
         self._num_passes = 0

@@ -24,7 +24,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import EarliestMatch, SuffixTree
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -33,6 +32,7 @@ from benchmarks.real import PROMPTS
 from benchmarks.real_models import PACKAGES, folder_of
 from ngramspec.decoding import Budget, FixedBudget
 from ngramspec.drafting import AdaptiveLookup, Drafter, NoDrafts
+from ngramspec.simulate.peers import EarliestMatch, SuffixTree
 from ngramspec.vllm.drafting import Drafting
 from ngramspec.vllm.rows import EngineRow
 
