@@ -27,7 +27,7 @@ CALL = '### repeat\n<tool_call>\n{"name": "Order", "arguments": {"order": "B/209
 
 @pytest.mark.parametrize(
     ("mode", "task"),
-    [("TOOLS", CALL), ("TOOLS_STRICT", CALL), ("JSON_SCHEMA", EXTRACT.removesuffix("\n### answer\n"))],
+    [("TOOLS", CALL), ("JSON_SCHEMA", EXTRACT.removesuffix("\n### answer\n"))],
 )
 def test_instructor_gets_an_instance_of_its_class(mode: str, task: str) -> None:
     service = Service(pico, Settings(NAME, chat_template=HERMES))

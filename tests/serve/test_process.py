@@ -91,8 +91,9 @@ def test_a_client_that_closes_its_connection_frees_its_row(stream: bool) -> None
         address = address_in(line)
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), PATIENCE) as client:
-            head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
-            client.sendall(head + body)
+            client.sendall(
+                b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            )
             while not metric(address, "vllm:generation_tokens_total"):
                 pass
         while metric(address, "vllm:num_requests_running"):
