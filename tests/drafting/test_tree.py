@@ -232,3 +232,18 @@ def test_a_session_drafts_a_tree() -> None:
     draft = session.propose_tree(5, 0.001)
     assert isinstance(draft, Tree)
     assert 0 < draft.tokens.size <= 5
+
+
+def test_where_nothing_is_weighed_a_session_drafts_the_chain_whatever_others_have_taught() -> None:
+    drafter = AdaptiveLookup()
+    text = tokens_of([1, 2, 3, 1, 2, 4, 1, 2])
+    first, other, later = (drafter.open(segment) for segment in ("a", "b", "a"))
+    first.extend(text)
+    before = first.propose(8)
+    for _ in range(20):
+        other.extend(tokens_of([1, 2, 4]))
+        other.propose_tree(8, 0.01)
+    later.extend(text)
+    drafts = [later.propose_tree(8), *drafter.propose_trees([later], [8])]
+    assert [before.tokens.tolist()] * 2 == [draft.tokens.tolist() for draft in drafts]
+    assert not any(isinstance(draft, Tree) for draft in drafts)

@@ -6,7 +6,6 @@ from statistics import median
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
 
 from ngramspec.decoding import Budget, Clock, FixedBudget, MeasuredCosts, Shape
 from ngramspec.decoding.calibrated import Measured
@@ -14,6 +13,7 @@ from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, TokenArray
 from ngramspec.hf import Speculator
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.entry.cost_tables import CostTables
+from ngramspec.hf.seam import GenerationConfig
 from ngramspec.hf.types import Model
 
 PROMPT, PERIOD = 256, 64

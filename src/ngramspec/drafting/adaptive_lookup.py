@@ -12,7 +12,7 @@ from ngramspec.drafting.salting import salted
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
-from ngramspec.drafting.types import Draft, Steering, TokenArray, Tree
+from ngramspec.drafting.types import Draft, Steering, TokenArray
 from ngramspec.files.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
@@ -89,8 +89,10 @@ class AdaptiveLookup:
 
     def propose_trees(
         self, sessions: Sequence["AdaptiveLookupSession"], max_nodes: Sequence[int], min_survival: float = 0.0
-    ) -> list[Tree]:
+    ) -> Sequence[Draft]:
         """Draft trees for all of `sessions`, which this drafter has opened, as each one's `propose_tree` would."""
+        if min_survival <= 0.0:
+            return self.propose_all(sessions, max_nodes)
         return core.propose_trees([session.row for session in sessions], max_nodes, min_survival)
 
     def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
@@ -198,9 +200,12 @@ class AdaptiveLookupSession:
         """Draft up to `max_tokens` tokens, as long as their survival is at least `min_survival`."""
         return self.row.propose(max_tokens, min_survival)
 
-    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Tree:
-        """Draft a tree of up to `max_nodes` nodes around the chain, as long as their survival is `min_survival`."""
-        return self.row.propose_tree(max_nodes, min_survival)
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        """Draft a tree of up to `max_nodes` nodes around the chain, as long as their survival is `min_survival`.
+
+        At 0.0 the chain alone: where nothing is weighed, what other rows have taught decides nothing.
+        """
+        return self.propose(max_nodes) if min_survival <= 0.0 else self.row.propose_tree(max_nodes, min_survival)
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         """As `propose`, within a grammar: at each position the surest token that `steering` allows."""
