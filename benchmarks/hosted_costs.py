@@ -36,8 +36,8 @@ class HostedCosts(LinearCosts):
 
     def drafting(self) -> Sequence[DraftingPrice]:
         """See `Costs`."""
-        most = DEAREST * self.of(1)  # as in `MeasuredCosts`
-        return [DraftingPrice(*(min(most, self.batch * seconds) for seconds in time.price)) for time in self._ways]
+        most = DEAREST * self.of(1)  # for one row, as in `MeasuredCosts`
+        return [DraftingPrice(*(self.batch * min(most, seconds) for seconds in time.price)) for time in self._ways]
 
     def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
         """See `Costs`."""
