@@ -52,8 +52,8 @@ def test_rows_whose_sessions_draft_no_trees_are_proposed_for_at_once() -> None:
     assert [3] == drafter.calls
 
 
-@pytest.mark.parametrize(("least", "branches"), [(0.0, True), (0.5, True), (0.51, False)])
-def test_no_tree_is_drafted_where_no_two_tokens_are_sure_enough_to_follow_one(least: float, branches: bool) -> None:
+@pytest.mark.parametrize(("least", "branches"), [(0.0, True), (0.05, True), (0.06, False)])
+def test_no_tree_is_drafted_where_columns_are_dear(least: float, branches: bool) -> None:
     assert [branches] == drafted([Row(Branching(Drafter()), [9], remaining=9)], least)
 
 

@@ -9,8 +9,9 @@ from ngramspec.decoding.row import Row
 from ngramspec.decoding.way import BLIND, NONE, STEERED
 from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_trees
 
-HALF = 0.5
-"""Survivals of siblings add up to 1 at most: where each must be above a half, no tree branches."""
+CHEAP = 0.05
+"""Where a token must be surer than this, columns are dear, and a draft is a chain: on a CPU trees have cost more than
+they gained (`benchmarks.real`)."""
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
 """Of a row that is not drafted for: it would have had one at another price."""
@@ -29,7 +30,7 @@ def propose(
 
     A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
     takes_trees: whether the target does. Steered rows, and rows that move in step, get chains all the same; so do all
-    where tokens must be so sure that no two could follow one node.
+    where columns are dear.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
@@ -42,7 +43,7 @@ def propose(
         elif way is not NONE:
             blind.append(index)
     between = clock()
-    branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.least[BLIND] <= HALF else []
+    branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.least[BLIND] <= CHEAP else []
     sessions, most = [rows[index].session for index in branching], [rooms[index] for index in branching]
     for index, tree in zip(branching, propose_trees(sessions, most, terms.least[BLIND]), strict=True):
         drafts[index] = rows[index].legal(tree)
