@@ -7,12 +7,10 @@ from ngramspec.decoding.drafting_time import DraftingPrice, DraftingTime
 from ngramspec.decoding.fits import FITS
 from ngramspec.decoding.growth import DEAREST
 from ngramspec.decoding.linear_costs import LinearCosts
+from ngramspec.decoding.measured_costs import DRAFTING_MEMORY
 from ngramspec.decoding.way import Way
 from ngramspec.drafting import FloatArray
 from ngramspec.replay import HostTime
-
-MEMORY = 64
-"""Passes over which drafting is averaged for the rate."""
 
 
 class HostedCosts(LinearCosts):
@@ -47,6 +45,6 @@ class HostedCosts(LinearCosts):
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`; passes by the fit, the host's time as it was measured."""
         self._num_passes += 1
-        self._drafting += (self._drafted - self._drafting) / min(self._num_passes, MEMORY)
+        self._drafting += (self._drafted - self._drafting) / min(self._num_passes, DRAFTING_MEMORY)
         self._drafted = 0.0
         self._rate.record(num_tokens, self.of(shape.tokens) + self._loop.of(self.batch, self._drafting))

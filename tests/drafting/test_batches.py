@@ -31,13 +31,8 @@ def taught() -> list[Drafter]:
     return [first, PromptLookup(), second, NoDrafts()]
 
 
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 3), texts(), st.integers(-1, 20)), max_size=8), min_survival=st.floats(0, 1)
-)
-@settings(max_examples=100, deadline=None)
-def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
-    rows: list[tuple[int, list[int], int]], min_survival: float
-) -> None:
+def opened_twice(rows: list[tuple[int, list[int], int]]) -> list[list[DraftSession]]:
+    """Sessions of `rows`, each a drafter's number, a text and a length, of two sets of drafters alike."""
     both: list[list[DraftSession]] = []
     for drafters in (taught(), taught()):
         sessions = [drafters[number].open("a") for number, _, _ in rows]
@@ -45,6 +40,17 @@ def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
             session.extend(tokens_of(text[:-3]))
             session.extend(tokens_of(text[-3:]))
         both.append(sessions)
+    return both
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), texts(), st.integers(-1, 20)), max_size=8), min_survival=st.floats(0, 1)
+)
+@settings(max_examples=100, deadline=None)
+def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
+    rows: list[tuple[int, list[int], int]], min_survival: float
+) -> None:
+    both = opened_twice(rows)
     lengths = [most for _, _, most in rows]
     alone = [session.propose(most, min_survival) for session, most in zip(both[0], lengths, strict=True)]
     together = propose_all(both[1], lengths, min_survival)
@@ -61,13 +67,7 @@ def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
 def test_trees_of_any_rows_are_drafted_together_as_they_would_be_one_by_one(
     rows: list[tuple[int, list[int], int]], min_survival: float
 ) -> None:
-    both: list[list[DraftSession]] = []
-    for drafters in (taught(), taught()):
-        sessions = [drafters[number].open("a") for number, _, _ in rows]
-        for session, (_, text, _) in zip(sessions, rows, strict=True):
-            session.extend(tokens_of(text[:-3]))
-            session.extend(tokens_of(text[-3:]))
-        both.append(sessions)
+    both = opened_twice(rows)
     nodes = [most for _, _, most in rows]
     alone = [propose_tree(session, most, min_survival) for session, most in zip(both[0], nodes, strict=True)]
     together = propose_trees(both[1], nodes, min_survival)

@@ -47,7 +47,7 @@ def propose(
     sessions, most = [rows[index].session for index in branching], [rooms[index] for index in branching]
     for index, tree in zip(branching, propose_trees(sessions, most, terms.least[BLIND]), strict=True):
         drafts[index] = rows[index].legal(tree)
-    chains = [index for index in blind if index not in branching] if branching else blind
+    chains = sorted({*blind}.difference(branching)) if branching else blind
     sessions, most = [rows[index].session for index in chains], [rooms[index] for index in chains]
     for index, draft in zip(chains, propose_all(sessions, most, terms.least[BLIND]), strict=True):
         drafts[index] = rows[index].legal(draft)
