@@ -38,7 +38,7 @@ cdef extern from "constants.hpp" namespace "ngramspec":
 
     Constant[] CONSTANTS
     int NUM_CONSTANTS "(sizeof(ngramspec::CONSTANTS) / sizeof(ngramspec::Constant))"
-    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED
+    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED, NUM_LIKELY
     const char* SOURCES "NGRAMSPEC_SOURCES"
 
 cdef extern from "row.hpp" namespace "ngramspec" nogil:
@@ -53,6 +53,9 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         int size()
         void extend(const int32_t*, size_t) except +
         vector[int32_t] read(int, int) except +
+        void note(int, const int32_t*, size_t) except +
+        vector[int32_t] noted(int, int) except +
+        int num_noted()
         CppMatch latest_longest_match(int)
         CppMatch find(const int32_t*, size_t)
         size_t nbytes()
@@ -74,7 +77,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         CppRow(CppSurvival&, const SharedIndex&, const CppTokenBytes*) except +
         void refer(const int32_t*, size_t) except +
         void begin(const int32_t*, size_t, int) except +
-        void extend(const int32_t*, size_t) except +
+        void extend(const int32_t*, size_t, const int32_t*) except +
         void propose(int, double) except +
         void branch(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*, cbool) except +
@@ -84,6 +87,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         const double* survivals()
         cbool is_unsure()
         const vector[int32_t]& answer()
+        vector[int32_t] noted() except +
         size_t nbytes()
 
     cppclass Use:
@@ -130,6 +134,17 @@ cdef floats_of(const double* numbers, size_t size):
     return floats
 
 
+cdef likely_of(const vector[int32_t]& numbers):
+    return tokens_of(numbers.data(), numbers.size()).reshape(-1, NUM_LIKELY)
+
+
+cdef int take_likely(Tokens& tokens, likely, size_t size) except -1:
+    """Hold `likely` `int32[size, NUM_LIKELY]` side by side."""
+    if likely.shape != (size, NUM_LIKELY):
+        raise ValueError(f"likely tokens must be int32[{size}, {NUM_LIKELY}], got {likely.dtype}{list(likely.shape)}")
+    return take(tokens, likely.ravel())
+
+
 cdef int within_int32(number):
     return <int>max(-1, min(number, INT32_MAX))
 
@@ -163,6 +178,18 @@ cdef class SuffixIndex:
         else:
             with nogil:
                 self.shared.extend(taken.begin(), taken.size())
+
+    def note(self, start, likely):
+        cdef Tokens taken
+        take_likely(taken, likely, len(likely))
+        self.shared.note(start, taken.begin(), taken.size() // NUM_LIKELY)
+
+    def likely(self, start, end):
+        return likely_of(self.shared.noted(start, end))
+
+    @property
+    def num_noted(self):
+        return self.shared.num_noted()
 
     def latest_longest_match(self, max_compared=None):
         cdef CppMatch match = self.shared.latest_longest_match(max_compared or MAX_COMPARED)
@@ -286,12 +313,22 @@ cdef class Row:
         with nogil:
             self.row.begin(taken.begin(), taken.size(), start)
 
-    def extend(self, tokens):
-        cdef Tokens taken
+    @property
+    def likely(self):
         cdef Use use
-        take(taken, tokens)
         use.add(self.row)
-        self.row.extend(taken.begin(), taken.size())
+        return likely_of(self.row.noted())
+
+    def extend(self, tokens, likely=None):
+        cdef Tokens taken, noted
+        cdef Use use
+        cdef const int32_t* numbers = NULL
+        take(taken, tokens)
+        if likely is not None:
+            take_likely(noted, likely, taken.size())
+            numbers = noted.begin()
+        use.add(self.row)
+        self.row.extend(taken.begin(), taken.size(), numbers)
 
     def propose(self, max_tokens, double min_survival, steering=None):
         cdef Use use

@@ -26,9 +26,11 @@ class Row {
         past_.copy.start = likely_start;
     }
 
-    void extend(const int32_t* tokens, size_t size) {
+    // likely: what the model held for likely where it chose the tokens, or nullptr.
+    void extend(const int32_t* tokens, size_t size, const int32_t* likely) {
         int before = index_.size(), count = int(size);
         index_.extend(tokens, size);
+        if (likely) index_.note(before - 1, likely, size);
         learn(tokens, count);
         branches_.learn(tokens, count);
         own_.follow(tokens, count, before);
@@ -67,6 +69,12 @@ class Row {
 
     // The tokens committed since the prompt, after a SEPARATOR.
     const std::vector<int32_t>& answer() const { return answer_; }
+
+    // What the model held for likely where it chose those tokens, side by side.
+    std::vector<int32_t> noted() const {
+        int end = index_.size() - 1;
+        return likely_of(index_, end - int(answer_.size()) + 1, end);
+    }
 
     size_t nbytes() const { return index_.nbytes() + (spelled_ ? spelled_->nbytes() : 0); }
 

@@ -17,6 +17,19 @@ struct Match {
     int length = 0, start = 0;
 };
 
+// What the model held for likely after a position, as plain/likely.py stores it: so many numbers, the likeliest first.
+constexpr int NUM_LIKELY = 4, TENTHS = 10, BITS = 4;
+constexpr int32_t NOTHING = -1;
+struct Likely {
+    int32_t numbers[NUM_LIKELY] = {NOTHING, NOTHING, NOTHING, NOTHING};
+
+    int count() const {
+        int known = 0;
+        while (known < NUM_LIKELY && numbers[known] >= 0) known++;
+        return known;
+    }
+};
+
 // The end of a text: its last tokens, the latest first, and the hashes of one to four of them.
 struct End {
     int32_t tokens[MAX_ORDER];
@@ -103,8 +116,32 @@ class SuffixIndex {
         return agreeing;
     }
 
+    // Note what the model held for likely after each position from `start` on; those that the text does not have are
+    // left out.
+    void note(int start, const int32_t* numbers, size_t count) {
+        for (size_t i = 0; i < count; i++, numbers += NUM_LIKELY) {
+            int position = start + int(i);
+            if (position < 0 || position >= size() || numbers[0] < 0) continue;
+            if (likely_.size() < text_.size()) {
+                likely_.reserve(text_.capacity());
+                likely_.resize(text_.size());
+            }
+            Likely& noted = likely_[position];
+            num_noted_ += noted.numbers[0] < 0;
+            noted = Likely();
+            for (int each = 0; each < NUM_LIKELY && numbers[each] >= 0; each++) noted.numbers[each] = numbers[each];
+        }
+    }
+    // What was noted of a position, or nullptr.
+    const Likely* likely_after(int position) const {
+        bool is_known = position >= 0 && position < int(likely_.size()) && likely_[position].numbers[0] >= 0;
+        return is_known ? &likely_[position] : nullptr;
+    }
+    // Positions of which something was noted.
+    int num_noted() const { return num_noted_; }
+
     size_t nbytes() const {
-        size_t sum = text_.capacity() * sizeof(Position);
+        size_t sum = text_.capacity() * sizeof(Position) + likely_.capacity() * sizeof(Likely);
         for (const Positions& positions : latest_) sum += positions.nbytes();
         return sum;
     }
@@ -182,6 +219,8 @@ class SuffixIndex {
     }
 
     std::vector<Position> text_;
+    std::vector<Likely> likely_;  // by position, once any was noted
+    int num_noted_ = 0;
     Positions latest_[MAX_ORDER];
 };
 

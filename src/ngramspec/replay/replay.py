@@ -6,6 +6,8 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+
 from ngramspec.decoding import (
     Budget,
     Costs,
@@ -19,7 +21,7 @@ from ngramspec.decoding import (
     Target,
 )
 from ngramspec.decoding.steering import RowSteering, SteersRow
-from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray, Tree, propose_tree
+from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, Likely, TokenArray, Tree, propose_tree
 from ngramspec.guards import Matcher
 from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.traces import Trace
@@ -44,9 +46,14 @@ class ReplayTarget(Target):
     does.
     """
 
-    def __init__(self, output: TokenArray, num_read: int = 0, *, takes_trees: bool = False) -> None:
-        """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold."""
-        self._output, self._num_read = output, num_read
+    def __init__(
+        self, output: TokenArray, num_read: int = 0, *, takes_trees: bool = False, likely: Likely | None = None
+    ) -> None:
+        """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold.
+
+        likely: what was held for likely where they were chosen, if it was recorded.
+        """
+        self._output, self._num_read, self._likely = output, num_read, likely
         self.takes_trees = takes_trees
 
     def shape(self, rows: Rows[Row]) -> Shape:
@@ -63,6 +70,14 @@ class ReplayTarget(Target):
             if isinstance(plan.draft, Tree)
         ]
         return Reading(shape, chains, trees=trees)
+
+    def keep(self, rows: Rows[Row]) -> list[int]:
+        """See `Target`."""
+        for row in rows if self._likely is not None else ():
+            end = self._output.size - row.remaining
+            assert self._likely is not None
+            row.likely = self._likely.part(end - len(row.committed), end) if row.heeds else None
+        return super().keep(rows)
 
     def _upcoming(self, row: Row) -> TokenArray:
         return self._output[-row.remaining :]
@@ -249,6 +264,9 @@ def _replay_one(
     start = clock()
     session = drafter.open(trace.segment, [trace.prompt] if prompt_as is PromptAs.REFERENCE else ())
     session.extend(trace.prompt if prompt_as is PromptAs.CONTEXT else NO_DRAFT)
+    likely = _likely(trace) if takes_trees else None
+    if likely is not None and hasattr(session, "heed"):
+        session.heed(likely.part(0, 1))
     session.extend(trace.output[:1])
     prompt_ns = clock() - start
 
@@ -271,12 +289,17 @@ def _replay_one(
         num_followed=1,
     )
     num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
-    target = ReplayTarget(trace.output, num_read, takes_trees=takes_trees)
+    target = ReplayTarget(trace.output, num_read, takes_trees=takes_trees, likely=likely)
     engine = Engine(budget, costs, lambda: clock() / 1e9)
     engine.add([row], target)
     while engine.rows:
         engine.step()
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
+
+
+def _likely(trace: Trace) -> Likely | None:
+    top = trace.output_top
+    return None if top is None else Likely(top.ids.astype(np.int64), np.exp(top.logprobs.astype(np.float64)))
 
 
 class _TimedSession:
@@ -285,6 +308,8 @@ class _TimedSession:
     def __init__(self, session: DraftSession, clock: Callable[[], int]) -> None:
         self.elapsed_ns = 0
         self.untimed, self.clock = session, clock
+        if hasattr(session, "heed"):
+            self.heed = session.heed
 
     def extend(self, tokens: TokenArray) -> None:
         start = self.clock()

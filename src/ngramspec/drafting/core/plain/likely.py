@@ -1,0 +1,67 @@
+"""What the model held for likely after a position of a text, as numbers that are stored: a token and its tenth.
+
+That the likeliest tokens of a choice are good guesses where the same context comes again is from Token Recycling (Luo
+et al. 2024).
+"""
+
+from itertools import takewhile
+
+import numpy as np
+import numpy.typing as npt
+
+from ngramspec.drafting.types import FloatArray, TokenArray
+
+NUM_LIKELY = 4
+"""Tokens that are kept of a choice. Eight bring 0 to 1 % more at one request, for twice the memory."""
+
+TENTHS = 10
+
+BITS = 4
+"""Of a stored number, for the tenth of the probability, from 0 to 9; above them is the token."""
+
+MOST_TOKEN = (np.iinfo(np.int32).max >> BITS) - 1
+"""The highest token id that is stored."""
+
+NOTHING = -1
+"""Instead of a number, where there are fewer."""
+
+Likely = tuple[int, ...]
+"""The numbers of one position, the likeliest token first."""
+
+
+def packed(tokens: npt.NDArray[np.int64], chances: FloatArray) -> TokenArray:
+    """Numbers `int32[n, NUM_LIKELY]` of `tokens` `[n, k]`, the likeliest first, and their probabilities `chances`.
+
+    Of each row as many as there are before one with an id that cannot be stored.
+    """
+    tenths = np.clip(np.nan_to_num(chances) * TENTHS, 0, TENTHS - 1).astype(np.int64)
+    numbers = np.full((len(tokens), NUM_LIKELY), NOTHING, np.int32)
+    kept = tokens[:, :NUM_LIKELY]
+    is_kept = np.logical_and.accumulate((kept >= 0) & (kept <= MOST_TOKEN), axis=1)
+    numbers[:, : kept.shape[1]] = np.where(is_kept, kept << BITS | tenths[:, :NUM_LIKELY], NOTHING)
+    return numbers
+
+
+def read(numbers: list[int]) -> Likely:
+    """What is noted of a position: all before NOTHING."""
+    return tuple(takewhile(lambda number: number >= 0, numbers))
+
+
+def checked_shape(likely: TokenArray, size: int) -> None:
+    """Raises ValueError unless `likely` is of so many tokens."""
+    if likely.shape != (size, NUM_LIKELY):
+        raise ValueError(f"likely tokens must be int32[{size}, {NUM_LIKELY}], got {likely.dtype}{list(likely.shape)}")
+
+
+def checked_likely(numbers: npt.NDArray[np.int32], num_positions: int) -> TokenArray:
+    """What a file says that the model held for likely, `int32[n, NUM_LIKELY]`; ValueError for what cannot be.
+
+    Either of all `num_positions`, or of none.
+    """
+    if numbers.dtype != np.int32 or numbers.shape not in ((0, NUM_LIKELY), (num_positions, NUM_LIKELY)):
+        raise ValueError(
+            f"likely tokens must be int32[0 or {num_positions}, {NUM_LIKELY}], got {numbers.dtype}{list(numbers.shape)}"
+        )
+    if ((numbers < NOTHING) | ((numbers >= 0) & (numbers % (1 << BITS) >= TENTHS))).any():
+        raise ValueError(f"likely tokens must be {NOTHING}, or end in a tenth below {TENTHS}, got another number")
+    return numbers
