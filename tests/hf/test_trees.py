@@ -349,7 +349,7 @@ def test_sessions_are_told_what_the_model_held_for_likely_as_plain_decoding_comp
         expected = torch.stack(plain.logits, dim=1).softmax(-1).topk(4)
         drafter = Heeding(plain.sequences[:, 9:].tolist(), NUM_TOKENS, seed=seed)
         arguments = {"logits_processor": [guard]} if is_guarded else {}
-        drafted = model.generate(**call, **arguments, custom_generate=Speculator(drafter, FixedBudget(12)))
+        drafted = model.generate(**call, **arguments, custom_generate=Speculator(drafter, NoSteering(12)))
         assert plain.sequences.tolist() == drafted.sequences.tolist()
         for row, told in enumerate(drafter.likely):
             for start, likely in told:
@@ -357,4 +357,4 @@ def test_sessions_are_told_what_the_model_held_for_likely_as_plain_decoding_comp
                 assert expected.indices[row, start:end].tolist() == likely.tokens.tolist()
                 np.testing.assert_allclose(expected.values[row, start:end].numpy(), likely.chances, rtol=1e-4)
                 num_told += end - start
-    assert num_told > 60
+    assert num_told > 20
