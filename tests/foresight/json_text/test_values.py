@@ -24,7 +24,7 @@ def described(description: str) -> dict[str, str]:
 def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None:
     states = States(Shapes({"type": "object", "properties": {name: schema}}))
     cursor = read(start(states, Style()), f'{{{before}"{name}": ', states)
-    return Values(prompt).guess(cursor, cursor.shapes)
+    return Values(prompt).guess(cursor)
 
 
 @pytest.mark.parametrize(

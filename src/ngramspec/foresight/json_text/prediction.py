@@ -19,10 +19,11 @@ from ngramspec.foresight.json_text.evidence import (
     TYPE,
     UNKNOWN,
 )
-from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, types_of
+from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import At, Scope, State
 from ngramspec.foresight.json_text.states import States
 from ngramspec.foresight.json_text.values import Values
+from ngramspec.foresight.prompt import STRINGS
 
 _WORDS = ("true", "false", "null")
 _OF_A_LIST = (LISTED, DEFAULT)
@@ -48,8 +49,7 @@ def foresee(cursor: Cursor, states: States, values: Values) -> Iterator[Piece]:
         else:
             found = [piece for piece in _VALUES[state.at](cursor, states.shapes, values) if piece.text]
             yield from found
-            for piece in found:
-                cursor = read(cursor, piece.text, states)
+            cursor = read(cursor, "".join([piece.text for piece in found]), states)
         if not found:
             return
         for piece in found:
@@ -89,12 +89,11 @@ def _gap_before_value(state: State) -> str:
 
 
 def _value(cursor: Cursor, gap: str, values: Values) -> list[Piece]:
-    shapes = cursor.state.shapes
-    types = values.types(shapes)
-    guess = values.guess(cursor, shapes)
+    types, first, _, _ = cursor.state.expected
+    guess = values.guess(cursor)
     if guess is not None:
-        return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)
-    opening = _OPENING.get(_first_type(shapes), "")
+        return _guessed(guess, gap, is_text=types == STRINGS or guess.evidence in _OF_A_LIST)
+    opening = _OPENING.get(first, "")
     if len(types) == 1:
         return [Piece(gap + opening, SURE)]
     return [Piece(gap, SURE), Piece(opening, TYPE)]
@@ -110,12 +109,6 @@ def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
     if not guess.text.endswith('"'):  # the value continues in an unknown way
         return [*begin, Piece(guess.text[1:], guess.evidence)]
     return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', SURE)]
-
-
-def _first_type(shapes: tuple[Shape, ...]) -> str:
-    """The most probable type of a value: string if the schema names none, and null last."""
-    found = [each for shape in shapes for each in (("string",) if types_of(shape) == ANY else types_of(shape))]
-    return next((each for each in found if each != "null"), "null")
 
 
 def _inside(state: State, shapes: Shapes) -> list[Piece]:
@@ -153,7 +146,7 @@ def _rest_of_name(state: State, shapes: Shapes) -> list[Piece]:
 def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
     state, content = cursor.state, cursor.content
     if not content:
-        guess = values.guess(cursor, state.shapes)
+        guess = values.guess(cursor)
         if guess is None or not guess.text.startswith('"'):
             return []
         return [Piece(guess.text[1:], guess.evidence)]

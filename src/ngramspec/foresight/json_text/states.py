@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ngramspec.foresight.json_text.shapes import Shapes, allows, arrays, objects
+from ngramspec.foresight.json_text.expected import Expected, expected
+from ngramspec.foresight.json_text.shapes import Shape, Shapes, allows, arrays, objects
 from ngramspec.foresight.json_text.state import At, Scope, State, learnt
 from ngramspec.foresight.json_text.style import Style
 
@@ -24,6 +25,7 @@ class States:
         self.shapes = shapes
         self._states: dict[tuple[Any, ...], State] = {}
         self._opened: dict[bool, Scope] = {}
+        self._expected: dict[tuple[int, ...], Expected] = {}  # by the shapes, which live as long as the schema
         self._num_kept = 0
 
     def start(self, style: Style) -> State:
@@ -90,13 +92,20 @@ class States:
         found = self._states.get(key)
         if found is None:
             self._keep()
-            values = self.shapes.top if scope is None else scope.values
-            found = self._states[key] = State(scope, at, values, gap, style, content)
+            values, name = (self.shapes.top, None) if scope is None else (scope.values, scope.name)
+            found = self._states[key] = State(scope, at, values, gap, style, content, name, self._expect(values))
+        return found
+
+    def _expect(self, values: tuple[Shape, ...]) -> Expected:
+        key = tuple(map(id, values))
+        found = self._expected.get(key)
+        if found is None:
+            found = self._expected[key] = expected(values)
         return found
 
     def _keep(self) -> None:
         if self._num_kept == _MOST_KEPT:  # rows that are at them have their states still
-            self._states, self._opened, self._num_kept = {}, {}, 0
+            self._states, self._opened, self._expected, self._num_kept = {}, {}, {}, 0
         self._num_kept += 1
 
     def _named(self, state: State, name: str) -> State:

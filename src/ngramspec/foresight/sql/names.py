@@ -26,7 +26,7 @@ _MOST_RANKED = 64
 
 
 class Likely(NamedTuple):
-    """A column that may come next. worth: the least is the likeliest. name: in lower case. is_meant: by the question."""
+    """A column that may come next. worth: the least is the likeliest. name: in lower case. is_meant: as asked."""
 
     worth: tuple[bool, float, int]
     relation: Relation

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ngramspec.foresight.sql.clauses import JOINTS, KEYWORDS, Clauses, Query, Relation, read
+from ngramspec.foresight.sql.clauses import JOINTS, KEYWORDS, Clauses, Relation, read
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _TOKEN = re.compile(r"""\w+|'(?:[^']|'')*'?|"[^"]*"?|<>|[<>!]=|\S""")
