@@ -48,7 +48,7 @@ class Lookahead:
             may_wait = matcher.checks_fast and len(pending) < _MOST_PENDING and not matcher.ended
             if may_wait and matcher._is_text(tokens):
                 num_pushed = matcher._num_possible(pending, tokens)
-                self._pending = [*pending, *tokens[:num_pushed]]
+                pending += tokens[:num_pushed]
             else:
                 self._take()
                 num_pushed = matcher._steps(tokens)
@@ -62,7 +62,9 @@ class Lookahead:
         """Undo the last `num_tokens` pushes."""
         self._check()
         num_pending = min(num_tokens, len(self._pending))
-        self._pending = self._pending[: len(self._pending) - num_pending]
+        del self._pending[len(self._pending) - num_pending :]
+        if num_pending == num_tokens:
+            return
         kept = len(self._taken) - (num_tokens - num_pending)
         popped, self._taken = self._taken[kept:], self._taken[:kept]
         self._matcher._undo(popped, self._taken)
