@@ -8,7 +8,7 @@ from ngramspec.foresight.run import Run, Spelling, Step
 
 def steps(pieces: Iterable[Piece], vocabulary: Spelling) -> list[Step]:
     """All steps of the run of `pieces`, each asked for once the one before was followed."""
-    run, found = Run(iter(pieces), Speller(vocabulary)), list[Step]()
+    run, found = Run(pieces, Speller(vocabulary)), list[Step]()
     while run.reaches(len(found)):
         found.append(run.steps[len(found)])
     return found

@@ -73,7 +73,7 @@ def test_what_is_remembered_is_spelled_as_before(texts: list[list[Piece]], vocab
     for pieces in [*texts, *texts]:
         run = spelled(pieces, speller)
         assert steps(pieces, vocabulary)[:1] == ([] if run is None else run.steps[:1])
-        assert Speller(vocabulary).steps(pieces) == speller.steps(pieces)
+        assert Speller(vocabulary).steps(tuple(pieces)) == speller.steps(tuple(pieces))
 
 
 @given(st.lists(PIECES, max_size=6), st.sampled_from([BYTES, LARGE]))
@@ -83,6 +83,6 @@ def test_rows_that_share_what_they_spell_spell_as_if_alone_and_share_no_value(
     of_the_grammar = {Evidence.SURE, Evidence.FORCED}
     shared = Spelled(of_the_grammar)
     for pieces in [*texts, *texts]:
-        assert Speller(vocabulary).steps(pieces) == Speller(vocabulary, shared).steps(pieces)
+        assert Speller(vocabulary).steps(tuple(pieces)) == Speller(vocabulary, shared).steps(tuple(pieces))
     expected = {tuple(pieces) for pieces in texts if of_the_grammar.issuperset(piece.evidence for piece in pieces)}
     assert expected == shared.known.keys()

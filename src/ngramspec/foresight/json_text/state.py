@@ -86,6 +86,11 @@ class State:
         return 0 if self.scope is None else self.scope.depth
 
     @property
+    def is_chosen(self) -> bool:
+        """Whether the current value tells which of several shapes the object has."""
+        return self.scope is not None and self.scope.is_object and len(self.scope.shapes) > 1
+
+    @property
     def is_in_array(self) -> bool:
         """Whether the innermost open bracket is that of an array."""
         return self.scope is not None and not self.scope.is_object

@@ -46,7 +46,7 @@ class States:
     def ended(self, state: State, value: Any) -> State:
         """The state after the string or scalar `value`."""
         scope = state.scope
-        if scope is not None and scope.is_object and len(scope.shapes) > 1:
+        if scope is not None and state.is_chosen:
             scope = self._fitting(scope, value)
         return self._state(scope, At.AFTER, state.style)
 
