@@ -27,19 +27,35 @@ _UNREAD: _Read = 0, [], [], Clauses()
 class Statement:
     """The content of a statement, and its current position."""
 
+    __slots__ = (
+        "_clauses",
+        "_read",
+        "_tables",
+        "_words",
+        "begun",
+        "calls",
+        "has_blank",
+        "is_lower",
+        "prefixes",
+        "query",
+        "text",
+    )
+
     def __init__(self, text: str, tables: Tables, begun: "Statement | None" = None) -> None:
         """text: from the start of the statement. begun: a statement that it begins with, not read again."""
         self.text, self._tables = text, tables
         start, known, known_words, clauses = _UNREAD if begun is None else begun._read
-        found = [*_TOKEN.finditer(text, start)]
-        new = [match[0] for match in found]
+        new = _TOKEN.findall(text, start)
         tokens, words = known + new, known_words + [token.lower() for token in new]
-        num_open = _OPEN - (len(found) > 0 and found[-1].end() < len(text))
-        num_known, num_read = len(known), max(len(known), len(tokens) - num_open)
-        if num_read > num_known:
+        num_known, num_open = len(known), min(_OPEN, len(new))
+        if new and not text.endswith(new[-1]):
+            num_open = 1
+        if num_open < len(new):
+            num_read = len(tokens) - num_open
             clauses = read(clauses, tokens, words, num_known, num_read, tables)
-            known, known_words = tokens[:num_read], words[:num_read]
-            start = found[num_read - num_known].start()
+            known, known_words, num_known, start = tokens[:num_read], words[:num_read], num_read, len(text)
+            for token in reversed(new[-num_open:]):
+                start = text.rindex(token, 0, start)
         self._read: _Read = start, known, known_words, clauses
         self.has_blank = text[-1:].isspace()
         self.begun = ""
@@ -49,7 +65,7 @@ class Statement:
             words.pop()
         self._words = words
         self.is_lower = bool(tokens) and tokens[0].islower()
-        self._clauses = clauses = read(clauses, tokens, words, num_read, len(tokens), tables)
+        self._clauses = clauses = read(clauses, tokens, words, num_known, len(tokens), tables)
         self.query, self.calls, self.prefixes = clauses.query, clauses.calls, clauses.prefixes
         """The innermost query; the functions called, in upper case; the prefixes of column names, once each."""
 
