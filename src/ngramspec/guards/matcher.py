@@ -1,8 +1,7 @@
 """`Matcher`: a row's state in its grammar. It holds what all backends have in common, above all the end of a text."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import ClassVar, Self, TypeVar
@@ -95,9 +94,9 @@ class Matcher(ABC):
         """For each of `matchers`, of one company, the bitmasks along its draft, or its error."""
         return [fill(matcher, draft) for matcher, draft in zip(matchers, drafts, strict=True)]
 
-    def lookahead(self) -> AbstractContextManager[Lookahead]:
+    def lookahead(self) -> Lookahead:
         """Try out tokens; the state is restored when the `with` block ends."""
-        return self._lookahead()
+        return Lookahead(self)
 
     def accepting(self) -> bool:
         """Whether the text so far is complete, so that the row may end here; True for an ended row."""
@@ -187,15 +186,6 @@ class Matcher(ABC):
 
     def _alone(self) -> "_Turn":
         return _Turn(self)
-
-    @contextmanager
-    def _lookahead(self) -> Iterator[Lookahead]:
-        with self._alone():
-            lookahead = Lookahead(self)
-            try:
-                yield lookahead
-            finally:
-                lookahead._end()
 
     def _begin_turn(self) -> None:
         if not self._turn.acquire(blocking=False):

@@ -55,6 +55,8 @@ class Scope:
     num_before: int = 0
     made: "dict[Any, Scope]" = field(default_factory=dict)
     """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
+    told: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
+    """Each of several shapes of an object, and what it says of the current value; empty if none lists its values."""
 
 
 @dataclass(slots=True, eq=False)
