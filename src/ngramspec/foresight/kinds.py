@@ -1,6 +1,6 @@
 """Kinds of text that can be foreseen; each registers itself and tells which grammars it suits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -36,8 +36,11 @@ class Text(Protocol):
     def read(self, cursor: Any, text: str) -> Any:
         """The cursor after `text`."""
 
-    def foresee(self, cursor: Any) -> Iterator[Piece]:
-        """Pieces that may follow at `cursor`, made lazily; none if nothing is foreseen."""
+    def foresee(self, cursor: Any) -> Iterable[Piece]:
+        """Pieces that may follow at `cursor`, made lazily; none if nothing is foreseen.
+
+        They may be `run.Shared`, if rows of the grammar have their beginning in common.
+        """
 
     def is_whole(self, cursor: Any) -> bool:
         """Whether the text is complete, unless its last number continues."""
