@@ -245,23 +245,23 @@ def legal_part(draft: Draft, matchers: Rows[Matcher]) -> Draft:
 
 
 def _legal_nodes(tree: Tree, ahead: Lookahead) -> list[int]:
-    """The nodes of `tree` whose paths `ahead` can take, in order."""
-    tokens, legal, num_pushed = tree.tokens.tolist(), [], 0
-    following: dict[int, list[tuple[int, int]]] = {}
-    depths = {ROOT: 0}
+    """The nodes of `tree` whose paths `ahead` can take, in order. Each path is pushed at once, down to its leaf."""
+    tokens, legal, num_pushed = tree.tokens.tolist(), list[int](), 0
+    following: dict[int, list[int]] = {}
     for node, parent in enumerate(tree.parents.tolist()):
-        depths[node] = depths[parent] + 1
-        following.setdefault(parent, []).append((node, depths[parent]))
-    waiting = following.get(ROOT, [])
+        following.setdefault(parent, []).append(node)
+    waiting = [(node, 0) for node in following.get(ROOT, [])]  # each with the number of tokens that lead to it
     while waiting:
         node, depth = waiting.pop()
-        if num_pushed > depth:
-            ahead.pop(num_pushed - depth)
-            num_pushed = depth
-        if ahead.push(tokens[node]):
-            num_pushed += 1
-            legal.append(node)
-            waiting += following.get(node, [])
+        path = [node]
+        while path[-1] in following:
+            path.append(following[path[-1]][0])
+        ahead.pop(num_pushed - depth)
+        num_legal = ahead.push_all([tokens[each] for each in path])
+        num_pushed = depth + num_legal
+        legal += path[:num_legal]
+        for number, each in enumerate(path[:num_legal], start=1):
+            waiting += [(other, depth + number) for other in following.get(each, [])[1:]]
     return sorted(legal)
 
 
