@@ -27,7 +27,9 @@ class Grammar(NamedTuple):
 class Text(Protocol):
     """One row's text: how it is followed, and what comes next. A cursor is a position in it, and never changes.
 
-    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep what they spell.
+    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep what they spell. And it may
+    have `in_words`: whether no token goes on after a piece that ends with a letter or digit, as where pieces are whole
+    words. Then a run need not look beyond that piece: where pieces are dear, it makes one after another.
     """
 
     def start(self) -> Any:

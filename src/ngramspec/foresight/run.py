@@ -11,7 +11,8 @@ LONGEST = 240
 """Most characters that are tokenised at a time."""
 
 _FIRST = 8
-"""Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon."""
+"""Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon.
+Where pieces are whole words, and dear, it is one piece, and then twice as many characters."""
 
 _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
@@ -83,8 +84,9 @@ class Spelled:
 class Speller:
     """Spells pieces of one row's text in tokens. A text has few names, so what was spelled is kept."""
 
-    def __init__(self, spelling: Spelling, shared: Spelled | None = None) -> None:
-        """shared: with other rows of the grammar."""
+    def __init__(self, spelling: Spelling, shared: Spelled | None = None, *, in_words: bool = False) -> None:
+        """shared: with other rows of the grammar. in_words: as of the `Text`."""
+        self.in_words = in_words
         self._spelling, self.shared = spelling, Spelled(()) if shared is None else shared
         self._own: dict[tuple[Piece, ...], list[Step]] = {}
 
@@ -138,7 +140,9 @@ class Run:
     def _go_on(self, num_followed: int) -> None:
         if self._left is None:
             self._left = islice(self._pieces, len(self._found), None)
-        aim, more = min(max(3 * self._length, _FIRST), LONGEST), list[Piece]()
+        in_words = self._speller.in_words
+        first, growth = (1, 2) if in_words else (_FIRST, 3)
+        aim, more = min(max(growth * self._length, first), LONGEST), list[Piece]()
         for piece in self._left:
             more.append(piece)
             self._length += len(piece.text)
@@ -153,7 +157,8 @@ class Run:
             self.steps = steps
         else:  # the followed text is now tokenised differently
             self.steps, self._is_whole = followed, True
-        self.num_sure = len(self.steps) if self._is_whole else max(0, len(self.steps) - _UNSURE)
+        is_sure = self._is_whole or (in_words and self._found[-1].text[-1].isalnum())
+        self.num_sure = len(self.steps) if is_sure else max(0, len(self.steps) - _UNSURE)
 
 
 class End:
