@@ -176,9 +176,9 @@ class End:
 
 def spelled(pieces: Iterable[Piece], speller: Speller) -> Run | None:
     """The run of `pieces`, none of them empty; None if it has no token."""
-    heads = speller.shared.heads
-    if isinstance(pieces, Shared) and pieces.key in heads:
-        return Run(pieces, speller, heads[pieces.key])
+    head = speller.shared.heads.get(pieces.key) if isinstance(pieces, Shared) else None
+    if head is not None:
+        return Run(pieces, speller, head)
     run = Run(pieces, speller)
     if not run.reaches(0):
         return None
