@@ -97,7 +97,7 @@ def test_a_model_that_cannot_be_drafted_for_is_untested(run: Command, write: Wri
     tokenizer.save_pretrained(tmp_path)
     outcome = run("check", "--model", tmp_path, "--prompts", write("p.jsonl", LINES), "--max-new-tokens", 5)
     assert outcome.code == 3
-    assert "untested: MambaForCausalLM keeps a running state" in outcome.output
+    assert "untested: MambaForCausalLM starts each block of tokens from an empty running state" in outcome.output
 
 
 def test_an_encoder_decoder_model_is_loaded_as_one_and_its_output_is_all_its_own(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from ngramspec import FixedBudget, NgramspecWarning, RefusedError, Speculator
 from ngramspec.hf.facts import known_code
 from ngramspec.hf.facts.alignment import why_aligned
+from ngramspec.hf.facts.running_state import has_running_state
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.facts.support import why_undrafted
 from ngramspec.testing import OracleDrafter
@@ -92,8 +93,15 @@ def tried(model: Any) -> Result:
         return (
             Result("not tried", str(error)) if reason is None else Result("undrafted", f"{reason} (not run: {error})")
         )
+    return Result("drafted", _how(model), dtype, attention)
+
+
+def _how(model: Any) -> str:
+    """How rejected drafts are undone, and where rows begin a pass; empty where each row does so at its own slot."""
+    if has_running_state(model):
+        return "states put back, and known tokens read again"
     why_in_line = why_aligned(model, [])
-    return Result("drafted", "" if why_in_line is None else f"rows in line, for it {why_in_line}", dtype, attention)
+    return "" if why_in_line is None else f"rows in line, for it {why_in_line}"
 
 
 def _runs(model: Any) -> tuple[str, list[_Run]]:

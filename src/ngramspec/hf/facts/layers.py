@@ -1,6 +1,10 @@
 """The layers of a model's cache: which of them can be rolled back, and their sliding windows."""
 
+from typing import Any
+
 from ngramspec.hf.seam import (
+    EMPTY_LAYERS,
+    STATE_LAYERS,
     DynamicCache,
     DynamicLayer,
     DynamicSlidingWindowLayer,
@@ -11,8 +15,19 @@ from ngramspec.hf.types import Model
 ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
 """Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
 
+READS_AGAIN = STATE_LAYERS | EMPTY_LAYERS
+"""Layers with a running state, which cannot forget: it is put back, and the accepted tokens are read again. And layers
+that hold nothing."""
+
+
+def layers_of(model: Model) -> list[Any]:
+    """The layers of the cache that `generate()` makes for `model`, empty."""
+    layers: list[Any] = DynamicCache(config=text_config(model)).layers
+    return layers
+
 
 def windows_of(model: Model) -> list[int | None]:
     """The sliding window of each layer in tokens, None for full attention."""
-    layers = DynamicCache(config=text_config(model)).layers
-    return [layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers]
+    return [
+        layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers_of(model)
+    ]

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ngramspec.hf.facts.layers import ROLLS_BACK
+from ngramspec.hf.facts.layers import ROLLS_BACK, layers_of
 from ngramspec.hf.facts.limits import reader_of
+from ngramspec.hf.facts.running_state import has_running_state, why_not_read_again
 from ngramspec.hf.facts.strangers import parts_of
 from ngramspec.hf.seam import (
     CACHE,
-    DynamicCache,
     keeps_running_state,
     takes_cache,
     text_config,
@@ -39,17 +39,21 @@ _WITH_DROPOUT = ("torch.nn.modules.dropout", "transformers.models.")
 def why_undrafted(model: Model) -> str | None:
     """Why no draft can be rolled back in `model`, as a clause that follows its name; None where drafts are fine.
 
-    A whitelist: every layer must keep one key and value per token. Flags such as `_is_stateful` miss models that keep a
-    running state (MiniMax, LFM2, …).
+    A whitelist of cache layers: one key and value per token, which is forgotten, or a running state, which is put back.
+    Flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …).
     """
-    if keeps_running_state(model):
+    if has_running_state(model):
+        reason = why_not_read_again(model)
+        if reason is not None:
+            return reason
+    elif keeps_running_state(model):
         return "keeps a running state that cannot take a step back"
-    if not works_with_dynamic_cache(model):
+    elif not works_with_dynamic_cache(model):
         return "does not work with a DynamicCache"
-    config = text_config(model)
-    for layer in DynamicCache(config=config).layers:
-        if type(layer) not in ROLLS_BACK:
-            return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
+    else:
+        for layer in layers_of(model):
+            if type(layer) not in ROLLS_BACK:
+                return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
     reason = _why_by_configuration(model)
     if reason is not None:
         return reason

@@ -1,0 +1,70 @@
+"""Models with a running state: which of them read a block of tokens after a state as they read single ones."""
+
+import inspect
+
+from ngramspec.hf.facts.alignment import why_aligned_beside_states
+from ngramspec.hf.facts.layers import READS_AGAIN, ROLLS_BACK, layers_of
+from ngramspec.hf.facts.strangers import parts_of
+from ngramspec.hf.seam import (
+    CacheLayerMixin,
+    DynamicSlidingWindowLayer,
+    LinearAttentionLayer,
+    own_cache_class,
+    reads_blocks_after_states,
+    text_config,
+    works_with_dynamic_cache,
+)
+from ngramspec.hf.types import Model
+
+UNFIT = {
+    **dict.fromkeys(
+        ("falcon_mamba", "jamba", "mamba", "zamba"), "starts each block of tokens from an empty running state"
+    ),
+    "inkling_text": "keeps a running state for each row, and counts the positions of all rows from one slot",
+    "recurrent_gemma": "keeps its running state in its own modules, and not in its cache",
+}
+"""Model types whose running state is right for one token after another only, or not a row's own."""
+
+NO_LIMIT = (0.0, float("inf"))
+"""The limit of time steps that leaves them as they are."""
+
+
+def has_running_state(model: Model) -> bool:
+    """Whether a layer of the cache of `model` keeps a running state."""
+    if not works_with_dynamic_cache(model) and own_cache_class(model) is None:
+        return False
+    return any(isinstance(layer, LinearAttentionLayer) for layer in layers_of(model))
+
+
+def why_not_read_again(model: Model) -> str | None:
+    """Why rejected drafts cannot be undone in a `model` with a running state, as a clause; None where they can."""
+    config = text_config(model)
+    if config.model_type in UNFIT:
+        return UNFIT[config.model_type]
+    if not reads_blocks_after_states():
+        return "keeps a running state that this transformers does not carry through blocks of tokens"
+    for layer in layers_of(model):
+        if type(layer) not in (*ROLLS_BACK, *READS_AGAIN):
+            return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
+    limits = {tuple(limit) for part in parts_of(model) if (limit := getattr(part, "time_step_limit", None)) is not None}
+    if limits - {NO_LIMIT}:
+        (limit, *_) = sorted(limits - {NO_LIMIT})
+        return (
+            f"limits the time steps of its running state in blocks, and not of single tokens (time_step_limit={limit})"
+        )
+    reason = why_aligned_beside_states(model, has_attention=bool(attention_windows(model)))
+    return None if reason is None else f"keeps a running state, and {reason}"
+
+
+def attention_windows(model: Model) -> set[int | None]:
+    """The sliding windows of the attention layers, None for full attention; empty where there is no attention."""
+    return {
+        layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None
+        for layer in layers_of(model)
+        if isinstance(layer, CacheLayerMixin)
+    }
+
+
+def takes_positions(model: Model) -> bool:
+    """Whether `model` takes a position per token."""
+    return "position_ids" in inspect.signature(model.forward).parameters

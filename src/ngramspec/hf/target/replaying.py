@@ -1,0 +1,212 @@
+"""Rows that read again: for models with a running state (state spaces, linear attention, short convolutions).
+
+Such a state cannot forget a rejected token, so it is put back to where it was before the pass, and what was accepted is
+read again in the next pass, before the next draft. A rejection costs columns, and no pass of its own:
+
+    row 0    k k k p d d .        known tokens k are read again; p is the last chosen one, d the draft, . fill
+    row 1    p d d d d d d        a row whose draft reaches the last column and is accepted keeps its state
+
+Each row has states and slots of its own. All rows of a pass start in its first column, because fill in front of a text
+would change its state; fill after it is harmless, for the state is put back. So a row keeps the state of a pass only if
+it reads until the last column and all that it reads is accepted. The attention layers of the same model keep the slots
+of known tokens; reading them again writes the same keys.
+"""
+
+from collections.abc import Sequence as Rows
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target
+from ngramspec.hf.facts.running_state import attention_windows, takes_positions
+from ngramspec.hf.rows.logits import PassLogits
+from ngramspec.hf.rows.orders import begin, choices_of
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.rows.row import NO_LIMIT, ModelRow, model_rows
+from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
+from ngramspec.hf.target.attention import folded
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.hf.target.state_cache import state_cache_of
+
+MOST_KNOWN = 32
+"""Known tokens from which on a row drafts no more than fits beside them: the next pass then keeps its state."""
+
+_MASKED_ALIKE = {
+    False: ("full_attention", "hybrid"),
+    True: ("sliding_attention", "hybrid_sliding"),
+}
+"""Types of layers that see the same slots: without a sliding window, and with one."""
+
+_UNMASKED = ("linear_attention", "conv")
+"""Types of layers that mask padding only: there is none after the prompt."""
+
+
+class ReplayingTarget(Target):
+    """Checks drafts with a model whose layers keep running states."""
+
+    def __init__(self, request: Request, rows: Rows[ModelRow]) -> None:
+        """Start with empty states. rows: of the request, in order; their prompts are read without drafts."""
+        model = request.model
+        self._model = model
+        self._cache = state_cache_of(model, request.most_slots)
+        self._device = request.input_ids.device if model.device.type == "meta" else model.device
+        self._windows = attention_windows(model)
+        self._takes_positions = takes_positions(model)
+        self._is_eager = attention_of(model) == "eager"
+        self._keeps_logits = takes_logits_to_keep(model)
+        self._prompt_mask = request.mask
+        if self._prompt_mask is not None:
+            self._prompt_mask = self._prompt_mask.to(self._device, torch.bool, copy=True)
+        self._held = list(rows)
+        for line, row in enumerate(rows):
+            row.line = line
+        self._num_read: list[int] = []
+        """Tokens that each held row has read in this pass."""
+        self._width = 0
+        """Columns of this pass."""
+        self._may_go_back = False
+        """Whether the states from before this pass are held."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the running states of all rows; a pass with drafts holds a copy of them."""
+        return self._cache.state_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of that copy; 0 between passes."""
+        return self._cache.held_bytes
+
+    def shape(self, rows: Rows[Row]) -> Shape:
+        """See `decoding.Target`."""
+        return self._shape(rows, [len(row.pending) for row in rows])
+
+    def read(self, plans: Rows[Plan]) -> Reading:
+        """One forward pass over all rows; see `decoding.Target`."""
+        rows = model_rows([plan.row for plan in plans])
+        begin(plans)
+        logits = self._read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
+        if logits.has_poison:
+            self._cache.restore(list(range(len(self._held))))
+            self._cache.wipe({row.line: row.num_cached for row in self._held})
+            logits = self._read_logits(rows, [[]] * len(rows))
+        widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
+        return Reading(self._shape(rows, widths), *choices_of(logits))
+
+    def keep(self, rows: Rows[Row]) -> list[int]:
+        """Put the states of rows back that have read a rejected token or fill; these keep none of what they read."""
+        kept, back = [], []
+        for row in model_rows(rows):
+            num_read = self._num_read[row.line]
+            num_right = len(row.pending) + len(row.committed) - 1  # the bonus token was not read
+            if not self._may_go_back or num_read == self._width == num_right:
+                kept.append(row.num_cached + num_read)
+            else:
+                kept.append(row.num_cached)
+                back.append(row.line)
+        self._cache.restore(back)
+        self._limit_drafts(rows, kept)
+        return kept
+
+    def leave(self, row: Row) -> None:
+        """Stop reading a row that has ended: the last line takes its number."""
+        (own,) = model_rows([row])
+        line, last = own.line, len(self._held) - 1
+        moved = self._held[last]
+        self._cache.drop_line(line, last, max(own.num_cached, moved.num_cached + len(moved.pending)))
+        self._held[line], moved.line = moved, line
+        self._held.pop()
+        if self._prompt_mask is not None:
+            self._prompt_mask[line] = self._prompt_mask[last]
+            kept = self._prompt_mask[:last]
+            self._prompt_mask = None if bool(kept.all()) else kept
+
+    def _limit_drafts(self, rows: Rows[Row], kept: Rows[int]) -> None:
+        """Let rows draft as they like, unless one has so many known tokens that the next pass has to keep its state."""
+        known = [
+            row.num_cached + len(row.pending) + len(row.committed) - own for row, own in zip(rows, kept, strict=True)
+        ]
+        most = max(known)
+        for row, own in zip(model_rows(rows), known, strict=True):
+            row.most_drafted = NO_LIMIT if most <= MOST_KNOWN else most - own
+
+    def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
+        known = 0 if any(row.reads_prompt for row in rows) else max(len(row.pending) for row in rows)
+        return Shape(len(rows), max(widths), sum(widths), max(row.num_cached for row in rows), known)
+
+    def _read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
+        """Read the known tokens and the drafts of all rows in one pass."""
+        tokens: list[list[int]] = [[]] * len(rows)
+        for row, draft in zip(rows, drafts, strict=True):
+            tokens[row.line] = row.pending + draft
+        self._num_read = [len(own) for own in tokens]
+        self._width = max(self._num_read)
+        firsts = [len(row.pending) - 1 for row in rows]
+        num_logits = self._width - min(firsts)
+        logits = self._forward(tokens, num_logits)
+        skipped = self._width - num_logits
+        return PassLogits(logits, rows, drafts, [row.line for row in rows], [first - skipped for first in firsts])
+
+    def _forward(self, tokens: Rows[list[int]], num_logits: int) -> Tensor:
+        """Read the `tokens` of each line; returns the logits `[R, n, V]` of the last columns.
+
+        The states from before are held, unless it is certain that all of them will be kept.
+        """
+        token_ids, slots = self._block(tokens)
+        width, starts = self._width, [row.num_cached for row in self._held]
+        is_run = len(set(starts)) == 1
+        self._cache.place(slots, max(starts) + width, starts[0] if is_run else None)
+        is_prompt = self._cache.placement.is_alone
+        self._may_go_back = width > 1 and not is_prompt
+        if self._may_go_back:
+            self._cache.hold()
+        arguments: dict[str, Any] = {CACHE: self._cache}
+        if self._keeps_logits:
+            arguments["logits_to_keep"] = num_logits
+        if self._takes_positions:
+            arguments["position_ids"] = self._positions(slots, is_prompt=is_prompt)
+        is_plain = is_prompt or (is_run and width == 1 and self._prompt_mask is None)
+        with nullcontext() if is_plain else folded():
+            output = self._model(
+                input_ids=token_ids,
+                attention_mask=self._prompt_mask if is_plain else self._masks(slots),
+                use_cache=True,
+                return_dict=True,
+                **arguments,
+            )
+        logits: Tensor = output.logits
+        return logits[:, -num_logits:]
+
+    def _block(self, tokens: Rows[list[int]]) -> tuple[Tensor, Tensor]:
+        """Ids and slots of the pass, each `int64[R, Q]`; after a row's tokens its last one is repeated as fill."""
+        width = self._width
+        ids = np.array([own + own[-1:] * (width - len(own)) for own in tokens], np.int64)
+        starts = np.array([row.num_cached for row in self._held], np.int64)
+        block = torch.from_numpy(np.stack([ids, starts[:, None] + np.arange(width)])).to(self._device)
+        return block[0], block[1]
+
+    def _positions(self, slots: Tensor, *, is_prompt: bool) -> Tensor:
+        """Position ids `int64[R, Q]`: those given with the prompt, and after it slot plus shift."""
+        if is_prompt:
+            return torch.from_numpy(np.stack([row.positions for row in self._held])).to(self._device)
+        return slots + torch.tensor([[row.shift] for row in self._held], device=self._device)
+
+    def _masks(self, slots: Tensor) -> Any:
+        """What each query of the attention layers sees; None where there are none."""
+        masks = {window: self._mask(slots, window) for window in self._windows}
+        if len(masks) < 2:
+            return next(iter(masks.values()), None)
+        named = {name: mask for window, mask in masks.items() for name in _MASKED_ALIKE[window is not None]}
+        return named | dict.fromkeys(_UNMASKED)
+
+    def _mask(self, slots: Tensor, window: int | None) -> Tensor:
+        extent = self._cache.placement.extent
+        valid = None
+        if self._prompt_mask is not None:
+            valid = torch.ones((slots.shape[0], extent), dtype=torch.bool, device=slots.device)
+            valid[:, : self._prompt_mask.shape[1]] = self._prompt_mask
+        seen = attention_mask(slots, extent, valid, window)
+        return additive_mask(seen, self._model.dtype) if self._is_eager else seen
