@@ -110,9 +110,8 @@ def _refuse_given(given: GivenCache) -> None:
             f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
             f" {given.length} tokens: pass decoder_input_ids without it"
         )
-    layers = sorted(
-        {type(layer).__name__ for layer in given.own.layers if type(layer) not in (*ROLLS_BACK, *READS_AGAIN)}
-    )
+    allowed = ROLLS_BACK if given.is_callers else ROLLS_BACK | READS_AGAIN
+    layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in allowed})
     if layers or given.own.offloading:
         held = f"with {', '.join(layers)}" if layers else "with offloading"
         raise RefusedError(

@@ -12,12 +12,12 @@ from ngramspec.hf.seam import (
 )
 from ngramspec.hf.types import Model
 
-ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
-"""Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
+ROLLS_BACK = frozenset((DynamicLayer, DynamicSlidingWindowLayer)) | EMPTY_LAYERS
+"""Layers of transformers' caches that hold one key and value per token, of which a rollback forgets the last ones, and
+layers that hold nothing, because they have no attention or share the keys of others."""
 
-READS_AGAIN = STATE_LAYERS | EMPTY_LAYERS
-"""Layers with a running state, which cannot forget: it is put back, and the accepted tokens are read again. And layers
-that hold nothing."""
+READS_AGAIN = STATE_LAYERS
+"""Layers with a running state, which cannot forget: it is put back, and the accepted tokens are read again."""
 
 
 def layers_of(model: Model) -> list[Any]:

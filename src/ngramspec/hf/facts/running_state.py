@@ -44,7 +44,7 @@ def why_not_read_again(model: Model) -> str | None:
     if not reads_blocks_after_states():
         return "keeps a running state that this transformers does not carry through blocks of tokens"
     for layer in layers_of(model):
-        if type(layer) not in (*ROLLS_BACK, *READS_AGAIN):
+        if type(layer) not in ROLLS_BACK | READS_AGAIN:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
     limits = {tuple(limit) for part in parts_of(model) if (limit := getattr(part, "time_step_limit", None)) is not None}
     if limits - {NO_LIMIT}:

@@ -38,9 +38,14 @@ class GivenCache:
     @property
     def num_rows(self) -> int:
         """Rows; there must be keys."""
-        return next(int(layer.keys.shape[0]) for layer in self.own.layers if layer.is_initialized)
+        return next(int(layer.keys.shape[0]) for layer in self.own.layers if holds_keys(layer))
 
     @property
     def own(self) -> Any:
         """The cache of self-attention."""
         return self.cache.self_attention_cache if isinstance(self.cache, EncoderDecoderCache) else self.cache
+
+
+def holds_keys(layer: Any) -> bool:
+    """Whether a layer of a cache holds keys by now; layers that share the keys of others never do."""
+    return bool(layer.is_initialized) and layer.keys is not None
