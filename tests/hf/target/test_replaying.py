@@ -159,6 +159,30 @@ def test_a_rejection_costs_columns_and_no_pass(readings: list[tuple[int, int]]) 
     assert spec.stats.total.target_passes == 1 + 27 // 3
 
 
+class AtFirst:
+    """Drafts like `drafter` in a row's first passes, and nothing later."""
+
+    def __init__(self, drafter: Any, num_passes: int) -> None:
+        self.drafter, self.num_passes = drafter, num_passes
+
+    def open(self, segment: str | None = None, references: Sequence[Any] = ()) -> Any:
+        session, asked = self.drafter.open(segment, references), iter(range(self.num_passes))
+        propose = session.propose
+        session.propose = lambda most, least=0.0: propose(most if next(asked, None) is not None else 0, least)
+        return session
+
+
+def test_rows_that_have_drifted_apart_merge_where_nothing_is_drafted(readings: list[tuple[int, int]]) -> None:
+    model, call = hybrid("qwen3_next"), {**padded_prompts(4, vocabulary=VOCABULARY), "max_new_tokens": 60}
+    plain = model.generate(**call)
+    spec = Speculator(AtFirst(OracleDrafter.of_output(plain, 9, VOCABULARY), num_passes=6), FixedBudget(5))
+    assert plain.tolist() == model.generate(**call, custom_generate=spec).tolist()
+    assert_accepted_and_rolled_back(spec)
+    columns = [read for _, read in readings]
+    assert max(columns[1:7]) > 5
+    assert {1} == set(columns[20:])
+
+
 def test_what_is_read_again_is_bounded_whatever_is_rejected(readings: list[tuple[int, int]]) -> None:
     model, call = hybrid("mamba2"), {**padded_prompts(1, vocabulary=VOCABULARY), "max_new_tokens": 200}
     plain = model.generate(**call)

@@ -6,10 +6,15 @@ read again in the next pass, before the next draft. A rejection costs columns, a
     row 0    k k k p d d .        known tokens k are read again; p is the last chosen one, d the draft, . fill
     row 1    p d d d d d d        a row whose draft reaches the last column and is accepted keeps its state
 
-Each row has states and slots of its own. All rows of a pass start in its first column, because fill in front of a text
-would change its state; fill after it is harmless, for the state is put back. So a row keeps the state of a pass only if
-it reads until the last column and all that it reads is accepted. The attention layers of the same model keep the slots
-of known tokens; reading them again writes the same keys.
+Each row has states and slots of its own. All rows of a pass start in its first column, because fill before a text would
+change its state; fill after it is harmless, for the state is put back. So a row keeps the state of a pass only if it
+reads until the last column and all that it reads is right. The attention layers of the same model write the keys of
+known tokens again to the same slots.
+
+Where no row has a draft, a pass reads as many tokens as the row with the fewest known ones has. All rows keep their
+states; those that have more known tokens choose nothing in this pass. So rows soon have one known token each again, and
+passes without drafts cost what they cost in plain decoding. If all rows chose a token in each pass, their states would
+stay apart for good, and each pass would be as wide as there are rows (`docs/performance.md`).
 """
 
 from collections.abc import Sequence as Rows
@@ -65,10 +70,6 @@ class ReplayingTarget(Target):
             row.line = line
         self._num_read: list[int] = []
         """Tokens that each held row has read in this pass."""
-        self._width = 0
-        """Columns of this pass."""
-        self._may_go_back = False
-        """Whether the states from before this pass are held."""
 
     @property
     def state_bytes(self) -> int:
@@ -93,16 +94,15 @@ class ReplayingTarget(Target):
             self._cache.restore(list(range(len(self._held))))
             self._cache.wipe({row.line: row.num_cached for row in self._held})
             logits = self._read_logits(rows, [[]] * len(rows))
-        widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
-        return Reading(self._shape(rows, widths), *choices_of(logits))
+        return Reading(self._shape(rows, self._num_read), *choices_of(logits))
 
     def keep(self, rows: Rows[Row]) -> list[int]:
         """Put the states of rows back that have read a rejected token or fill; these keep none of what they read."""
-        kept, back = [], []
+        kept, back, width = [], [], max(self._num_read)
         for row in model_rows(rows):
             num_read = self._num_read[row.line]
-            num_right = len(row.pending) + len(row.committed) - 1  # the bonus token was not read
-            if not self._may_go_back or num_read == self._width == num_right:
+            num_right = len(row.pending) + max(0, len(row.committed) - 1)  # the bonus token was not read
+            if num_read == width <= num_right:
                 kept.append(row.num_cached + num_read)
             else:
                 kept.append(row.num_cached)
@@ -116,7 +116,7 @@ class ReplayingTarget(Target):
         (own,) = model_rows([row])
         line, last = own.line, len(self._held) - 1
         moved = self._held[last]
-        self._cache.drop_line(line, last, max(own.num_cached, moved.num_cached + len(moved.pending)))
+        self._cache.drop_line(line, last, moved.num_cached)
         self._held[line], moved.line = moved, line
         self._held.pop()
         if self._prompt_mask is not None:
@@ -138,31 +138,28 @@ class ReplayingTarget(Target):
         return Shape(len(rows), max(widths), sum(widths), max(row.num_cached for row in rows), known)
 
     def _read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
-        """Read the known tokens and the drafts of all rows in one pass."""
+        """Read the known tokens and the drafts of all rows in one pass; without drafts, as many as every row knows."""
+        fewest = min(len(row.pending) for row in rows)
         tokens: list[list[int]] = [[]] * len(rows)
         for row, draft in zip(rows, drafts, strict=True):
-            tokens[row.line] = row.pending + draft
+            tokens[row.line] = row.pending + draft if any(drafts) else row.pending[:fewest]
         self._num_read = [len(own) for own in tokens]
-        self._width = max(self._num_read)
-        firsts = [len(row.pending) - 1 for row in rows]
-        num_logits = self._width - min(firsts)
-        logits = self._forward(tokens, num_logits)
-        skipped = self._width - num_logits
-        return PassLogits(logits, rows, drafts, [row.line for row in rows], [first - skipped for first in firsts])
+        width, num_logits = max(self._num_read), 1 + max(self._num_read) - fewest
+        if any(drafts):
+            self._cache.hold()
+        logits = self._forward(tokens, width, num_logits)
+        choosing = [number for number, row in enumerate(rows) if len(row.pending) <= width]
+        chosen = [rows[number] for number in choosing]
+        starts = [len(row.pending) - fewest for row in chosen]
+        return PassLogits(logits, chosen, [drafts[number] for number in choosing], [row.line for row in chosen], starts)
 
-    def _forward(self, tokens: Rows[list[int]], num_logits: int) -> Tensor:
-        """Read the `tokens` of each line; returns the logits `[R, n, V]` of the last columns.
-
-        The states from before are held, unless it is certain that all of them will be kept.
-        """
-        token_ids, slots = self._block(tokens)
-        width, starts = self._width, [row.num_cached for row in self._held]
+    def _forward(self, tokens: Rows[list[int]], width: int, num_logits: int) -> Tensor:
+        """Read the `tokens` of each line, at most `width`; returns the logits `[R, n, V]` of the last columns."""
+        token_ids, slots = self._block(tokens, width)
+        starts = [row.num_cached for row in self._held]
         is_run = len(set(starts)) == 1
         self._cache.place(slots, max(starts) + width, starts[0] if is_run else None)
         is_prompt = self._cache.placement.is_alone
-        self._may_go_back = width > 1 and not is_prompt
-        if self._may_go_back:
-            self._cache.hold()
         arguments: dict[str, Any] = {CACHE: self._cache}
         if self._keeps_logits:
             arguments["logits_to_keep"] = num_logits
@@ -180,9 +177,8 @@ class ReplayingTarget(Target):
         logits: Tensor = output.logits
         return logits[:, -num_logits:]
 
-    def _block(self, tokens: Rows[list[int]]) -> tuple[Tensor, Tensor]:
+    def _block(self, tokens: Rows[list[int]], width: int) -> tuple[Tensor, Tensor]:
         """Ids and slots of the pass, each `int64[R, Q]`; after a row's tokens its last one is repeated as fill."""
-        width = self._width
         ids = np.array([own + own[-1:] * (width - len(own)) for own in tokens], np.int64)
         starts = np.array([row.num_cached for row in self._held], np.int64)
         block = torch.from_numpy(np.stack([ids, starts[:, None] + np.arange(width)])).to(self._device)

@@ -43,7 +43,7 @@ class StateCache(RaggedCache):
     def drop_line(self, line: int, last: int, num_slots: int) -> None:
         """Take out `line`: the `last` one takes its number, with its first `num_slots` slots."""
         if line != last:
-            self.swap(line, last, num_slots)
+            self.copy_line(last, line, num_slots)
         for layer in self._with_states:
             layer.drop_line(line)
 
