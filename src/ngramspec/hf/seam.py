@@ -219,8 +219,8 @@ def works_with_dynamic_cache(model: Model) -> bool:
 
 
 def reads_blocks_after_states() -> bool:
-    """Whether layers with running states carry them through a pass over several tokens: 5.24 does, 5.17 does not."""
-    return "conv_kernel_size" in _parameters(LinearAttentionLayer.update_conv_state)
+    """Whether models with running states were tried in such a transformers: one that calls a cache `cache`, as 5.24."""
+    return CACHE == CACHE_NAMES[0]
 
 
 def own_cache_class(model: Model) -> type | None:

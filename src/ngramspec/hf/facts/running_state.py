@@ -42,7 +42,7 @@ def why_not_read_again(model: Model) -> str | None:
     if config.model_type in UNFIT:
         return UNFIT[config.model_type]
     if not reads_blocks_after_states():
-        return "keeps a running state that this transformers does not carry through blocks of tokens"
+        return "keeps a running state, which was not tried with blocks of tokens in this transformers"
     for layer in layers_of(model):
         if type(layer) not in ROLLS_BACK | READS_AGAIN:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
