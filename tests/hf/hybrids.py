@@ -15,6 +15,8 @@ HYBRIDS = (
     "qwen3_next",  # gated delta rule beside attention
     "lfm2",  # short convolutions beside attention
     "granitemoehybrid",
+    "nemotron_h",  # layers that hold nothing among them, and time steps that are clamped in blocks
+    "zamba2",
     "falcon_h1",  # state space and attention in one layer
     "bamba",
     "lara_mini",  # sliding windows beside states

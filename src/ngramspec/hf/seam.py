@@ -220,7 +220,7 @@ def works_with_dynamic_cache(model: Model) -> bool:
 
 def reads_blocks_after_states() -> bool:
     """Whether models with running states were tried in such a transformers: one that calls a cache `cache`, as 5.24."""
-    return CACHE == CACHE_NAMES[0]
+    return CACHE_NAMES[0] == CACHE
 
 
 def own_cache_class(model: Model) -> type | None:

@@ -4,7 +4,6 @@ import inspect
 
 from ngramspec.hf.facts.alignment import why_aligned_beside_states
 from ngramspec.hf.facts.layers import READS_AGAIN, ROLLS_BACK, layers_of
-from ngramspec.hf.facts.strangers import parts_of
 from ngramspec.hf.seam import (
     CacheLayerMixin,
     DynamicSlidingWindowLayer,
@@ -25,9 +24,6 @@ UNFIT = {
 }
 """Model types whose running state is right for one token after another only, or not a row's own."""
 
-NO_LIMIT = (0.0, float("inf"))
-"""The limit of time steps that leaves them as they are."""
-
 
 def has_running_state(model: Model) -> bool:
     """Whether a layer of the cache of `model` keeps a running state."""
@@ -46,12 +42,6 @@ def why_not_read_again(model: Model) -> str | None:
     for layer in layers_of(model):
         if type(layer) not in ROLLS_BACK | READS_AGAIN:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
-    limits = {tuple(limit) for part in parts_of(model) if (limit := getattr(part, "time_step_limit", None)) is not None}
-    if limits - {NO_LIMIT}:
-        (limit, *_) = sorted(limits - {NO_LIMIT})
-        return (
-            f"limits the time steps of its running state in blocks, and not of single tokens (time_step_limit={limit})"
-        )
     reason = why_aligned_beside_states(model, has_attention=bool(attention_windows(model)))
     return None if reason is None else f"keeps a running state, and {reason}"
 

@@ -32,9 +32,11 @@ from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import NO_LIMIT, ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
+from ngramspec.hf.target import time_steps
 from ngramspec.hf.target.attention import folded
 from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
 from ngramspec.hf.target.state_cache import state_cache_of
+from ngramspec.hf.target.time_steps import unclamped
 
 MOST_KNOWN = 32
 """Known tokens from which on a row drafts no more than fits beside them: the next pass then keeps its state."""
@@ -56,6 +58,7 @@ class ReplayingTarget(Target):
         """Start with empty states. rows: of the request, in order; their prompts are read without drafts."""
         model = request.model
         self._model = model
+        time_steps.prepare(model)
         self._cache = state_cache_of(model, request.most_slots)
         self._device = request.input_ids.device if model.device.type == "meta" else model.device
         self._windows = attention_windows(model)
@@ -166,7 +169,7 @@ class ReplayingTarget(Target):
         if self._takes_positions:
             arguments["position_ids"] = self._positions(slots, is_prompt=is_prompt)
         is_plain = is_prompt or (is_run and width == 1 and self._prompt_mask is None)
-        with nullcontext() if is_plain else folded():
+        with nullcontext() if is_plain else folded(), nullcontext() if is_prompt else unclamped():
             output = self._model(
                 input_ids=token_ids,
                 attention_mask=self._prompt_mask if is_plain else self._masks(slots),
