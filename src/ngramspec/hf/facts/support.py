@@ -46,7 +46,7 @@ def why_undrafted(model: Model) -> str | None:
         reason = why_not_read_again(model)
         if reason is not None:
             return reason
-    elif keeps_running_state(model):
+    elif keeps_running_state(model) and getattr(text_config(model), "layer_types", None) is None:
         return "keeps a running state that cannot take a step back"
     elif not works_with_dynamic_cache(model):
         return "does not work with a DynamicCache"
