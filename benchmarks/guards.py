@@ -13,7 +13,7 @@ In 1 to 3 recorded outputs are replayed, drafted for as long as it pays on an H1
     none            no guard; drafts are what the drafter says
     truncate        drafts end at the first token that the guard refuses
     no_key_lookup   steered by the guard, which sees the schema but not the prompt
-    steered         ngramspec's defaults
+    steered         steered by the guard, which sees both
 
 once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and
 left out of every way. Time is the host's CPU time, of drafting and following the text, per emitted token.
@@ -21,7 +21,8 @@ left out of every way. Time is the host's CPU time, of drafting and following th
 Tokens per pass and time are those with one request. Speed-ups over plain decoding are modelled by the published fit,
 for each number of --batches that decode together, with the history. "And host" adds to each pass what it takes on this
 machine beside the device: that time for each row, and the loop's (`ngramspec.testing.loop_time`). Masks are not in it:
-they are filled on threads while the device works. Nothing is added to plain decoding.
+they are filled on threads while the device works. Nothing is added to plain decoding. "Chosen" is ngramspec's default:
+the budget knows the host's time too, and each row is steered, cut, or not drafted for, whichever pays.
 """
 
 import argparse
@@ -44,9 +45,10 @@ from benchmarks.extraction import extraction
 from benchmarks.extraction import table as extraction_table
 from benchmarks.guarded_pass import FEWEST, MOST, Bench
 from benchmarks.guarded_pass import instances as guarded_instances
+from benchmarks.hosted_costs import HostedCosts
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
-from ngramspec.decoding.steering import RowSteering, SteersRow, legal_head
+from ngramspec.decoding.steering import RowSteering, SteersRow, legal_part
 from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import HostTime, Report, Trace, load_tokenizer, replay
@@ -69,7 +71,7 @@ class Cutting:
 
     def draft(self, session: DraftSession, matchers: Sequence[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """The legal head."""
-        return legal_head(session.propose(max_tokens, min_survival), matchers)
+        return legal_part(session.propose(max_tokens, min_survival), matchers)
 
     def commit(self, tokens: TokenArray) -> None:
         """There is nothing to follow."""
@@ -169,15 +171,23 @@ def _figures(guarded: Guarded, tokens: Sequence[bytes], batches: Sequence[int]) 
             "modelled_speedup": _speedups(together, None),
             "modelled_speedup_with_host": _speedups(together, loop_time()),
         }
-    return {"rows": len(guarded.traces), "refused": guarded.refused, "arms": arms}
+    chosen = {batch: _replayed(guarded.traces, ARMS[-1], tokens, batch, on=True, hosted=True) for batch in batches}
+    return {
+        "rows": len(guarded.traces),
+        "refused": guarded.refused,
+        "arms": arms,
+        "chosen": {"modelled_speedup_with_host": _speedups(chosen, loop_time())},
+    }
 
 
 def _speedups(reports: dict[int, Report], host: HostTime | None) -> dict[str, float]:
     return {str(batch): report.total.modelled_speedup(fitted(FIT, batch), host) for batch, report in reports.items()}
 
 
-def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], batch: int, *, on: bool) -> Report:
-    """on: with history."""
+def _replayed(
+    traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], batch: int, *, on: bool, hosted: bool = False
+) -> Report:
+    """on: with history. hosted: the budget prices the host's time too."""
     made = [
         replace(trace, segment=trace.segment if on else None, guard=None if arm.steer is None else trace.guard)
         for trace in traces
@@ -186,7 +196,7 @@ def _replayed(traces: Sequence[Trace], arm: Arm, tokens: Sequence[bytes], batch:
         made,
         AdaptiveLookup(vocabulary=tokens),
         budget=AdaptiveBudget(),
-        costs=fitted(FIT, batch),
+        costs=HostedCosts(FIT, batch, loop_time()) if hosted else fitted(FIT, batch),
         steer=arm.steer or RowSteering,
         clock=time.thread_time_ns,
     )
@@ -205,22 +215,24 @@ def _print(figures: dict[str, Any]) -> None:
             table.add_row(name, str(found["rows"]), str(found["refused"]), *cells)
         console.print(table)
     for name, found in kinds.items():
-        console.print(_speedup_table(name, found["arms"]))
+        console.print(_speedup_table(name, found))
     if "extraction" in figures:
         console.print(extraction_table(figures["extraction"]))
     for row in figures.get("guarded_pass", ()):
         console.print(f"a guarded pass by an unguarded one, batch {row['batch']}: {row['steered']:.3f}x")
 
 
-def _speedup_table(name: str, arms: dict[str, dict[str, dict[str, float]]]) -> Table:
+def _speedup_table(name: str, figures: dict[str, Any]) -> Table:
     """Modelled speed-ups of one kind of requests, by way; the last columns have the host's time in each pass."""
-    batches = list(arms[ARMS[0].name]["modelled_speedup"])
+    arms, chosen = figures["arms"], figures["chosen"]["modelled_speedup_with_host"]
+    batches = list(chosen)
     table = Table(f"{name}: speed-up", box=SIMPLE_HEAD, pad_edge=False)
     for column in (*(f"N = {batch}" for batch in batches), *(f"N = {batch}\nand host" for batch in batches)):
         table.add_column(column, justify="right")
     for arm, found in arms.items():
         both = (found["modelled_speedup"], found["modelled_speedup_with_host"])
         table.add_row(arm, *(f"{speedups[batch]:.2f}" for speedups in both for batch in batches))
+    table.add_row("chosen", *[""] * len(batches), *(f"{speedup:.2f}" for speedup in chosen.values()))
     return table
 
 

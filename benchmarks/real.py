@@ -40,10 +40,10 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.console import wide_console
-from benchmarks.peers import SuffixTree
 from benchmarks.real_models import PACKAGES, folder_of, load
 from ngramspec import Guard, Speculator, Vocabulary
 from ngramspec.guards import RowGuards
+from ngramspec.simulate.peers import SuffixTree
 from ngramspec.testing.calls import Call, left_padded
 from ngramspec.testing.equivalence import pad_token_of
 from ngramspec.testing.explaining import explain

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.peers import EarliestMatch, SuffixTree
 from ngramspec.decoding import AdaptiveBudget, FixedBudget, fitted
 from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, PromptLookup, PromptLookupSession, TokenArray
 from ngramspec.replay import Report, Trace
 from ngramspec.replay import replay as replay_traces
+from ngramspec.simulate.peers import EarliestMatch, SuffixTree
 
 FIT = "h100-8b"
 """What a pass costs; see `ngramspec.decoding.FITS`."""
@@ -62,8 +62,7 @@ class _WithoutPeriodSession(PromptLookupSession):
 
 
 OURS = Rule("ngramspec", "history, as many as pay", AdaptiveLookup, timed=True)
-TREES = Rule("ngramspec trees", "and branches, as many nodes as pay", AdaptiveLookup, takes_trees=True)
-"""Only the plain core drafts trees, so their time says nothing yet."""
+TREES = Rule("ngramspec trees", "and branches, as many nodes as pay", AdaptiveLookup, timed=True, takes_trees=True)
 
 
 def _arctic_trees(batch: int, factor: float, least: float) -> Rule:

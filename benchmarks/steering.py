@@ -173,7 +173,7 @@ def filling(traces: Sequence[Trace], repeats: int) -> dict[str, float]:
         assert trace.guard is not None
         start, matcher = chance.randrange(1, trace.output.size - DRAFTED), trace.guard.matcher()
         matcher.advance(trace.output[:start])
-        rows.append((RowMasks([matcher]), trace.output[start : start + DRAFTED]))
+        rows.append((RowMasks([matcher]), trace.output[start : start + DRAFTED].tolist()))
     walls, cpu, waits = [], [], []
     with MaskThreads() as threads:
         for _ in range(repeats):

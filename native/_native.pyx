@@ -18,7 +18,7 @@ import numpy as np
 from ngramspec.drafting.core.plain.spelling import checked_vocabulary
 from ngramspec.drafting.core.plain.suffix_index import Match
 from ngramspec.drafting.core.plain.survival import first_lessons
-from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft
+from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Tree
 
 
 cdef extern from "arrays.hpp" namespace "ngramspec":
@@ -38,7 +38,7 @@ cdef extern from "constants.hpp" namespace "ngramspec":
 
     Constant[] CONSTANTS
     int NUM_CONSTANTS "(sizeof(ngramspec::CONSTANTS) / sizeof(ngramspec::Constant))"
-    int NUM_WEIGHTS, MAX_COMPARED
+    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED
     const char* SOURCES "NGRAMSPEC_SOURCES"
 
 cdef extern from "row.hpp" namespace "ngramspec" nogil:
@@ -60,7 +60,12 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
     cppclass CppTokenBytes "ngramspec::TokenBytes":
         void add(const char*, size_t) except +
 
+    cppclass Mixer:
+        double lesson(int)
+        void set_lesson(int, double)
+
     cppclass CppSurvival "ngramspec::Survival":
+        Mixer mixer
         double weight(int)
         double rate(int)
         void set(int, double, double)
@@ -71,9 +76,11 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void begin(const int32_t*, size_t, int) except +
         void extend(const int32_t*, size_t) except +
         void propose(int, double) except +
+        void branch(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*) except +
         int size()
         const int32_t* tokens()
+        const int32_t* parents()
         const double* survivals()
         cbool is_unsure()
         const vector[int32_t]& answer()
@@ -82,6 +89,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
     cppclass Use:
         void add(CppRow*) except +
         void propose(const vector[int]&, double) except +
+        void branch(const vector[int]&, double) except +
 
 
 sources = SOURCES.decode()
@@ -185,10 +193,10 @@ cdef class Survival:
     cdef CppSurvival survival
 
     def __cinit__(self, *, knows_nothing=False):
-        self.take_over(first_lessons(knows_nothing))
+        self._learn(first_lessons(knows_nothing))
 
     def __reduce__(self):
-        return _survival_of, (self.lessons(),)
+        return _survival_of, (self.lessons(), self.mixing())
 
     @property
     def weights(self):
@@ -202,16 +210,29 @@ cdef class Survival:
             numbers.push_back(self.survival.rate(i))
         return floats_of(numbers.data(), numbers.size()).reshape(2, NUM_WEIGHTS)
 
-    def take_over(self, lessons):
+    def mixing(self):
+        cdef vector[double] numbers
+        for i in range(NUM_LESSONS):
+            numbers.push_back(self.survival.mixer.lesson(i))
+        return floats_of(numbers.data(), numbers.size())
+
+    def take_over(self, lessons, mixing):
         if lessons.shape != (2, NUM_WEIGHTS):
             raise ValueError(f"lessons must be float64[2, {NUM_WEIGHTS}], got {lessons.dtype}{list(lessons.shape)}")
+        if mixing.shape != (NUM_LESSONS,):
+            raise ValueError(f"mixing must be float64[{NUM_LESSONS}], got {mixing.dtype}{list(mixing.shape)}")
+        self._learn(lessons)
+        for i, number in enumerate(mixing.tolist()):
+            self.survival.mixer.set_lesson(i, number)
+
+    cdef _learn(self, lessons):
         for i, (weight, rate) in enumerate(lessons.T.tolist()):
             self.survival.set(i, weight, rate)
 
 
-def _survival_of(lessons):
+def _survival_of(lessons, mixing):
     survival = Survival(knows_nothing=True)
-    survival.take_over(lessons)
+    survival.take_over(lessons, mixing)
     return survival
 
 
@@ -286,17 +307,35 @@ cdef class Row:
             return Draft(NO_DRAFT, NO_SURVIVAL, self.row.is_unsure())
         return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
+    def propose_tree(self, max_nodes, double min_survival):
+        cdef Use use
+        cdef int most = within_int32(max_nodes)
+        use.add(self.row)
+        self.row.branch(most, min_survival)
+        cdef size_t size = self.row.size()
+        return Tree(
+            tokens_of(self.row.tokens(), size),
+            floats_of(self.row.survivals(), size),
+            self.row.is_unsure(),
+            parents=tokens_of(self.row.parents(), size),
+        )
+
 
 def propose_all(rows, max_tokens, min_survival):
     """See plain/__init__.py. The interpreter's lock is released, and all drafts are views into two arrays."""
-    return _propose_all(list(rows), max_tokens, min_survival)  # what is in this list lives on when the call ends
+    return _propose_all(list(rows), max_tokens, min_survival, False)  # what is in this list lives on when the call ends
 
 
-cdef _propose_all(list rows, max_tokens, double min_survival):
+def propose_trees(rows, max_nodes, min_survival):
+    """See plain/__init__.py, and `propose_all`."""
+    return _propose_all(list(rows), max_nodes, min_survival, True)
+
+
+cdef _propose_all(list rows, max_tokens, double min_survival, cbool branches):
     cdef Use use
     cdef vector[CppRow*] used
     cdef vector[int] most
-    cdef vector[int32_t] tokens
+    cdef vector[int32_t] tokens, parents
     cdef vector[double] survivals
     cdef Row row
     cdef CppRow* each
@@ -305,17 +344,26 @@ cdef _propose_all(list rows, max_tokens, double min_survival):
         used.push_back(row.row)
         most.push_back(within_int32(room))
     with nogil:
-        use.propose(most, min_survival)
+        if branches:
+            use.branch(most, min_survival)
+        else:
+            use.propose(most, min_survival)
         for each in used:
             tokens.insert(tokens.end(), each.tokens(), each.tokens() + each.size())
             survivals.insert(survivals.end(), each.survivals(), each.survivals() + each.size())
+            if branches:
+                parents.insert(parents.end(), each.parents(), each.parents() + each.size())
     all_tokens, all_survivals = tokens_of(tokens.data(), tokens.size()), floats_of(survivals.data(), survivals.size())
+    all_parents = tokens_of(parents.data(), parents.size())
     drafts, start = [], 0
     for each in used:
-        end = start + each.size()
-        if start == end:
-            drafts.append(Draft(NO_DRAFT, NO_SURVIVAL, each.is_unsure()))
+        end, is_unsure = start + each.size(), each.is_unsure()
+        if branches:
+            some = all_tokens[start:end], all_survivals[start:end], is_unsure
+            drafts.append(Tree(*some, parents=all_parents[start:end]))
+        elif start == end:
+            drafts.append(Draft(NO_DRAFT, NO_SURVIVAL, is_unsure))
         else:
-            drafts.append(Draft(all_tokens[start:end], all_survivals[start:end], each.is_unsure()))
+            drafts.append(Draft(all_tokens[start:end], all_survivals[start:end], is_unsure))
         start = end
     return drafts

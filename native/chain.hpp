@@ -1,6 +1,7 @@
 // A draft, token by token: what the surest of several sources says after what has been drafted so far. As
 // plain/chain.py, whose comments say why.
 #pragma once
+#include "few.hpp"
 #include "pointers.hpp"
 #include "sources.hpp"
 #include "spelling.hpp"
@@ -11,16 +12,6 @@ namespace ngramspec {
 
 constexpr int SURE = 16, PLAIN = 4;
 constexpr double FAINT = 0.1;
-
-// A few things in a row that takes no memory of its own.
-template <class T, int most>
-struct Few {
-    T all[most];
-    int count = 0;
-    void add(T one) { all[count++] = one; }
-    T* begin() { return all; }
-    T* end() { return all + count; }
-};
 
 class Chain {
   public:
@@ -43,6 +34,7 @@ class Chain {
         choices.clear();
         survivals.clear();
         lessons.clear();
+        starts_.clear();
     }
 
     // answer: what the history is searched for: the end of the row's text. recent: see `recent_index`.
@@ -76,6 +68,20 @@ class Chain {
                 }
             }
             pointers = kept;
+        }
+    }
+
+    // The tokens that were offered at a position of the last draft, the drafted one first; all that is after it.
+    template <class Offers>
+    void offers_at(int position, Offers& offers) const {
+        if (position >= int(choices.size())) return;
+        offers.add({choices[position], 0.0});
+        for (size_t i = starts_[position]; i < lessons.size() && lessons[i].position == position; i++) {
+            const Lesson& lesson = lessons[i];
+            if (lesson.token == offers.all[0].token) 
+                offers.all[0].chance = lesson.probability;
+            else
+                offers.add({lesson.token, lesson.probability});
         }
     }
 
@@ -153,6 +159,7 @@ class Chain {
     }
 
     void learn_later(Lesson& lesson, int position, int32_t token) {
+        if (int(starts_.size()) == position) starts_.push_back(lessons.size());
         lesson.position = position;
         lesson.token = token;
         lessons.push_back(lesson);
@@ -229,6 +236,7 @@ class Chain {
     const Survival& survival_;
     SpelledIndex* spelled_;
     Pointer pointers_[NUM_SOURCES];
+    std::vector<size_t> starts_;  // by position: the first of its lessons
     int recent_ = 0;
 };
 

@@ -49,6 +49,8 @@ class Positions {
     // The slot where the search for a hash begins.
     size_t home(uint32_t hash) const { return size_t(uint64_t(hash) * slots_.size() >> 32); }
 
+    void expect(uint32_t hash) const { __builtin_prefetch(&slots_[home(hash)]); }
+
     // The slot of the n-gram with this hash that is the same as at `is_same(position)`, or the empty one for it.
     template <class IsSame>
     size_t find(uint32_t hash, IsSame is_same) const {

@@ -1,6 +1,6 @@
 // One row of drafting: the text so far, where it is in its sources, and the choices of its last draft. As plain/row.py.
 #pragma once
-#include "chain.hpp"
+#include "tree.hpp"
 
 namespace ngramspec {
 
@@ -15,7 +15,8 @@ class Row {
           own_(index_),
           past_(history.index),
           spelled_(vocabulary ? std::make_optional<SpelledIndex>(index_, *vocabulary) : std::nullopt),
-          chain_(own_, past_, survival, spelled_ ? &*spelled_ : nullptr) {}
+          chain_(own_, past_, survival, spelled_ ? &*spelled_ : nullptr),
+          branches_(index_, history.index, survival.mixer) {}
     Row(const Row&) = delete;
 
     void refer(const int32_t* reference, size_t count) { index_.extend(reference, count); }
@@ -29,6 +30,7 @@ class Row {
         int before = index_.size(), count = int(size);
         index_.extend(tokens, size);
         learn(tokens, count);
+        branches_.learn(tokens, count);
         own_.follow(tokens, count, before);
         SharedIndex::Reading reading = history_.reading();
         past_.follow(tokens, count, history_.index.size());
@@ -37,21 +39,30 @@ class Row {
 
     void propose(int max_tokens, double min_survival) {
         SharedIndex::Reading reading = history_.reading();
-        Unsteered unsteered;
-        draft(max_tokens, min_survival, unsteered);
+        if (drafts(max_tokens, min_survival)) branches_.grow_path(answer_, chain_, max_tokens, min_survival);
+    }
+    // A tree around the chain.
+    void branch(int max_nodes, double min_survival) {
+        SharedIndex::Reading reading = history_.reading();
+        if (drafts(max_nodes, min_survival)) branches_.grow(answer_, chain_, max_nodes, min_survival);
     }
     // By the methods of a `Steering` in Python.
     void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push) {
         SharedIndex::Reading reading = history_.reading();
         PythonSteering steering(foreseen, forced, push, reading);
+        is_steered_ = true;
+        max_tokens_ = max_tokens;
         draft(max_tokens, min_survival, steering);
     }
 
-    // The last draft. is_unsure: more tokens would have been drafted at a lower `min_survival`.
-    int size() const { return int(chain_.survivals.size()); }
-    const int32_t* tokens() const { return chain_.choices.data(); }
-    const double* survivals() const { return chain_.survivals.data(); }
-    bool is_unsure() const { return size() < std::min(int(chain_.choices.size()), max_tokens_); }
+    // The last draft; parents: of a blind one. is_unsure: more tokens would have been drafted at a lower `min_survival`.
+    int size() const { return int(is_steered_ ? chain_.survivals.size() : branches_.survivals.size()); }
+    const int32_t* tokens() const { return is_steered_ ? chain_.choices.data() : branches_.tokens.data(); }
+    const double* survivals() const { return is_steered_ ? chain_.survivals.data() : branches_.survivals.data(); }
+    const int32_t* parents() const { return branches_.parents.data(); }
+    bool is_unsure() const {
+        return is_steered_ ? size() < std::min(int(chain_.choices.size()), max_tokens_) : branches_.is_unsure;
+    }
 
     // The tokens committed since the prompt, after a SEPARATOR.
     const std::vector<int32_t>& answer() const { return answer_; }
@@ -61,9 +72,17 @@ class Row {
   private:
     friend class Use;
 
+    // Blindly; returns whether there is to be a draft.
+    bool drafts(int max_tokens, double min_survival) {
+        Unsteered unsteered;
+        is_steered_ = false;
+        draft(max_tokens, min_survival, unsteered);
+        return max_tokens > 0;
+    }
+
     template <class Steering>
     void draft(int max_tokens, double min_survival, Steering& steering) {
-        max_tokens_ = std::max(0, max_tokens);
+        branches_.forget();
         if (max_tokens <= 0) return chain_.forget();
         recent_ = recent_index(share_foreseen_);
         chain_.draft(answer_, recent_, max_tokens, min_survival, steering);
@@ -88,10 +107,11 @@ class Row {
     Source own_, past_;
     std::optional<SpelledIndex> spelled_;
     Chain chain_;
+    Branches branches_;
     std::vector<int32_t> answer_{SEPARATOR};
     double share_foreseen_ = 0.5;
     int recent_ = recent_index(0.5), max_tokens_ = 0;
-    bool is_used_ = false;
+    bool is_used_ = false, is_steered_ = false;
 };
 
 // Rows that a call uses, as long as this lives: another thread, or a grammar that is asked meanwhile, is refused them.
@@ -112,6 +132,9 @@ class Use {
     // Drafts for all rows, one after another.
     void propose(const std::vector<int>& max_tokens, double min_survival) {
         for (size_t i = 0; i < rows_.size(); i++) rows_[i]->propose(max_tokens[i], min_survival);
+    }
+    void branch(const std::vector<int>& max_nodes, double min_survival) {
+        for (size_t i = 0; i < rows_.size(); i++) rows_[i]->branch(max_nodes[i], min_survival);
     }
 
   private:

@@ -11,6 +11,7 @@ namespace ngramspec {
 
 constexpr int MAX_MATCH = 64, MAX_COMPARED = 256, MAX_FOUND = 32;
 constexpr int32_t SEPARATOR = INT32_MAX;
+constexpr int NUM_COLUMNS = 3;  // occurrences of the last token, of the last two, of the last four
 
 struct Match {
     int length = 0, start = 0;
@@ -30,6 +31,12 @@ struct End {
     static End of(const int32_t* end, int known) {
         End found;
         while (found.count < std::min(known, MAX_ORDER)) found.add(end[-1 - found.count]);
+        return found;
+    }
+    // The same of its tokens, the latest first.
+    static End backwards(const int32_t* tokens, int known) {
+        End found;
+        while (found.count < std::min(known, MAX_ORDER)) found.add(tokens[found.count]);
         return found;
     }
 
@@ -75,6 +82,27 @@ class SuffixIndex {
         return longest(earlier, token_back, std::min(known, MAX_FOUND), MAX_FOUND);
     }
 
+    // Have `latest` wait for memory once and not for each order.
+    void expect(const End& end) const {
+        for (int order = 1; order <= end.count; order++)
+            if (order != 3) latest_[order - 1].expect(end.hashes[order - 1]);
+    }
+
+    // By column: where the end of another text was last, or -1. From there `before` leads to earlier occurrences.
+    void latest(const End& end, int found[NUM_COLUMNS]) const {
+        for (int column = 0; column < NUM_COLUMNS; column++) {
+            int order = 1 << column;
+            found[column] = order <= end.count ? latest_[order - 1].get(slot_of(end, order)) : -1;
+        }
+    }
+
+    // How many tokens that end at a position are those of `tail`, the latest first: `least` of them are.
+    int num_agreeing(int position, const int32_t* tail, int known, int least, int most) const {
+        int agreeing = least, limit = std::min(std::min(known, position + 1), most);
+        while (agreeing < limit && text_[position - agreeing].token == tail[agreeing]) agreeing++;
+        return agreeing;
+    }
+
     size_t nbytes() const {
         size_t sum = text_.capacity() * sizeof(Position);
         for (const Positions& positions : latest_) sum += positions.nbytes();
@@ -85,7 +113,7 @@ class SuffixIndex {
     // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
     // position is in one line of memory.
     struct Position {
-        int32_t token, before[3];
+        int32_t token, before[NUM_COLUMNS];
     };
 
     void check(const int32_t* tokens, size_t count) const {

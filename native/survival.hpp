@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "features.hpp"
+#include "mixer.hpp"
 
 namespace ngramspec {
 
@@ -21,6 +22,8 @@ struct Lesson {
 
 class Survival {
   public:
+    Mixer mixer;  // what is learnt of the branches of trees
+
     double weight(int index) const { return weights_[index].load(std::memory_order_relaxed); }
     double rate(int index) const { return rates_[index].load(std::memory_order_relaxed); }
     void set(int index, double weight, double rate) {

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation.candidate_generator import PromptLookupCandidateGenerator
 
-from benchmarks.peers import EarliestMatch, SuffixTree
 from benchmarks.real_models import folder_of, weights_of
 from benchmarks.recorded import renamed
 from benchmarks.reliability import Checked, deciles, verdict
@@ -22,6 +21,7 @@ from benchmarks.suffix_index import kmp_earliest_longest
 from ngramspec.drafting import DraftSession, Tree, propose_tree
 from ngramspec.pico import PICO_PATH
 from ngramspec.replay import Trace
+from ngramspec.simulate.peers import EarliestMatch, SuffixTree
 from tests.drafting.test_suffix_index import texts, tokens_of
 from tests.drafting.test_tree import paths_of
 
@@ -334,6 +334,7 @@ def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:
     alone, beside = (found["arms"]["steered"][key] for key in ("modelled_speedup", "modelled_speedup_with_host"))
     assert ["1", "8", "32", "128"] == list(alone) == list(beside)
     assert all(0.0 < beside[batch] < speedup for batch, speedup in alone.items())
+    assert all(speedup > 0.0 for speedup in found["chosen"]["modelled_speedup_with_host"].values())
     assert ["names"] == list(printed["schemas"])
     recorded = printed["sql"]["recorded_sql"]
     assert (1, 1) == (recorded["rows"], recorded["refused"])

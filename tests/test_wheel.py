@@ -109,7 +109,14 @@ def test_without_a_compiler_the_source_makes_a_pure_wheel(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    ["py.typed", "pico/model.safetensors", "pico/tokenizer.json", "pico/config.json", "grammars/sql-select.lark"],
+    [
+        "py.typed",
+        "pico/model.safetensors",
+        "pico/tokenizer.json",
+        "pico/config.json",
+        "decoding/fits.json",
+        "grammars/sql-select.lark",
+    ],
 )
 def test_what_is_no_python_is_in_the_wheel_too(wheel: Contents, name: str) -> None:
     assert f"ngramspec/{name}" in wheel

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.decoding.steering import RowSteering
-from ngramspec.drafting import AdaptiveLookup, Drafter, PromptLookup, TokenArray
+from ngramspec.decoding.steering import RowSteering, legal_part
+from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, PromptLookup, TokenArray, Tree
 from ngramspec.foresight import LONGEST
 from ngramspec.guards import Guard, Matcher, Vocabulary
 from ngramspec.guards.types import BackendError
 from ngramspec.testing import AdversarialDrafter
+from ngramspec.testing.drafters import merged
+from tests.drafting.test_tree import paths_of
 from tests.guards.vocabularies import BYTES, EOS, words
 from tests.hf.drafters import RandomDrafter
 
@@ -235,3 +237,23 @@ def test_of_a_long_constant_and_a_long_value_so_much_is_cut_as_is_drafted(size: 
     asked.clear()
     assert b'{"k": "z' == bytes(steering.draft(session, [matcher], 8, 0.0).tokens.tolist())
     assert max(asked) <= LONGEST
+
+
+@settings(deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("name", GUARDS)
+def test_of_a_tree_the_nodes_are_kept_whose_paths_a_chain_would_keep(name: str, data: st.DataObject) -> None:
+    matchers = [GUARDS[name]().matcher([EOS]), Guard.regex("[^7]*", BYTES).matcher([EOS])]
+    start = data.draw(st.integers(0, len(TEXT) - 1))
+    for matcher in matchers:
+        matcher.advance([*TEXT[:start].replace(b"7", b"1")])
+    before = [*map(masks, matchers)]
+    letters = st.sampled_from([*b'{"1a}7U', *TEXT])
+    chains = data.draw(st.lists(st.lists(letters, max_size=6) | st.just([*TEXT[start : start + 6]]), max_size=4))
+    tree = merged(chains, 12)
+    legal = legal_part(tree, matchers)
+    assert isinstance(legal, Tree)
+    heads = [legal_part(Draft(np.array(path, np.int32)), matchers) for path in paths_of(tree)]
+    kept = [path for path, head in zip(paths_of(tree), heads, strict=True) if len(path) == head.tokens.size]
+    assert kept == paths_of(legal)
+    assert before == [*map(masks, matchers)]

@@ -37,10 +37,14 @@ def served(
 
     gains: accepted tokens of a draft of each row, by way. seconds: of drafting a row, by way.
     """
-    found = []
-    for number in range(passes):
-        is_due = number % PROBE_EVERY == PROBE_EVERY - 1
+    found: list[list[Way]] = []
+    waits = 0
+    for _ in range(passes):
+        waits += 1
+        is_due = waits >= PROBE_EVERY
         found.append(ways.chosen(rows, float(len(rows)), 1.0, seconds, is_due=is_due)[0])
+        if is_due and any(found[-1]):  # prices are tried by drafts, and stay due as long as there are none
+            waits = 0
         for each, gain, way in zip(rows, gains, found[-1], strict=True):
             each.counters.num_accepted_tokens += gain[way] if way is not NONE else 0
     return found
@@ -79,12 +83,21 @@ def test_no_row_locks_itself_out(seconds: list[float], way: Way) -> None:
     assert all(shares(after, index)[way] > 0.9 for index in range(4))
 
 
+def test_a_way_that_is_rarely_affordable_is_found_again() -> None:
+    """Each trial costs nearly all credit, so that prices are due for one whenever a way can be tried."""
+    ways, rows, seconds = Ways(), [row()], [0.0, 1.9, 0.0]
+    assert shares(served(ways, rows, [{BLIND: 0}], seconds, 3000)[500:], 0)[BLIND] < 0.01
+    after = served(ways, rows, [{BLIND: 9}], seconds, 8 * LONGEST_WAIT)
+    assert shares(after[7 * LONGEST_WAIT :], 0)[BLIND] > 0.9
+
+
 def test_trials_take_no_more_than_their_credit_and_one_in_a_long_while() -> None:
     passes, rows = 4 * LONGEST_WAIT, [row(is_guarded=True) for _ in range(4)]
     found = served(Ways(), rows, [{STEERED: 0, BLIND: 0}] * 4, [0.0, 0.1, 0.3], passes)[200:]
     lost = sum((0.1, 0.3)[way - 1] for each in found for way in each if way is not NONE)
     waits = 1 + passes / LONGEST_WAIT
-    assert 0 < lost <= MOST_CREDIT + passes * CREDIT + waits * MOST_CHARGED
+    # One that serves the prices as well comes before one that is charged.
+    assert 0 < lost <= 2 * (MOST_CREDIT + passes * CREDIT + waits * MOST_CHARGED)
 
 
 def test_a_row_in_step_is_always_drafted_for() -> None:

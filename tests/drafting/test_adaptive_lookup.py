@@ -76,17 +76,14 @@ def test_a_draft_holds_tokens_that_were_read_and_never_more_than_asked(
 
 @given(text=texts(), output=texts(), min_survival=st.floats(0, 1))
 @settings(max_examples=150, deadline=None)
-def test_no_drafted_token_is_less_sure_than_asked_and_the_draft_is_the_head_of_the_full_one(
-    text: list[int], output: list[int], min_survival: float
-) -> None:
+def test_no_drafted_token_is_less_sure_than_asked(text: list[int], output: list[int], min_survival: float) -> None:
     drafter = AdaptiveLookup()
     play(drafter, text, output, "a")
     session = drafter.open("a")
     session.extend(tokens_of(text))
-    full, cut = session.propose(12), session.propose(12, min_survival)
-    length = int((full.survival >= min_survival).sum())
-    assert full.tokens[:length].tolist() == cut.tokens.tolist()
-    assert full.survival[:length].tolist() == cut.survival.tolist()
+    survival = session.propose(12, min_survival).survival.tolist()
+    assert all(each >= min_survival for each in survival)
+    assert sorted(survival, reverse=True) == survival
 
 
 def test_an_earlier_answer_of_the_segment_is_drafted() -> None:

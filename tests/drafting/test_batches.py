@@ -15,7 +15,10 @@ from ngramspec.drafting import (
     PromptLookup,
     PromptLookupSession,
     TokenArray,
+    Tree,
     propose_all,
+    propose_tree,
+    propose_trees,
 )
 from tests.drafting.test_adaptive_lookup import play
 from tests.drafting.test_suffix_index import texts, tokens_of
@@ -28,13 +31,8 @@ def taught() -> list[Drafter]:
     return [first, PromptLookup(), second, NoDrafts()]
 
 
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 3), texts(), st.integers(-1, 20)), max_size=8), min_survival=st.floats(0, 1)
-)
-@settings(max_examples=100, deadline=None)
-def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
-    rows: list[tuple[int, list[int], int]], min_survival: float
-) -> None:
+def opened_twice(rows: list[tuple[int, list[int], int]]) -> list[list[DraftSession]]:
+    """Sessions of `rows`, each a drafter's number, a text and a length, of two sets of drafters alike."""
     both: list[list[DraftSession]] = []
     for drafters in (taught(), taught()):
         sessions = [drafters[number].open("a") for number, _, _ in rows]
@@ -42,12 +40,42 @@ def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
             session.extend(tokens_of(text[:-3]))
             session.extend(tokens_of(text[-3:]))
         both.append(sessions)
+    return both
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), texts(), st.integers(-1, 20)), max_size=8), min_survival=st.floats(0, 1)
+)
+@settings(max_examples=100, deadline=None)
+def test_any_rows_are_drafted_for_together_as_they_would_be_one_by_one(
+    rows: list[tuple[int, list[int], int]], min_survival: float
+) -> None:
+    both = opened_twice(rows)
     lengths = [most for _, _, most in rows]
     alone = [session.propose(most, min_survival) for session, most in zip(both[0], lengths, strict=True)]
     together = propose_all(both[1], lengths, min_survival)
     assert [draft.tokens.tolist() for draft in alone] == [draft.tokens.tolist() for draft in together]
     assert [draft.survival.tolist() for draft in alone] == [draft.survival.tolist() for draft in together]
     assert [draft.is_unsure for draft in alone] == [draft.is_unsure for draft in together]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), texts(), st.integers(-1, 20)), max_size=8),
+    min_survival=st.floats(0.02, 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_trees_of_any_rows_are_drafted_together_as_they_would_be_one_by_one(
+    rows: list[tuple[int, list[int], int]], min_survival: float
+) -> None:
+    both = opened_twice(rows)
+    nodes = [most for _, _, most in rows]
+    alone = [propose_tree(session, most, min_survival) for session, most in zip(both[0], nodes, strict=True)]
+    together = propose_trees(both[1], nodes, min_survival)
+    assert [type(draft) for draft in alone] == [type(draft) for draft in together]
+    assert [draft.tokens.tolist() for draft in alone] == [draft.tokens.tolist() for draft in together]
+    assert [draft.survival.tolist() for draft in alone] == [draft.survival.tolist() for draft in together]
+    parents = [[each.parents.tolist() for each in drafts if isinstance(each, Tree)] for drafts in (alone, together)]
+    assert parents[0] == parents[1]
 
 
 class Batched(PromptLookup):

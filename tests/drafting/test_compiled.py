@@ -66,9 +66,15 @@ def test_both_cores_have_every_name_that_is_declared(owner: str | None, name: st
 
 def test_lessons_survive_pickling_and_are_checked_before_they_are_taken_over() -> None:
     survival = compiled.Survival()
-    assert survival.lessons().tobytes() == pickle.loads(pickle.dumps(survival)).lessons().tobytes()
+    again = pickle.loads(pickle.dumps(survival))
+    assert [survival.lessons().tobytes(), survival.mixing().tobytes()] == [
+        again.lessons().tobytes(),
+        again.mixing().tobytes(),
+    ]
     with pytest.raises(ValueError, match=r"lessons must be float64\[2, 1683\], got float64\[2, 3\]"):
-        survival.take_over(np.zeros((2, 3)))
+        survival.take_over(np.zeros((2, 3)), survival.mixing())
+    with pytest.raises(ValueError, match=r"mixing must be float64\[\d+\], got float64\[3\]"):
+        survival.take_over(survival.lessons(), np.zeros(3))
 
 
 @pytest.mark.parametrize("make", [compiled.SuffixIndex, lambda: row_of([1, 2, 3])], ids=["index", "row"])
@@ -172,8 +178,9 @@ def test_what_a_grammar_may_not_foresee_is_refused(answer: Any, error: type[Exce
 
 def test_one_row_is_drafted_for_once_at_a_time() -> None:
     row = row_of([1, 2, 3, 1, 2])
-    with pytest.raises(RuntimeError, match="a row must be used by one call at a time"):
-        compiled.propose_all([row, row], [1, 1], 0.0)
+    for propose in (compiled.propose_all, compiled.propose_trees):
+        with pytest.raises(RuntimeError, match="a row must be used by one call at a time"):
+            propose([row, row], [1, 1], 0.0)
     assert [[3]] == [draft.tokens.tolist() for draft in compiled.propose_all([row], [1], 0.0)]
 
 
@@ -215,8 +222,9 @@ def test_what_a_row_was_made_of_lives_as_long_as_it_does() -> None:
     assert before == [sys.getrefcount(each) for each in (survival, history, vocabulary)]
 
 
+@pytest.mark.parametrize("propose", [compiled.propose_all, compiled.propose_trees], ids=["chains", "trees"])
 @pytest.mark.usefixtures("impatient_threads")
-def test_rows_of_several_threads_read_a_history_that_grows() -> None:
+def test_rows_of_several_threads_read_a_history_that_grows(propose: Any) -> None:
     dice = np.random.default_rng(0)
     answers = [dice.integers(0, 40, 200).astype(np.int32) for _ in range(300)]
     history, survival, is_over = compiled.SuffixIndex(), compiled.Survival(), threading.Event()
@@ -225,7 +233,7 @@ def test_rows_of_several_threads_read_a_history_that_grows() -> None:
     def read(number: int) -> None:
         rows = [row_of([1, 2, 3], survival, history) for _ in range(8)]
         while not is_over.is_set():
-            for row, draft in zip(rows, compiled.propose_all(rows, [48] * 8, 0.0), strict=True):
+            for row, draft in zip(rows, propose(rows, [48] * 8, 0.0), strict=True):
                 row.extend(np.append(draft.tokens[:3], np.int32(counts[number] % 40)))
             counts[number] += 1
 
@@ -246,8 +254,9 @@ def test_rows_of_several_threads_read_a_history_that_grows() -> None:
     assert [twin.find(tail) for tail in tails] == [history.find(tail) for tail in tails]
 
 
+@pytest.mark.parametrize("propose", [compiled.propose_all, compiled.propose_trees], ids=["chains", "trees"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
-def test_a_forked_child_may_extend_a_history_that_a_thread_was_reading() -> None:
+def test_a_forked_child_may_extend_a_history_that_a_thread_was_reading(propose: Any) -> None:
     history, is_over = compiled.SuffixIndex(), threading.Event()
     history.extend(np.zeros(1000, np.int32))
     rows = [row_of([0] * 100, history=history) for _ in range(64)]
@@ -255,7 +264,7 @@ def test_a_forked_child_may_extend_a_history_that_a_thread_was_reading() -> None
 
     def read() -> None:
         while not is_over.is_set():
-            compiled.propose_all(rows, [96] * len(rows), 0.0)
+            propose(rows, [96] * len(rows), 0.0)
             rounds[0] += 1
 
     def extends() -> int:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import Draft
+from ngramspec.drafting import ROOT, Draft, Tree
 from ngramspec.drafting.core import plain
 from tests.drafting.test_chain import GRAMMARS, Grammar
 from tests.drafting.test_suffix_index import HIGHEST, texts, tokens_of
@@ -85,6 +85,15 @@ class Cores:
         found = [core.propose_all(each, most, least) for core, each in zip(self.cores, rows, strict=True)]
         return [same(*pair) for pair in zip(*found, strict=True)]
 
+    def propose_tree(self, number: int, most: int, least: float) -> Tree:
+        return same_tree(*(row.propose_tree(most, least) for row in self.rows[number]))
+
+    def propose_trees(self, most: list[int], least: float) -> list[Tree]:
+        rows, count = zip(*self.rows, strict=True), len(self.rows)
+        most = [most[number % len(most)] for number in range(count)]
+        found = [core.propose_trees(each, most, least) for core, each in zip(self.cores, rows, strict=True)]
+        return [same_tree(*pair) for pair in zip(*found, strict=True)]
+
     def commit(self, number: int, tokens: list[int]) -> None:
         for row in self.rows[number]:
             row.extend(tokens_of(tokens))
@@ -92,6 +101,7 @@ class Cores:
     def check(self) -> None:
         """What was learnt and kept is the same, too."""
         assert len({survival.lessons().tobytes() for survival in self.survivals}) == 1
+        assert len({survival.mixing().tobytes() for survival in self.survivals}) == 1
         assert len({history.text.tobytes() for history in self.histories}) == 1
         for pair in self.rows:
             assert len({row.answer.tobytes() for row in pair}) == 1
@@ -106,8 +116,28 @@ def same(first: Draft, second: Draft) -> Draft:
     return first
 
 
+def same_tree(first: Tree, second: Tree) -> Tree:
+    assert first.parents.tolist() == second.parents.tolist()
+    assert first.parents.dtype == second.parents.dtype
+    same(first, second)
+    return first
+
+
+def path_of(tree: Tree, turns: list[int]) -> list[int]:
+    """The tokens from the root on, by which child is taken at each node."""
+    tokens, node = [], ROOT
+    for turn in turns:
+        children = np.flatnonzero(tree.parents == node)
+        if not children.size:
+            break
+        node = int(children[turn % children.size])
+        tokens.append(tree.tokens.item(node))
+    return tokens
+
+
 MOST = st.sampled_from([-1, 0, 1, 2, 10, 48, 96])
 LEAST = st.sampled_from([0.0, 0.01, 0.1, 0.4, 0.8]) | st.floats(0, 1)
+TURNS = st.lists(st.integers(0, 3), max_size=12)
 FAILING = GRAMMARS.map(lambda made: FailingGrammar(made.refused, made.foresight, made.forcing))
 STEERINGS = st.none() | GRAMMARS | FAILING
 STEPS = st.one_of(
@@ -117,6 +147,8 @@ STEPS = st.one_of(
     *[st.tuples(st.just("step"), st.integers(0, 9), MOST, LEAST, STEERINGS, st.integers(0, 9), texts())] * 3,
     *[st.tuples(st.just("all"), st.lists(MOST, min_size=1, max_size=4), LEAST, st.integers(0, 9), st.integers(0, 3))]
     * 2,
+    *[st.tuples(st.just("tree"), st.integers(0, 9), MOST, LEAST, TURNS, texts())] * 3,
+    *[st.tuples(st.just("trees"), st.lists(MOST, min_size=1, max_size=4), LEAST, TURNS, st.integers(0, 3))] * 2,
 )
 
 
@@ -138,12 +170,23 @@ def test_any_rows_and_histories_are_drafted_for_alike(
         for number, draft in enumerate(cores.propose_all(most, least)):
             cores.commit(number, [*draft.tokens[:right].tolist(), bonus])
 
+    def tree(number: int, most: int, least: float, turns: list[int], surprise: list[int]) -> None:
+        number %= len(cores.rows)
+        drafted = cores.propose_tree(number, most, least)
+        cores.commit(number, [*path_of(drafted, turns), *surprise[:40]])
+
+    def trees(most: list[int], least: float, turns: list[int], bonus: int) -> None:
+        for number, drafted in enumerate(cores.propose_trees(most, least)):
+            cores.commit(number, [*path_of(drafted, turns), bonus])
+
     calls: dict[str, Callable[..., None]] = {
         "open": cores.open,
         "keep": lambda text: cores.extend_history([HIGHEST, *text]),
         "rebuild": cores.begin_history,
         "step": step,
         "all": all_at_once,
+        "tree": tree,
+        "trees": trees,
     }
     for name, *arguments in steps:
         calls[name](*arguments)
@@ -185,3 +228,19 @@ def test_long_copies_of_long_texts_are_drafted_alike() -> None:
             cores.commit(0, [*draft.tokens[: dice.integers(0, 60)].tolist(), int(dice.integers(0, 500))])
     cores.check()
     assert longest == 96
+
+
+def test_trees_of_long_texts_that_teach_much_are_drafted_alike() -> None:
+    dice = np.random.default_rng(0)
+    cores = Cores(knows_nothing=False)
+    text = (dice.integers(0, 12, 4000) ** 2).tolist()
+    cores.extend_history([HIGHEST, *text[:2000]])
+    cores.open([], text[2000:], 1, False)
+    widest = 0
+    for _ in range(150):
+        tree = cores.propose_tree(0, 60, 0.005)
+        widest = max(widest, int((tree.parents == ROOT).sum()))
+        start = int(dice.integers(0, 3900))
+        cores.commit(0, [*path_of(tree, dice.integers(0, 2, 4).tolist()), *text[start : start + 3]])
+    assert widest > 4
+    cores.check()

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ngramspec.drafting import AdaptiveLookup, saving
+from ngramspec.drafting.core.plain.mixer import NUM_KINDS
 from ngramspec.drafting.sketch import sketch
 from ngramspec.errors import HistoryError, NgramspecError
 from ngramspec.files import whole_file
@@ -55,7 +56,9 @@ def test_a_restart_changes_no_draft_and_no_survival(
     for segment, prompt, output in before:
         play(drafter, prompt, output, segment)
     drafter.save(path, "words")
-    drafter.survival.take_over(drafter.survival.lessons())  # so that it works out all probabilities anew, too
+    drafter.survival.take_over(
+        drafter.survival.lessons(), drafter.survival.mixing()
+    )  # so that it works out all probabilities anew, too
     restarted = AdaptiveLookup.load(path, "words")
     assert [*drafter.segments.items()] == [*restarted.segments.items()]
     for segment, prompt, output in after:
@@ -177,7 +180,7 @@ def test_weights_for_other_features_are_learnt_anew_and_the_texts_kept(
 
 def test_a_history_of_the_time_when_segments_had_weights_of_their_own_keeps_its_texts(path: Path) -> None:
     taught().save(path, "words")
-    header, (lessons, *kept) = parts_of(path)
+    header, (lessons, _, *kept) = parts_of(path)
     own = np.zeros((2, 13))
     header["survival"] = [6, lessons.shape[1], own.shape[1]]
     arrays = [lessons, own, *(array for start in range(0, len(kept), 3) for array in (*kept[start : start + 3], own))]
@@ -185,6 +188,37 @@ def test_a_history_of_the_time_when_segments_had_weights_of_their_own_keeps_its_
     assert {"guide": 4, "invoices": 25} == drafter.segments
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
     assert AdaptiveLookup().survival.lessons().tolist() == drafter.survival.lessons().tolist()
+
+
+def test_a_history_of_the_time_when_nothing_was_kept_of_mixing_keeps_its_texts(path: Path) -> None:
+    taught().save(path, "words")
+    header, (lessons, _, *kept) = parts_of(path)
+    header["survival"] = [7, lessons.shape[1]]
+    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [lessons, *kept])), "words")
+    assert {"guide": 4, "invoices": 25} == drafter.segments
+    assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
+
+
+@pytest.mark.parametrize(
+    ("index", "number", "message"),
+    [
+        (0, 1.0, "frequencies must be from 0.0005 to 0.9995, got another one"),
+        (0, np.nan, "frequencies must be"),
+        (NUM_KINDS, 0.5, "counts must be whole numbers from 0 to 256, got another one"),
+        (NUM_KINDS, 257.0, "counts must be"),
+        (-1, 50.1, "weights must be from -50.0 to 50.0, got another one"),
+        (-1, np.nan, "weights must be"),
+    ],
+)
+def test_mixing_that_cannot_have_been_learnt_is_refused(path: Path, index: int, number: float, message: str) -> None:
+    taught().save(path, "words")
+    header, arrays = parts_of(path)
+    arrays[1] = arrays[1].copy()
+    arrays[1][index] = number
+    with pytest.raises(HistoryError, match=message):
+        AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, arrays)), "words")
+    with pytest.raises(HistoryError, match=r"mixing must be float64\["):
+        AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [arrays[0], arrays[0], *arrays[2:]])), "words")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")

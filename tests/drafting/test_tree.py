@@ -7,10 +7,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import ROOT, AdaptiveLookup, Draft, Tree
+from ngramspec.drafting import ROOT, AdaptiveLookup, Tree
 from ngramspec.drafting.core.plain import Row, SuffixIndex, Survival
 from ngramspec.drafting.core.plain.mixer import Mixer
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR
+from ngramspec.drafting.core.plain.tree import _BRANCHING as BRANCHING
+from ngramspec.drafting.core.plain.tree import _GROWS as GROWS
+from ngramspec.drafting.core.plain.tree import _LEAST_NEAR as LEAST_NEAR
+from ngramspec.drafting.core.plain.tree import _MOST_NEAR as MOST_NEAR
+from ngramspec.drafting.core.plain.tree import _SURE as SURE
 from ngramspec.drafting.core.plain.tree import Branches
 from tests.drafting.test_suffix_index import index_of, tokens_of
 
@@ -69,18 +74,21 @@ def rows(text: list[int], history: list[int], answer: list[int]) -> list[Row]:
     return made
 
 
-@given(text=SHORT, history=SHORT, answer=SHORT, least=LEASTS)
+@given(text=SHORT, history=SHORT, answer=SHORT, least=st.sampled_from([0.02, 0.1]))
 @settings(deadline=None)
 def test_the_chain_is_in_the_tree_as_far_as_it_is_sure_enough(
     text: list[int], history: list[int], answer: list[int], least: float
 ) -> None:
-    alone, row = rows(text, history, answer)
-    chain, tree = alone.propose(48, least), row.propose_tree(10_000, least)
-    assert isinstance(tree, Tree)
-    nodes = row._branches._grown.path(chain.tokens.tolist())
-    if len(nodes) <= chain.tokens.size:  # the chain goes on, the tree does not
-        left_out = chain.tokens.item(len(nodes) - 1)
-        weighed = row._branches._grown.weighed[nodes[-1]]
+    _, row = rows(text, history, answer)
+    tree = row.propose_tree(10_000, least)
+    chain = row._chain.choices
+    nodes = row._branches._grown.path(chain)
+    if len(nodes) <= len(chain):  # the chain goes on, the tree does not
+        left_out = chain[len(nodes) - 1]
+        weighed = row._branches._grown.weighed.get(nodes[-1])
+        if weighed is None:
+            assert tree.survival[nodes[-1]] < least * GROWS
+            return
         chances = {each.token: each.chance / max(1.0, sum(one.chance for one in weighed)) for each in weighed}
         survival = 1.0 if nodes[-1] == ROOT else tree.survival.item(nodes[-1])
         assert survival * chances[left_out] < least
@@ -94,7 +102,7 @@ def test_a_tree_without_branches_is_the_chain_to_the_token(length: int, rounds: 
     chain, tree = alone.propose(most, 0.0), row.propose_tree(most, 0.0)
     assert chain.tokens.tolist() == tree.tokens.tolist()
     assert most == tree.tokens.size
-    assert not isinstance(tree, Tree) or [*range(ROOT, most - 1)] == tree.parents.tolist()
+    assert [*range(ROOT, most - 1)] == tree.parents.tolist()
 
 
 @given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40), least=LEASTS)
@@ -104,9 +112,6 @@ def test_any_tree_is_sound(text: list[int], history: list[int], answer: list[int
     _, row = rows(text, history, answer)
     tree = row.propose_tree(most, least)
     assert tree.tokens.size <= most
-    if not isinstance(tree, Tree):
-        assert not most
-        return
     survival, parents = tree.survival.tolist(), tree.parents.tolist()
     assert sorted(survival, reverse=True) == survival
     assert all(each >= least for each in survival)
@@ -115,6 +120,59 @@ def test_any_tree_is_sound(text: list[int], history: list[int], answer: list[int
         children = [each for each, parent in zip(survival, parents, strict=True) if parent == node]
         assert sum(children) <= (1.0 if node == ROOT else survival[node]) + 1e-9
         assert all(parent < number for number, parent in enumerate(parents))
+
+
+@given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40))
+@settings(deadline=None)
+def test_where_nothing_is_too_unsure_the_surest_path_is_the_chain(
+    text: list[int], history: list[int], answer: list[int], most: int
+) -> None:
+    row, _ = rows(text, history, answer)
+    draft = row.propose(most, 0.0)
+    assert row._chain.choices[:most] == draft.tokens.tolist()
+    assert row._chain.survivals == draft.survival.tolist()
+    assert not draft.is_unsure
+
+
+@given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(1, 40), least=LEASTS)
+@settings(deadline=None)
+def test_a_path_goes_on_to_the_surest_token_near_the_threshold_and_to_the_chains_elsewhere(
+    text: list[int], history: list[int], answer: list[int], most: int, least: float
+) -> None:
+    row, _ = rows(text, history, answer)
+    draft, grown, offers = row.propose(most, least), row._branches._grown, row._chain.offers()
+    assert draft.tokens.size <= most
+    assert all(each >= least for each in draft.survival)
+    survival, is_trunk = 1.0, True
+    for position, token in enumerate(draft.tokens.tolist()):
+        offered = offers[position] if is_trunk else {}
+        far = 1.0
+        if offered:
+            drafted, far = next(iter(offered.items()))
+        is_near = LEAST_NEAR * least <= survival * far <= MOST_NEAR * least
+        if offered and (far > SURE or not is_near):
+            assert drafted == token
+            survival *= far
+        else:
+            weighed = grown.weighed[position - 1]
+            surest = max(weighed, key=lambda each: each.chance)
+            assert surest.token == token
+            survival *= surest.chance / max(1.0, sum(each.chance for each in weighed))
+            is_trunk = is_trunk and drafted == token
+        assert survival == pytest.approx(draft.survival.item(position))
+
+
+@given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40), least=st.floats(BRANCHING, 1.0))
+@settings(deadline=None)
+def test_where_much_is_asked_a_tree_is_the_surest_path(
+    text: list[int], history: list[int], answer: list[int], most: int, least: float
+) -> None:
+    alone, row = rows(text, history, answer)
+    path, tree = alone.propose(most, least), row.propose_tree(most, least)
+    assert path.tokens.tolist() == tree.tokens.tolist()
+    assert path.survival.tolist() == tree.survival.tolist()
+    assert path.is_unsure == tree.is_unsure
+    assert [*range(ROOT, tree.tokens.size - 1)] == tree.parents.tolist()
 
 
 @given(text=SHORT, history=SHORT, most=st.integers(1, 12))
@@ -168,10 +226,24 @@ def test_a_row_learns_from_what_is_committed_whether_it_was_in_a_tree_or_not() -
     assert survival_of_four(0) < survival_of_four(20)
 
 
-def test_a_session_drafts_a_tree_where_its_core_does_and_a_chain_elsewhere() -> None:
+def test_a_session_drafts_a_tree() -> None:
     session = AdaptiveLookup().open("segment")
     session.extend(tokens_of([1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3]))
     draft = session.propose_tree(5, 0.001)
-    assert hasattr(session.row, "propose_tree") == isinstance(draft, Tree)
-    assert isinstance(draft, Draft)
+    assert isinstance(draft, Tree)
     assert 0 < draft.tokens.size <= 5
+
+
+def test_where_nothing_is_weighed_a_session_drafts_the_chain_whatever_others_have_taught() -> None:
+    drafter = AdaptiveLookup()
+    text = tokens_of([1, 2, 3, 1, 2, 4, 1, 2])
+    first, other, later = (drafter.open(segment) for segment in ("a", "b", "a"))
+    first.extend(text)
+    before = first.propose(8)
+    for _ in range(20):
+        other.extend(tokens_of([1, 2, 4]))
+        other.propose_tree(8, 0.01)
+    later.extend(text)
+    drafts = [later.propose_tree(8), *drafter.propose_trees([later], [8])]
+    assert [before.tokens.tolist()] * 2 == [draft.tokens.tolist() for draft in drafts]
+    assert not any(isinstance(draft, Tree) for draft in drafts)

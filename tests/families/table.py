@@ -21,7 +21,8 @@ batch of unequal lengths, and compares every token. Last run on {today} with tra
 {torch} on a CPU: in float64 where the family's kernels have it, experts one by one.
 
 - **drafted**: the same text, with drafts accepted and rolled back; *rows in line* begin each pass at one slot; *states
-  put back* are running states as they were before a rejected draft.
+  put back* are running states as they were before a rejected draft. Drafts are *trees* where branches of trees were
+  accepted, else *chains*.
 - **undrafted**: decoded in transformers' own loop, with one warning that gives this reason.
 - **refused**: `RefusedError` before the first pass.
 - **not tried**: it cannot be built here, or its `generate()` itself fails, for the reason given: nothing is claimed.
@@ -41,7 +42,7 @@ def page(results: dict[str, list[tuple[Family, Result]]]) -> str:
         )
     ]
     for heading, section in results.items():
-        lines += [f"## {heading}", "", "| family | class | what becomes of it | run in |", "|---|---|---|---|"]
+        lines += [f"## {heading}", "", "| family | class | what becomes of it | drafts | run in |", "|---" * 5 + "|"]
         lines += [_row(family, result) for family, result in section] + [""]
     return "\n".join(lines).rstrip()
 
@@ -63,4 +64,4 @@ def _row(family: Family, result: Result) -> str:
     why = " ".join(result.why.replace("|", "/").split())
     verdict = f"**{result.verdict}**" + (f": {why}" if why else "")
     ran = ", ".join(part for part in (result.attention, result.dtype) if part)
-    return f"| {family.name} | `{family.model_class.__name__}` | {verdict} | {ran} |"
+    return f"| {family.name} | `{family.model_class.__name__}` | {verdict} | {result.drafts} | {ran} |"

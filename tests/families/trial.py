@@ -37,12 +37,14 @@ class Result:
     verdict: "drafted", "undrafted", "refused", "not tried" or "WRONG". why: a clause; empty where
         each row is drafted for at its own place.
     dtype: "float64", or the narrower type and why it had to be. attention: the implementation that ran.
+    drafts: "trees" where branches were accepted, else "chains"; empty where nothing was drafted.
     """
 
     verdict: str
     why: str = ""
     dtype: str = ""
     attention: str = ""
+    drafts: str = ""
 
 
 class _Everything(frozenset[str]):
@@ -80,8 +82,10 @@ def tried(model: Any) -> Result:
     attention = model.config.get_text_config(decoder=True)._attn_implementation or "its own"
     try:
         dtype, runs = _runs(model)
+        branches = 0
         for run in runs:
-            verdict, why = _compared(model, run)
+            verdict, why, accepted = _compared(model, run)
+            branches += accepted
             if verdict != "drafted":
                 return Result(verdict, why, dtype, attention)
     except NoTextError as error:
@@ -93,7 +97,7 @@ def tried(model: Any) -> Result:
         return (
             Result("not tried", str(error)) if reason is None else Result("undrafted", f"{reason} (not run: {error})")
         )
-    return Result("drafted", _how(model), dtype, attention)
+    return Result("drafted", _how(model), dtype, attention, "trees" if branches else "chains")
 
 
 def _how(model: Any) -> str:
@@ -130,10 +134,11 @@ def _why_not(model: Any, run: _Run) -> str | None:
     return NAN if any(bool(step.isnan().any()) for step in logits) else None
 
 
-def _compared(model: Any, run: _Run) -> tuple[str, str]:
-    """Verdict and reason."""
+def _compared(model: Any, run: _Run) -> tuple[str, str, int]:
+    """Verdict, reason, and how many tokens of branches were accepted."""
     call, plain = _varied(model, run)
-    spec = Speculator(OracleDrafter(plain[:, -NEW_TOKENS:].tolist(), VOCABULARY), FixedBudget(10))
+    drafter = OracleDrafter(plain[:, -NEW_TOKENS:].tolist(), VOCABULARY)
+    spec = Speculator(drafter, FixedBudget(10))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -142,19 +147,20 @@ def _compared(model: Any, run: _Run) -> tuple[str, str]:
                     model.generate(**call, custom_generate=Speculator())
                 text = model.generate(**call, custom_generate=spec)
         except RefusedError as error:
-            return "refused", str(error)
+            return "refused", str(error), 0
     where = f"{run.batch} text{'s' * (run.batch > 1)}, {run.dtype}"
     if plain.tolist() != text.tolist():
         if plain.tolist() != model.generate(**call).tolist():
             raise UntriableError("generate() itself does not repeat its text")
-        return "WRONG", f"another text than plain decoding ({where})"
+        return "WRONG", f"another text than plain decoding ({where})", 0
     for warning in caught:
         if warning.category is NgramspecWarning:
-            return "undrafted", str(warning.message).removeprefix(type(model).__name__).split(": its text")[0].strip()
+            why = str(warning.message).removeprefix(type(model).__name__).split(": its text")[0].strip()
+            return "undrafted", why, 0
     total = spec.stats.total
     if not 0 < total.num_accepted_tokens < total.num_draft_tokens:
-        return "WRONG", f"{total.num_accepted_tokens} of {total.num_draft_tokens} draft tokens accepted ({where})"
-    return "drafted", ""
+        return "WRONG", f"{total.num_accepted_tokens} of {total.num_draft_tokens} draft tokens accepted ({where})", 0
+    return "drafted", "", drafter.branches.total()
 
 
 def _varied(model: Any, run: _Run) -> tuple[dict[str, Any], Any]:

@@ -43,8 +43,11 @@ LOADS: list[tuple[str, type[NgramspecError]]] = [
 COMMANDS = [
     ["replay"],
     ["replay", "rows.jsonl", "--cost"],
+    ["simulate"],
+    ["simulate", "rows.jsonl", "--cost"],
     ["check", "--prompts"],
     ["generate", "--prompt-file"],
+    ["generate", "--prompt-file", "prompt.txt", "--costs"],
     ["generate", "--prompt-file", "prompt.txt", "--schema"],
     ["generate", "--prompt-file", "prompt.txt", "--grammar"],
 ]
@@ -203,7 +206,9 @@ def test_a_file_that_holds_anything_is_a_named_error(
     Path("rows.jsonl").write_text('{"prompt_ids": [1], "output_ids": [1, 2]}')
     Path("prompt.txt").write_text("abc")
     Path("odd.jsonl").write_bytes(content + b"\n")
-    outcome = run(*command, "odd.jsonl", *(["--max-new-tokens", "2"] if command[0] != "replay" else []))
+    outcome = run(
+        *command, "odd.jsonl", *(["--max-new-tokens", "2"] if command[0] not in ("replay", "simulate") else [])
+    )
     assert 2 == outcome.code, outcome.errors
     assert outcome.errors.startswith("ngramspec: ")
     assert "odd.jsonl" in outcome.errors

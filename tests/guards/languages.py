@@ -176,6 +176,31 @@ class After:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """`opening`, free text up to the first marker, and `inner` from there; or `inner` alone."""
+
+    opening: bytes
+    after: After
+
+    def alive(self, text: Text) -> bool:
+        if self.opening.startswith(plain(text)):
+            return True
+        return self._own(text).alive(self._rest(text))
+
+    def whole(self, text: Text) -> bool:
+        return self._own(text).whole(self._rest(text))
+
+    def _own(self, text: Text) -> Language:
+        return self.after if self._is_opened(text) else self.after.inner
+
+    def _rest(self, text: Text) -> Text:
+        return text[len(self.opening) :] if self._is_opened(text) else text
+
+    def _is_opened(self, text: Text) -> bool:
+        return plain(text).startswith(self.opening)
+
+
+@dataclass(frozen=True)
 class Between:
     """Free text, and `inner` between markers; an end counts where what is before it is whole."""
 

@@ -11,7 +11,7 @@ from outlines_core import Vocabulary as OutlinesVocabulary
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.guards.backends import outlines_core
 from tests.guards import languages
-from tests.guards.languages import After, Between, Language, Regular, literal, sequence
+from tests.guards.languages import After, Between, Language, Opened, Regular, literal, sequence
 
 CHARACTERS = ("a", "b", "<", ">", "é", "è")
 MARKERS = ("<", "<a", "aa", "ab>", "aba", "é", "<<a>")
@@ -72,6 +72,14 @@ def _after(case: Case, marker: str) -> Case:
     )
 
 
+def _opened(case: Case, opening: str, marker: str) -> Case:
+    return Case(
+        Opened(opening.encode(), After(marker.encode(), case.language)),
+        lambda vocabulary: case.make(vocabulary).after(marker, opening=opening),
+        f"{case}.after({marker!r}, opening={opening!r})",
+    )
+
+
 def _between(case: Case, start: str, end: str) -> Case:
     return Case(
         Between(start.encode(), end.encode(), case.language),
@@ -92,7 +100,13 @@ def case(chance: Random, backend: str, phases: str, *, loops: bool = True) -> Ca
     )
     for phase in phases.split():
         first, second = chance.choice(MARKERS), chance.choice(MARKERS)
-        made = _after(made, first) if phase == "after" else _between(made, first, second)
+        match phase:
+            case "after":
+                made = _after(made, first)
+            case "opened":
+                made = _opened(made, first, second)
+            case "between":
+                made = _between(made, first, second)
     return made
 
 

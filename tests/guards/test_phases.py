@@ -28,6 +28,58 @@ def test_after_a_marker_the_text_is_guarded_and_cannot_end_before_it(backend: Ba
 
 
 @backends
+def test_with_an_opening_the_answer_decides_whether_free_text_comes_first(backend: Backend) -> None:
+    guard = Guard.regex("<a>|b", BYTES, backend=backend).after("</t>", opening="<t>")
+    assert [True, True, True, False, False, False] == [
+        guard.accepts(text) for text in ("<a>", "b", "<t>any</t>b", "<t>any", "any</t>b", "<t>any</t>")
+    ]
+    matcher = guard.matcher()
+    assert {ord("<"), ord("b")} == mask(matcher)
+    matcher.advance(b"<")
+    assert {ord("a"), ord("t")} == mask(matcher)
+    matcher.advance(b"t>")
+    assert set(range(256)) == mask(matcher)
+
+
+def test_an_opening_comes_before_a_guarded_text_that_begins_as_it_does() -> None:
+    guard = Guard.regex("<t>.*", BYTES).after("</t>", opening="<t>")
+    assert [False, False, True] == [guard.accepts(text) for text in ("<t>b", "<t></t>", "<t></t><t>b")]
+
+
+def test_an_opening_may_be_a_special_token_by_name() -> None:
+    vocabulary = words(special=("<think>", "</think>", "<th"))
+    (opening, closing, head) = ids(vocabulary, "<think>", "</think>", "<th")
+    matcher = Guard.regex("ab", vocabulary).after("</think>", opening="<think>").matcher()
+    assert {opening, head, ord("<"), ord("a")} == mask(matcher)
+    matcher.advance([head, *b"ink>x", closing])
+    assert {ord("a")} == mask(matcher)
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_a_budget_begins_with_the_answer_and_forces_the_marker_only_after_an_opening(most: int) -> None:
+    guard = Guard.regex("ab", BYTES).after("</t>", opening="<t>", max_tokens=most)
+    matcher = guard.matcher()
+    assert {ord("<"), ord("a")} == mask(matcher)
+    matcher.advance(b"<t>")
+    assert {ord("<")} == mask(matcher)
+    matcher.advance(b"</t>ab")
+    assert {EOS} == mask(matcher)
+    fresh = guard.matcher()
+    fresh.advance(b"ab")
+    assert {EOS} == mask(fresh)
+
+
+def test_forced_text_is_known_where_only_the_opening_can_come() -> None:
+    with Guard.regex("ab", BYTES).after("</t>", opening="<t>").matcher().lookahead() as lookahead:
+        assert b"" == lookahead.forced()
+        assert lookahead.push(ord("<"))
+        assert b"t>" == lookahead.forced()
+        lookahead.pop()
+        assert lookahead.push(ord("a"))
+        assert b"b" == lookahead.forced()
+
+
+@backends
 def test_the_marker_may_lie_inside_a_draft_and_inside_a_token(backend: Backend) -> None:
     vocabulary = words("k>a", "k>b", "k>ab", "thin")
     (right, wrong, whole, thin) = ids(vocabulary, "k>a", "k>b", "k>ab", "thin")
@@ -119,6 +171,9 @@ def test_a_marker_must_be_a_text(marker: object) -> None:
     guard = Guard.regex("a", BYTES)
     with pytest.raises(GuardError, match="marker must be a text of at least one character"):
         guard.after(marker)  # type: ignore[arg-type]
+    if marker is not None:
+        with pytest.raises(GuardError, match="opening must be a text of at least one character"):
+            guard.after("</t>", opening=marker)  # type: ignore[arg-type]
     with pytest.raises(GuardError, match="end must be a text of at least one character"):
         guard.between("<", marker)  # type: ignore[arg-type]
 

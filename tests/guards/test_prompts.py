@@ -52,9 +52,11 @@ def encoded(text: str, vocabulary: Vocabulary = CHAT) -> list[int]:
 
 
 def follows(guard: Guard, prompt: str) -> str:
-    """ "guarded" or "free": what an answer to `prompt` begins with."""
+    """What an answer to `prompt` begins with: "guarded" or "free" text, or it "decides"."""
     allowed = mask(guard.matcher(prompt=encoded(prompt)))
-    return "free" if ord("~") in allowed else "guarded"
+    if ord("~") in allowed:
+        return "free"
+    return "decides" if set(ids(CHAT, "<think>")) & allowed else "guarded"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,11 @@ def follows(guard: Guard, prompt: str) -> str:
         ("guarded", ANSWER.after("</think>"), f"{QWEN}<think>\n\n</think>\n\n"),
         ("guarded", ANSWER.after("</think>\n\n"), f"{QWEN}<think>\n\n</think>\n\n"),
         ("guarded", ANSWER.after("</think>"), f'{QWEN}<think>\nSo.\n</think>\n\n{{"a'),
+        ("decides", ANSWER.after("</think>", opening="<think>"), QWEN),
+        ("free", ANSWER.after("</think>", opening="<think>"), f"{QWEN}<think>\n"),
+        ("guarded", ANSWER.after("</think>", opening="<think>"), f"{QWEN}<think>\n\n</think>\n\n"),
+        ("guarded", ANSWER.after("</think>", opening="<think>"), f'{QWEN}<think>\nSo.\n</think>\n\n{{"a'),
+        ("decides", ANSWER.after("</think>", opening="<think>"), "<|user|>\nWhat is </think>, or <think>hm?"),
         ("free", CALL, QWEN),
         ("guarded", CALL, f"{QWEN}<tool_call>\n"),
         ("guarded", CALL, f'{QWEN}<tool_call>\n{{"a":'),

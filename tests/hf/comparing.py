@@ -54,10 +54,11 @@ def compare(
     *,
     drafted: Arguments | None = None,
     corrupted: float = 0.75,
+    seed: int = 0,
 ) -> Comparison:
     """Decode plainly and with an oracle drafter; asserts that texts and the generator's final state are equal.
 
-    drafted: the arguments of the speculative run, where they are others.
+    drafted: the arguments of the speculative run, where they are others. seed: of the drafts.
     In a sampled batch each row draws from a generator of its own, so there "plain" is our own loop without drafts.
     """
     own_loop = arguments().get("do_sample", False) and len(prompts["input_ids"]) > 1
@@ -70,7 +71,7 @@ def compare(
     vocabulary = model.get_input_embeddings().num_embeddings
     emitted = plain[:, prompt_length:].tolist()
     # Ten tokens in every pass: a short text gives the default budget little to try.
-    spec = Speculator(OracleDrafter(emitted, vocabulary, corrupted=corrupted), FixedBudget(10))
+    spec = Speculator(OracleDrafter(emitted, vocabulary, seed=seed, corrupted=corrupted), FixedBudget(10))
     torch.manual_seed(SEED)
     speculative = model.generate(**prompts, **(drafted or arguments)(), custom_generate=spec)
     assert plain.tolist() == speculative.tolist()

@@ -1,10 +1,12 @@
 """Drafters that know nothing. The one that knows the answer and spoils it is `ngramspec.testing.OracleDrafter`."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from ngramspec.drafting import NO_DRAFT, Draft, DraftSession, TokenArray
+from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray, Tree
+from ngramspec.testing.drafters import first_branch, merged
 
 
 class _Session:
@@ -88,3 +90,48 @@ class NoDrafter:
 class _NoSession(_Session):
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         return Draft(NO_DRAFT)
+
+
+class BranchingDrafter:
+    """The chains of a drafter, as trees: beside them branches of random tokens, which often come first.
+
+    branches: by depth, accepted nodes that the first branches do not lead to.
+    """
+
+    def __init__(self, chains: Drafter, vocabulary: int, seed: int = 0) -> None:
+        self.chains = chains
+        self.vocabulary = vocabulary
+        self.branches: Counter[int] = Counter()
+        self.rng = np.random.default_rng(seed)
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
+        return _BranchingSession(self, self.chains.open(segment, references))
+
+
+class _BranchingSession(_Session):
+    def __init__(self, drafter: BranchingDrafter, chains: DraftSession) -> None:
+        super().__init__(drafter.rng.spawn(1)[0])
+        self.drafter, self.chains = drafter, chains
+        self.tree: tuple[Tree, int] | None = None
+
+    def extend(self, tokens: TokenArray) -> None:
+        self.chains.extend(tokens)
+        if self.tree is not None:
+            tree, num_accepted = self.tree
+            self.drafter.branches.update(range(first_branch(tree, tokens[:num_accepted].tolist()), num_accepted))
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        return self.chains.propose(max_tokens, min_survival)
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        chain = self.propose(max_nodes - 2, min_survival).tokens.tolist() if max_nodes > 2 else []
+        start = int(self.rng.integers(0, len(chain) + 1))
+        other = [*chain[:start], *self.rng.integers(0, self.drafter.vocabulary, 2).tolist()]
+        return merged([other, chain] if self.rng.random() < 0.7 else [chain, other], max_nodes)
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        self.chains.observe(draft, num_accepted)
+        self.tree = (draft, num_accepted) if isinstance(draft, Tree) else None
+
+    def close(self) -> None:
+        self.chains.close()

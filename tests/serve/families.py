@@ -15,11 +15,17 @@ TURNS = (
 )
 """As pico's own, but each turn ends with a special token, as in all templates of these families."""
 
-HERMES = TURNS + "{# tools: <tool_call> {name, arguments} #}"
-MISTRAL = TURNS + "{# tools: [TOOL_CALLS] #}"
-LLAMA = TURNS + '{# "parameters": dictionary of argument name #}'
+HERMES = (
+    TURNS + r"""{# "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>" #}"""
+)
+MISTRAL = TURNS + '{# "[TOOL_CALLS] [" #}'
+MISTRAL_IDS = TURNS + "{# '[TOOL_CALLS]' name '[CALL_ID]' id '[ARGS]' arguments #}"
+MISTRAL_NAMED = TURNS + '{# "[TOOL_CALLS]" name "[ARGS]" arguments #}'
+LLAMA = TURNS + """{# '{"name": function name, "parameters": dictionary of argument name and its value}' #}"""
 THINKS = TURNS + "{# </think> enable_thinking #}{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
 """It leaves it to the model to think, unless it is told not to, as Qwen3's does."""
+BREAKS = (TURNS + r"{# </think> '\n<think>' #}").replace("### answer\n", "### answer")
+"""As THINKS, but the model breaks the line before it thinks, as GLM 4.6 does."""
 OPENS = TURNS + "{# </think> #}{{ '<think>\n' }}"
 """It opens the reasoning, as DeepSeek-R1's does."""
 

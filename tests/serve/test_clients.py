@@ -39,8 +39,9 @@ async def nothing_is_left(client: Client) -> None:
 def test_the_rows_of_clients_that_go_are_free(stream: bool, goes_after: int) -> None:
     async def go() -> list[Told]:
         async with serving(max_rows=4, max_waiting=100) as client:
+            asked: Any = {"max_tokens": 100, "n": 2, "speculate": False}  # or samples would be complete in a few pieces
             told = await asyncio.gather(
-                *(client.complete(PROMPT, max_tokens=100, stream=stream, goes_after=goes_after, n=2) for _ in range(20))
+                *(client.complete(PROMPT, stream=stream, goes_after=goes_after, **asked) for _ in range(20))
             )
             await nothing_is_left(client)
             return told

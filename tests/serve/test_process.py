@@ -30,10 +30,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
+PROGRAM = "from ngramspec.cli import main; main()"
+
+
 @contextmanager
-def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(*arguments: str, program: str = PROGRAM) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service on a free port, once it is ready; and the address that it prints."""
-    command = [sys.executable, "-c", "from ngramspec.cli import main; main()", "serve", "--port", "0", *arguments]
+    command = [sys.executable, "-c", program, "serve", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
         try:
             assert served.stdout is not None
@@ -88,7 +91,9 @@ def test_a_client_that_closes_its_connection_frees_its_row(stream: bool) -> None
         address = address_in(line)
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), PATIENCE) as client:
-            client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            client.sendall(
+                b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            )
             while not metric(address, "vllm:generation_tokens_total"):
                 pass
         while metric(address, "vllm:num_requests_running"):

@@ -7,7 +7,7 @@ import pytest
 
 from ngramspec import Guard, Speculator
 from ngramspec.serve.text.chats import PICO_TEMPLATE
-from tests.serve.families import HERMES, OPENS, THINKS, TURNS, with_markers
+from tests.serve.families import BREAKS, HERMES, OPENS, THINKS, TURNS, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 
 THOUGHT = "hm, I see"
@@ -19,6 +19,7 @@ SCHEMA = {
     "required": ["order"],
     "additionalProperties": False,
 }
+TOOLS = [{"type": "function", "function": {"name": "find", "parameters": SCHEMA}}]
 STRICT = {"type": "json_schema", "json_schema": {"name": "order", "schema": SCHEMA}}
 
 
@@ -71,17 +72,48 @@ def test_tokens_of_reasoning_are_counted_with_their_marker() -> None:
     assert len(tokens) == usage["completion_tokens"]
 
 
-@pytest.mark.parametrize("template", [OPENS, THINKS])
+@pytest.mark.parametrize(("template", "opened"), [(OPENS, "<think>\n"), (THINKS, "")])
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_guard_begins_at_the_marker_also_within_a_draft(template: str, stream: bool) -> None:
+def test_the_guard_begins_at_the_marker_also_within_a_draft(template: str, opened: str, stream: bool) -> None:
     """The prompt has the text that follows, so drafts run over the marker; THINKS leaves it open whether to think."""
     guard = Guard.json_schema(SCHEMA, pico()[1])
     spec = Speculator()
     told = chatted(TASK, template, spec=spec, response_format=STRICT, stream=stream)
     reasoning, text = streamed(told) if stream else parts(told)
-    assert plain(TASK, guard=guard.after("</think>")) == (reasoning, text)
+    assert plain(TASK, opened, guard.after("</think>", opening="<think>")) == (reasoning, text)
     assert (THOUGHT, True) == (reasoning, guard.accepts(text))
     assert spec.stats.total.num_accepted_tokens > 10
+
+
+@pytest.mark.parametrize("fields", [{}, {"response_format": STRICT}, {"thinking_token_budget": 5}])
+@pytest.mark.parametrize("template", [OPENS, THINKS, HERMES])
+def test_the_prompt_is_that_of_the_template_whatever_is_asked_of_the_answer(template: str, fields: Any) -> None:
+    if template == HERMES:
+        template, fields = HERMES + "{# </think> #}", fields | {"tools": TOOLS, "tool_choice": "required"}
+    ids = pico()[1].apply_chat_template(
+        [{"role": "user", "content": TASK}], chat_template=template, add_generation_prompt=True, return_dict=False
+    )
+    assert len(ids) == chatted(TASK, template, **fields).json["usage"]["prompt_tokens"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"temperature": 1, "seed": 3}, {"thinking_token_budget": 3}])
+def test_a_model_that_does_not_think_fits_the_form_at_once(fields: Any) -> None:
+    told = chatted('### extract {"order": ""}\nThe order is B/20934.', THINKS, response_format=STRICT, **fields)
+    reasoning, text = parts(told)
+    assert (None, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
+
+
+def test_a_model_that_breaks_the_line_before_it_thinks_decides_too() -> None:
+    reasoning, text = parts(chatted(TASK, BREAKS, response_format=STRICT))
+    assert (THOUGHT, True) == (reasoning, Guard.json_schema(SCHEMA, pico()[1]).accepts(text))
+
+
+def test_a_call_may_come_at_once_from_a_model_that_may_think() -> None:
+    call = '<tool_call>\n{"name": "find", "arguments": {"order": "B/2"}}\n</tool_call>'
+    told = chatted(f"### repeat\n{call}", f"{HERMES}{{# </think> #}}", tools=TOOLS, tool_choice="required")
+    message = told.json["choices"][0]["message"]
+    assert '{"order": "B/2"}' == message["tool_calls"][0]["function"]["arguments"]
+    assert "reasoning_content" not in message
 
 
 def test_reasoning_that_the_template_has_closed_is_followed_by_the_form_at_once() -> None:
@@ -112,11 +144,10 @@ def test_a_budget_ends_reasoning(fields: Any) -> None:
 
 def test_calls_follow_reasoning() -> None:
     call = '<tool_call>\n{"name": "find", "arguments": {"order": "B/2"}}\n</tool_call>'
-    tools = [{"type": "function", "function": {"name": "find", "parameters": SCHEMA}}]
     template = HERMES + "{# </think> #}{{ '<think>\n' }}"
     for choice in ("auto", "required"):
         told = chatted(
-            f"### repeat\n<think>\n{THOUGHT}\n</think>\n{call}", template, tools=tools, tool_choice=choice,
+            f"### repeat\n<think>\n{THOUGHT}\n</think>\n{call}", template, tools=TOOLS, tool_choice=choice,
             parallel_tool_calls=False,
         ).json["choices"][0]  # fmt: skip
         assert THOUGHT == told["message"]["reasoning_content"]
@@ -166,13 +197,11 @@ def test_what_a_template_does_not_know_is_refused(template: str, fields: Any, pa
     assert (400, param) == (told.status, told.error["param"])
 
 
-def test_a_marker_in_a_prompt_whose_turns_end_without_a_special_token_is_refused_where_it_would_mislead() -> None:
-    """The command, as these tests, takes warnings of guards for errors."""
+def test_a_marker_in_a_turn_that_ends_without_a_special_token_does_not_mislead() -> None:
     template = PICO_TEMPLATE + "{# </think> #}{{ '<think>\\n' }}"
-    told = chatted("What is </think> for?", template, response_format=STRICT)
-    assert 400 == told.status
-    assert "the text is free until that marker comes again" in told.error["message"]
-    assert 200 == chatted("What is it for?", template, response_format=STRICT).status
+    told = chatted(f"What is </think> for?\n{TASK}", template, response_format=STRICT)
+    text = parts(told)[1]
+    assert len(text) == Guard.json_schema(SCHEMA, pico()[1]).legal_head(text) > 0
 
 
 def test_no_reasoning_is_what_a_model_that_does_not_reason_does() -> None:

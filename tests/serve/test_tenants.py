@@ -1,13 +1,17 @@
 """What one tenant wrote is not another's draft; and who has no key gets nothing."""
 
 import asyncio
+import contextlib
+import hmac
 from typing import Any
 
 import pytest
 
 from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import repeat_prompt
+from ngramspec.serve.app import keys
 from ngramspec.serve.asking.prepared import Tenant
+from ngramspec.serve.wire.errors import ApiError
 from tests.serve.serving import NAME, Told, generated, serving, text_of
 
 KEYS = {"ada": "key of ada", "ben": "key of ben"}
@@ -133,3 +137,19 @@ def test_other_web_pages_may_call_only_if_they_are_allowed(origins: tuple[str, .
             return await client.ask("/v1/models", headers={"Origin": "https://example.org"})
 
     assert (origins[0] if origins else None) == asyncio.run(ask()).headers.get("access-control-allow-origin")
+
+
+@pytest.mark.parametrize("given", ["", "sk-1", "sk-100", "sk-300", "sk-1000000", "\xff"])
+def test_each_key_is_compared_whole_whatever_is_given(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a function that takes the same time for all texts of one length, and digests have one."""
+    compared: list[tuple[int, int]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(keys, "compare_digest", compare)
+    known = {"ada": "sk-100", "ben": "sk-200", "eve": "sk-300"}
+    with contextlib.suppress(ApiError):
+        assert known[keys.Keys(known).tenant(f"Bearer {given}").name or ""] == given
+    assert [(32, 32)] * 3 == compared

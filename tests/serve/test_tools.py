@@ -13,7 +13,8 @@ from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import call_form
 from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError
-from tests.serve.families import HERMES, LLAMA, MISTRAL, with_markers
+from ngramspec.serve.wire.turns import Calls
+from tests.serve.families import HERMES, LLAMA, MISTRAL, MISTRAL_IDS, MISTRAL_NAMED, with_markers
 from tests.serve.serving import NAME, Told, generated, pico, serving, text_of
 
 FIND = {
@@ -104,6 +105,76 @@ def test_calls_in_the_forms_of_other_families(template: str, markers: tuple[str,
     assert Draft202012Validator(FIND).is_valid(json.loads(arguments))
 
 
+NEWER = ("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
+
+
+@pytest.mark.parametrize("template", [MISTRAL_NAMED, MISTRAL_IDS])
+@pytest.mark.parametrize("fields", [{"tool_choice": "required"}, {"logit_bias": {"1023": 50}}])
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_after_markers_and_names(template: str, fields: Any, stream: bool) -> None:
+    """The model knows nothing of the markers, so the bias writes the first one where nothing demands it."""
+    task = f'### repeat\n"name": "find", "arguments": {ARGUMENTS}'
+    told = chatted(task, load=lambda: with_markers(*NEWER), template=template, stream=stream, **ONE, **fields)
+    if stream:
+        deltas = [event["choices"][0]["delta"].get("tool_calls", []) for event in told.events]
+        pieces = [call["function"] for delta in deltas for call in delta]
+        name, arguments = pieces[0]["name"], "".join(piece["arguments"] for piece in pieces)
+    else:
+        [(name, arguments)] = calls_in(told.json["choices"][0]["message"])
+    assert Draft202012Validator(FIND if name == "find" else {"maxProperties": 0}).is_valid(json.loads(arguments))
+
+
+FORM: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "order",
+        "schema": {
+            "type": "object",
+            "properties": {"order": {"type": "string"}},
+            "required": ["order"],
+            "additionalProperties": False,
+        },
+    },
+}
+MARKED = ("<tool_call>", "</tool_call>", "[TOOL_CALLS]")
+
+
+@pytest.mark.parametrize(("template", "markers"), [(HERMES, ()), (HERMES, MARKED), (MISTRAL, MARKED)])
+def test_an_answer_that_calls_nothing_has_the_form_that_is_asked_for(template: str, markers: tuple[str, ...]) -> None:
+    told = chatted(
+        '### repeat\n{"order": "B/2"}', load=lambda: with_markers(*markers), template=template, response_format=FORM
+    ).json["choices"][0]
+    assert ('{"order": "B/2"}', "stop") == (told["message"]["content"], told["finish_reason"])
+
+
+@pytest.mark.parametrize(
+    ("template", "task", "fields"),
+    [
+        (HERMES, CALL, {}),
+        (LLAMA, f'{{"name": "find", "parameters": {ARGUMENTS}}}', {"tool_choice": "required"}),
+    ],
+)
+def test_an_answer_that_calls_has_no_other_form(template: str, task: str, fields: Any) -> None:
+    told = chatted(f"### repeat\n{task}", template=template, response_format=FORM, **ONE, **fields).json["choices"][0]
+    assert (None, [("find", ARGUMENTS)], "tool_calls") == (
+        told["message"]["content"],
+        calls_in(told["message"]),
+        told["finish_reason"],
+    )
+
+
+@pytest.mark.parametrize("template", [LLAMA, MISTRAL])
+def test_a_form_beside_calls_that_begin_as_it_may_is_refused(template: str) -> None:
+    told = chatted(template=template, response_format=FORM)
+    assert (400, "tools") == (told.status, told.error["param"])
+
+
+def test_a_form_beside_tools_that_cannot_be_enforced_is_refused_by_its_own_name() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "array", "uniqueItems": True}}}
+    told = chatted(response_format=form)
+    assert (400, "response_format.json_schema.schema") == (told.status, told.error["param"])
+
+
 @pytest.mark.parametrize("template", [LLAMA, MISTRAL])
 def test_in_the_forms_of_other_families_an_answer_may_be_text(template: str) -> None:
     told = chatted("### repeat\nNo call, but text.", load=lambda: with_markers("[TOOL_CALLS]"), template=template)
@@ -132,16 +203,22 @@ def test_a_streamed_answer_is_the_whole_one_in_pieces(fields: Any) -> None:
     assert calls
 
 
+def calls_of(choice: Any) -> Calls:
+    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS, "tool_choice": choice}
+    calls = ChatRequest.model_validate(body).calls
+    assert calls is not None
+    return calls
+
+
 def guard_of(template: str, choice: Any = "auto") -> Guard:
     """The guard of TOOLS, made without a service."""
     tokenizer = pico()[1]
-    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS, "tool_choice": choice}
 
     def make(_: str, maker: Callable[..., Guard], source: Any) -> Guard:
         return maker(source, tokenizer)
 
     vocabulary = Guard.regex("", tokenizer).vocabulary
-    return call_guard(ChatRequest.model_validate(body), call_form(template), vocabulary, make)
+    return call_guard(calls_of(choice), call_form(template), vocabulary, make)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +252,7 @@ def test_an_answer_with_calls_is_that_of_generate_under_the_same_guard(choice: A
     assert calls_in(told["message"])
 
 
-NAMES = "{{ bos_token }}{# <tool_call> arguments #}{{ messages[-1].name }}{{ messages[-1].tool_call_id }}"
+NAMES = '{{ bos_token }}{# <tool_call>{"name" #}{{ messages[-1].name }}{{ messages[-1].tool_call_id }}'
 
 
 @pytest.mark.parametrize(("template", "prompt"), [(HERMES, None), (NAMES, "<s>findabc")])
@@ -196,11 +273,17 @@ def test_results_of_calls_are_messages_that_know_their_function(template: str, p
         assert len(pico()[1](prompt, add_special_tokens=False).input_ids) == told.json["usage"]["prompt_tokens"]
 
 
+def test_a_form_is_told_apart_where_a_template_writes_it_in_pieces() -> None:
+    """As Hermes 2 Pro's does."""
+    assert call_form(HERMES) == call_form("""{{- "<tool_call>\n" }}\n{{- '{"name": <function-name>}' }}""")
+
+
 def test_tools_that_take_too_long_to_compile_are_refused() -> None:
-    body = {"model": NAME, "messages": [{"role": "user", "content": TASK}], "tools": TOOLS}
-    request, vocabulary = ChatRequest.model_validate(body), Guard.regex("", pico()[1]).vocabulary
+    vocabulary = Guard.regex("", pico()[1]).vocabulary
     with pytest.raises(ApiError, match="within 0 seconds, got 1 of 2 done"):
-        call_guard(request, call_form(HERMES), vocabulary, lambda *_: Guard.regex("", vocabulary), max_seconds=0)
+        call_guard(
+            calls_of("auto"), call_form(HERMES), vocabulary, lambda *_: Guard.regex("", vocabulary), max_seconds=0
+        )
 
 
 WRONG = [
@@ -208,7 +291,7 @@ WRONG = [
     ({"tools": None, "tool_choice": "required"}, None, "tool_choice is among tools"),
     ({"tools": [*TOOLS, TOOLS[1]]}, None, "names of their own"),
     ({"tool_choice": {"type": "function", "function": {"name": "no"}}}, None, "must name one of"),
-    ({"response_format": {"type": "json_object"}}, None, "got tools with a form"),
+    ({"structured_outputs": {"json_object": True}}, None, "got them with tools"),
     (
         {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}]},
         "tools[0].function.parameters",
@@ -245,8 +328,17 @@ def test_tools_that_cannot_be_enforced_are_refused(fields: Any, param: str | Non
     assert message in told.error["message"]
 
 
-def test_a_model_whose_form_of_calls_is_not_known_gets_no_tools() -> None:
-    told = chatted(template="{{ messages[0].content }}")
+OTHERS = [
+    "{{ messages[0].content }}",
+    r"{{ '<tool_call>\n{\"name\": …}' }}{# <function=example> #}",
+    "{{ '<tool_call>' + tool.name }}{# <arg_key> #}",
+    "{{ 'within <tool_call></tool_call> tags' }}",
+]
+
+
+@pytest.mark.parametrize("template", OTHERS)
+def test_a_model_whose_form_of_calls_is_not_known_gets_no_tools(template: str) -> None:
+    told = chatted(template=template)
     assert (400, "tools") == (told.status, told.error["param"])
 
 

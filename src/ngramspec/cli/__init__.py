@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ngramspec import __version__
+from ngramspec.cli.calibrate import calibrate
 from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
 from ngramspec.cli.endings import BUG, Commands
@@ -20,6 +21,7 @@ from ngramspec.cli.fuzz import fuzz
 from ngramspec.cli.generate import generate
 from ngramspec.cli.replay import replay
 from ngramspec.cli.serve import serve
+from ngramspec.cli.simulate import simulate
 from ngramspec.cli.terminal import complain
 from ngramspec.printing import printable
 
@@ -50,6 +52,8 @@ def _commands(
 app.command()(demo)
 app.command()(generate)
 app.command()(replay)
+app.command()(simulate)
+app.command()(calibrate)
 app.command()(check)
 app.command()(fuzz)
 app.command()(serve)

@@ -1,5 +1,6 @@
 """The command line's options for the length of drafts."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,16 @@ MaxDraftTokens = Annotated[
     ),
 ]
 """The option `--max-draft-tokens`, with 0 allowed."""
+
+Costs = Annotated[
+    Path | None,
+    typer.Option(
+        "--costs",
+        help="What passes cost, as ngramspec calibrate or Speculator.save_costs wrote it, if it is of this model and"
+        " machine: drafts pay from the first pass on.",
+    ),
+]
+"""The option `--costs`."""
 
 
 def budget_of(max_draft_tokens: int | None) -> FixedBudget | None:

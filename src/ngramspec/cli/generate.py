@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from ngramspec.cli.budgets import MaxDraftTokens, budget_of
+from ngramspec.cli.budgets import Costs, MaxDraftTokens, budget_of
 from ngramspec.cli.constraints import constraint_source
 from ngramspec.cli.models import MAX_SEED
 from ngramspec.cli.prompts import MAX_BYTES, MaxBytes, Prompt, Prompts, read_prompts
@@ -31,6 +31,7 @@ def generate(
     model: Annotated[str, typer.Option(help="pico, a model's folder, or its name on the hub.")] = "pico",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest output, in tokens.")] = 256,
     max_draft_tokens: MaxDraftTokens = None,
+    costs: Costs = None,
     segment: Annotated[
         str | None, typer.Option(help="A name for this traffic: later prompts are drafted for from earlier answers.")
     ] = None,
@@ -75,6 +76,8 @@ def generate(
     from ngramspec.hf import Speculator
 
     spec = Speculator(budget=budget_of(max_draft_tokens))
+    if costs is not None:
+        spec.load_costs(costs)
     loaded = load(model)
     guard = None if source is None else source.guard(loaded.tokenizer, backend)
     loaded.check_room(prompts.rows, max_new_tokens, chat=chat)

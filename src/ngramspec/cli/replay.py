@@ -1,37 +1,28 @@
 """`ngramspec replay`: what speculation would do for recorded requests."""
 
 import json
-import os
 import time
-from collections.abc import Iterator
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
-from ngramspec.cli.prompts import STANDARD_INPUT, standard_input
+from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.cli.render import show_table
 from ngramspec.cli.terminal import text
 from ngramspec.decoding import FITS, AdaptiveBudget, Budget, FixedBudget, LinearCosts, fitted
 from ngramspec.drafting import AdaptiveLookup, PromptLookup
 from ngramspec.errors import TraceError
-from ngramspec.files.reading import Bounds
 from ngramspec.printing import named, on_one_line, printable
 from ngramspec.replay import (
     PromptAs,
     Report,
     SavedCosts,
     SegmentReport,
-    Tokenizer,
-    Trace,
     load_tokenizer,
     read_costs,
-    read_traces,
 )
 from ngramspec.replay import replay as replay_traces
 from ngramspec.replay.traces import MAX_BYTES
@@ -40,13 +31,8 @@ COLUMNS = ("requests", "tokens", "passes", "drafted", "accepted", "rate", "token
 
 
 def replay(
-    traces: Annotated[
-        list[str], typer.Argument(help='Recorded requests: JSON lines, gzipped or not. "-" is standard input.')
-    ],
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(help="For rows of text: tekken, pico, or a path or name that AutoTokenizer loads."),
-    ] = None,
+    traces: Traces,
+    tokenizer: TokenizerName = None,
     every_answer: Annotated[
         bool, typer.Option("--every-answer", help="Of a chat, replay each of the assistant's messages, not the last.")
     ] = False,
@@ -67,9 +53,7 @@ def replay(
         PromptAs, typer.Option(help="reference: an encoder reads it (T5, BART); nothing: without it, to compare.")
     ] = PromptAs.CONTEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    max_bytes: Annotated[
-        int, typer.Option(min=1, help="The most bytes to read from each file or pipe, uncompressed.")
-    ] = MAX_BYTES,
+    max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
     """Replay recorded requests through the decode loop, without a model.
 
@@ -83,7 +67,7 @@ def replay(
         raise typer.BadParameter("with --cost a draft is as long as it pays: leave --max-draft-tokens or --cost out")
     costs = None if cost is None else _costs(cost, batch or 1)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
-    rows = _with_progress(traces, loaded, every_answer=every_answer, max_bytes=max_bytes)
+    rows = recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes)
     if costs is None:
         budget: Budget = FixedBudget() if max_draft_tokens is None else FixedBudget(max_draft_tokens)
         report = replay_traces(rows, PromptLookup(), budget=budget, prompt_as=prompt_as)
@@ -147,25 +131,6 @@ def _costs(name: str, batch: int) -> LinearCosts | SavedCosts:
             f"--cost must be {' or '.join(FITS)}, or a file that Speculator.save_costs wrote, got {name!r}:"
             f" there is no such file{f' (did you mean {near[0]}?)' if near else ''}"
         ) from error
-
-
-def _with_progress(
-    names: list[str], tokenizer: Tokenizer | None, *, every_answer: bool, max_bytes: int
-) -> Iterator[Trace]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        for name in names:
-            if name == STANDARD_INPUT:
-                path, file = Path("standard input"), standard_input("recordings")
-            else:
-                path, file = Path(name), _opened(name, progress, max_bytes)
-            yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes)
-
-
-def _opened(path: str, progress: Progress, max_bytes: int) -> BinaryIO:
-    file = Bounds("recorded requests", TraceError, max_bytes, "--max-bytes").opened(path)
-    size = os.fstat(file.fileno()).st_size
-    return progress.wrap_file(file, size, description=escape(named(path)))
 
 
 def _print(report: Report) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import socket
 import warnings
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ngramspec.cli.budgets import Costs
 from ngramspec.cli.models import Loaded
 from ngramspec.errors import GuardWarning, NgramspecError
 from ngramspec.files.reading import Bounds
@@ -15,6 +17,7 @@ from ngramspec.printing import named, on_one_line
 from ngramspec.serve.settings import Settings
 
 if TYPE_CHECKING:
+    from ngramspec.hf import Speculator
     from ngramspec.serve.app.service import Service
 
 MAX_BYTES = 1 << 20
@@ -38,6 +41,9 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web page that may call the service, such as https://example.org.")
     ] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A file that keeps what segments have learnt when the service ends.")
+    ] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = DEFAULTS.max_rows,
     max_waiting: Annotated[
         int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")
@@ -51,6 +57,7 @@ def serve(
         float, typer.Option(min=0.001, help="Until an answer must be complete, waiting included.")
     ] = DEFAULTS.max_seconds,
     drain_seconds: Annotated[int, typer.Option(min=0, help="On SIGTERM: for answers in progress to end.")] = 30,
+    costs: Costs = None,
 ) -> None:
     """Serve a model over HTTP: /v1/chat/completions, /v1/completions, /v1/responses, /v1/models, /metrics, /health.
 
@@ -71,6 +78,8 @@ def serve(
         chat_template=PICO_TEMPLATE if template is None and model == PICO else template,
         api_keys=keys,
         allow_origins=tuple(allow_origin or ()),
+        is_local=not keys and _is_loopback(host),
+        history=history,
         max_rows=max_rows,
         max_waiting=max_waiting,
         max_tokens=max_tokens,
@@ -88,8 +97,17 @@ def serve(
         loaded.append(load(model))
         return loaded[0].model, loaded[0].tokenizer
 
+    spec = None if costs is None else _starting_with(costs)
     with _listening(host, port) as listener:
-        asyncio.run(_serve(Service(load, settings), listener, loaded, drain_seconds))
+        asyncio.run(_serve(Service(load, settings, spec=spec), listener, loaded, drain_seconds))
+
+
+def _starting_with(costs: Path) -> "Speculator":
+    from ngramspec.hf import Speculator
+
+    spec = Speculator()
+    spec.load_costs(costs)
+    return spec
 
 
 async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
@@ -97,9 +115,11 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
     import uvicorn
 
     from ngramspec.serve.app.application import application
+    from ngramspec.serve.app.connections import Connection
 
     config = uvicorn.Config(
         application(service),
+        http=Connection,
         log_level="warning",
         lifespan="on",
         server_header=False,
@@ -119,6 +139,14 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
         raise
     finally:
         await serving
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address is this machine's alone."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _listening(host: str, port: int) -> socket.socket:

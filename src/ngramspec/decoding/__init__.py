@@ -4,7 +4,9 @@ from ngramspec.decoding.budget import AdaptiveBudget, Budget, FixedBudget
 from ngramspec.decoding.commit import Choices, Settled, TreeChoices, commit, commit_settled, commit_tree
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.engine import Engine
-from ngramspec.decoding.linear_costs import FITS, LinearCosts, fitted
+from ngramspec.decoding.fits import FITS
+from ngramspec.decoding.linear_costs import LinearCosts, fitted
+from ngramspec.decoding.machine_prices import DraftingPrices, HostPrices, PassPrices
 from ngramspec.decoding.measured_costs import MeasuredCosts
 from ngramspec.decoding.row import Row, Together, common_length
 from ngramspec.decoding.step import Clock, Plan, Reading, Target, plan, step
@@ -16,10 +18,13 @@ __all__ = [
     "Choices",
     "Clock",
     "Costs",
+    "DraftingPrices",
     "Engine",
     "FixedBudget",
+    "HostPrices",
     "LinearCosts",
     "MeasuredCosts",
+    "PassPrices",
     "Plan",
     "Reading",
     "Row",

@@ -46,7 +46,7 @@ class TreeChoices(Protocol):
         """Choose the token after a node of the tree, or after ROOT; None if none is possible: the row has ended."""
 
     def end_row(self) -> bool:
-        """End the row if its last token ends it; returns whether it does."""
+        """End the row if its last token ends it; returns whether the pass is over for it."""
 
 
 Settled = tuple[Row, Rows[int], Rows[int]]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ngramspec.decoding.costs import Shape
 from ngramspec.decoding.drafting_time import NOTHING, DraftingPrice
+from ngramspec.decoding.fits import FITS
 from ngramspec.decoding.rate import Rate
 from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import Way
@@ -71,13 +72,7 @@ class LinearCosts:
         """See `Costs`; nothing is learnt."""
 
 
-FITS: dict[str, tuple[float, float]] = {
-    # An 8 B model on an H100, by batched tokens: SpecDecode-Bench's fit (5.886 ms and 1.207 ms of overhead).
-    "h100-8b": (7.09e-3, 21.01e-6),
-}
-"""Published fits by model and machine: base and price of a token, in seconds."""
-
-
 def fitted(name: str, batch: int = 1) -> LinearCosts:
     """The published fit `name`, for `batch` requests that decode together."""
-    return LinearCosts(*FITS[name], batch)
+    passes = FITS[name].passes
+    return LinearCosts(passes.base, passes.of_token, batch)

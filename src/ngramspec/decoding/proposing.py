@@ -7,7 +7,11 @@ from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.way import BLIND, NONE, STEERED
-from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_tree
+from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_trees
+
+CHEAP = 0.05
+"""Where a token must be surer than this, columns are dear, and a draft is a chain: on a CPU trees have cost more than
+they gained (`benchmarks.real`)."""
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
 """Of a row that is not drafted for: it would have had one at another price."""
@@ -25,7 +29,8 @@ def propose(
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
     A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
-    takes_trees: whether the target does. Rows with grammars, and rows that move in step, get chains all the same.
+    takes_trees: whether the target does. Steered rows, and rows that move in step, get chains all the same; so do all
+    where columns are dear.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
@@ -38,10 +43,11 @@ def propose(
         elif way is not NONE:
             blind.append(index)
     between = clock()
-    branching = [index for index in blind if takes_trees and rows[index].may_branch]
-    for index in branching:
-        drafts[index] = propose_tree(rows[index].session, rooms[index], terms.least[BLIND])
-    chains = [index for index in blind if index not in branching] if branching else blind
+    branching = [i for i in blind if _branches(rows[i])] if takes_trees and terms.least[BLIND] <= CHEAP else []
+    sessions, most = [rows[index].session for index in branching], [rooms[index] for index in branching]
+    for index, tree in zip(branching, propose_trees(sessions, most, terms.least[BLIND]), strict=True):
+        drafts[index] = rows[index].legal(tree)
+    chains = sorted({*blind}.difference(branching)) if branching else blind
     sessions, most = [rows[index].session for index in chains], [rooms[index] for index in chains]
     for index, draft in zip(chains, propose_all(sessions, most, terms.least[BLIND]), strict=True):
         drafts[index] = rows[index].legal(draft)
@@ -53,3 +59,8 @@ def propose(
         row.known(draft).head(room) if draft.tokens.size else draft
         for row, draft, room in zip(rows, drafts, rooms, strict=True)
     ]
+
+
+def _branches(row: Row) -> bool:
+    """Whether a tree is drafted for `row`; sessions that draft chains only are asked for all of them at once."""
+    return row.may_branch() and hasattr(row.session, "propose_tree")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 
-from ngramspec.decoding.steering import SteersRow, legal_head
+from ngramspec.decoding.steering import SteersRow, legal_part
 from ngramspec.decoding.way import RowGains
 from ngramspec.drafting.types import Draft, DraftSession, TokenArray, Tree
 from ngramspec.guards import Matcher
@@ -71,10 +71,9 @@ class Row:
         """Whether the next pass reads the prompt, or the last part of it."""
         return not self.emitted and not self.ended
 
-    @property
     def may_branch(self) -> bool:
-        """Whether its draft may be a tree: nothing that reads a draft as a chain is asked about it."""
-        return self.steering is None and not self.call.in_step
+        """Whether its draft may be a tree: rows in step move by positions that they share."""
+        return not self.call.in_step
 
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
@@ -90,8 +89,8 @@ class Row:
         return None
 
     def legal(self, draft: Draft) -> Draft:
-        """The head of a `draft` of its session alone that the row's grammars allow."""
-        return draft if self.steering is None else legal_head(draft, self.matchers())
+        """Of a `draft` of its session alone, the part that the row's grammars allow."""
+        return draft if self.steering is None else legal_part(draft, self.matchers())
 
     def known(self, draft: Draft) -> Draft:
         """The head of `draft` that the target can read; here, all of it."""

@@ -13,7 +13,16 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from ngramspec.drafting.types import NO_DRAFT, Draft, DraftSession, SteerableSession, Steering, TokenArray
+from ngramspec.drafting.types import (
+    NO_DRAFT,
+    ROOT,
+    Draft,
+    DraftSession,
+    SteerableSession,
+    Steering,
+    TokenArray,
+    Tree,
+)
 from ngramspec.errors import GuardError
 from ngramspec.foresight import (
     CONTINUED,
@@ -219,15 +228,42 @@ def _foresight(matcher: Matcher, source: Source, texts: Rows[TokenArray]) -> For
     return Foresight(text, vocabulary, is_guarded=matcher.num_guarded is not None, begun=matcher.begun)
 
 
-def legal_head(draft: Draft, matchers: Rows[Matcher]) -> Draft:
-    """The head of `draft` that all `matchers` allow; their state stays as it was. Empty if a backend fails."""
+def legal_part(draft: Draft, matchers: Rows[Matcher]) -> Draft:
+    """The head of a chain, or the nodes of a tree, that all `matchers` allow; their state stays as it was.
+
+    Empty if a backend fails.
+    """
     try:
         for matcher in matchers:
             with matcher.lookahead() as ahead:
-                draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
+                if isinstance(draft, Tree):
+                    draft = draft.pruned(_legal_nodes(draft, ahead))
+                else:
+                    draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
     except GuardError:
         return draft.head(0)
     return draft
+
+
+def _legal_nodes(tree: Tree, ahead: Lookahead) -> list[int]:
+    """The nodes of `tree` whose paths `ahead` can take, in order."""
+    tokens, legal, num_pushed = tree.tokens.tolist(), [], 0
+    following: dict[int, list[tuple[int, int]]] = {}
+    depths = {ROOT: 0}
+    for node, parent in enumerate(tree.parents.tolist()):
+        depths[node] = depths[parent] + 1
+        following.setdefault(parent, []).append((node, depths[parent]))
+    waiting = following.get(ROOT, [])
+    while waiting:
+        node, depth = waiting.pop()
+        if num_pushed > depth:
+            ahead.pop(num_pushed - depth)
+            num_pushed = depth
+        if ahead.push(tokens[node]):
+            num_pushed += 1
+            legal.append(node)
+            waiting += following.get(node, [])
+    return sorted(legal)
 
 
 def steered_draft(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:

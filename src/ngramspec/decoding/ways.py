@@ -51,6 +51,7 @@ class Ways:
         """Nothing measured."""
         self._free, self._cut, self._steered = Gain(MEMORY, *FREE_HOPE), Gain(MEMORY), Gain(MEMORY, *STEERED_HOPE)
         self._trials = Trials()
+        self._serves_prices = False  # the latest trial
 
     def __reduce__(self) -> tuple[type["Ways"], tuple[()]]:
         """A copy, also a pickled one, begins with nothing measured."""
@@ -85,13 +86,17 @@ class Ways:
             else:
                 ways[index], trial = self._guarded(index, gains, blind, steered)
                 trials += [] if trial is None else [trial]
-        tries = bool(trials) and self._trials.is_due and (not is_due or not any(ways))  # a trial of prices needs drafts
-        if tries:
-            self._try(trials, ways, rate * plain)
-            if not is_due:
+        tries, counts = False, not is_due
+        if trials and self._trials.is_due and not (is_due and any(ways)):
+            # A trial of prices needs drafts. Where none pays it takes those of a trial of ways; what they gain is told
+            # by the next trial, which comes at once, and is the one that is charged.
+            self._serves_prices = is_due and not self._serves_prices
+            counts = not self._serves_prices
+            tries = self._try(trials, ways, rate * plain, is_charged=counts)
+            if counts:
                 self._trials.looked()
         for row, way in zip(rows, ways, strict=True):
-            row.gains.way = NONE if is_due else way
+            row.gains.way = way if counts else NONE
         return ways, tries
 
     def _follow(self, rows: Rows[Row]) -> None:
@@ -126,12 +131,18 @@ class Ways:
         num_drafts, way = min((num_drafts, way) for num_drafts, way in others if way is not best)
         return best, _Trial(num_drafts, index, way, values[best] - values[way])
 
-    def _try(self, trials: list[_Trial], ways: list[Way], plain: float) -> None:
-        """Try as many ways as the credit allows, in order of how long they were not tried; plain: a pass in tokens."""
+    def _try(self, trials: list[_Trial], ways: list[Way], plain: float, *, is_charged: bool) -> bool:
+        """Try as many ways as the credit allows, in order of how long they were not tried; plain: a pass in tokens.
+
+        Returns whether any is tried.
+        """
         most = math.inf if self._trials.is_overdue else self._trials.credit * plain
-        lost = 0.0
+        lost, tries = 0.0, False
         for trial in sorted(trials):
             if lost + trial.loss <= most:
                 lost += trial.loss
                 ways[trial.row] = trial.way
-        self._trials.charge(lost / plain)
+                tries = True
+        if is_charged:
+            self._trials.charge(lost / plain)
+        return tries

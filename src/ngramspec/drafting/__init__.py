@@ -22,6 +22,7 @@ from ngramspec.drafting.types import (
     TreeSession,
     propose_all,
     propose_tree,
+    propose_trees,
 )
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "checked_references",
     "propose_all",
     "propose_tree",
+    "propose_trees",
     "salted",
 ]

@@ -64,13 +64,14 @@ class AdaptiveLookup:
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles contain: settings and learnt weights; no segment and no text."""
         vocabulary = None if self._vocabulary is None else self._vocabulary.tokens
-        return {"lessons": self.survival.lessons(), "vocabulary": vocabulary, "limits": self._limits}
+        learnt = self.survival.lessons(), self.survival.mixing()
+        return {"learnt": learnt, "vocabulary": vocabulary, "limits": self._limits}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin without a history, with the same settings and learnt weights."""
         max_tokens, max_segments = state["limits"]
         self.__init__(vocabulary=state["vocabulary"], max_tokens=max_tokens, max_segments=max_segments)  # type: ignore[misc]
-        self.survival.take_over(state["lessons"])
+        self.survival.take_over(*state["learnt"])
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "AdaptiveLookupSession":
         """Start a row of the traffic named `segment`; without a name no history is read or kept.
@@ -85,6 +86,14 @@ class AdaptiveLookup:
     ) -> list[Draft]:
         """Draft for all of `sessions`, which this drafter has opened, as each one's `propose` would."""
         return core.propose_all([session.row for session in sessions], max_tokens, min_survival)
+
+    def propose_trees(
+        self, sessions: Sequence["AdaptiveLookupSession"], max_nodes: Sequence[int], min_survival: float = 0.0
+    ) -> Sequence[Draft]:
+        """Draft trees for all of `sessions`, which this drafter has opened, as each one's `propose_tree` would."""
+        if min_survival <= 0.0:
+            return self.propose_all(sessions, max_nodes)
+        return core.propose_trees([session.row for session in sessions], max_nodes, min_survival)
 
     def refer(self, segment: str, references: Sequence[TokenArray], *, cache_salt: str | None = None) -> None:
         """Let all rows of `segment` copy from `references`: a style guide, a code base, a template.
@@ -192,8 +201,11 @@ class AdaptiveLookupSession:
         return self.row.propose(max_tokens, min_survival)
 
     def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
-        """Draft a tree of up to `max_nodes` nodes around the chain, as long as their survival is `min_survival`."""
-        return core.propose_tree(self.row, max_nodes, min_survival)
+        """Draft a tree of up to `max_nodes` nodes around the chain, as long as their survival is `min_survival`.
+
+        At 0.0 the chain alone: where nothing is weighed, what other rows have taught decides nothing.
+        """
+        return self.propose(max_nodes) if min_survival <= 0.0 else self.row.propose_tree(max_nodes, min_survival)
 
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         """As `propose`, within a grammar: at each position the surest token that `steering` allows."""

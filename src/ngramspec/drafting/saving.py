@@ -1,4 +1,4 @@
-"""State that survives a restart: histories, sketches, and the weights of survival."""
+"""State that survives a restart: histories, sketches, and what was learnt."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_lessons
+from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_lessons, checked_mixing
 from ngramspec.drafting.segments import Segments
 from ngramspec.errors import HistoryError, shortened
 from ngramspec.files import whole_file
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -> None:
     """See `AdaptiveLookup.save`."""
-    arrays: list[Array] = [survival.lessons()]
+    arrays: list[Array] = [survival.lessons(), survival.mixing()]
     listed = []
     for segment, text, num_reference_tokens, sketches in segments.snapshot():
         listed.append({"name": segment.name, "reference_tokens": num_reference_tokens})
@@ -54,20 +54,24 @@ def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, s
     # Weights are meaningless with other features: they are learnt anew, and the texts are loaded all the same.
     is_known = header["survival"] == LAYOUT
     listed = checked_list(header["segments"], "its segments")
-    if not is_known and len(arrays) == 2 + 4 * len(listed):
-        arrays = _without_weights_of_segments(arrays)
-    if len(arrays) != 1 + 3 * len(listed):
-        raise ValueError(f"it must hold {1 + 3 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
-    read = list(_read(listed, arrays[1:]))
+    if not is_known:
+        arrays = _of_an_earlier_layout(arrays, len(listed))
+    if len(arrays) != 2 + 3 * len(listed):
+        raise ValueError(f"it must hold {2 + 3 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
+    read = list(_read(listed, arrays[2:]))
     if is_known:
-        survival.take_over(checked_lessons(arrays[0]))
+        survival.take_over(checked_lessons(arrays[0]), checked_mixing(arrays[1]))
     for name, num_reference_tokens, text, grams, positions in read:
         segments.restore(name, text, num_reference_tokens, grams, positions)
 
 
-def _without_weights_of_segments(arrays: Sequence[Array]) -> list[Array]:
-    """The arrays of a file from when segments had weights of their own (layouts up to 6), without those weights."""
-    return [arrays[0], *(array for number, array in enumerate(arrays[2:]) if number % 4 < 3)]
+def _of_an_earlier_layout(arrays: Sequence[Array], num_segments: int) -> list[Array]:
+    """The arrays as they are now; up to layout 6 segments had weights of their own, in 7 nothing was kept of mixing."""
+    if len(arrays) == 2 + 4 * num_segments:
+        return [*arrays[:2], *(array for number, array in enumerate(arrays[2:]) if number % 4 < 3)]
+    if len(arrays) == 1 + 3 * num_segments:
+        return [arrays[0], *arrays]
+    return [*arrays]
 
 
 def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str, int, Array, Array, Array]]:

@@ -1,6 +1,6 @@
 """The types that all drafters share: token arrays, drafts, and the protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -78,6 +78,13 @@ class Tree(Draft):
         if length >= self.tokens.size:
             return self
         return Tree(self.tokens[:length], self.survival[:length], self.is_unsure, parents=self.parents[:length])
+
+    def pruned(self, nodes: Sequence[int]) -> "Tree":
+        """The tree of `nodes`, in order; with each node there must be those that lead to it."""
+        numbers = {ROOT: ROOT} | {node: number for number, node in enumerate(nodes)}
+        parents = np.array([numbers[self.parents.item(node)] for node in nodes], np.int32)
+        kept = np.array(nodes, np.intp)
+        return Tree(self.tokens[kept], self.survival[kept], self.is_unsure, parents=parents)
 
     def children(self) -> dict[tuple[int, int], int]:
         """By node (or ROOT) and token that follows: the node of that token."""
@@ -162,7 +169,10 @@ class BatchDrafter(Drafter, Protocol):
     def propose_all(
         self, sessions: Sequence[Any], max_tokens: Sequence[int], min_survival: float = 0.0
     ) -> Sequence[Draft]:
-        """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session."""
+        """One draft for each of `sessions`, in order, as its `propose` would; max_tokens: of each session.
+
+        A drafter whose sessions have `propose_tree` may have `propose_trees` beside this, for the same of trees.
+        """
 
 
 def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
@@ -173,15 +183,15 @@ def propose_all(sessions: Sequence[DraftSession], max_tokens: Sequence[int], min
 
     Raises ValueError if a `BatchDrafter` does not return a draft for each session.
     """
-    drafters = [getattr(session, "drafter", None) for session in sessions]
-    together: dict[int, list[int]] = {}
-    for row, drafter in enumerate(drafters):
-        together.setdefault(id(drafter), []).append(row)
-    drafts: dict[int, Draft] = {}
-    for rows in together.values():
-        some, most = [sessions[row] for row in rows], [max_tokens[row] for row in rows]
-        drafts.update(zip(rows, _propose(drafters[rows[0]], some, most, min_survival), strict=True))
-    return [drafts[row] for row in range(len(sessions))]
+    return _together("propose_all", _propose, sessions, max_tokens, min_survival)
+
+
+def propose_trees(sessions: Sequence[DraftSession], max_nodes: Sequence[int], min_survival: float = 0.0) -> list[Draft]:
+    """As `propose_all`, for a target that takes trees: a `Tree` or a chain for each of `sessions`, in order.
+
+    Sessions of the same drafter are proposed for together if it has `propose_trees`, all others one after another.
+    """
+    return _together("propose_trees", propose_tree, sessions, max_nodes, min_survival)
 
 
 def propose_tree(session: DraftSession, max_nodes: int, min_survival: float = 0.0) -> Draft:
@@ -191,16 +201,38 @@ def propose_tree(session: DraftSession, max_nodes: int, min_survival: float = 0.
     return draft
 
 
-def _propose(
-    drafter: Any, sessions: Sequence[DraftSession], max_tokens: Sequence[int], min_survival: float
-) -> Sequence[Draft]:
-    """For sessions of one drafter, or of those that do not refer to theirs."""
-    if not hasattr(drafter, "propose_all"):
-        return [session.propose(most, min_survival) for session, most in zip(sessions, max_tokens, strict=True)]
-    drafts: Sequence[Draft] = drafter.propose_all(sessions, max_tokens, min_survival)
-    if len(drafts) != len(sessions):
+def _propose(session: DraftSession, max_tokens: int, min_survival: float) -> Draft:
+    return session.propose(max_tokens, min_survival)
+
+
+def _together(
+    name: str,
+    propose: Callable[[DraftSession, int, float], Draft],
+    sessions: Sequence[DraftSession],
+    most: Sequence[int],
+    min_survival: float,
+) -> list[Draft]:
+    """By the method `name` of the sessions' drafters; `propose`: for the sessions of one that has none."""
+    drafters = [getattr(session, "drafter", None) for session in sessions]
+    together: dict[int, list[int]] = {}
+    for row, drafter in enumerate(drafters):
+        together.setdefault(id(drafter), []).append(row)
+    drafts: dict[int, Draft] = {}
+    for rows in together.values():
+        of_all = getattr(drafters[rows[0]], name, None)
+        if of_all is None:
+            drafts.update((row, propose(sessions[row], most[row], min_survival)) for row in rows)
+        else:
+            some = [sessions[row] for row in rows]
+            found = _checked(name, of_all(some, [most[row] for row in rows], min_survival), len(rows), of_all.__self__)
+            drafts.update(zip(rows, found, strict=True))
+    return [drafts[row] for row in range(len(sessions))]
+
+
+def _checked(name: str, drafts: Sequence[Draft], count: int, drafter: object) -> Sequence[Draft]:
+    if len(drafts) != count:
         raise ValueError(
-            f"propose_all must return a draft for each of {len(sessions)} sessions, got {len(drafts)} from"
+            f"{name} must return a draft for each of {count} sessions, got {len(drafts)} from"
             f" {type(drafter).__name__}: return an empty draft for a session with nothing to propose"
         )
     return drafts

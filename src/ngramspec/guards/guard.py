@@ -264,12 +264,15 @@ class Guard(_InAList):
             warnings.warn(f"{backend} leaves out of the {source.language}: {message}", GuardWarning, stacklevel=3)
         return cls(made.compiled, description, source, limits=limits), made.notes
 
-    def after(self, marker: str, *, max_tokens: int | None = None) -> "Guard":
+    def after(self, marker: str, *, opening: str | None = None, max_tokens: int | None = None) -> "Guard":
         """Free text up to the first `marker`, for instance "</think>", and right after it this guard.
 
         The marker may be inside a token, or be the name of a special token. The row cannot end before it.
         A marker in the last turn of the prompt counts too if only blanks, or the beginning of a guarded text, follow
         it there: a chat template may close the reasoning. A prompt may also end within the marker.
+        opening: for instance "<think>", for models that decide by themselves whether to reason. An answer that begins
+        with it is free up to the marker; any other fits this guard from its first byte on. A prompt that ends with it,
+        or with blanks after it, has opened the free text.
         max_tokens: a budget for the reasoning. After this many emitted tokens the marker is forced, as the tokenizer
         tokenises it. `accepts` and `legal_head` see no tokens, and count none.
         """
@@ -278,11 +281,14 @@ class Guard(_InAList):
             not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0
         ):
             raise GuardError(f"max_tokens must be a whole number of tokens from 0 on, got {shortened(max_tokens)}")
-        phased = Phased(self._compiled, marker, None, max_tokens)
+        if opening is not None:
+            check_marker("opening", opening)
+        phased = Phased(self._compiled, marker, None, max_tokens, opening or "")
         if max_tokens is not None:
             check_written(phased.start, self.vocabulary)
-        budget = "" if max_tokens is None else f", max_tokens={max_tokens}"
-        return Guard(phased, f"{self!r}.after({marker!r}{budget})", inner=self._inner, limits=self._limits)
+        options = "" if opening is None else f", opening={opening!r}"
+        options += "" if max_tokens is None else f", max_tokens={max_tokens}"
+        return Guard(phased, f"{self!r}.after({marker!r}{options})", inner=self._inner, limits=self._limits)
 
     def between(self, start: str, end: str) -> "Guard":
         """Free text outside, this guard between `start` and `end`, any number of times.

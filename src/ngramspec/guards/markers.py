@@ -81,10 +81,7 @@ class EndMarker:
     def inside(self, progress: int) -> Ids:
         """Tokens `int64[n]` that continue the marker, at most to its end."""
         if progress not in self._inside:
-            rest = self.text[progress:]
-            heads = {rest[:length] for length in range(1, len(rest) + 1)}
-            ids = [token for head in heads for text, token in equal_to(self.vocabulary, head)]
-            self._inside[progress] = np.array(sorted(ids), np.int64)
+            self._inside[progress] = np.array(sorted(heads_of(self.vocabulary, self.text[progress:])), np.int64)
         return self._inside[progress]
 
     def crossing(self, progress: int) -> tuple[Ids, list[int]]:
@@ -140,6 +137,12 @@ def equal_to(vocabulary: Vocabulary, text: bytes) -> Iterator[tuple[bytes, int]]
         if found != text:
             return
         yield found, token
+
+
+def heads_of(vocabulary: Vocabulary, text: bytes) -> list[int]:
+    """The tokens whose bytes are a head of `text`, or all of it."""
+    heads = (text[:length] for length in range(1, len(text) + 1))
+    return [token for head in heads for _, token in equal_to(vocabulary, head)]
 
 
 def everything(vocabulary: Vocabulary) -> BitmaskArray:

@@ -1,7 +1,7 @@
 """Reads text that alternates between free and guarded, token by token and byte by byte."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ngramspec.guards.markers import EndMarker, Marker
 from ngramspec.guards.matcher import Matcher
@@ -59,7 +59,20 @@ class Guarded:
     num_bytes: int = 0
 
 
-Phase = Free | Guarded
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """The beginning of an answer that may open free text.
+
+    progress: bytes of the opening that have come: all of the text so far. guarded: the same as guarded text; None where
+    no guarded text begins so. num_tokens: as in `Free`.
+    """
+
+    progress: int
+    guarded: Guarded | None
+    num_tokens: int = 0
+
+
+Phase = Free | Guarded | Undecided
 
 
 class Limit:
@@ -70,9 +83,9 @@ class Limit:
         self._num_tokens, self._marker, self._banned = num_tokens, marker, banned
         self._known: dict[int, int] = {}
 
-    def forced(self, phase: Free) -> int | None:
+    def forced(self, phase: Phase) -> int | None:
         """The only token that may come; None if any may."""
-        if phase.num_tokens < self._num_tokens:
+        if not isinstance(phase, Free) or phase.num_tokens < self._num_tokens:
             return None
         if phase.progress not in self._known:
             self._known[phase.progress] = self._marker.next_token(phase.progress, self._banned)
@@ -92,16 +105,22 @@ class Reader:
         end: EndMarker | None,
         make_inner: Callable[[Iterable[int]], Matcher],
         limit: "Limit | None" = None,
+        opening: bytes = b"",
     ) -> None:
         """make_inner: makes a fresh matcher of the guarded text, from the ends of sequence.
 
-        limit: of the free text before it, if there is one.
+        limit: of the free text before it, if there is one. opening: what free text begins with, if it may be left out.
         """
         self._vocabulary = vocabulary
         self._start = start
         self._end = end
         self._make_inner = make_inner
         self._limit = limit
+        self._opening = opening
+
+    def fresh(self) -> Guarded:
+        """Guarded text that begins."""
+        return Guarded(Inner(self._make_inner(())))
 
     def token(self, phase: Phase, token: int) -> Phase | None:
         """The phase after `token`."""
@@ -110,7 +129,9 @@ class Reader:
         if self._limit.forced(phase) not in (None, token):
             return None
         following = self._any_token(phase, token)
-        return Free(following.progress, phase.num_tokens + 1) if isinstance(following, Free) else following
+        if following is None or isinstance(following, Guarded):
+            return following
+        return replace(following, num_tokens=phase.num_tokens + 1)
 
     def _any_token(self, phase: Phase, token: int) -> Phase | None:
         text = self._vocabulary.tokens[token]
@@ -129,6 +150,8 @@ class Reader:
         for byte in text:
             if isinstance(following, Free):
                 following = self._free(following, byte)
+            elif isinstance(following, Undecided):
+                following = self._undecided(following, byte)
             elif following is not None:
                 following = self._guarded(following, byte)
         return following
@@ -137,6 +160,9 @@ class Reader:
         """A token without bytes may come wherever any token may."""
         if isinstance(phase, Free):
             return phase
+        if isinstance(phase, Undecided):
+            guarded = None if phase.guarded is None else self._nothing(phase.guarded, token)
+            return replace(phase, guarded=guarded) if isinstance(guarded, Guarded) else None
         is_alive = phase.is_alive and phase.inner.push(token)
         return Guarded(phase.inner, phase.inner.depth, is_alive, phase.ends, phase.num_bytes) if is_alive else None
 
@@ -145,6 +171,8 @@ class Reader:
         end = self._end
         if isinstance(phase, Free):
             return self._name(phase, name)
+        if isinstance(phase, Undecided):
+            return self._opening_name(phase, token, name)
         ends = frozenset(self.open_ends(phase)) if end is not None else frozenset()
         for position, byte in enumerate(name):
             ends = self._follow(ends, byte)
@@ -162,6 +190,15 @@ class Reader:
             phase = following
         return phase
 
+    def _opening_name(self, phase: Undecided, token: int, name: bytes) -> Phase | None:
+        """As `_special`, where the name may be part of the opening."""
+        rest = self._opening[phase.progress :]
+        if name.startswith(rest):
+            return self._name(Free(0), name[len(rest) :])
+        guarded = None if phase.guarded is None else self._special(phase.guarded, token, name)
+        assert guarded is None or isinstance(guarded, Guarded)
+        return Undecided(phase.progress + len(name), guarded) if rest.startswith(name) else guarded
+
     def begin(self, part: Part) -> Phase | None:
         """The phase after `part` of a prompt, which follows a start marker; None if no guarded text begins so.
 
@@ -172,19 +209,29 @@ class Reader:
             num_bytes = inner.matcher._begin(part)
             return None if num_bytes is None else Guarded(inner, num_bytes=num_bytes)
         for text in (part, part.without_blanks()):
-            phase = self.text(Guarded(Inner(self._make_inner(()))), text.head)
+            phase = self.text(self.fresh(), text.head)
             for token in text.tokens:
                 phase = None if phase is None else self.token(phase, token)
             if phase is not None:
                 return phase
         return None
 
-    def _free(self, phase: Free, byte: int) -> Phase:
+    def _free(self, phase: Free, byte: int) -> Free | Guarded:
         start = self._start
         progress = start.step(phase.progress, byte)
         if progress < len(start.text):
             return Free(progress)
-        return Guarded(Inner(self._make_inner(())))
+        return self.fresh()
+
+    def _undecided(self, phase: Undecided, byte: int) -> Phase | None:
+        progress = phase.progress
+        if self._opening[progress] != byte:
+            return None if phase.guarded is None else self._guarded(phase.guarded, byte)
+        if progress + 1 == len(self._opening):
+            return Free(0)
+        guarded = None if phase.guarded is None else self._guarded(phase.guarded, byte)
+        assert guarded is None or isinstance(guarded, Guarded)
+        return Undecided(progress + 1, guarded)
 
     def _guarded(self, phase: Guarded, byte: int) -> Phase | None:
         end, inner = self._end, phase.inner

@@ -4,6 +4,7 @@ The marker is searched for in bytes, so it may be inside a token, begin in one a
 by name. A token that completes it and continues is allowed if its rest is.
 
     after(m):       u m v, with m nowhere else in u m, and v guarded
+    after(m, o):    o u m v, or v alone if it does not begin with o
     between(s, e):  u s v e u s v e ... u, with s nowhere else in u s, and v guarded; e is the first one at whose end
                     the text since s is a complete v and e
 
@@ -18,10 +19,10 @@ from typing import Protocol
 import numpy as np
 
 from ngramspec.errors import GuardWarning, shortened
-from ngramspec.guards.markers import Arrivals, EndMarker, Marker, everything
+from ngramspec.guards.markers import Arrivals, EndMarker, Marker, everything, heads_of, starting_with
 from ngramspec.guards.matcher import Matcher
-from ngramspec.guards.phase_reader import Free, Guarded, Inner, Limit, Phase, Reader
-from ngramspec.guards.prompts import Part, last_turn
+from ngramspec.guards.phase_reader import Free, Guarded, Inner, Limit, Phase, Reader, Undecided
+from ngramspec.guards.prompts import BLANKS, Part, last_turn
 from ngramspec.guards.types import BitmaskArray, set_bits
 from ngramspec.guards.vocabulary import Vocabulary
 
@@ -38,9 +39,15 @@ class Compiled(Protocol):
 class Phased:
     """Free text up to `start`, then `inner`; with an `end`, free text again, any number of times."""
 
-    def __init__(self, inner: Compiled, start: str, end: str | None, most_free: int | None = None) -> None:
-        """most_free: tokens of free text after which `start` is forced; None: no limit."""
+    def __init__(
+        self, inner: Compiled, start: str, end: str | None, most_free: int | None = None, opening: str = ""
+    ) -> None:
+        """most_free: tokens of free text after which `start` is forced; None: no limit.
+
+        opening: what free text begins with, if it may be left out; "" if it comes first in any case.
+        """
         self.vocabulary = inner.vocabulary
+        self.opening = opening.encode()
         self.most_free = most_free
         self.inner = inner
         self.start = Marker(start.encode(), inner.vocabulary)
@@ -48,6 +55,7 @@ class Phased:
         self.everything = everything(inner.vocabulary)
         self.free_rows: dict[int, BitmaskArray] = {}
         own = [marker.text for marker in (self.start, self.end) if marker is not None]
+        own += [self.opening] if opening else []
         self.markers: list[bytes] = own + (inner.markers if isinstance(inner, Phased) else [])
 
     @cached_property
@@ -69,7 +77,9 @@ class PhasedMatcher(Matcher):
         self._compiled = compiled
         most, banned = compiled.most_free, {*self.eos_tokens, *compiled.vocabulary.eos_tokens}
         self._limit = None if most is None else Limit(most, compiled.start, banned)
-        self._reader = Reader(compiled.vocabulary, compiled.start, compiled.end, compiled.inner.matcher, self._limit)
+        self._reader = Reader(
+            compiled.vocabulary, compiled.start, compiled.end, compiled.inner.matcher, self._limit, compiled.opening
+        )
         self._prompt = Part(compiled.vocabulary, b"", ())
         self._phase: Phase = Free(0)
         self._earlier: list[Phase] = []
@@ -94,11 +104,15 @@ class PhasedMatcher(Matcher):
 
     def _opened(self) -> tuple[Phase, Part | None]:
         """The phase that the prompt leads to; and the text after a marker, if no guarded text begins so."""
-        start = self._compiled.start
+        start, opening = self._compiled.start, self._compiled.opening
+        if opening and self._prompt.text.rstrip(BLANKS).endswith(opening):
+            return Free(0), None
         rest = self._prompt.after_last(start.text)
         phase = None if rest is None else self._reader.begin(rest)
         if phase is not None:
             return phase, None
+        if opening:
+            return Undecided(0, self._reader.fresh()), None
         return Free(start.progress_at(self._prompt.text)), rest
 
     def _begin(self, part: Part) -> int | None:
@@ -115,6 +129,11 @@ class PhasedMatcher(Matcher):
                 row[:] = self._free_row(phase.progress)
             elif forced < len(self.vocabulary):
                 set_bits(row, np.array([forced]), allowed=True)
+            return
+        if isinstance(phase, Undecided):
+            if phase.guarded is not None:
+                phase.guarded.inner.matcher._mask_text(row)
+            self._try(row, self._opening_tokens(phase.progress))
             return
         if phase.is_alive:
             phase.inner.matcher._mask_text(row)
@@ -146,13 +165,16 @@ class PhasedMatcher(Matcher):
         phase = self._phase
         if self._compiled.end is not None:
             return isinstance(phase, Free)
-        return isinstance(phase, Guarded) and phase.inner.matcher._accepting()
+        guarded = _guarded_in(phase)
+        return guarded is not None and guarded.inner.matcher._accepting()
 
     def _forced(self) -> bytes:
         phase, end = self._phase, self._compiled.end
         if isinstance(phase, Free):
             is_over = self._limit is not None and self._limit.forced(phase) is not None
             return self._compiled.start.text[phase.progress :] if is_over else b""
+        if isinstance(phase, Undecided):
+            return self._compiled.opening[phase.progress :] if phase.guarded is None else b""
         ends = [] if end is None else self._reader.open_ends(phase)
         if end is None or not ends:
             return phase.inner.matcher._forced()
@@ -163,10 +185,11 @@ class PhasedMatcher(Matcher):
     @property
     def num_guarded(self) -> int | None:
         """See `Matcher`; bytes that may belong to the end marker count."""
-        if isinstance(self._phase, Free):
+        guarded = _guarded_in(self._phase)
+        if guarded is None:
             return None
-        within = self._phase.inner.matcher.num_guarded
-        return None if within is None else min(within, self._phase.num_bytes)
+        within = guarded.inner.matcher.num_guarded
+        return None if within is None else min(within, guarded.num_bytes)
 
     def _restart(self) -> None:
         self._phase, _ = self._opened()
@@ -174,8 +197,9 @@ class PhasedMatcher(Matcher):
 
     def _settle(self) -> None:
         self._earlier = []
-        if isinstance(self._phase, Guarded):
-            self._phase.inner.matcher._settle()
+        guarded = _guarded_in(self._phase)
+        if guarded is not None:
+            guarded.inner.matcher._settle()
 
     def _move_to(self, phase: Phase | None) -> bool:
         if phase is None:
@@ -187,8 +211,9 @@ class PhasedMatcher(Matcher):
 
     def _return(self) -> None:
         """Roll the inner matcher back to its state in this phase."""
-        if isinstance(self._phase, Guarded):
-            self._phase.inner.return_to(self._phase.depth)
+        guarded = _guarded_in(self._phase)
+        if guarded is not None:
+            guarded.inner.return_to(guarded.depth)
 
     def _free_row(self, progress: int) -> BitmaskArray:
         """The bitmask `int32[W]` of free text; it depends on `progress` alone, since each guarded text starts fresh."""
@@ -198,6 +223,12 @@ class PhasedMatcher(Matcher):
             self._try(row, self._compiled.start.crossing(progress))
             rows[progress] = row
         return rows[progress]
+
+    def _opening_tokens(self, progress: int) -> list[int]:
+        """Tokens that continue the opening, or complete it and continue in free text."""
+        rest = self._compiled.opening[progress:]
+        further = [token for _, token in starting_with(self.vocabulary, rest)]
+        return further + heads_of(self.vocabulary, rest[:-1])
 
     def _try(self, row: BitmaskArray, tokens: Iterable[int]) -> None:
         """Allow those of `tokens` that may come here, and forbid the others."""
@@ -231,3 +262,10 @@ class PhasedMatcher(Matcher):
         may_push = inner.push_byte(byte)
         inner.return_to(depth)
         return may_push
+
+
+def _guarded_in(phase: Phase) -> Guarded | None:
+    """The phase of the inner matcher; None where the text is free."""
+    if isinstance(phase, Undecided):
+        return phase.guarded
+    return phase if isinstance(phase, Guarded) else None

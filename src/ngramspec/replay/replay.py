@@ -220,7 +220,7 @@ def replay(
     budget: decides the length of drafts, instead of `max_draft_tokens`. costs: its prices.
     steer: makes the steering of a guarded request from its matchers and prompt.
     prompt_as: an encoder-decoder model has its prompt as a reference; with `nothing`, the gain of the reference shows.
-    takes_trees: whether drafts may be trees. No model can verify them yet: this says what they would bring.
+    takes_trees: whether drafts may be trees.
     """
     budget = FixedBudget(max_draft_tokens) if budget is None else budget
     costs = LinearCosts(1.0, 0.0) if costs is None else costs
@@ -272,7 +272,7 @@ def _replay_one(
     )
     num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
     target = ReplayTarget(trace.output, num_read, takes_trees=takes_trees)
-    engine = Engine(budget, costs)
+    engine = Engine(budget, costs, lambda: clock() / 1e9)
     engine.add([row], target)
     while engine.rows:
         engine.step()

@@ -15,6 +15,7 @@ from ngramspec.printing import named
 from ngramspec.replay.alternatives import Alternatives, read_alternatives
 from ngramspec.replay.chats import SURROGATE, read_chat
 from ngramspec.replay.ids import parse_ids
+from ngramspec.replay.logs import arrival_of, chat_of_log, is_log
 from ngramspec.replay.rows import read_row
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
 
@@ -34,6 +35,7 @@ class Trace:
     degenerate_loop: whether the recording marks the output as stuck in a repetition.
     guard: constrains the output, and must accept it.
     prompt_top, output_top: the likeliest tokens at each position, if the recording has them.
+    arrival_s: when it came, in seconds after any fixed time, if the recording says so.
     """
 
     prompt: TokenArray
@@ -43,6 +45,7 @@ class Trace:
     guard: Guard | None = None
     prompt_top: Alternatives | None = None
     output_top: Alternatives | None = None
+    arrival_s: float | None = None
 
 
 def read_traces(
@@ -59,8 +62,9 @@ def read_traces(
     "output_ids": [ids]}`. Prompt and output are tokenized separately, as in serving. Or it is a chat,
     `{"messages": […]}` with an optional `"tools": […]` in the format of OpenAI's API, which needs a tokenizer with a
     chat template: the assistant's last message is the output, and the messages before it are the prompt; every_answer:
-    likewise for each of its messages. `"segment": text` and `"meta": {"degenerate_loop": true}` may be added; other
-    keys are ignored.
+    likewise for each of its messages. Or it is a request of that API with its response, `{"request": {"messages": […]},
+    "response": {"choices": [{"message": …}]}}`: a chat whose last message is the first choice. `"segment": text`,
+    `"arrival_s": seconds` and `"meta": {"degenerate_loop": true}` may be added; other keys are ignored.
 
     A row of ids may say what the model held for likely: `"output_top_ids"` and `"output_top_logprobs"` have for each
     token of the output a list of the likeliest ones of the distribution that chose it, and one of the logarithms of
@@ -85,16 +89,21 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
     if not (segment is None or isinstance(segment, str)):
         raise TraceError(f"{where}: segment must be text, got {shortened(segment)}; name it, or leave it out")
     degenerate_loop = isinstance(meta, dict) and meta.get("degenerate_loop") is True
+    if is_log(row):
+        row = chat_of_log(row, where)
+    arrival = arrival_of(row, where)
 
     if "prompt_ids" in row and "output_ids" in row:
         prompt, output = (parse_ids(row[key], key, where) for key in ("prompt_ids", "output_ids"))
         prompt_top = read_alternatives(row, "prompt", prompt.size, where)
         output_top = read_alternatives(row, "output", output.size, where)
-        yield Trace(prompt, output, segment, degenerate_loop, prompt_top=prompt_top, output_top=output_top)
+        yield Trace(
+            prompt, output, segment, degenerate_loop, prompt_top=prompt_top, output_top=output_top, arrival_s=arrival
+        )
         return
     if "messages" in row:
         for prompt, output in _turns(row, where, tokenizer, every_answer):
-            yield Trace(prompt, output, segment, degenerate_loop)
+            yield Trace(prompt, output, segment, degenerate_loop, arrival_s=arrival)
         return
     if "prompt" not in row or "output" not in row:
         raise TraceError(
@@ -113,7 +122,7 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
             f"{where}: a row of text needs a tokenizer, got none; pass --tokenizer, or record prompt_ids and output_ids"
         )
     prompt, output = (np.array(tokenizer.encode(row[key]), np.int32) for key in ("prompt", "output"))
-    yield Trace(prompt, output, segment, degenerate_loop)
+    yield Trace(prompt, output, segment, degenerate_loop, arrival_s=arrival)
 
 
 def _turns(

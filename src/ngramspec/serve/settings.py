@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +11,9 @@ class Settings:
 
     name: of the model, as requests name it. chat_template: used instead of the model's own.
     api_keys: tenants by name, and their keys; without any, the service asks for none.
-    allow_origins: web pages that may call the service; by default none.
+    allow_origins: web pages that may call the service; by default its own.
+    is_local: whether this machine alone asks, without keys; then the service has no other name.
+    history: a file that keeps what segments have learnt when the service ends; by default none.
     max_rows: answers that are decoded at once. max_waiting: further ones that wait; those beyond get 429.
     max_choices: answers of one request. max_tokens: of one answer. max_prediction_tokens: of a predicted output.
     max_cache_bytes: of keys and values of all answers.
@@ -22,6 +25,8 @@ class Settings:
     chat_template: str | None = None
     api_keys: Mapping[str, str] = field(default_factory=dict)
     allow_origins: tuple[str, ...] = ()
+    is_local: bool = False
+    history: Path | None = None
     max_rows: int = 32
     max_waiting: int = 128
     max_choices: int = 16

@@ -6,10 +6,11 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ngramspec.drafting import Draft, TokenArray
+from ngramspec.decoding.row import common_length
+from ngramspec.drafting import ROOT, Draft, TokenArray, Tree
 from ngramspec.guards import Guard
 from ngramspec.guards.types import num_words, unpacked
-from ngramspec.testing.drafters import OracleDrafter, OracleSession
+from ngramspec.testing.drafters import OracleDrafter, OracleSession, merged
 
 SlipKind = Literal["right", "illegal", "end", "special", "skipped", "doubled", "random", "nothing"]
 """How a draft goes wrong. illegal, end, special: a token that the guard forbids, an end of sequence or a special token
@@ -119,10 +120,17 @@ class AdversarialSession(OracleSession):
             tail = [self._inserted(slip), *tail]
         return Draft(np.array([*head, *tail][:max_tokens], np.int32))
 
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        """Drafts with the next two slips as one tree; every third draft is a chain."""
+        if self._num_drafts % 3 == 0:
+            return self.propose(max_nodes)
+        return merged([self.propose(-(-max_nodes // 2)).tokens.tolist() for _ in range(2)], max_nodes)
+
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Record the draft and how much of it was accepted."""
-        if draft.tokens.size:
-            self._adversary.judged.append(Judged(self._row, self._position, draft.tokens.tolist(), num_accepted))
+        """Record the draft, a tree path by path, and how much of it was accepted."""
+        accepted = self._emitted[self._position : self._position + num_accepted]
+        for path in _paths(draft):
+            self._adversary.judged.append(Judged(self._row, self._position, path, common_length(path, accepted)))
         super().observe(draft, num_accepted)
 
     def close(self) -> None:
@@ -135,6 +143,17 @@ class AdversarialSession(OracleSession):
             return illegal[position]
         ids = {"end": adversary.ends, "special": adversary.special}.get(slip.kind, ())
         return ids[slip.number % len(ids)] if ids else slip.number % adversary.vocabulary
+
+
+def _paths(draft: Draft) -> list[list[int]]:
+    """The tokens of a chain, or those from the root to each node of a tree that nothing follows."""
+    tokens = draft.tokens.tolist()
+    if not isinstance(draft, Tree):
+        return [tokens] if tokens else []
+    parents, paths = draft.parents.tolist(), list[list[int]]()
+    for node, token in enumerate(tokens):
+        paths.append([*(() if parents[node] == ROOT else paths[parents[node]]), token])
+    return [path for node, path in enumerate(paths) if node not in parents]
 
 
 def _forbidden(guard: Guard, tokens: Sequence[int], ends: tuple[int, ...]) -> list[int]:

@@ -1,22 +1,26 @@
 """A drafter that knows the answer and corrupts it, so that tokens are accepted and rolled back on any text."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from torch import Tensor
 
-from ngramspec.drafting import Draft, TokenArray
+from ngramspec.drafting import ROOT, Draft, TokenArray, Tree
 
 
 class OracleDrafter:
     """Knows what each row will emit, and drafts it with a random length, often wrong from a random position on.
 
     Equal texts prove nothing if nothing was drafted, or nothing rolled back. With this drafter both happen even if the
-    text repeats nothing.
+    text repeats nothing. For a target that takes trees, as many drafts as are corrupted branch, and the right tokens
+    are then often on a branch that is not the first.
 
     emitted: per row, the tokens that plain decoding emits. Rows are identified by the order in which they are opened,
         cyclically, so that one drafter serves several calls. vocabulary: number of ids that the model knows.
-    corrupted: share of drafts that are corrupted. seed: of the lengths and corruptions.
+    corrupted: share of drafts that are corrupted; unless it is 0, the second draft of a row always is, so that no luck
+        of a short text leaves every draft right. seed: of the lengths and corruptions.
+    branches: by depth, accepted nodes of trees that the first branches do not lead to.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class OracleDrafter:
         self.vocabulary = vocabulary
         self.corrupted = corrupted
         self.seed = seed
+        self.branches: Counter[int] = Counter()
         self._opened = 0
 
     @classmethod
@@ -48,6 +53,7 @@ class OracleSession:
         self._emitted = emitted
         self._rng = rng
         self._position = 0
+        self._num_drafts = 0
         self._is_prompt = True
 
     def extend(self, tokens: TokenArray) -> None:
@@ -61,15 +67,53 @@ class OracleSession:
         tokens = self._rng.integers(0, vocabulary, length).astype(np.int32)
         known = np.array(self._emitted[self._position : self._position + length], np.int32)
         tokens[: known.size] = known
-        if length and self._rng.random() < self._drafter.corrupted:
+        self._num_drafts += bool(length)
+        if length and (self._rng.random() < self._drafter.corrupted or self._must_slip()):
             start = int(self._rng.integers(0, min(length, 4)))
             tokens[start] = (tokens[start] + 1 + self._rng.integers(0, vocabulary - 1)) % vocabulary
             tokens[start + 1 :] = self._rng.integers(0, vocabulary, length - start - 1)
         return Draft(tokens)
 
+    def _must_slip(self) -> bool:
+        return self._drafter.corrupted > 0 and self._num_drafts == 2
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        """As `propose`, or two or three such drafts as one tree."""
+        if self._rng.random() >= self._drafter.corrupted:
+            return self.propose(max_nodes)
+        number = int(self._rng.integers(2, 4))
+        return merged([self.propose(-(-max_nodes // number)).tokens.tolist() for _ in range(number)], max_nodes)
+
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note that the prompt is over; there is nothing to learn."""
+        """Note that the prompt is over, and count accepted branches; there is nothing to learn."""
         self._is_prompt = False
+        if isinstance(draft, Tree):
+            accepted = self._emitted[self._position : self._position + num_accepted]
+            self._drafter.branches.update(range(first_branch(draft, accepted), len(accepted)))
 
     def close(self) -> None:
         """Keep nothing."""
+
+
+def merged(chains: Iterable[Sequence[int]], max_nodes: int) -> Tree:
+    """The tree of the first `max_nodes` different heads of `chains`, in their order."""
+    nodes: dict[tuple[int, int], int] = {}
+    for chain in chains:
+        node = ROOT
+        for token in chain:
+            node = nodes.setdefault((node, token), len(nodes))
+    edges = np.array([*nodes][:max_nodes], np.int32).reshape(-1, 2)
+    return Tree(edges[:, 1], np.ones(len(edges)), parents=edges[:, 0])
+
+
+def first_branch(tree: Tree, path: Sequence[int]) -> int:
+    """The depth at which the accepted `path` leaves the first branches; its length where it does not."""
+    children, node = tree.children(), ROOT
+    firsts = {parent: child for child, parent in reversed([*enumerate(tree.parents.tolist())])}
+    for depth, token in enumerate(path):
+        node = children.get((node, token), ROOT)
+        if node == ROOT:  # the row's text is another one than the drafter was told
+            return len(path)
+        if node != firsts[tree.parents.item(node)]:
+            return depth
+    return len(path)

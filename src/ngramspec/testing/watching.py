@@ -1,7 +1,7 @@
 """Compares the logits that drafts were verified by with those of plain decoding.
 
 A wrong mask need not change a text of which the model is sure; the logits show it all the same. They are taken from the
-model's own forward passes, by the token of each column and its slot in the cache.
+model's own forward passes, by the token of each column and the slot that the row's text has for it.
 """
 
 from types import TracebackType
@@ -16,7 +16,7 @@ from ngramspec.hf.types import Model
 
 
 class Watch:
-    """Records ids, slots and logits of every pass over a single row, within its block."""
+    """Records ids, slots in the text, and logits of every pass over a single row, within its block."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -38,7 +38,11 @@ class Watch:
     def _note_reading(self, model: Model, _args: Any, kwargs: dict[str, Any]) -> None:
         ids = kwargs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"][0]
         start = kwargs[CACHE].get_seq_length()  # one row: its slots are a run
-        self._reading = ids, start + torch.arange(len(ids), device=ids.device)
+        columns = torch.arange(len(ids), device=ids.device)
+        if kwargs.get("position_ids") is not None:  # of a tree, siblings have one position
+            positions = kwargs["position_ids"][..., 0, :].reshape(-1, len(ids))[0]
+            columns = positions - positions[0]
+        self._reading = ids, start + columns
 
     def _note_logits(self, _model: Model, _args: Any, output: Any) -> None:
         self._passes.append((*self._reading, output.logits[0].clone()))

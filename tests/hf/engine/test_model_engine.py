@@ -2,8 +2,9 @@
 
 import copy
 import functools
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -13,12 +14,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule,
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from ngramspec import FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
+from ngramspec import AdaptiveLookup, FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
 from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
 from tests.hf.comparing import assert_accepted_and_rolled_back
+from tests.hf.drafters import BranchingDrafter
 from tests.hf.models import EOS, PAD, tiny
 from tests.hf.target.test_aligned import aligned
 
@@ -97,6 +99,7 @@ class Machine(RuleBasedStateMachine):
     """Requests are added and removed at any time between steps."""
 
     answers = Bundle("answers")
+    branches: ClassVar[Counter[int]] = Counter()
 
     @initialize(
         family=st.sampled_from(FAMILIES), rows=st.integers(1, 4), lines=st.integers(1, 6), chunk=st.integers(1, 30)
@@ -106,9 +109,10 @@ class Machine(RuleBasedStateMachine):
         self.asked: dict[Answer, Asked] = {}
         self.removed: list[Answer] = []
         self.ended: list[Answer] = []
+        self.drafter = BranchingDrafter(AdaptiveLookup(), NUM_TOKENS)
         self.engine = ModelEngine(
             model_of(family),
-            Speculator(budget=FixedBudget(5)),
+            Speculator(self.drafter, FixedBudget(7)),
             max_rows=rows,
             max_cache_bytes=2 * lines * BYTES_PER_LINE,  # a request may come to take more than one line's slots
             max_prompt_tokens=chunk,
@@ -153,10 +157,12 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert expected == answer.emitted
         self.engine.close()
+        self.branches.update(self.drafter.branches)
 
 
 def test_any_requests_that_come_and_go_have_the_texts_of_generate_alone() -> None:
     run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25))
+    assert {0, 1, 2} <= {*Machine.branches}, "branches must be accepted at every depth"
 
 
 def drained(engine: ModelEngine) -> None:
@@ -324,6 +330,19 @@ def test_a_drafter_that_raises_ends_its_request_alone() -> None:
         with pytest.raises(ZeroDivisionError, match="mine"):
             broken.result()
     assert model_of("llama").generate(ids, **common).tolist() == fine.result().tolist()
+
+
+def test_a_history_is_drafted_from_by_its_name_within_its_salt_and_counted_by_none() -> None:
+    spec, ids, common = Speculator(), torch.tensor([[3, 4, 5]]), {"max_new_tokens": 8, "pad_token_id": PAD}
+    with ModelEngine(model_of("llama"), spec) as engine:
+        for salt in ("a", "b", "a"):
+            engine.add(ids, history="of this prompt", segment=None, cache_salt=salt, **common)  # type: ignore[arg-type]
+        engine.add(ids, history="of this prompt", segment="counted", **common)  # type: ignore[arg-type]
+        drained(engine)
+    assert isinstance(spec.drafter, AdaptiveLookup)
+    assert [8, 8, 16] == sorted(spec.drafter.segments.values())
+    assert all(name.endswith("of this prompt") for name in spec.drafter.segments)
+    assert ["counted"] == list(spec.stats.segments)
 
 
 def test_an_engine_may_be_stepped_within_and_without_inference_mode() -> None:

@@ -21,9 +21,12 @@ from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.choice.stopping import Stops
 from ngramspec.hf.rows.call import Call
+from ngramspec.hf.rows.layout import layout_of
 from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import choices_of
 from ngramspec.hf.rows.row import ModelRow
+from ngramspec.testing.drafters import merged
+from tests.drafting.test_tree import paths_of
 
 VOCABULARY = 3
 END = 2
@@ -35,6 +38,8 @@ Tokens = tuple[int, ...]
 Law = dict[Tokens, Fraction]
 Table = dict[Tokens, tuple[int, ...]]
 """Weights of the next token after each text."""
+Drafts = dict[Tokens, list[Tokens]]
+"""After each text the chains that are drafted, as one tree; in step the first one."""
 
 
 class Tape(Picker):
@@ -59,7 +64,7 @@ class Tape(Picker):
 class TableSession:
     """Drafts what a fixed function of the row's text says."""
 
-    def __init__(self, drafts: dict[Tokens, Tokens]) -> None:
+    def __init__(self, drafts: Drafts) -> None:
         self.text: Tokens = ()
         self.drafts = drafts
 
@@ -67,7 +72,10 @@ class TableSession:
         self.text += tuple(tokens.tolist())
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        return Draft(np.array(self.drafts[self.text][:max_tokens], np.int32))
+        return Draft(np.array(self.drafts[self.text][0][:max_tokens], np.int32))
+
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        return merged(self.drafts[self.text], max_nodes)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
         pass
@@ -79,6 +87,8 @@ class TableSession:
 class TableTarget(Target):
     """A language model that is a table, read by the real choosers."""
 
+    takes_trees = True
+
     def __init__(self, table: Table) -> None:
         self.table = table
 
@@ -87,19 +97,23 @@ class TableTarget(Target):
 
     def read(self, plans: Sequence[Plan]) -> Reading:
         block = torch.ones(len(plans), 1 + max(plan.draft.tokens.size for plan in plans), VOCABULARY)
-        rows, starts = [], []
+        rows, starts, drafts, layouts = [], [], [], {}
         for line, plan in enumerate(plans):
             assert isinstance(plan.row, ModelRow)
-            draft = plan.draft.tokens.tolist()
+            layout, draft = layout_of(plan.draft), plan.draft.tokens.tolist()
+            paths = [tuple(draft[: length + 1]) for length in range(len(draft))]
+            if layout is not None:
+                layouts[line], draft, paths = layout, layout.tokens, paths_of(layout.tree)
             start = block.shape[1] - 1 - len(draft)
-            for length in range(len(draft) + 1):
-                text = tuple(plan.row.emitted) + tuple(draft[:length])
+            for column, path in enumerate([(), *paths]):
                 # After an end of sequence nothing is ever read, so any weights do.
-                block[line, start + length] = torch.tensor(self.table.get(text, (1,) * VOCABULARY))
+                weights = self.table.get((*plan.row.emitted, *path), (1,) * VOCABULARY)
+                block[line, start + column] = torch.tensor(weights)
             rows.append(plan.row)
             starts.append(start)
-        drafts = [plan.draft.tokens.tolist() for plan in plans]
-        return Reading(self.shape(rows), *choices_of(PassLogits(block, rows, drafts, range(len(rows)), starts)))
+            drafts.append(draft)
+        logits = PassLogits(block, rows, drafts, range(len(rows)), starts, layouts)
+        return Reading(self.shape(rows), *choices_of(logits))
 
 
 class CountsCalls(LogitsProcessor):
@@ -116,9 +130,7 @@ class CountsCalls(LogitsProcessor):
 ORDERS = ("row by row", "in step")
 
 
-def opened(
-    pickers: Sequence[Picker], drafts: dict[Tokens, Tokens], processors: Sequence[LogitsProcessor], order: str
-) -> Call:
+def opened(pickers: Sequence[Picker], drafts: Drafts, processors: Sequence[LogitsProcessor], order: str) -> Call:
     """A call of rows that choose in `order`."""
     prompt = torch.tensor([PROMPT] * len(pickers))
     stops = Stops(StoppingCriteriaList([MaxLengthCriteria(1 + NUM_TOKENS), EosTokenCriteria(END)]), 1 + NUM_TOKENS)
@@ -147,7 +159,7 @@ def opened(
 
 
 def decode(
-    tapes: Sequence[Tokens], table: Table, drafts: dict[Tokens, Tokens], order: str, k: int
+    tapes: Sequence[Tokens], table: Table, drafts: Drafts, order: str, k: int
 ) -> tuple[list[Tokens], Fraction, int]:
     """Run the real loop along one path; returns the texts, the path's probability and the accepted tokens."""
     pickers = [Tape(tape, table) for tape in tapes]
@@ -190,7 +202,10 @@ weights = st.tuples(*[st.integers(1, 5)] * VOCABULARY)
 open_texts = [text for length in range(NUM_TOKENS) for text in texts_of_length(length)]
 tables = st.fixed_dictionaries(dict.fromkeys(open_texts, weights))
 draft_tables = st.fixed_dictionaries(
-    {text: st.lists(st.integers(0, VOCABULARY - 1), max_size=3).map(tuple) for text in open_texts}
+    {
+        text: st.lists(st.lists(st.integers(0, VOCABULARY - 1), max_size=3).map(tuple), min_size=1, max_size=3)
+        for text in open_texts
+    }
 )
 
 
@@ -198,7 +213,7 @@ draft_tables = st.fixed_dictionaries(
 @given(table=tables, drafts=draft_tables)
 @settings(max_examples=15, deadline=None)
 def test_the_law_of_the_text_is_that_of_plain_decoding_whatever_is_drafted(
-    order: str, table: Table, drafts: dict[Tokens, Tokens]
+    order: str, table: Table, drafts: Drafts
 ) -> None:
     expected = plain_law(table)
     law: Law = {}
@@ -213,7 +228,7 @@ def test_the_law_of_the_text_is_that_of_plain_decoding_whatever_is_drafted(
 @given(table=tables, drafts=draft_tables, data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_rows_of_a_batch_are_independent_and_each_has_the_law_of_plain_decoding(
-    order: str, table: Table, drafts: dict[Tokens, Tokens], data: st.DataObject
+    order: str, table: Table, drafts: Drafts, data: st.DataObject
 ) -> None:
     law = plain_law(table)
     firsts = data.draw(st.lists(st.sampled_from(sorted(law)), min_size=4, max_size=4, unique=True))
@@ -225,16 +240,20 @@ def test_rows_of_a_batch_are_independent_and_each_has_the_law_of_plain_decoding(
 
 def test_the_enumeration_accepts_and_rejects() -> None:
     table: Table = dict.fromkeys(open_texts, (1, 2, 3))
-    drafts: dict[Tokens, Tokens] = dict.fromkeys(open_texts, (1, 1, 2))
+    drafts: Drafts = {text: [(1, 1, 2)] for text in open_texts}
     accepted = {text: decode([text], table, drafts, "row by row", k=3)[2] for text in plain_law(table)}
     assert accepted[(1, 1, 2)] == 3
     assert accepted[(1, 0, 0, 0)] == 1
     assert accepted[(0, 0, 0, 0)] == 0
+    drafts = {text: [(1,), (0, 0)] for text in open_texts}
+    accepted = {text: decode([text], table, drafts, "row by row", k=3)[2] for text in plain_law(table)}
+    assert accepted[(0, 0, 1, 2)] == 1  # no tree with the prompt; then room for two, of which the second comes
+    assert accepted[(0, 1, 1, 2)] == 1
 
 
 @given(table=tables, drafts=draft_tables)
 @settings(max_examples=30, deadline=None)
-def test_greedy_settled_or_all_at_once_is_greedy_one_by_one(table: Table, drafts: dict[Tokens, Tokens]) -> None:
+def test_greedy_settled_or_all_at_once_is_greedy_one_by_one(table: Table, drafts: Drafts) -> None:
     text: Tokens = ()
     while len(text) < NUM_TOKENS and END not in text:
         text += (max(range(VOCABULARY), key=lambda token: table[text][token]),)

@@ -7,8 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.drafting import ROOT
+from ngramspec.hf.rows.layout import Layout, layout_of
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, mask_branches
 from ngramspec.hf.target.block import Block, make_block
+from tests.drafting.test_tree import trees
 
 
 class Read(NamedTuple):
@@ -74,6 +77,46 @@ def test_a_common_run_of_slots_is_told_only_where_there_is_one_and_wherever_no_r
         run = list(range(block.first, block.extent))
         assert [run] * len(some) == block.inputs[2].tolist()
     assert (block.first is not None) == (len(starts) == 1 and not any(block.fills))
+
+
+@st.composite
+def branching(draw: st.DrawFn) -> tuple[list[Read], dict[int, Layout]]:
+    """Rows, of which some end with the nodes of a tree."""
+    some, layouts = [], {}
+    for row, read in enumerate(draw(blocks)):
+        layout = layout_of(draw(trees()))
+        if layout is not None:
+            layouts[row] = layout
+        some.append(read if layout is None else read._replace(tokens=[100, *layout.tokens], given=[]))
+    return some, layouts
+
+
+@given(drawn=branching(), window=st.none() | st.integers(1, 6))
+def test_a_node_of_a_tree_is_read_as_the_end_of_its_path(
+    drawn: tuple[list[Read], dict[int, Layout]], window: int | None
+) -> None:
+    """It sees what it would see if its path were the whole draft, at the position that it would have."""
+    some, layouts = drawn
+    block = make_block([r.tokens for r in some], [r.start for r in some], [r.shift for r in some], 1, None, layouts)
+    reached = torch.from_numpy(block.inputs[-1])
+    seen = attention_mask(reached, block.extent, None, window)
+    mask_branches(seen, block.branches, window)
+    for row, read in enumerate(some):
+        if row not in layouts:
+            alone = attention_mask(torch.from_numpy(block.inputs[2]), block.extent, None, window)
+            assert torch.equal(alone[row], seen[row])
+            continue
+        layout = layouts[row]
+        for node in range(len(layout.tokens)):
+            path = [node]
+            while (parent := layout.tree.parents.item(path[0])) != ROOT:
+                path.insert(0, parent)
+            slots = [*range(read.start + 1), *(read.start + 1 + each for each in path)]
+            near = slots if window is None else slots[-window:]
+            column = block.width - len(layout.tokens) + node
+            assert near == seen[row, 0, column].nonzero()[:, 0].tolist()
+            assert read.start + len(path) + read.shift == block.inputs[1, row, column]
+            assert read.start + 1 + node == block.inputs[2, row, column]
 
 
 def slow_mask(block: Block, valid: np.ndarray | None, window: int | None) -> list[list[list[bool]]]:

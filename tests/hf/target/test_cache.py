@@ -24,6 +24,27 @@ def states(rows: int, columns: int, start: int, device: str, dtype: torch.dtype)
     return patterns.view(torch.bfloat16).reshape(rows, HEADS, columns, WIDTH).to(device, dtype)
 
 
+@given(
+    moves=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=8).filter(
+        lambda moves: len({(line, to) for line, _, to in moves}) == len(moves)
+    )
+)
+def test_slots_are_moved_as_if_all_were_read_before_any_was_written(moves: list[tuple[int, int, int]]) -> None:
+    cache = RaggedCache(2)
+    cache.place(torch.arange(10).expand(3, 10), 10, 0)
+    keys = states(3, 10, 0, "cpu", torch.float64)
+    for layer in range(2):
+        cache.update(keys + layer, -keys - layer, layer)
+    expected = keys.clone()
+    for line, slot, to in moves:
+        expected[line, :, to] = keys[line, :, slot]
+    cache.move(*zip(*moves, strict=True))
+    for layer, held in enumerate(cache._layers()):
+        keys, values = held.states
+        assert torch.equal(expected + layer, keys[:, :, :10])
+        assert torch.equal(-expected - layer, values[:, :, :10])
+
+
 passes = st.lists(
     st.tuples(st.integers(1, 6), st.lists(st.integers(0, 5), min_size=4, max_size=4)), min_size=1, max_size=8
 )

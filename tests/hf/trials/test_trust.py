@@ -5,6 +5,7 @@ import functools
 import gc
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import MagicMock
@@ -282,7 +283,7 @@ def test_a_forward_that_was_put_on_a_part_or_on_its_class_is_tried(monkeypatch: 
     assert "LlamaRMSNorm" in never_drafted(model)
 
 
-def test_a_trial_costs_one_pass_and_is_remembered_for_all_speculators() -> None:
+def test_a_trial_costs_two_passes_and_is_remembered_for_all_speculators() -> None:
     model = hooked(harmless)
     widths: list[int] = []
     model.register_forward_pre_hook(
@@ -292,7 +293,8 @@ def test_a_trial_costs_one_pass_and_is_remembered_for_all_speculators() -> None:
     num_plain = len(widths)
     widths.clear()
     call(model, Speculator(budget=FixedBudget(6)))
-    assert [9, *[1] * (num_plain - 1), num_plain - 1] == widths
+    chain = num_plain - 1
+    assert [9, *[1] * chain, chain, 1 + (chain - 1) // 2 * 2] == widths
     widths.clear()
     spec = oracle(plain, 9, max_draft=6)
     assert plain.tolist() == call(model, spec).tolist()
@@ -487,6 +489,32 @@ def test_an_attention_function_of_a_users_is_a_stranger() -> None:
     finally:
         AttentionInterface.register("sdpa", sdpa_attention_forward)
     assert [] == strangers_in(model)
+
+
+def _by_slot(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **kwargs: Any) -> Any:
+    """Attention that knows a chain when it sees one, and masks by slot whatever mask it is given."""
+    if mask is not None:
+        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril(key.shape[2] - query.shape[2])
+        mask = mask.expand(len(query), 1, *mask.shape)
+    return sdpa_attention_forward(module, query, key, value, mask, **kwargs)
+
+
+@pytest.mark.parametrize("is_by_slot", [True, False])
+def test_a_model_gets_trees_only_if_a_tree_of_known_tokens_had_their_logits(*, is_by_slot: bool) -> None:
+    model, branches = hooked(harmless), Counter[int]()
+    if is_by_slot:
+        AttentionInterface.register("sdpa", _by_slot)
+    try:
+        plain = call(model, max_new_tokens=40)
+        for seed in range(4):
+            drafter = OracleDrafter.of_output(plain, 9, VOCABULARY, seed=seed)
+            spec = Speculator(drafter, FixedBudget(10))
+            assert plain.tolist() == call(model, spec, max_new_tokens=40).tolist()
+            branches += drafter.branches
+            assert (0 < spec.stats.total.num_accepted_tokens) == (seed > 0)  # the first call is the trial
+    finally:
+        AttentionInterface.register("sdpa", sdpa_attention_forward)
+    assert is_by_slot == (branches.total() == 0)
 
 
 def _own_attention(*args: Any, **kwargs: Any) -> Any:

@@ -52,9 +52,10 @@ class Process:
         self.process, self.url = process, url
 
     @classmethod
-    async def start(cls, model: str) -> "Process":
+    async def start(cls, model: str, max_cache_bytes: int) -> "Process":
         """Returns once the model is loaded."""
         command = [sys.executable, "-c", START, "serve", "--model", model, "--port", "0", "--max-waiting", "300"]
+        command += ["--max-cache-bytes", str(max_cache_bytes)]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
         line = (await process.stdout.readline()).decode()
@@ -172,7 +173,7 @@ def percentiles(name: str, values: list[float]) -> str:
 
 async def main(arguments: argparse.Namespace) -> int:
     """The exit code."""
-    service, seen, wrong = await Process.start(arguments.model), Seen(), []
+    service, seen, wrong = await Process.start(arguments.model, arguments.cache_bytes), Seen(), []
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(base_url=service.url, timeout=None, limits=limits) as http:
         await asyncio.gather(*(ask(http, body_of(random.Random(n), arguments.model), seen, None) for n in range(40)))
@@ -211,6 +212,7 @@ async def main(arguments: argparse.Namespace) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="pico")
+    parser.add_argument("--cache-bytes", type=int, default=1 << 30, help="of keys and values, kept prefixes included")
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--dropped", type=int, default=200, help="clients that go at once, before the soak")

@@ -7,25 +7,26 @@
     row.extend(committed)                            # after each pass: indexes, then learns
     drafts = propose_all(rows, max_tokens, min_survival)
     draft = row.propose(max_tokens, min_survival, steering)
-    draft = propose_tree(row, max_nodes, min_survival)  # the compiled core drafts chains only
+    trees = propose_trees(rows, max_nodes, min_survival)
+    tree = row.propose_tree(max_nodes, min_survival)
 
 Both cores make the same drafts, to the last bit (`tests/drafting/test_same.py`). Nobody outside imports anything else
 of this package, but benchmarks that switch parts of the plain core off, and tests.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ngramspec.drafting.core.choosing import chosen, is_compiled, warn_if_slow
 from ngramspec.drafting.core.plain.features import LAYOUT
+from ngramspec.drafting.core.plain.mixer import checked_mixing
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, Match
 from ngramspec.drafting.core.plain.survival import checked_lessons
-from ngramspec.drafting.types import Draft
 
 if TYPE_CHECKING:
-    from ngramspec.drafting.core._native import Row, SuffixIndex, Survival, TokenBytes, propose_all
+    from ngramspec.drafting.core._native import Row, SuffixIndex, Survival, TokenBytes, propose_all, propose_trees
 else:
     Row, SuffixIndex, Survival, TokenBytes = chosen.Row, chosen.SuffixIndex, chosen.Survival, chosen.TokenBytes
-    propose_all = chosen.propose_all
+    propose_all, propose_trees = chosen.propose_all, chosen.propose_trees
 
 __all__ = [
     "LAYOUT",
@@ -36,14 +37,9 @@ __all__ = [
     "Survival",
     "TokenBytes",
     "checked_lessons",
+    "checked_mixing",
     "is_compiled",
     "propose_all",
-    "propose_tree",
+    "propose_trees",
     "warn_if_slow",
 ]
-
-
-def propose_tree(row: Any, max_nodes: int, min_survival: float) -> Draft:
-    """A tree for `row`, or a chain where the core drafts no trees."""
-    draft: Draft = getattr(row, "propose_tree", row.propose)(max_nodes, min_survival)
-    return draft

@@ -7,8 +7,9 @@ every call is followed by a look at `is_error`.
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -193,12 +194,29 @@ class Compiled:
         return LLGuidanceMatcher(self, eos_tokens)
 
 
+class Copies(Protocol):
+    """What a matcher needs of what it was made of: `Compiled`, or an LLMatcher that it follows.
+
+    num_tokens: of llguidance's own bitmask. limits: of each step.
+    """
+
+    vocabulary: Vocabulary
+    tokenizer: "LLTokenizer"
+    limits: Limits
+
+    @property
+    def num_tokens(self) -> int: ...  # noqa: D102
+
+    def copy(self) -> "LLMatcher":
+        """An LLMatcher to begin with."""
+
+
 class LLGuidanceMatcher(Matcher):
     """A matcher on llguidance."""
 
     checks_fast = True
 
-    def __init__(self, compiled: Compiled, eos_tokens: Iterable[int]) -> None:
+    def __init__(self, compiled: Copies, eos_tokens: Iterable[int]) -> None:
         super().__init__(compiled.vocabulary, eos_tokens)
         self._compiled = compiled
         self._inner = compiled.copy()
@@ -343,6 +361,58 @@ class LLGuidanceMatcher(Matcher):
     def _check(self) -> None:
         if self._inner.is_error():
             raise BackendError(reason(self._inner))
+
+
+@dataclass(slots=True)
+class Followed:
+    """An LLMatcher of somebody else's: `Copies` of it stand where it does."""
+
+    copy: "Callable[[], LLMatcher]"
+    vocabulary: Vocabulary
+    tokenizer: "LLTokenizer"
+    limits: Limits
+
+    @property
+    def num_tokens(self) -> int:
+        """See `Copies`."""
+        return self.tokenizer.vocab_size
+
+
+class LLGuidanceFollower(LLGuidanceMatcher):
+    """A matcher that stands where an LLMatcher of somebody else's stands, whose grammar it need not know.
+
+    It works on copies: that one is never moved. See `guards.Follower`.
+    """
+
+    def __init__(
+        self,
+        copy: "Callable[[], LLMatcher]",
+        vocabulary: Vocabulary,
+        eos_tokens: Iterable[int],
+        tokenizer: "LLTokenizer",
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+    ) -> None:
+        """copy: `deep_copy` of the LLMatcher that is followed. vocabulary, tokenizer: those that it was made for."""
+        super().__init__(Followed(copy, vocabulary, tokenizer, limits), eos_tokens)
+
+    @property
+    def matcher(self) -> Matcher:
+        """Itself."""
+        return self
+
+    def follow(self) -> None:
+        """See `guards.Follower`."""
+        self.ended = False
+        self._inner = self._compiled.copy()
+
+    def fresh(self) -> "LLGuidanceFollower":
+        """See `guards.Follower`."""
+        return LLGuidanceFollower(self._copied_at_start, self.vocabulary, self.eos_tokens, self._compiled.tokenizer)
+
+    def _copied_at_start(self) -> "LLMatcher":
+        copy = self._compiled.copy()
+        copy.reset()
+        return copy
 
 
 def reason(matcher: "LLMatcher") -> str:

@@ -20,7 +20,7 @@ from ngramspec.guards.workers.making import STEP_SECONDS, Notes, question, read_
 from ngramspec.guards.workers.pool import Pool, Told
 
 if TYPE_CHECKING:
-    from xgrammar import CompiledGrammar, TokenizerInfo
+    from xgrammar import CompiledGrammar, GrammarMatcher, TokenizerInfo
 
 SLOW_SHARE = 1
 """A byte may take all of a step's time: xgrammar lets other threads continue meanwhile."""
@@ -167,6 +167,48 @@ class XGrammarMatcher(Matcher):
 
     def _restart(self) -> None:
         self._inner.reset()
+
+
+class XGrammarFollower(XGrammarMatcher):
+    """A matcher that stands where a GrammarMatcher of somebody else's stands, whose grammar it need not know.
+
+    It works on copies: that one is never moved. See `guards.Follower`.
+    """
+
+    def __init__(
+        self,
+        fork: "Callable[[], GrammarMatcher]",
+        vocabulary: Vocabulary,
+        eos_tokens: Iterable[int],
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+    ) -> None:
+        """fork: of the GrammarMatcher that is followed, its own method. vocabulary: the one that it was made for."""
+        Matcher.__init__(self, vocabulary, eos_tokens)
+        self._fork = fork
+        self._pace = Pace(limits.max_step_seconds, SLOW_SHARE)
+        self.follow()
+
+    @property
+    def matcher(self) -> Matcher:
+        """Itself."""
+        return self
+
+    def follow(self) -> None:
+        """See `guards.Follower`."""
+        self.ended = False
+        self._restart()
+
+    def fresh(self) -> "XGrammarFollower":
+        """See `guards.Follower`."""
+        return XGrammarFollower(self._forked_at_start, self.vocabulary, self.eos_tokens)
+
+    def _restart(self) -> None:
+        self._inner = called(self._fork)
+
+    def _forked_at_start(self) -> "GrammarMatcher":
+        copy = self._fork()
+        copy.reset()
+        return copy
 
 
 def called(call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:

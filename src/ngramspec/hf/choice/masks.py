@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from torch import Tensor
 
-from ngramspec.drafting.types import TokenArray
 from ngramspec.errors import GuardError
 from ngramspec.guards import BitmaskArray, Matcher
 from ngramspec.guards.filling import Filled
@@ -51,6 +50,7 @@ class RowMasks:
         """matchers: one per guard, in their initial state; None where the guard leaves this row free."""
         self._matchers = {number: matcher for number, matcher in enumerate(matchers) if matcher is not None}
         self._filling: dict[int, tuple[Future[list[Filled]], int]] = {}
+        self._first = 0
 
     def __bool__(self) -> bool:
         """Whether any guard holds."""
@@ -69,12 +69,24 @@ class RowMasks:
         """Length of the head of the draft that masks cover."""
         return min((self._filled(number).num_legal for number in self._matchers), default=num_drafted)
 
+    def covers(self, position: int) -> bool:
+        """Whether there is a mask for `position` of a tree: its surest path alone is filled beforehand."""
+        filled = [self._filled(number) for number in self._matchers]  # all, so that none is still being filled
+        return all(each.error is None and 0 <= position - self._first <= each.num_legal for each in filled)
+
+    def fill_along(self, tokens: Sequence[int], first: int) -> None:
+        """Fill the masks along a path of a tree now. first: the position that the mask before it would have."""
+        self._first = first
+        for number, matcher in self._matchers.items():
+            self._filling[number] = Future(), 0
+            self._filling[number][0].set_result(_fill_all([matcher], [[*tokens]]))
+
     def bits(self, number: int, position: int) -> BitmaskArray | None:
         """What guard `number` allows at `position` of the draft, `int32[W]`; None if it does not hold, or failed."""
         if number not in self._matchers:
             return None
         filled = self._filled(number)
-        return None if filled.error is not None else filled.bits[position]
+        return None if filled.error is not None else filled.bits[position - self._first]
 
     def why_stuck(self, row: int, position: int) -> GuardError | None:
         """Why no token can be chosen at `position`; None where one can. row: the row's index, for the message."""
@@ -82,13 +94,13 @@ class RowMasks:
             filled = self._filled(number)
             if filled.error is not None:
                 return filled.error
-            if not filled.bits[position].any():
+            if not filled.bits[position - self._first].any():
                 return nothing_allowed(matcher, row)
         return None
 
     def allow(self, position: int, token: int) -> bool:
         """Whether all guards allow `token` at `position`."""
-        return all(self._filled(number).allows(position, token) for number in self._matchers)
+        return all(self._filled(number).allows(position - self._first, token) for number in self._matchers)
 
     def allow_all(self, tokens: Sequence[int]) -> bool:
         """Whether all guards allow each of `tokens`, at least one, at the position of its own."""
@@ -115,17 +127,17 @@ class RowMasks:
         return filling.result()[index]
 
 
-def begin(drafted: Sequence[tuple[RowMasks, TokenArray]], threads: MaskThreads) -> None:
+def begin(drafted: Sequence[tuple[RowMasks, list[int]]], threads: MaskThreads) -> None:
     """Start to fill the masks along the draft of each row, in one call for all rows where the backend can."""
     companies: dict[object, list[tuple[RowMasks, int, Matcher, list[int]]]] = {}
     for masks, draft in drafted:
         for number, matcher in masks._matchers.items():
-            companies.setdefault(matcher.company, []).append((masks, number, matcher, draft.tolist()))
+            companies.setdefault(matcher.company, []).append((masks, number, matcher, draft))
     for company in companies.values():
         matchers = [matcher for _, _, matcher, _ in company]
         filling = threads.pool.submit(_fill_all, matchers, [draft for *_, draft in company])
         for index, (masks, number, _, _) in enumerate(company):
-            masks._filling[number] = filling, index
+            masks._filling[number], masks._first = (filling, index), 0
 
 
 def mask_lines(scores: Tensor, bits: Sequence[BitmaskArray | None]) -> Tensor:

@@ -111,6 +111,7 @@ class ModelEngine:
         seed: int | None = None,
         segment: str | None = None,
         cache_salt: str | None = None,
+        history: str | None = None,
         references: Sequence[Any] | None = None,
         speculate: bool = True,
         **arguments: Any,
@@ -119,6 +120,9 @@ class ModelEngine:
 
         seed: of its draws, if it samples; by default drawn from torch's generator. The others are those of
         `Speculator.__call__`; prompts are shared within one `cache_salt` only.
+        history: what the request drafts from and adds to instead of its segment's history, by a name among those of
+        segments. It is not counted by that name: for what is too many and too short-lived to be counted, such as the
+        samples of each prompt.
 
         Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
         streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
@@ -132,7 +136,7 @@ class ModelEngine:
         try:
             with torch.inference_mode(mode=False):
                 answer = self._opened(
-                    input_ids, stream, seed, segment, cache_salt, references, arguments, speculate=speculate
+                    input_ids, stream, seed, segment, cache_salt, history, references, arguments, speculate=speculate
                 )
             if stream is not None:
                 stream.put(answer._call.text.row(0).cpu())
@@ -150,6 +154,7 @@ class ModelEngine:
         seed: int | None,
         segment: str | None,
         cache_salt: str | None,
+        history: str | None,
         references: Sequence[Any] | None,
         arguments: dict[str, Any],
         *,
@@ -160,7 +165,7 @@ class ModelEngine:
         if is_ragged:
             self._check_slots(request)
         segments = segments_of(segment, 1, 1)
-        (key,) = keys_of(segments, cache_salt, 1)
+        (key,) = keys_of(segments if history is None else segments_of(history, 1, 1), cache_salt, 1)
         drafters = drafters_of(self.spec, segments, [key], references, speculate=speculate)
         generator = None
         if request.config.do_sample:

@@ -12,6 +12,7 @@ import torch
 
 from ngramspec import forking
 from ngramspec.decoding import Clock, MeasuredCosts
+from ngramspec.decoding.calibrated import is_calibration, read_calibration
 from ngramspec.decoding.cost_state import checked_tables
 from ngramspec.files import whole_file
 from ngramspec.hf.seam import attention_of
@@ -60,7 +61,11 @@ class CostTables:
         whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
     def load(self, path: Path, max_bytes: int) -> None:
-        """Load what `save` wrote, for models that have made no pass yet."""
+        """Load what `save` wrote, or `ngramspec calibrate`, for models that have made no pass yet."""
+        if is_calibration(path, max_bytes):
+            found = read_calibration(path)
+            self._saved[found.fingerprint] = found.table
+            return
         header, _ = whole_file.read(path, whole_file.COSTS, max_bytes)
         try:
             tables = checked_tables(header)

@@ -41,8 +41,8 @@ def route_of(request: Request) -> Route:
     found = TRUST.finding(request, strangers)
     if found is None:
         return Route(request, trial=TRUST.trial_of(request, strangers))
-    reason, width = found
-    return Route(replace(request, tried_width=width), reason or None)
+    tried = replace(request, tried_width=found.width, takes_trees=found.takes_trees)
+    return Route(tried, found.why_plainly or None)
 
 
 def _why_undrafted(request: Request) -> str | None:

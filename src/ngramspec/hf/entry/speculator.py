@@ -166,12 +166,12 @@ class Speculator:
         self.costs.save(Path(path))
 
     def load_costs(self, path: str | PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
-        """Start with what `save_costs` wrote, for each model that this process has not measured yet.
+        """Start with what `save_costs` or `ngramspec calibrate` wrote, for models that this process has not measured.
 
         A table is used for a model of the same class, configuration and dtype, on the same type of device with as many
         threads and the same torch; other tables are ignored, and saved again.
 
-        max_bytes: a larger file is refused before it is read.
+        max_bytes: a larger file is refused before it is read; one of `calibrate` has a limit of its own.
 
         Raises CostsError for another, a damaged or a forged file; OSError where it cannot be read.
         """

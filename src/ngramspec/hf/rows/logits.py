@@ -1,12 +1,13 @@
 """The logits of a pass, and each row's share of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from ngramspec.hf.choice.sampling import argmax
+from ngramspec.hf.rows.layout import NO_TREES, Layout
 from ngramspec.hf.rows.row import ModelRow
 
 SAMPLED = 8
@@ -17,7 +18,7 @@ class PassLogits:
     """Logits `[R, Q, V]` of a pass, and where those of each row are.
 
     drafts: K tokens for each of `rows`. lines: each row's index among the R. starts: the column that chooses its first
-        token; K more follow.
+        token; K more follow. layouts: by number, of the drafts that are trees; those have a column per node, after one.
     """
 
     def __init__(
@@ -27,9 +28,11 @@ class PassLogits:
         drafts: Sequence[list[int]],
         lines: Sequence[int],
         starts: Sequence[int],
+        layouts: Mapping[int, Layout] = NO_TREES,
     ) -> None:
         self.logits = logits
         self.rows, self.drafts, self.lines, self.starts = rows, drafts, lines, starts
+        self.layouts = layouts
         self._chosen: list[list[int]] | None = None
 
     def share(self, number: int) -> "RowLogits":
@@ -67,6 +70,7 @@ class RowLogits(NamedTuple):
     """One row's share of a pass: its draft of K tokens, and where the logits are that verify it.
 
     of_pass: the logits of all rows. line: the row's index there. start: the column that chooses the first token.
+    layout: of a draft that is a tree; its position n + 1 is that after node n.
     """
 
     row: ModelRow
@@ -74,6 +78,7 @@ class RowLogits(NamedTuple):
     of_pass: PassLogits
     line: int
     start: int
+    layout: Layout | None = None
 
     @property
     def columns(self) -> slice:

@@ -7,50 +7,69 @@
   with plain's `[B, L]` arguments; the pass ends where the first row leaves its draft, or ends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ngramspec.decoding import Choices, Plan, Settled
+from ngramspec.decoding import Choices, Plan, Settled, TreeChoices
 from ngramspec.decoding.row import common_length
-from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.choice import masks
 from ngramspec.hf.choice.masks import MaskThreads, RowMasks
 from ngramspec.hf.rows.at_once import all_at_once
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.in_step import InStep
+from ngramspec.hf.rows.layout import NO_TREES, Layout
 from ngramspec.hf.rows.logits import PassLogits, RowLogits
 from ngramspec.hf.rows.row import ModelRow
-from ngramspec.hf.rows.row_by_row import KeepingErrors, RowByRow
+from ngramspec.hf.rows.row_by_row import GuardedTree, KeepingErrors, RowByRow, WithTree
 
 
-def begin(plans: Sequence[Plan]) -> None:
-    """Before the forward pass: start to fill the masks of guarded rows."""
-    by_threads: dict[MaskThreads, list[tuple[RowMasks, TokenArray]]] = {}
-    for plan in plans:
+def begin(plans: Sequence[Plan], layouts: Mapping[int, Layout] = NO_TREES) -> None:
+    """Before the forward pass: start to fill the masks of guarded rows, of trees along the surest path.
+
+    layouts: by number, of the drafts that branch.
+    """
+    by_threads: dict[MaskThreads, list[tuple[RowMasks, list[int]]]] = {}
+    for number, plan in enumerate(plans):
         row = plan.row
         if row.steering is not None and isinstance(row, ModelRow) and row.masks and not row.ended:
-            by_threads.setdefault(call_of(row).threads, []).append((row.masks, plan.draft.tokens))
+            draft = layouts[number].surest if number in layouts else plan.draft.tokens.tolist()
+            by_threads.setdefault(call_of(row).threads, []).append((row.masks, draft))
     for threads, drafted in by_threads.items():
         masks.begin(drafted, threads)
 
 
-def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled]]:
-    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled."""
+def choices_of(logits: PassLogits) -> tuple[list[Choices], list[Settled], list[TreeChoices]]:
+    """What the logits of a pass choose: each call's rows together, in its order, but those that are settled.
+
+    Rows with trees come last; they move alone.
+    """
     settled: list[Settled] = []
     argmax = logits.chosen() if any(call_of(row).is_bare for row in logits.rows) else []
     by_call: dict[Call, list[RowLogits]] = {}
-    for row, draft, line, start in zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True):
-        call, is_guarded = call_of(row), row.masks and not row.ended
+    shares = zip(logits.rows, logits.drafts, logits.lines, logits.starts, strict=True)
+    for number, (row, draft, line, start) in enumerate(shares):
+        call, layout = call_of(row), logits.layouts.get(number)
+        is_guarded = layout is None and row.masks and not row.ended
         legal = draft[: row.masks.num_legal(len(draft))] if is_guarded else draft
         if call.is_bare:
             chosen = argmax[line][start : start + len(legal) + 1]
-            if _is_settled(row, legal, chosen):
-                settled.append((row, legal, chosen))
+            path, emitted = legal, chosen
+            if layout is not None:
+                emitted = layout.walked(chosen)
+                path = emitted[:-1]
+            is_masked = not row.masks or layout is None or _is_sure(row, layout, path)
+            if is_masked and _is_settled(row, path, emitted):
+                settled.append((row, path, emitted))
                 continue
-        by_call.setdefault(call, []).append(RowLogits(row, legal, logits, line, start))
+        by_call.setdefault(call, []).append(RowLogits(row, legal, logits, line, start, layout))
     choices: list[Choices] = []
+    trees: list[TreeChoices] = []
     for call, own in by_call.items():
-        choices += _of_call(call, own)
-    return choices, settled
+        for share, each in zip(own, _of_call(call, own), strict=False):  # those in step are one, and have no trees
+            if share.layout is None:
+                choices.append(each)
+            else:
+                trees.append((GuardedTree if share.row.masks else WithTree)(each, share.layout))
+    return choices, settled, trees
 
 
 def _is_settled(row: ModelRow, draft: Sequence[int], chosen: Sequence[int]) -> bool:
@@ -60,10 +79,21 @@ def _is_settled(row: ModelRow, draft: Sequence[int], chosen: Sequence[int]) -> b
     return not row.masks or row.masks.allow_all(chosen[: common_length(draft, chosen) + 1])
 
 
+def _is_sure(row: ModelRow, layout: Layout, path: Sequence[int]) -> bool:
+    """Whether a walk stayed on the surest path of its tree, along which masks are filled."""
+    return path == layout.surest[: len(path)] and row.masks.covers(len(path))
+
+
+def _lacks_masks(share: RowLogits) -> bool:
+    """Whether there are nodes whose masks are filled only if they are walked over."""
+    return share.layout is not None and bool(share.row.masks)
+
+
 def _of_call(call: Call, shares: Sequence[RowLogits]) -> Sequence[Choices]:
     if call.in_step:
         return [InStep(call, shares)]
-    alone = all_at_once(call, shares) if call.is_greedy_at_once else [RowByRow(call, share) for share in shares]
+    is_at_once = call.is_greedy_at_once and not (call.processors.others and any(map(_lacks_masks, shares)))
+    alone = all_at_once(call, shares) if is_at_once else [RowByRow(call, share) for share in shares]
     return [KeepingErrors(choices) for choices in alone] if call.keeps_errors else alone
 
 

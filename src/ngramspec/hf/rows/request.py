@@ -27,6 +27,7 @@ class Request:
     model_kwargs: what else `generate()` would feed the model. stream: where tokens go as they are made.
     inputs_tensor: `[B', S]`, what `generate()` was called with: an encoder's input, or `input_ids`; None if unknown.
     tried_width: tokens of the widest pass that a model with untried parts passed its trial with; None for known models.
+    takes_trees: whether drafts may be trees, if rows have slots of their own; models with untried parts are tried.
     """
 
     model: Model
@@ -38,6 +39,7 @@ class Request:
     stream: Stream | None
     inputs_tensor: Tensor | None
     tried_width: int | None = None
+    takes_trees: bool = True
 
     def is_ragged(self) -> bool:
         """Whether each row may have slots of its own. Looks through the model and its inputs: call it once."""

@@ -83,6 +83,10 @@ class ModelRow(Row):
         num_positions = self.max_position - (self.num_cached + len(self.pending) + self.shift)
         self.num_undraftable = max(1, self.remaining - num_positions)
 
+    def may_branch(self) -> bool:
+        """As `Row.may_branch`; not in the pass that reads the prompt, which the model masks itself."""
+        return not self.reads_prompt and Row.may_branch(self)
+
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
         return max(0, min(max_tokens, self.remaining - self.num_undraftable, self.most_drafted))

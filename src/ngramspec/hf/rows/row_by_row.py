@@ -3,8 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from ngramspec.decoding import Choices
+from ngramspec.drafting.types import ROOT
 from ngramspec.hf.rows.call import Call
+from ngramspec.hf.rows.layout import Layout
 from ngramspec.hf.rows.logits import RowLogits
+from ngramspec.hf.rows.row import model_rows
 
 
 class OneRow(ABC):
@@ -34,6 +38,52 @@ class RowByRow(OneRow):
         call, row = self._call, self._row
         scores = call.process(call.text.row(row.index), self._share.at(position), [(row.masks, position)])
         return (call.pick(scores, row, position),)
+
+
+class WithTree:
+    """A row that moves alone along a tree: what it would choose along a chain, asked for node by node."""
+
+    def __init__(self, choices: Choices, layout: Layout) -> None:
+        """choices: of which position 0 is that after the root, and position n + 1 that after node n."""
+        self.tree = layout.tree
+        (self.row,) = model_rows(choices.rows)
+        self._choices = choices
+
+    def after(self, node: int) -> int | None:
+        """See `TreeChoices`."""
+        (token,) = self._choices.at(node + 1)
+        return token
+
+    def end_row(self) -> bool:
+        """See `TreeChoices`."""
+        return self._choices.end_rows()
+
+
+class GuardedTree(WithTree):
+    """A guarded row that moves along a tree. Masks of a path that is not the surest are filled once it is walked."""
+
+    def __init__(self, choices: Choices, layout: Layout) -> None:
+        """As for `WithTree`."""
+        super().__init__(choices, layout)
+        self._layout, self._children, self._node = layout, layout.tree.children(), ROOT
+
+    def after(self, node: int) -> int | None:
+        """See `TreeChoices`."""
+        self._node = node
+        return super().after(node)
+
+    def end_row(self) -> bool:
+        """See `TreeChoices`. The walk is over, too, where a backend cannot tell yet what may come next."""
+        if super().end_row():
+            return True
+        node = self._children.get((self._node, self.row.emitted[-1]))
+        return node is not None and not self._has_mask(node)
+
+    def _has_mask(self, node: int) -> bool:
+        masks, layout = self.row.masks, self._layout
+        if not masks.covers(node + 1):
+            masks.fill_along(layout.run(node), node - layout.depths[node])
+        return masks.covers(node + 1)
 
 
 class KeepingErrors:

@@ -1,7 +1,13 @@
 """Which slots each query of a block sees."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from ngramspec.hf.target.block import Branch
 
 
 def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int | None) -> Tensor:
@@ -22,6 +28,20 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
     if valid is not None:
         seen &= valid[:, None, None, :]
     return seen
+
+
+def mask_branches(seen: Tensor, branches: Sequence[Branch], window: int | None) -> None:
+    """Let each node of the `branches` see, of the slots of its tree, those of itself and its ancestors.
+
+    seen: `[R, 1, Q, T]`, in which each node sees what a chain of its depth would.
+    """
+    if not branches:
+        return
+    own = [layout.seen(window) for _, _, layout in branches]
+    flat = torch.from_numpy(np.concatenate([each.ravel() for each in own])).to(seen.device)  # in one copy
+    for (row, first, _), nodes in zip(branches, flat.split([each.size for each in own]), strict=True):
+        size = math.isqrt(len(nodes))
+        seen[row, 0, -size:, first : first + size] = nodes.view(size, size)
 
 
 def additive_mask(seen: Tensor, dtype: torch.dtype) -> Tensor:

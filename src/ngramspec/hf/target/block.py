@@ -12,21 +12,33 @@ last column, where the next pass overwrites them, so a block needs no spare slot
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ngramspec.hf.rows.layout import NO_TREES, Layout
 from ngramspec.hf.rows.row import IntArray, ModelRow
+
+
+class Branch(NamedTuple):
+    """A row that reads a tree. row: its index in the block. first: the slot of the tree's first column."""
+
+    row: int
+    first: int
+    layout: Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """What a forward pass reads, on the CPU.
 
-    inputs: `int64[3, R, Q]`: token ids, position ids and slots, in one copy to the device.
+    inputs: `int64[3, R, Q]`: token ids, position ids and slots, in one copy to the device. Where a row reads a tree,
+        `int64[4, R, Q]`: and the slots up to which columns see, which a node's depth decides, not its column.
     fills: per row, the columns of fill on its left.
     extent: slots up to the last one written.
     first: the first slot written, if all rows write the same run of slots, else None.
     num_logits: the last columns whose logits are needed, K + 1 for the longest draft.
+    branches: the rows whose last columns are a tree.
     """
 
     inputs: IntArray
@@ -34,6 +46,7 @@ class Block:
     extent: int
     first: int | None
     num_logits: int
+    branches: Sequence[Branch] = ()
 
     @property
     def width(self) -> int:
@@ -42,15 +55,20 @@ class Block:
         return width
 
 
-def block_of(rows: Sequence[ModelRow], tokens: Sequence[list[int]], num_logits: int) -> Block:
-    """The block in which each of `rows` reads its `tokens`, from its first free slot on."""
+def block_of(
+    rows: Sequence[ModelRow], tokens: Sequence[list[int]], num_logits: int, layouts: Mapping[int, Layout] = NO_TREES
+) -> Block:
+    """The block in which each of `rows` reads its `tokens`, from its first free slot on.
+
+    layouts: by index in `rows`, of the trees that their tokens end with.
+    """
     starts = [row.num_cached for row in rows]
     given = {
         line: row.positions[start : start + len(read)]
         for line, (row, start, read) in enumerate(zip(rows, starts, tokens, strict=True))
         if start < row.num_prompt_slots
     }
-    return make_block(tokens, starts, [row.shift for row in rows], num_logits, given)
+    return make_block(tokens, starts, [row.shift for row in rows], num_logits, given, layouts)
 
 
 def make_block(
@@ -59,11 +77,13 @@ def make_block(
     shifts: Sequence[int],
     num_logits: int,
     given: Mapping[int, IntArray] | None = None,
+    layouts: Mapping[int, Layout] = NO_TREES,
 ) -> Block:
     """Lay the rows of one pass out as a rectangle.
 
     tokens: what each row reads. starts: the slot of its first token. shifts: position id minus slot.
     given: by row, the position ids of its first tokens, where they are not slot plus shift.
+    layouts: by row, of the tree that its tokens end with.
 
     Made of lists, and an array at the end: of one row and of thirty-two, that takes less time than a dozen small steps
     of numpy, which find nothing of theirs in the processor's caches after a forward pass.
@@ -86,10 +106,24 @@ def make_block(
     inputs = np.array([token_ids, positions, slots], np.int64).reshape(3, len(tokens), width)
     for row, own in (given or {}).items():
         inputs[1, row, fills[row] : fills[row] + own.size] = own
+    branches = [Branch(row, starts[row] + widths[row] - len(own.tokens), own) for row, own in layouts.items()]
+    if branches:
+        inputs = _by_depth(inputs, shifts, branches)
     return Block(
         inputs=inputs,
         fills=fills,
         extent=max(starts) + width,
         first=starts[0] if not any(fills) and len(set(starts)) == 1 else None,
         num_logits=num_logits,
+        branches=branches,
     )
+
+
+def _by_depth(inputs: IntArray, shifts: Sequence[int], branches: Sequence[Branch]) -> IntArray:
+    """`inputs` with the positions of nodes, and the slots up to which each column sees."""
+    inputs = np.concatenate([inputs, inputs[2:]])
+    for row, first, layout in branches:
+        reached = first + np.array(layout.depths)
+        inputs[1, row, -reached.size :] = reached + shifts[row]
+        inputs[3, row, -reached.size :] = reached
+    return inputs

@@ -94,6 +94,14 @@ class RaggedCache(Cache):
         for states in self._states():
             states[to, :, :num_slots] = states[line, :, :num_slots]
 
+    def move(self, lines: Sequence[int], slots: Sequence[int], to: Sequence[int]) -> None:
+        """Copy each of `slots` of `lines` to the slot in `to` of its line; all are read before any is written."""
+        rows, sources, targets = (torch.tensor(each, device="cpu") for each in (lines, slots, to))
+        for states in self._states():
+            device = states.device
+            own = rows.to(device)
+            states[own, :, targets.to(device)] = states[own, :, sources.to(device)]
+
     def is_finite(self, line: int, num_slots: int) -> bool:
         """Whether the first `num_slots` slots of a line hold finite numbers only."""
         return all(bool(states[line, :, :num_slots].isfinite().all()) for states in self._states())

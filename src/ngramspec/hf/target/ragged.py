@@ -1,5 +1,6 @@
 """Rows apart: for models that take a position per token and a mask per query, so each row has slots of its own."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Rows
 from contextlib import nullcontext
 from typing import Any
@@ -9,13 +10,14 @@ from torch import Tensor
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
 from ngramspec.hf.facts.layers import windows_of
+from ngramspec.hf.rows.layout import NO_TREES, Layout, layout_of
 from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.target.attention import folded
-from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, mask_branches
 from ngramspec.hf.target.block import Block, block_of
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_transfer import load
@@ -39,6 +41,8 @@ class RaggedTarget(Target):
         self._device = device if model.device.type == "meta" else model.device
         self._prompt_mask: Tensor | None = None
         self._held: list[ModelRow] = []
+        self.takes_trees = True  # known models do (docs/families.md); see `of`
+        self._branched: list[tuple[ModelRow, Layout]] = []
         self._keeps_rows = False
         self._is_eager = attention_of(model) == "eager"
         self._keeps_logits = takes_logits_to_keep(model)
@@ -47,6 +51,7 @@ class RaggedTarget(Target):
     def of(cls, request: Request, rows: Rows[ModelRow]) -> "RaggedTarget":
         """A target for the `rows` of one request, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
+        target.takes_trees = request.takes_trees
         load(request.cache, target._cache)
         target._prompt_mask = request.mask  # a copy, because rows are exchanged in it
         if target._prompt_mask is not None:
@@ -64,14 +69,35 @@ class RaggedTarget(Target):
     def read(self, plans: Rows[Plan]) -> Reading:
         """One forward pass over all rows; see `decoding.Target`."""
         rows = model_rows([plan.row for plan in plans])
-        begin(plans)
-        logits = self.read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
+        drafts, layouts = [], {}
+        for number, plan in enumerate(plans):
+            layout = layout_of(plan.draft)
+            drafts.append(plan.draft.tokens.tolist() if layout is None else layout.tokens)
+            if layout is not None:
+                layouts[number] = layout
+        begin(plans, layouts)
+        logits = self.read_logits(rows, drafts, layouts)
         if logits.has_poison:
             lines = self._lines(rows)
             self._cache.wipe({line: self._held[line].num_cached for line in range(lines.start, lines.stop)})
             logits = self.read_logits(rows, [[]] * len(rows))
+        self._branched = [(rows[number], layout) for number, layout in logits.layouts.items()]
         widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
         return Reading(self._shape(rows, widths), *choices_of(logits))
+
+    def keep(self, rows: Rows[Row]) -> list[int]:
+        """See `decoding.Target`. The keys of accepted nodes are moved to the slots of their tokens."""
+        lines, slots, to = [], [], []
+        for row, layout in self._branched:
+            first = row.num_cached + len(row.pending)
+            for depth, node in enumerate(layout.path(row.committed[:-1])):
+                if node != depth:
+                    lines.append(row.line)
+                    slots.append(first + node)
+                    to.append(first + depth)
+        if lines:
+            self._cache.move(lines, slots, to)
+        return super().keep(rows)
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:
         """See `decoding.Target`."""
@@ -96,14 +122,16 @@ class RaggedTarget(Target):
             kept = self._prompt_mask[:last]
             self._prompt_mask = None if bool(kept.all()) else kept
 
-    def read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
-        """Read the pending tokens and the drafts of all rows in one pass."""
-        lines = self._lines(rows)
-        logits = self._forward(self._block(rows, drafts, lines), lines.start)
-        first, last = lines.start, logits.shape[1] - 1
-        return PassLogits(
-            logits, rows, drafts, [row.line - first for row in rows], [last - len(draft) for draft in drafts]
-        )
+    def read_logits(
+        self, rows: Rows[ModelRow], drafts: Rows[list[int]], layouts: Mapping[int, Layout] = NO_TREES
+    ) -> PassLogits:
+        """Read the pending tokens and the drafts of all rows in one pass. layouts: by number, of drafts that branch."""
+        run = self._lines(rows)
+        lines = [row.line - run.start for row in rows]
+        by_line = {lines[number]: layout for number, layout in layouts.items()}
+        logits = self._forward(self._block(rows, drafts, run, by_line), run.start)
+        last = logits.shape[1] - 1
+        return PassLogits(logits, rows, drafts, lines, [last - len(draft) for draft in drafts], layouts)
 
     def finish(self, rows: Rows[ModelRow], num_slots: int) -> Any:
         """Read the padding after rows that ended early; returns the cache, with `num_slots` keys per row."""
@@ -125,15 +153,20 @@ class RaggedTarget(Target):
         lines = [row.line for row in model_rows(rows)]
         return slice(min(lines), max(lines) + 1)
 
-    def _block(self, rows: Rows[ModelRow], drafts: Rows[list[int]], lines: slice) -> Block:
-        """The rectangle of this pass; in it, rows that have ended and are still held read what they have left."""
+    def _block(
+        self, rows: Rows[ModelRow], drafts: Rows[list[int]], lines: slice, layouts: Mapping[int, Layout]
+    ) -> Block:
+        """The rectangle of this pass; in it, rows that have ended and are still held read what they have left.
+
+        layouts: by line of the block.
+        """
         live = {row.line: row.pending + draft for row, draft in zip(rows, drafts, strict=True)}
         held, num_logits = self._held[lines], 1 + max(map(len, drafts))
         ended = [row for row in held if row.line not in live] if len(live) < len(held) else []
         if ended:
             width, slots = max(map(len, live.values())), max(row.num_cached + len(row.pending) for row in rows)
             live |= {row.line: self._padding(row, width, slots) for row in ended}
-        block = block_of(held, [live[row.line] for row in held], num_logits)
+        block = block_of(held, [live[row.line] for row in held], num_logits, layouts)
         for row in ended:
             row.num_cached += len(live[row.line])
         return block
@@ -156,7 +189,8 @@ class RaggedTarget(Target):
 
         first_line: the line of its first row; the others follow.
         """
-        token_ids, position_ids, slots = torch.from_numpy(block.inputs).to(self._device)
+        token_ids, position_ids, slots, *more = torch.from_numpy(block.inputs).to(self._device)
+        reach = more[0] if more else slots
         self._cache.place(slots, block.extent, block.first, first_line)
         arguments: dict[str, Any] = {CACHE: self._cache}
         if self._keeps_logits:
@@ -165,7 +199,7 @@ class RaggedTarget(Target):
         with nullcontext() if is_plain else folded():
             output = self._model(
                 input_ids=token_ids,
-                attention_mask=self._mask_2d(block) if is_plain else self._masks(slots, block),
+                attention_mask=self._mask_2d(block) if is_plain else self._masks(reach, block),
                 position_ids=position_ids,
                 use_cache=True,
                 return_dict=True,
@@ -192,7 +226,10 @@ class RaggedTarget(Target):
         return torch.cat([self._prompt_mask, drafted], dim=1)
 
     def _masks(self, slots: Tensor, block: Block) -> Any:
-        """What each query sees: one mask for all layers or, in models that mix them, one per layer type."""
+        """What each query sees: one mask for all layers or, in models that mix them, one per layer type.
+
+        slots: `int64[R, Q]`, up to which each query sees.
+        """
         masks = {
             "full_attention" if window is None else "sliding_attention": self._mask(slots, block, window)
             for window in self._windows
@@ -205,4 +242,5 @@ class RaggedTarget(Target):
             valid = torch.ones((slots.shape[0], block.extent), dtype=torch.bool, device=slots.device)
             valid[:, : self._prompt_mask.shape[1]] = self._prompt_mask
         seen = attention_mask(slots, block.extent, valid, window)
+        mask_branches(seen, block.branches, window)
         return additive_mask(seen, self._model.dtype) if self._is_eager else seen

@@ -2,7 +2,8 @@
 
 It is for models with untried parts. A call is decoded plainly and watched: the cache is copied once it holds the
 prompt, and the first few logits are kept. Then the emitted tokens are read again as one block, exactly as drafts would
-be verified, and the block's logits are compared with those of plain decoding. A trial costs one pass.
+be verified, and the block's logits are compared with those of plain decoding. Where rows have slots of their own, so
+is a tree in which each of these tokens stands twice. A trial costs two passes.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ngramspec.drafting import NoDrafts
+from ngramspec.drafting import ROOT, NoDrafts, Tree
 from ngramspec.hf.choice.processors import Processors
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.score_record import ScoreRecord
@@ -21,6 +22,7 @@ from ngramspec.hf.facts.limits import vocabulary
 from ngramspec.hf.facts.rounding import why_not_rounding
 from ngramspec.hf.facts.strangers import Stranger
 from ngramspec.hf.rows.call import Call
+from ngramspec.hf.rows.layout import Layout, layout_of
 from ngramspec.hf.rows.opening import RowChoice, RowDrafter, open_rows
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
@@ -43,19 +45,22 @@ class Trial:
     """One call that is watched; in the end, `finding` has the result.
 
     finding: "" where the block had the logits of plain decoding; otherwise what was wrong, as a clause that follows the
-        model's name; None where too little was emitted. width: tokens of the block.
+        model's name; None where too little was emitted. width: tokens of the block. takes_trees: whether a tree had the
+        logits that its paths have.
     """
 
     def __init__(self, request: Request, strangers: Sequence[Stranger], call_type: Hashable) -> None:
         """strangers: the untried parts of the model. call_type: what the finding holds for."""
         self.finding: str | None = None
         self.width = 0
+        self.takes_trees = False
         self.request = request
         self.call_type = call_type
         self.strangers = strangers
         self._logits: list[Tensor] = []
         self._target: RaggedTarget | AlignedTarget | None = None
         self._rows: list[ModelRow] = []
+        self._texts: list[list[int]] = []
 
     @contextmanager
     def watching(self, processors: LogitsProcessorList) -> Iterator[LogitsProcessorList]:
@@ -94,6 +99,7 @@ class Trial:
         try:
             with torch.random.fork_rng(devices):
                 self.finding = self._judged(tokens, long[::2])
+                self.takes_trees = not self.finding and self._reads_trees(long[::2])
         except (torch.OutOfMemoryError, MemoryError):
             return  # says nothing about the model
         except Exception as error:  # untried code may raise anything: that is a finding
@@ -143,7 +149,27 @@ class Trial:
                 reason = why_not_rounding(plain[LEAST_WIDTH:], block[LEAST_WIDTH:], dtype, FAR_SCALE)
             if reason is not None:
                 return f"reads a block of {self.width} tokens otherwise than one token after another: {reason}"
+        self._texts = [text.tolist() for text in texts]
         return ""
+
+    def _reads_trees(self, judged: Sequence[int]) -> bool:
+        """Whether each node of a tree of known tokens has the logits that plain decoding has after its path."""
+        if not isinstance(self._target, RaggedTarget):
+            return False
+        layouts = dict(enumerate(map(_doubled, self._texts)))
+        drafts = [layout.tokens for layout in layouts.values()]
+        try:
+            logits = self._target.read_logits(self._rows, drafts, layouts)
+        except Exception:  # untried code may raise anything: it gets chains
+            return False
+        after = [0, *(1 + depth for depth in layouts[0].depths)]
+        for row in judged:
+            block = logits.share(row).logits
+            plain = torch.stack([self._logits[number][row] for number in after]).to(block.device)
+            scale = 1.0 if self.width == LEAST_WIDTH else FAR_SCALE
+            if why_not_rounding(plain, block, self._precision(block.dtype), scale) is not None:
+                return False
+        return True
 
     def _precision(self, dtype: torch.dtype) -> torch.dtype:
         """The coarsest precision in the computation; dtype: of the logits, which some models make finer."""
@@ -164,6 +190,20 @@ class _Watching(LogitsProcessor):
         """The scores, as they are."""
         seen: Tensor = self._watch(input_ids, scores)
         return seen
+
+
+def _doubled(text: Sequence[int]) -> Layout:
+    """Of the tokens after the first of `text`, as many as can stand twice in a tree no wider than it.
+
+    One half is a chain. Each token of the other follows now its twin's predecessor, now its own.
+    """
+    half = (len(text) - 1) // 2
+    first = range(ROOT, half - 1)
+    second = [half + depth - 1 if depth % 2 else first[depth] for depth in range(half)]
+    tokens = np.array(2 * [*text[1 : 1 + half]], np.int32)
+    layout = layout_of(Tree(tokens, np.ones(2 * half), parents=np.array([*first, *second], np.int32)))
+    assert layout is not None
+    return layout
 
 
 def _raised(error: Exception) -> str:

@@ -5,6 +5,7 @@ Findings are kept per model and type of call: the inputs besides ids, the layout
 """
 
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from ngramspec import forking
@@ -25,28 +26,36 @@ SHOWN = 3
 """Untried parts that a message names."""
 
 
+class Finding(NamedTuple):
+    """What a trial found.
+
+    why_plainly: why nothing is drafted, as a clause that follows the model's name, or "" where drafts are fine.
+    width: of the block that was tried, in tokens. takes_trees: whether drafts may be trees.
+    """
+
+    why_plainly: str
+    width: int = 0
+    takes_trees: bool = False
+
+
 class Trust:
     """Findings of trials; safe to share between threads."""
 
     def __init__(self) -> None:
         """No findings."""
-        self._found: WeakKeyDictionary[Model, dict[Hashable, tuple[str, int]]] = WeakKeyDictionary()
+        self._found: WeakKeyDictionary[Model, dict[Hashable, Finding]] = WeakKeyDictionary()
         self._lock = forking.lock()
 
-    def finding(self, request: Request, strangers: Sequence[Stranger]) -> tuple[str, int] | None:
-        """The finding for such a call of a model with untried parts; None where a trial comes first.
-
-        Returns why nothing is drafted, as a clause that follows the model's name, or "" where drafts are fine; and the
-        width of the block that was tried, in tokens.
-        """
+    def finding(self, request: Request, strangers: Sequence[Stranger]) -> Finding | None:
+        """The finding for such a call of a model with untried parts; None where a trial comes first."""
         if any(stranger.identity is None for stranger in strangers):
-            return f"has {_named(strangers)}, which cannot be told from another one", 0
+            return Finding(f"has {_named(strangers)}, which cannot be told from another one")
         if any(stranger.runs_code for stranger in strangers) and not _keep_to_themselves(request):
             reason = (
                 f"has {_named(strangers)}, which may see the newest position only, and an unknown logits processor or"
                 " stopping criterion, which may depend on what that has seen"
             )
-            return reason, 0
+            return Finding(reason)
         with self._lock:
             return self._found.get(request.model, {}).get(_call_type(request, strangers))
 
@@ -61,7 +70,7 @@ class Trust:
         finding = f"{trial.finding} (it has {_named(trial.strangers)})" if trial.finding else ""
         with self._lock:
             found = self._found.setdefault(trial.request.model, {})
-            found[trial.call_type] = finding, trial.width
+            found[trial.call_type] = Finding(finding, trial.width, trial.takes_trees)
             gone = [each for each in found if is_gone(each)] if len(found) > MOST_CALL_TYPES else []
             for call_type in gone:
                 del found[call_type]

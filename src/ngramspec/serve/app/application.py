@@ -16,6 +16,7 @@ from ngramspec.serve.app.document import describe
 from ngramspec.serve.app.meters import CONTENT_TYPE
 from ngramspec.serve.app.page import page
 from ngramspec.serve.app.service import Service
+from ngramspec.serve.app.sites import Sites
 from ngramspec.serve.asking.chat import ChatEndpoint
 from ngramspec.serve.asking.completion import CompletionEndpoint
 from ngramspec.serve.asking.endpoint import Endpoint
@@ -40,10 +41,10 @@ def application(service: Service) -> FastAPI:
 
     # Pages that load scripts from elsewhere are left out: no request leaves the machine.
     app = FastAPI(title="ngramspec", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    if service.settings.allow_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=service.settings.allow_origins, allow_methods=["*"], allow_headers=["*"]
-        )
+    origins = service.settings.allow_origins
+    app.add_middleware(Sites, allow_origins=origins, is_local=service.settings.is_local)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(HTTPException, _told_of_http)
     app.add_exception_handler(ClientGone, _untold)
@@ -112,7 +113,8 @@ async def _told(_: Request, error: Exception) -> Response:
 async def _told_of_http(request: Request, error: Exception) -> Response:
     """A route or a method that there is not."""
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path[:200]} is not a route of this service: {error.detail}"
+    path = request.scope["path"][:200]  # request.url is made of the Host header, which may be anything
+    message = f"{request.method} {path} is not a route of this service: {error.detail}"
     told = ApiError(error.status_code, message, code="not_found", headers=error.headers)
     return JSONResponse(told.body(), told.status, told.headers)
 

@@ -11,6 +11,7 @@ import torch
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.serve.app.admission import Admission
+from ngramspec.serve.app.histories import Histories
 from ngramspec.serve.app.keys import Keys
 from ngramspec.serve.app.meters import Meters
 from ngramspec.serve.app.tracing import Tracing
@@ -55,6 +56,7 @@ class Service:
         self._served: Served | None = None
         self.thread: EngineThread | None = None
         self.meters = Meters(settings.name, lambda: None if self.thread is None else self.thread.engine, clock)
+        self._histories: Histories | None = None
         self._has_opened = asyncio.Event()
 
     def start(self) -> None:
@@ -83,6 +85,8 @@ class Service:
             await asyncio.to_thread(self.thread.stop)
         for threads in (self.preparing, self.compiling):
             await asyncio.to_thread(threads.shutdown)
+        if self._histories is not None:
+            await asyncio.to_thread(self._histories.stop)
 
     @property
     def served(self) -> Served:
@@ -115,11 +119,19 @@ class Service:
         """The engine, on its thread. A model that it cannot decode is refused here, not with each request."""
         model, tokenizer = self._load()
         served = Served(model, tokenizer, self.settings)
+        path = self.settings.history
+        histories = None if path is None else Histories(path, tokenizer)
         engine = ModelEngine(
-            model, self._spec, max_rows=self.settings.max_rows, max_cache_bytes=self.settings.max_cache_bytes
+            model,
+            self._spec if histories is None else histories.spec,
+            max_rows=self.settings.max_rows,
+            max_cache_bytes=self.settings.max_cache_bytes,
         )
         token = torch.tensor([[served.pad_token]], device=model.device)
         engine.remove(engine.add(token, max_new_tokens=1, attention_mask=torch.ones_like(token)))
+        if histories is not None:
+            histories.start()
+        self._histories = histories
         self._served = served
         return engine
 

@@ -9,7 +9,7 @@ from ngramspec.serve.asking.endpoint import Endpoint, Head
 from ngramspec.serve.asking.prepared import Limit, Prepared, Prompt
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.asking.written import text_in
-from ngramspec.serve.text.chats import ChatPrompt, chat_prompt
+from ngramspec.serve.text.chats import chat_prompt
 from ngramspec.serve.text.parts import CallArguments, CallBegun, Content, Part, Reasoning
 from ngramspec.serve.wire.answers import (
     AnswerToolCall,
@@ -24,6 +24,7 @@ from ngramspec.serve.wire.answers import (
 from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.logprobs import ChatLogprobs
+from ngramspec.serve.wire.turns import TurnsRequest
 
 
 class ChatEndpoint(Endpoint[ChatRequest]):
@@ -40,22 +41,7 @@ class ChatEndpoint(Endpoint[ChatRequest]):
 
     def prompts(self, request: ChatRequest, served: Served) -> list[Prompt]:
         """See `Endpoint`."""
-        options = request.chat_template_kwargs
-        chat = chat_prompt(
-            request.messages,
-            served.tokenizer,
-            served.settings.chat_template,
-            tools=request.callable_tools,
-            switches={} if options is None else options.given,
-            effort=request.reasoning_effort,
-            must_part=request.constrains,
-        )
-        if request.reasoning_budget is not None and not chat.may_reason:
-            raise invalid(
-                "thinking_token_budget is for models whose chat template knows reasoning, got another: leave it out",
-                param="thinking_token_budget",
-            )
-        return [chat_tokens(chat, served)]
+        return [turns_prompt(request, served)]
 
     def limit(self, request: ChatRequest) -> Limit:
         """See `Endpoint`."""
@@ -146,8 +132,24 @@ def call_id() -> str:
     return uuid.uuid4().hex[:9]
 
 
-def chat_tokens(chat: ChatPrompt, served: Served) -> Prompt:
-    """The prompt of a chat; its template writes special tokens itself."""
+def turns_prompt(request: TurnsRequest, served: Served) -> Prompt:
+    """The prompt of the next turn, as the chat template has it. Raises ApiError."""
+    options = request.chat_template_kwargs
+    chat = chat_prompt(
+        request.turns,
+        served.tokenizer,
+        served.settings.chat_template,
+        tools=request.callable_tools,
+        switches={} if options is None else options.given,
+        effort=request.effort,
+        effort_param=request.effort_param,
+    )
+    if request.reasoning_budget is not None and not chat.may_reason:
+        raise invalid(
+            "thinking_token_budget is for models whose chat template knows reasoning, got another: leave it out",
+            param="thinking_token_budget",
+        )
+    # The template writes special tokens itself.
     return Prompt(served.tokenizer(chat.text, add_special_tokens=False).input_ids, chat=chat)
 
 

@@ -1,11 +1,15 @@
 """Where accepted draft tokens stand elsewhere: what they may have been drafted from."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from ngramspec.serve.wire.drafts import Origin
 
 LONGEST = 8
 """Tokens before a drafted one that are compared."""
+
+MOST = 64
+"""Positions of a pair of tokens that are compared, the last ones: a prompt may be one pair, repeated."""
 
 
 class Origins:
@@ -43,13 +47,14 @@ class _Text:
     def __init__(self, name: Origin, tokens: Iterable[int]) -> None:
         self.name = name
         self._tokens: list[int] = []
-        self._ends: dict[tuple[int, int], list[int]] = {}
+        self._ends: dict[tuple[int, int], deque[int]] = {}
         for token in tokens:
             self.append(token)
 
     def append(self, token: int) -> None:
         if self._tokens:
-            self._ends.setdefault((self._tokens[-1], token), []).append(len(self._tokens))
+            ends = self._ends.setdefault((self._tokens[-1], token), deque(maxlen=MOST))
+            ends.append(len(self._tokens))
         self._tokens.append(token)
 
     def longest(self, context: Sequence[int], token: int) -> int:

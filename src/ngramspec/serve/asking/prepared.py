@@ -1,11 +1,14 @@
 """A request, ready to be decoded: its prompts as tokens, and its jobs."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
+from ngramspec.drafting import salted
 from ngramspec.guards import Guard
 from ngramspec.serve.asking.origins import Origins
 from ngramspec.serve.asking.sampling import choosing, scoring, seed_of
@@ -19,6 +22,9 @@ from ngramspec.serve.text.chats import ChatPrompt, text_of_content
 from ngramspec.serve.text.parts_reader import PartsReader
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import TextRequest
+
+SAMPLES = "samples of "
+"""What the names of histories begin with that the answers to one prompt share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Prepared:
         self.request, self.prompts, self.served = request, list(prompts), served
         self.num_top = num_top
         self._salt = tenant.salt(request.cache_salt)
+        self._histories = [_history(request, prompt, self._salt) for prompt in self.prompts]
         self._most = [_most_tokens(len(prompt.ids), limit, served) for prompt in self.prompts]
         self._marks = _marks(self.prompts, served)
         self.prediction = _prediction(request, served)
@@ -107,9 +114,7 @@ class Prepared:
         chat = self.prompt(index).chat
         if chat is None or (chat.form is None and not chat.may_reason):
             return None
-        return PartsReader(
-            chat.form, may_reason=chat.may_reason and not chat.has_reasoned, is_reasoning=chat.is_reasoning
-        )
+        return PartsReader(chat.form, opening="" if chat.has_reasoned else chat.opening, is_reasoning=chat.is_reasoning)
 
     def origins(self, index: int, *, has_form: bool) -> Origins | None:
         """Says where drafted tokens of an answer come from; None where nobody asks."""
@@ -141,7 +146,7 @@ class Prepared:
             self.served.limits,
             self._salt or "",
             form=None if chat is None else chat.form,
-            reasons=chat is not None and (chat.is_reasoning or chat.has_reasoned),
+            opening="" if chat is None else chat.opening,
         )
 
     def jobs(self, owner: Any, guard: Guard | None, deadline: float) -> list[Job]:
@@ -166,10 +171,25 @@ class Prepared:
             "seed": seed_of(request, index),
             "segment": request.segment,
             "cache_salt": self._salt,
+            "history": self._histories[index // request.n],
             "references": None if self.prediction is None else [self.prediction],
             "speculate": request.speculate,
         }
         return Job(owner, index, ids, arguments, logprobs, deadline)
+
+
+def _history(request: TextRequest, prompt: Prompt, salt: str | None) -> str | None:
+    """What samples of one prompt draft from: each other, unless a segment is named; None for a single answer.
+
+    Raises ApiError for a segment that cannot be one.
+    """
+    try:
+        salted(request.segment, salt)
+    except ValueError as error:
+        raise invalid(str(error), param="metadata.segment") from error
+    if request.segment is not None or request.n == 1:
+        return None
+    return f"{SAMPLES}{hashlib.sha256(np.array(prompt.ids, np.int64).tobytes()).hexdigest()}"
 
 
 def _most_tokens(prompt_length: int, limit: Limit, served: Served) -> int:

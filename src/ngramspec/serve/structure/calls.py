@@ -3,15 +3,15 @@
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard, Vocabulary
 from ngramspec.serve.text.call_forms import CallForm, Layout
-from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import invalid
-from ngramspec.serve.wire.tools import FunctionSpec, NamedTool
+from ngramspec.serve.wire.tools import FunctionSpec
+from ngramspec.serve.wire.turns import Calls
 
 Make = Callable[..., Guard]
 """Makes a guard: of the field it is for, one of Guard's makers, and what that takes."""
@@ -21,50 +21,74 @@ _NO_CALL = r"[^{\s\x1c-\x1f]"
 
 
 def call_guard(
-    request: ChatRequest, form: CallForm, vocabulary: Vocabulary, make: Make, *, max_seconds: float = math.inf
+    calls: Calls,
+    form: CallForm,
+    vocabulary: Vocabulary,
+    make: Make,
+    *,
+    param: str = "tools[{index}].function.parameters",
+    answer: Any = None,
+    max_seconds: float = math.inf,
 ) -> Guard:
-    """The guard of the tools that `request` lets the answer call.
+    """The guard of an answer that may make `calls`, written as `form`.
 
     Each schema is first compiled alone, so that an error names its tool; max_seconds: in which that must be done.
+    param: where the schema of a tool stands in the body. answer: the schema of an answer that calls nothing, if it must
+    fit one.
     Raises ApiError.
     """
     ends = time.monotonic() + max_seconds
-    chosen = request.tool_choice
-    functions = [tool.function for tool in request.callable_tools]
-    schemas = [_arguments_schema(function, index) for index, function in enumerate(functions)]
-    for index, schema in enumerate(schemas):
-        make(f"tools[{index}].function.parameters", Guard.json_schema, schema)
+    fields = {index: param.format(index=index) for index in calls.functions}
+    schemas = {index: _arguments_schema(function, fields[index]) for index, function in calls.functions.items()}
+    for number, (index, schema) in enumerate(schemas.items(), 1):
+        make(fields[index], Guard.json_schema, schema)
         if time.monotonic() > ends:
             raise invalid(
-                f"tools must be compiled within {max_seconds:g} seconds, got {index + 1} of {len(schemas)} done: send"
+                f"tools must be compiled within {max_seconds:g} seconds, got {number} of {len(schemas)} done: send"
                 " fewer of them, or simpler schemas",
                 param="tools",
             )
-    if isinstance(chosen, NamedTool):
-        kept = [index for index, function in enumerate(functions) if function.name == chosen.function.name]
-        functions, schemas = [functions[index] for index in kept], [schemas[index] for index in kept]
-    must_call = chosen == "required" or isinstance(chosen, NamedTool)
-    is_one = isinstance(chosen, NamedTool) or not request.parallel_tool_calls
-    calls = _call_rules(functions, schemas, form)
-    if form.layout is Layout.EACH and not must_call:
-        guard = make("tools", Guard.grammar, f'start: "\\n"? call "\\n"?\n{calls}')
+    if answer is not None and form.layout is Layout.ALONE and not calls.must_call:
+        raise invalid(
+            "tools beside a form of the text need a model whose calls have a marker, got one whose calls have none:"
+            " leave one out, or set tool_choice",
+            param="tools",
+        )
+    rules = _call_rules(calls.functions, schemas, form, vocabulary)
+    if form.layout is Layout.EACH and not calls.must_call and answer is None:
+        guard = make("tools", Guard.grammar, f'start: "\\n"? call "\\n"?\n{rules}')
         return guard.between(form.opening, form.closing)
-    return make("tools", Guard.grammar, f"start: {_answer(form, vocabulary, must_call, is_one)}\n{calls}")
-
-
-def _answer(form: CallForm, vocabulary: Vocabulary, must_call: bool, is_one: bool) -> str:
-    """What an answer is, as a rule of Lark without its name, and rules that it needs."""
-    if form.layout is Layout.ALONE:
-        return "call" if must_call else f"(call | TEXT)?\nTEXT: /{_NO_CALL}(.|\\n)*/"
-    opening, closing = (_marker(marker, vocabulary) for marker in (form.opening, form.closing))
-    if form.layout is Layout.EACH:
-        one = f'{opening} "\\n" call "\\n" {closing}'
-        return one if is_one else f'{one} ("\\n" {one})*'
-    if not must_call and opening.startswith('"'):  # then free text might have it, and what follows would not be guarded
+    called = _called(form, vocabulary, calls.is_one)
+    if calls.must_call:
+        return make("tools", Guard.grammar, f"start: {called}\n{rules}")
+    is_sure = form.layout in (Layout.EACH, Layout.ALONE)  # nothing else can begin as a call does
+    if not is_sure and not _is_token(form.opening, vocabulary):
         raise invalid(f"tools need a model with the special token {form.opening}, got one without", param="tools")
-    more = "" if is_one else '("," " "? call)*'
-    calls = f'{opening} " "? "[" call {more} "]"'
-    return calls if must_call else f"TEXT? ({calls})?\nTEXT: /(.|\\n)+/"
+    if answer is not None:
+        return make("tools", Guard.grammar, f"start: {called} | answer\nanswer: %json {json.dumps(answer)}\n{rules}")
+    if form.layout is Layout.ALONE:
+        return make("tools", Guard.grammar, f"start: (call | TEXT)?\nTEXT: /{_NO_CALL}(.|\\n)*/\n{rules}")
+    return make("tools", Guard.grammar, f"start: TEXT? ({called})?\nTEXT: /(.|\\n)+/\n{rules}")
+
+
+def _called(form: CallForm, vocabulary: Vocabulary, is_one: bool) -> str:
+    """The calls of an answer, with their markers, in Lark; each is a `call`."""
+    opening, closing = _marker(form.opening, vocabulary), _marker(form.closing, vocabulary)
+    match form.layout:
+        case Layout.ALONE:
+            return "call"
+        case Layout.EACH:
+            one = f'{opening} "\\n" call "\\n" {closing}'
+            return one if is_one else f'{one} ("\\n" {one})*'
+        case Layout.LIST:
+            more = "" if is_one else '("," " "? call)*'
+            return f'{opening} " "? "[" call {more} "]"'
+        case Layout.NAMED:
+            return f"{opening} call" if is_one else f"({opening} call)+"
+
+
+def _is_token(marker: str, vocabulary: Vocabulary) -> bool:
+    return _marker(marker, vocabulary).startswith("<")
 
 
 def _marker(marker: str, vocabulary: Vocabulary) -> str:
@@ -74,22 +98,28 @@ def _marker(marker: str, vocabulary: Vocabulary) -> str:
     return json.dumps(marker) if token is None else f"<[{token}]>"
 
 
-def _call_rules(functions: Sequence[FunctionSpec], schemas: Sequence[Any], form: CallForm) -> str:
+def _call_rules(
+    functions: Mapping[int, FunctionSpec], schemas: Mapping[int, Any], form: CallForm, vocabulary: Vocabulary
+) -> str:
     """The rule `call`, for any of the functions, as templates write it: with a space after each colon and comma."""
-    heads = [f'{{"name": "{function.name}", "{form.arguments}": ' for function in functions]
-    calls = [f'{json.dumps(head)} arguments{index} "}}"' for index, head in enumerate(heads)]
-    arguments = [f"arguments{index}: %json {json.dumps(schema)}" for index, schema in enumerate(schemas)]
+    heads = {index: json.dumps(f'{{"name": "{each.name}", "{form.arguments}": ') for index, each in functions.items()}
+    tail = ' "}"'
+    if form.layout is Layout.NAMED:
+        number = f"{_marker(form.before_id, vocabulary)} /[a-zA-Z0-9]{{9}}/ " if form.before_id else ""
+        before = number + _marker(form.before_arguments, vocabulary)
+        heads, tail = {index: f"{json.dumps(each.name)} {before}" for index, each in functions.items()}, ""
+    calls = [f"{head} arguments{index}{tail}" for index, head in heads.items()]
+    arguments = [f"arguments{index}: %json {json.dumps(schema)}" for index, schema in schemas.items()]
     return "\n".join([f"call: {' | '.join(calls)}", *arguments])
 
 
-def _arguments_schema(function: FunctionSpec, index: int) -> dict[str, Any]:
+def _arguments_schema(function: FunctionSpec, param: str) -> dict[str, Any]:
     """The schema of the arguments, an object; raises ApiError for one of something else."""
     if function.parameters is None:  # OpenAI: a function without parameters
         return {"type": "object", "properties": {}, "additionalProperties": False}
     kind = function.parameters.get("type", "object")
     if kind != "object":
         raise invalid(
-            f"the arguments of a function must be an object, got parameters of type {shortened(kind)}",
-            param=f"tools[{index}].function.parameters",
+            f"the arguments of a function must be an object, got parameters of type {shortened(kind)}", param=param
         )
     return {"type": "object", **function.parameters}

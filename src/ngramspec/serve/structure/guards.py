@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ngramspec.errors import GuardError, GuardWarning, UnsupportedError, shortened
@@ -10,10 +11,10 @@ from ngramspec.guards.source import Whitespace
 from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import CallForm
 from ngramspec.serve.text.parts import CLOSING
-from ngramspec.serve.wire.chat_requests import ChatRequest
 from ngramspec.serve.wire.errors import ApiError, invalid
 from ngramspec.serve.wire.requests import TextRequest
 from ngramspec.serve.wire.structure import StructuredOutputs
+from ngramspec.serve.wire.turns import TurnsRequest
 
 ANY_OBJECT = {"type": "object"}
 ANYTHING = r"(?s:.*)"
@@ -29,12 +30,12 @@ def guard_of(
     cache_salt: str,
     *,
     form: CallForm | None = None,
-    reasons: bool = False,
+    opening: str = "",
 ) -> Guard | None:
     """The guard of a request, None if its text is free. Compiling may take as long as the limits allow.
 
     cache_salt: of the tenant, who finds no other's guards. form: of the calls of functions that the request allows.
-    reasons: whether the prompt leads to reasoning, or closes it; what is guarded follows it.
+    opening: of reasoning, with which the answer or its prompt may begin; what is guarded follows it. "" for none.
     Raises ApiError for what cannot be enforced: its code is "unsupported" where a keyword or construct is the reason,
     whose location the message has, and "invalid_constraint" otherwise.
     """
@@ -48,28 +49,61 @@ def guard_of(
             raise invalid(f"{param}: {warning}", param=param, code="unsupported") from warning
 
     guard = _guard(request, vocabulary, make, form, limits.max_seconds)
-    if not reasons:
+    if not opening:
         return guard
     budget = request.reasoning_budget
     if guard is None and budget is not None:
         guard = Guard.regex(ANYTHING, vocabulary)
-    return None if guard is None else guard.after(CLOSING, max_tokens=budget)
+    return None if guard is None else guard.after(CLOSING, opening=opening, max_tokens=budget)
 
 
 def _guard(
     request: TextRequest, vocabulary: Vocabulary, make: Callable[..., Guard], form: CallForm | None, max_seconds: float
 ) -> Guard | None:
     if form is not None:
-        assert isinstance(request, ChatRequest)
-        return call_guard(request, form, vocabulary, make, max_seconds=max_seconds)
+        return _with_calls(request, vocabulary, make, form, max_seconds)
     if request.structured_outputs is not None:
         return _structured(request.structured_outputs, make)
-    asked = request.form
-    if asked is not None and asked.type == "json_object":
-        return make(request.form_param, Guard.json_schema, ANY_OBJECT)
-    if asked is not None and asked.json_schema is not None:
-        return make(request.schema_param, Guard.json_schema, asked.json_schema.schema_)
-    return None
+    asked = _answer_schema(request)
+    return None if asked is None else make(asked.param, Guard.json_schema, asked.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The schema of an answer, and the field that has it."""
+
+    schema: Any
+    param: str
+
+
+def _answer_schema(request: TextRequest) -> _Asked | None:
+    """What OpenAI's form of an answer asks for; None for nothing."""
+    form = request.form
+    if form is None or form.type == "text":
+        return None
+    if form.json_schema is None:
+        return _Asked(ANY_OBJECT, request.form_param)
+    return _Asked(form.json_schema.schema_, request.schema_param)
+
+
+def _with_calls(
+    request: TextRequest, vocabulary: Vocabulary, make: Callable[..., Guard], form: CallForm, max_seconds: float
+) -> Guard:
+    """The guard of calls, and of the answer where nothing is called."""
+    assert isinstance(request, TurnsRequest)
+    assert request.calls is not None
+    asked = _answer_schema(request)
+    if asked is not None:
+        make(asked.param, Guard.json_schema, asked.schema)  # alone first: an error names its field
+    return call_guard(
+        request.calls,
+        form,
+        vocabulary,
+        make,
+        param=request.parameters_param,
+        answer=None if asked is None else asked.schema,
+        max_seconds=max_seconds,
+    )
 
 
 def _structured(asked: StructuredOutputs, make: Callable[..., Guard]) -> Guard:

@@ -1,5 +1,6 @@
 """How models write calls of functions, by family; which one a model writes is told by its chat template."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -7,11 +8,13 @@ from ngramspec.serve.wire.errors import invalid
 
 
 class Layout(Enum):
-    """How calls follow each other: each between markers, all in a list after a marker, or one alone."""
+    """How calls follow each other: each between markers, all in a list after a marker, one alone, each after a marker
+    and its name."""
 
     EACH = auto()
     LIST = auto()
     ALONE = auto()
+    NAMED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +22,49 @@ class CallForm:
     """A call is a JSON object with the function's name, and its arguments under the key `arguments`.
 
     opening, closing: the markers around it, "" for none. A call without an opening is the whole answer.
+    In the layout NAMED it is the name, `before_arguments`, and the arguments; `before_id` and an id may come between.
     """
 
     layout: Layout
     opening: str = ""
     closing: str = ""
     arguments: str = "arguments"
+    before_id: str = ""
+    before_arguments: str = ""
 
     @property
     def markers(self) -> tuple[str, ...]:
         """Those that there are."""
-        return tuple(marker for marker in (self.opening, self.closing) if marker)
+        return tuple(filter(None, (self.opening, self.closing, self.before_id, self.before_arguments)))
 
 
 HERMES = CallForm(Layout.EACH, "<tool_call>", "</tool_call>")
-"""Nous Hermes 2 Pro, Qwen 2.5 and 3, SmolLM3: a call or several, each between markers."""
+"""Nous Hermes 2 Pro and 3, Qwen 2.5 and 3, SmolLM3, Granite 4: a call or several, each between markers."""
 
 MISTRAL = CallForm(Layout.LIST, "[TOOL_CALLS]")
 """Mistral up to its tokenizer v7: one list of calls."""
+
+MISTRAL_IDS = CallForm(Layout.NAMED, "[TOOL_CALLS]", before_id="[CALL_ID]", before_arguments="[ARGS]")
+"""Mistral Small 3.2 (tokenizer v11): each call is a name, an id and arguments, after markers."""
+
+MISTRAL_NAMED = CallForm(Layout.NAMED, "[TOOL_CALLS]", before_arguments="[ARGS]")
+"""Mistral from its tokenizer v13 on (Devstral Small 1.1, Ministral 3): without ids."""
 
 LLAMA = CallForm(Layout.ALONE, arguments="parameters")
 """Llama 3.1 to 3.3: the answer is a call, or text."""
 
 _TOLD_BY = (
-    (HERMES, HERMES.opening, ("<function=", "<arg_key>")),
-    (MISTRAL, MISTRAL.opening, ("[ARGS]", "[CALL_ID]")),
-    (LLAMA, '"parameters": dictionary of argument name', ()),
+    (HERMES, r'<tool_call>\s*\{"name"', ("<function=", "<arg_key>")),
+    (MISTRAL_IDS, r"\[CALL_ID\].*\[ARGS\]", ()),
+    (MISTRAL_NAMED, r"\[TOOL_CALLS\].*\[ARGS\]", ()),
+    (MISTRAL, r"\[TOOL_CALLS\] ?\[", ()),
+    (LLAMA, r'\{"name": function name, "parameters": dictionary of argument name', ()),
 )
-"""What a template has that describes a form, and what it has where the same marker belongs to another."""
+"""What describes a form in a template, and what it has where the same marker belongs to another."""
+
+
+_BETWEEN_TEXTS = re.compile(r"""["']\s*-?\}\}\s*\{\{-?\s*["']""")
+"""What a template has between two texts of which it writes one after the other."""
 
 
 def call_form(template: str) -> CallForm:
@@ -54,11 +72,12 @@ def call_form(template: str) -> CallForm:
 
     Raises ApiError for a template that has none, or one that is not known here.
     """
+    written = _BETWEEN_TEXTS.sub("", template).replace("\\n", "\n").replace('\\"', '"')
     for form, told, others in _TOLD_BY:
-        if told in template and not any(other in template for other in others):
+        if re.search(told, written, re.DOTALL) and not any(other in written for other in others):
             return form
     raise invalid(
-        "tools need a chat template that writes calls as Hermes and Qwen, Mistral (up to tokenizer v7) or Llama 3 do,"
-        " got another: leave them out, or start the service with --chat-template",
+        "tools need a chat template that writes calls as Hermes and Qwen 2.5 and 3, Mistral or Llama 3 do, got another:"
+        " leave them out, or start the service with --chat-template",
         param="tools",
     )

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import TemplateError
-
 from ngramspec.errors import shortened
 from ngramspec.serve.text.call_forms import CallForm, call_form
 from ngramspec.serve.text.parts import CLOSING, OPENING
-from ngramspec.serve.wire.chat_requests import Message
 from ngramspec.serve.wire.errors import invalid
 from ngramspec.serve.wire.requests import TextPart
 from ngramspec.serve.wire.tools import Tool, ToolCall
+from ngramspec.serve.wire.turns import Message
 
 PICO_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message.content }}\n"
@@ -24,19 +22,28 @@ PICO_TEMPLATE = (
 """pico's tasks have no turns: what the user says is the task, and its answer follows."""
 
 
+_BROKEN = f"\n{OPENING}"
+"""As templates have it that break the line before reasoning; where the prompt does not, the model does (GLM 4.6)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
     """A prompt, and what may follow it.
 
-    form: of calls of functions, None where the answer has none. may_reason: whether the model's answers may begin with
-    reasoning. is_reasoning: whether the prompt has opened it; has_reasoned: whether it has opened and closed it.
+    form: of calls of functions, None where the answer has none. opening: what reasoning begins with, "" for a model
+    that never reasons. is_reasoning: whether the prompt has opened it; has_reasoned: whether it has closed it, too.
     """
 
     text: str
     form: CallForm | None
-    may_reason: bool
+    opening: str
     is_reasoning: bool
     has_reasoned: bool
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether answers may begin with reasoning."""
+        return bool(self.opening)
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -53,14 +60,12 @@ def chat_prompt(
     tools: Sequence[Tool] = (),
     switches: Mapping[str, bool] = MappingProxyType({}),
     effort: str | None = None,
-    must_part: bool = False,
+    effort_param: str = "reasoning_effort",
 ) -> ChatPrompt:
     """What the model continues; template: instead of the tokenizer's own.
 
     tools: that the answer may call. switches: further variables of the template, which it must know. effort: OpenAI's
-    word for how long the model reasons.
-    must_part: whether what follows reasoning is guarded; then a prompt that leaves it open whether the answer begins
-    with reasoning opens it, so that it is certain where the guard begins.
+    word for how long the model reasons; effort_param: the field that has it.
     Raises ApiError where there is no template, or where it cannot take these messages.
     """
     source = _source(tokenizer, template, has_tools=bool(tools))
@@ -71,13 +76,14 @@ def chat_prompt(
                 f"chat_template_kwargs must be variables of the model's chat template, got {name}: leave it out",
                 param=f"chat_template_kwargs.{name}",
             )
-    variables = {**({} if effort is None else _effort(effort, source)), **switches}
+    variables = {**({} if effort is None else _effort(effort, source, effort_param)), **switches}
     text = _rendered(messages, tokenizer, template, tools, variables)
     may_reason, end = CLOSING in source, text.rstrip()
     is_reasoning, has_reasoned = may_reason and end.endswith(OPENING), may_reason and end.endswith(CLOSING)
-    if may_reason and must_part and not is_reasoning and not has_reasoned:
-        text, is_reasoning = f"{text}{OPENING}\n", True
-    return ChatPrompt(text, form, may_reason, is_reasoning, has_reasoned)
+    opening = OPENING if may_reason else ""
+    if may_reason and not is_reasoning and not has_reasoned and end == text and _BROKEN in source.replace("\\n", "\n"):
+        opening = _BROKEN
+    return ChatPrompt(text, form, opening, is_reasoning, has_reasoned)
 
 
 def _source(tokenizer: Any, template: str | None, *, has_tools: bool) -> str:
@@ -95,7 +101,7 @@ def _source(tokenizer: Any, template: str | None, *, has_tools: bool) -> str:
     return source
 
 
-def _effort(effort: str, source: str) -> dict[str, Any]:
+def _effort(effort: str, source: str, param: str) -> dict[str, Any]:
     """An effort as variables of the template: its own word for it, or whether it reasons at all."""
     if _knows(source, "reasoning_effort"):
         return {"reasoning_effort": effort}
@@ -104,9 +110,9 @@ def _effort(effort: str, source: str) -> dict[str, Any]:
     if effort == "none" and _knows(source, "enable_thinking"):
         return {"enable_thinking": False}
     raise invalid(
-        f"reasoning_effort must be one that the model's chat template knows, got {effort!r}: bound its reasoning by"
+        f"{param} must be one that the model's chat template knows, got {effort!r}: bound its reasoning by"
         " thinking_token_budget, or leave it out",
-        param="reasoning_effort",
+        param=param,
     )
 
 
@@ -132,7 +138,7 @@ def _rendered(
             add_generation_prompt=True,
             **variables,
         )
-    except TemplateError as error:
+    except Exception as error:  # a template is a program: what it cannot take ends in any error of Python's
         raise invalid(
             f"messages must be what the model's chat template takes, got: {shortened(str(error), 300)}",
             param="messages",

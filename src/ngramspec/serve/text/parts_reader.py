@@ -5,10 +5,14 @@ from collections.abc import Callable
 
 from ngramspec.serve.text.call_forms import CallForm, Layout
 from ngramspec.serve.text.json_objects import ObjectReader
-from ngramspec.serve.text.parts import CLOSING, OPENING, CallArguments, CallBegun, Content, Part, Reasoning
+from ngramspec.serve.text.parts import CLOSING, CallArguments, CallBegun, Content, Part, Reasoning
 
 _HEAD = r'\s*\{{\s*"name"\s*:\s*"([a-zA-Z0-9_-]{{1,64}})"\s*,\s*"{arguments}"\s*:\s*(?=\{{)'
+_NAMED_HEAD = r"\s*([a-zA-Z0-9_-]{{1,64}})\s*{before_id}{before_arguments}\s*(?=\{{)"
 """A call up to its arguments, which are an object."""
+
+_BEGINS = '{"name":"'
+"""How a call that is an object begins, without blanks."""
 
 
 class PartsReader:
@@ -19,21 +23,21 @@ class PartsReader:
     is text: nothing is lost.
     """
 
-    def __init__(self, form: CallForm | None, *, may_reason: bool, is_reasoning: bool) -> None:
-        """form: of calls, None if the answer has none. may_reason: whether it may begin with a marker of reasoning.
+    def __init__(self, form: CallForm | None, *, opening: str, is_reasoning: bool) -> None:
+        """form: of calls, None if the answer has none. opening: of reasoning, with which it may begin; "" for none.
 
         is_reasoning: whether the prompt has opened it.
         """
-        self._form = form
+        self._form, self._opening = form, opening
         self._held = ""
         self._is_last = False
         self._num_calls = 0
         self._begun = ""  # what is held of a call that has no name yet, its marker included
         self._arguments = ObjectReader()
         self._is_after_marker = is_reasoning
-        first = self._start if may_reason else self._first_text
+        first = self._start if opening else self._first_text
         self._state: Callable[[], Part | bool] = self._reasoning if is_reasoning else first
-        self._head = re.compile(_HEAD.format(arguments="" if form is None else form.arguments))
+        self._head = _head_of(form)
 
     @property
     def is_reasoning(self) -> bool:
@@ -64,12 +68,11 @@ class PartsReader:
         return parts
 
     def _start(self) -> Part | bool:
-        """An answer that may begin with reasoning."""
-        seen = self._held.lstrip()
-        if seen.startswith(OPENING):
-            self._held, self._state, self._is_after_marker = seen[len(OPENING) :], self._reasoning, True
+        """An answer that may begin with reasoning, at once: that is where guards look for it too."""
+        if self._held.startswith(self._opening):
+            self._held, self._state, self._is_after_marker = self._held[len(self._opening) :], self._reasoning, True
             return True
-        if OPENING.startswith(seen) and not self._is_last:
+        if self._opening.startswith(self._held) and not self._is_last:
             return False
         self._state = self._first_text
         return True
@@ -126,11 +129,19 @@ class PartsReader:
         """A call up to its arguments."""
         found = self._head.match(self._held)
         if found is None:
-            return self._given_up() if self._is_last else False
+            return self._given_up() if self._is_last or not self._may_be_call() else False
         self._held, self._begun = self._held[found.end() :], ""
         self._arguments, self._state = ObjectReader(), self._in_arguments
         self._num_calls += 1
         return CallBegun(self._num_calls - 1, found.group(1))
+
+    def _may_be_call(self) -> bool:
+        """Whether an answer that is not complete may still be the one call that it is then."""
+        assert self._form is not None
+        if self._form.layout is not Layout.ALONE:
+            return True
+        begun = "".join(self._held[: 4 * len(_BEGINS)].split())
+        return begun.startswith(_BEGINS) or _BEGINS.startswith(begun)
 
     def _in_arguments(self) -> Part | bool:
         length = self._arguments.read(self._held)
@@ -142,6 +153,9 @@ class PartsReader:
     def _after_arguments(self) -> Part | bool:
         """The end of a call, and what marks it."""
         assert self._form is not None
+        if self._form.layout is Layout.NAMED:
+            self._is_after_marker, self._state = True, self._text
+            return True
         seen, end = self._held.lstrip(), "}"
         if not seen.startswith(end):
             return False
@@ -156,6 +170,9 @@ class PartsReader:
 
     def _given_up(self) -> Part | bool:
         """What looked like a call is text."""
+        if not self._begun:
+            self._state = self._rest
+            return bool(self._held)
         text, self._held, self._begun = self._begun + self._held, "", ""
         self._state = self._rest
         return Content(text) if text else False
@@ -184,3 +201,12 @@ class PartsReader:
         text = text.lstrip()
         self._is_after_marker = not text
         return text
+
+
+def _head_of(form: CallForm | None) -> re.Pattern[str]:
+    if form is None:
+        return re.compile("")
+    if form.layout is not Layout.NAMED:
+        return re.compile(_HEAD.format(arguments=form.arguments))
+    before_id = rf"(?:{re.escape(form.before_id)}\s*[a-zA-Z0-9]{{1,64}}\s*)?" if form.before_id else ""
+    return re.compile(_NAMED_HEAD.format(before_id=before_id, before_arguments=re.escape(form.before_arguments)))

@@ -44,7 +44,7 @@ class Prediction(Wire):
 class TextRequest(Wire):
     """What completions and chats have in common.
 
-    user, safety_identifier, prompt_cache_key: taken as OpenAI takes them; they change nothing here.
+    user, safety_identifier, prompt_cache_key, store, service_tier: taken as OpenAI takes them, without effect.
     metadata: its `segment` names the kind of traffic, whose answers are drafted from each other.
     cache_salt: narrows what the request shares with others; below the tenant of its key.
     speculate: False decodes without drafts. The other fields are OpenAI's, and vLLM's where OpenAI has none.
@@ -61,7 +61,7 @@ class TextRequest(Wire):
     repetition_penalty: float | None = Field(default=None, gt=0, le=100)
     logit_bias: ManyNamed[Annotated[float, Field(ge=-100, le=100)]] | None = None
     stop: StopString | Few[StopString] | None = None
-    n: int = Field(default=1, ge=1)
+    n: int = Field(default=1, ge=1, le=4096)
     ignore_eos: bool = False
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -74,6 +74,8 @@ class TextRequest(Wire):
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    store: Literal[False] | None = None
+    service_tier: Literal["auto", "default"] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -47,6 +47,21 @@ class OutputReasoning(BaseModel):
     status: Status
 
 
+class OutputCall(BaseModel):
+    """A function that is called. id: of the item; call_id: by which the result refers to it."""
+
+    type: Literal["function_call"] = "function_call"
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+    status: Status
+
+
+OutputItem = OutputReasoning | OutputMessage | OutputCall
+"""An item of the output."""
+
+
 class OutputTokensDetails(BaseModel):
     """Of the answer's tokens, by kind of text."""
 
@@ -92,13 +107,14 @@ class ResponseAnswer(BaseModel):
     instructions: str | None
     max_output_tokens: int | None
     model: str
-    output: list[OutputReasoning | OutputMessage]
-    parallel_tool_calls: Literal[True] = True
+    output: list[OutputItem]
+    parallel_tool_calls: bool
     previous_response_id: None = None
+    reasoning: dict[str, str | None]
     store: Literal[False] = False
     temperature: float | None
     text: dict[str, Any]
-    tool_choice: Literal["auto"] = "auto"
+    tool_choice: str | dict[str, Any]
     tools: list[Any]
     top_p: float | None
     truncation: Literal["disabled"] = "disabled"
@@ -116,10 +132,12 @@ class ResponseEvent(BaseModel):
     output_index: int | None = None
     content_index: int | None = None
     item_id: str | None = None
-    item: OutputReasoning | OutputMessage | None = None
+    item: OutputItem | None = None
     part: ReasoningText | OutputText | None = None
     delta: str | None = None
     text: str | None = None
+    name: str | None = None
+    arguments: str | None = None
     logprobs: list[TokenLogprob] | None = None
     message: str | None = None
     code: str | None = None

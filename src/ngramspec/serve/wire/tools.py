@@ -11,6 +11,9 @@ from ngramspec.serve.wire.base import Wire
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 """Of a function."""
 
+CallId = Annotated[str, Field(min_length=1, max_length=200)]
+"""Of a call, by which its result refers to it."""
+
 
 class FunctionSpec(Wire):
     """A function. parameters: the schema of its arguments, which is enforced whether `strict` is set or not."""
@@ -62,7 +65,7 @@ class FunctionCall(Wire):
 class ToolCall(Wire):
     """A call of an earlier turn. index: of chunks, which some clients leave in."""
 
-    id: Annotated[str, Field(min_length=1, max_length=200)]
+    id: CallId
     type: Literal["function"] = "function"
     function: FunctionCall
     index: int | None = None

@@ -9,11 +9,16 @@ from ngramspec.drafting.core.plain.row import Row
 from ngramspec.drafting.core.plain.spelling import TokenBytes
 from ngramspec.drafting.core.plain.suffix_index import SuffixIndex
 from ngramspec.drafting.core.plain.survival import Survival
-from ngramspec.drafting.types import Draft
+from ngramspec.drafting.types import Draft, Tree
 
-__all__ = ["Row", "SuffixIndex", "Survival", "TokenBytes", "propose_all"]
+__all__ = ["Row", "SuffixIndex", "Survival", "TokenBytes", "propose_all", "propose_trees"]
 
 
 def propose_all(rows: Sequence[Row], max_tokens: Sequence[int], min_survival: float) -> list[Draft]:
     """Draft for all rows, each of them listed once; max_tokens: of each row."""
     return [row.propose(most, min_survival) for row, most in zip(rows, max_tokens, strict=True)]
+
+
+def propose_trees(rows: Sequence[Row], max_nodes: Sequence[int], min_survival: float) -> list[Tree]:
+    """Draft trees for all rows, each of them listed once; max_nodes: of each row."""
+    return [row.propose_tree(most, min_survival) for row, most in zip(rows, max_nodes, strict=True)]

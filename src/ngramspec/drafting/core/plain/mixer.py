@@ -9,19 +9,33 @@ frequencies are added up with weights, which are learnt by online logistic regre
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Counts
+from ngramspec.drafting.types import FloatArray
 
 NUM_TEXTS = 2
 """The row's own text, and its segment's history."""
 
-_NUM_SLOTS = NUM_TEXTS * len(ORDERS)
-_CHAIN, _BIAS = _NUM_SLOTS, _NUM_SLOTS + 1
+NUM_SLOTS = NUM_TEXTS * len(ORDERS)
+_CHAIN, _BIAS = NUM_SLOTS, NUM_SLOTS + 1
 
 _SIZES = WALKED.bit_length()
 _RANKS, _SHARES = 4, 8
 _ABSENT = 2 * _SIZES
 _PER_SLOT = _ABSENT + _RANKS * (_SHARES + 1) * _SIZES
+
+NUM_KINDS = NUM_SLOTS * _PER_SLOT
+
+_KEYS = [(own, past, state) for own in range(len(ORDERS) + 1) for past in range(len(ORDERS) + 1) for state in range(3)]
+"""Which weights there are: by the orders known of each text, and by whether the chain drafts nothing, another token, or
+this one."""
+
+_NUM_MIXED = NUM_SLOTS + 2
+NUM_LESSONS = 2 * NUM_KINDS + len(_KEYS) * _NUM_MIXED
 
 LEAST_CHANCE = 0.0005
 """No token is less probable than this, nor more than 1 less this: a log-odds must stay within what can be unlearnt."""
@@ -29,8 +43,21 @@ LEAST_CHANCE = 0.0005
 RATE = 0.006
 """Learning rate of weights. Higher ones (0.02, 0.05) were worse by 0.4 and 2 %: what is believed at first is good."""
 
+LEAST_ERROR = 0.001
+"""Below this an error teaches nothing. It must be above LEAST_CHANCE, or weights of what is always right grow for ever.
+"""
+
+_MOST_ODDS = 30.0
+"""So far log-odds are told apart: `exp` must take them, whatever weights a file has."""
+
 SLOWEST = 1 / 256
 """A frequency counts the latest so many of its kind, on average."""
+
+MOST_SEEN = 256
+"""So far it is counted how often a kind was seen: from there on its frequency moves by `SLOWEST`."""
+
+_MOST_WEIGHT = 50.0
+"""Of what is read from a file."""
 
 MOST_OFFERED = 12
 """Tokens that are weighed at a node: those of the longest contexts."""
@@ -58,21 +85,35 @@ class Mixer:
 
     def __init__(self) -> None:
         """Know what shares of counts suggest."""
-        self._chances = [chance for _ in range(_NUM_SLOTS) for chance in _first_chances()]
+        self._chances = [chance for _ in range(NUM_SLOTS) for chance in _first_chances()]
         self._odds = [log_odds(chance) for chance in self._chances]
         self._seen = [0] * len(self._chances)
         self._weights: dict[tuple[int, int, int], list[float]] = {}
 
-    def weigh(self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[Weighed]:
+    def lessons(self) -> FloatArray:
+        """What was learnt, `float64[NUM_LESSONS]`: frequencies, how often each was counted, and weights."""
+        weights = [weight for key in _KEYS for weight in self._weights_for(*key)]
+        return np.array([*self._chances, *self._seen, *weights])
+
+    def take_over(self, lessons: FloatArray) -> None:
+        """Know what another one had learnt, as `lessons` told it."""
+        chances, seen, weights = np.split(lessons, [NUM_KINDS, 2 * NUM_KINDS])
+        self._chances, self._seen = chances.tolist(), [int(count) for count in seen.tolist()]
+        self._odds = [log_odds(chance) for chance in self._chances]
+        self._weights = dict(zip(_KEYS, weights.reshape(len(_KEYS), _NUM_MIXED).tolist(), strict=True))
+
+    def weigh(
+        self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float], most: int = MOST_OFFERED
+    ) -> list[Weighed]:
         """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
 
         own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
-        position, the one that it drafts first, with the chance that it gives each.
+        position, the one that it drafts first, with the chance that it gives each. most: no more tokens are weighed.
         """
         contexts = [*_described(own, 0), *_described(past, len(ORDERS))]
         weighed = []
         drafted = next(iter(offers), None)
-        for token in _offered(own, past, offers):
+        for token in _offered(own, past, offers, most):
             state = 0 if drafted is None else 2 if token == drafted else 1
             weights = self._weights_for(len(own), len(past), state)
             opinions = [(slot, context.get(token, absent)) for slot, absent, context in contexts]
@@ -80,6 +121,7 @@ class Mixer:
             odds = weights[_BIAS] + weights[_CHAIN] * offered
             for slot, kind in opinions:
                 odds += weights[slot] * self._odds[kind]
+            odds = min(max(odds, -_MOST_ODDS), _MOST_ODDS)
             weighed.append(Weighed(token, _bounded(1.0 / (1.0 + exp(-odds))), opinions, weights, offered))
         return weighed
 
@@ -87,8 +129,10 @@ class Mixer:
         """Move weights and frequencies by the token that came, `right`."""
         for each in weighed:
             is_right = each.token == right
-            step = RATE * (is_right - each.chance)
-            weights = each.weights
+            error = is_right - each.chance
+            if -LEAST_ERROR < error < LEAST_ERROR:
+                continue
+            step, weights = RATE * error, each.weights
             weights[_BIAS] += step
             weights[_CHAIN] += step * each.offered
             for slot, kind in each.opinions:
@@ -97,7 +141,7 @@ class Mixer:
                 self._count(kind, is_right)
 
     def _count(self, kind: int, is_right: bool) -> None:
-        self._seen[kind] += 1
+        self._seen[kind] = min(self._seen[kind] + 1, MOST_SEEN)
         rate = max(SLOWEST, 1.0 / (self._seen[kind] + 4.0))
         chance = _bounded(self._chances[kind] + rate * (is_right - self._chances[kind]))
         self._chances[kind], self._odds[kind] = chance, log_odds(chance)
@@ -108,9 +152,23 @@ class Mixer:
         weights = self._weights.get(key)
         if weights is None:
             share = 1.0 / max(1, num_own + num_past)
-            weights = [0.5 * share if state == 2 else share] * _NUM_SLOTS + [0.5 if state == 2 else 0.0, 0.0]
+            weights = [0.5 * share if state == 2 else share] * NUM_SLOTS + [0.5 if state == 2 else 0.0, 0.0]
             self._weights[key] = weights
         return weights
+
+
+def checked_mixing(lessons: npt.NDArray[Any]) -> FloatArray:
+    """What a file says was learnt, `float64[NUM_LESSONS]`; ValueError for what cannot be."""
+    if lessons.dtype != np.float64 or lessons.shape != (NUM_LESSONS,):
+        raise ValueError(f"mixing must be float64[{NUM_LESSONS}], got {lessons.dtype}{list(lessons.shape)}")
+    chances, seen, weights = np.split(lessons, [NUM_KINDS, 2 * NUM_KINDS])
+    if not ((chances >= LEAST_CHANCE) & (chances <= 1.0 - LEAST_CHANCE)).all():  # NaN is not
+        raise ValueError(f"frequencies must be from {LEAST_CHANCE} to {1.0 - LEAST_CHANCE}, got another one")
+    if not ((seen >= 0.0) & (seen <= MOST_SEEN) & (seen == np.floor(seen))).all():
+        raise ValueError(f"counts must be whole numbers from 0 to {MOST_SEEN}, got another one")
+    if not (np.abs(weights) <= _MOST_WEIGHT).all():
+        raise ValueError(f"weights must be from -{_MOST_WEIGHT} to {_MOST_WEIGHT}, got another one")
+    return lessons
 
 
 def log_odds(chance: float) -> float:
@@ -123,16 +181,16 @@ def _bounded(chance: float) -> float:
     return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
 
 
-def _offered(own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float]) -> list[int]:
+def _offered(own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float], most: int) -> list[int]:
     """The tokens to weigh: the chain's, then those of the longest contexts."""
     tokens = dict.fromkeys(offers)
     for order in reversed(range(max(len(own), len(past)))):
         for contexts in (own, past):
             if order < len(contexts):
                 tokens |= dict.fromkeys(contexts[order])
-        if len(tokens) >= MOST_OFFERED:
+        if len(tokens) >= most:
             break
-    return list(tokens)[:MOST_OFFERED]
+    return list(tokens)[:most]
 
 
 def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, dict[int, int]]]:

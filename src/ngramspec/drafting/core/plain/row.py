@@ -11,7 +11,7 @@ from ngramspec.drafting.core.plain.spelling import SpelledIndex, TokenBytes
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 from ngramspec.drafting.core.plain.survival import Survival
 from ngramspec.drafting.core.plain.tree import Branches
-from ngramspec.drafting.types import NO_DRAFT, Draft, Steering, TokenArray, Tree
+from ngramspec.drafting.types import NO_DRAFT, NO_SURVIVAL, Draft, Steering, TokenArray, Tree
 
 _STEP = 0.1
 """By this share of the way a token that was foreseen, or not, moves what is thought of the row's latest tokens."""
@@ -83,24 +83,30 @@ class Row:
         What `steering` raises is raised; the row goes on as before.
         """
         chain = self._chain
-        self._branches.forget()
-        if max_tokens <= 0:
-            chain.forget()
+        if not self._draft(max_tokens, min_survival, steering):
             return Draft(NO_DRAFT)
-        self._recent = recent_index(self._share_foreseen)
-        steering = UNSTEERED if steering is None else steering
-        chain.draft(self._answer, self._recent, max_tokens, min_survival, steering)
+        if steering is None:
+            grown = self._branches.grow_path(self._answer, chain.offers(), max_tokens, min_survival)
+            return Draft(np.array(grown.tokens, np.int32), np.array(grown.survivals), grown.is_unsure)
         survivals = np.array(chain.survivals)
         tokens = np.array(chain.choices[: survivals.size], np.int32)
         return Draft(tokens, survivals, is_unsure=survivals.size < min(len(chain.choices), max_tokens))
 
-    def propose_tree(self, max_nodes: int, min_survival: float) -> Draft:
+    def propose_tree(self, max_nodes: int, min_survival: float) -> Tree:
         """Draft a tree of up to `max_nodes` nodes that survive with `min_survival`, around the chain."""
-        if max_nodes <= 0:
-            return self.propose(max_nodes, min_survival)
-        chain = self._chain
-        self._recent = recent_index(self._share_foreseen)
-        chain.draft(self._answer, self._recent, max_nodes, min_survival)
-        grown = self._branches.grow(self._answer, chain.offers(), max_nodes, min_survival)
+        if not self._draft(max_nodes, min_survival):
+            return Tree(NO_DRAFT, NO_SURVIVAL, parents=NO_DRAFT)
+        grown = self._branches.grow(self._answer, self._chain.offers(), max_nodes, min_survival)
         tokens, parents = np.array(grown.tokens, np.int32), np.array(grown.parents, np.int32)
         return Tree(tokens, np.array(grown.survivals), grown.is_unsure, parents=parents)
+
+    def _draft(self, max_tokens: int, min_survival: float, steering: Steering | None = None) -> bool:
+        """Have the chain draft; returns whether there is to be a draft."""
+        self._branches.forget()
+        if max_tokens <= 0:
+            self._chain.forget()
+            return False
+        self._recent = recent_index(self._share_foreseen)
+        steering = UNSTEERED if steering is None else steering
+        self._chain.draft(self._answer, self._recent, max_tokens, min_survival, steering)
+        return True

@@ -70,9 +70,14 @@ class Survival:
         """What was learnt, `float64[2, n]`: weights and rates."""
         return np.array([self._weights, self._rates])
 
-    def take_over(self, lessons: FloatArray) -> None:
-        """Know what another one had learnt, as `lessons` told it."""
+    def mixing(self) -> FloatArray:
+        """What was learnt of trees, `float64[n]`; see `Mixer.lessons`."""
+        return self.mixer.lessons()
+
+    def take_over(self, lessons: FloatArray, mixing: FloatArray) -> None:
+        """Know what another one had learnt, as `lessons` and `mixing` told it."""
         self._weights[:], self._rates[:] = lessons.tolist()
+        self.mixer.take_over(mixing)
 
     def weigh(self, key: int, recent: int, ahead: int, foreseen: int = NOT_FORESEEN) -> tuple[float, Features]:
         """The probability that a token is right, given that all before it are, and what speaks for it.

@@ -17,20 +17,28 @@ class EarliestMatch:
     rescan the text for it, this keeps a dictionary: the same drafts, and a time that says nothing about theirs.
     """
 
+    is_latest = False
+
     def __init__(self, *, min_match: int, max_match: int) -> None:
         """Match `min_match` to `max_match` tokens."""
         self._lengths = range(max_match, min_match - 1, -1)
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> DraftSession:
         """Start a row."""
-        return _EarliestMatchSession(self._lengths)
+        return _MatchSession(self._lengths, is_latest=self.is_latest)
 
 
-class _EarliestMatchSession:
-    def __init__(self, lengths: range) -> None:
-        self._lengths = lengths
+class LatestMatch(EarliestMatch):
+    """The latest position instead, as in the n-grams of vLLM's second model runner."""
+
+    is_latest = True
+
+
+class _MatchSession:
+    def __init__(self, lengths: range, *, is_latest: bool) -> None:
+        self._lengths, self._is_latest = lengths, is_latest
         self._text: list[int] = []
-        self._earliest: dict[tuple[int, ...], int] = {}  # n-gram -> the position after it
+        self._after: dict[tuple[int, ...], int] = {}  # n-gram -> the position after it
 
     def extend(self, tokens: TokenArray) -> None:
         # Nothing can be copied from the end of the text, so an n-gram is entered when a token follows it.
@@ -38,12 +46,18 @@ class _EarliestMatchSession:
             end = len(self._text)
             for length in self._lengths:
                 if length <= end:
-                    self._earliest.setdefault(tuple(self._text[end - length :]), end)
+                    self._enter(tuple(self._text[end - length :]), end)
             self._text.append(token)
+
+    def _enter(self, ngram: tuple[int, ...], end: int) -> None:
+        if self._is_latest:
+            self._after[ngram] = end
+        else:
+            self._after.setdefault(ngram, end)
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         for length in self._lengths:
-            start = self._earliest.get(tuple(self._text[-length:])) if length <= len(self._text) else None
+            start = self._after.get(tuple(self._text[-length:])) if length <= len(self._text) else None
             if start is not None:
                 return Draft(np.array(self._text[start : start + max_tokens], np.int32))
         return Draft(NO_DRAFT)

@@ -1,0 +1,6 @@
+"""Measures what passes of a model cost on this machine, and what the host takes beside them."""
+
+from ngramspec.calibration.fitting import fitted_passes
+from ngramspec.calibration.model import calibrate
+
+__all__ = ["calibrate", "fitted_passes"]

@@ -1,0 +1,63 @@
+"""From measured passes to prices: least squares of relative errors, no price below 0."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ngramspec.decoding import PassPrices, Shape
+from ngramspec.decoding.calibrated import Measured
+from ngramspec.drafting import FloatArray
+
+NAMES = ("base", "of_row", "of_token", "of_cached", "of_pair")
+NUM_OF_PASS = 3
+"""The first ones are of a pass whatever is cached: one of them must be above 0."""
+
+
+def fitted_passes(measured: Sequence[Measured]) -> PassPrices:
+    """The prices whose sums are nearest to the measured seconds, of rows that are padded.
+
+    Of all sets of prices, those that come out below 0 are left out: with five of them that is the exact solution, which
+    others approach step by step (Lawson and Hanson 1974). Raises ValueError for no measured pass.
+    """
+    if not measured:
+        raise ValueError("a fit needs at least one measured pass, got none: measure some")
+    seconds = np.array([each.seconds for each in measured])
+    terms = np.array([_terms(each) for each in measured]) / seconds[:, None]
+    best: FloatArray = np.zeros(len(NAMES))
+    least = np.inf
+    for size in range(1, len(NAMES) + 1):
+        for chosen in combinations(range(len(NAMES)), size):
+            scales = terms[:, chosen].max(axis=0)
+            if not scales.all():
+                continue
+            scaled, *_ = np.linalg.lstsq(terms[:, chosen] / scales, np.ones(len(measured)), rcond=None)
+            error = float(((terms[:, chosen] @ (scaled / scales) - 1.0) ** 2).sum())
+            prices = np.zeros(len(NAMES))
+            prices[list(chosen)] = scaled / scales
+            if (scaled >= 0.0).all() and prices[:NUM_OF_PASS].any() and error < least:
+                least, best = error, prices
+    return PassPrices(**dict(zip(NAMES, best.tolist(), strict=True)), pads=True)
+
+
+def errors(passes: PassPrices, measured: Sequence[Measured]) -> dict[str, float]:
+    """The median and the largest share by which the prices are off the measured seconds."""
+    shares = [abs(passes.seconds(shape_of(each)) / each.seconds - 1.0) for each in measured]
+    return {"median": float(np.median(shares)), "worst": max(shares)}
+
+
+def shape_of(measured: Measured) -> Shape:
+    """The shape of such a pass."""
+    return Shape(measured.rows, measured.columns, measured.rows * measured.columns, measured.context)
+
+
+def _terms(measured: Measured) -> tuple[float, ...]:
+    """What each price is multiplied by, as in `PassPrices.seconds`."""
+    tokens = measured.rows * measured.columns
+    return (
+        1.0,
+        measured.rows,
+        tokens,
+        measured.rows * measured.context,
+        tokens * (measured.context + measured.columns / 2),
+    )

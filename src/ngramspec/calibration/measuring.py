@@ -1,0 +1,173 @@
+"""Passes of chosen shapes, made and timed by the engine that serves."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from statistics import median
+
+import numpy as np
+import torch
+
+from ngramspec.decoding import Budget, Clock, FixedBudget, MeasuredCosts, Shape
+from ngramspec.decoding.calibrated import Measured
+from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, TokenArray
+from ngramspec.hf import Speculator
+from ngramspec.hf.engine.model_engine import ModelEngine
+from ngramspec.hf.entry.cost_tables import CostTables
+from ngramspec.hf.seam import GenerationConfig
+from ngramspec.hf.types import Model
+
+PROMPT, PERIOD = 256, 64
+"""Tokens of the prompts, and of the outputs, beside which the host is timed; and after how many prompts repeat."""
+
+
+WARM_UP_PASSES = 8
+"""Passes before the first one that is measured: memory is taken, and threads begin."""
+
+
+class Recorder(MeasuredCosts):
+    """What a budget learns, and each pass beside it. passes: those over rows that decode; prompts: over prompts."""
+
+    def __init__(self) -> None:
+        """Nothing was measured."""
+        super().__init__()
+        self.passes: list[tuple[Shape, float]] = []
+        self.prompts: list[tuple[Shape, float]] = []
+
+    def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
+        """See `Costs`."""
+        self.passes.append((shape, seconds))
+        super().record(shape, seconds, num_tokens)
+
+    def record_prompt(self, shape: Shape, seconds: float) -> None:
+        """See `Costs`."""
+        self.prompts.append((shape, seconds))
+        super().record_prompt(shape, seconds)
+
+
+class _Tables(CostTables):
+    """One recorder for any model, which no other Speculator shares."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def of(self, model: Model) -> MeasuredCosts:
+        return self._recorder
+
+
+class Chosen:
+    """A drafter whose drafts are as long as is asked for, and of any tokens. length: of the next ones."""
+
+    def __init__(self, vocabulary: int) -> None:
+        """Draft of so many tokens; nothing at first."""
+        self.length = 0
+        self._vocabulary, self._drawn = vocabulary, np.random.default_rng(0)
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "Chosen":
+        """Start a row."""
+        return self
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Nothing is learnt."""
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """Draft at random."""
+        return Draft(self._drawn.integers(0, self._vocabulary, min(self.length, max_tokens), np.int32))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Nothing is learnt."""
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+def measured_passes(
+    model: Model,
+    recorder: Recorder,
+    shapes: tuple[Sequence[int], Sequence[int], Sequence[int]],
+    repeats: int,
+    clock: Clock,
+    told: Callable[[], None],
+) -> list[Measured]:
+    """The median seconds of passes of all rows, columns and tokens of context in `shapes`, and of prompts.
+
+    told: called after each pass that decodes. The first pass of a shape is not counted: it warms up.
+    """
+    batches, columns, contexts = shapes
+    found: list[Measured] = []
+    drafter = Chosen(model.config.vocab_size)
+    host_seconds(model, 1, WARM_UP_PASSES, clock, drafts=False)
+    for context in contexts:
+        for rows in batches:
+            prompts = len(recorder.prompts)
+            room = (repeats + 1) * len(columns) + 2 * max(columns)
+            budget = FixedBudget(max(columns) - 1)
+            with _engine(model, recorder, drafter, clock, rows, context, room=room, budget=budget) as engine:
+                passes = len(recorder.passes)
+                for width in columns:
+                    drafter.length = width - 1
+                    for _ in range(repeats + 1):
+                        engine.step()
+                        told()
+                    del recorder.passes[passes]  # the warm-up
+                    found += _medians(recorder.passes[passes:])
+                    passes = len(recorder.passes)
+            drafter.length = 0
+            found += _medians(recorder.prompts[prompts:])
+    return found
+
+
+def host_seconds(model: Model, rows: int, passes: int, clock: Clock, *, drafts: bool) -> float:
+    """The median seconds of a step beside its pass, for so many rows that copy from their prompts."""
+    recorder = Recorder()
+    drafter: Drafter = AdaptiveLookup() if drafts else Chosen(model.config.vocab_size)
+    found: list[float] = []
+    with _engine(model, recorder, drafter, clock, rows, PROMPT, room=PROMPT, period=PERIOD) as engine:
+        while len(found) < passes and engine.num_running == rows:
+            start = clock()
+            engine.step()
+            found.append(clock() - start - recorder.passes[-1][1])
+    return median(found[1:] or found)
+
+
+@contextmanager
+def _engine(
+    model: Model,
+    recorder: Recorder,
+    drafter: Drafter,
+    clock: Clock,
+    rows: int,
+    context: int,
+    *,
+    room: int,
+    budget: Budget | None = None,
+    period: int = 0,
+) -> Iterator[ModelEngine]:
+    """An engine whose `rows` have read prompts of `context` tokens, and write `room` tokens each at most.
+
+    period: after which prompts repeat themselves.
+    """
+    spec = Speculator(drafter, budget, clock=clock)
+    spec.costs = _Tables(recorder)
+    drawn, num_prompts = torch.Generator().manual_seed(rows), len(recorder.prompts)
+    config = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=None)
+    with ModelEngine(model, spec, max_rows=rows, max_prompt_tokens=context, max_cache_bytes=1 << 62) as engine:
+        for _ in range(rows):
+            ids = torch.randint(0, model.config.vocab_size, (1, period or context), generator=drawn)
+            ids = ids.repeat(1, -(-context // ids.shape[1]))[:, :context]
+            ids = ids.to(model.device)
+            engine.add(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+        while len(recorder.prompts) < num_prompts + rows:
+            engine.step()
+        yield engine
+
+
+def _medians(passes: Sequence[tuple[Shape, float]]) -> list[Measured]:
+    """By shape; contexts that differ by a few tokens count as the first of them."""
+    by_shape: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    for shape, seconds in passes:
+        by_shape.setdefault((shape.rows, shape.columns), []).append((shape.context, seconds))
+    return [
+        Measured(rows, columns, min(context for context, _ in found), median(seconds for _, seconds in found))
+        for (rows, columns), found in by_shape.items()
+    ]

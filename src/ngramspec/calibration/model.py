@@ -1,0 +1,84 @@
+"""A model on this machine, calibrated."""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from ngramspec.calibration.fitting import errors, fitted_passes
+from ngramspec.calibration.measuring import Recorder, host_seconds, measured_passes
+from ngramspec.decoding import Clock, DraftingPrices, HostPrices
+from ngramspec.decoding.calibrated import Calibration
+from ngramspec.hf.entry.cost_tables import fingerprint
+from ngramspec.hf.facts.limits import max_position
+
+Shapes = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""Rows, columns and tokens of context of the passes to be measured, all with all."""
+
+BATCHES, COLUMNS, CONTEXTS = (1, 2, 4, 8), (1, 2, 5, 17, 49), (32, 256, 1024)
+REPEATS = 5
+HOST_PASSES = 24
+
+
+def num_told(batches: Sequence[int], columns: Sequence[int], contexts: Sequence[int]) -> int:
+    """How often `calibrate` tells of its progress."""
+    return len(batches) * len(columns) * len(contexts) * (REPEATS + 1)
+
+
+def contexts_of(model: Any, contexts: Sequence[int]) -> list[int]:
+    """Those of `contexts` that the model has positions for, with what is decoded after them; the shortest at least."""
+    limit = max_position(model)
+    most = max(COLUMNS) * (REPEATS + 2) + len(COLUMNS) * (REPEATS + 1)
+    return [context for context in contexts if limit is None or context + most <= limit] or list(contexts[:1])
+
+
+def calibrate(
+    model: Any,
+    name: str,
+    shapes: Shapes,
+    *,
+    told: Callable[[], None] = lambda: None,
+    clock: Clock = time.perf_counter,
+) -> Calibration:
+    """Measure passes of `model` by rows, columns and tokens of context, and the host's time beside them; fit both.
+
+    name: of the model, for people. told: called now and then (`num_told`). clock: in seconds.
+    """
+    recorder = Recorder()
+    measured = measured_passes(model, recorder, shapes, REPEATS, clock, told)
+    passes = fitted_passes(measured)
+    return Calibration(
+        model=name,
+        hardware=_hardware(model),
+        dtype=str(model.dtype).removeprefix("torch."),
+        versions={each: version(each) for each in ("ngramspec", "torch", "transformers")}
+        | {"python": platform.python_version()},
+        fingerprint=fingerprint(model),
+        passes=passes,
+        host=_host(model, max(shapes[0]), clock),
+        fit_error=errors(passes, measured),
+        measured=measured,
+        table=recorder.state(),
+    )
+
+
+def _host(model: Any, rows: int, clock: Clock) -> HostPrices:
+    """Of passes of one row and of many: the loop without drafts, and what drafts add to it."""
+    loop_one, loop_many = (host_seconds(model, batch, HOST_PASSES, clock, drafts=False) for batch in (1, rows))
+    one, many = (host_seconds(model, batch, HOST_PASSES, clock, drafts=True) for batch in (1, rows))
+    loop_of_row = max(0.0, (loop_many - loop_one) / max(rows - 1, 1))
+    of_row = max(0.0, (many - loop_many - one + loop_one) / max(rows - 1, 1))
+    return HostPrices(
+        loop_of_pass=max(0.0, loop_one - loop_of_row),
+        loop_of_row=loop_of_row,
+        blind=DraftingPrices(of_pass=max(0.0, one - loop_one - of_row), of_row=of_row),
+    )
+
+
+def _hardware(model: Any) -> str:
+    if model.device.type == "cuda":
+        return torch.cuda.get_device_name(model.device)
+    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"

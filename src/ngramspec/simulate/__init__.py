@@ -1,0 +1,63 @@
+"""Recorded requests at any load on a machine whose prices are given: what users would feel, with drafts and without.
+
+It is the decode engine with recorded texts as its target, and a virtual clock that everything reads. So what is
+simulated is what is served: rows that join and leave, the drafter and its history, the budget and what it measures.
+"""
+
+from ngramspec.simulate.clock import VirtualClock
+from ngramspec.simulate.drafting import PricedDrafter, Reliability
+from ngramspec.simulate.figures import Figures, Quantiles
+from ngramspec.simulate.formulas import Formula, break_even_rows, expected_tokens
+from ngramspec.simulate.gain import Gain, gone_at
+from ngramspec.simulate.load import Arrivals, ClosedLoop, OpenLoop, poisson
+from ngramspec.simulate.machine import Machine
+from ngramspec.simulate.service import OFF, Arm, Run, Served, Service
+from ngramspec.simulate.simulation import (
+    CONCURRENT,
+    PER_SECOND,
+    Load,
+    LoadResult,
+    Pair,
+    Simulation,
+    closed_loops,
+    shuffled,
+    simulate,
+)
+from ngramspec.simulate.target import RecordedRow, RecordedTarget
+from ngramspec.simulate.verdict import Advice, Verdict
+
+__all__ = [
+    "CONCURRENT",
+    "OFF",
+    "PER_SECOND",
+    "Advice",
+    "Arm",
+    "Arrivals",
+    "ClosedLoop",
+    "Figures",
+    "Formula",
+    "Gain",
+    "Load",
+    "LoadResult",
+    "Machine",
+    "OpenLoop",
+    "Pair",
+    "PricedDrafter",
+    "Quantiles",
+    "RecordedRow",
+    "RecordedTarget",
+    "Reliability",
+    "Run",
+    "Served",
+    "Service",
+    "Simulation",
+    "Verdict",
+    "VirtualClock",
+    "break_even_rows",
+    "closed_loops",
+    "expected_tokens",
+    "gone_at",
+    "poisson",
+    "shuffled",
+    "simulate",
+]

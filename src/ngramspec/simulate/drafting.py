@@ -1,0 +1,138 @@
+"""Drafters whose drafts take time by the virtual clock, and whose predictions are compared with what became of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ngramspec.decoding import DraftingPrices, HostPrices
+from ngramspec.drafting import Draft, Drafter, DraftSession, FloatArray, TokenArray, propose_all
+from ngramspec.drafting.types import SteerableSession, Steering
+from ngramspec.simulate.clock import VirtualClock
+
+NUM_DECILES = 10
+_KEPT = 4096
+"""Drafts that are kept before they are summed up."""
+
+
+class Reliability:
+    """What was predicted of drafted tokens, by tenths of survival, and how many were accepted.
+
+    counts, predicted, accepted: `float64[10]`, of the tokens whose survival lies in each tenth: how many, the sum of
+    their survivals, and how many were accepted. num_accepted, num_tried: tokens that were accepted, and those whose
+    predecessors were.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was drafted."""
+        self.counts, self.predicted, self.accepted = (np.zeros(NUM_DECILES) for _ in range(3))
+        self.num_accepted = self.num_tried = 0
+        self._drafts: list[FloatArray] = []
+        self._num_accepted: list[int] = []
+
+    def record(self, survival: FloatArray, num_accepted: int) -> None:
+        """Take in a checked draft: `float64[K]`, of which the first `num_accepted` were accepted."""
+        self.num_accepted += num_accepted
+        self.num_tried += min(num_accepted + 1, survival.size)
+        self._drafts.append(survival)
+        self._num_accepted.append(num_accepted)
+        if len(self._drafts) >= _KEPT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Sum up what was taken in."""
+        if not self._drafts:
+            return
+        sizes = [draft.size for draft in self._drafts]
+        survival = np.concatenate(self._drafts)
+        first = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
+        is_accepted = np.arange(survival.size) - first < np.repeat(self._num_accepted, sizes)
+        tenth = np.minimum((survival * NUM_DECILES).astype(np.int64), NUM_DECILES - 1)
+        self.counts += np.bincount(tenth, minlength=NUM_DECILES)
+        self.predicted += np.bincount(tenth, survival, NUM_DECILES)
+        self.accepted += np.bincount(tenth, is_accepted, NUM_DECILES)
+        self._drafts, self._num_accepted = [], []
+
+    def as_dicts(self) -> list[dict[str, float]]:
+        """The tenths that hold any token, the least sure first: how many, mean survival, share that was accepted."""
+        self.settle()
+        tenths = zip(self.counts.tolist(), self.predicted.tolist(), self.accepted.tolist(), strict=True)
+        return [
+            {"tokens": count, "predicted": predicted / count, "accepted": accepted / count}
+            for count, predicted, accepted in tenths
+            if count
+        ]
+
+
+class PricedDrafter:
+    """Drafts as another drafter does, and lets the time pass that it takes.
+
+    reliability: of all its drafts. seconds: that drafting took.
+    """
+
+    def __init__(self, drafter: Drafter, host: HostPrices, clock: VirtualClock) -> None:
+        """drafter: the real one. host: what it takes. clock: is advanced by that."""
+        self.reliability = Reliability()
+        self.seconds = 0.0
+        self._drafter, self._host, self._clock = drafter, host, clock
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "PricedSession":
+        """Start a row."""
+        return PricedSession(self, self._drafter.open(segment, references))
+
+    def propose_all(
+        self, sessions: Sequence["PricedSession"], max_tokens: Sequence[int], min_survival: float = 0.0
+    ) -> list[Draft]:
+        """As the real one's."""
+        drafts = propose_all([each.session for each in sessions], max_tokens, min_survival)
+        self.spend(self._host.blind, sessions, drafts)
+        return drafts
+
+    def spend(self, prices: DraftingPrices, sessions: Sequence["PricedSession"], drafts: Sequence[Draft]) -> None:
+        """Let the time pass that `drafts` for `sessions` take; each session is charged an equal share."""
+        sizes = [draft.tokens.size for draft in drafts]
+        seconds = prices.seconds(len(sizes), sum(sizes), max(sizes, default=0))
+        self._pass(seconds)
+        for session in sessions:
+            session.seconds += seconds / len(sizes)
+
+    def read(self, session: "PricedSession", prompt: TokenArray) -> None:
+        """Let a session take in its prompt."""
+        session.session.extend(prompt)
+        seconds = self._host.of_prompt_token * prompt.size
+        self._pass(seconds)
+        session.seconds += seconds
+
+    def steered(self, session: "PricedSession", draft: Draft) -> Draft:
+        """A steered draft, which has taken its time."""
+        self.spend(self._host.steered, [session], [draft])
+        return draft
+
+    def _pass(self, seconds: float) -> None:
+        self.seconds += seconds
+        self._clock.advance(seconds)
+
+
+class PricedSession:
+    """One row. session: the real one. seconds: that drafting for it took."""
+
+    def __init__(self, drafter: PricedDrafter, session: DraftSession) -> None:
+        self.drafter, self.session, self.seconds = drafter, session, 0.0
+        self.extend, self.close = session.extend, session.close
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """Its own draft; the rows of a pass are drafted for together, by the drafter."""
+        (draft,) = self.drafter.propose_all([self], [max_tokens], min_survival)
+        return draft
+
+    def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
+        """As `propose`, within a grammar."""
+        session: Any = self.session
+        steerable: SteerableSession = session
+        return self.drafter.steered(self, steerable.steer(max_tokens, min_survival, steering))
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        """Note what became of the draft."""
+        if draft.tokens.size:
+            self.drafter.reliability.record(draft.survival, num_accepted)
+        self.session.observe(draft, num_accepted)

@@ -1,0 +1,19 @@
+"""A machine with a model on it."""
+
+from dataclasses import dataclass
+
+from ngramspec.decoding import PassPrices
+from ngramspec.decoding.machine_prices import FREE, HostPrices
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine with a model on it. max_rows: answers that it decodes at once; further requests wait.
+
+    max_prompt_tokens: the most tokens of a prompt that a pass reads while other rows decode.
+    """
+
+    passes: PassPrices
+    host: HostPrices = FREE
+    max_rows: int = 256
+    max_prompt_tokens: int = 256

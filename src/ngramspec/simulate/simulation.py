@@ -1,0 +1,157 @@
+"""All requests at several loads, with drafts and without, and what follows from it."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ngramspec.replay import Trace
+from ngramspec.simulate.drafting import Reliability
+from ngramspec.simulate.figures import Figures
+from ngramspec.simulate.formulas import Formula
+from ngramspec.simulate.gain import Gain
+from ngramspec.simulate.load import Arrivals, ClosedLoop
+from ngramspec.simulate.machine import Machine
+from ngramspec.simulate.service import OFF, Arm, Run, Served, Service
+from ngramspec.simulate.verdict import Verdict, judge
+from ngramspec.stats import MAX_SEGMENTS, OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many concurrent requests, or so many per second; arrivals: makes the requests of a run."""
+
+    size: float
+    arrivals: Callable[[], Arrivals]
+
+
+def closed_loops(num_requests: int, concurrencies: Sequence[int]) -> list[Load]:
+    """A closed loop for each number of clients, in rising order."""
+    return [Load(clients, partial(ClosedLoop, num_requests, clients)) for clients in sorted(set(concurrencies))]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same requests with drafts and without."""
+
+    on: Figures
+    off: Figures
+    gain: Gain
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {"on": self.on.as_dict(), "off": self.off.as_dict(), "gain": self.gain.ratio}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """At one load: all requests, and those of each segment that is named. reliability: of the drafts.
+
+    formula: what the field's formula says for all of them.
+    """
+
+    load: float
+    total: Pair
+    segments: dict[str, Pair]
+    reliability: Reliability
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """unit: of the loads, "concurrent" or "per second"."""
+
+    unit: str
+    results: list[LoadResult]
+    total: Verdict
+    segments: dict[str, Verdict]
+
+    def as_dict(self) -> dict[str, object]:
+        """The object that `ngramspec simulate --json` prints."""
+        key = "concurrency" if self.unit == CONCURRENT else "rate"
+        return {
+            "runs": [
+                {
+                    key: result.load,
+                    "total": result.total.as_dict(),
+                    "segments": {name: pair.as_dict() for name, pair in result.segments.items()},
+                    "reliability": result.reliability.as_dicts(),
+                    "formula": result.formula.as_dict(),
+                }
+                for result in self.results
+            ],
+            "total": self.total.as_dict(key),
+            "segments": {name: each.as_dict(key) for name, each in self.segments.items()},
+        }
+
+
+CONCURRENT, PER_SECOND = "concurrent", "per second"
+
+
+def simulate(
+    traces: Sequence[Trace],
+    machine: Machine,
+    arm: Arm,
+    loads: Sequence[Load],
+    *,
+    unit: str = CONCURRENT,
+    told: Callable[[], None] = lambda: None,
+) -> Simulation:
+    """Decode `traces` at each of `loads`, in rising order, by `arm` and plainly.
+
+    told: called whenever a request has ended. Raises ValueError for no request, no load, or an output without a token.
+    """
+    if not traces or not loads:
+        raise ValueError(f"a simulation needs requests and loads, got {len(traces)} and {len(loads)}: give one of each")
+    if any(not trace.output.size for trace in traces):
+        raise ValueError("a request must have an output of at least one token, got one without: leave it out")
+    results = []
+    for load in loads:
+        on, off = (Service(machine, each).run(traces, load.arrivals(), told) for each in (arm, OFF))
+        results.append(_compared(load.size, on, off, machine))
+    sizes = [load.size for load in loads]
+    total = _judged(sizes, [result.total for result in results], unit, arm.settings)
+    names = results[0].segments
+    segments = {
+        name: _judged(sizes, [result.segments[name] for result in results], unit, arm.settings) for name in names
+    }
+    return Simulation(unit, results, total, segments)
+
+
+def shuffled(traces: Sequence[Trace], seed: int = 0) -> list[Trace]:
+    """The same requests in random order: files hold one kind of traffic after another, services get them mixed."""
+    return [traces[index] for index in np.random.default_rng(seed).permutation(len(traces))]
+
+
+def _compared(load: float, on: Run, off: Run, machine: Machine) -> LoadResult:
+    segments = {name: _pair(on, off, indices) for name, indices in _by_segment(on.served).items()}
+    everything = _pair(on, off, range(len(on.served)))
+    formula = Formula.of(everything.on.counters, on.reliability, machine.passes)
+    return LoadResult(load, everything, segments, on.reliability, formula)
+
+
+def _by_segment(served: Sequence[Served]) -> dict[str, list[int]]:
+    """Indices of the requests of each segment, by name; the rarest ones together, so that there are not too many."""
+    counts = Counter(each.segment for each in served if each.segment is not None)
+    known = dict(counts.most_common(MAX_SEGMENTS - 1)) if len(counts) > MAX_SEGMENTS else counts
+    found: dict[str, list[int]] = {}
+    for index, each in enumerate(served):
+        if each.segment is not None:
+            found.setdefault(each.segment if each.segment in known else OTHER, []).append(index)
+    return dict(sorted(found.items()))
+
+
+def _pair(on: Run, off: Run, indices: Sequence[int]) -> Pair:
+    with_drafts, without = ([run.served[index] for index in indices] for run in (on, off))
+    gain = Gain.of(_latencies(without), _latencies(with_drafts))
+    return Pair(Figures.of(with_drafts, on.seconds), Figures.of(without, off.seconds), gain)
+
+
+def _latencies(served: Sequence[Served]) -> list[float]:
+    return [each.latency for each in served]
+
+
+def _judged(loads: Sequence[float], pairs: Sequence[Pair], unit: str, settings: str) -> Verdict:
+    return judge(loads, [pair.gain for pair in pairs], [pair.on for pair in pairs], unit, settings)

@@ -1,0 +1,109 @@
+"""Drafts for an engine that decodes by itself: its requests' tokens come in, drafts go out. It knows no engine."""
+
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from ngramspec.decoding import AdaptiveBudget, Budget, Clock, MeasuredCosts, Shape, plan
+from ngramspec.drafting import Drafter, TokenArray, salted
+from ngramspec.stats import Counters, Stats
+from ngramspec.vllm.rows import EngineRow
+from ngramspec.vllm.trouble import Trouble
+
+
+class Drafting:
+    """Rows that come and go, drafted for together as long as it pays.
+
+    What pays is measured: passes by what the engine says of them, drafting by the clock. The engine packs its rows, so
+    tokens are what costs, and not columns.
+
+    rows: by the engine's key, from their first token on. stats: by segment, of the rows that were closed.
+    """
+
+    def __init__(
+        self,
+        drafter: Drafter,
+        trouble: Trouble,
+        *,
+        max_draft_tokens: int,
+        vocabulary: int,
+        budget: Budget | None = None,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        """max_draft_tokens: that the engine checks for a row in a pass. vocabulary: number of ids the model knows.
+
+        budget: how long drafts are; by default as long as they pay.
+        """
+        self.rows: dict[Hashable, EngineRow] = {}
+        self.stats = Stats()
+        self._drafter, self._trouble, self._clock = drafter, trouble, clock
+        self._max_draft_tokens, self._vocabulary = max_draft_tokens, vocabulary
+        self._budget = AdaptiveBudget() if budget is None else budget
+        self._costs = MeasuredCosts(counts_fill=False)
+
+    def open(
+        self, key: Hashable, prompt: TokenArray, *, segment: str | None = None, cache_salt: str | None = None
+    ) -> EngineRow:
+        """A row for a request. prompt: `int32[P]`. segment: the traffic whose history it shares. cache_salt: tenant.
+
+        Raises ValueError as `salted` does.
+        """
+        session = self._drafter.open(salted(segment, cache_salt))
+        session.extend(prompt)
+        row = EngineRow(
+            session,
+            [],
+            0,
+            Counters(requests=1),
+            prompt=prompt,
+            segment=segment,
+            vocabulary=self._vocabulary,
+            most_drafted=self._max_draft_tokens,
+            trouble=self._trouble,
+            num_read=prompt.size,
+        )
+        self.rows[key] = row
+        return row
+
+    def draft(self, keys: Sequence[Hashable]) -> list[list[int]]:
+        """For each row, in order, the token ids that the engine's next pass should check; it may check fewer."""
+        rows = [self.rows[key] for key in keys]
+        if not rows:
+            return []
+        plans = plan(rows, self._budget, self._shape(len(rows), len(rows), 1), self._costs, self._clock)
+        for row, each in zip(rows, plans, strict=True):
+            row.undrafted = each.undrafted
+        return [each.draft.tokens.tolist() for each in plans]
+
+    def passed(
+        self,
+        num_scheduled: Mapping[Any, int],
+        checked: Mapping[Any, Sequence[int]],
+        num_emitted: int,
+        seconds: float,
+    ) -> None:
+        """The engine has made a pass. It is told before its rows `read` what it has emitted.
+
+        num_scheduled: tokens of each row that were read, drafted ones included. checked: the draft of each row that
+        had one.
+        """
+        for key, draft in checked.items():
+            if key in self.rows:
+                self.rows[key].checked = draft
+        if not num_scheduled:
+            return
+        widest = 1 + max(map(len, checked.values()), default=0)
+        shape = self._shape(len(num_scheduled), sum(num_scheduled.values()), widest)
+        if all(number == 1 + len(checked.get(key, ())) for key, number in num_scheduled.items()):
+            self._costs.record(shape, seconds, num_emitted)
+        else:
+            self._costs.record_prompt(shape, seconds)
+
+    def close(self, key: Hashable) -> None:
+        """The request is over: its answer goes into the history of its segment, its counters into `stats`."""
+        row = self.rows.pop(key)
+        row.close()
+        self.stats.add(row.counters, row.segment)
+
+    def _shape(self, num_rows: int, num_tokens: int, columns: int) -> Shape:
+        return Shape(num_rows, columns, num_tokens, max((row.num_read for row in self.rows.values()), default=0))

@@ -1,0 +1,86 @@
+"""Our counters by segment on vLLM's /metrics, beside vLLM's own: a plug-in, found by its entry point.
+
+Where several API servers share an engine, vLLM serves what those have counted alone, and so none of these.
+"""
+
+import atexit
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import vllm
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from vllm.v1.metrics.loggers import StatLoggerBase
+
+from ngramspec.errors import NgramspecError
+from ngramspec.vllm.counts import Counts, counts_file, published
+from ngramspec.vllm.tried import is_tried
+
+NAMES = (
+    ("tokens", "Tokens emitted"),
+    ("target_passes", "Passes of the model over a row"),
+    ("draft_tokens", "Draft tokens checked"),
+    ("accepted_tokens", "Draft tokens accepted"),
+)
+"""As `ngramspec serve` names them, in the order of `counts.COUNTED`."""
+
+
+class StatLogger(StatLoggerBase):
+    """One of vLLM's loggers of statistics. It only says which engines there are: they are asked when somebody looks.
+
+    vLLM makes one wherever ngramspec is installed, whoever drafts; on a release that was not tried it does nothing.
+    """
+
+    def __init__(self, vllm_config: Any, engine_index: int = 0) -> None:
+        if not is_tried(vllm.__version__):
+            return
+        file = counts_file(vllm_config.instance_id, engine_index)
+        _engines.add(str(vllm_config.model_config.served_model_name), str(engine_index), file)
+
+    def record(self, *arguments: Any, **named: Any) -> None:
+        """Nothing: see `Engines`."""
+
+    def log_engine_initialized(self) -> None:
+        """Nothing."""
+
+
+class Engines(Collector):
+    """The engines that this process serves, by name of the model and index."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[str, str], Path] = {}
+
+    def add(self, model: str, index: str, file: Path) -> None:
+        """Show the counters of `file`, once there are any; it is removed at the end, for vLLM kills its engines."""
+        if not self._files:
+            REGISTRY.register(self)
+        self._files[model, index] = file
+        atexit.register(file.unlink, missing_ok=True)
+
+    def collect(self) -> Iterator[Metric]:
+        """The counters of all engines."""
+        labels = ["model_name", "engine", "segment"]
+        families = [CounterMetricFamily(f"ngramspec:{name}", f"{meaning}.", labels=labels) for name, meaning in NAMES]
+        errors = CounterMetricFamily("ngramspec:drafting_errors", "Errors while drafting.", labels=labels[:2])
+        for key, file in self._files.items():
+            counts = _read(file)
+            errors.add_metric(list(key), counts.num_errors)
+            for segment, numbers in counts.segments.items():
+                for family, number in zip(families, numbers, strict=True):
+                    family.add_metric([*key, segment], number)
+        yield from families
+        yield errors
+
+
+_engines = Engines()
+
+
+def _read(file: Path) -> Counts:
+    """What an engine has told; nothing before its first request, or where its file cannot be read from here."""
+    try:
+        return published(file)
+    except (OSError, NgramspecError, ValueError):
+        return Counts({}, 0)

@@ -1,0 +1,105 @@
+"""Which row of a batch is which, told by the tokens alone: an engine's worker moves rows, and names none."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+
+from ngramspec.drafting import TokenArray
+
+MOST_AWAY = 64
+"""Rows that have left the batch and may come back."""
+
+PATIENCE = 8
+"""Passes that such a row is waited for."""
+
+
+@dataclass(slots=True, eq=False)
+class KnownRow:
+    """A row that was seen.
+
+    key: its name here. size: of its text, the head of `_tokens`. left_at: the pass after which it was missing.
+    """
+
+    key: int
+    size: int = 0
+    left_at: int = 0
+    _tokens: TokenArray = field(default_factory=lambda: np.empty(0, np.int32))
+
+    def begins(self, text: TokenArray) -> bool:
+        """Whether `text` `int32[n]` goes on with what was seen."""
+        return self.size <= text.size and np.array_equal(self._tokens[: self.size], text[: self.size])
+
+    def take(self, text: TokenArray) -> TokenArray:
+        """Take in `text`, which it begins; returns what is new of it, as a copy."""
+        start, self.size = self.size, text.size
+        if text.size > self._tokens.size:
+            grown = np.empty(2 * text.size, np.int32)
+            grown[:start] = self._tokens[:start]
+            self._tokens = grown
+        self._tokens[start : text.size] = text[start:]
+        return text[start:].copy()
+
+
+class SameRows:
+    """The rows of a batch, from pass to pass. `over` names those that will not come back."""
+
+    def __init__(self) -> None:
+        """No rows."""
+        self.over: list[int] = []
+        self._at: dict[int, KnownRow] = {}
+        self._away: OrderedDict[int, KnownRow] = OrderedDict()
+        self._keys = count()
+        self._now = 0
+
+    def begin(self, num_rows: int) -> None:
+        """A pass has been made whose batch has `num_rows`."""
+        self._now += 1
+        for position in [position for position in self._at if position >= num_rows]:
+            self._leave(position)
+        while self._away and (len(self._away) > MOST_AWAY or self._is_late(next(iter(self._away.values())))):
+            key, _ = self._away.popitem(last=False)
+            self.over.append(key)
+
+    def at(self, position: int, text: TokenArray) -> KnownRow:
+        """The row at `position`, whose text is `text` `int32[n]`: a new one, of size 0, if no known one begins it.
+
+        Called in the order of positions, each once in a pass.
+        """
+        row = self._at.get(position)
+        if row is not None and row.begins(text):
+            return row
+        if row is not None:
+            self._leave(position)
+        row = self._moved(text, position) or KnownRow(next(self._keys))
+        self._at[position] = row
+        return row
+
+    def _moved(self, text: TokenArray, position: int) -> KnownRow | None:
+        """The row of the longest text that `text` goes on with: of those that left, or else of a later position.
+
+        Of twins the later one may have had that text: then it is new to us, and reads its text again.
+        """
+        away = [(row.size, -1, row) for row in self._away.values() if row.begins(text)]
+        others = [
+            (row.size, later, row)
+            for later, row in self._at.items()
+            if later > position and row.size and row.begins(text)
+        ]
+        if not away and not others:
+            return None
+        _, had, row = max(away or others, key=lambda found: found[0])
+        if had < 0:
+            del self._away[row.key]
+        else:
+            del self._at[had]
+        return row
+
+    def _leave(self, position: int) -> None:
+        row = self._at.pop(position)
+        row.left_at = self._now
+        self._away[row.key] = row
+
+    def _is_late(self, row: KnownRow) -> bool:
+        return self._now - row.left_at > PATIENCE

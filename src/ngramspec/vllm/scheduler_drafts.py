@@ -1,0 +1,170 @@
+"""Drafts for the requests of vLLM's scheduler."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ngramspec.guards import Vocabulary
+from ngramspec.vllm import requests
+from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish
+from ngramspec.vllm.drafting import Drafting
+from ngramspec.vllm.keeping import Job, Keeper, Saving, kept_drafter
+from ngramspec.vllm.rows import EngineRow
+from ngramspec.vllm.settings import Settings
+from ngramspec.vllm.trouble import Trouble
+
+
+class SchedulerDrafts:
+    """Drafts for the requests of one scheduler. Once it is made, none of its methods raises.
+
+    drafting: the rows, by request. keeper: saves history and counters. trouble: what went wrong.
+
+    Raises, when it is made, ValueError for unknown settings, HistoryError and OSError for the file of the history.
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        config, manager = scheduler.vllm_config, scheduler.structured_output_manager
+        index = config.parallel_config.data_parallel_index
+        self.trouble = Trouble()
+        self._settings = Settings.of(config.additional_config).of_engine(index)
+        vocabulary = _vocabulary(manager, self.trouble)
+        history, fingerprint = self._settings.history, "" if vocabulary is None else vocabulary.fingerprint
+        if history is not None and vocabulary is None:
+            raise ValueError(f"a history needs a tokenizer whose tokens are known as bytes, got none for {history}")
+        drafter = kept_drafter(history, fingerprint)
+        self.drafting = Drafting(
+            drafter,
+            self.trouble,
+            max_draft_tokens=scheduler.num_spec_tokens,
+            vocabulary=config.model_config.get_vocab_size(),
+        )
+        self._forms = requests.Forms(manager, vocabulary)
+        self._max_model_len = scheduler.max_model_len
+        self._started: dict[int, float] = {}
+        self._failed: set[str] = set()
+        self._file, self._told = counts_file(config.instance_id, index), Counts({}, 0)
+        jobs = [Job("telling counters", self._tell)]
+        if history is not None:
+            saving = Saving(lambda: drafter.save(history, fingerprint), self._num_requests, self._is_idle)
+            jobs.append(Job("saving the history", saving.work))
+        self.keeper = Keeper(jobs, self.trouble)
+
+    def started(self, output: Any) -> None:
+        """vLLM has decided what the next pass reads."""
+        self._started[id(output)] = time.perf_counter()
+
+    def passed(self, output: Any, result: Any) -> None:
+        """The pass is over; vLLM has not taken in yet what it emitted."""
+        seconds = time.perf_counter() - self._started.pop(id(output), time.perf_counter())
+        try:
+            num_emitted = sum(map(len, result.sampled_token_ids))
+            checked = output.scheduled_spec_decode_tokens
+            self.drafting.passed(output.num_scheduled_tokens, checked, num_emitted, seconds)
+        except Exception as error:
+            self.trouble.note("a pass was not counted", error)
+
+    def instead_of(self, given: Any, known: Mapping[str, Any]) -> Any:
+        """vLLM's drafts, with ours in their stead: a new object, for the worker may hand over its own again."""
+        drafts: list[list[int]] = [[] for _ in given.req_ids]
+        followed = [
+            position
+            for position, key in enumerate(given.req_ids)
+            if requests.is_decoding(known.get(key)) and self._is_followed(known[key])
+        ]
+        try:
+            made = self.drafting.draft([given.req_ids[position] for position in followed])
+            for position, draft in zip(followed, made, strict=True):
+                drafts[position] = draft
+        except Exception as error:
+            self.trouble.note("a pass was not drafted for", error)
+        return replace(given, draft_token_ids=drafts)
+
+    def freed(self, request: Any) -> None:
+        """The request is over, in whatever way."""
+        key = request.request_id
+        self._failed.discard(key)
+        row = self.drafting.rows.get(key)
+        if row is None:
+            return
+        try:
+            row.release()
+            if tokens := requests.tokens_from(request, row.num_read):
+                row.read(tokens, 0)
+            self.drafting.close(key)
+        except Exception as error:
+            self.trouble.note("a request was not kept", error)
+            self.drafting.rows.pop(key, None)
+
+    def close(self) -> None:
+        """The engine ends: keep the history, and tell no counters any more."""
+        self.keeper.stop()
+        self._file.unlink(missing_ok=True)
+
+    def _is_followed(self, request: Any) -> bool:
+        """Have its row read what vLLM has emitted; False for a request that is not drafted for."""
+        key = request.request_id
+        if key in self._failed:
+            return False
+        try:
+            self._follow(request)
+        except Exception as error:
+            self.trouble.note("a request is not drafted for any more", error)
+            self._failed.add(key)
+            self.drafting.rows.pop(key, None)
+            return False
+        return True
+
+    def _follow(self, request: Any) -> None:
+        row = self._row(request)
+        tokens = requests.tokens_from(request, row.num_read)
+        if not tokens:
+            return
+        row.read(tokens, requests.num_remaining(request, self._max_model_len))
+        if row.awaits_form and not self._forms.is_free(request):
+            row.awaits_form = False
+            self._steer(row, request, tokens)
+
+    def _row(self, request: Any) -> EngineRow:
+        key, rows = request.request_id, self.drafting.rows
+        if key in rows and rows[key].prompt.size != request.num_prompt_tokens:  # the next turn of a session
+            self.drafting.close(key)
+        if key in rows:
+            return rows[key]
+        segment, is_name = requests.segment_of(request, self._settings.segment)
+        if not is_name:
+            self.trouble.note("a segment in vllm_xargs must be text of 1 to 1024 characters, got another")
+        prompt = requests.prompt_of(request)
+        return self.drafting.open(key, prompt, segment=segment, cache_salt=request.cache_salt or None)
+
+    def _steer(self, row: EngineRow, request: Any, tokens: list[int]) -> None:
+        try:
+            follower = self._forms.follower(request)
+            if follower is not None:
+                row.steer(follower, tokens, request.sampling_params.eos_token_id)
+        except Exception as error:
+            row.unsteer(error)
+
+    def _num_requests(self) -> int:
+        return self.drafting.stats.total.requests
+
+    def _is_idle(self) -> bool:
+        return not self.drafting.rows
+
+    def _tell(self, is_last: bool) -> None:
+        counts = counts_of(self.drafting.stats, self.trouble.num_errors)
+        if counts != self._told:
+            publish(self._file, counts)
+            self._told = counts
+
+
+def _vocabulary(manager: Any, trouble: Trouble) -> Vocabulary | None:
+    """Of the tokenizer that vLLM's grammars use; None where it has none, or one that is not known to us."""
+    tokenizer = getattr(manager, "tokenizer", None)
+    if tokenizer is None:
+        return None
+    try:
+        return Vocabulary.of(tokenizer)
+    except TypeError as error:
+        trouble.note("drafts are not steered", error)
+        return None
