@@ -12,8 +12,8 @@ from collections.abc import Callable
 from rich.table import Table
 
 from benchmarks.console import wide_console
+from ngramspec.decoding.reading_again import MOST_KNOWN
 from ngramspec.hf.rows.row import REACH
-from ngramspec.hf.target.replaying import MOST_KNOWN
 
 TOKENS, DRAFTED = 400, 8
 """Tokens of each row, and of each draft."""

@@ -23,6 +23,9 @@ HYBRIDS = (
     "kimi_linear",
     "mamba2",  # no attention at all
     "minimax",  # a cache of its own
+    "jamba",  # scans that start from an empty state
+    "zamba",  # a scan for each head
+    "falcon_mamba",
 )
 """Families of running states. The first ones have attention layers as well."""
 

@@ -183,6 +183,8 @@ def _most_guessed(shape: Shape) -> int:
 
 def _plain_price(shape: Shape, costs: Costs, prices: FloatArray) -> float:
     """Seconds of a pass over one column. prices: of passes from `shape` on."""
-    found = costs.prices(shape._replace(known=0), 0) if shape.known > 1 else prices
+    if shape.known <= 1:
+        return float(prices[0])
+    found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known=0), 0)
     assert found is not None
     return float(found[0])

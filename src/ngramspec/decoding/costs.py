@@ -14,8 +14,8 @@ class Shape(NamedTuple):
 
     rows: rows that are read. columns: tokens of the widest row, drafted ones included; narrower rows are padded to it.
     tokens: tokens of all rows, without that padding. context: cached tokens of the longest row.
-    known: columns that a pass without drafts reads where what was accepted beside a rejected token is read again; 0
-        where a rollback is free, and for prompts.
+    known: columns that a pass without drafts reads, where what was accepted beside a rejected token is read again, and
+        rows are padded or there is one; 0 where a rollback is free, and for prompts.
     """
 
     rows: int

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ngramspec import FixedBudget, Guard, ModelEngine, NgramspecWarning, Speculator
 from ngramspec.decoding import Plan, Reading
+from ngramspec.decoding.reading_again import MOST_KNOWN
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.seam import CACHE, DynamicCache, text_config
-from ngramspec.hf.target.replaying import MOST_KNOWN, ReplayingTarget
+from ngramspec.hf.target.replaying import ReplayingTarget
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits

@@ -16,9 +16,6 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 UNFIT = {
-    **dict.fromkeys(
-        ("falcon_mamba", "jamba", "mamba", "zamba"), "starts each block of tokens from an empty running state"
-    ),
     "inkling_text": "keeps a running state for each row, and counts the positions of all rows from one slot",
     "recurrent_gemma": "keeps its running state in its own modules, and not in its cache",
 }

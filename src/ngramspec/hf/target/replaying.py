@@ -18,28 +18,26 @@ stay apart for good, and each pass would be as wide as there are rows (`python -
 """
 
 from collections.abc import Sequence as Rows
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ngramspec.decoding import Plan, Reading, Row, Shape, Target
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target, reading_again
 from ngramspec.hf.facts.running_state import attention_windows, takes_positions
 from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
 from ngramspec.hf.rows.request import Request
-from ngramspec.hf.rows.row import NO_LIMIT, ModelRow, model_rows
+from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
-from ngramspec.hf.target import time_steps
+from ngramspec.hf.target import scans, time_steps
 from ngramspec.hf.target.attention import folded
 from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.hf.target.scans import from_states
 from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.target.time_steps import unclamped
-
-MOST_KNOWN = 32
-"""Known tokens from which on a row drafts no more than fits beside them: the next pass then keeps its state."""
 
 _MASKED_ALIKE = {
     False: ("full_attention", "hybrid"),
@@ -59,6 +57,7 @@ class ReplayingTarget(Target):
         model = request.model
         self._model = model
         time_steps.prepare(model)
+        scans.prepare(model)
         self._cache = state_cache_of(model, request.most_slots)
         self._device = request.input_ids.device if model.device.type == "meta" else model.device
         self._windows = attention_windows(model)
@@ -101,17 +100,10 @@ class ReplayingTarget(Target):
 
     def keep(self, rows: Rows[Row]) -> list[int]:
         """Put the states of rows back that have read a rejected token or fill; these keep none of what they read."""
-        kept, back, width = [], [], max(self._num_read)
-        for row in model_rows(rows):
-            num_read = self._num_read[row.line]
-            num_right = len(row.pending) + max(0, len(row.committed) - 1)  # the bonus token was not read
-            if num_read == width <= num_right:
-                kept.append(row.num_cached + num_read)
-            else:
-                kept.append(row.num_cached)
-                back.append(row.line)
-        self._cache.restore(back)
-        self._limit_drafts(rows, kept)
+        held = model_rows(rows)
+        kept = reading_again.kept(held, [self._num_read[row.line] for row in held])
+        self._cache.restore([row.line for row, own in zip(held, kept, strict=True) if own == row.num_cached])
+        reading_again.limit_drafts(held, kept)
         return kept
 
     def leave(self, row: Row) -> None:
@@ -126,15 +118,6 @@ class ReplayingTarget(Target):
             self._prompt_mask[line] = self._prompt_mask[last]
             kept = self._prompt_mask[:last]
             self._prompt_mask = None if bool(kept.all()) else kept
-
-    def _limit_drafts(self, rows: Rows[Row], kept: Rows[int]) -> None:
-        """Let rows draft as they like, unless one has so many known tokens that the next pass has to keep its state."""
-        known = [
-            row.num_cached + len(row.pending) + len(row.committed) - own for row, own in zip(rows, kept, strict=True)
-        ]
-        most = max(known)
-        for row, own in zip(model_rows(rows), known, strict=True):
-            row.most_drafted = NO_LIMIT if most <= MOST_KNOWN else most - own
 
     def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
         known = 0 if any(row.reads_prompt for row in rows) else max(len(row.pending) for row in rows)
@@ -169,7 +152,12 @@ class ReplayingTarget(Target):
         if self._takes_positions:
             arguments["position_ids"] = self._positions(slots, is_prompt=is_prompt)
         is_plain = is_prompt or (is_run and width == 1 and self._prompt_mask is None)
-        with nullcontext() if is_plain else folded(), nullcontext() if is_prompt else unclamped():
+        with ExitStack() as stack:
+            if not is_plain:
+                stack.enter_context(folded())
+            if not is_prompt:
+                stack.enter_context(unclamped())
+                stack.enter_context(from_states(self._cache))
             output = self._model(
                 input_ids=token_ids,
                 attention_mask=self._prompt_mask if is_plain else self._masks(slots),

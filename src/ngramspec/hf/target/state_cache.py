@@ -19,6 +19,8 @@ class StateCache(RaggedCache):
         """Start empty. most_slots: no more slots per row than these are allocated in advance."""
         super().__init__(0, most_slots)
         self.layers = [self._like(layer) for layer in layers_of(model)]
+        self._asked_for: Tensor | None = None
+        self._num_scans = 0
 
     @property
     def state_bytes(self) -> int:
@@ -29,6 +31,22 @@ class StateCache(RaggedCache):
     def held_bytes(self) -> int:
         """Bytes of that copy; 0 between passes."""
         return sum(layer.held_bytes for layer in self._with_states)
+
+    def get_recurrent_state(self, layer_idx: int, state_idx: int = 0) -> Tensor | None:
+        """As a layer asks for its own, at the beginning of its pass; None before the first one."""
+        self._asked_for, self._num_scans = super().get_recurrent_state(layer_idx, state_idx), 0
+        return self._asked_for
+
+    def next_state(self) -> Tensor | None:
+        """A copy of the state `[R, D, N]` that the next scan of the asking layer starts from; None where there is none.
+
+        A layer whose state is `[R, H, D, N]` (Zamba) makes a scan for each head.
+        """
+        state = self._asked_for
+        if state is None:
+            return None
+        self._num_scans += 1
+        return (state if state.dim() == 3 else state[:, self._num_scans - 1]).clone()
 
     def hold(self) -> None:
         """Copy the states from before a pass that may be rolled back."""
