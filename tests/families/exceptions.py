@@ -88,6 +88,7 @@ _WINDOWS: Settings = {"layer_types": ["sliding_attention", "full_attention"], "s
 
 SETUPS: dict[tuple[str, str], Settings] = {
     ("bert", "as an encoder"): {"is_decoder": False},
+    ("deepseek_v32", "texts longer than it sees"): {"index_topk": 4},
     ("exaone4", "without windows"): {"layer_types": ["full_attention"] * 2, "sliding_window": None},
     ("falcon", "alibi"): {"alibi": True},
     ("falcon", "new decoder architecture"): {"new_decoder_architecture": True, "num_kv_heads": 2},

@@ -391,5 +391,8 @@ STATE_LAYERS = named(
 )
 """Cache layers that keep a running state, some of them beside keys and values."""
 
+INDEXED_LAYERS = named(cache_utils, ("DynamicIndexedLayer",))
+"""Cache layers with an indexer's keys beside keys and values: a sparse attention ranks the tokens by them."""
+
 EMPTY_LAYERS = named(cache_utils, ("DummyLayer",))
 """Cache layers that hold nothing."""

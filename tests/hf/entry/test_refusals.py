@@ -168,20 +168,7 @@ HYBRID: dict[str, Any] = {
 }
 SMALL: dict[str, Any] = {"vocab_size": VOCABULARY, "hidden_size": 32, "bos_token_id": None, "eos_token_id": None}
 UNDRAFTED: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "mamba": ("MambaConfig", "MambaForCausalLM", {**SMALL, "num_hidden_layers": 2, "state_size": 4}),
-    "jamba": (
-        "JambaConfig",
-        "JambaForCausalLM",
-        {
-            **HYBRID,
-            "attn_layer_period": 2,
-            "attn_layer_offset": 1,
-            "expert_layer_period": 2,
-            "num_experts": 2,
-            "use_mamba_kernels": False,
-            "mamba_d_state": 4,
-        },
-    ),
+    "rwkv": ("RwkvConfig", "RwkvForCausalLM", {**SMALL, "num_hidden_layers": 2, "context_length": 64}),
     "recurrent_gemma": (
         "RecurrentGemmaConfig",
         "RecurrentGemmaForCausalLM",
@@ -292,7 +279,7 @@ def test_positions_that_a_draft_could_scale_are_decoded_plainly(kind: str, batch
 
 def test_each_model_that_cannot_roll_back_is_warned_of_by_name() -> None:
     spec = Speculator()
-    for name in ("mamba", "jamba"):
+    for name in ("rwkv", "recurrent_gemma"):
         model = undrafted(name)
         with pytest.warns(NgramspecWarning, match=f"{type(model).__name__} .*: its text is decoded without drafts"):
             model.generate(**padded_prompts(1), max_new_tokens=3, custom_generate=spec)
@@ -335,7 +322,7 @@ def test_without_a_cache_the_text_is_decoded_plainly_with_one_warning() -> None:
 
 
 def test_modes_are_refused_for_models_that_cannot_roll_back_too() -> None:
-    model, spec = undrafted("mamba"), Speculator()
+    model, spec = undrafted("recurrent_gemma"), Speculator()
     call = {**padded_prompts(1), "max_new_tokens": 4, "num_beams": 2, "custom_generate": spec}
     refused(lambda: model.generate(**call), model, "num_beams=2", spec)
 

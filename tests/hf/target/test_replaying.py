@@ -196,27 +196,37 @@ def test_what_is_read_again_is_bounded_whatever_is_rejected(readings: list[tuple
 
 
 @pytest.mark.parametrize("name", ["qwen3_next", "mamba2"])
-def test_states_take_the_same_memory_after_any_text_and_are_copied_for_one_pass(
+def test_states_take_the_same_memory_after_any_text_and_are_copied_for_drafted_passes_alone(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, held, sizes = hybrid(name), [], []
-    keep = ReplayingTarget.keep
+    """Of each pass its columns, and the bytes of the copy and of the states; and of the copy after it."""
+    passes: list[tuple[int, int, int]] = []
+    left: list[int] = []
+    forward, keep = ReplayingTarget._forward, ReplayingTarget.keep
 
-    def noting(target: ReplayingTarget, rows: Any) -> Any:
+    def noting(target: ReplayingTarget, tokens: Any, width: int, num_logits: int) -> Any:
+        passes.append((width, target.held_bytes, target.state_bytes))
+        return forward(target, tokens, width, num_logits)
+
+    def noting_after(target: ReplayingTarget, rows: Any) -> Any:
         kept = keep(target, rows)
-        sizes.append(target.state_bytes)
-        held.append(target.held_bytes)
+        left.append(target.held_bytes)
         return kept
 
-    monkeypatch.setattr(ReplayingTarget, "keep", noting)
+    monkeypatch.setattr(ReplayingTarget, "_forward", noting)
+    monkeypatch.setattr(ReplayingTarget, "keep", noting_after)
+    model, sizes = hybrid(name), set()
     for length in (3, 60):
-        model.generate(
-            **padded_prompts(1, length, vocabulary=VOCABULARY),
-            max_new_tokens=9,
-            custom_generate=Speculator(RandomDrafter(VOCABULARY), FixedBudget(4)),
-        )
-    assert {sizes[0]} == set(sizes)
-    assert {0} == set(held)
+        passes.clear()
+        drafter = AtFirst(RandomDrafter(VOCABULARY), num_passes=5)
+        prompts = padded_prompts(1, length, vocabulary=VOCABULARY)
+        model.generate(**prompts, max_new_tokens=9, custom_generate=Speculator(drafter, FixedBudget(4)))
+        (columns, copied, _), *later = passes
+        assert (length, 0) == (columns, copied)
+        sizes |= {states for _, _, states in later}
+        assert {0, *sizes} == {copied for _, copied, _ in later}
+    assert 1 == len(sizes)
+    assert {0} == set(left)
 
 
 def test_a_cache_that_is_passed_in_is_continued_by_plain_decoding_with_one_warning() -> None:

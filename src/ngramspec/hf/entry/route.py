@@ -10,7 +10,7 @@ from ngramspec.hf.entry.vocabularies import check_vocabularies
 from ngramspec.hf.facts.alignment import PLAIN_INPUTS
 from ngramspec.hf.facts.running_state import has_running_state
 from ngramspec.hf.facts.strangers import strangers_in
-from ngramspec.hf.facts.support import why_undrafted, why_undrafted_at
+from ngramspec.hf.facts.support import most_ranked, why_undrafted, why_undrafted_at
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.trials.trial import Trial
 from ngramspec.hf.trials.trust import TRUST
@@ -55,6 +55,8 @@ def _why_undrafted(request: Request) -> str | None:
         reason = "is asked for gradients, and a cache that is written in place has none"
     if reason is None and has_running_state(request.model):
         reason = _why_undrafted_with_states(request)
+    if reason is None and request.keeps_cache and most_ranked(request.model) is not None:
+        reason = "ranks tokens, and a cache that is passed in or returned is filled by plain decoding only"
     if reason is not None:
         return reason
     refuse_inputs(request)

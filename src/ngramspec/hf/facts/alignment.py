@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ngramspec.hf.facts.layers import ATTENTIONS
 from ngramspec.hf.facts.strangers import prepares_itself
 from ngramspec.hf.seam import (
     CACHE,
@@ -25,6 +26,8 @@ OWN_MASKS = {
 }
 """Model types that override a mask per query."""
 
+_ATTENTIONS = {name for names in ATTENTIONS.values() for name in names}
+
 
 def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
     """Why all rows of a pass must begin at one slot, as a clause that follows the model's name; None: they need not.
@@ -37,7 +40,7 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "is an encoder-decoder model, which takes no positions per row"
     if prepares_itself(model):
         return "prepares its inputs by code of its own"
-    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
+    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - _ATTENTIONS)
     if unknown:
         return f"has attention layers of an unknown type ({', '.join(unknown)})"
     if getattr(config, "attention_chunk_size", None) is not None:

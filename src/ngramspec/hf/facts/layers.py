@@ -4,6 +4,7 @@ from typing import Any
 
 from ngramspec.hf.seam import (
     EMPTY_LAYERS,
+    INDEXED_LAYERS,
     STATE_LAYERS,
     DynamicCache,
     DynamicLayer,
@@ -16,8 +17,17 @@ ROLLS_BACK = frozenset((DynamicLayer, DynamicSlidingWindowLayer)) | EMPTY_LAYERS
 """Layers of transformers' caches that hold one key and value per token, of which a rollback forgets the last ones, and
 layers that hold nothing, because they have no attention or share the keys of others."""
 
+RANKS = INDEXED_LAYERS
+"""Layers that roll back as these do, of an attention that sees only the best of a long text."""
+
 READS_AGAIN = STATE_LAYERS
 """Layers with a running state, which cannot forget: it is put back, and the accepted tokens are read again."""
+
+ATTENTIONS = {
+    False: ("full_attention", "indexed_attention", "hybrid"),
+    True: ("sliding_attention", "hybrid_sliding"),
+}
+"""Types of layers, as configurations name them, that see the same slots: without a sliding window, and with one."""
 
 
 def layers_of(model: Model) -> list[Any]:

@@ -22,8 +22,13 @@ UNFIT = {
 """Model types whose running state is right for one token after another only, or not a row's own."""
 
 
+_WITHOUT_STATES = frozenset(("full_attention", "sliding_attention", "chunked_attention"))
+
+
 def has_running_state(model: Model) -> bool:
     """Whether a layer of the cache of `model` keeps a running state."""
+    if _WITHOUT_STATES.issuperset(getattr(text_config(model), "layer_types", None) or ()):
+        return False  # asked in each call, and making the layers of a cache takes half a millisecond
     if not works_with_dynamic_cache(model) and own_cache_class(model) is None:
         return False
     return any(isinstance(layer, LinearAttentionLayer) for layer in layers_of(model))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ngramspec.hf.facts.layers import ROLLS_BACK, layers_of
+from ngramspec.hf.facts.layers import RANKS, ROLLS_BACK, layers_of
 from ngramspec.hf.facts.limits import reader_of
 from ngramspec.hf.facts.running_state import has_running_state, why_not_read_again
 from ngramspec.hf.facts.strangers import parts_of
@@ -51,8 +51,9 @@ def why_undrafted(model: Model) -> str | None:
     elif not works_with_dynamic_cache(model):
         return "does not work with a DynamicCache"
     else:
+        allowed = ROLLS_BACK if most_ranked(model) is None else ROLLS_BACK | RANKS
         for layer in layers_of(model):
-            if type(layer) not in ROLLS_BACK:
+            if type(layer) not in allowed:
                 return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
     reason = _why_by_configuration(model)
     if reason is not None:
@@ -101,9 +102,13 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
     """Why no draft can be checked in texts that grow from `shortest` tokens to `longest`.
 
     Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
-    before it, and rows of other lengths each other's.
+    before it, and rows of other lengths each other's. A sparse attention that leaves tokens out may rank two of them
+    alike, and which of these it takes may depend on how many slots there are.
     """
     config = text_config(model)
+    most = most_ranked(model)
+    if most is not None and longest > most:
+        return f"attends to the best {most} tokens of a longer text, and leaves open which of two equal ones that is"
     for rope in _ropes(config):
         rope_type = rope.get("rope_type")
         if rope_type == "longrope":
@@ -114,6 +119,14 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
             limit = config.max_position_embeddings
             return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
     return None
+
+
+def most_ranked(model: Model) -> int | None:
+    """Tokens that a sparse attention of `model` sees of a longer text; None where it has none that ranks tokens."""
+    most = getattr(text_config(model), "index_topk", None)
+    if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
+        return None
+    return most
 
 
 def _ropes(config: Any) -> list[dict[str, Any]]:

@@ -34,16 +34,10 @@ from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.target import scans, time_steps
 from ngramspec.hf.target.attention import folded
-from ngramspec.hf.target.attention_mask import additive_mask, attention_mask
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, by_layer_type
 from ngramspec.hf.target.scans import from_states
 from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.target.time_steps import unclamped
-
-_MASKED_ALIKE = {
-    False: ("full_attention", "hybrid"),
-    True: ("sliding_attention", "hybrid_sliding"),
-}
-"""Types of layers that see the same slots: without a sliding window, and with one."""
 
 _UNMASKED = ("linear_attention", "conv")
 """Types of layers that mask padding only: there is none after the prompt."""
@@ -186,8 +180,7 @@ class ReplayingTarget(Target):
         masks = {window: self._mask(slots, window) for window in self._windows}
         if len(masks) < 2:
             return next(iter(masks.values()), None)
-        named = {name: mask for window, mask in masks.items() for name in _MASKED_ALIKE[window is not None]}
-        return named | dict.fromkeys(_UNMASKED)
+        return by_layer_type(masks) | dict.fromkeys(_UNMASKED)
 
     def _mask(self, slots: Tensor, window: int | None) -> Tensor:
         extent = self._cache.placement.extent
