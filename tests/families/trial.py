@@ -82,11 +82,13 @@ def tried(model: Any) -> Result:
     attention = model.config.get_text_config(decoder=True)._attn_implementation or "its own"
     try:
         dtype, runs = _runs(model)
-        branches = 0
+        branches, how = 0, _how(model)
         for run in runs:
             verdict, why, accepted = _compared(model, run)
             branches += accepted
-            if verdict != "drafted":
+            if verdict == "undrafted" and run.batch > 1:  # the first run was of one text
+                how = f"{how}; a batch is not, for it {why}"
+            elif verdict != "drafted":
                 return Result(verdict, why, dtype, attention)
     except NoTextError as error:
         return Result("not tried", f"has no one embedding of tokens: {error}")
@@ -97,7 +99,7 @@ def tried(model: Any) -> Result:
         return (
             Result("not tried", str(error)) if reason is None else Result("undrafted", f"{reason} (not run: {error})")
         )
-    return Result("drafted", _how(model), dtype, attention, "trees" if branches else "chains")
+    return Result("drafted", how, dtype, attention, "trees" if branches else "chains")
 
 
 def _how(model: Any) -> str:

@@ -245,6 +245,18 @@ def test_a_cache_that_is_passed_in_is_continued_by_plain_decoding_with_one_warni
     assert spec.stats.total.num_draft_tokens == 0
 
 
+def test_a_model_that_counts_all_rows_from_one_slot_is_drafted_for_alone() -> None:
+    model = hybrid("inkling_text")
+    compared = compare(model, padded_prompts(1, seed=2, vocabulary=VOCABULARY), limits)
+    assert_accepted_and_rolled_back(compared.spec)
+    call = {**padded_prompts(3, vocabulary=VOCABULARY), "max_new_tokens": 12}
+    plain, spec = model.generate(**call), Speculator(RandomDrafter(VOCABULARY), FixedBudget(4))
+    with pytest.warns(NgramspecWarning, match="of several rows, and counts the positions of all rows from one slot"):
+        text = model.generate(**call, custom_generate=spec)
+    assert plain.tolist() == text.tolist()
+    assert spec.stats.total.num_draft_tokens == 0
+
+
 @pytest.mark.filterwarnings("ignore::ngramspec.NgramspecWarning")
 def test_a_model_with_a_running_state_and_a_hook_is_decoded_plainly() -> None:
     model, call = hybrid("mamba2"), {**padded_prompts(1, vocabulary=VOCABULARY), "max_new_tokens": 20}

@@ -8,7 +8,7 @@ from ngramspec.hf.entry.prompts import check_prompt
 from ngramspec.hf.entry.refusals import refuse_inputs, refuse_modes
 from ngramspec.hf.entry.vocabularies import check_vocabularies
 from ngramspec.hf.facts.alignment import PLAIN_INPUTS
-from ngramspec.hf.facts.running_state import has_running_state
+from ngramspec.hf.facts.running_state import has_running_state, why_not_in_a_batch
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.facts.support import most_ranked, why_undrafted, why_undrafted_at
 from ngramspec.hf.rows.request import Request
@@ -68,6 +68,9 @@ def _why_undrafted_with_states(request: Request) -> str | None:
     """Why this call of a model with a running state is decoded without drafts; None where drafts are fine."""
     if request.keeps_cache:
         return "keeps a running state, and a cache that is passed in or returned is filled by plain decoding only"
+    why_alone = why_not_in_a_batch(request.model)
+    if why_alone is not None and len(request.input_ids) > 1:
+        return f"keeps a running state for each of several rows, and {why_alone}"
     if request.has_several_positions:
         return "keeps a running state, and a token has several positions in this call"
     others = sorted(set(request.given_inputs) - PLAIN_INPUTS)

@@ -16,10 +16,12 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.types import Model
 
 UNFIT = {
-    "inkling_text": "keeps a running state for each row, and counts the positions of all rows from one slot",
     "recurrent_gemma": "keeps its running state in its own modules, and not in its cache",
 }
-"""Model types whose running state is right for one token after another only, or not a row's own."""
+"""Model types whose running state cannot be put back."""
+
+ALONE = {"inkling_text": "counts the positions of all rows from one slot"}
+"""Model types whose rows cannot have states of their own in a batch."""
 
 
 _WITHOUT_STATES = frozenset(("full_attention", "sliding_attention", "chunked_attention"))
@@ -46,6 +48,11 @@ def why_not_read_again(model: Model) -> str | None:
             return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
     reason = why_aligned_beside_states(model, has_attention=bool(attention_windows(model)))
     return None if reason is None else f"keeps a running state, and {reason}"
+
+
+def why_not_in_a_batch(model: Model) -> str | None:
+    """Why `model` reads drafts of one row only, as a clause; None where it reads those of several."""
+    return ALONE.get(text_config(model).model_type)
 
 
 def attention_windows(model: Model) -> set[int | None]:
