@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ngramspec.decoding import AdaptiveBudget, FixedBudget, LinearCosts, MeasuredCosts, Shape
 from ngramspec.decoding.reading_again import MOST_KNOWN
-from ngramspec.drafting import Draft, PromptLookup, TokenArray
+from ngramspec.drafting import AdaptiveLookup, Draft, PromptLookup, TokenArray
 from ngramspec.replay import SavedCosts, Trace, replay
 
 WRONG = 9
@@ -108,7 +108,7 @@ def test_less_is_drafted_where_a_rejection_is_read_again_and_columns_are_dear(of
     drafted = [
         replay(
             [trace([], output)],
-            PromptLookup(),
+            AdaptiveLookup(),
             budget=AdaptiveBudget(),
             costs=SavedCosts(table(0.2), "table") if of_table else LinearCosts(0.8, 0.2),
             reads_again=reads,

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from ngramspec.hf.facts.layers import ATTENTIONS
 from ngramspec.hf.facts.strangers import prepares_itself
 from ngramspec.hf.seam import (
     CACHE,
@@ -26,7 +25,8 @@ OWN_MASKS = {
 }
 """Model types that override a mask per query."""
 
-_ATTENTIONS = {name for names in ATTENTIONS.values() for name in names}
+_ATTENTIONS = frozenset(("full_attention", "indexed_attention", "sliding_attention"))
+"""Types of layers that take a mask per query, and keep no running state."""
 
 
 def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
