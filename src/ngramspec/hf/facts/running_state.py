@@ -20,7 +20,9 @@ UNFIT = {
 }
 """Model types whose running state cannot be put back."""
 
-ALONE = {"inkling_text": "counts the positions of all rows from one slot"}
+ALONE = dict.fromkeys(
+    ("inkling_text", "inkling2_text", "inkling2_loop_text"), "counts the positions of all rows from one slot"
+)
 """Model types whose rows cannot have states of their own in a batch."""
 
 
