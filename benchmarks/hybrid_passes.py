@@ -117,11 +117,11 @@ def _copy_seconds(model: Any, hybrid: Hybrid, clock: Clock) -> float:
         if hasattr(own, "state_bytes"):
             states = [*layer.conv_states.values(), *layer.recurrent_states.values()]
             num_bytes += count * sum(state.nbytes for state in states if state is not None)
-    states = torch.ones(num_bytes, dtype=torch.uint8)
+    all_states = torch.ones(num_bytes, dtype=torch.uint8)
     took = []
     for _ in range(5):
         start = clock()
-        states.copy_(states.clone())
+        all_states.copy_(all_states.clone())
         took.append(clock() - start)
     return min(took)
 
