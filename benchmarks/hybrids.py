@@ -138,7 +138,8 @@ def shortest(traces: Sequence[Trace], num_tokens: int) -> list[Trace]:
     by_segment: dict[str | None, list[Trace]] = {}
     for trace in traces:
         by_segment.setdefault(trace.segment, []).append(replace(trace, output=trace.output[:num_tokens]))
-    chosen = [segment for segment in by_segment if segment in TINY_SEGMENTS] or [*by_segment]
+    chosen: list[str | None] = [segment for segment in by_segment if segment in TINY_SEGMENTS]
+    chosen = chosen or [*by_segment]
     return renamed([min(by_segment[segment], key=lambda trace: trace.prompt.size) for segment in chosen], 1 << 20)
 
 
