@@ -391,8 +391,9 @@ STATE_LAYERS = named(
 )
 """Cache layers that keep a running state, some of them beside keys and values."""
 
-INDEXED_LAYERS = named(cache_utils, ("DynamicIndexedLayer",))
-"""Cache layers with an indexer's keys beside keys and values: a sparse attention ranks the tokens by them."""
+INDEXED_LAYERS = named(cache_utils, ("DynamicIndexedLayer",)) if reads_blocks_after_states() else frozenset()
+"""Cache layers with an indexer's keys beside keys and values: a sparse attention ranks the tokens by them. None in
+releases in which they were not tried."""
 
 EMPTY_LAYERS = named(cache_utils, ("DummyLayer",))
 """Cache layers that hold nothing."""

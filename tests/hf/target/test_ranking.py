@@ -16,7 +16,7 @@ from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.drafters import RandomDrafter
 from tests.hf.models import padded_prompts, settled
 
-pytestmark = pytest.mark.skipif(not INDEXED_LAYERS, reason="this transformers has no cache for an indexer")
+pytestmark = pytest.mark.skipif(not INDEXED_LAYERS, reason="not tried with this transformers")
 
 VOCABULARY, MOST = 32, 60
 
