@@ -9,6 +9,8 @@ from ngramspec.drafting.types import Draft, DraftSession, TokenArray, Tree
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
 
+NO_LIMIT = 1 << 62
+
 
 def common_length(some: Rows[int], others: Rows[int]) -> int:
     """Length of the common head: of a draft and what was chosen, the accepted tokens.
@@ -48,7 +50,7 @@ class Row:
     num_cached: tokens that the target's cache holds, padding included.
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
     num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
-    gains: what its drafts have gained lately.
+    gains: what its drafts have gained lately. most_drafted: tokens of the longest draft that its target takes.
     """
 
     session: DraftSession
@@ -64,6 +66,7 @@ class Row:
     num_followed: int = 0
     ended: bool = False
     gains: RowGains = field(default_factory=RowGains)
+    most_drafted: int = NO_LIMIT
     _is_closed: bool = False
 
     @property
@@ -77,7 +80,7 @@ class Row:
 
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
-        return max(0, min(max_tokens, self.remaining - 1))
+        return max(0, min(max_tokens, self.remaining - 1, self.most_drafted))
 
     def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """A draft of at most `room` tokens within the row's grammars; None for a row without grammars.

@@ -122,7 +122,7 @@ def step(
     clock: Clock = time.perf_counter,
 ) -> None:
     """Advance every row by one target pass, each by its own number of tokens."""
-    is_prompt = any(len(row.pending) > 1 for row in rows)
+    is_prompt = any(row.reads_prompt and len(row.pending) > 1 for row in rows)
     plans = plan(rows, budget, target.shape(rows), costs, clock, takes_trees=target.takes_trees)
     start = clock()
     reading = target.read(plans)

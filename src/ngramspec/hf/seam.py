@@ -6,6 +6,7 @@ missing one is an ImportError that says which version lacks which piece: it is n
 
 import copy
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ def _lacking(pieces: Iterable[str]) -> ImportError:
 
 
 try:
+    from transformers import cache_utils
     from transformers.cache_utils import (
         Cache,
         CacheLayerMixin,
@@ -34,6 +36,7 @@ try:
         DynamicLayer,
         DynamicSlidingWindowLayer,
         EncoderDecoderCache,
+        LinearAttentionLayer,
     )
     from transformers.generation import logits_process, stopping_criteria
     from transformers.generation.configuration_utils import GenerationConfig, GenerationMode
@@ -78,6 +81,7 @@ __all__ = [
     "GenerationConfig",
     "GenerationMixin",
     "GenerationMode",
+    "LinearAttentionLayer",
     "LogitsProcessor",
     "LogitsProcessorList",
     "MaxLengthCriteria",
@@ -212,6 +216,17 @@ def keeps_running_state(model: Model) -> bool:
 def works_with_dynamic_cache(model: Model) -> bool:
     """Whether `generate()` makes a DynamicCache for `model`."""
     return bool(model._supports_default_dynamic_cache())
+
+
+def reads_blocks_after_states() -> bool:
+    """Whether models with running states were tried in such a transformers: one that calls a cache `cache`, as 5.24."""
+    return CACHE_NAMES[0] == CACHE
+
+
+def own_cache_class(model: Model) -> type | None:
+    """The one class of cache that `model` takes; None where it takes any."""
+    found: type | None = getattr(sys.modules[type(model).__module__], "MiniMaxCache", None)
+    return found
 
 
 def takes_logits_to_keep(model: Model) -> bool:
@@ -364,3 +379,21 @@ def with_cache(output: Any, cache: Any) -> Any:
 def named(module: Any, names: Iterable[str]) -> frozenset[type]:
     """The classes of `module` with these names, without those that this transformers lacks."""
     return frozenset(getattr(module, name) for name in names if hasattr(module, name))
+
+
+STATE_LAYERS = named(
+    cache_utils,
+    (
+        "LinearAttentionLayer",
+        "LinearAttentionAndFullAttentionLayer",
+        "LinearAttentionAndSlidingWindowAttentionLayer",
+    ),
+)
+"""Cache layers that keep a running state, some of them beside keys and values."""
+
+INDEXED_LAYERS = named(cache_utils, ("DynamicIndexedLayer",)) if reads_blocks_after_states() else frozenset()
+"""Cache layers with an indexer's keys beside keys and values: a sparse attention ranks the tokens by them. None in
+releases in which they were not tried."""
+
+EMPTY_LAYERS = named(cache_utils, ("DummyLayer",))
+"""Cache layers that hold nothing."""

@@ -23,7 +23,7 @@ from ngramspec.hf.rows.opening import open_call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.seam import BaseStreamer
-from ngramspec.hf.target.aligned import AlignedTarget
+from ngramspec.hf.target.choosing import target_of
 from ngramspec.hf.target.pool import LinePool
 from ngramspec.hf.types import Model
 
@@ -243,7 +243,7 @@ class ModelEngine:
             assert request is not None
             try:
                 if not answer._call.is_ragged:
-                    self._engine.add([row], AlignedTarget(request, [row]))
+                    self._engine.add([row], target_of(request, [row], is_ragged=False))
                 elif self._can_join(request):
                     pool = self._lines(request)
                     pool.join(row, self._num_slots(request), answer._salt)

@@ -17,9 +17,9 @@ from ngramspec.hf.seam import (
     GenerateEncoderDecoderOutput,
     GenerateNonBeamOutput,
 )
-from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.cache_transfer import hand_back
-from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.hf.target.choosing import target_of
+from ngramspec.hf.target.replaying import ReplayingTarget
 from ngramspec.stats import Counters
 
 Output: TypeAlias = Tensor | GenerateNonBeamOutput
@@ -36,7 +36,7 @@ def decode(
     budget = agreed(budget, request.model)
     with MaskThreads() as threads:
         call = open_call(request, drafters, threads, is_ragged=request.is_ragged())
-        target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
+        target = target_of(request, call.rows, is_ragged=call.is_ragged)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)
         while engine.rows:
@@ -45,6 +45,7 @@ def decode(
     call.raise_failed()
     sequences = call.text.batch()
     if request.keeps_cache:
+        assert not isinstance(target, ReplayingTarget)  # such calls are decoded plainly
         num_slots = request.num_slots + sequences.shape[1] - request.input_ids.shape[1] - 1
         hand_back(request.cache, target.finish(call.rows, num_slots), num_slots)
     return _output_of(request, sequences, call.record), [row.counters for row in call.rows]

@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 from ngramspec.errors import RefusedError
-from ngramspec.hf.facts.layers import ROLLS_BACK
+from ngramspec.hf.facts.layers import RANKS, READS_AGAIN, ROLLS_BACK
 from ngramspec.hf.facts.support import ATTENTION_IMPLEMENTATIONS
 from ngramspec.hf.rows.given_cache import GivenCache
 from ngramspec.hf.rows.request import Request
@@ -103,12 +103,15 @@ def _mode_name(config: GenerationConfig, mode: GenerationMode) -> str:
 
 def _refuse_given(given: GivenCache) -> None:
     """Raise RefusedError for a cache that cannot be rolled back by dropping its last keys."""
+    if given.cache is None:
+        return
     if isinstance(given.cache, EncoderDecoderCache) and given.length:
         raise RefusedError(
             f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
             f" {given.length} tokens: pass decoder_input_ids without it"
         )
-    layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in ROLLS_BACK})
+    allowed = ROLLS_BACK if given.is_callers else ROLLS_BACK | READS_AGAIN | RANKS
+    layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in allowed})
     if layers or given.own.offloading:
         held = f"with {', '.join(layers)}" if layers else "with offloading"
         raise RefusedError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ngramspec.hf.seam import (
+    CacheLayerMixin,
     EncoderDecoderCache,
     is_callers,
 )
@@ -13,7 +14,8 @@ from ngramspec.hf.seam import (
 class GivenCache:
     """The cache of a call, copied before the first pass, and left as plain decoding leaves it.
 
-    cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one.
+    cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one; None where the model makes one
+        of its own.
     """
 
     cache: Any
@@ -25,15 +27,25 @@ class GivenCache:
 
     @property
     def length(self) -> int:
-        """Slots that hold keys, padding included."""
+        """Slots that hold keys, padding included; 0 in a cache without keys, which is never continued."""
+        if self.cache is None:
+            return 0
+        layers = self.own.layers
+        if layers and not any(isinstance(layer, CacheLayerMixin) for layer in layers):
+            return 0
         return int(self.cache.get_seq_length())
 
     @property
     def num_rows(self) -> int:
         """Rows; there must be keys."""
-        return next(int(layer.keys.shape[0]) for layer in self.own.layers if layer.is_initialized)
+        return next(int(layer.keys.shape[0]) for layer in self.own.layers if holds_keys(layer))
 
     @property
     def own(self) -> Any:
         """The cache of self-attention."""
         return self.cache.self_attention_cache if isinstance(self.cache, EncoderDecoderCache) else self.cache
+
+
+def holds_keys(layer: Any) -> bool:
+    """Whether a layer of a cache holds keys by now; layers that share the keys of others never do."""
+    return bool(layer.is_initialized) and layer.keys is not None

@@ -19,8 +19,6 @@ from ngramspec.hf.choice.stopping import Stops
 
 IntArray = npt.NDArray[np.int64]
 
-NO_LIMIT = 1 << 62
-
 REACH = 4
 """Tokens by which a row that is read in line may be ahead of the slowest one and still take part in a pass."""
 
@@ -50,8 +48,7 @@ class ModelRow(Row):
     max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
     num_undraftable: of the `remaining` tokens the last ones, which are not drafted: the bonus token, and those beyond
         `max_position`.
-    most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
-    stops: when it ends. picker: chooses its tokens.
+    vocabulary: token ids that the model knows. stops: when it ends. picker: chooses its tokens.
     masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
         keep drafts within it, and one that loses the text is dropped.
     num_shared: tokens of its prompt that were copied from another row's line instead of being read.
@@ -66,7 +63,6 @@ class ModelRow(Row):
     vocabulary: int = field(kw_only=True)
     stops: Stops = field(kw_only=True)
     picker: Picker = field(kw_only=True)
-    most_drafted: int = NO_LIMIT
     masks: RowMasks = field(default_factory=RowMasks)
     guides: list[Matcher] = field(default_factory=list)
     num_shared: int = 0

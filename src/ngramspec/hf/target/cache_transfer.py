@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ngramspec.hf.rows.given_cache import GivenCache
+from ngramspec.hf.rows.given_cache import GivenCache, holds_keys
 from ngramspec.hf.seam import DynamicSlidingWindowLayer, EncoderDecoderCache
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_layer import RaggedLayer
@@ -15,7 +15,7 @@ def load(given: GivenCache, ragged: RaggedCache) -> None:
     """Start `ragged` with a copy of the given keys and values: a call that fails leaves the caller's as they were."""
     if given.length:
         layers = given.own.layers
-        ragged.load([(layer.keys, layer.values) if layer.is_initialized else None for layer in layers], given.length)
+        ragged.load([(layer.keys, layer.values) if holds_keys(layer) else None for layer in layers], given.length)
 
 
 def beside_cross_attention(given: GivenCache, ragged: RaggedCache) -> Any:

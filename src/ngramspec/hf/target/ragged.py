@@ -17,7 +17,7 @@ from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.target.attention import folded
-from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, mask_branches
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, by_layer_type, mask_branches
 from ngramspec.hf.target.block import Block, block_of
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_transfer import load
@@ -230,11 +230,8 @@ class RaggedTarget(Target):
 
         slots: `int64[R, Q]`, up to which each query sees.
         """
-        masks = {
-            "full_attention" if window is None else "sliding_attention": self._mask(slots, block, window)
-            for window in self._windows
-        }
-        return masks if len(masks) > 1 else next(iter(masks.values()))
+        masks = {window: self._mask(slots, block, window) for window in self._windows}
+        return by_layer_type(masks) if len(masks) > 1 else next(iter(masks.values()))
 
     def _mask(self, slots: Tensor, block: Block, window: int | None) -> Tensor:
         valid = None
