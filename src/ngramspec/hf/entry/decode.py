@@ -20,6 +20,7 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.cache_transfer import hand_back
 from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.hf.target.static import StaticTarget
 from ngramspec.stats import Counters
 
 Output: TypeAlias = Tensor | GenerateNonBeamOutput
@@ -36,7 +37,12 @@ def decode(
     budget = agreed(budget, request.model)
     with MaskThreads() as threads:
         call = open_call(request, drafters, threads, is_ragged=request.is_ragged())
-        target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
+        target: RaggedTarget | AlignedTarget
+        if request.cache.is_static:
+            target = StaticTarget.of(request, call.rows)
+            costs = target.priced(costs)
+        else:
+            target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)
         while engine.rows:

@@ -7,6 +7,7 @@ import torch
 from ngramspec.hf.entry.prompts import check_prompt
 from ngramspec.hf.entry.refusals import refuse_inputs, refuse_modes
 from ngramspec.hf.entry.vocabularies import check_vocabularies
+from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.facts.support import why_undrafted, why_undrafted_at
 from ngramspec.hf.rows.request import Request
@@ -34,6 +35,8 @@ def route_of(request: Request) -> Route:
     strangers = strangers_in(request.model) if why_plainly is None else []
     if not strangers:
         return Route(request, why_plainly)
+    if request.cache.is_static:
+        return Route(request, f"has {strangers[0].name}, which is not tried with a static cache")
     found = TRUST.finding(request, strangers)
     if found is None:
         return Route(request, trial=TRUST.trial_of(request, strangers))
@@ -49,6 +52,8 @@ def _why_undrafted(request: Request) -> str | None:
         reason = "was called with use_cache=False"
     if reason is None and torch.is_grad_enabled():
         reason = "is asked for gradients, and a cache that is written in place has none"
+    if reason is None and request.cache.is_static and (cause := why_aligned(request.model, request.given_inputs)):
+        reason = f"{cause}, and drafts are checked in a static cache only where each row has slots of its own"
     if reason is not None:
         return reason
     refuse_inputs(request)

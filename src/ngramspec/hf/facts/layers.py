@@ -4,12 +4,17 @@ from ngramspec.hf.seam import (
     DynamicCache,
     DynamicLayer,
     DynamicSlidingWindowLayer,
+    StaticLayer,
+    StaticSlidingWindowLayer,
     text_config,
 )
 from ngramspec.hf.types import Model
 
 ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
 """Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
+
+STATIC = (StaticLayer, StaticSlidingWindowLayer)
+"""The same with a fixed number of slots."""
 
 
 def windows_of(model: Model) -> list[int | None]:
