@@ -1,11 +1,13 @@
 """Does a compiled pass with a static cache pay? Plain decoding, transformers' lookup and ngramspec, each both ways.
 
     python -m benchmarks.static [--model smollm2] [--kinds summary chat] [--dtypes float32] [--rounds 3]
+    python -m benchmarks.static --model pico             # in a few minutes: its layers are few, and soon compiled
 
 "eager" is a dynamic cache and an uncompiled model. "compiled" is `cache_implementation="static"` with transformers'
 usual `CompileConfig`, which on a GPU is what `generate()` does by itself; here it does so on a CPU too. The prompts are
-those of `benchmarks.real`, one at a time; answers are greedy. All ways take turns at each call in one process. Two
-rounds before the first warm up: what is compiled there is not timed, but its CPU time is told below the table.
+those of `benchmarks.real`, for pico held-back items of its tasks, one at a time; answers are greedy. All ways take
+turns at each call in one process. Two rounds before the first warm up: what is compiled there is not timed, but its
+time is told below the table.
 
 Figures are emitted tokens per second of CPU time (on a GPU: of wall time), of whole calls, prefill included: of each
 call the fastest of the rounds. In brackets, the same by that of plain decoding, eager. "texts" says how many calls of
@@ -15,7 +17,7 @@ all ways have its tokens: compiled passes round otherwise.
 import argparse
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,17 @@ from transformers import CompileConfig
 from benchmarks.console import wide_console
 from benchmarks.real_models import PACKAGES, folder_of, load
 from ngramspec import Speculator
+from ngramspec.pico import PICO_PATH
 from ngramspec.testing.equivalence import pad_token_of
+from training.score import held_back_examples
 
 PROMPTS = Path(__file__).with_name("real_prompts.toml")
 DECODERS = ("plain", "lookup", "ngramspec")
 FORMS = ("eager", "compiled")
 WAYS = tuple((decoder, form) for decoder in DECODERS for form in FORMS)
 DTYPES = ("bfloat16", "float32")
+KINDS = ("summary", "correction", "rename", "chat")
+SEED = 2
 WARM_UPS = 2
 
 Way = tuple[str, str]
@@ -63,18 +69,18 @@ class Bench:
     """One model in one precision."""
 
     def __init__(self, arguments: argparse.Namespace, dtype: str) -> None:
-        folder = folder_of(arguments.model, arguments.cache)
+        is_pico = arguments.model == "pico"
+        folder = PICO_PATH if is_pico else folder_of(arguments.model, arguments.cache)
         self.model, self._tokenizer = load(folder, getattr(torch, dtype))
         self.model.to(arguments.device)
         self._clock = time.process_time if arguments.device == "cpu" else self._wall
         self._pad = pad_token_of(self.model)
         # A dynamic pass costs otherwise than a compiled one; each Speculator would find that out by itself.
         self._speculator = Speculator()
-        kinds = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
+        made = self._items_of_pico(arguments) if is_pico else self._items(arguments)
         self.jobs = [
-            self._job(kind, item, arguments.max_new_tokens)
-            for kind in arguments.kinds
-            for item in kinds[kind][: arguments.limit]
+            Job(kind, torch.tensor([ids], device=self.model.device), min(arguments.max_new_tokens, most))
+            for kind, ids, most in made
         ]
         self._longest = max(job.ids.shape[1] + job.max_new_tokens for job in self.jobs)
 
@@ -92,10 +98,20 @@ class Bench:
                         timed.seconds.append(seconds)
         return found
 
-    def _job(self, kind: str, item: dict[str, Any], most: int) -> Job:
-        message = [{"role": "user", "content": item["prompt"].strip()}]
-        ids = self._tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"]
-        return Job(kind, torch.tensor([ids], device=self.model.device), min(most, item["max_new_tokens"]))
+    def _items(self, arguments: argparse.Namespace) -> Iterator[tuple[str, list[int], int]]:
+        """Kind, prompt and longest answer of each call."""
+        kinds = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
+        for kind in arguments.kinds or KINDS:
+            for item in kinds[kind][: arguments.limit]:
+                message = [{"role": "user", "content": item["prompt"].strip()}]
+                ids = self._tokenizer.apply_chat_template(message, add_generation_prompt=True)["input_ids"]
+                yield kind, ids, item["max_new_tokens"]
+
+    def _items_of_pico(self, arguments: argparse.Namespace) -> Iterator[tuple[str, list[int], int]]:
+        tasks = held_back_examples(self._tokenizer, SEED, arguments.limit)
+        for task in arguments.kinds or tasks:
+            for item in tasks[task]:
+                yield task, self._tokenizer(item.prompt)["input_ids"], arguments.max_new_tokens
 
     def _call(self, job: Job, way: Way) -> tuple[list[int], float]:
         decoder, form = way
@@ -163,10 +179,10 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--model", default="smollm2", help=f"{', '.join(PACKAGES)}, or a folder with a model")
+    made.add_argument("--model", default="smollm2", help=f"pico, {', '.join(PACKAGES)}, or a folder")
     made.add_argument("--cache", type=Path, default=Path("build/models"), help="where models are put")
     made.add_argument("--device", default="cpu")
-    made.add_argument("--kinds", nargs="+", default=["summary", "correction", "rename", "chat"], help="of prompts")
+    made.add_argument("--kinds", nargs="+", help=f"kinds of prompts: {', '.join(KINDS)}")
     made.add_argument("--limit", type=int, default=2, help="prompts of a kind")
     made.add_argument("--max-new-tokens", type=int, default=128, help="longest answer; each kind has its own limit too")
     made.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))

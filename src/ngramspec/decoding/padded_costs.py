@@ -35,7 +35,7 @@ class PaddedCosts:
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
         """See `Costs`: nothing, where a width has room."""
-        return 0.0
+        return 0.0 if shape.columns == 1 else self._costs.per_token(shape, hopeful=hopeful)
 
     def drafting(self) -> Sequence[DraftingPrice]:
         """See `Costs`."""
