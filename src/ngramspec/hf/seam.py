@@ -37,6 +37,9 @@ try:
         DynamicSlidingWindowLayer,
         EncoderDecoderCache,
         LinearAttentionLayer,
+        StaticCache,
+        StaticLayer,
+        StaticSlidingWindowLayer,
     )
     from transformers.generation import logits_process, stopping_criteria
     from transformers.generation.configuration_utils import GenerationConfig, GenerationMode
@@ -86,6 +89,9 @@ __all__ = [
     "LogitsProcessorList",
     "MaxLengthCriteria",
     "PreTrainedModel",
+    "StaticCache",
+    "StaticLayer",
+    "StaticSlidingWindowLayer",
     "StopStringCriteria",
     "StoppingCriteria",
     "StoppingCriteriaList",
@@ -145,6 +151,7 @@ class Piece:
 
 
 _plain, _sliding = DynamicLayer(), DynamicSlidingWindowLayer(sliding_window=2)
+_static, _static_sliding = StaticLayer(max_cache_len=2), StaticSlidingWindowLayer(max_cache_len=2, sliding_window=2)
 
 PIECES = (
     Piece(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
@@ -179,6 +186,11 @@ PIECES = (
     Piece(_sliding, "sliding_window", "masks of sliding windows"),
     Piece(_sliding, "cumulative_length", "filling a caller's cache"),
     Piece(_sliding, "record_past", "filling a caller's cache"),
+    Piece(_static, "max_cache_len", "reading static caches"),
+    Piece(_static, "cumulative_length", "filling a caller's static cache"),
+    Piece(_static_sliding, "cumulative_length_int", "filling a caller's static cache"),
+    Piece(GenerationMixin, "_valid_auto_compile_criteria", "compiling with static caches", "generation_config"),
+    Piece(PreTrainedModel, "_default_compile_config", "compiling with static caches"),
     Piece(AttentionInterface, "register", "grouped queries without a copy of the cache"),
     Piece(sdpa_attention_forward, "", "grouped queries without a copy of the cache", "attention_mask"),
 )
@@ -255,6 +267,18 @@ def counts_positions_as_usual(model: Model) -> bool:
     """Whether `generate()` counts one position per token for `model`."""
     usual = GenerationMixin._prepare_position_ids_for_generation
     return type(model)._prepare_position_ids_for_generation is usual
+
+
+def compile_settings(model: Model, config: GenerationConfig, model_kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """The arguments of `torch.compile` by which plain decoding compiles its passes after the prompt; None: it does not.
+
+    With a static cache it does so on a GPU, unless `disable_compile` is set.
+    """
+    if not model._valid_auto_compile_criteria(model_kwargs, config):
+        return None
+    chosen = config.compile_config or model._default_compile_config()
+    settings: dict[str, Any] = chosen.to_dict()
+    return settings
 
 
 # A call of generate()

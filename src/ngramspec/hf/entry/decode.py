@@ -20,6 +20,7 @@ from ngramspec.hf.seam import (
 from ngramspec.hf.target.cache_transfer import hand_back
 from ngramspec.hf.target.choosing import target_of
 from ngramspec.hf.target.replaying import ReplayingTarget
+from ngramspec.hf.target.static import StaticTarget
 from ngramspec.stats import Counters
 
 Output: TypeAlias = Tensor | GenerateNonBeamOutput
@@ -37,6 +38,8 @@ def decode(
     with MaskThreads() as threads:
         call = open_call(request, drafters, threads, is_ragged=request.is_ragged())
         target = target_of(request, call.rows, is_ragged=call.is_ragged)
+        if isinstance(target, StaticTarget):
+            costs = target.priced(costs)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)
         while engine.rows:

@@ -17,6 +17,7 @@ from ngramspec.hf.entry.route import Route, route_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.rows.opening import RowDrafter
 from ngramspec.hf.rows.request import Request
+from ngramspec.hf.target.static import passes_of
 from ngramspec.hf.trials.trust import TRUST
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters, Stats
@@ -119,7 +120,8 @@ def _decoded(settings: Settings, route: Route, drafters: Sequence[RowDrafter]) -
     if request.stream is not None:
         request.stream.put(request.input_ids.cpu())
     if route.why_plainly is None and trial is None:
-        return decode(request, drafters, settings.budget, settings.costs.of(model), settings.clock)
+        costs = settings.costs.of(model, passes_of(request))
+        return decode(request, drafters, settings.budget, costs, settings.clock)
     if route.why_plainly is not None:
         settings.warn_once(model, route.why_plainly)
     output, counts = decode_plainly(request, trial)

@@ -9,6 +9,8 @@ from ngramspec.hf.seam import (
     DynamicCache,
     DynamicLayer,
     DynamicSlidingWindowLayer,
+    StaticLayer,
+    StaticSlidingWindowLayer,
     text_config,
 )
 from ngramspec.hf.types import Model
@@ -34,6 +36,10 @@ def layers_of(model: Model) -> list[Any]:
     """The layers of the cache that `generate()` makes for `model`, empty."""
     layers: list[Any] = DynamicCache(config=text_config(model)).layers
     return layers
+
+
+STATIC = (StaticLayer, StaticSlidingWindowLayer)
+"""The same with a fixed number of slots."""
 
 
 def windows_of(model: Model) -> list[int | None]:

@@ -1,11 +1,13 @@
 """The cache that a call comes with: the caller's, with a chat in it, or the empty one that `generate()` made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ngramspec.hf.seam import (
     CacheLayerMixin,
     EncoderDecoderCache,
+    StaticCache,
     is_callers,
 )
 
@@ -14,8 +16,8 @@ from ngramspec.hf.seam import (
 class GivenCache:
     """The cache of a call, copied before the first pass, and left as plain decoding leaves it.
 
-    cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one; None where the model makes one
-        of its own.
+    cache: a `DynamicCache` or `StaticCache`, or an `EncoderDecoderCache` whose self-attention has one; None where the
+        model makes one of its own.
     """
 
     cache: Any
@@ -39,6 +41,20 @@ class GivenCache:
     def num_rows(self) -> int:
         """Rows; there must be keys."""
         return next(int(layer.keys.shape[0]) for layer in self.own.layers if holds_keys(layer))
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it has a fixed number of slots."""
+        return isinstance(self.own, StaticCache)
+
+    def num_slots(self, windows: Sequence[int | None]) -> int | None:
+        """Slots of a static cache; None where each layer keeps a whole window and forgets what is before it.
+
+        windows: of its layers, in tokens.
+        """
+        sizes = [layer.max_cache_len for layer in self.own.layers]
+        bounds = [size for size, window in zip(sizes, windows, strict=True) if window is None or size < window]
+        return min(bounds, default=None)
 
     @property
     def own(self) -> Any:

@@ -8,6 +8,7 @@ from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.hf.target.replaying import ReplayingTarget
+from ngramspec.hf.target.static import StaticTarget
 
 
 def target_of(
@@ -16,4 +17,6 @@ def target_of(
     """A target for the `rows` of one request. is_ragged: see `Request.is_ragged`."""
     if has_running_state(request.model):
         return ReplayingTarget(request, rows)
+    if request.cache.is_static:
+        return StaticTarget.of(request, rows)
     return RaggedTarget.of(request, rows) if is_ragged else AlignedTarget(request, rows)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class RaggedTarget(Target):
         self._keeps_logits = takes_logits_to_keep(model)
 
     @classmethod
-    def of(cls, request: Request, rows: Rows[ModelRow]) -> "RaggedTarget":
+    def of(cls, request: Request, rows: Rows[ModelRow]) -> Self:
         """A target for the `rows` of one request, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
         target.takes_trees = request.takes_trees
@@ -166,10 +166,16 @@ class RaggedTarget(Target):
         if ended:
             width, slots = max(map(len, live.values())), max(row.num_cached + len(row.pending) for row in rows)
             live |= {row.line: self._padding(row, width, slots) for row in ended}
-        block = block_of(held, [live[row.line] for row in held], num_logits, layouts)
+        block = self._rectangle(held, [live[row.line] for row in held], num_logits, layouts)
         for row in ended:
             row.num_cached += len(live[row.line])
         return block
+
+    def _rectangle(
+        self, rows: Rows[ModelRow], tokens: Rows[list[int]], num_logits: int, layouts: Mapping[int, Layout]
+    ) -> Block:
+        """See `block_of`."""
+        return block_of(rows, tokens, num_logits, layouts)
 
     def _padding(self, row: ModelRow, width: int, slots: int) -> list[int]:
         """What a row that has ended reads: fill, or where the cache is kept the padding that plain decoding reads.
@@ -197,7 +203,8 @@ class RaggedTarget(Target):
             arguments["logits_to_keep"] = block.num_logits
         is_plain = self._is_plain(block)
         with nullcontext() if is_plain else folded():
-            output = self._model(
+            output = self._call(
+                block,
                 input_ids=token_ids,
                 attention_mask=self._mask_2d(block) if is_plain else self._masks(reach, block),
                 position_ids=position_ids,
@@ -207,6 +214,10 @@ class RaggedTarget(Target):
             )
         logits: Tensor = output.logits
         return logits[:, -block.num_logits :]
+
+    def _call(self, block: Block, **inputs: Any) -> Any:
+        """The model's output for the inputs made of `block`."""
+        return self._model(**inputs)
 
     def _is_plain(self, block: Block) -> bool:
         """Whether plain `generate()` would read this block too: the prompt, or one token more of rows of one length."""
