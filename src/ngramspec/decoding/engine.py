@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.costs import Costs
+from ngramspec.decoding.prompt_queue import PromptQueue
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.step import Clock, Target, step
 
@@ -46,6 +47,7 @@ class Engine:
         self._budget, self._costs, self._clock = budget, costs, clock
         self._max_prompt_tokens = max_prompt_tokens
         self._joined: list[_Joined] = []
+        self._prompts = PromptQueue()
 
     @property
     def rows(self) -> list[Row]:
@@ -65,8 +67,10 @@ class Engine:
             row.close()
         self._leave(set(rows))
 
-    def step(self) -> list[Row]:
+    def step(self, num_waiting: int = 0) -> list[Row]:
         """For each target make a pass over a prompt, if one is waiting, and one over the rows that decode.
+
+        num_waiting: requests that have not joined for no other reason than that a prompt is being read.
 
         Returns the rows that ended; they have left. The rows of a call in step leave together.
         """
@@ -74,12 +78,14 @@ class Engine:
         for call in self._joined:
             by_target.setdefault(call.target, []).append(call)
         for target, calls in by_target.items():
-            reading = next((call for call in calls if call.rows[0].reads_prompt), None)
+            reading = [call for call in calls if call.rows[0].reads_prompt]
             decoding = [row for call in calls for row in call.rows if self._decodes(row)]
-            if reading is not None:
-                self._read_prompts(reading, is_alone=not decoding)
+            num_waiting = max(num_waiting, len(reading) - 1)
+            if reading:
+                self._read_prompts(reading[0], is_alone=not decoding)
             if decoding:
                 self._step(target, target.ready(decoding))
+        self._prompts.record(num_waiting)
         ended = [row for call in self._joined for row in call.rows if row.ended and not self._stays(row, call.rows)]
         if ended:
             self._leave(set(ended))
@@ -93,7 +99,7 @@ class Engine:
             self._step(call.target, call.rows)
 
     def _step(self, target: Target, rows: Rows[Row]) -> None:
-        step(target, rows, self._budget, self._costs, self._clock)
+        step(target, rows, self._budget, self._costs, self._clock, waiting=self._prompts.share)
 
     @staticmethod
     def _decodes(row: Row) -> bool:

@@ -180,7 +180,7 @@ class ModelEngine:
         with torch.inference_mode(mode=False), torch.no_grad():
             failed = self._join()
             try:
-                ended = self._engine.step()
+                ended = self._engine.step(self._num_kept_waiting())
             except BaseException as error:
                 # After an error of the pass nothing was committed, and another step may follow. An interrupt may come
                 # half-way: then what rows have committed cannot be relied on.
@@ -259,8 +259,19 @@ class ModelEngine:
         return failed
 
     def _can_join(self, request: Request) -> bool:
-        is_reading = any(row.reads_prompt for row in self._answers)
-        return not is_reading and self._lines(request).can_join(self._num_slots(request))
+        return not self._is_reading() and self._lines(request).can_join(self._num_slots(request))
+
+    def _is_reading(self) -> bool:
+        return any(row.reads_prompt for row in self._answers)
+
+    def _num_kept_waiting(self) -> int:
+        """Requests that there is room for, which could join if no prompt were being read."""
+        room = self._max_rows - len(self._answers)
+        if not self._waiting or room <= 0 or not self._is_reading():
+            return 0
+        request = self._waiting[0]._request  # of a row in the pool: others join whoever is reading
+        assert request is not None
+        return min(room, len(self._waiting)) if self._lines(request).can_join(self._num_slots(request)) else 0
 
     def _num_slots(self, request: Request) -> int:
         """The most slots that a row may take: its text, and the columns of the widest draft."""
