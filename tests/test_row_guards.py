@@ -48,7 +48,8 @@ def test_a_row_that_names_a_schema_has_its_guard_and_equal_schemas_share_one(tmp
     guards = RowGuards(BYTES)
     rows = [row | {"schema": SCHEMA}, row | {"schema": json.dumps(SCHEMA)}, row]
     first, second, third = read(tmp_path, *rows, guards=guards)
-    assert first.guard is second.guard is not None
+    assert first.guard is not None
+    assert first.guard is second.guard
     assert first.guard.accepts(ANSWER)
     assert third.guard is None
     assert [None] * 3 == [trace.guard for trace in read(tmp_path, *rows)]

@@ -1,5 +1,7 @@
 """What a second is worth where prompts wait for each other: a pass that is made all the same is not saved."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,7 +64,7 @@ class Noting(AdaptiveBudget):
         super().__init__()
         self.waiting: list[float] = []
 
-    def terms(self, rows: list[Row], shape: Shape, costs: Costs) -> Terms:
+    def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
         self.waiting.append(shape.waiting)
         return super().terms(rows, shape, costs)
 

@@ -60,12 +60,12 @@ def arms_of(model: Any, spec: Speculator, *, pad_token: int | None, with_lookup:
     stats = spec.stats = RowStats()
 
     def generated(call: Call, **more: Any) -> Tensor:
-        output: Tensor = model.generate(**call.inputs, **_settings(call, pad_token), **more)
+        output: Tensor = model.generate(**_arguments(call, pad_token), **more)
         return output
 
     def drafted(call: Call) -> Tensor:
         stats.rows.clear()
-        output: Tensor = spec.generate(model, **call.inputs, **_settings(call, pad_token), segment=list(call.segments))
+        output: Tensor = spec.generate(model, **_arguments(call, pad_token), segment=list(call.segments))
         return output
 
     lookup = Arm(LOOKUP, lambda call: generated(call, prompt_lookup_num_tokens=LOOKUP_TOKENS), _uncounted, most_rows=1)
@@ -79,14 +79,15 @@ def arms_of(model: Any, spec: Speculator, *, pad_token: int | None, with_lookup:
 def lookup_refusal(model: Any, call: Call, *, pad_token: int | None) -> str | None:
     """Why transformers' prompt lookup does not decode `call` of one row; None where it does."""
     try:
-        model.generate(**call.inputs, **_settings(call, pad_token), prompt_lookup_num_tokens=LOOKUP_TOKENS)
+        model.generate(**_arguments(call, pad_token), prompt_lookup_num_tokens=LOOKUP_TOKENS)
     except (ValueError, NotImplementedError) as error:  # transformers refuses models with states, and others
         return str(error)
     return None
 
 
-def _settings(call: Call, pad_token: int | None) -> dict[str, Any]:
-    return {"do_sample": False, "max_new_tokens": call.max_new_tokens, "pad_token_id": pad_token}
+def _arguments(call: Call, pad_token: int | None) -> dict[str, Any]:
+    """The arguments of `generate()`."""
+    return {**call.inputs, "do_sample": False, "max_new_tokens": call.max_new_tokens, "pad_token_id": pad_token}
 
 
 def _undrafted(sizes: Sequence[int]) -> list[Counters]:
