@@ -11,7 +11,6 @@ from ngramspec.decoding.row import Row
 from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import Way
 from ngramspec.decoding.ways import Ways, usual
-from ngramspec.decoding.worth import worth_of_second
 from ngramspec.drafting.types import Draft, FloatArray
 
 MAX_DRAFT_TOKENS = 96
@@ -87,10 +86,9 @@ class FixedBudget:
 class AdaptiveBudget:
     """The lengths that maximise expected tokens minus the value of the time that the pass takes.
 
-    A second is worth the recent token rate, or the rate of plain decoding if that is higher, and more where prompts
-    wait (`worth.py`). So a wide pass is made only if it is expected to emit more tokens than the same time would bring
-    otherwise (Dinkelbach's rule for a ratio of sums). Costs need not be convex: whole lengths are compared, not the
-    gain of one more token.
+    A second is worth the recent token rate, or the rate of plain decoding if that is higher. So a wide pass is made
+    only if it is expected to emit more tokens than the same time would bring otherwise (Dinkelbach's rule for a ratio
+    of sums). Costs need not be convex: whole lengths are compared, not the gain of one more token.
 
     Doubted prices are re-measured now and then by a trial: a pass that would be best at hopeful prices. Its expected
     loss is charged to a small credit that belongs to the prices (`Costs.trials`). The time of drafting is priced as
@@ -110,7 +108,7 @@ class AdaptiveBudget:
         prices = costs.prices(shape, 0)
         if prices is None:
             return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # nothing else will be checked
-        rate, is_due = worth_of_second(shape, costs, float(prices[0])), costs.trials.is_due
+        rate, is_due = _rate(shape, costs, prices), costs.trials.is_due
         drafting = costs.drafting()
         of_row = [each.of_row for each in drafting]
         ways, tries = self._ways.chosen(rows, rate, float(prices[0]), of_row, is_due=is_due)
@@ -134,7 +132,7 @@ class AdaptiveBudget:
         if prices is None:
             most = _most_guessed(shape)
             return [min(most, int((draft.survival >= SURE).sum())) for draft in drafts]
-        rate = worth_of_second(shape, costs, float(prices[0]))
+        rate = _rate(shape, costs, prices)
         values = gains - rate * prices
         best = int(np.argmax(values))
         if is_trial:
@@ -178,3 +176,8 @@ def usual_terms(rows: Rows[Row], least: float) -> Terms:
 def _most_guessed(shape: Shape) -> int:
     """Longest draft with a prompt while no price is known, in tokens."""
     return min(MOST_GUESSED, int(shape.columns * GUESSED_SHARE))
+
+
+def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:
+    """Tokens that a second is worth."""
+    return max(costs.rate(shape), shape.rows / float(prices[0]))

@@ -14,15 +14,12 @@ class Shape(NamedTuple):
 
     rows: rows that are read. columns: tokens of the widest row, drafted ones included; narrower rows are padded to it.
     tokens: tokens of all rows, without that padding. context: cached tokens of the longest row.
-    waiting: share of recent passes, 0.0 to 1.0, beside which prompts waited for each other (`PromptQueue`). It says
-    nothing of what the pass takes, but of what a second is worth.
     """
 
     rows: int
     columns: int
     tokens: int
     context: int
-    waiting: float = 0.0
 
 
 class Costs(Protocol):

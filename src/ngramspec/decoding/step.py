@@ -120,13 +120,10 @@ def step(
     budget: Budget,
     costs: Costs,
     clock: Clock = time.perf_counter,
-    *,
-    waiting: float = 0.0,
 ) -> None:
-    """Advance every row by one target pass, each by its own number of tokens; waiting: see `Shape`."""
+    """Advance every row by one target pass, each by its own number of tokens."""
     is_prompt = any(len(row.pending) > 1 for row in rows)
-    shape = target.shape(rows)._replace(waiting=waiting)
-    plans = plan(rows, budget, shape, costs, clock, takes_trees=target.takes_trees)
+    plans = plan(rows, budget, target.shape(rows), costs, clock, takes_trees=target.takes_trees)
     start = clock()
     reading = target.read(plans)
     commit_settled(reading.settled)

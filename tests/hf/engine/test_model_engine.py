@@ -15,7 +15,6 @@ from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import AdaptiveLookup, FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
-from ngramspec.decoding import Engine
 from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
@@ -207,25 +206,6 @@ def test_a_long_prompt_does_not_stall_the_others() -> None:
         assert 15 == len(short.emitted) - before
         drained(engine)
         assert 2 == len(long.emitted)
-
-
-def test_only_requests_that_could_join_are_said_to_wait_for_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[int] = []
-    step = Engine.step
-
-    def noting(self: Engine, num_waiting: int = 0) -> Any:
-        told.append(num_waiting)
-        return step(self, num_waiting)
-
-    monkeypatch.setattr(Engine, "step", noting)
-    for rows, bytes_, expected in ((8, 1 << 30, 5), (3, 1 << 30, 2), (1, 1 << 30, 0), (8, BYTES_PER_LINE, 0)):
-        with ModelEngine(model_of("llama"), max_rows=rows, max_cache_bytes=bytes_) as engine:
-            for _ in range(6):
-                engine.add(torch.tensor([HEADS[0]]), max_new_tokens=20, pad_token_id=PAD, speculate=False)
-            engine.step()
-            assert expected == told[-1]
-            drained(engine)
-            assert 0 == told[-1]
 
 
 def test_cache_stays_within_its_bytes() -> None:
