@@ -208,6 +208,21 @@ def test_a_long_prompt_does_not_stall_the_others() -> None:
         assert 2 == len(long.emitted)
 
 
+def test_several_prompts_are_read_between_two_passes_of_rows_that_emit_several_tokens() -> None:
+    model = model_of("llama")
+    prompts = [torch.tensor([[3 + number, 4, 5]]) for number in range(5)]
+    texts = [model.generate(ids, max_new_tokens=40, pad_token_id=PAD)[0, 3:].tolist() for ids in prompts]
+    with ModelEngine(model, Speculator(budget=FixedBudget(7)), max_prompt_tokens=8) as engine:
+        first = engine.add(prompts[0], max_new_tokens=40, pad_token_id=PAD, references=[texts[0]])
+        while len(first.emitted) < 10:
+            engine.step()
+        others = [engine.add(ids, max_new_tokens=40, pad_token_id=PAD) for ids in prompts[1:]]
+        engine.step()
+        assert sum(len(each.emitted) > 0 for each in others) > 1
+        drained(engine)
+    assert texts == [answer.emitted for answer in (first, *others)]
+
+
 def test_cache_stays_within_its_bytes() -> None:
     most = 3 * BYTES_PER_LINE
     with ModelEngine(model_of("llama"), max_rows=8, max_cache_bytes=most) as engine:
