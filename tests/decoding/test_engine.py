@@ -157,7 +157,7 @@ def test_several_short_prompts_are_read_before_a_pass_and_others_may_join_in_bet
     rows = [row_of(target, [1, 1], prompt=3) for _ in range(6)]
     waiting = iter(rows[1:])
     runs.add(rows[:1], target, target)
-    runs.step(lambda: [runs.add([row], target, target) for row in [next(waiting)]])
+    runs.step(lambda: runs.add([next(waiting)], target, target))
     assert [1, 1, 1, 1, 0] == [len(row.emitted) for row in rows[:5]]
     assert rows[5] not in runs.rows
 
