@@ -30,7 +30,8 @@ FLOORS = {
     "simulate": 3,
     "vllm": 3,
     "testing": 3,
-    "cli": 4,
+    "bench": 4,
+    "cli": 5,
 }
 
 

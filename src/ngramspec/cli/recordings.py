@@ -14,7 +14,7 @@ from ngramspec.cli.prompts import STANDARD_INPUT, standard_input
 from ngramspec.errors import TraceError
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
-from ngramspec.replay import Tokenizer, Trace, read_traces
+from ngramspec.replay import RowGuards, Tokenizer, Trace, read_traces
 from ngramspec.replay.traces import MAX_BYTES
 
 Traces = Annotated[
@@ -30,9 +30,14 @@ MaxBytes = Annotated[
 
 
 def recorded(
-    names: Sequence[str], tokenizer: Tokenizer | None, *, every_answer: bool, max_bytes: int = MAX_BYTES
+    names: Sequence[str],
+    tokenizer: Tokenizer | None,
+    *,
+    every_answer: bool,
+    max_bytes: int = MAX_BYTES,
+    guards: RowGuards | None = None,
 ) -> Iterator[Trace]:
-    """The requests of all files, one after another; every_answer: see `read_traces`."""
+    """The requests of all files, one after another; every_answer, guards: see `read_traces`."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for name in names:
@@ -40,7 +45,7 @@ def recorded(
                 path, file = Path("standard input"), standard_input("recordings")
             else:
                 path, file = Path(name), _opened(name, progress, max_bytes)
-            yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes)
+            yield from read_traces(path, tokenizer, file, every_answer=every_answer, max_bytes=max_bytes, guards=guards)
 
 
 def _opened(path: str, progress: Progress, max_bytes: int) -> BinaryIO:

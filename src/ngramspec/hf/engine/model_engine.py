@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -57,7 +58,7 @@ class ModelEngine:
         max_rows: requests that are decoded at once; others wait.
         max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
         prefix; requests whose rows go in line are not counted.
-        max_prompt_tokens: tokens of a prompt that are read in one step, while others decode.
+        max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode.
         """
         for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
             if not isinstance(value, int) or value < 1:
@@ -178,9 +179,10 @@ class ModelEngine:
     def step(self) -> list[Answer]:
         """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
         with torch.inference_mode(mode=False), torch.no_grad():
-            failed = self._join()
+            failed: list[Answer] = []
+            self._join(failed)
             try:
-                ended = self._engine.step()
+                ended = self._engine.step(partial(self._join, failed))
             except BaseException as error:
                 # After an error of the pass nothing was committed, and another step may follow. An interrupt may come
                 # half-way: then what rows have committed cannot be relied on.
@@ -234,9 +236,8 @@ class ModelEngine:
                 " engine more"
             )
 
-    def _join(self) -> list[Answer]:
-        """Let requests join in order while there is room; returns those that ended because memory ran out."""
-        failed = []
+    def _join(self, failed: list[Answer]) -> None:
+        """Let requests join in order while there is room; `failed` gets those that ended because memory ran out."""
         while self._waiting and len(self._answers) < self._max_rows:
             answer = self._waiting[0]
             request, row = answer._request, answer.row
@@ -256,7 +257,6 @@ class ModelEngine:
             self._answers[row] = self._waiting.popleft()
             if row.ended:
                 failed.append(self._done(row))
-        return failed
 
     def _can_join(self, request: Request) -> bool:
         is_reading = any(row.reads_prompt for row in self._answers)
