@@ -14,7 +14,7 @@ from ngramspec.decoding.commit import Choices, Settled, TreeChoices, commit, com
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import sure_of_all
 from ngramspec.decoding.proposing import propose
-from ngramspec.decoding.row import Row, Together
+from ngramspec.decoding.row import Row, Together, share_of
 from ngramspec.decoding.undrafted import why_refused, why_undrafted
 from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
@@ -99,6 +99,7 @@ def plan(
     plans, refused = [], []
     for row, draft, length in zip(rows, drafts, lengths, strict=True):
         if length and draft.tokens.size:
+            row.counters.num_shortened_drafts += length < draft.tokens.size
             plans.append(Plan(row, draft.head(length)))
             continue
         undrafted = why_undrafted(row, draft, budget)
@@ -137,6 +138,9 @@ def step(
         costs.record_prompt(reading.shape, seconds)
     else:
         costs.record(reading.shape, seconds, sum([len(row.committed) for row in rows]))
+    share = share_of(seconds, len(rows))
+    for row in rows:
+        row.counters.verifying_seconds += share
     _follow(plans, kept)
 
 
