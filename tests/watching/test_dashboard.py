@@ -62,7 +62,7 @@ def parts_of(expression: Any) -> Iterator[Any]:
         yield from parts_of(argument)
 
 
-@pytest.mark.parametrize(("title", "query", "legend"), targets(), ids=lambda text: text[:24])
+@pytest.mark.parametrize(("title", "query", "legend"), [*targets()], ids=lambda text: text[:24])
 def test_a_query_is_promql_and_asks_for_metrics_and_labels_that_a_service_has(
     title: str, query: str, legend: str, told: dict[str, set[str]]
 ) -> None:

@@ -9,8 +9,8 @@ import torch
 from ngramspec import Guard, GuardError, ModelEngine, Speculator
 from ngramspec.hf.entry.templates import HEAD
 from ngramspec.stats import Counters, GuardOutcome
-from tests.hf.choice.test_guards import EOS, NUM_TOKENS, TOKENIZER, Failing, writer
-from tests.hf.models import PAD, padded_prompts
+from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, Failing, writer
+from tests.hf.models import EOS, PAD, padded_prompts
 
 COMPLETE, CUT_OFF, FAILED = GuardOutcome
 
@@ -33,7 +33,7 @@ def by_generate(guard: Guard, max_new_tokens: int) -> dict[GuardOutcome, int]:
 def by_engine(guard: Guard, max_new_tokens: int) -> dict[GuardOutcome, int]:
     with ModelEngine(writer()) as engine:
         prompt = torch.tensor([[2, 3, 4, 5]])
-        arguments = {"max_new_tokens": max_new_tokens, "eos_token_id": EOS, "pad_token_id": PAD}
+        arguments: dict[str, Any] = {"max_new_tokens": max_new_tokens, "eos_token_id": EOS, "pad_token_id": PAD}
         engine.add(prompt, **arguments, logits_processor=[guard])
         while not engine.is_idle:
             engine.step()
@@ -58,7 +58,7 @@ def test_a_guarded_request_is_counted_by_how_its_text_ended(
 
 def test_a_request_that_is_removed_is_cut_off_and_one_without_a_guard_is_not_counted() -> None:
     with ModelEngine(writer()) as engine:
-        arguments = {"max_new_tokens": 30, "eos_token_id": EOS, "pad_token_id": PAD}
+        arguments: dict[str, Any] = {"max_new_tokens": 30, "eos_token_id": EOS, "pad_token_id": PAD}
         guard = Guard.regex("[0-9]{9,30}", TOKENIZER)
         guarded = engine.add(torch.tensor([[2, 3, 4]]), **arguments, logits_processor=[guard])
         engine.add(torch.tensor([[2, 3, 5]]), **arguments)
