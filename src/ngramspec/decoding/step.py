@@ -99,8 +99,10 @@ def plan(
     plans, refused = [], []
     for row, draft, length in zip(rows, drafts, lengths, strict=True):
         if length and draft.tokens.size:
-            row.counters.num_shortened_drafts += length < draft.tokens.size
-            plans.append(Plan(row, draft.head(length)))
+            head = draft.head(length)
+            if head is not draft:
+                row.counters.num_shortened_drafts += 1
+            plans.append(Plan(row, head))
             continue
         undrafted = why_undrafted(row, draft, budget)
         plans.append(Plan(row, draft.head(0), undrafted or Undrafted.TOO_DEAR))

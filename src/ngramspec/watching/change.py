@@ -92,7 +92,7 @@ class ChangeDetector(Generic[Mark]):
 
     "Do not change" means that they might as well have come in any other order. Two epochs overlap by half, so that a
     value is compared with `MEMORY` / 2 earlier ones at least; in each of them the odds reach `most` with a probability
-    of at most `MEMORY` / `most`. After a change all begins anew. A value takes some 30 µs.
+    of at most `MEMORY` / `most`. After a change all begins anew. A value takes some 40 µs.
     """
 
     def __init__(self, uniform: Callable[[], float], rate: float = RATE) -> None:
