@@ -8,12 +8,13 @@
 4. `extraction`: JSON by the embedded model, live, beside onnxruntime-genai (`benchmarks.extraction`).
 5. `guarded_pass`: what guard and steering cost a pass of a real network (`benchmarks.guarded_pass`).
 
-In 1 to 3 recorded outputs are replayed, drafted for as long as it pays on an H100, in four ways:
+In 1 to 3 recorded outputs are replayed, drafted for as long as it pays on an H100, in five ways:
 
     none            no guard; drafts are what the drafter says
     truncate        drafts end at the first token that the guard refuses
     no_key_lookup   steered by the guard, which sees the schema but not the prompt
     steered         steered by the guard, which sees both
+    trees           the same, for a target that takes trees
 
 once without a history, and once with that of the requests before. Rows whose output the guard refuses are counted, and
 left out of every way. Time is the host's CPU time, of drafting and following the text, per emitted token.
@@ -49,7 +50,7 @@ from benchmarks.hosted_costs import HostedCosts
 from benchmarks.traces import trace_paths
 from ngramspec.decoding import AdaptiveBudget, fitted
 from ngramspec.decoding.steering import RowSteering, SteersRow, legal_part
-from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray
+from ngramspec.drafting import AdaptiveLookup, Draft, DraftSession, TokenArray, propose_tree
 from ngramspec.guards import Matcher, Vocabulary
 from ngramspec.replay import HostTime, Report, Trace, load_tokenizer, replay
 from ngramspec.testing.loop_time import loop_time
@@ -73,6 +74,12 @@ class Cutting:
         """The legal head."""
         return legal_part(session.propose(max_tokens, min_survival), matchers)
 
+    def draft_tree(
+        self, session: DraftSession, matchers: Sequence[Matcher], max_nodes: int, min_survival: float
+    ) -> Draft:
+        """The legal nodes."""
+        return legal_part(propose_tree(session, max_nodes, min_survival), matchers)
+
     def commit(self, tokens: TokenArray) -> None:
         """There is nothing to follow."""
 
@@ -87,10 +94,11 @@ def _without_prompt(matchers: Sequence[Matcher], texts: Sequence[TokenArray]) ->
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to draft. steer: as `replay` takes it; None where there is no guard."""
+    """A way to draft. steer: as `replay` takes it; None where there is no guard. takes_trees: of the target."""
 
     name: str
     steer: Callable[[Sequence[Matcher], Sequence[TokenArray]], SteersRow] | None
+    takes_trees: bool = False
 
 
 ARMS = (
@@ -98,6 +106,7 @@ ARMS = (
     Arm("truncate", _cut),
     Arm("no_key_lookup", _without_prompt),
     Arm("steered", RowSteering),
+    Arm("trees", RowSteering, takes_trees=True),
 )
 
 
@@ -199,6 +208,7 @@ def _replayed(
         costs=HostedCosts(FIT, batch, loop_time()) if hosted else fitted(FIT, batch),
         steer=arm.steer or RowSteering,
         clock=time.thread_time_ns,
+        takes_trees=arm.takes_trees,
     )
 
 

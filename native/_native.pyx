@@ -77,7 +77,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         void extend(const int32_t*, size_t) except +
         void propose(int, double) except +
         void branch(int, double) except +
-        void steer(int, double, PyObject*, PyObject*, PyObject*) except +
+        void steer(int, double, PyObject*, PyObject*, PyObject*, cbool) except +
         int size()
         const int32_t* tokens()
         const int32_t* parents()
@@ -300,18 +300,20 @@ cdef class Row:
         if steering is None:
             self.row.propose(most, min_survival)
         else:
-            foreseen, forced, push = steering.foreseen, steering.forced, steering.push
-            self.row.steer(most, min_survival, <PyObject*>foreseen, <PyObject*>forced, <PyObject*>push)
+            self._steer(most, min_survival, steering, False)
         cdef size_t size = self.row.size()
         if not size:
             return Draft(NO_DRAFT, NO_SURVIVAL, self.row.is_unsure())
         return Draft(tokens_of(self.row.tokens(), size), floats_of(self.row.survivals(), size), self.row.is_unsure())
 
-    def propose_tree(self, max_nodes, double min_survival):
+    def propose_tree(self, max_nodes, double min_survival, steering=None):
         cdef Use use
         cdef int most = within_int32(max_nodes)
         use.add(self.row)
-        self.row.branch(most, min_survival)
+        if steering is None:
+            self.row.branch(most, min_survival)
+        else:
+            self._steer(most, min_survival, steering, True)
         cdef size_t size = self.row.size()
         return Tree(
             tokens_of(self.row.tokens(), size),
@@ -319,6 +321,13 @@ cdef class Row:
             self.row.is_unsure(),
             parents=tokens_of(self.row.parents(), size),
         )
+
+    cdef int _steer(self, int most, double min_survival, steering, cbool branches) except -1:
+        foreseen, forced, push = steering.foreseen, steering.forced, steering.push
+        self.row.steer(
+            most, min_survival, <PyObject*>foreseen, <PyObject*>forced, <PyObject*>push, branches
+        )
+        return 0
 
 
 def propose_all(rows, max_tokens, min_survival):

@@ -15,6 +15,9 @@ constexpr double FAINT = 0.1;
 
 class Chain {
   public:
+    // Tokens that may be offered at a position: by sources, foreseen, or forced where those are refused.
+    static constexpr int MOST_OFFERS = NUM_SOURCES + 2;
+
     // The tokens of the last draft, plus the first one below the threshold, kept for learning; how likely each token of
     // the draft survives; and what was thought of `choices`, and of the other tokens that were offered there.
     std::vector<int32_t> choices;

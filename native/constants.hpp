@@ -67,7 +67,6 @@ inline const Constant CONSTANTS[] = {
     {"mixer", "MOST_OFFERED", MOST_OFFERED},
     {"tree", "ROOT", ROOT},
     {"tree", "GROWS", GROWS},
-    {"tree", "BRANCHING", BRANCHING},
     {"tree", "SURE", SURE_ALONE},
     {"tree", "LEAST_NEAR", LEAST_NEAR},
     {"tree", "MOST_NEAR", MOST_NEAR},

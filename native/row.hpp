@@ -44,24 +44,25 @@ class Row {
     // A tree around the chain.
     void branch(int max_nodes, double min_survival) {
         SharedIndex::Reading reading = history_.reading();
-        if (drafts(max_nodes, min_survival)) branches_.grow(answer_, chain_, max_nodes, min_survival);
+        if (drafts(max_nodes, min_survival)) branches_.grow(answer_, chain_, max_nodes, min_survival, false);
     }
-    // By the methods of a `Steering` in Python.
-    void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push) {
+    // By the methods of a `Steering` in Python. branches: a tree around the chain.
+    void steer(int max_tokens, double min_survival, PyObject* foreseen, PyObject* forced, PyObject* push, bool branches) {
         SharedIndex::Reading reading = history_.reading();
         PythonSteering steering(foreseen, forced, push, reading);
-        is_steered_ = true;
+        is_chain_ = !branches;
         max_tokens_ = max_tokens;
         draft(max_tokens, min_survival, steering);
+        if (branches && max_tokens > 0) branches_.grow(answer_, chain_, max_tokens, min_survival, true);
     }
 
-    // The last draft; parents: of a blind one. is_unsure: more tokens would have been drafted at a lower `min_survival`.
-    int size() const { return int(is_steered_ ? chain_.survivals.size() : branches_.survivals.size()); }
-    const int32_t* tokens() const { return is_steered_ ? chain_.choices.data() : branches_.tokens.data(); }
-    const double* survivals() const { return is_steered_ ? chain_.survivals.data() : branches_.survivals.data(); }
+    // The last draft; parents: of one that is no steered chain. is_unsure: more tokens would have been drafted at a lower `min_survival`.
+    int size() const { return int(is_chain_ ? chain_.survivals.size() : branches_.survivals.size()); }
+    const int32_t* tokens() const { return is_chain_ ? chain_.choices.data() : branches_.tokens.data(); }
+    const double* survivals() const { return is_chain_ ? chain_.survivals.data() : branches_.survivals.data(); }
     const int32_t* parents() const { return branches_.parents.data(); }
     bool is_unsure() const {
-        return is_steered_ ? size() < std::min(int(chain_.choices.size()), max_tokens_) : branches_.is_unsure;
+        return is_chain_ ? size() < std::min(int(chain_.choices.size()), max_tokens_) : branches_.is_unsure;
     }
 
     // The tokens committed since the prompt, after a SEPARATOR.
@@ -75,7 +76,7 @@ class Row {
     // Blindly; returns whether there is to be a draft.
     bool drafts(int max_tokens, double min_survival) {
         Unsteered unsteered;
-        is_steered_ = false;
+        is_chain_ = false;
         draft(max_tokens, min_survival, unsteered);
         return max_tokens > 0;
     }
@@ -111,7 +112,7 @@ class Row {
     std::vector<int32_t> answer_{SEPARATOR};
     double share_foreseen_ = 0.5;
     int recent_ = recent_index(0.5), max_tokens_ = 0;
-    bool is_used_ = false, is_steered_ = false;
+    bool is_used_ = false, is_chain_ = false;
 };
 
 // Rows that a call uses, as long as this lives: another thread, or a grammar that is asked meanwhile, is refused them.

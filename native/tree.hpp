@@ -7,7 +7,7 @@
 namespace ngramspec {
 
 constexpr int32_t ROOT = -1;
-constexpr double GROWS = 1.25, BRANCHING = 0.15, LEAST_NEAR = 0.6, MOST_NEAR = 4.0, SURE_ALONE = 0.99;
+constexpr double GROWS = 1.25, LEAST_NEAR = 0.6, MOST_NEAR = 4.0, SURE_ALONE = 0.99;
 
 class Branches {
   public:
@@ -29,16 +29,17 @@ class Branches {
         is_unsure = false;
     }
 
-    // answer: what the history is searched for: the end of the row's text. chain: whose draft is the trunk.
-    void grow(const std::vector<int32_t>& answer, const Chain& chain, int max_nodes, double min_survival) {
-        if (min_survival >= BRANCHING) return grow_path(answer, chain, max_nodes, min_survival);
+    // answer: what the history is searched for: the end of the row's text. chain: whose draft is the trunk. is_steered:
+    // the chain is, and its tokens survive as it says.
+    void grow(const std::vector<int32_t>& answer, const Chain& chain, int max_nodes, double min_survival,
+              bool is_steered) {
         begin(answer);
         Branch node = THE_ROOT;
         for (int at = ROOT, found = 0;; at++) {
             if (at != ROOT && node.survival < GROWS * min_survival)
                 pass_over(true);
             else
-                branch(at, node, chain, min_survival, found);
+                branch(at, node, chain, min_survival, is_steered, found);
             if (waiting_.empty() || int(tokens.size()) == max_nodes) return;
             std::pop_heap(waiting_.begin(), waiting_.end());
             node = waiting_.back();
@@ -85,7 +86,7 @@ class Branches {
     }
 
   private:
-    using Offers = Few<Offer, NUM_SOURCES>;
+    using Offers = Few<Offer, Chain::MOST_OFFERS>;
 
     // A node that may be taken, in the order of finding. trunk: how many of the chain's tokens lead to it, or -1.
     struct Branch {
@@ -164,20 +165,39 @@ class Branches {
     }
 
     // What may follow a node waits to be taken.
-    void branch(int at, const Branch& node, const Chain& chain, double min_survival, int& found) {
+    void branch(int at, const Branch& node, const Chain& chain, double min_survival, bool is_steered, int& found) {
         Offers offers;
         offers_at(node, chain, offers);
         const Thoughts& thoughts = think(at, node, offers, min_survival, WALKED);
-        for (int i = 0; i < thoughts.count; i++) {
-            Branch next = child(at, node, thoughts, i);
-            if (next.survival < min_survival) {
-                is_unsure = true;
-                continue;
-            }
-            next.number = found++;
-            waiting_.push_back(next);
-            std::push_heap(waiting_.begin(), waiting_.end());
+        if (is_steered && offers.count) return branch_beside(at, node, offers, thoughts, min_survival, found);
+        for (int i = 0; i < thoughts.count; i++) wait(child(at, node, thoughts, i), min_survival, found);
+    }
+
+    // As `branch`, after a node of a steered chain: what it drafts survives as it says, the rest is shared. Of what it is
+    // offered, it drafts the surest token that its grammar allows; surer ones are refused.
+    void branch_beside(int at, const Branch& node, const Offers& offers, const Thoughts& thoughts, double min_survival,
+                       int& found) {
+        double chance = offers.all[0].chance, rest = 1.0 - chance, total = 0.0;
+        auto is_refused = [&](int number) { return number < offers.count && offers.all[number].chance > chance; };
+        for (int i = 1; i < thoughts.count; i++)
+            if (!is_refused(i)) total += thoughts.all[i].chance;
+        total = std::max(rest, total);
+        wait({node.survival * chance, offers.all[0].token, at, 0, node.trunk + 1}, min_survival, found);
+        for (int i = 1; i < thoughts.count; i++) {
+            if (is_refused(i)) continue;
+            const Weighed& other = thoughts.all[i];
+            wait({node.survival * (other.chance / total * rest), other.token, at, 0, -1}, min_survival, found);
         }
+    }
+
+    void wait(Branch next, double min_survival, int& found) {
+        if (next.survival < min_survival) {
+            is_unsure = true;
+            return;
+        }
+        next.number = found++;
+        waiting_.push_back(next);
+        std::push_heap(waiting_.begin(), waiting_.end());
     }
 
     // Goes on to the surest token that may follow the node; returns whether there is one.

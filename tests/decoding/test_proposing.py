@@ -1,6 +1,8 @@
 """Trees are drafted where one may branch and somebody reads it; elsewhere chains, for all rows at once."""
 
 from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.proposing import propose
 from ngramspec.decoding.row import Together
 from ngramspec.decoding.way import Way
-from ngramspec.drafting import Draft, NoDraftsSession, Tree
+from ngramspec.drafting import Draft, NoDraftsSession, TokenArray, Tree
 from tests.drafting.test_suffix_index import tokens_of
 from tests.drafting.test_tree import tree_of
 
@@ -55,6 +57,34 @@ def test_rows_whose_sessions_draft_no_trees_are_proposed_for_at_once() -> None:
 @pytest.mark.parametrize(("least", "branches"), [(0.0, True), (0.05, True), (0.06, False)])
 def test_no_tree_is_drafted_where_columns_are_dear(least: float, branches: bool) -> None:
     assert [branches] == drafted([Row(Branching(Drafter()), [9], remaining=9)], least)
+
+
+class Steering:
+    """Of a row whose grammar allows all."""
+
+    def draft(self, session: Any, matchers: Rows[Any], max_tokens: int, min_survival: float) -> Draft:
+        return Draft(tokens_of([1, 2]))
+
+    def draft_tree(self, session: Any, matchers: Rows[Any], max_nodes: int, min_survival: float) -> Draft:
+        return tree_of([1, 2], [-1, -1])
+
+    def commit(self, tokens: TokenArray) -> None:
+        pass
+
+
+@dataclass(eq=False)
+class Guarded(Row):
+    def matchers(self) -> list[Any]:
+        return [None]
+
+
+@pytest.mark.parametrize(("least", "branches"), [(0.05, True), (0.06, False)])
+def test_steered_rows_get_trees_by_the_same_rule(least: float, branches: bool) -> None:
+    terms = Terms([Way.STEERED], (1.0, 1.0, least))
+    for takes_trees, in_step in ((True, False), (False, False), (True, True)):
+        row = Guarded(NoDraftsSession(), [9], remaining=9, steering=Steering(), call=Together(in_step=in_step))
+        (draft,) = propose([row], [9], terms, FREE, lambda: 0.0, takes_trees=takes_trees)
+        assert isinstance(draft, Tree) == (branches and takes_trees and not in_step)
 
 
 def test_chains_get_targets_without_trees_and_rows_in_step() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ngramspec.decoding.legal_nodes import legal_nodes
 from ngramspec.decoding.steering import RowSteering, legal_part
 from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, PromptLookup, TokenArray, Tree
 from ngramspec.foresight import LONGEST
@@ -237,6 +238,60 @@ def test_of_a_long_constant_and_a_long_value_so_much_is_cut_as_is_drafted(size: 
     asked.clear()
     assert b'{"k": "z' == bytes(steering.draft(session, [matcher], 8, 0.0).tokens.tolist())
     assert max(asked) <= LONGEST
+
+
+INVOICES = b'{"invoice_number": 4711, "currency": "EUR"}{"invoice_number": 4823, "currency": "USD"}'
+
+
+@pytest.mark.parametrize("kinds", [["schema"], ["regex"], ["xgrammar"], ["after"], ["between"], ["regex", "schema"]])
+def test_the_nodes_of_a_steered_tree_are_legal_the_steered_chain_among_them_and_matchers_stay(kinds: list[str]) -> None:
+    before = {"after": b"{!", "between": b"<"}.get(kinds[0], b"")
+    most_beside = 0
+    for cut in range(len(TEXT)):
+        drafts = []
+        for name in ("draft", "draft_tree"):
+            matchers = [GUARDS[kind]().matcher() for kind in kinds]
+            session, steering = AdaptiveLookup().open(), RowSteering(matchers, [tokens_of(INVOICES)], EOS)
+            session.extend(tokens_of(INVOICES))
+            session.extend(tokens_of(before + TEXT[:cut]))
+            for matcher in matchers:
+                matcher.advance(before + TEXT[:cut])
+            steering.commit(tokens_of(before + TEXT[:cut]))
+            states = [*map(masks, matchers)]
+            drafts.append(getattr(steering, name)(session, matchers, 40, 0.01))
+            assert states == [*map(masks, matchers)]
+        chain, tree = drafts
+        assert isinstance(tree, Tree)
+        paths = paths_of(tree)
+        for path in paths:
+            assert len(path) == legal_part(Draft(np.array(path, np.int32)), matchers).tokens.size
+        heads = [path for path in paths if [*path] == chain.tokens[: len(path)].tolist()]
+        assert len({*map(len, heads)}) == len(heads)
+        most_beside = max(most_beside, len(paths) - len(heads))
+    assert most_beside > 1
+
+
+@settings(deadline=None)
+@given(
+    cut=st.integers(0, len(TEXT)),
+    chains=st.lists(st.lists(st.sampled_from(TEXT), max_size=5), max_size=3),
+    at=st.integers(0, 6),
+)
+@pytest.mark.parametrize("name", GUARDS)
+def test_of_any_tree_the_same_nodes_are_legal_after_tokens_that_are_known_to_be(
+    name: str, cut: int, chains: list[list[int]], at: int
+) -> None:
+    text = {"after": b"{!", "between": b"<"}.get(name, b"") + TEXT
+    matcher = GUARDS[name]().matcher()
+    matcher.advance(text[:cut])
+    upcoming = [*text[cut : cut + 6]]
+    tree = merged([upcoming[:4], *chains, *([*upcoming[:at], *chain] for chain in chains)], 40)
+    found = []
+    for num_known in range(len(upcoming) + 1):
+        with matcher.lookahead() as ahead:
+            assert num_known == ahead.push_all(upcoming[:num_known])
+            found.append(legal_nodes(tree, [ahead], upcoming[:num_known]))
+    assert found[:1] * len(found) == found
 
 
 @settings(deadline=None)

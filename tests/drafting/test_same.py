@@ -65,11 +65,16 @@ class Cores:
 
     def propose(self, number: int, most: int, least: float, grammar: Grammar | None) -> Draft | None:
         """Of one row; None where the grammar fails."""
+        found = self._steered(number, "propose", most, least, grammar)
+        return None if found is None else same(*found)
+
+    def _steered(self, number: int, name: str, most: int, least: float, grammar: Grammar | None) -> list[Any] | None:
+        """What both cores draft; None where the grammar fails."""
         grammars = [deepcopy(grammar) for _ in self.cores]
         found = []
         for row, steering in zip(self.rows[number], grammars, strict=True):
             try:
-                found.append(row.propose(most, least, steering))
+                found.append(getattr(row, name)(most, least, steering))
             except RefusalError:
                 found.append(None)
         if grammar is not None:
@@ -77,7 +82,7 @@ class Cores:
         if None in found:
             assert [None, None] == found
             return None
-        return same(found[0], found[1])
+        return found
 
     def propose_all(self, most: list[int], least: float) -> list[Draft]:
         rows, count = zip(*self.rows, strict=True), len(self.rows)
@@ -85,8 +90,10 @@ class Cores:
         found = [core.propose_all(each, most, least) for core, each in zip(self.cores, rows, strict=True)]
         return [same(*pair) for pair in zip(*found, strict=True)]
 
-    def propose_tree(self, number: int, most: int, least: float) -> Tree:
-        return same_tree(*(row.propose_tree(most, least) for row in self.rows[number]))
+    def propose_tree(self, number: int, most: int, least: float, grammar: Grammar | None = None) -> Tree | None:
+        """Of one row; None where the grammar fails."""
+        found = self._steered(number, "propose_tree", most, least, grammar)
+        return None if found is None else same_tree(*found)
 
     def propose_trees(self, most: list[int], least: float) -> list[Tree]:
         rows, count = zip(*self.rows, strict=True), len(self.rows)
@@ -147,7 +154,7 @@ STEPS = st.one_of(
     *[st.tuples(st.just("step"), st.integers(0, 9), MOST, LEAST, STEERINGS, st.integers(0, 9), texts())] * 3,
     *[st.tuples(st.just("all"), st.lists(MOST, min_size=1, max_size=4), LEAST, st.integers(0, 9), st.integers(0, 3))]
     * 2,
-    *[st.tuples(st.just("tree"), st.integers(0, 9), MOST, LEAST, TURNS, texts())] * 3,
+    *[st.tuples(st.just("tree"), st.integers(0, 9), MOST, LEAST, STEERINGS, TURNS, texts())] * 3,
     *[st.tuples(st.just("trees"), st.lists(MOST, min_size=1, max_size=4), LEAST, TURNS, st.integers(0, 3))] * 2,
 )
 
@@ -170,10 +177,12 @@ def test_any_rows_and_histories_are_drafted_for_alike(
         for number, draft in enumerate(cores.propose_all(most, least)):
             cores.commit(number, [*draft.tokens[:right].tolist(), bonus])
 
-    def tree(number: int, most: int, least: float, turns: list[int], surprise: list[int]) -> None:
+    def tree(
+        number: int, most: int, least: float, grammar: Grammar | None, turns: list[int], surprise: list[int]
+    ) -> None:
         number %= len(cores.rows)
-        drafted = cores.propose_tree(number, most, least)
-        cores.commit(number, [*path_of(drafted, turns), *surprise[:40]])
+        drafted = cores.propose_tree(number, most, least, grammar)
+        cores.commit(number, [*([] if drafted is None else path_of(drafted, turns)), *surprise[:40]])
 
     def trees(most: list[int], least: float, turns: list[int], bonus: int) -> None:
         for number, drafted in enumerate(cores.propose_trees(most, least)):
@@ -239,8 +248,28 @@ def test_trees_of_long_texts_that_teach_much_are_drafted_alike() -> None:
     widest = 0
     for _ in range(150):
         tree = cores.propose_tree(0, 60, 0.005)
+        assert tree is not None
         widest = max(widest, int((tree.parents == ROOT).sum()))
         start = int(dice.integers(0, 3900))
         cores.commit(0, [*path_of(tree, dice.integers(0, 2, 4).tolist()), *text[start : start + 3]])
     assert widest > 4
+    cores.check()
+
+
+def test_trees_around_steered_chains_that_teach_much_are_drafted_alike() -> None:
+    dice = np.random.default_rng(0)
+    cores = Cores(knows_nothing=False)
+    text = (dice.integers(0, 12, 4000) ** 2).tolist()
+    cores.extend_history([HIGHEST, *text[:2000]])
+    cores.open([], text[2000:], 1, True)
+    num_beside = 0
+    for _ in range(150):
+        refused = frozenset(dice.choice(12, 3).tolist())
+        foresight = {position: (int(dice.integers(0, 12)) ** 2, 1) for position in range(0, 20, 2)}
+        tree = cores.propose_tree(0, 60, 0.005, Grammar(frozenset(each**2 for each in refused), foresight))
+        assert tree is not None
+        num_beside += int((tree.parents == ROOT).sum()) - 1
+        start = int(dice.integers(0, 3900))
+        cores.commit(0, [*path_of(tree, dice.integers(0, 2, 4).tolist()), *text[start : start + 3]])
+    assert num_beside > 150
     cores.check()

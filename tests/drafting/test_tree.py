@@ -1,6 +1,7 @@
 """A tree is the chain with branches: the surest nodes there are, and never more of them than asked for."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ from ngramspec.drafting import ROOT, AdaptiveLookup, Tree
 from ngramspec.drafting.core.plain import Row, SuffixIndex, Survival
 from ngramspec.drafting.core.plain.mixer import Mixer
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR
-from ngramspec.drafting.core.plain.tree import _BRANCHING as BRANCHING
 from ngramspec.drafting.core.plain.tree import _GROWS as GROWS
 from ngramspec.drafting.core.plain.tree import _LEAST_NEAR as LEAST_NEAR
 from ngramspec.drafting.core.plain.tree import _MOST_NEAR as MOST_NEAR
 from ngramspec.drafting.core.plain.tree import _SURE as SURE
 from ngramspec.drafting.core.plain.tree import Branches
+from tests.drafting.test_chain import GRAMMARS, Grammar
 from tests.drafting.test_suffix_index import index_of, tokens_of
 
 SHORT = st.lists(st.integers(0, 3), max_size=25)
@@ -105,12 +106,16 @@ def test_a_tree_without_branches_is_the_chain_to_the_token(length: int, rounds: 
     assert [*range(ROOT, most - 1)] == tree.parents.tolist()
 
 
-@given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40), least=LEASTS)
-@example(text=[0, 1, 0, 2, 0, 3, 0], history=[0, 1, 0, 2], answer=[], most=40, least=0.02)
+@given(
+    text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40), least=LEASTS, grammar=st.none() | GRAMMARS
+)  # fmt: skip
+@example(text=[0, 1, 0, 2, 0, 3, 0], history=[0, 1, 0, 2], answer=[], most=40, least=0.02, grammar=None)
 @settings(deadline=None)
-def test_any_tree_is_sound(text: list[int], history: list[int], answer: list[int], most: int, least: float) -> None:
+def test_any_tree_is_sound(
+    text: list[int], history: list[int], answer: list[int], most: int, least: float, grammar: Grammar | None
+) -> None:
     _, row = rows(text, history, answer)
-    tree = row.propose_tree(most, least)
+    tree = row.propose_tree(most, least, grammar)
     assert tree.tokens.size <= most
     survival, parents = tree.survival.tolist(), tree.parents.tolist()
     assert sorted(survival, reverse=True) == survival
@@ -162,17 +167,21 @@ def test_a_path_goes_on_to_the_surest_token_near_the_threshold_and_to_the_chains
         assert survival == pytest.approx(draft.survival.item(position))
 
 
-@given(text=SHORT, history=SHORT, answer=SHORT, most=st.integers(0, 40), least=st.floats(BRANCHING, 1.0))
+@given(text=SHORT, history=SHORT, answer=SHORT, least=LEASTS, grammar=GRAMMARS)
 @settings(deadline=None)
-def test_where_much_is_asked_a_tree_is_the_surest_path(
-    text: list[int], history: list[int], answer: list[int], most: int, least: float
+def test_a_steered_chain_is_in_its_tree_as_it_is_and_beside_it_nothing_that_it_was_refused(
+    text: list[int], history: list[int], answer: list[int], least: float, grammar: Grammar
 ) -> None:
     alone, row = rows(text, history, answer)
-    path, tree = alone.propose(most, least), row.propose_tree(most, least)
-    assert path.tokens.tolist() == tree.tokens.tolist()
-    assert path.survival.tolist() == tree.survival.tolist()
-    assert path.is_unsure == tree.is_unsure
-    assert [*range(ROOT, tree.tokens.size - 1)] == tree.parents.tolist()
+    chain, tree = alone.propose(40, least, deepcopy(grammar)), row.propose_tree(10_000, least, grammar)
+    nodes = row._branches._grown.path(chain.tokens.tolist())
+    assert chain.survival[: len(nodes) - 1].tolist() == [tree.survival.item(node) for node in nodes[1:]]
+    if len(nodes) <= chain.tokens.size:  # no node follows one that is hardly sure enough
+        assert len(nodes) > 1
+        assert tree.survival[nodes[-1]] < least * GROWS
+    for node, offers in zip(nodes, row._chain.offers(), strict=False):
+        refused = {token for token, chance in offers.items() if chance > next(iter(offers.values()))}
+        assert not refused & {*tree.tokens[tree.parents == node].tolist()}
 
 
 @given(text=SHORT, history=SHORT, most=st.integers(1, 12))

@@ -15,14 +15,15 @@ from ngramspec.decoding import Costs, Row, Shape
 from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.steering import legal_part
 from ngramspec.decoding.way import Way
-from ngramspec.drafting import Draft
+from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, AdaptiveLookupSession, Draft, TokenArray, Tree
 from ngramspec.hf.seam import CACHE, DynamicCache
 from ngramspec.hf.types import Model
 from ngramspec.testing import AdversarialDrafter, OracleDrafter
 from ngramspec.testing.adversary import Slip
+from ngramspec.testing.drafters import first_branch
 from tests.families.build import build, drawn
 from tests.families.catalogue import family
-from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of, writer
+from tests.hf.choice.test_guards import BACKENDS, NUM_TOKENS, TOKENIZER, guard_of, writer
 from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
 from tests.hf.drafters import BranchingDrafter
 from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
@@ -185,7 +186,8 @@ class NoSteering(FixedBudget):
         return Terms([Way.BLIND] * len(rows), (0.0, 0.0, 0.0))
 
 
-WIDE = Guard.regex("([a-f]{1,2}[0-9]){2,20}", TOKENIZER)
+WIDE_REGEX = "([a-f]{1,2}[0-9]){2,20}"
+WIDE = Guard.regex(WIDE_REGEX, TOKENIZER)
 """Allows so much that of random branches many are legal."""
 
 
@@ -209,6 +211,58 @@ def test_of_trees_that_are_drafted_blindly_no_illegal_branch_goes_out(*, do_samp
             matcher.advance(knowing.emitted[0][: draft.position])
             assert len(draft.tokens) == legal_part(Draft(np.array(draft.tokens, np.int32)), [matcher]).tokens.size
     assert_branches_at_every_depth(branches)
+
+
+class SteeredCheaply(FixedBudget):
+    """Steers all rows, and asks for nodes that are hardly sure."""
+
+    def terms(self, rows: Sequence[Row], shape: Shape, costs: Costs) -> Terms:
+        return Terms([Way.STEERED] * len(rows), (0.005, 0.005, 0.005))
+
+
+class Watched(AdaptiveLookup):
+    """branches: as of `OracleDrafter`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches: Counter[int] = Counter()
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        return WatchedSession(self, self._segments.open(segment), references)
+
+
+class WatchedSession(AdaptiveLookupSession):
+    _accepted: tuple[Draft, int] = Draft(NO_DRAFT), 0
+
+    def observe(self, draft: Draft, num_accepted: int) -> None:
+        self._accepted = draft, num_accepted
+
+    def extend(self, tokens: TokenArray) -> None:
+        draft, num_accepted = self._accepted
+        if isinstance(draft, Tree):
+            accepted = tokens[:num_accepted].tolist()
+            assert isinstance(self.drafter, Watched)
+            self.drafter.branches.update(range(first_branch(draft, accepted), len(accepted)))
+        self._accepted = Draft(NO_DRAFT), 0
+        super().extend(tokens)
+
+
+@pytest.mark.parametrize("do_sample", [False, True])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", ["wide", "json", "between"])
+def test_a_text_drafted_with_steered_trees_is_that_of_plain_decoding(kind: str, backend: Any, do_sample: bool) -> None:
+    guard = Guard.regex(WIDE_REGEX, TOKENIZER, backend=backend) if kind == "wide" else guard_of(kind, backend)
+    arguments: dict[str, Any] = {"max_new_tokens": 50, "eos_token_id": EOS, "pad_token_id": PAD, "do_sample": do_sample}
+    drafter = Watched()
+    for seed in range(6):
+        prompts = padded_prompts(1, seed=seed)
+        torch.manual_seed(seed)
+        plain = writer().generate(**prompts, **arguments, logits_processor=[guard.processor([EOS])])
+        torch.manual_seed(seed)
+        spec = Speculator(drafter, SteeredCheaply(12))
+        output = writer().generate(**prompts, **arguments, logits_processor=[guard], custom_generate=spec)
+        assert plain.tolist() == output.tolist()
+    assert drafter.branches.total() > 0
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma3"])

@@ -40,7 +40,7 @@ class Costs(Protocol):
         """
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
-        """Least seconds that one more column, or token, adds."""
+        """Seconds that a further column, or token, adds; the mean over those of a pass, where that is least."""
 
     def drafting(self) -> Sequence[DraftingPrice]:
         """Recent seconds of drafting by way; nothing for a way that was not measured."""

@@ -93,8 +93,8 @@ class MeasuredCosts:
             plain, growth = self._nearest_plain(shape), self._growth(shape)
             if plain is None:
                 return 0.0
-            step = growth.least_hopeful_step() if hopeful else growth.least_step
-            return step * plain.seconds / (1 if self.counts_fill else shape.rows)
+            column = growth.cheapest_hopeful_column() if hopeful else growth.cheapest_column
+            return column * plain.seconds / (1 if self.counts_fill else shape.rows)
 
     def drafting(self) -> list[DraftingPrice]:
         """See `Costs`."""

@@ -11,7 +11,7 @@ from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_trees
 
 CHEAP = 0.05
 """Where a token must be surer than this, columns are dear, and a draft is a chain: on a CPU trees have cost more than
-they gained (`benchmarks.real`)."""
+they gained (`benchmarks.real`). A GPU loses 0.5 to 2 % by this at 8 to 24 rows, and beyond that hardly anything."""
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
 """Of a row that is not drafted for: it would have had one at another price."""
@@ -29,14 +29,17 @@ def propose(
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
     A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
-    takes_trees: whether the target does. Steered rows, and rows that move in step, get chains all the same; so do all
-    where columns are dear.
+    takes_trees: whether the target does. Rows that move in step get chains all the same; so do all where columns are
+    dear.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
     start = clock()
     for index, (row, way) in enumerate(zip(rows, terms.ways, strict=True)):
-        led = row.led_draft(rooms[index], terms.least[way]) if way is STEERED else None
+        led = None
+        if way is STEERED:
+            branches = takes_trees and terms.least[STEERED] <= CHEAP and row.may_branch()
+            led = row.led_draft(rooms[index], terms.least[STEERED], branches=branches)
         if led is not None:
             drafts[index] = led
             steered += [] if row.ended else [index]

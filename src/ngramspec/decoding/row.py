@@ -85,13 +85,14 @@ class Row:
         """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
         return max(0, min(max_tokens, self.remaining - 1))
 
-    def led_draft(self, room: int, min_survival: float) -> Draft | None:
+    def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """A draft of at most `room` tokens within the row's grammars; None for a row without grammars.
 
-        `proposing.py` calls it, for the drafts of all rows.
+        `proposing.py` calls it, for the drafts of all rows. branches: whether it may be a tree.
         """
         if self.steering is not None and (matchers := self.matchers()):
-            return self.steering.draft(self.session, matchers, room, min_survival)
+            draft = self.steering.draft_tree if branches else self.steering.draft
+            return draft(self.session, matchers, room, min_survival)
         return None
 
     def legal(self, draft: Draft) -> Draft:

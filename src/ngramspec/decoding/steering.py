@@ -5,6 +5,7 @@ part at each position: of the drafter's offers and the foreseen token, the sures
 is a draft like any other: the masks decide, and the text never depends on steering.
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
 from functools import cache
@@ -13,12 +14,13 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from ngramspec.decoding.legal_nodes import legal_nodes, push
 from ngramspec.drafting.types import (
     NO_DRAFT,
-    ROOT,
     Draft,
     DraftSession,
     SteerableSession,
+    SteerableTreeSession,
     Steering,
     TokenArray,
     Tree,
@@ -47,12 +49,18 @@ _AHEAD = 6
 _MOST_TOKENS = 20_000
 """Values are searched for in the last this many tokens of the texts."""
 
+_MakeDraft = Callable[[DraftSession, int, float, "DraftSteering"], Draft]
+"""Drafts for a session, so many tokens that survive so surely, within a steering."""
+
 
 class SteersRow(Protocol):
     """Keeps a row's drafts within its grammars."""
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """As `DraftSession.propose`, within what all `matchers` allow; their state stays as it was."""
+
+    def draft_tree(self, session: DraftSession, matchers: Rows[Matcher], max_nodes: int, min_survival: float) -> Draft:
+        """As `draft`, for a target that takes trees: a `Tree` of up to `max_nodes` nodes, or a chain."""
 
     def commit(self, tokens: TokenArray) -> None:
         """Take in committed `tokens` `int32[n]`; the matchers have advanced already."""
@@ -76,18 +84,25 @@ class RowSteering:
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
         """See `SteersRow`. Empty if a backend fails: the row ends only if the backend fails again when it masks."""
+        return self._within(steered_draft, session, matchers, max_tokens, min_survival)
+
+    def draft_tree(self, session: DraftSession, matchers: Rows[Matcher], max_nodes: int, min_survival: float) -> Draft:
+        """See `SteersRow`, and `draft`. A session that cannot be steered along a tree drafts a chain."""
+        draft = steered_tree if hasattr(session, "steer_tree") else steered_draft
+        return self._within(draft, session, matchers, max_nodes, min_survival)
+
+    def _within(
+        self, draft: _MakeDraft, session: DraftSession, matchers: Rows[Matcher], most: int, min_survival: float
+    ) -> Draft:
+        lead = next((index for index, matcher in enumerate(matchers) if matcher is self._lead), 0)
+        foresight = self._foresight if matchers[lead] is self._lead else None
         try:
-            return self._draft(session, matchers, max_tokens, min_survival)
+            with ExitStack() as opened:
+                lookaheads = [opened.enter_context(matcher.lookahead()) for matcher in matchers]
+                steering = DraftSteering(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
+                return draft(session, most, min_survival, steering)
         except GuardError:
             return session.propose(0)
-
-    def _draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
-        with ExitStack() as opened:
-            lookaheads = [opened.enter_context(matcher.lookahead()) for matcher in matchers]
-            lead = next((index for index, matcher in enumerate(matchers) if matcher is self._lead), 0)
-            foresight = self._foresight if matchers[lead] is self._lead else None
-            steering = DraftSteering(lookaheads, lead, matchers[lead].vocabulary, foresight, self._end_token)
-            return steered_draft(session, max_tokens, min_survival, steering)
 
     def commit(self, tokens: TokenArray) -> None:
         """See `SteersRow`."""
@@ -152,6 +167,11 @@ class DraftSteering:
         self._follow(run)
         return run.steps[0]
 
+    def legal_part(self, tree: Tree) -> Tree:
+        """The nodes of `tree` whose paths all grammars allow; the pushed tokens are known to be one."""
+        self._return()
+        return tree.pruned(legal_nodes(tree, self._lookaheads, self._drafted))
+
     def _follow(self, run: Run | End | None) -> None:
         """Follow `run` from here on; None: nothing is foreseen."""
         self._run = run
@@ -203,11 +223,8 @@ class DraftSteering:
     def _leave(self, token: int) -> bool:
         """As `push`, of another token than the foreseen one."""
         self._return()
-        for index, lookahead in enumerate(self._lookaheads):
-            if not lookahead.push(token):
-                for earlier in self._lookaheads[:index]:
-                    earlier.pop()
-                return False
+        if not push(token, self._lookaheads):
+            return False
         self._drafted.append(token)
         self._follow(None)
         return True
@@ -237,7 +254,7 @@ def legal_part(draft: Draft, matchers: Rows[Matcher]) -> Draft:
         for matcher in matchers:
             with matcher.lookahead() as ahead:
                 if isinstance(draft, Tree):
-                    draft = draft.pruned(_legal_nodes(draft, ahead))
+                    draft = draft.pruned(legal_nodes(draft, [ahead]))
                 else:
                     draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
     except GuardError:
@@ -245,32 +262,17 @@ def legal_part(draft: Draft, matchers: Rows[Matcher]) -> Draft:
     return draft
 
 
-def _legal_nodes(tree: Tree, ahead: Lookahead) -> list[int]:
-    """The nodes of `tree` whose paths `ahead` can take, in order."""
-    tokens, legal, num_pushed = tree.tokens.tolist(), [], 0
-    following: dict[int, list[tuple[int, int]]] = {}
-    depths = {ROOT: 0}
-    for node, parent in enumerate(tree.parents.tolist()):
-        depths[node] = depths[parent] + 1
-        following.setdefault(parent, []).append((node, depths[parent]))
-    waiting = following.get(ROOT, [])
-    while waiting:
-        node, depth = waiting.pop()
-        if num_pushed > depth:
-            ahead.pop(num_pushed - depth)
-            num_pushed = depth
-        if ahead.push(tokens[node]):
-            num_pushed += 1
-            legal.append(node)
-            waiting += following.get(node, [])
-    return sorted(legal)
-
-
 def steered_draft(session: DraftSession, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
     """A draft of `session` within what `steering` allows: steered if the session can be, else cut and extended."""
     if hasattr(session, "steer"):  # not `isinstance`, which takes as long as drafting a token
         return cast(SteerableSession, session).steer(max_tokens, min_survival, steering)
     return _filled(session.propose(max_tokens, min_survival), max_tokens, steering)
+
+
+def steered_tree(session: DraftSession, max_nodes: int, min_survival: float, steering: DraftSteering) -> Draft:
+    """As `steered_draft`: a tree around the steered chain, as far as the grammars allow it."""
+    draft = cast(SteerableTreeSession, session).steer_tree(max_nodes, min_survival, steering)
+    return steering.legal_part(draft) if isinstance(draft, Tree) else draft
 
 
 def _filled(draft: Draft, max_tokens: int, steering: Steering) -> Draft:

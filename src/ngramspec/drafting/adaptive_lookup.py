@@ -211,6 +211,12 @@ class AdaptiveLookupSession:
         """As `propose`, within a grammar: at each position the surest token that `steering` allows."""
         return self.row.propose(max_tokens, min_survival, steering)
 
+    def steer_tree(self, max_nodes: int, min_survival: float, steering: Steering) -> Draft:
+        """As `propose_tree`, around the chain that `steer` drafts; `steering` is not asked about the other nodes."""
+        if min_survival <= 0.0:
+            return self.steer(max_nodes, min_survival, steering)
+        return self.row.propose_tree(max_nodes, min_survival, steering)
+
     def observe(self, draft: Draft, num_accepted: int) -> None:
         """Nothing is learnt here: `extend` learns from the committed tokens, which say more."""
 

@@ -147,6 +147,16 @@ class TreeSession(DraftSession, Protocol):
         """As `propose`, for a target that takes trees: a `Tree` of up to `max_nodes` nodes, or a chain."""
 
 
+class SteerableTreeSession(SteerableSession, Protocol):
+    """A session that can draft trees around what it drafts within a grammar."""
+
+    def steer_tree(self, max_nodes: int, min_survival: float, steering: Steering) -> Draft:
+        """As `steer`, for a target that takes trees: a `Tree` of up to `max_nodes` nodes, or a chain.
+
+        `steering.push` took the tokens of one path, of which the tree has a head; it was not asked about the others.
+        """
+
+
 class Drafter(Protocol):
     """Opens a session per row. It is shared by all calls and threads, and holds the state that outlives a row."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ngramspec.errors import GuardError
-from ngramspec.guards.types import BackendError, is_set, num_words
+from ngramspec.guards.types import BackendError, BitmaskArray, is_set, num_words
 
 if TYPE_CHECKING:
     from ngramspec.guards.matcher import Matcher
@@ -75,14 +75,19 @@ class Lookahead:
 
     def allowed(self, token: int) -> bool:
         """Whether the bitmask allows `token` here; costs as much as a row of `Matcher.fill`."""
+        row = self.mask()
+        return row is not None and 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
 
-        def ask() -> bool:
+    def mask(self) -> BitmaskArray | None:
+        """The bitmask here, `int32[W]`; None if the backend cannot tell."""
+
+        def ask() -> BitmaskArray | None:
             self._take()
             row = np.zeros(num_words(len(self._matcher.vocabulary)), np.int32)
             self._matcher._fill_row(row)
-            return 0 <= token < len(self._matcher.vocabulary) and is_set(row, token)
+            return row
 
-        return self._asked(ask, otherwise=False)
+        return self._asked(ask, otherwise=None)
 
     def accepting(self) -> bool:
         """Whether the text is complete after the pushed tokens; False if the backend cannot tell."""

@@ -327,6 +327,13 @@ class _TimedSteering:
         timed.elapsed_ns += timed.clock() - start
         return draft
 
+    def draft_tree(self, session: DraftSession, matchers: Rows[Matcher], max_nodes: int, min_survival: float) -> Draft:
+        timed = self._timed
+        start = timed.clock()
+        tree = self._steering.draft_tree(timed.untimed, matchers, max_nodes, min_survival)
+        timed.elapsed_ns += timed.clock() - start
+        return tree
+
     def commit(self, tokens: TokenArray) -> None:
         timed = self._timed
         start = timed.clock()

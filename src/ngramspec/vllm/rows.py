@@ -51,10 +51,10 @@ class EngineRow(Row):
         """All of it: the engine cuts drafts by its own grammar before it checks them."""
         return draft
 
-    def led_draft(self, room: int, min_survival: float) -> Draft | None:
+    def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """See `Row`. An error ends the steering of this row, and of no other."""
         try:
-            return Row.led_draft(self, room, min_survival)
+            return Row.led_draft(self, room, min_survival, branches=branches)
         except Exception as error:
             self.unsteer(error)
             return None

@@ -30,6 +30,7 @@ def test_a_layout_has_the_nodes_of_its_tree_each_after_the_node_that_it_follows(
     assert sorted(pairs) == sorted(zip(paths_of(layout.tree), layout.tree.survival.tolist(), strict=True))
     assert [len(path) - 1 for path in paths_of(layout.tree)] == layout.depths
     assert [path[-1] for path in paths_of(layout.tree)] == layout.tokens
+    assert paths_of(layout.tree) == [(*layout.path_to(node),) for node in range(len(layout.tokens))]
     assert all(parent < node for node, parent in enumerate(layout.tree.parents.tolist()))
 
 
@@ -42,7 +43,7 @@ def test_the_first_columns_are_the_surest_path(tree: Tree) -> None:
     while children := [child for child, parent in enumerate(tree.parents.tolist()) if parent == node]:
         node = children[0]
         surest.append(tree.tokens.item(node))
-    assert surest == layout.tokens[: len(surest)]
+    assert surest == layout.surest == layout.tokens[: len(surest)]
     assert [*range(len(surest))] == layout.depths[: len(surest)]
 
 

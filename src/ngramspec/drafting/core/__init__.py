@@ -8,7 +8,7 @@
     drafts = propose_all(rows, max_tokens, min_survival)
     draft = row.propose(max_tokens, min_survival, steering)
     trees = propose_trees(rows, max_nodes, min_survival)
-    tree = row.propose_tree(max_nodes, min_survival)
+    tree = row.propose_tree(max_nodes, min_survival, steering)
 
 Both cores make the same drafts, to the last bit (`tests/drafting/test_same.py`). Nobody outside imports anything else
 of this package, but benchmarks that switch parts of the plain core off, and tests.

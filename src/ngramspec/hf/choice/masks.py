@@ -87,13 +87,20 @@ class RowMasks:
         filled = [self._filled(number) for number in self._matchers]  # all, so that none is still being filled
         return all(each.error is None and 0 <= position - self._first <= each.num_legal for each in filled)
 
-    def fill_along(self, tokens: Sequence[int], first: int) -> None:
-        """Fill the masks along a path of a tree now. first: the position that the mask before it would have."""
-        self._first = first
+    def fill_after(self, path: Sequence[int], position: int) -> bool:
+        """Fill the masks of `position` now, where `path` of a tree leads; returns whether all backends could tell."""
+        start = perf_counter()
+        found = {number: _mask_after(matcher, path) for number, matcher in self._matchers.items()}
+        self.seconds += perf_counter() - start
+        masks = {number: mask for number, mask in found.items() if mask is not None}
+        if len(masks) < len(found):
+            return False
         self._note_seconds()
-        for number, matcher in self._matchers.items():
+        self._first = position
+        for number, mask in masks.items():
             self._filling[number] = Future(), 0
-            self._filling[number][0].set_result(_fill_all([matcher], [[*tokens]]))
+            self._filling[number][0].set_result(_Company([Filled(mask[None], 0)], 0.0))
+        return True
 
     def bits(self, number: int, position: int) -> BitmaskArray | None:
         """What guard `number` allows at `position` of the draft, `int32[W]`; None if it does not hold, or failed."""
@@ -176,6 +183,14 @@ def _fill_all(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> _Comp
     start = perf_counter()
     filled = type(matchers[0]).fill_all(matchers, drafts)
     return _Company(filled, (perf_counter() - start) / len(matchers))
+
+
+def _mask_after(matcher: Matcher, path: Sequence[int]) -> BitmaskArray | None:
+    try:
+        with matcher.lookahead() as ahead:
+            return ahead.mask() if ahead.push_all([*path]) == len(path) else None
+    except GuardError:
+        return None
 
 
 def _stacked(rows: list[BitmaskArray]) -> BitmaskArray:

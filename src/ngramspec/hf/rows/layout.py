@@ -33,23 +33,18 @@ class Layout:
 
     @property
     def surest(self) -> list[int]:
-        """The tokens of the surest path: the first columns."""
-        return self.tokens[: self._end_of_run(0)]
-
-    def run(self, node: int) -> list[int]:
-        """The tokens of the path to `node`, and of the surest path from there on, whose nodes are the next columns."""
-        parents, path, end = self.tree.parents, [node], self._end_of_run(node)
-        while (parent := parents.item(path[-1])) != ROOT:
-            path.append(parent)
-        return [self.tokens[each] for each in reversed(path)] + self.tokens[node + 1 : end]
-
-    def _end_of_run(self, node: int) -> int:
-        """The column after those in which each node follows the one before."""
-        depths = self.depths
-        end = node + 1
+        """The tokens of the surest path: the first columns, in which each node follows the one before."""
+        depths, end = self.depths, 1
         while end < len(depths) and depths[end] > depths[end - 1]:
             end += 1
-        return end
+        return self.tokens[:end]
+
+    def path_to(self, node: int) -> list[int]:
+        """The tokens of the path to `node`, its own the last."""
+        parents, path = self.tree.parents, [node]
+        while (parent := parents.item(path[-1])) != ROOT:
+            path.append(parent)
+        return [self.tokens[each] for each in reversed(path)]
 
     def path(self, tokens: Sequence[int]) -> list[int]:
         """The nodes that `tokens` walk over, all of them from the root on."""

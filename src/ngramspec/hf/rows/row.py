@@ -92,11 +92,11 @@ class ModelRow(Row):
         """How many of `max_tokens` drafted tokens could be accepted, and have positions that the model knows."""
         return max(0, min(max_tokens, self.remaining - self.num_undraftable, self.most_drafted))
 
-    def led_draft(self, room: int, min_survival: float) -> Draft | None:
+    def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """As `Row.led_draft`; a row that has ended, and is kept for an unknown processor only, drafts padding."""
         if self.ended:
             return Draft(np.full(room, self.pad_token, np.int32))
-        return None if self.steering is None else Row.led_draft(self, room, min_survival)
+        return None if self.steering is None else Row.led_draft(self, room, min_survival, branches=branches)
 
     def known(self, draft: Draft) -> Draft:
         """The head of `draft` up to the first id that the model does not know: that would kill the process on a GPU."""

@@ -60,7 +60,7 @@ class WithTree:
 
 
 class GuardedTree(WithTree):
-    """A guarded row that moves along a tree. Masks of a path that is not the surest are filled once it is walked."""
+    """A guarded row that moves along a tree. Off the surest path, a mask is filled once its node is walked over."""
 
     def __init__(self, choices: Choices, layout: Layout) -> None:
         """As for `WithTree`."""
@@ -80,10 +80,8 @@ class GuardedTree(WithTree):
         return node is not None and not self._has_mask(node)
 
     def _has_mask(self, node: int) -> bool:
-        masks, layout = self.row.masks, self._layout
-        if not masks.covers(node + 1):
-            masks.fill_along(layout.run(node), node - layout.depths[node])
-        return masks.covers(node + 1)
+        masks = self.row.masks
+        return masks.covers(node + 1) or masks.fill_after(self._layout.path_to(node), node + 1)
 
 
 class KeepingErrors:

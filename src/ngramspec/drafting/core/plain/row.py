@@ -92,11 +92,15 @@ class Row:
         tokens = np.array(chain.choices[: survivals.size], np.int32)
         return Draft(tokens, survivals, is_unsure=survivals.size < min(len(chain.choices), max_tokens))
 
-    def propose_tree(self, max_nodes: int, min_survival: float) -> Tree:
-        """Draft a tree of up to `max_nodes` nodes that survive with `min_survival`, around the chain."""
-        if not self._draft(max_nodes, min_survival):
+    def propose_tree(self, max_nodes: int, min_survival: float, steering: Steering | None = None) -> Tree:
+        """Draft a tree of up to `max_nodes` nodes that survive with `min_survival`, around the chain.
+
+        The chain is drafted as by `propose`; `steering` is not asked about the other nodes.
+        """
+        if not self._draft(max_nodes, min_survival, steering):
             return Tree(NO_DRAFT, NO_SURVIVAL, parents=NO_DRAFT)
-        grown = self._branches.grow(self._answer, self._chain.offers(), max_nodes, min_survival)
+        is_steered, trunk = steering is not None, self._chain.offers()
+        grown = self._branches.grow(self._answer, trunk, max_nodes, min_survival, is_steered=is_steered)
         tokens, parents = np.array(grown.tokens, np.int32), np.array(grown.parents, np.int32)
         return Tree(tokens, np.array(grown.survivals), grown.is_unsure, parents=parents)
 

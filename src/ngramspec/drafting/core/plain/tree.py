@@ -16,10 +16,6 @@ _GROWS = 1.25
 """A node must be so much surer than asked for, or what may follow it is not looked up: most of that would not be sure
 enough, and what is would hardly be worth its column."""
 
-_BRANCHING = 0.15
-"""Where as much is asked for or more, a tree is a path: branches gained nothing there, and to look for them takes time.
-"""
-
 _LEAST_NEAR, _MOST_NEAR = 0.6, 4.0
 """A chain's survival is mixed from so many times to so many times what is asked for; elsewhere mixing would hardly
 change whether a token is drafted."""
@@ -102,14 +98,23 @@ class Branches:
         self._own, self._past, self._mixer = own, past, mixer
         self.forget()
 
-    def grow(self, answer: Sequence[int], trunk: Sequence[Offers], max_nodes: int, min_survival: float) -> Growth:
+    def grow(
+        self,
+        answer: Sequence[int],
+        trunk: Sequence[Offers],
+        max_nodes: int,
+        min_survival: float,
+        *,
+        is_steered: bool = False,
+    ) -> Growth:
         """A tree of up to `max_nodes` nodes that survive with `min_survival`.
 
         answer: what the history is searched for: the end of the row's text. trunk: by position of the chain.
+        is_steered: the chain is. It knows what no text says, so its tokens survive as it says, and what else may come
+        shares the rest.
         """
-        if min_survival >= _BRANCHING:
-            return self.grow_path(answer, trunk, max_nodes, min_survival)
         self._grown = grown = Growth()
+        self._is_steered = is_steered
         # By falling survival, then in the order in which they were found: of equals the trunk's token comes first.
         waiting: list[tuple[float, int, int, int, _Node]] = []
         found, node, at = 0, self._root(answer), ROOT
@@ -135,6 +140,7 @@ class Branches:
         does the path.
         """
         self._grown = grown = Growth()
+        self._is_steered = False
         node, at = self._root(answer), ROOT
         while len(grown.tokens) < max_tokens and (surest := self._surest(node, at, trunk, min_survival)):
             token, survival, is_trunk = surest
@@ -191,12 +197,32 @@ class Branches:
         most = int(node.survival / min_survival) + 1 if is_bounded else MOST_OFFERED
         offers = node.offers(trunk)
         self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers, most)
-        total = 0.0
-        for each in weighed:  # one by one, as the compiled core does; `sum` rounds otherwise
-            total += each.chance
-        total = max(1.0, total)
         drafted = next(iter(offers), None)
+        if self._is_steered and drafted is not None:
+            return _beside(offers, weighed, node.survival)
+        total = max(1.0, _sum(weighed))
         return [(each.token, node.survival * (each.chance / total), each.token == drafted) for each in weighed]
+
+
+def _beside(offers: Offers, weighed: Sequence[Weighed], survival: float) -> list[tuple[int, float, bool]]:
+    """As `Branches._children`, after a node of a steered chain: what it drafts survives as it says, the rest is shared.
+
+    Of what it is offered, it drafts the surest token that its grammar allows; surer ones are refused.
+    """
+    drafted, chance = next(iter(offers.items()))
+    others = [each for each in weighed[1:] if offers.get(each.token, 0.0) <= chance]
+    rest = 1.0 - chance
+    total = max(rest, _sum(others))
+    beside = [(each.token, survival * (each.chance / total * rest), False) for each in others]
+    return [(drafted, survival * chance, True), *beside]
+
+
+def _sum(weighed: Sequence[Weighed]) -> float:
+    """Of the chances, one by one, as the compiled core does; `sum` rounds otherwise."""
+    total = 0.0
+    for each in weighed:
+        total += each.chance
+    return total
 
 
 def _after(tail: Tail, token: int) -> Tail:
