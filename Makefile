@@ -19,7 +19,8 @@ CANARY := \
 	choice/test_adopting choice/test_processors choice/test_criteria choice/test_streaming choice/test_guards \
 	entry/test_enable facts/test_model_facts)) \
 	$(addprefix tests/guards/test_,$(addsuffix .py,processor vocabulary xgrammar_bounds failures json_schema gbnf)) \
-	$(addprefix tests/serve/test_,$(addsuffix .py,openai_client outlines clients requests process metrics))
+	$(addprefix tests/serve/test_,$(addsuffix .py,openai_client outlines clients requests process metrics)) \
+	tests/watching/test_export.py
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 

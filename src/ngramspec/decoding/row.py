@@ -1,5 +1,6 @@
 """One answer, and all that belongs to it alone: its text, its drafting session, its grammars, its counters."""
 
+import math
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 
@@ -23,6 +24,11 @@ def common_length(some: Rows[int], others: Rows[int]) -> int:
         if one != other:
             return index
     return min(len(some), len(others))
+
+
+def share_of(seconds: float, num_rows: int) -> float:
+    """What one of the rows of a pass counts of its time; a time that is not positive and finite is a clock error."""
+    return seconds / num_rows if 0.0 < seconds < math.inf else 0.0
 
 
 @dataclass(slots=True, eq=False)

@@ -19,6 +19,7 @@ from ngramspec.hf.engine.preparing import prepared
 from ngramspec.hf.entry.generate import drafters_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.hf.entry.templates import templates_of
 from ngramspec.hf.entry.tensor_parallel import agreed
 from ngramspec.hf.rows.opening import open_call
 from ngramspec.hf.rows.request import Request
@@ -174,7 +175,8 @@ class ModelEngine:
             generator = torch.Generator(input_ids.device).manual_seed(drawn)
         call = open_call(request, drafters, self._threads, is_ragged=is_ragged, generator=generator)
         call.keeps_errors = True
-        return Answer(call.rows[0], call, request, stream, segment, cache_salt)
+        (template,) = templates_of(request)
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt, template)
 
     def step(self) -> list[Answer]:
         """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
@@ -273,6 +275,6 @@ class ModelEngine:
 
     def _done(self, row: Any) -> Answer:
         answer = self._answers.pop(row)
-        self.spec.stats.add(row.counters, answer._segment)
+        self.spec.stats.add(row.counted(), answer._segment, answer._template)
         finish(answer)
         return answer

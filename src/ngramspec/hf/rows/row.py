@@ -16,6 +16,7 @@ from ngramspec.guards import Matcher
 from ngramspec.hf.choice.masks import RowMasks
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.stopping import Stops
+from ngramspec.stats import Counters, GuardOutcome
 
 IntArray = npt.NDArray[np.int64]
 
@@ -127,6 +128,26 @@ class ModelRow(Row):
         self.error = error
         self.ended = True
         self.masks.drop()
+
+    def counted(self) -> Counters:
+        """Its counters, to be asked for once, at its end: how its guarded text ended, and what its masks took."""
+        outcome = self._outcome()
+        if outcome is not None:
+            self.counters.num_guarded_per_outcome = {outcome: 1}
+        self.counters.masking_seconds = self.masks.seconds
+        return self.counters
+
+    def _outcome(self) -> GuardOutcome | None:
+        """None without a guard."""
+        if isinstance(self.error, GuardError):
+            return GuardOutcome.FAILED
+        if not self.masks:
+            return None
+        try:
+            is_complete = all(matcher.accepting() for matcher in self.masks.matchers)
+        except GuardError:
+            return GuardOutcome.FAILED
+        return GuardOutcome.COMPLETE if is_complete else GuardOutcome.CUT_OFF
 
     def pad_to(self, num_slots: int) -> None:
         """Have pending what fills the cache up to `num_slots`: the last chosen token, and padding."""

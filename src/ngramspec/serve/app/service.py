@@ -131,6 +131,7 @@ class Service:
         engine.remove(engine.add(token, max_new_tokens=1, attention_mask=torch.ones_like(token)))
         if histories is not None:
             histories.start()
+        self.tracing.observe(engine.spec)
         self._histories = histories
         self._served = served
         return engine
