@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 """Limit of a file with keys or a template, in bytes."""
 
+SPARE_CONNECTIONS = 256
+"""More than answers that are asked for: of pages, metrics, bodies that are being sent, clients that keep theirs."""
+
 POLL_SECONDS = 0.01
 """Between two looks at whether the server has started, of which it does not tell."""
 
@@ -120,6 +123,7 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
     config = uvicorn.Config(
         application(service),
         http=Connection,
+        limit_concurrency=service.admission.most + SPARE_CONNECTIONS,
         log_level="warning",
         lifespan="on",
         server_header=False,
@@ -166,12 +170,13 @@ def _keys_in(path: str) -> dict[str, str]:
         tenant, _, key = line.strip().partition(" ")
         if not tenant or tenant.startswith("#"):
             continue
-        if not key.strip() or tenant in keys:
+        key = key.strip()
+        if not key or tenant in keys or key in keys.values() or not (key.isascii() and key.isprintable()):
             raise typer.BadParameter(
-                f"--api-keys must have a new tenant's name and its key on each line, got another line {number} in"
-                f" {named(path)}"
+                "--api-keys must have a new tenant's name and its own key, of printable ASCII, on each line, got another"
+                f" line {number} in {named(path)}"
             )
-        keys[tenant] = key.strip()
+        keys[tenant] = key
     if not keys:
         raise typer.BadParameter(f"--api-keys must have at least one key, got none in {named(path)}")
     return keys
