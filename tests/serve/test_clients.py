@@ -154,8 +154,9 @@ def test_who_goes_while_a_form_is_compiled_keeps_a_seat_until_it_is(monkeypatch:
             assert 499 == (await slow).status
             statuses = [(await client.complete(PROMPT, max_tokens=5)).status]
             compiling.may_end.set()
-            while client.service.admission.num_open:
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(PATIENCE):
+                while client.service.admission.num_open:
+                    await asyncio.sleep(0.001)
             return [*statuses, (await client.complete(PROMPT, max_tokens=5)).status]
 
     assert [429, 200] == asyncio.run(go())
@@ -258,8 +259,9 @@ def test_a_service_that_ends_tells_those_that_wait() -> None:
     async def go() -> list[Told]:
         async with serving() as client:
             waiting = asyncio.create_task(client.complete(PROMPT, max_tokens=900, ignore_eos=True, speculate=False))
-            while not client.service.admission.num_open:
-                await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE):
+                while not client.service.admission.num_open:
+                    await asyncio.sleep(0)
             await client.service.stop()
             return [await waiting, await client.complete(PROMPT)]
 

@@ -17,7 +17,6 @@ from ngramspec.printing import named, on_one_line
 from ngramspec.serve.settings import Settings
 
 if TYPE_CHECKING:
-    from ngramspec.hf import Speculator
     from ngramspec.serve.app.service import Service
 
 MAX_BYTES = 1 << 20
@@ -83,6 +82,7 @@ def serve(
         allow_origins=tuple(allow_origin or ()),
         is_local=not keys and _is_loopback(host),
         history=history,
+        costs=costs,
         max_rows=max_rows,
         max_waiting=max_waiting,
         max_tokens=max_tokens,
@@ -100,17 +100,8 @@ def serve(
         loaded.append(load(model))
         return loaded[0].model, loaded[0].tokenizer
 
-    spec = None if costs is None else _starting_with(costs)
     with _listening(host, port) as listener:
-        asyncio.run(_serve(Service(load, settings, spec=spec), listener, loaded, drain_seconds))
-
-
-def _starting_with(costs: Path) -> "Speculator":
-    from ngramspec.hf import Speculator
-
-    spec = Speculator()
-    spec.load_costs(costs)
-    return spec
+        asyncio.run(_serve(Service(load, settings), listener, loaded, drain_seconds))
 
 
 async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
@@ -173,8 +164,8 @@ def _keys_in(path: str) -> dict[str, str]:
         key = key.strip()
         if not key or tenant in keys or key in keys.values() or not (key.isascii() and key.isprintable()):
             raise typer.BadParameter(
-                "--api-keys must have a new tenant's name and its own key, of printable ASCII, on each line, got another"
-                f" line {number} in {named(path)}"
+                "--api-keys must have a new tenant's name and its own key, of printable ASCII, on each line, got"
+                f" another line {number} in {named(path)}"
             )
         keys[tenant] = key
     if not keys:

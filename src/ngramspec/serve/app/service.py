@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ngramspec.drafting import AdaptiveLookup
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.serve.app.admission import Admission
@@ -40,8 +41,9 @@ class Service:
         spec: Speculator | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """load: called once, on the engine's thread, while the service already answers. spec: see `ModelEngine`.
+        """load: called once, on the engine's thread, while the service already answers.
 
+        spec: see `ModelEngine`; by default one with the history and the costs that `settings` name.
         clock: monotonic, in seconds; of deadlines and times.
         """
         self.settings, self.clock = settings, clock
@@ -120,10 +122,10 @@ class Service:
         model, tokenizer = self._load()
         served = Served(model, tokenizer, self.settings)
         path = self.settings.history
-        histories = None if path is None else Histories(path, tokenizer)
+        histories = None if path is None else Histories(path, tokenizer, served.spellings)
         engine = ModelEngine(
             model,
-            self._spec if histories is None else histories.spec,
+            self._spec or self._speculator(served, histories),
             max_rows=self.settings.max_rows,
             max_cache_bytes=self.settings.max_cache_bytes,
         )
@@ -134,6 +136,13 @@ class Service:
         self._histories = histories
         self._served = served
         return engine
+
+    def _speculator(self, served: Served, histories: Histories | None) -> Speculator:
+        drafter = AdaptiveLookup(vocabulary=served.spellings) if histories is None else histories.drafter
+        spec = Speculator(drafter)
+        if self.settings.costs is not None:
+            spec.load_costs(self.settings.costs)
+        return spec
 
 
 def _post(loop: asyncio.AbstractEventLoop, news: list[tuple[Job, News]]) -> None:
