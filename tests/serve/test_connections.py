@@ -16,7 +16,7 @@ from tests.serve.test_process import PATIENCE, address_in, asked, metric, proces
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BUFFER = 1 << 13
-LONG = bytes(1 << 22)
+LONG = bytes(1 << 23)
 """Far more than the buffers of a connection take."""
 
 
@@ -80,7 +80,7 @@ def test_a_client_that_does_not_read_loses_its_connection(app: Any, monkeypatch:
 
 
 def test_a_client_that_reads_slowly_gets_all_of_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "SECONDS", 0.05)
+    monkeypatch.setattr(connections, "SECONDS", 0.2)
     look, num_looks = connections.Connection._look, 0
 
     def counting(connection: connections.Connection) -> None:
