@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -24,7 +24,10 @@ from ngramspec.serve.settings import Settings
 from ngramspec.serve.wire.errors import unready
 
 PREPARING_THREADS = 4
-"""Requests whose texts are tokenised at once."""
+"""Requests whose texts are tokenised at once; and further ones of long bodies."""
+
+LONG_BYTES = 1 << 16
+"""Of a body whose texts are tokenised apart from others: a megabyte takes seconds, for which nobody else waits."""
 
 Load = Callable[[], tuple[Any, Any]]
 """Returns a model and its tokenizer."""
@@ -51,7 +54,10 @@ class Service:
         self.tracing = Tracing(clock)
         self.admission = Admission(settings.max_rows + settings.max_waiting)
         self.created = int(time.time())
-        self.preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="ngramspec-preparing")
+        self._preparing, self._preparing_long = (
+            ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix=f"ngramspec-preparing{kind}")
+            for kind in ("", "-long")
+        )
         # One thread for each request: they only wait, for the processes of `guards.workers`, which are fair to them.
         self.compiling = ThreadPoolExecutor(self.admission.most, thread_name_prefix="ngramspec-compiling")
         self._load, self._spec = load, spec
@@ -85,10 +91,14 @@ class Service:
         """End what has not ended, and all threads."""
         if self.thread is not None:
             await asyncio.to_thread(self.thread.stop)
-        for threads in (self.preparing, self.compiling):
+        for threads in (self._preparing, self._preparing_long, self.compiling):
             await asyncio.to_thread(threads.shutdown)
         if self._histories is not None:
             await asyncio.to_thread(self._histories.stop)
+
+    def preparing(self, num_bytes: int) -> Executor:
+        """Threads for the texts of a body of so many bytes."""
+        return self._preparing if num_bytes <= LONG_BYTES else self._preparing_long
 
     @property
     def served(self) -> Served:
