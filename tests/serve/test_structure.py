@@ -38,6 +38,13 @@ def schema_format(schema: Any) -> dict[str, Any]:
             ["$ref", "https://example.org/schema"],
         ),
         ({"structured_outputs": {"json": "{"}}, "structured_outputs.json", ["JSON"]),
+        (
+            {"structured_outputs": {"grammar": "start: start"}},
+            "structured_outputs.grammar",
+            ["must say what is allowed"],
+        ),
+        ({"structured_outputs": {"grammar": 'start: "a" & "b"'}}, "structured_outputs.grammar", []),
+        ({"structured_outputs": {"json": False}}, "structured_outputs.json", []),
         ({"structured_outputs": {"json": {"type": "nothing"}}}, "structured_outputs.json", ["type", "nothing"]),
         (
             {"structured_outputs": {"json": {"type": "object", "propertes": {"a": {}}}}},
