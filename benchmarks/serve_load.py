@@ -13,8 +13,9 @@ each with a number before it, so that none begins as an earlier one did and no s
 is named, so nothing is drafted from earlier answers.
 
 Times are guidellm's, over the answers of all rounds: from request to first token, per further token, and to the end;
-the median and the 95th percentile. "tokens/s" is over the time from the first request to the last token. "texts":
-answers whose text is that of "undrafted". "errors" are answers that did not come.
+the median and the 95th percentile. "tokens/s" is over the time from the first request to the last token. "CPU" is the
+server's, in milliseconds for a token, prompts included: what a machine that is not quiet can tell. "texts": answers
+whose text is that of "undrafted". "errors" are answers that did not come.
 """
 
 import argparse
@@ -56,6 +57,7 @@ class Measured:
     texts: dict[str, str] = field(default_factory=dict)
     num_tokens: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     num_errors: int = 0
 
     def add(self, benchmark: dict[str, Any]) -> None:
@@ -116,11 +118,13 @@ class Bench:
         env = os.environ | {"HF_HUB_OFFLINE": "1", "GUIDELLM__MAX_WORKER_PROCESSES": "1"}
         env.pop("PYTHONPATH", None)  # it has an environment of its own
         command = [self._guidellm, "run", "-c", str(config), "--disable-console"]
+        before = server.cpu_seconds()
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if not output.exists():
             raise SystemExit(f"guidellm must write what it measured, got: {(done.stdout + done.stderr)[-2000:]}")
         [benchmark] = json.loads(output.read_text(encoding="utf-8"))["benchmarks"]
         self.measured[clients, server.name].add(benchmark)
+        self.measured[clients, server.name].cpu += server.cpu_seconds() - before
         print(f"{clients} clients, {server.name}: {benchmark['duration']:.1f} s", file=sys.stderr, flush=True)
 
 
@@ -135,7 +139,17 @@ def pair(values: list[float], unit: float = 1.0) -> str:
 def table(measured: dict[tuple[int, str], Measured]) -> Table:
     """A row for each server, by clients."""
     made = Table(box=SIMPLE_HEAD)
-    for name in ("clients", "server", "first token, s", "per token, ms", "whole, s", "tokens/s", "texts", "errors"):
+    for name in (
+        "clients",
+        "server",
+        "first token, s",
+        "per token, ms",
+        "whole, s",
+        "tokens/s",
+        "CPU",
+        "texts",
+        "errors",
+    ):
         made.add_column(name, justify="left" if name == "server" else "right")
     for (clients, name), each in sorted(measured.items(), key=lambda item: (item[0][0], SERVERS.index(item[0][1]))):
         plain = measured[clients, "undrafted"].texts if (clients, "undrafted") in measured else {}
@@ -147,6 +161,7 @@ def table(measured: dict[tuple[int, str], Measured]) -> Table:
             pair(each.per_token, 0.001),
             pair(each.whole),
             f"{each.num_tokens / each.seconds:.1f}" if each.seconds else "-",
+            f"{1000 * each.cpu / each.num_tokens:.0f}" if each.num_tokens else "-",
             f"{same} of {len(each.texts)}" if plain else "-",
             str(each.num_errors),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until a server that does not answer is given up."""
 
 _LLAMA_CPP = """
@@ -37,7 +37,13 @@ class Server:
 
     name: str
     url: str
+    pid: int
     extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def cpu_seconds(self) -> float:
+        """CPU time of its process so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def has_llama_cpp() -> bool:
@@ -55,7 +61,7 @@ def running(name: str, folder: Path, weights: Path | None, log: Path) -> Iterato
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(process, url, log)
-            yield Server(name, url, {"speculate": False} if name == "undrafted" else {})
+            yield Server(name, url, process.pid, {"speculate": False} if name == "undrafted" else {})
         finally:
             process.kill()
 
@@ -67,8 +73,18 @@ def _command(name: str, folder: Path, weights: Path | None, port: int) -> list[s
     if name.startswith("transformers"):
         start = "from transformers.cli.transformers import app; app()"
         batching = ["--continuous-batching"] if name.endswith("batching") else []
-        options = ["--host", "127.0.0.1", "--port", str(port), "--force-model", str(folder), *batching]
-        return [sys.executable, "-c", start, "serve", *options]
+        return [
+            sys.executable,
+            "-c",
+            start,
+            "serve",
+            str(folder),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            *batching,
+        ]
     start = "from ngramspec.cli import main; main()"
     return [sys.executable, "-c", start, "serve", "--model", str(folder), "--port", str(port)]
 
