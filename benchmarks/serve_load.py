@@ -114,7 +114,7 @@ class Bench:
         output.unlink(missing_ok=True)
         data.write_text(json.dumps([{"prompt": prompt} for prompt in asked]), encoding="utf-8")
         spec = scenario(server, self._model, clients, data, len(asked), self._tokens, output)
-        config.write_text(json.dumps(spec), encoding="utf-8")
+        config.write_text(json.dumps({"spec": spec}), encoding="utf-8")
         env = os.environ | {"HF_HUB_OFFLINE": "1", "GUIDELLM__MAX_WORKER_PROCESSES": "1"}
         env.pop("PYTHONPATH", None)  # it has an environment of its own
         command = [self._guidellm, "run", "-c", str(config), "--disable-console"]
