@@ -110,8 +110,9 @@ endef
 
 define pin
 	$(NEWEST)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --resolution $(2) \
-		--custom-compile-command 'make pins' --extra test --override .ci/unpinned.txt \
-		pyproject.toml .ci/xgrammar.in --output-file .ci/$(1).txt
+		--custom-compile-command 'make pins' --extra test \
+		--override .ci/unpinned.txt --override .ci/loosened.txt \
+		pyproject.toml .ci/xgrammar.in .ci/instructor.in --output-file .ci/$(1).txt
 endef
 
 # The pins name every package, so nothing is left to resolve, and xgrammar comes without triton.
