@@ -49,10 +49,10 @@ class RowStats(Stats):
         super().__init__()
         self.rows: list[Counters] = []
 
-    def add(self, counters: Counters, segment: str | None = None) -> None:
+    def add(self, counters: Counters, segment: str | None = None, template: int | None = None) -> None:
         """See `Stats`."""
         self.rows.append(counters)
-        super().add(counters, segment)
+        super().add(counters, segment, template)
 
 
 def arms_of(model: Any, spec: Speculator, *, pad_token: int | None, with_lookup: bool) -> list[Arm]:

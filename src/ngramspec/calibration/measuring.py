@@ -72,7 +72,7 @@ class _Tables(CostTables):
         super().__init__()
         self._recorder = recorder
 
-    def of(self, model: Model) -> MeasuredCosts:
+    def of(self, model: Model, passes: str = "") -> MeasuredCosts:
         return self._recorder
 
 

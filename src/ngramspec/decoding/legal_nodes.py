@@ -40,7 +40,7 @@ def legal_nodes(tree: Tree, lookaheads: Sequence[Lookahead], pushed: Sequence[in
     return sorted(legal)
 
 
-def _push_all(tokens: Sequence[int], lookaheads: Sequence[Lookahead]) -> int:
+def _push_all(tokens: list[int], lookaheads: Sequence[Lookahead]) -> int:
     """Advance all by the head of `tokens` that each of them allows; returns its length."""
     length = len(tokens)
     for index, lookahead in enumerate(lookaheads):

@@ -113,10 +113,8 @@ def _refuse_given(given: GivenCache) -> None:
             f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
             f" {given.length} tokens: pass decoder_input_ids without it"
         )
-    if given.is_static:
-        known = frozenset(STATIC)
-    else:
-        known = ROLLS_BACK if given.is_callers else ROLLS_BACK | READS_AGAIN | RANKS
+    own = ROLLS_BACK if given.is_callers else ROLLS_BACK | READS_AGAIN | RANKS
+    known = STATIC if given.is_static else own
     layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in known})
     if layers or given.own.offloading:
         held = f"with {', '.join(layers)}" if layers else "with offloading"

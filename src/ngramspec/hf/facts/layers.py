@@ -15,7 +15,7 @@ from ngramspec.hf.seam import (
 )
 from ngramspec.hf.types import Model
 
-ROLLS_BACK = frozenset((DynamicLayer, DynamicSlidingWindowLayer)) | EMPTY_LAYERS
+ROLLS_BACK = frozenset[type]((DynamicLayer, DynamicSlidingWindowLayer)) | EMPTY_LAYERS
 """Layers of transformers' caches that hold one key and value per token, of which a rollback forgets the last ones, and
 layers that hold nothing, because they have no attention or share the keys of others."""
 
@@ -38,7 +38,7 @@ def layers_of(model: Model) -> list[Any]:
     return layers
 
 
-STATIC = (StaticLayer, StaticSlidingWindowLayer)
+STATIC = frozenset[type]((StaticLayer, StaticSlidingWindowLayer))
 """The same with a fixed number of slots."""
 
 
