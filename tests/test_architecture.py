@@ -14,6 +14,7 @@ import ngramspec
 PACKAGE = Path(ngramspec.__file__).parent
 FLOORS = {
     "errors": -2,
+    "lazily": -3,
     "printing": -3,
     "forking": -1,
     "files": -1,

@@ -24,6 +24,9 @@ TokenizerName = Annotated[
     str | None,
     typer.Option("--tokenizer", help="For rows of text: tekken, pico, or a path or name that AutoTokenizer loads."),
 ]
+EveryAnswer = Annotated[
+    bool, typer.Option("--every-answer", help="Of a chat, take each of the assistant's messages, not the last.")
+]
 MaxBytes = Annotated[
     int, typer.Option("--max-bytes", min=1, help="The most bytes to read from each file or pipe, uncompressed.")
 ]

@@ -13,7 +13,7 @@ from ngramspec.cli.drafters import DrafterName, arm_of, model_of
 from ngramspec.cli.figures import show
 from ngramspec.cli.loads import concurrencies, opened
 from ngramspec.cli.machines import machine_of
-from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
+from ngramspec.cli.recordings import EveryAnswer, MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.decoding import HostPrices
 from ngramspec.errors import TraceError
 from ngramspec.files import writing
@@ -33,9 +33,7 @@ MOST_REQUESTS = 100_000
 def simulate(
     traces: Traces,
     tokenizer: TokenizerName = None,
-    every_answer: Annotated[
-        bool, typer.Option("--every-answer", help="Of a chat, take each of the assistant's messages, not the last.")
-    ] = False,
+    every_answer: EveryAnswer = False,
     concurrency: Annotated[
         str | None, typer.Option(help=f"Clients, each with one request at a time; {DEFAULT_CONCURRENCY} by default.")
     ] = None,

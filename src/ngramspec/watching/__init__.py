@@ -4,9 +4,9 @@
 (`Speculator.stats`) when somebody asks for it. `Drifts` watches the segments of each Speculator (`Speculator.drifts`).
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ngramspec.lazily import lazily
 from ngramspec.watching.drift import Direction, Drift, DriftCounts, Drifts
 
 if TYPE_CHECKING:
@@ -17,9 +17,5 @@ __all__ = ["Direction", "Drift", "DriftCounts", "Drifts", "SpeculatorCollector",
 
 _HOMES = {"SpeculatorCollector": "ngramspec.watching.prometheus", "observe": "ngramspec.watching.opentelemetry"}
 
-
-def __getattr__(name: str) -> Any:
-    """Import what needs a package of its own when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+# These need a package of their own each.
+__getattr__, __dir__ = lazily(__name__, _HOMES)
