@@ -17,8 +17,8 @@ from ngramspec.calibration.model import contexts_of, num_told
 from ngramspec.decoding import FITS, Clock, DraftingPrices, HostPrices, PassPrices, Plan, Reading, Shape
 from ngramspec.decoding.calibrated import Calibration, Measured, read_calibration
 from ngramspec.decoding.steering import RowSteering
-from ngramspec.drafting import Draft, DraftSession
-from ngramspec.guards import Matcher, Vocabulary
+from ngramspec.drafting import Draft
+from ngramspec.guards import Vocabulary
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.pico import load_pico
 from ngramspec.simulate import VirtualClock
@@ -79,16 +79,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> tuple[PassPrices, Clock]:
         clock.advance(MASKS.seconds(len(sizes), sum(sizes), 0) if sizes else 0.0)
         return reading
 
-    def steered(
-        self: RowSteering, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float
-    ) -> Draft:
-        draft = drafted(self, session, matchers, max_tokens, min_survival)
+    def steered(self: RowSteering, *arguments: Any) -> Draft:
+        draft = drafted(self, *arguments)
         clock.advance(STEERING.seconds(1, draft.tokens.size, 0))
         return draft
 
-    drafted = RowSteering.draft
-    monkeypatch.setattr(RowSteering, "draft", steered)
-
+    drafted = RowSteering._within  # chains and trees
+    monkeypatch.setattr(RowSteering, "_within", steered)
     monkeypatch.setattr(RaggedTarget, "read", timed)
     return prices, clock
 

@@ -18,8 +18,9 @@ class OracleDrafter:
 
     emitted: per row, the tokens that plain decoding emits. Rows are identified by the order in which they are opened,
         cyclically, so that one drafter serves several calls. vocabulary: number of ids that the model knows.
-    corrupted: share of drafts that are corrupted. Unless it is 0, once a draft was accepted the next ones are, from the
-        first token on, until one is rejected: no luck of a short text leaves every draft right.
+    corrupted: share of drafts that are corrupted. Unless it is 0, once a draft was accepted every other one is, from
+        its first token on, until one is rejected: no luck of a short text leaves every draft right. Such a first token
+        is another one of the text, which a grammar may well allow.
     seed: of the lengths and corruptions.
     branches: by depth, accepted nodes of trees that the first branches do not lead to.
     """
@@ -54,7 +55,7 @@ class OracleSession:
         self._emitted = emitted
         self._rng = rng
         self._position = 0
-        self._was_right = self._was_wrong = False
+        self._was_right = self._was_wrong = self._has_slipped = False
         self._is_prompt = True
 
     def extend(self, tokens: TokenArray) -> None:
@@ -68,10 +69,13 @@ class OracleSession:
         tokens = self._rng.integers(0, vocabulary, length).astype(np.int32)
         known = np.array(self._emitted[self._position : self._position + length], np.int32)
         tokens[: known.size] = known
-        must_slip = self._drafter.corrupted > 0 and self._was_right and not self._was_wrong
+        must_slip = self._drafter.corrupted > 0 and self._was_right and not (self._was_wrong or self._has_slipped)
+        self._has_slipped = must_slip
         if length and (self._rng.random() < self._drafter.corrupted or must_slip):
             start = 0 if must_slip else int(self._rng.integers(0, min(length, 4)))
-            tokens[start] = (tokens[start] + 1 + self._rng.integers(0, vocabulary - 1)) % vocabulary
+            others = [token for token in self._emitted if token != tokens[start]] if must_slip else []
+            wrong = (tokens[start] + 1 + self._rng.integers(0, vocabulary - 1)) % vocabulary
+            tokens[start] = self._rng.choice(others) if others else wrong
             tokens[start + 1 :] = self._rng.integers(0, vocabulary, length - start - 1)
         return Draft(tokens)
 
