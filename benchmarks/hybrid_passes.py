@@ -15,10 +15,9 @@ from typing import Any
 import torch
 
 from ngramspec import FixedBudget, Speculator
-from ngramspec.calibration.measuring import Chosen, Recorder
+from ngramspec.calibration.measuring import Chosen, OneTable, Recorder
 from ngramspec.decoding import Clock, MeasuredCosts, Shape
 from ngramspec.drafting import Draft
-from ngramspec.hf.entry.cost_tables import CostTables
 from ngramspec.hf.seam import cache_of
 from ngramspec.hf.target.state_cache import StateCache
 from ngramspec.testing.forwards import Forwards, timed_forwards
@@ -50,22 +49,11 @@ class _Cycling(Chosen):
         return super().propose(max_tokens)
 
 
-class _Tables(CostTables):
-    """One recorder for any model."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def of(self, model: Any, passes: str = "") -> MeasuredCosts:
-        return self._recorder
-
-
 def pass_seconds(hybrid: Hybrid, clock: Clock, rounds: int) -> dict[int, float]:
     """The least seconds of a pass of one row by its columns, in bfloat16 after a prompt of 256 tokens."""
     model = _filled(hybrid)
     recorder, spec = Recorder(), Speculator(_Cycling(model.config.vocab_size), FixedBudget(max(LENGTHS)), clock=clock)
-    spec.costs = _Tables(recorder)
+    spec.costs = OneTable(recorder)
     with ExitStack() as stack:
         layers = [stack.enter_context(timed_forwards(layer, clock)) for layer in model.model.layers]
         whole = stack.enter_context(timed_forwards(model, clock))

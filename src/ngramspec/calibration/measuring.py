@@ -65,14 +65,16 @@ class Recorder(MeasuredCosts):
         super().record_drafting(way, seconds, num_rows, num_tokens)
 
 
-class _Tables(CostTables):
+class OneTable(CostTables):
     """One recorder for any model, which no other Speculator shares."""
 
     def __init__(self, recorder: Recorder) -> None:
+        """recorder: takes in all passes."""
         super().__init__()
         self._recorder = recorder
 
     def of(self, model: Model, passes: str = "") -> MeasuredCosts:
+        """The recorder."""
         return self._recorder
 
 
@@ -171,7 +173,7 @@ def engine_of(
     period: after which prompts repeat themselves. guard: of all rows. ends: the token that ends a row, if one does.
     """
     spec = Speculator(drafter, budget, clock=clock)
-    spec.costs = _Tables(recorder)
+    spec.costs = OneTable(recorder)
     drawn, num_prompts = torch.Generator().manual_seed(rows), len(recorder.prompts)
     config = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=ends)
     with ModelEngine(model, spec, max_rows=rows, max_prompt_tokens=context, max_cache_bytes=1 << 62) as engine:
