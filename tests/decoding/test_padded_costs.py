@@ -48,6 +48,11 @@ def test_a_budget_fills_the_width_that_pays(survival: list[float], expected: int
     assert [expected] == AdaptiveBudget().allot([draft], [50], PLAIN, costs)
 
 
+def test_a_token_costs_what_the_columns_before_it_do_though_it_fills_a_width() -> None:
+    costs = padded(measured({1: 1.0, 2: 1.2, 4: 1.6, 8: 2.4}))
+    assert costs.per_token(PLAIN) == pytest.approx(0.2)
+
+
 def test_nothing_is_priced_before_a_pass_was_measured() -> None:
     assert padded(MeasuredCosts()).prices(PLAIN, 5) is None
 

@@ -34,8 +34,8 @@ class PaddedCosts:
         return None if found is None else found[read - 1]
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
-        """See `Costs`: nothing, where a width has room."""
-        return 0.0 if shape.columns == 1 else self._costs.per_token(shape, hopeful=hopeful)
+        """See `Costs`; a column that fills a width is free, but those before it are not."""
+        return self._costs.per_token(shape, hopeful=hopeful)
 
     def drafting(self) -> Sequence[DraftingPrice]:
         """See `Costs`."""
