@@ -347,18 +347,23 @@ class _TimedSteering:
         self._steering, self._timed = steering, session
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
-        timed = self._timed
-        start = timed.clock()
-        draft = self._steering.draft(timed.untimed, matchers, max_tokens, min_survival)
-        timed.elapsed_ns += timed.clock() - start
-        return draft
+        return self._drafted(self._steering.draft, matchers, max_tokens, min_survival)
 
     def draft_tree(self, session: DraftSession, matchers: Rows[Matcher], max_nodes: int, min_survival: float) -> Draft:
+        return self._drafted(self._steering.draft_tree, matchers, max_nodes, min_survival)
+
+    def _drafted(
+        self,
+        draft: Callable[[DraftSession, Rows[Matcher], int, float], Draft],
+        matchers: Rows[Matcher],
+        most: int,
+        min_survival: float,
+    ) -> Draft:
         timed = self._timed
         start = timed.clock()
-        tree = self._steering.draft_tree(timed.untimed, matchers, max_nodes, min_survival)
+        drafted = draft(timed.untimed, matchers, most, min_survival)
         timed.elapsed_ns += timed.clock() - start
-        return tree
+        return drafted
 
     def commit(self, tokens: TokenArray) -> None:
         timed = self._timed

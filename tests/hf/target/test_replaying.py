@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from ngramspec.hf.seam import CACHE, DynamicCache, text_config
 from ngramspec.hf.target.replaying import ReplayingTarget
 from ngramspec.stats import Counters
 from ngramspec.testing import OracleDrafter
-from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
+from tests.hf.comparing import assert_a_processor_sees_the_same, assert_accepted_and_rolled_back, compare, limits
 from tests.hf.drafters import NoDrafter, PatternDrafter, RandomDrafter
 from tests.hf.hybrids import HYBRIDS, hybrid, with_blocks
 from tests.hf.models import EOS, PAD, padded_prompts
@@ -91,19 +90,7 @@ def test_guards_hold_while_states_are_put_back(name: str, batch: int, do_sample:
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_processor_that_nobody_knows_sees_what_it_sees_in_plain_decoding(batch: int) -> None:
-    seen: list[list[Any]] = []
-
-    def note(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        seen[-1].append(input_ids.tolist())
-        return scores
-
-    def arguments() -> dict[str, Any]:
-        seen.append([])
-        return limits(logits_processor=[note])
-
-    compared = compare(hybrid("qwen3_next"), padded_prompts(batch, vocabulary=VOCABULARY), arguments)
-    assert_accepted_and_rolled_back(compared.spec)
-    assert seen[-2] == seen[-1]
+    assert_a_processor_sees_the_same(hybrid("qwen3_next"), padded_prompts(batch, vocabulary=VOCABULARY))
 
 
 class AlmostRight:
