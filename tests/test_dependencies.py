@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+ENVIRONMENTS = ("newest", "oldest")
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TESTED = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
@@ -39,6 +40,12 @@ def test_every_declared_floor_is_what_the_oldest_environment_pins() -> None:
     assert "torch" in floors()
     expected = {name: sorted(versions) for name, versions in floors().items() if name != "torch"}
     assert expected == {name: sorted(oldest[name]) for name in expected}
+
+
+@pytest.mark.parametrize("name", ["xgrammar", "instructor"])
+def test_what_is_apart_from_the_extra_is_pinned_too(name: str) -> None:
+    [wanted] = [Requirement(line) for line in (ROOT / ".ci" / f"{name}.in").read_text().splitlines() if line[0] != "#"]
+    assert [[True], [True]] == [[wanted.specifier.contains(pin) for pin in pins(env)[name]] for env in ENVIRONMENTS]
 
 
 def test_the_oldest_torch_that_is_tried_is_the_declared_floor() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ngramspec.errors import TraceError
 from ngramspec.replay import Trace, read_traces
-from ngramspec.replay.logs import chat_of_log, is_log
+from ngramspec.replay.logs import is_log, row_of_log
 from tests.cli.test_chats import LAST, MESSAGES, chatty  # noqa: F401 (a fixture)
 
 ROW = {"prompt_ids": [1], "output_ids": [2]}
@@ -60,7 +60,7 @@ def test_a_request_with_its_response_is_a_chat_that_ends_with_the_first_choice(
 
 def test_the_time_and_the_tools_of_a_log_are_kept() -> None:
     row = {"request": REQUEST | {"tools": [1]}, "response": RESPONSE, "arrival_s": 3}
-    assert {"messages": MESSAGES, "tools": [1], "arrival_s": 3} == chat_of_log(row, "log:1")
+    assert {"messages": MESSAGES, "tools": [1], "arrival_s": 3} == row_of_log(row, "log:1")
 
 
 @pytest.mark.parametrize("request_", [None, [], {}, {"messages": "a"}])
@@ -83,7 +83,7 @@ def test_rows_that_say_what_was_asked_are_no_logs() -> None:
 def test_any_bodies_are_read_or_refused_by_name(request_: object, response: object) -> None:
     read, refused = None, ""
     try:
-        read = chat_of_log({"request": request_, "response": response}, "log:1")
+        read = row_of_log({"request": request_, "response": response}, "log:1")
     except TraceError as error:
         refused = str(error)
     assert refused.startswith("log:1: re") if read is None else isinstance(read["messages"][-1], dict)

@@ -2,11 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, fields
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngramspec.stats import MAX_SEGMENTS, OTHER, BySegment, Counters, Stats, Undrafted
+from ngramspec.stats import MAX_SEGMENTS, OTHER, BySegment, Counters, GuardOutcome, Stats, Undrafted
 
 passes = st.lists(
     st.integers(0, 8).flatmap(
@@ -135,10 +136,64 @@ def test_stats_are_json() -> None:
         "num_accepted_tokens": 2,
         "num_accepted_tokens_per_pos": [1, 1],
         "num_undrafted_per_reason": {"no_match": 1},
+        "num_shortened_drafts": 0,
+        "num_guarded_per_outcome": {},
+        "drafting_seconds": 0.0,
+        "steering_seconds": 0.0,
+        "masking_seconds": 0.0,
+        "verifying_seconds": 0.0,
         "acceptance_rate": 0.5,
         "tokens_per_pass": 2.0,
     }
     assert {"total": expected, "segments": {"invoices": expected}} == json.loads(json.dumps(stats.as_dict()))
+
+
+def any_counters(number: int) -> Counters:
+    """Of which each counter has a value of its own."""
+    counters = counters_of([(3, 4, 2), (1, 0, 0), (2, 1, 1)])
+    for index, each in enumerate(fields(Counters), start=2):
+        value = getattr(counters, each.name)
+        if isinstance(value, int | float):
+            setattr(counters, each.name, value + number**index)
+    counters.num_guarded_per_outcome = {GuardOutcome.COMPLETE: number, GuardOutcome.FAILED: 1}
+    return counters
+
+
+def test_every_counter_is_added_copied_subtracted_and_told() -> None:
+    first, second = any_counters(3), any_counters(5)
+    both = first.copy()
+    both.add(second)
+    assert asdict(second) == asdict(both.since(first))
+    assert asdict(first) == asdict(first.copy())
+    for name, told in both.as_dict().items():
+        if isinstance(told, int | float) and name not in ("acceptance_rate", "tokens_per_pass"):
+            assert getattr(first, name) + getattr(second, name) == told > getattr(first, name)
+    assert {"complete": 8, "failed": 2} == both.as_dict()["num_guarded_per_outcome"]
+
+
+def test_counts_are_equal_whatever_time_they_took() -> None:
+    assert Counters(tokens=3, verifying_seconds=1.0) == Counters(tokens=3, drafting_seconds=2.0)
+    assert Counters(num_shortened_drafts=1) != Counters()
+
+
+def test_requests_without_a_segment_and_those_with_one_are_the_total() -> None:
+    stats = Stats()
+    for name in (None, "invoices", None, "orders"):
+        stats.add(counters_of([(3, 4, 2)]), name)
+    both = stats.unnamed
+    for _, counters in stats:
+        both.add(counters)
+    assert 2 == stats.unnamed.requests
+    assert stats.total == both
+
+
+def test_a_listener_is_told_of_each_request_with_a_segment() -> None:
+    told: list[tuple[int, str, int | None]] = []
+    stats = Stats(lambda counters, segment, template: told.append((counters.tokens, segment, template)))
+    stats.add(Counters(tokens=1))
+    stats.add(Counters(tokens=2), "invoices")
+    stats.add(Counters(tokens=3), "invoices", 7)
+    assert [(2, "invoices", None), (3, "invoices", 7)] == told
 
 
 def test_the_repr_of_stats_shows_all_counts() -> None:

@@ -5,8 +5,7 @@
 >>> out = model.generate(**inputs, custom_generate=spec, max_new_tokens=256)    # doctest: +SKIP
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ngramspec.errors import (
     CostsError,
@@ -20,6 +19,7 @@ from ngramspec.errors import (
     TraceError,
     UnsupportedError,
 )
+from ngramspec.lazily import lazily
 
 if TYPE_CHECKING:
     from ngramspec.decoding.budget import AdaptiveBudget, FixedBudget
@@ -73,13 +73,5 @@ _HOMES = {
     "load_pico": "ngramspec.pico",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: `import ngramspec` alone loads neither torch nor a backend."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+# `import ngramspec` alone loads neither torch nor a backend.
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -50,6 +50,21 @@ class Undrafted(StrEnum):
         return self.value.replace("_", " ")
 
 
+class GuardOutcome(StrEnum):
+    """How an answer under a guard ended."""
+
+    COMPLETE = "complete"
+    """Its grammar accepts the text."""
+
+    CUT_OFF = "cut_off"
+    """By the limit, a criterion, an error of other code, or its client, before the text was complete."""
+
+    FAILED = "failed"
+    """With a GuardError: its backend has failed, or other code has left nothing that is allowed."""
+
+    __hash__ = str.__hash__
+
+
 @dataclass(slots=True)
 class Counters:
     """Counts over some requests; they can be added.
@@ -64,6 +79,12 @@ class Counters:
     num_accepted_tokens_per_pos: `[j]` counts the drafts whose token j was accepted.
     num_undrafted_per_reason: passes that checked none, by reason (`Undrafted`); their sum is target_passes -
     num_drafts.
+    num_shortened_drafts: drafts of which the budget had the head checked alone.
+    num_guarded_per_outcome: requests under a guard, by `GuardOutcome`.
+    drafting_seconds, steering_seconds: that blind and steered drafts took; each row of a pass has an equal share.
+    verifying_seconds: that passes took, with the choice of tokens and the wait for masks; shared alike.
+    masking_seconds: that masks took on their threads, most of it while the model computes.
+    Seconds say nothing about what was counted: counts are equal or not without them.
     """
 
     requests: int = 0
@@ -74,6 +95,12 @@ class Counters:
     num_accepted_tokens: int = 0
     num_accepted_tokens_per_pos: list[int] = field(default_factory=list)
     num_undrafted_per_reason: dict[Undrafted, int] = field(default_factory=dict)
+    num_shortened_drafts: int = 0
+    num_guarded_per_outcome: dict[GuardOutcome, int] = field(default_factory=dict)
+    drafting_seconds: float = field(default=0.0, compare=False)
+    steering_seconds: float = field(default=0.0, compare=False)
+    masking_seconds: float = field(default=0.0, compare=False)
+    verifying_seconds: float = field(default=0.0, compare=False)
 
     @property
     def acceptance_rate(self) -> float:
@@ -109,6 +136,12 @@ class Counters:
         """Add the counts of `other`."""
         self._add(other, 1)
 
+    def copy(self) -> "Counters":
+        """The same counts, apart."""
+        copied = Counters()
+        copied._add(self, 1)
+        return copied
+
     def _add(self, other: "Counters", sign: int) -> None:
         self.requests += sign * other.requests
         self.tokens += sign * other.tokens
@@ -119,21 +152,35 @@ class Counters:
         self._count_positions([sign * count for count in other.num_accepted_tokens_per_pos])
         for reason, count in other.num_undrafted_per_reason.items():
             self._count_undrafted(reason, sign * count)
+        self.num_shortened_drafts += sign * other.num_shortened_drafts
+        guarded = self.num_guarded_per_outcome
+        for outcome, count in other.num_guarded_per_outcome.items():
+            guarded[outcome] = guarded.get(outcome, 0) + sign * count
+        self.drafting_seconds += sign * other.drafting_seconds
+        self.steering_seconds += sign * other.steering_seconds
+        self.masking_seconds += sign * other.masking_seconds
+        self.verifying_seconds += sign * other.verifying_seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """All counts and both rates by name, JSON-serialisable; reasons by their values, such as "no_match"."""
-        reasons = {reason.value: count for reason, count in self.num_undrafted_per_reason.items()}
+        """All counts, times and both rates by name, JSON-serialisable; reasons by their values, such as "no_match"."""
+        named = {
+            "num_undrafted_per_reason": {
+                reason.value: count for reason, count in self.num_undrafted_per_reason.items()
+            },
+            "num_guarded_per_outcome": {how.value: count for how, count in self.num_guarded_per_outcome.items()},
+        }
         rates = {"acceptance_rate": self.acceptance_rate, "tokens_per_pass": self.tokens_per_pass}
-        return {**asdict(self), "num_undrafted_per_reason": reasons, **rates}
+        return {**asdict(self), **named, **rates}
 
     def _count_undrafted(self, reason: Undrafted, count: int) -> None:
         self.num_undrafted_per_reason[reason] = self.num_undrafted_per_reason.get(reason, 0) + count
 
     def since(self, earlier: "Counters") -> "Counters":
         """The difference to `earlier`, an earlier copy of these counts."""
-        later = _copy(self)
+        later = self.copy()
         later._add(earlier, -1)
         later.num_undrafted_per_reason = {why: count for why, count in later.num_undrafted_per_reason.items() if count}
+        later.num_guarded_per_outcome = {how: count for how, count in later.num_guarded_per_outcome.items() if count}
         while later.num_accepted_tokens_per_pos and not later.num_accepted_tokens_per_pos[-1]:
             later.num_accepted_tokens_per_pos.pop()
         return later
@@ -188,36 +235,55 @@ class BySegment(Generic[Summed]):
         return self.sums.setdefault(segment, self._new())
 
 
+Listener = Callable[[Counters, str, int | None], None]
+"""Is told of each request with a segment: its counts, the segment, and its template, if that is known."""
+
+
 class Stats:
     """Counters by segment, safe to read and add to from many threads.
 
-    Requests without a segment are counted in the total only. Beyond MAX_SEGMENTS names the least recently used ones are
-    counted together as OTHER; the sums stay exact.
+    Requests without a segment are counted in the total, and as `unnamed`. Beyond MAX_SEGMENTS names the least recently
+    used ones are counted together as OTHER; the sums stay exact.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Listener | None = None) -> None:
+        """listener: called on the thread that adds a request, after it was added."""
         self._lock = forking.lock()
-        self._total = Counters()
+        self._total, self._unnamed = Counters(), Counters()
         self._segments: BySegment[Counters] = BySegment(Counters)
+        self._listener = listener
 
-    def add(self, counters: Counters, segment: str | None = None) -> None:
-        """Add one request's counts, to the total and to `segment`."""
+    def add(self, counters: Counters, segment: str | None = None, template: int | None = None) -> None:
+        """Add one request's counts, to the total and to `segment`.
+
+        template: tells prompts that begin alike from others (`template_of`); only a listener is told.
+        """
         with self._lock:
             self._total.add(counters)
-            if segment is not None:
+            if segment is None:
+                self._unnamed.add(counters)
+            else:
                 self._segments.add(counters, segment)
+        if segment is not None and self._listener is not None:
+            self._listener(counters, segment, template)
 
     @property
     def total(self) -> Counters:
         """The sum over everything, as a copy."""
         with self._lock:
-            return _copy(self._total)
+            return self._total.copy()
+
+    @property
+    def unnamed(self) -> Counters:
+        """The sum over requests without a segment, as a copy."""
+        with self._lock:
+            return self._unnamed.copy()
 
     @property
     def segments(self) -> Mapping[str, Counters]:
         """The sums by segment, as copies, in order of first use."""
         with self._lock:
-            return {name: _copy(counters) for name, counters in self._segments.sums.items()}
+            return {name: counters.copy() for name, counters in self._segments.sums.items()}
 
     def __iter__(self) -> Iterator[tuple[str, Counters]]:
         """Segments and their counters."""
@@ -237,9 +303,3 @@ class Stats:
     def __str__(self) -> str:
         """The total, then a line per segment."""
         return "\n".join([str(self.total), *(f"  {on_one_line(name)}: {counters}" for name, counters in self)])
-
-
-def _copy(counters: Counters) -> Counters:
-    copy = Counters()
-    copy.add(counters)
-    return copy

@@ -16,7 +16,11 @@ from ngramspec.calibration.fitting import errors, shape_of
 from ngramspec.calibration.model import contexts_of, num_told
 from ngramspec.decoding import FITS, Clock, DraftingPrices, HostPrices, PassPrices, Plan, Reading, Shape
 from ngramspec.decoding.calibrated import Calibration, Measured, read_calibration
+from ngramspec.decoding.steering import RowSteering
+from ngramspec.drafting import Draft
+from ngramspec.guards import Vocabulary
 from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.pico import load_pico
 from ngramspec.simulate import VirtualClock
 from tests.cli.conftest import (
     Command,
@@ -26,6 +30,7 @@ from tests.hf.models import tiny
 
 SIZES = (1, 3), (1, 2, 5), (8, 20)
 SHAPES = [(rows, columns, context) for rows in (1, 4) for columns in (1, 2, 9, 40) for context in (0, 100, 3000)]
+STEERING, MASKS = DraftingPrices(of_row=3e-4, of_token=1e-4), DraftingPrices(1e-3, 5e-4, 2e-4)
 PRICE = st.just(0.0) | st.floats(1e-6, 1e-2)
 
 
@@ -70,8 +75,17 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> tuple[PassPrices, Clock]:
     def timed(target: RaggedTarget, plans: Rows[Plan]) -> Reading:
         reading = read(target, plans)
         clock.advance(prices.seconds(reading.shape))
+        sizes = [plan.draft.tokens.size for plan in plans if plan.row.matchers()]
+        clock.advance(MASKS.seconds(len(sizes), sum(sizes), 0) if sizes else 0.0)
         return reading
 
+    def steered(self: RowSteering, *arguments: Any) -> Draft:
+        draft = drafted(self, *arguments)
+        clock.advance(STEERING.seconds(1, draft.tokens.size, 0))
+        return draft
+
+    drafted = RowSteering._within  # chains and trees
+    monkeypatch.setattr(RowSteering, "_within", steered)
     monkeypatch.setattr(RaggedTarget, "read", timed)
     return prices, clock
 
@@ -87,6 +101,19 @@ def test_the_prices_of_a_machine_are_found_by_its_passes(machine: tuple[PassPric
     assert num_told(*SIZES) == len(told)
     decoded = {(each.rows, each.columns) for each in found.measured if each.context}
     assert {(rows, columns) for rows in (1, 3) for columns in (1, 2, 5)} == decoded
+
+
+def test_what_guards_cost_is_found(machine: tuple[PassPrices, Clock]) -> None:
+    _, clock = machine
+    pico, tokenizer = load_pico()
+    found = calibrate(pico, "pico", ((1, 3), (1, 2), (8,)), vocabulary=Vocabulary.of(tokenizer), clock=clock).host
+    rows, tokens = found.masks.of_row, found.masks.of_token
+    assert (MASKS.of_row, MASKS.of_token) == pytest.approx((rows, tokens), rel=0.1)  # contexts differ a little
+    assert MASKS.of_pass == pytest.approx(found.masks.of_pass, rel=0.3)
+    for number, drafted in ((1, 0), (3, 9), (8, 24)):
+        assert STEERING.seconds(number, drafted, 0) == pytest.approx(
+            found.steered.seconds(number, drafted, 0), rel=0.01
+        )
 
 
 @pytest.fixture(scope="module")

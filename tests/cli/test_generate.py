@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MambaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, OpenAIGPTConfig, OpenAIGPTLMHeadModel
 
 from ngramspec.replay import load_tokenizer, read_traces
 from tests.cli.conftest import ALPHABET, Command, save_tiny
@@ -110,13 +110,13 @@ def test_a_batch_without_a_pad_token_is_padded_with_the_end_of_sequence(
 @pytest.mark.filterwarnings("default::ngramspec.errors.NgramspecWarning")
 def test_a_model_that_cannot_be_drafted_for_is_named_in_one_line(run: Command, write: Write, tmp_path: Path) -> None:
     tokenizer = character_tokenizer(ALPHABET)
-    config = MambaConfig(vocab_size=len(tokenizer), hidden_size=8, state_size=2, num_hidden_layers=1)
-    MambaForCausalLM(config).save_pretrained(tmp_path)
+    config = OpenAIGPTConfig(vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=2)
+    OpenAIGPTLMHeadModel(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     outcome = run("generate", "--model", tmp_path, "--prompt-file", write("prompt.txt", "abab"), "--max-new-tokens", 5)
     assert outcome.code == 0
     assert outcome.output == plain(tmp_path, "abab", 5) + "\n"
-    assert "ngramspec: MambaForCausalLM keeps a running state that cannot take a step back" in outcome.errors
+    assert "ngramspec: OpenAIGPTLMHeadModel takes no cache of keys and values" in outcome.errors
     assert "speculator.py" not in outcome.errors
     assert "1.00 tokens per pass" in outcome.errors
 

@@ -18,7 +18,7 @@ finally:
 """
 
 
-@pytest.mark.parametrize("command", ["", "check", "demo", "fuzz", "generate", "replay"])
+@pytest.mark.parametrize("command", ["", "bench", "check", "demo", "fuzz", "generate", "replay"])
 def test_help_loads_neither_torch_nor_transformers(command: str) -> None:
     arguments = [*command.split(), "--help"]
     done = subprocess.run([sys.executable, "-c", CHECK, *arguments], capture_output=True, text=True, check=False)
@@ -29,7 +29,7 @@ def test_help_loads_neither_torch_nor_transformers(command: str) -> None:
 def test_help_names_every_command(run: Command) -> None:
     outcome = run("--help")
     assert outcome.code == 0
-    for command in ("check", "demo", "fuzz", "generate", "replay"):
+    for command in ("bench", "check", "demo", "fuzz", "generate", "replay"):
         assert command in outcome.output
 
 

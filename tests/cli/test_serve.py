@@ -12,8 +12,10 @@ from tests.cli.conftest import Command
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ada\n", "must have a new tenant's name and its key on each line, got another line 1"),
-        ("ada one\nada two\n", "must have a new tenant's name and its key on each line, got another line 2"),
+        ("ada\n", "of printable ASCII, on each line, got another line 1"),
+        ("ada one\nada two\n", "must have a new tenant's name and its own key"),
+        ("ada one\nben one\n", "must have a new tenant's name and its own key"),
+        ("ada schlüssel\n", "of printable ASCII, on each line, got another line 1"),  # no header is read as UTF-8
         ("# nobody\n\n", "--api-keys must have at least one key, got none"),
     ],
 )

@@ -182,7 +182,7 @@ WRONG = {
     ("--concurrency", "0"): "--concurrency must be whole numbers from 1 to 4096, got '0': write 1,4,16",
     ("--concurrency", "1,x"): "--concurrency must be whole numbers from 1 to 4096, got '1,x'",
     ("--concurrency", "1,99999"): "--concurrency must be whole numbers from 1 to 4096",
-    ("--concurrency", ",".join(["1"] * 17)): "at most 16 loads are simulated, got more: name fewer",
+    ("--concurrency", ",".join(["1"] * 17)): "at most 16 loads are measured, got more: name fewer",
     ("--rate", "0"): "--rate must be requests per second, each above 0, or recorded, got '0': write 0.5,2",
     ("--rate", "nan"): "--rate must be requests per second",
     ("--rate", "1", "--concurrency", "1"): "a load is closed or open: leave --concurrency or --rate out",

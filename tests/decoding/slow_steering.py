@@ -60,7 +60,11 @@ class SlowSteering:
         if self._text is not None and lead.num_guarded is not None:
             read, rest = whole(text[-lead.num_guarded :] if lead.num_guarded else b"")
             cursor = self._text.read(self._text.start(), read)
-            found = [] if rest else steps(self._text.foresee(cursor), lead.vocabulary)
+            found = (
+                []
+                if rest
+                else steps(self._text.foresee(cursor), lead.vocabulary, in_words=getattr(self._text, "in_words", False))
+            )
             if found:
                 return found
             if self._end_token is not None and self._text.is_whole(cursor) and lead.accepting():

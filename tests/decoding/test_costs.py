@@ -233,8 +233,9 @@ def test_a_plain_pass_that_was_not_made_of_late_is_all_that_is_offered_where_one
     assert priced(costs, 5) == pytest.approx(1.2)
 
 
-def test_the_least_step_is_the_smallest_difference_of_prices() -> None:
-    assert measured((1, 1.0), (3, 1.8), (5, 2.0)).per_token(wide(1)) == pytest.approx(0.1)
+def test_a_token_costs_what_a_column_does_on_average_where_that_is_least() -> None:
+    assert measured((1, 1.0), (3, 1.8), (5, 2.0)).per_token(wide(1)) == pytest.approx(0.25)  # not the 0.1 of the last
+    assert measured((1, 1.0), (3, 1.2), (5, 2.0)).per_token(wide(1)) == pytest.approx(0.1)
     assert 0.0 == MeasuredCosts().per_token(wide(1))
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ngramspec.decoding import Engine, FixedBudget, MeasuredCosts, Plan, Reading, Row, Together
 from ngramspec.drafting import NoDrafts
 from tests.decoding.scripted import ScriptedTarget
+from tests.simulate.drafters import TOKEN, Knows
 
 
 class Counting(ScriptedTarget):
@@ -35,6 +36,13 @@ def row_of(target: Counting, script: list[int], prompt: int = 1, call: Together 
     row = Row(NoDrafts().open(), [9] * prompt, remaining=len(script))
     row.call = row.call if call is None else call
     target.scripts[row] = list(script)
+    return row
+
+
+def knowing(target: Counting, size: int, prompt: int = 1) -> Row:
+    """A row whose drafts are right."""
+    row = row_of(target, [TOKEN] * size, prompt)
+    row.session = Knows().open()
     return row
 
 
@@ -121,3 +129,65 @@ def test_a_row_that_is_removed_is_closed_and_read_no_more() -> None:
     runs.step()
     assert (emitted, True) == (rows[0].emitted, rows[0].ended)
     assert rows[1:] == runs.rows
+
+
+def test_as_many_parts_of_a_prompt_are_read_before_a_pass_as_rows_emit_tokens_in_it() -> None:
+    target, runs = Counting(), engine(max_prompt_tokens=4)
+    quick, slow = knowing(target, 40), row_of(target, [1] * 40)
+    runs.add([quick], target, target)
+    runs.step()
+    runs.step()  # 4 tokens in a pass
+    runs.add([slow], target, target)
+    runs.step()
+    long = row_of(target, [1], prompt=30)
+    runs.add([long], target, target)
+    runs.step()  # 4 tokens and 1: 2.5 for each row
+    assert [16] == target.ahead
+    runs.step()
+    assert [16, 8] == target.ahead
+    runs.step()
+    assert long.ended
+
+
+def test_several_short_prompts_are_read_before_a_pass_and_others_may_join_in_between() -> None:
+    target, runs = Counting(), engine(max_prompt_tokens=4)
+    runs.add([knowing(target, 40)], target, target)
+    runs.step()
+    runs.step()
+    rows = [row_of(target, [1, 1], prompt=3) for _ in range(6)]
+    waiting = iter(rows[1:])
+    runs.add(rows[:1], target, target)
+    runs.step(lambda: runs.add([next(waiting)], target, target))
+    assert [1, 1, 1, 1, 0] == [len(row.emitted) for row in rows[:5]]
+    assert rows[5] not in runs.rows
+
+
+ROWS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 30), st.booleans(), st.integers(0, 3)), max_size=6)
+
+
+@given(ROWS, st.integers(1, 9))
+def test_no_row_waits_for_more_parts_of_prompts_than_rows_have_emitted_tokens(
+    sizes: list[tuple[int, int, bool, int]], most: int
+) -> None:
+    target, runs = Counting(), engine(max_prompt_tokens=most)
+    due, read = 1.0, 0
+
+    def step() -> None:
+        nonlocal due, read
+        decoding = [row for row in runs.rows if row.emitted]
+        reading = [(row, len(row.pending)) for row in runs.rows if not row.emitted]
+        before = sum(len(row.emitted) for row in decoding)
+        runs.step()
+        if decoding:
+            left = [(size, 0 if row.emitted else len(row.pending)) for row, size in reading]
+            read += sum(-(-(size - rest) // most) for size, rest in left)
+            assert read <= due
+            due += max(1.0, (sum(len(row.emitted) for row in decoding) - before) / len(decoding))
+
+    for size, prompt, knows, steps in sizes:
+        row = knowing(target, size, prompt) if knows else row_of(target, [1] * size, prompt)
+        runs.add([row], target, target)
+        for _ in range(steps):
+            step()
+    while runs.rows:
+        step()

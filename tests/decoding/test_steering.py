@@ -1,5 +1,6 @@
 """A steered draft is legal to its end, leaves the matchers as they were, and goes on where a cut one would end."""
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -292,6 +293,24 @@ def test_of_any_tree_the_same_nodes_are_legal_after_tokens_that_are_known_to_be(
             assert num_known == ahead.push_all(upcoming[:num_known])
             found.append(legal_nodes(tree, [ahead], upcoming[:num_known]))
     assert found[:1] * len(found) == found
+
+
+@settings(deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("name", GUARDS)
+def test_of_any_draft_the_head_is_kept_whose_tokens_can_be_pushed_one_by_one(name: str, data: st.DataObject) -> None:
+    matcher = GUARDS[name]().matcher()
+    text = {"after": b"{!" + TEXT, "between": b"<" + TEXT + b">."}.get(name, TEXT)
+    said = data.draw(st.integers(0, len(text)))
+    tokens = [*text[said : data.draw(st.integers(said, len(text)))]]
+    tokens += data.draw(st.lists(st.integers(-1, 300) | st.sampled_from([EOS, *TEXT]), max_size=4))
+    tokens += [*text[said + len(tokens) :]]
+    matcher.advance(text[:said])
+    with matcher.lookahead() as ahead:
+        expected = [*itertools.takewhile(ahead.push, tokens)]
+    before = masks(matcher)
+    assert expected == legal_part(Draft(np.array(tokens, np.int32)), [matcher]).tokens.tolist()
+    assert before == masks(matcher)
 
 
 @settings(deadline=None)

@@ -1,5 +1,7 @@
 """The loop emits what the target would, whatever was drafted."""
 
+import itertools
+import math
 from collections.abc import Sequence as Rows
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from ngramspec.decoding import Costs, FixedBudget, MeasuredCosts, Row, Shape, plan, step
 from ngramspec.decoding.budget import Terms, usual_terms
 from ngramspec.decoding.drafting_time import DraftingPrice
+from ngramspec.decoding.row import share_of
 from ngramspec.decoding.way import Way
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.stats import Undrafted
@@ -95,6 +98,25 @@ def test_each_row_drafts_within_its_own_allotment() -> None:
     planned = plan(rows, Falling(), ALONE, costs, lambda: next(times))
     assert [3, 0] == [each.draft.tokens.size for each in planned]
     assert DraftingPrice(2.5, 0.0) == costs.drafting()[Way.BLIND]
+    assert [1, 0] == [row.counters.num_shortened_drafts for row in rows]
+    assert [2.5, 2.5] == [row.counters.drafting_seconds for row in rows]
+    assert [0.0, 0.0] == [row.counters.steering_seconds for row in rows]
+
+
+def test_the_time_that_rows_count_together_is_what_went_by() -> None:
+    ticks, scripts = itertools.count(), [[0, 1, 0], [1], [0, 0, 1, 1, 0, 1]]
+    rows = [Row(AnyDrafts(number, alphabet=2), [9], remaining=len(script)) for number, script in enumerate(scripts)]
+    target, num_passes = ScriptedTarget({row: list(script) for row, script in zip(rows, scripts, strict=True)}), 0
+    while live := [row for row in rows if not row.ended]:
+        step(target, live, FixedBudget(2), MeasuredCosts(), lambda: float(next(ticks)))
+        num_passes += 1
+    assert pytest.approx(num_passes) == sum(row.counters.verifying_seconds for row in rows)
+    assert pytest.approx(num_passes) == sum(row.counters.drafting_seconds for row in rows)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.inf, -math.inf, math.nan])
+def test_a_clock_error_takes_no_time(seconds: float) -> None:
+    assert 0.0 == share_of(seconds, 3)
 
 
 def test_a_target_must_answer_for_every_row() -> None:

@@ -21,6 +21,8 @@ SETTINGS: dict[str, Settings] = {
     },
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"], "mamba_d_head": 16},
+    "inkling2_loop_text": {"unpadded_vocab_size": 32},
+    "inkling2_text": {"unpadded_vocab_size": 32},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "lfm2": {"layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
@@ -88,6 +90,7 @@ _WINDOWS: Settings = {"layer_types": ["sliding_attention", "full_attention"], "s
 
 SETUPS: dict[tuple[str, str], Settings] = {
     ("bert", "as an encoder"): {"is_decoder": False},
+    ("deepseek_v32", "texts longer than it sees"): {"index_topk": 4},
     ("exaone4", "without windows"): {"layer_types": ["full_attention"] * 2, "sliding_window": None},
     ("falcon", "alibi"): {"alibi": True},
     ("falcon", "new decoder architecture"): {"new_decoder_architecture": True, "num_kv_heads": 2},

@@ -28,7 +28,7 @@ _SIZES: list[tuple[int, str]] = [
         num_encoder_attention_heads num_decoder_attention_heads attention_heads swa_num_attention_heads num_experts
         n_routed_experts num_local_experts moe_num_experts index_n_heads num_blocks
         mamba_n_heads mamba_num_heads linear_num_key_heads linear_num_value_heads conf_num_attention_heads
-        rotary_dim index_topk chunk_size mamba_chunk_size linear_num_heads""",
+        rotary_dim chunk_size mamba_chunk_size linear_num_heads""",
     ),
     (
         8,
@@ -56,7 +56,7 @@ _SIZES: list[tuple[int, str]] = [
     (
         MAX_POSITIONS,
         """max_position_embeddings n_positions n_ctx max_seq_len original_max_position_embeddings
-        context_length max_target_positions""",
+        context_length max_target_positions index_topk""",
     ),
     (VOCABULARY, "vocab_size vocab_size_per_layer_input audio_vocab_size pronunciation_vocab_size shape_vocab_size"),
     (64, "num_embeddings codebook_size"),

@@ -20,8 +20,9 @@ tiny random model of every class, decodes plainly and with drafts that are partl
 batch of unequal lengths, and compares every token. Last run on {today} with transformers {transformers} and torch
 {torch} on a CPU: in float64 where the family's kernels have it, experts one by one.
 
-- **drafted**: the same text, with drafts accepted and rolled back; *rows in line* begin each pass at one slot. Drafts
-  are *trees* where branches of trees were accepted, else *chains*.
+- **drafted**: the same text, with drafts accepted and rolled back; *rows in line* begin each pass at one slot; *states
+  put back* are running states as they were before a rejected draft. Drafts are *trees* where branches of trees were
+  accepted, else *chains*.
 - **undrafted**: decoded in transformers' own loop, with one warning that gives this reason.
 - **refused**: `RefusedError` before the first pass.
 - **not tried**: it cannot be built here, or its `generate()` itself fails, for the reason given: nothing is claimed.

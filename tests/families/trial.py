@@ -11,6 +11,7 @@ import torch
 from ngramspec import FixedBudget, NgramspecWarning, RefusedError, Speculator
 from ngramspec.hf.facts import known_code
 from ngramspec.hf.facts.alignment import why_aligned
+from ngramspec.hf.facts.running_state import has_running_state
 from ngramspec.hf.facts.strangers import strangers_in
 from ngramspec.hf.facts.support import why_undrafted
 from ngramspec.testing import OracleDrafter
@@ -81,11 +82,13 @@ def tried(model: Any) -> Result:
     attention = model.config.get_text_config(decoder=True)._attn_implementation or "its own"
     try:
         dtype, runs = _runs(model)
-        branches = 0
+        branches, how = 0, _how(model)
         for run in runs:
             verdict, why, accepted = _compared(model, run)
             branches += accepted
-            if verdict != "drafted":
+            if verdict == "undrafted" and run.batch > 1:  # the first run was of one text
+                how = f"{how}; a batch is not, for it {why}"
+            elif verdict != "drafted":
                 return Result(verdict, why, dtype, attention)
     except NoTextError as error:
         return Result("not tried", f"has no one embedding of tokens: {error}")
@@ -96,9 +99,15 @@ def tried(model: Any) -> Result:
         return (
             Result("not tried", str(error)) if reason is None else Result("undrafted", f"{reason} (not run: {error})")
         )
+    return Result("drafted", how, dtype, attention, "trees" if branches else "chains")
+
+
+def _how(model: Any) -> str:
+    """How rejected drafts are undone, and where rows begin a pass; empty where each row does so at its own slot."""
+    if has_running_state(model):
+        return "states put back, and known tokens read again"
     why_in_line = why_aligned(model, [])
-    why = "" if why_in_line is None else f"rows in line, for it {why_in_line}"
-    return Result("drafted", why, dtype, attention, "trees" if branches else "chains")
+    return "" if why_in_line is None else f"rows in line, for it {why_in_line}"
 
 
 def _runs(model: Any) -> tuple[str, list[_Run]]:

@@ -6,9 +6,9 @@ from ngramspec.foresight import Piece, Speller
 from ngramspec.foresight.run import Run, Spelling, Step
 
 
-def steps(pieces: Iterable[Piece], vocabulary: Spelling) -> list[Step]:
+def steps(pieces: Iterable[Piece], vocabulary: Spelling, *, in_words: bool = False) -> list[Step]:
     """All steps of the run of `pieces`, each asked for once the one before was followed."""
-    run, found = Run(iter(pieces), Speller(vocabulary)), list[Step]()
+    run, found = Run(pieces, Speller(vocabulary, in_words=in_words)), list[Step]()
     while run.reaches(len(found)):
         found.append(run.steps[len(found)])
     return found

@@ -1,6 +1,7 @@
 """A run is the text of its pieces cut into tokens, however little of it is made at a time."""
 
 from collections.abc import Iterator
+from operator import length_hint
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,9 +31,11 @@ def evidence(pieces: list[Piece], sizes: list[int]) -> list[int]:
     return found
 
 
-@given(PIECES, st.sampled_from([BYTES, LARGE]))
-def test_a_run_that_is_followed_is_its_text_and_its_evidence(pieces: list[Piece], vocabulary: Vocabulary) -> None:
-    found = steps(pieces, vocabulary)
+@given(PIECES, st.sampled_from([BYTES, LARGE]), st.booleans())
+def test_a_run_that_is_followed_is_its_text_and_its_evidence(
+    pieces: list[Piece], vocabulary: Vocabulary, in_words: bool
+) -> None:
+    found = steps(pieces, vocabulary, in_words=in_words)
     tokens, codes = [token for token, _ in found], [code for _, code in found]
     text = "".join(piece.text for piece in pieces)[:LONGEST].encode()
     spelled = b"".join(vocabulary.tokens[token] for token in tokens)
@@ -58,13 +61,26 @@ def test_tokens_are_made_lazily(pieces: list[Piece], num_followed: int) -> None:
     assert len("".join(piece.text for piece in made[:-1])) < num_followed + 35
 
 
-@given(PIECES, st.sampled_from([BYTES, LARGE]))
-def test_steps_that_are_sure_stay_as_they_are(pieces: list[Piece], vocabulary: Vocabulary) -> None:
-    run, sure = Run(iter(pieces), Speller(vocabulary)), list[Step]()
+@given(PIECES, st.sampled_from([BYTES, LARGE]), st.booleans())
+def test_steps_that_are_sure_stay_as_they_are(pieces: list[Piece], vocabulary: Vocabulary, in_words: bool) -> None:
+    run, sure = Run(iter(pieces), Speller(vocabulary, in_words=in_words)), list[Step]()
     while run.reaches(len(sure)):
         assert sure == run.steps[: len(sure)]
         sure.append(run.steps[len(sure)])
     assert sure == run.steps[: run.num_sure]
+
+
+def test_of_whole_words_one_is_made_for_its_tokens_and_they_are_those_of_the_text() -> None:
+    vocabulary = words("SELECT", " name", " FROM", " singer", ", ", "')", " WHERE")
+    pieces = [Piece(text, Evidence.SURE) for text in ("SELECT", " name", ", ", "age", " FROM", " singer", "'a'", ")")]
+    left = iter(pieces)
+    run = Run(left, Speller(vocabulary, in_words=True))
+    assert run.reaches(0)
+    assert 1 == len(pieces) - length_hint(left)
+    while run.reaches(len(run.steps)):
+        pass
+    text = "".join(piece.text for piece in pieces)
+    assert vocabulary.encode(text) == [token for token, _ in run.steps]
 
 
 @given(st.lists(PIECES, max_size=6), st.sampled_from([BYTES, LARGE]))
@@ -73,7 +89,7 @@ def test_what_is_remembered_is_spelled_as_before(texts: list[list[Piece]], vocab
     for pieces in [*texts, *texts]:
         run = spelled(pieces, speller)
         assert steps(pieces, vocabulary)[:1] == ([] if run is None else run.steps[:1])
-        assert Speller(vocabulary).steps(pieces) == speller.steps(pieces)
+        assert Speller(vocabulary).steps(tuple(pieces)) == speller.steps(tuple(pieces))
 
 
 @given(st.lists(PIECES, max_size=6), st.sampled_from([BYTES, LARGE]))
@@ -83,6 +99,6 @@ def test_rows_that_share_what_they_spell_spell_as_if_alone_and_share_no_value(
     of_the_grammar = {Evidence.SURE, Evidence.FORCED}
     shared = Spelled(of_the_grammar)
     for pieces in [*texts, *texts]:
-        assert Speller(vocabulary).steps(pieces) == Speller(vocabulary, shared).steps(pieces)
+        assert Speller(vocabulary).steps(tuple(pieces)) == Speller(vocabulary, shared).steps(tuple(pieces))
     expected = {tuple(pieces) for pieces in texts if of_the_grammar.issuperset(piece.evidence for piece in pieces)}
     assert expected == shared.known.keys()

@@ -82,3 +82,19 @@ def compare(
 def limits(**more: Any) -> dict[str, Any]:
     """Arguments that end rows at different positions: an end of sequence, and a length limit inside a draft."""
     return {"max_new_tokens": 27, "eos_token_id": EOS, **more}
+
+
+def assert_a_processor_sees_the_same(model: Any, prompts: dict[str, Any]) -> None:
+    """Assert that a processor that nobody knows is shown, call by call, what plain decoding shows it."""
+    seen: list[list[Any]] = []
+
+    def note(input_ids: Tensor, scores: Tensor) -> Tensor:
+        seen[-1].append(input_ids.tolist())
+        return scores
+
+    def arguments() -> dict[str, Any]:
+        seen.append([])
+        return limits(logits_processor=[note])
+
+    assert_accepted_and_rolled_back(compare(model, prompts, arguments).spec)
+    assert seen[-2] == seen[-1]

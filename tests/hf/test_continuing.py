@@ -14,8 +14,10 @@ import ngramspec
 from ngramspec import FixedBudget, PromptError, RefusedError, Speculator
 from ngramspec.hf.seam import CACHE, CACHE_NAMES, cache_of
 from ngramspec.stats import Counters
+from tests.families.build import build
+from tests.families.catalogue import family
 from tests.hf.comparing import assert_accepted_and_rolled_back, oracle
-from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, tiny
+from tests.hf.models import EOS, FAMILIES, PAD, VOCABULARY, padded_prompts, settled, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
 from tests.hf.target.test_aligned import aligned
 
@@ -59,6 +61,23 @@ def test_a_chat_of_several_turns_is_that_of_plain_decoding(family: str, batch: i
             "attention_mask": torch.cat([prompts["attention_mask"], emitted], dim=1),
         }
     assert accepted > 0
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_chat_is_continued_where_layers_share_the_keys_of_others(batch: int) -> None:
+    shares = family("gemma4_text, shared keys")
+    model = settled(build(shares.config_class, shares.model_class, settings=shares.settings), seed=3)
+    caches = [DynamicCache(config=model.config) for _ in range(2)]
+    text, counters = padded_prompts(batch)["input_ids"], Counters()
+    for _ in range(3):
+        plain = model.generate(text, **LIMITS, **{CACHE: caches[0]})
+        spec = oracle(plain, text.shape[1])
+        speculative = model.generate(text, **LIMITS, **{CACHE: caches[1]}, custom_generate=spec)
+        assert plain.tolist() == speculative.tolist()
+        assert [type(layer) for layer in caches[0].layers] == [type(layer) for layer in caches[1].layers]
+        counters.add(spec.stats.total)
+        text = torch.cat([plain, torch.tensor([[3, 4]]).expand(batch, 2)], dim=1)
+    assert_accepted_and_rolled_back(counters)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

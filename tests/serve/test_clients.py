@@ -14,6 +14,7 @@ from transformers import LogitsProcessor
 from ngramspec import Guard, RefusedError
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app.clients import EventStream
+from ngramspec.serve.asking.completion import CompletionEndpoint
 from tests.serve.serving import Client, Told, generated, pico, serving, text_of
 
 PROMPT = repeat_prompt("One client goes,\nand another one stays until the end.")
@@ -142,6 +143,31 @@ def test_others_do_not_wait_for_forms_that_take_long_to_compile(monkeypatch: pyt
     assert {"yes", "no"} >= {told.json["choices"][0]["text"] for told in slow}
 
 
+def test_others_do_not_wait_while_long_texts_are_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts, may_end = CompletionEndpoint.prompts, threading.Event()
+
+    def slow(endpoint: CompletionEndpoint, request: Any, served: Any) -> Any:
+        assert len(request.prompt) < 1000 or may_end.wait(PATIENCE)
+        return prompts(endpoint, request, served)
+
+    monkeypatch.setattr(CompletionEndpoint, "prompts", slow)
+
+    async def go() -> tuple[Told, list[Told]]:
+        async with serving() as client:
+            long = [asyncio.create_task(client.complete("a" * (1 << 17))) for _ in range(20)]
+            async with asyncio.timeout(PATIENCE):
+                while client.service.admission.num_open < len(long):
+                    await asyncio.sleep(0)
+            other = await client.complete(PROMPT, max_tokens=100)
+            assert not any(task.done() for task in long)
+            may_end.set()
+            return other, await asyncio.gather(*long)
+
+    other, long = asyncio.run(go())
+    assert EXPECTED == other.json["choices"][0]["text"]
+    assert {"context_length_exceeded"} == {told.error["code"] for told in long}
+
+
 def test_who_goes_while_a_form_is_compiled_keeps_a_seat_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     compiling = SlowCompile(monkeypatch)
 
@@ -154,8 +180,9 @@ def test_who_goes_while_a_form_is_compiled_keeps_a_seat_until_it_is(monkeypatch:
             assert 499 == (await slow).status
             statuses = [(await client.complete(PROMPT, max_tokens=5)).status]
             compiling.may_end.set()
-            while client.service.admission.num_open:
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(PATIENCE):
+                while client.service.admission.num_open:
+                    await asyncio.sleep(0.001)
             return [*statuses, (await client.complete(PROMPT, max_tokens=5)).status]
 
     assert [429, 200] == asyncio.run(go())
@@ -258,8 +285,9 @@ def test_a_service_that_ends_tells_those_that_wait() -> None:
     async def go() -> list[Told]:
         async with serving() as client:
             waiting = asyncio.create_task(client.complete(PROMPT, max_tokens=900, ignore_eos=True, speculate=False))
-            while not client.service.admission.num_open:
-                await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE):
+                while not client.service.admission.num_open:
+                    await asyncio.sleep(0)
             await client.service.stop()
             return [await waiting, await client.complete(PROMPT)]
 

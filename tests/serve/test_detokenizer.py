@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.settings import Settings
 from ngramspec.serve.text.answer_text import AnswerText
-from ngramspec.serve.text.detokenizer import REPLACEMENT, Detokenizer, text_of
+from ngramspec.serve.text.detokenizer import MOST_HELD, REPLACEMENT, Detokenizer, text_of
 from ngramspec.serve.text.stop_strings import StopStrings
 from tests.serve.serving import NAME, pico
 
@@ -53,6 +53,49 @@ def test_pieces_of_words_are_together_the_text_of_all_tokens(tokens: list[int], 
     detokenizer = Detokenizer(tokenizer)
     pieces = [detokenizer.feed(piece) for piece in cut(tokens, sizes)] + [detokenizer.finish()]
     assert text_of(tokenizer, tokens) == "".join(pieces)
+
+
+HALVES = [bytes([byte]) for byte in (*range(0x80, 0x84), 0xE2, 0xF0, 0xFF)]
+
+
+@cache
+def half_characters() -> list[int]:
+    """Tokens that are no character, and one that is no text."""
+    model, tokenizer = pico()
+    known = Served(model, tokenizer, Settings(NAME)).vocabulary.tokens
+    return [*(known.index(half) for half in HALVES), tokenizer.eos_token_id]
+
+
+RUNS = st.lists(st.tuples(st.integers(0, len(HALVES)), st.integers(1, 70)), max_size=4)
+TAILS = st.lists(st.integers(0, len(HALVES)), max_size=60)
+
+
+@given(RUNS, TAILS, st.text(st.characters(codec="utf-8"), max_size=3), st.lists(st.integers(0, 50), max_size=20))
+def test_pieces_of_half_characters_are_together_the_text_of_all_tokens(
+    runs: list[tuple[int, int]], tail: list[int], text: str, sizes: list[int]
+) -> None:
+    tokenizer, half = pico()[1], half_characters()
+    tokens = [half[number] for number, length in runs for _ in range(length)]
+    tokens += [half[number] for number in tail] + tokenizer(text, add_special_tokens=False).input_ids
+    detokenizer = Detokenizer(tokenizer)
+    pieces = [detokenizer.feed(piece) for piece in cut(tokens, sizes)] + [detokenizer.finish()]
+    assert text_of(tokenizer, tokens) == "".join(pieces)
+
+
+@pytest.mark.parametrize("number", range(len(HALVES) + 1))
+def test_an_answer_without_a_whole_character_is_not_decoded_again_with_each_token(number: int) -> None:
+    tokenizer, decoded = pico()[1], []
+
+    class Counting:
+        def decode(self, tokens: list[int], **options: Any) -> str:
+            decoded.append(len(tokens))
+            return str(tokenizer.decode(tokens, **options))
+
+    detokenizer = Detokenizer(Counting())
+    tokens = [half_characters()[number]] * 500
+    pieces = [detokenizer.feed([token]) for token in tokens] + [detokenizer.finish()]
+    assert text_of(tokenizer, tokens) == "".join(pieces)
+    assert max(decoded) <= 2 * MOST_HELD
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=12))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app import histories
 from tests.serve.families import with_markers
 from tests.serve.serving import NAME, Told, pico, serving
-from tests.serve.test_process import PATIENCE, address_in, asked, process
+from tests.serve.test_process import address_in, asked, process, until
 
 ANSWER = "An answer that no prompt has, of a few words."
 SEGMENT: Any = {"metadata": {"segment": "words"}}
@@ -75,14 +75,16 @@ def test_a_service_that_is_killed_leaves_histories_that_can_be_read(tmp_path: Pa
     often = (
         "import ngramspec.serve.app.histories as saved; saved.SECONDS = 0.001; from ngramspec.cli import main; main()"
     )
+
+    def is_saved(segment: str) -> bool:
+        return segment in AdaptiveLookup.load(path, FINGERPRINT).segments
+
     for number in range(2):
         with process("--history", str(path), program=often) as (_, line):  # which kills it at the end
             body = {"model": NAME, "prompt": repeat_prompt(ANSWER), "max_tokens": 20}
             named = {"metadata": {"segment": f"number {number}"}}
             json.load(asked(address_in(line), "/v1/completions", body | named))
-            ends = time.monotonic() + PATIENCE
-            while f"number {number}" not in AdaptiveLookup.load(path, FINGERPRINT).segments:
-                assert time.monotonic() < ends
+            until(partial(is_saved, f"number {number}"))
     assert ["number 0", "number 1"] == list(AdaptiveLookup.load(path, FINGERPRINT).segments)
 
 

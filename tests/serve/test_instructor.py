@@ -12,7 +12,7 @@ from ngramspec.serve.settings import Settings
 from tests.serve.families import HERMES
 from tests.serve.serving import NAME, pico
 
-# Not in the extra `test`: it demands older versions of rich and jiter than the newest pins and OpenAI's client.
+# Not in the extra `test`, but in the pins (.ci/instructor.in): CI has it.
 instructor = pytest.importorskip("instructor")
 
 

@@ -1,6 +1,7 @@
 """OpenAI's own client asks for everything; it is told in its own types."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -11,8 +12,11 @@ from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
 
 from ngramspec.pico import extract_prompt, repeat_prompt
+from ngramspec.serve.text.holes import FAMILIES
 from tests.serve.families import HERMES, OPENS
 from tests.serve.serving import NAME, generated, serving, text_of
+from tests.serve.test_holes import pico_with
+from tests.serve.test_identity import DRAWN, GUARDED, OTHERS, Asked
 
 T = TypeVar("T")
 TASK = "### repeat\nOne line for the client,\nand one more."
@@ -77,6 +81,75 @@ def test_a_streamed_chat_with_log_probabilities_and_counts() -> None:
 def test_a_completion() -> None:
     answer = with_client(lambda client: client.completions.create(model=NAME, prompt=PROMPT, max_tokens=200, n=2))
     assert [EXPECTED] * 2 == [choice.text for choice in answer.choices]
+
+
+def by_name(client: openai.AsyncOpenAI, fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields as arguments of the client; those that it does not know go into `extra_body`."""
+    known = inspect.signature(client.completions.create).parameters.keys() & fields.keys()
+    return {name: fields[name] for name in known} | {
+        "extra_body": {name: value for name, value in fields.items() if name not in known}
+    }
+
+
+EACH_FIELD = [*DRAWN, *GUARDED, *OTHERS]
+
+
+def test_every_field_of_a_completion_whole_and_streamed() -> None:
+    async def ask(client: openai.AsyncOpenAI, each: Asked, *, stream: bool) -> list[str]:
+        found = [""] * each.fields.get("n", 1)
+        told: Any = await client.completions.create(
+            model=NAME, prompt=each.prompt, stream=stream, **by_name(client, each.fields)
+        )
+        for answer in [chunk async for chunk in told] if stream else [told]:
+            for choice in answer.choices:
+                found[choice.index] += choice.text
+        return found
+
+    async def ask_all(client: openai.AsyncOpenAI) -> list[list[str]]:
+        asked = [ask(client, each, stream=stream) for stream in (False, True) for each in EACH_FIELD]
+        return list(await asyncio.gather(*asked))
+
+    expected = [[each.expected(index) for index in range(each.fields.get("n", 1))] for each in EACH_FIELD]
+    assert expected + expected == with_client(ask_all)
+
+
+def test_a_hole_that_is_filled() -> None:
+    marks = FAMILIES["Qwen-Coder, CodeGemma"]
+
+    async def use(client: openai.AsyncOpenAI) -> list[str]:
+        asked: Any = {"model": NAME, "prompt": "return a", "suffix": " + b", "max_tokens": 20}
+        whole = (await client.completions.create(**asked)).choices[0].text
+        stream = await client.completions.create(**asked, stream=True)
+        return [whole, "".join([chunk.choices[0].text async for chunk in stream])]
+
+    whole, streamed = with_client(use, load=lambda: pico_with(marks))
+    assert whole == streamed != ""
+
+
+def test_choices_penalties_logprobs_and_reasoning_effort_of_a_chat() -> None:
+    asked: Any = {
+        "n": 2,
+        "temperature": 2,
+        "seed": 5,
+        "presence_penalty": 0.5,
+        "frequency_penalty": 0.25,
+        "logit_bias": {"300": -100},
+        "logprobs": True,
+        "top_logprobs": 3,
+        "max_completion_tokens": 30,
+        "stop": ["\n\n"],
+        "reasoning_effort": "none",
+        "user": "ada",
+        "store": False,
+    }
+    answer, again = (
+        with_client(lambda client: client.chat.completions.create(model=NAME, messages=MESSAGES, **asked))
+        for _ in range(2)
+    )
+    assert answer.choices == again.choices
+    one, other = (choice.message.content for choice in answer.choices)
+    assert one != other
+    assert all(len(choice.logprobs.content) <= 30 for choice in answer.choices if choice.logprobs)
 
 
 def test_an_answer_that_is_parsed_into_a_class() -> None:

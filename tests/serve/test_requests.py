@@ -41,6 +41,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (completion(temperature=1e-9), "temperature", "temperature must be 0, or from 1e-06 on, got 1e-09"),
     (completion(temperature=True), "temperature", "should be a valid number; got True"),
     (completion(top_p=0), "top_p", "greater than 0; got 0"),
+    (completion(repetition_penalty=1e-30), "repetition_penalty", "greater than or equal to 0.01; got 1e-30"),
     (completion(n=0), "n", "greater than or equal to 1; got 0"),
     (completion(n=17), "n", "at most 16 answers, got 17"),
     (completion(stop=["a", ""]), "stop[1]", "at least 1 character"),
@@ -192,3 +193,29 @@ def test_what_a_template_refuses_is_a_400() -> None:
     told = asked("/v1/chat/completions", chat(), chat_template=template)
     assert (400, "messages") == (told.status, told.error["param"])
     assert "roles must alternate" in told.error["message"]
+
+
+LEAST: Any = {
+    "temperature": 1e-6,
+    "top_p": 1e-300,
+    "min_p": 1,
+    "top_k": 1,
+    "repetition_penalty": 0.01,
+    "presence_penalty": 2,
+    "frequency_penalty": -2,
+    "logit_bias": {"5": 100, "6": -100},
+}
+MOST: Any = {"temperature": 2, "top_p": 1, "min_p": 0, "top_k": 1 << 70, "repetition_penalty": 100}
+
+
+@pytest.mark.parametrize("values", [LEAST, MOST])
+def test_the_extreme_values_of_all_fields_leave_something_to_draw(values: Any) -> None:
+    """Each alone, and all together."""
+    drawn: Any = {"temperature": 1, "seed": 1, "ignore_eos": True, "max_tokens": 30}
+
+    async def ask() -> list[Told]:
+        async with serving() as client:
+            each = [client.complete("a", **drawn | {name: value}) for name, value in values.items()]
+            return list(await asyncio.gather(*each, client.complete("a", **drawn | values)))
+
+    assert [30] * (len(values) + 1) == [told.json["usage"]["completion_tokens"] for told in asyncio.run(ask())]

@@ -1,14 +1,11 @@
-"""Web pages from elsewhere get nothing done, and connections that send no request are closed."""
+"""Web pages from elsewhere get nothing done."""
 
 import asyncio
-import socket
 from collections.abc import Mapping
 
 import pytest
 
-from ngramspec.serve.app import connections
 from tests.serve.serving import NAME, serving
-from tests.serve.test_process import PATIENCE, address_in, asked, metric, process
 
 HERE = "http://127.0.0.1:8000"
 
@@ -53,17 +50,3 @@ def test_a_page_that_is_named_may_ask_from_elsewhere() -> None:
     assert 200 == status({**headers, "Host": "127.0.0.1"}, allow_origins=("https://chat.example",))
     assert 403 == status({"Origin": "https://evil.example"}, allow_origins=("https://chat.example",))
     assert 200 == status({"Origin": "https://evil.example"}, allow_origins=("*",))
-
-
-def test_a_connection_without_a_request_is_closed_and_one_with_an_answer_in_progress_is_not() -> None:
-    often = f"import {connections.__name__} as c; c.HEAD_SECONDS = 0.05; from ngramspec.cli import main; main()"
-    body = {"model": NAME, "prompt": "a", "max_tokens": 300, "ignore_eos": True, "speculate": False, "stream": True}
-    with process(program=often) as (_, line):
-        address = address_in(line)
-        host, port = address.removeprefix("http://").split(":")
-        for sent in (b"", b"GET /health HTTP/1.1\r\nHost:"):
-            with socket.create_connection((host, int(port)), PATIENCE) as client:
-                client.sendall(sent)
-                assert b"" == client.recv(1)
-        assert b"data: [DONE]\n\n" == asked(address, "/v1/completions", body).read()[-14:]
-        assert 300 == metric(address, "vllm:generation_tokens_total")

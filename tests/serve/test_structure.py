@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
+from ngramspec import Vocabulary
+from ngramspec.guards import Limits
 from ngramspec.pico import extract_prompt
+from ngramspec.serve.structure.guards import guard_of
+from ngramspec.serve.wire.errors import ApiError
+from ngramspec.serve.wire.requests import CompletionRequest
 from tests.serve.serving import Told, serving
 
 PROMPT = extract_prompt("Deliver to Turin. The order number is B/20934. Quantity: 12.", {"order": "", "quantity": 0})
@@ -38,6 +43,13 @@ def schema_format(schema: Any) -> dict[str, Any]:
             ["$ref", "https://example.org/schema"],
         ),
         ({"structured_outputs": {"json": "{"}}, "structured_outputs.json", ["JSON"]),
+        (
+            {"structured_outputs": {"grammar": "start: start"}},
+            "structured_outputs.grammar",
+            ["must say what is allowed"],
+        ),
+        ({"structured_outputs": {"grammar": 'start: "a" & "b"'}}, "structured_outputs.grammar", []),
+        ({"structured_outputs": {"json": False}}, "structured_outputs.json", []),
         ({"structured_outputs": {"json": {"type": "nothing"}}}, "structured_outputs.json", ["type", "nothing"]),
         (
             {"structured_outputs": {"json": {"type": "object", "propertes": {"a": {}}}}},
@@ -121,3 +133,10 @@ def test_a_schema_may_come_as_a_text() -> None:
 def test_a_text_without_a_form_is_free() -> None:
     free = completed().json["choices"]
     assert free == completed(response_format={"type": "text"}).json["choices"]
+
+
+def test_a_form_that_no_token_can_begin_is_refused() -> None:
+    vocabulary = Vocabulary([b"a", b"b", b"</s>"], eos_tokens=[2])
+    request = CompletionRequest.model_validate({"model": "m", "prompt": "a", "structured_outputs": {"regex": "c+"}})
+    with pytest.raises(ApiError, match=r"structured_outputs\.regex: some text must be allowed, got a form that allows"):
+        guard_of(request, vocabulary, Limits(), "")

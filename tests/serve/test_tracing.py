@@ -62,13 +62,15 @@ def test_a_request_is_a_span_of_its_callers_trace(seen: Any, stream: bool) -> No
 def test_times_are_measured_under_the_conventions_names(seen: Any) -> None:
     asked({}, {"stream": True})
     [resource] = seen[1].get_metrics_data().resource_metrics
-    measured = {each.name: each.data.data_points for each in resource.scope_metrics[0].metrics}
+    found = {each.name: each.data.data_points for scope in resource.scope_metrics for each in scope.metrics}
+    measured = {name: points for name, points in found.items() if name.startswith("gen_ai.")}
     assert {
         "gen_ai.server.request.duration",
         "gen_ai.server.time_to_first_token",
         "gen_ai.server.time_per_output_token",
     } == measured.keys()
     assert [2, 2, 2] == [sum(point.count for point in points) for points in measured.values()]
+    assert 2 == sum(point.value for point in found["ngramspec.requests"])
 
 
 @pytest.mark.parametrize(

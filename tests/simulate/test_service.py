@@ -211,3 +211,21 @@ def test_loads_and_prices_must_make_sense() -> None:
         PassPrices(1.0, of_row=math.nan)
     with pytest.raises(ValueError, match="a pass must cost more than 0 seconds"):
         PassPrices(of_pair=1.0)
+
+
+@given(st.integers(1, 9), st.sampled_from([1, 3]), PRICE, PRICE)
+def test_passes_wait_for_the_masks_of_guarded_rows_with_and_without_drafts(
+    number: int, clients: int, of_row: float, of_token: float
+) -> None:
+    guard = Guard.regex("[a-z]*", Vocabulary([bytes([byte]) for byte in range(256)]))
+    output = np.full(number, ord("a"), np.int32)
+    traces = [Trace(np.array([65], np.int32), output, guard=each) for each in (guard, None)]
+    free, priced = (
+        Machine(PassPrices(1.0), HostPrices(masks=masks))
+        for masks in (DraftingPrices(), DraftingPrices(of_row=of_row, of_token=of_token))
+    )
+    for arm in (OFF, Arm(AdaptiveLookup, lambda: FixedBudget(4))):
+        without, with_masks = (Service(each, arm).run(traces, ClosedLoop(2, clients)) for each in (free, priced))
+        counters = without.served[0].counters
+        waited = of_row * counters.target_passes + of_token * counters.num_draft_tokens
+        assert without.seconds + waited == pytest.approx(with_masks.seconds)

@@ -7,7 +7,6 @@ import pytest
 
 from ngramspec import Guard, GuardError, Speculator
 from ngramspec.guards import Matcher
-from ngramspec.guards.filling import Filled
 from ngramspec.guards.types import BitmaskArray, set_bits
 from ngramspec.hf.choice import masks
 from ngramspec.testing.fuzzing import (
@@ -73,9 +72,9 @@ def test_a_lost_token_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -
 def test_masks_of_the_wrong_position_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     right = masks._fill_all
 
-    def wrong(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> list[Filled]:
+    def wrong(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> Any:
         found = right(matchers, drafts)
-        for filled in found:
+        for filled in found.rows:
             filled.bits[1:] = filled.bits[:-1].copy()
         return found
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from ngramspec import Speculator
 from ngramspec.replay import Trace
-from ngramspec.testing.replay_model import ReplayModel
+from ngramspec.testing.replay_model import ReplayModel, replay_class
 
 EOS = 0
 VOCABULARY = 20
@@ -143,3 +143,17 @@ def test_a_request_that_does_not_fit_is_refused(trace: Trace, message: str) -> N
 def test_a_shape_without_an_end_of_sequence_is_refused() -> None:
     with pytest.raises(ValueError, match="needs one end of sequence, got eos_token_id=None"):
         ReplayModel(LlamaConfig(vocab_size=VOCABULARY, eos_token_id=None), TRACES)
+
+
+def test_any_class_that_takes_position_ids_writes_what_was_recorded() -> None:
+    """GPT-2 has learned positions: it gets those from 0."""
+    shape = GPT2Config(
+        vocab_size=VOCABULARY, n_embd=16, n_layer=1, n_head=2, n_positions=64, bos_token_id=None, eos_token_id=EOS
+    )
+    shape.pad_token_id = EOS
+    replaying = replay_class(GPT2LMHeadModel)(shape, TRACES)
+    assert [trace.output.tolist() for trace in TRACES] == written(replaying, [0, 1, 2, 3, 4])
+    spec = Speculator()
+    assert [trace.output.tolist() for trace in TRACES] == written(replaying, [0, 1, 2, 3, 4], custom_generate=spec)
+    assert 0 < spec.stats.total.num_accepted_tokens < spec.stats.total.num_draft_tokens
+    assert replay_class(GPT2LMHeadModel) is type(replaying)

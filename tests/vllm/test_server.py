@@ -1,4 +1,4 @@
-"""vLLM's API server with our scheduler: counters by segment, dropped streams, and a history at the end."""
+"""vLLM's API server with our scheduler: counters by segment, dropped streams, a history, and nothing left running."""
 
 import json
 import os
@@ -17,6 +17,8 @@ import pytest
 
 pytest.importorskip("vllm")
 
+import psutil
+
 from tests.vllm.inside import NULL
 
 START_SECONDS = 300
@@ -24,7 +26,7 @@ START_SECONDS = 300
 
 @contextmanager
 def server(model: Path, history: Path) -> Iterator[str]:
-    """The address of a server; it is ended by SIGTERM."""
+    """The address of a server; it is ended by SIGTERM, and all its processes with it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [
@@ -39,10 +41,13 @@ def server(model: Path, history: Path) -> Iterator[str]:
     process = subprocess.Popen(command, env=environment)
     try:
         _wait_for(address, process)
+        workers = psutil.Process(process.pid).children(recursive=True)
         yield address
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+    assert len(workers) > 0
+    assert [] == psutil.wait_procs(workers, timeout=60)[1]
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
@@ -94,11 +99,18 @@ def test_a_server_counts_by_segment_survives_dropped_streams_and_keeps_its_histo
         assert metric(address, "ngramspec:accepted_tokens_total") == metric(
             address, "vllm:spec_decode_num_accepted_tokens_total"
         )
-        for number in range(20):
-            stream = asked(address, max_tokens=140, stream=True, prompt=[*range(40 + number, 60 + number)])
-            stream.readline()
-            stream.close()
+        for first in range(0, 50, 10):
+            numbers = range(first, first + 10)  # more than are decoded at once
+            streams = [
+                asked(address, max_tokens=140, stream=True, prompt=[*range(40 + number, 60 + number)])
+                for number in numbers
+            ]
+            for number, stream in zip(numbers, streams, strict=True):
+                if number % 3:
+                    stream.readline()
+                stream.close()
         assert 0 == eventually(address, "vllm:num_requests_running", 0)
+        assert 0 == metric(address, "vllm:num_requests_waiting")
         assert 0 == metric(address, "ngramspec:drafting_errors_total")
         assert texts[0] == json.load(asked(address, max_tokens=100))["choices"][0]["text"]
         for _ in until(lambda: history.stat().st_size > empty):

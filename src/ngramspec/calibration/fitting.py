@@ -17,27 +17,37 @@ NUM_OF_PASS = 3
 def fitted_passes(measured: Sequence[Measured]) -> PassPrices:
     """The prices whose sums are nearest to the measured seconds, of rows that are padded.
 
-    Of all sets of prices, those that come out below 0 are left out: with five of them that is the exact solution, which
-    others approach step by step (Lawson and Hanson 1974). Raises ValueError for no measured pass.
+    Raises ValueError for no measured pass.
     """
     if not measured:
         raise ValueError("a fit needs at least one measured pass, got none: measure some")
-    seconds = np.array([each.seconds for each in measured])
-    terms = np.array([_terms(each) for each in measured]) / seconds[:, None]
-    best: FloatArray = np.zeros(len(NAMES))
+    found = fitted([_terms(each) for each in measured], [each.seconds for each in measured], NUM_OF_PASS)
+    return PassPrices(**dict(zip(NAMES, found, strict=True)), pads=True)
+
+
+def fitted(terms: Sequence[Sequence[float]], seconds: Sequence[float], num_needed: int) -> list[float]:
+    """The prices of `terms`, none below 0, whose sums are nearest to `seconds`, all above 0, by relative errors.
+
+    num_needed: one of so many first prices is above 0. Of all sets of prices, those that come out below 0 are left out:
+    with five of them that is the exact solution, which others approach step by step (Lawson and Hanson 1974).
+    """
+    shares = np.array(terms, np.float64) / np.array(seconds)[:, None]
+    num_prices = shares.shape[1]
+    best: FloatArray = np.zeros(num_prices)
     least = np.inf
-    for size in range(1, len(NAMES) + 1):
-        for chosen in combinations(range(len(NAMES)), size):
-            scales = terms[:, chosen].max(axis=0)
+    for size in range(1, num_prices + 1):
+        for chosen in combinations(range(num_prices), size):
+            scales = shares[:, chosen].max(axis=0)
             if not scales.all():
                 continue
-            scaled, *_ = np.linalg.lstsq(terms[:, chosen] / scales, np.ones(len(measured)), rcond=None)
-            error = float(((terms[:, chosen] @ (scaled / scales) - 1.0) ** 2).sum())
-            prices = np.zeros(len(NAMES))
+            scaled, *_ = np.linalg.lstsq(shares[:, chosen] / scales, np.ones(len(seconds)), rcond=None)
+            error = float(((shares[:, chosen] @ (scaled / scales) - 1.0) ** 2).sum())
+            prices = np.zeros(num_prices)
             prices[list(chosen)] = scaled / scales
-            if (scaled >= 0.0).all() and prices[:NUM_OF_PASS].any() and error < least:
+            if (scaled >= 0.0).all() and prices[:num_needed].any() and error < least:
                 least, best = error, prices
-    return PassPrices(**dict(zip(NAMES, best.tolist(), strict=True)), pads=True)
+    found: list[float] = best.tolist()
+    return found
 
 
 def errors(passes: PassPrices, measured: Sequence[Measured]) -> dict[str, float]:

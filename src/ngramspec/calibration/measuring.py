@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ngramspec.decoding import Budget, Clock, FixedBudget, MeasuredCosts, Shape
 from ngramspec.decoding.calibrated import Measured
+from ngramspec.decoding.way import Way
 from ngramspec.drafting import AdaptiveLookup, Draft, Drafter, TokenArray
+from ngramspec.guards import Guard
 from ngramspec.hf import Speculator
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.entry.cost_tables import CostTables
@@ -24,14 +27,26 @@ WARM_UP_PASSES = 8
 """Passes before the first one that is measured: memory is taken, and threads begin."""
 
 
+class Steered(NamedTuple):
+    """The steered drafting of a pass: seconds, rows that were drafted for, and tokens that were drafted."""
+
+    seconds: float
+    rows: int
+    tokens: int
+
+
 class Recorder(MeasuredCosts):
-    """What a budget learns, and each pass beside it. passes: those over rows that decode; prompts: over prompts."""
+    """What a budget learns, and each pass beside it. passes: those over rows that decode; prompts: over prompts.
+
+    steered: drafting within grammars, by pass.
+    """
 
     def __init__(self) -> None:
         """Nothing was measured."""
         super().__init__()
         self.passes: list[tuple[Shape, float]] = []
         self.prompts: list[tuple[Shape, float]] = []
+        self.steered: list[Steered] = []
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`."""
@@ -43,15 +58,23 @@ class Recorder(MeasuredCosts):
         self.prompts.append((shape, seconds))
         super().record_prompt(shape, seconds)
 
+    def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
+        """See `Costs`."""
+        if way is Way.STEERED:
+            self.steered.append(Steered(seconds, num_rows, num_tokens))
+        super().record_drafting(way, seconds, num_rows, num_tokens)
 
-class _Tables(CostTables):
+
+class OneTable(CostTables):
     """One recorder for any model, which no other Speculator shares."""
 
     def __init__(self, recorder: Recorder) -> None:
+        """recorder: takes in all passes."""
         super().__init__()
         self._recorder = recorder
 
-    def of(self, model: Model) -> MeasuredCosts:
+    def of(self, model: Model, passes: str = "") -> MeasuredCosts:
+        """The recorder."""
         return self._recorder
 
 
@@ -102,7 +125,7 @@ def measured_passes(
             prompts = len(recorder.prompts)
             room = (repeats + 1) * len(columns) + 2 * max(columns)
             budget = FixedBudget(max(columns) - 1)
-            with _engine(model, recorder, drafter, clock, rows, context, room=room, budget=budget) as engine:
+            with engine_of(model, recorder, drafter, clock, rows, context, room=room, budget=budget) as engine:
                 passes = len(recorder.passes)
                 for width in columns:
                     drafter.length = width - 1
@@ -122,7 +145,7 @@ def host_seconds(model: Model, rows: int, passes: int, clock: Clock, *, drafts: 
     recorder = Recorder()
     drafter: Drafter = AdaptiveLookup() if drafts else Chosen(model.config.vocab_size)
     found: list[float] = []
-    with _engine(model, recorder, drafter, clock, rows, PROMPT, room=PROMPT, period=PERIOD) as engine:
+    with engine_of(model, recorder, drafter, clock, rows, PROMPT, room=PROMPT, period=PERIOD) as engine:
         while len(found) < passes and engine.num_running == rows:
             start = clock()
             engine.step()
@@ -131,7 +154,7 @@ def host_seconds(model: Model, rows: int, passes: int, clock: Clock, *, drafts: 
 
 
 @contextmanager
-def _engine(
+def engine_of(
     model: Model,
     recorder: Recorder,
     drafter: Drafter,
@@ -142,21 +165,24 @@ def _engine(
     room: int,
     budget: Budget | None = None,
     period: int = 0,
+    guard: Guard | None = None,
+    ends: int | None = None,
 ) -> Iterator[ModelEngine]:
     """An engine whose `rows` have read prompts of `context` tokens, and write `room` tokens each at most.
 
-    period: after which prompts repeat themselves.
+    period: after which prompts repeat themselves. guard: of all rows. ends: the token that ends a row, if one does.
     """
     spec = Speculator(drafter, budget, clock=clock)
-    spec.costs = _Tables(recorder)
+    spec.costs = OneTable(recorder)
     drawn, num_prompts = torch.Generator().manual_seed(rows), len(recorder.prompts)
-    config = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=None)
+    config = GenerationConfig(do_sample=False, max_new_tokens=room, eos_token_id=ends)
     with ModelEngine(model, spec, max_rows=rows, max_prompt_tokens=context, max_cache_bytes=1 << 62) as engine:
         for _ in range(rows):
             ids = torch.randint(0, model.config.vocab_size, (1, period or context), generator=drawn)
             ids = ids.repeat(1, -(-context // ids.shape[1]))[:, :context]
             ids = ids.to(model.device)
-            engine.add(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+            processors = [] if guard is None else [guard]
+            engine.add(ids, attention_mask=torch.ones_like(ids), generation_config=config, logits_processor=processors)
         while len(recorder.prompts) < num_prompts + rows:
             engine.step()
         yield engine

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from ngramspec.calibration.fitting import errors, fitted_passes
+from ngramspec.calibration.guarding import guard_prices
 from ngramspec.calibration.measuring import Recorder, host_seconds, measured_passes
 from ngramspec.decoding import Clock, DraftingPrices, HostPrices
 from ngramspec.decoding.calibrated import Calibration
+from ngramspec.guards import Vocabulary
 from ngramspec.hf.entry.cost_tables import fingerprint
 from ngramspec.hf.facts.limits import max_position
 
@@ -21,6 +23,7 @@ Shapes = tuple[Sequence[int], Sequence[int], Sequence[int]]
 BATCHES, COLUMNS, CONTEXTS = (1, 2, 4, 8), (1, 2, 5, 17, 49), (32, 256, 1024)
 REPEATS = 5
 HOST_PASSES = 24
+GUARD_PASSES = 48
 
 
 def num_told(batches: Sequence[int], columns: Sequence[int], contexts: Sequence[int]) -> int:
@@ -40,12 +43,14 @@ def calibrate(
     name: str,
     shapes: Shapes,
     *,
+    vocabulary: Vocabulary | None = None,
     told: Callable[[], None] = lambda: None,
     clock: Clock = time.perf_counter,
 ) -> Calibration:
     """Measure passes of `model` by rows, columns and tokens of context, and the host's time beside them; fit both.
 
-    name: of the model, for people. told: called now and then (`num_told`). clock: in seconds.
+    name: of the model, for people. vocabulary: of its tokenizer, to measure what guards cost; without it that is 0.
+    told: called now and then (`num_told`). clock: in seconds.
     """
     recorder = Recorder()
     measured = measured_passes(model, recorder, shapes, REPEATS, clock, told)
@@ -58,20 +63,25 @@ def calibrate(
         | {"python": platform.python_version()},
         fingerprint=fingerprint(model),
         passes=passes,
-        host=_host(model, max(shapes[0]), clock),
+        host=_host(model, vocabulary, max(shapes[0]), clock),
         fit_error=errors(passes, measured),
         measured=measured,
         table=recorder.state(),
     )
 
 
-def _host(model: Any, rows: int, clock: Clock) -> HostPrices:
-    """Of passes of one row and of many: the loop without drafts, and what drafts add to it."""
+def _host(model: Any, vocabulary: Vocabulary | None, rows: int, clock: Clock) -> HostPrices:
+    """Of passes of one row and of many: the loop without drafts, and what drafts and guards add to it."""
     loop_one, loop_many = (host_seconds(model, batch, HOST_PASSES, clock, drafts=False) for batch in (1, rows))
     one, many = (host_seconds(model, batch, HOST_PASSES, clock, drafts=True) for batch in (1, rows))
     loop_of_row = max(0.0, (loop_many - loop_one) / max(rows - 1, 1))
     of_row = max(0.0, (many - loop_many - one + loop_one) / max(rows - 1, 1))
+    steered, masks = DraftingPrices(), DraftingPrices()
+    if vocabulary is not None:
+        steered, masks = guard_prices(model, vocabulary, rows, GUARD_PASSES, clock)
     return HostPrices(
+        steered=steered,
+        masks=masks,
         loop_of_pass=max(0.0, loop_one - loop_of_row),
         loop_of_row=loop_of_row,
         blind=DraftingPrices(of_pass=max(0.0, one - loop_one - of_row), of_row=of_row),

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ngramspec import __version__
+from ngramspec.cli.bench import bench
 from ngramspec.cli.calibrate import calibrate
 from ngramspec.cli.check import check
 from ngramspec.cli.demo import demo
@@ -54,6 +55,7 @@ app.command()(generate)
 app.command()(replay)
 app.command()(simulate)
 app.command()(calibrate)
+app.command()(bench)
 app.command()(check)
 app.command()(fuzz)
 app.command()(serve)

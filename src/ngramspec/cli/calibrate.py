@@ -1,13 +1,18 @@
 """`ngramspec calibrate`: what passes of a model cost on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from ngramspec.cli.models import Loaded
+from ngramspec.cli.terminal import complain
 from ngramspec.printing import named, printable
+
+if TYPE_CHECKING:
+    from ngramspec.guards import Vocabulary
 
 
 def calibrate(
@@ -28,7 +33,13 @@ def calibrate(
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Measuring", total=calibration.num_told(*shapes))
-        found = calibration.calibrate(loaded.model, model, shapes, told=lambda: progress.advance(task))
+        found = calibration.calibrate(
+            loaded.model,
+            model,
+            shapes,
+            vocabulary=_vocabulary(loaded),
+            told=lambda: progress.advance(task),
+        )
     found.write(output)
     plain, off = found.measured[0].seconds, found.fit_error
     print(
@@ -38,3 +49,13 @@ def calibrate(
             f" Written to {named(output)}."
         )
     )
+
+
+def _vocabulary(loaded: Loaded) -> "Vocabulary | None":
+    from ngramspec.guards import Vocabulary
+
+    try:
+        return Vocabulary.of(loaded.tokenizer)
+    except TypeError as error:
+        complain(f"what guards cost is not measured: {error}")
+        return None

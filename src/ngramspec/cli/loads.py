@@ -11,15 +11,25 @@ from ngramspec.simulate import Load, OpenLoop, poisson
 
 MOST_LOADS = 16
 MOST_CONCURRENT = 4096
+MOST_IN_A_BATCH = 1024
 RECORDED = "recorded"
 
 
 def concurrencies(given: str) -> list[int]:
     """Rising numbers of "1,4,16". Raises typer.BadParameter for anything else."""
+    return _numbers(given, "--concurrency", MOST_CONCURRENT)
+
+
+def batch_sizes(given: str) -> list[int]:
+    """As `concurrencies`, of prompts that are decoded together."""
+    return _numbers(given, "--batch", MOST_IN_A_BATCH)
+
+
+def _numbers(given: str, option: str, most: int) -> list[int]:
     numbers = [int(part) if part.isascii() and part.isdigit() and len(part) <= 4 else 0 for part in _parts(given)]
-    if not all(1 <= number <= MOST_CONCURRENT for number in numbers):
+    if not all(1 <= number <= most for number in numbers):
         raise typer.BadParameter(
-            f"--concurrency must be whole numbers from 1 to {MOST_CONCURRENT}, got {shortened(given)}: write 1,4,16"
+            f"{option} must be whole numbers from 1 to {most}, got {shortened(given)}: write 1,4,16"
         )
     return sorted(set(numbers))
 
@@ -60,5 +70,5 @@ def _recorded(traces: Sequence[Trace]) -> Load:
 def _parts(given: str) -> list[str]:
     parts = [part.strip() for part in given.split(",", MOST_LOADS)]
     if len(parts) > MOST_LOADS:
-        raise typer.BadParameter(f"at most {MOST_LOADS} loads are simulated, got more: name fewer")
+        raise typer.BadParameter(f"at most {MOST_LOADS} loads are measured, got more: name fewer")
     return parts

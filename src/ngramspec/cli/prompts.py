@@ -26,11 +26,12 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt. origin: where it was read, "file" or "file:line". chat: if it is one."""
+    """One prompt. origin: where it was read, "file" or "file:line". chat: if it is one. segment: if it is named."""
 
     text: str
     origin: str
     chat: Chat | None = None
+    segment: str | None = None
 
     @property
     def asked(self) -> Chat:
@@ -110,8 +111,11 @@ def standard_input(what: str) -> BinaryIO:
 
 def _parse(line: str, origin: str) -> Prompt:
     row = read_row(line, origin, PromptError)
+    segment = row.get("segment") if isinstance(row, dict) else None
+    if not (segment is None or isinstance(segment, str)):
+        raise PromptError(f"{origin}: segment must be text, got {shortened(segment)}; name it, or leave it out")
     if isinstance(row, dict) and "messages" in row:
-        return Prompt("", origin, read_chat(row, origin).open())
+        return Prompt("", origin, read_chat(row, origin).open(), segment)
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
         raise PromptError(
             f'{origin}: a line must be {{"prompt": text}} or {{"messages": […]}}, got {shortened(row)}:'
@@ -121,4 +125,4 @@ def _parse(line: str, origin: str) -> Prompt:
         raise PromptError(
             f"{origin}: a prompt must be valid Unicode, got {shortened(row['prompt'])}: pair its surrogates"
         )
-    return Prompt(row["prompt"], origin)
+    return Prompt(row["prompt"], origin, segment=segment)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
+from ngramspec.cli.recordings import EveryAnswer, MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.cli.render import show_table
 from ngramspec.cli.terminal import text
 from ngramspec.decoding import FITS, AdaptiveBudget, Budget, FixedBudget, LinearCosts, fitted
@@ -33,9 +33,7 @@ COLUMNS = ("requests", "tokens", "passes", "drafted", "accepted", "rate", "token
 def replay(
     traces: Traces,
     tokenizer: TokenizerName = None,
-    every_answer: Annotated[
-        bool, typer.Option("--every-answer", help="Of a chat, replay each of the assistant's messages, not the last.")
-    ] = False,
+    every_answer: EveryAnswer = False,
     max_draft_tokens: Annotated[
         int | None, typer.Option(min=0, help="Longest draft, 10 by default; 0 drafts nothing. Without --cost.")
     ] = None,

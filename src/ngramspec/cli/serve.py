@@ -17,11 +17,13 @@ from ngramspec.printing import named, on_one_line
 from ngramspec.serve.settings import Settings
 
 if TYPE_CHECKING:
-    from ngramspec.hf import Speculator
     from ngramspec.serve.app.service import Service
 
 MAX_BYTES = 1 << 20
 """Limit of a file with keys or a template, in bytes."""
+
+SPARE_CONNECTIONS = 256
+"""More than answers that are asked for: of pages, metrics, bodies that are being sent, clients that keep theirs."""
 
 POLL_SECONDS = 0.01
 """Between two looks at whether the server has started, of which it does not tell."""
@@ -80,6 +82,7 @@ def serve(
         allow_origins=tuple(allow_origin or ()),
         is_local=not keys and _is_loopback(host),
         history=history,
+        costs=costs,
         max_rows=max_rows,
         max_waiting=max_waiting,
         max_tokens=max_tokens,
@@ -97,17 +100,8 @@ def serve(
         loaded.append(load(model))
         return loaded[0].model, loaded[0].tokenizer
 
-    spec = None if costs is None else _starting_with(costs)
     with _listening(host, port) as listener:
-        asyncio.run(_serve(Service(load, settings, spec=spec), listener, loaded, drain_seconds))
-
-
-def _starting_with(costs: Path) -> "Speculator":
-    from ngramspec.hf import Speculator
-
-    spec = Speculator()
-    spec.load_costs(costs)
-    return spec
+        asyncio.run(_serve(Service(load, settings), listener, loaded, drain_seconds))
 
 
 async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
@@ -120,6 +114,7 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
     config = uvicorn.Config(
         application(service),
         http=Connection,
+        limit_concurrency=service.admission.most + SPARE_CONNECTIONS,
         log_level="warning",
         lifespan="on",
         server_header=False,
@@ -166,12 +161,13 @@ def _keys_in(path: str) -> dict[str, str]:
         tenant, _, key = line.strip().partition(" ")
         if not tenant or tenant.startswith("#"):
             continue
-        if not key.strip() or tenant in keys:
+        key = key.strip()
+        if not key or tenant in keys or key in keys.values() or not (key.isascii() and key.isprintable()):
             raise typer.BadParameter(
-                f"--api-keys must have a new tenant's name and its key on each line, got another line {number} in"
-                f" {named(path)}"
+                "--api-keys must have a new tenant's name and its own key, of printable ASCII, on each line, got"
+                f" another line {number} in {named(path)}"
             )
-        keys[tenant] = key.strip()
+        keys[tenant] = key
     if not keys:
         raise typer.BadParameter(f"--api-keys must have at least one key, got none in {named(path)}")
     return keys

@@ -8,23 +8,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from ngramspec.cli.drafters import DrafterName, arm_of, model_of
+from ngramspec.cli.figures import show
 from ngramspec.cli.loads import concurrencies, opened
 from ngramspec.cli.machines import machine_of
-from ngramspec.cli.recordings import MaxBytes, TokenizerName, Traces, recorded
-from ngramspec.cli.render import show_table
-from ngramspec.cli.terminal import text
+from ngramspec.cli.recordings import EveryAnswer, MaxBytes, TokenizerName, Traces, recorded
 from ngramspec.decoding import HostPrices
 from ngramspec.errors import TraceError
 from ngramspec.files import writing
-from ngramspec.printing import named, on_one_line, printable
-from ngramspec.replay import Trace, load_tokenizer
+from ngramspec.printing import named
+from ngramspec.replay import RowGuards, Trace, load_tokenizer
 from ngramspec.replay.traces import MAX_BYTES
-from ngramspec.simulate import CONCURRENT, PER_SECOND, Arm, Load, Machine, Pair, Simulation, closed_loops, shuffled
+from ngramspec.simulate import CONCURRENT, PER_SECOND, Arm, Load, Machine, Simulation, closed_loops, shuffled
 from ngramspec.simulate import simulate as simulate_traces
-from ngramspec.simulate.page import COLUMNS, cells, page
+from ngramspec.simulate.page import page
 
 DEFAULT_COST = "h100-8b"
 DEFAULT_CONCURRENCY = "1,4,16,64"
@@ -35,9 +33,7 @@ MOST_REQUESTS = 100_000
 def simulate(
     traces: Traces,
     tokenizer: TokenizerName = None,
-    every_answer: Annotated[
-        bool, typer.Option("--every-answer", help="Of a chat, take each of the assistant's messages, not the last.")
-    ] = False,
+    every_answer: EveryAnswer = False,
     concurrency: Annotated[
         str | None, typer.Option(help=f"Clients, each with one request at a time; {DEFAULT_CONCURRENCY} by default.")
     ] = None,
@@ -74,19 +70,25 @@ def simulate(
     machine, priced_by = machine_of(cost)
     model = model_of(acceptance, draft_tokens, draft_cost)
     loaded = load_tokenizer(tokenizer) if tokenizer is not None else None
-    arm, drafts = arm_of(drafter, model, machine, None if loaded is None else loaded.vocabulary.tokens, seed)
-    read = list(islice(recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes), MOST_REQUESTS + 1))
+    vocabulary = None if loaded is None else loaded.vocabulary
+    arm, drafts = arm_of(drafter, model, machine, None if vocabulary is None else vocabulary.tokens, seed)
+    guards = RowGuards(vocabulary)
+    rows = recorded(traces, loaded, every_answer=every_answer, max_bytes=max_bytes, guards=guards)
+    read = list(islice(rows, MOST_REQUESTS + 1))
     requests, num_left_out = _usable(traces, read)
     mixed = shuffled(requests, seed)
     loads = closed_loops(len(mixed), sizes) if rate is None else opened(mixed, rate, seed)
     found = _simulated(mixed, machine, arm, loads, CONCURRENT if rate is None else PER_SECOND)
     about = _about(len(mixed), num_left_out, arm.host or machine.host, priced_by, drafts)
+    num_guarded = sum(trace.guard is not None for trace in mixed)
+    if num_guarded or guards.num_unfit:
+        about.append(_guarded(num_guarded, guards.num_unfit, machine.host))
     if html is not None:
         writing.replace(html, [page(found, about).encode()])
     if as_json:
         print(json.dumps({"about": about} | found.as_dict(), indent=2))
     else:
-        _print(found, about)
+        show(found, about)
 
 
 def _usable(names: list[str], traces: list[Trace]) -> tuple[list[Trace], int]:
@@ -125,26 +127,10 @@ def _about(num_requests: int, num_left_out: int, host: HostPrices, priced_by: st
     return lines
 
 
-def _print(found: Simulation, about: list[str]) -> None:
-    console = Console()
-    for line in about:
-        print(printable(line))
-    table = Table("segment", box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in (found.unit, "", "gain", *COLUMNS):
-        table.add_column(column.replace(" ", "\n"), justify="right", vertical="bottom")
-    for name in found.segments:
-        for result in found.results:
-            _add(table, on_one_line(name), result.load, result.segments[name])
-    for result in found.results:
-        _add(table, "all", result.load, result.total)
-    show_table(console, table)
-    for name, verdict in found.segments.items():
-        print(f"\n{on_one_line(name)}: {verdict.words}")
-    print(f"\nAll: {found.total.words}")
-    for result in found.results:
-        print(f"{result.load:g} {found.unit}: {result.formula}")
-
-
-def _add(table: Table, name: str, load: float, pair: Pair) -> None:
-    table.add_row(text(name), f"{load:g}", "plain", "", *cells(pair.off))
-    table.add_row("", "", "drafts", f"{pair.gain.ratio:.2f}", *cells(pair.on))
+def _guarded(num_guarded: int, num_unfit: int, host: HostPrices) -> str:
+    steering, masks = (1e6 * (price.of_pass + price.of_row) for price in (host.steered, host.masks))
+    unfit = f" {num_unfit} answers do not fit their schema and are decoded without it." if num_unfit else ""
+    return (
+        f"{num_guarded} requests under a schema, steered by it. Steering takes {steering:.0f} µs for a row, masks"
+        f" {masks:.0f} µs.{unfit}"
+    )

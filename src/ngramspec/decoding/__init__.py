@@ -8,6 +8,7 @@ from ngramspec.decoding.fits import FITS
 from ngramspec.decoding.linear_costs import LinearCosts, fitted
 from ngramspec.decoding.machine_prices import DraftingPrices, HostPrices, PassPrices
 from ngramspec.decoding.measured_costs import MeasuredCosts
+from ngramspec.decoding.padded_costs import PaddedCosts
 from ngramspec.decoding.row import Row, Together, common_length
 from ngramspec.decoding.step import Clock, Plan, Reading, Target, plan, step
 
@@ -24,6 +25,7 @@ __all__ = [
     "HostPrices",
     "LinearCosts",
     "MeasuredCosts",
+    "PaddedCosts",
     "PassPrices",
     "Plan",
     "Reading",

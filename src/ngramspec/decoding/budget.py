@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ngramspec.decoding.costs import Costs, Shape
-from ngramspec.decoding.gains import by_columns, by_tokens
+from ngramspec.decoding.gains import by_columns, by_tokens, read_again
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.trials import Trials
 from ngramspec.decoding.way import Way
@@ -108,7 +108,8 @@ class AdaptiveBudget:
         prices = costs.prices(shape, 0)
         if prices is None:
             return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # nothing else will be checked
-        rate, is_due = _rate(shape, costs, prices), costs.trials.is_due
+        rate = max(costs.rate(shape), shape.rows / _plain_price(shape, costs, prices))
+        is_due = costs.trials.is_due
         drafting = costs.drafting()
         of_row = [each.of_row for each in drafting]
         ways, tries = self._ways.chosen(rows, rate, float(prices[0]), of_row, is_due=is_due)
@@ -132,14 +133,16 @@ class AdaptiveBudget:
         if prices is None:
             most = _most_guessed(shape)
             return [min(most, int((draft.survival >= SURE).sum())) for draft in drafts]
-        rate = _rate(shape, costs, prices)
-        values = gains - rate * prices
+        plain = _plain_price(shape, costs, prices)
+        rate = max(costs.rate(shape), shape.rows / plain)
+        again = read_again(drafts, prices, plain) if shape.known else 0.0
+        values = gains - rate * (prices + again)
         best = int(np.argmax(values))
         if is_trial:
             costs.trials.looked()
             hopeful = costs.prices(shape, gains.size - 1, hopeful=True)
             assert hopeful is not None
-            best = _tried(best, gains, rate, prices, hopeful, costs.trials)
+            best = _tried(best, gains, rate, prices + again, hopeful + again, costs.trials)
         return lengths(best)
 
 
@@ -178,6 +181,10 @@ def _most_guessed(shape: Shape) -> int:
     return min(MOST_GUESSED, int(shape.columns * GUESSED_SHARE))
 
 
-def _rate(shape: Shape, costs: Costs, prices: FloatArray) -> float:
-    """Tokens that a second is worth."""
-    return max(costs.rate(shape), shape.rows / float(prices[0]))
+def _plain_price(shape: Shape, costs: Costs, prices: FloatArray) -> float:
+    """Seconds of a pass over one column. prices: of passes from `shape` on."""
+    if shape.known <= 1:
+        return float(prices[0])
+    found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known=0), 0)
+    assert found is not None
+    return float(found[0])

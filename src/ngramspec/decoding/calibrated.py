@@ -16,7 +16,7 @@ from ngramspec.printing import named
 MAX_BYTES = 1 << 22
 """A larger file is none."""
 
-KIND = "ngramspec calibration 1"
+KIND = "ngramspec calibration 2"
 """What the file says that it is."""
 
 _MOST_SECONDS = 1e6
@@ -119,11 +119,12 @@ def _passes(value: object) -> PassPrices:
 
 
 def _host(value: object) -> HostPrices:
-    row = checked_object(value, "host", ("blind", "steered"))
+    parts = "blind", "steered", "masks"
+    row = checked_object(value, "host", parts)
     drafting = tuple(DraftingPrices.__dataclass_fields__)
-    keys = tuple(key for key in HostPrices.__dataclass_fields__ if key not in ("blind", "steered"))
-    blind, steered = (DraftingPrices(**_numbers(row[key], key, drafting)) for key in ("blind", "steered"))
-    return HostPrices(blind=blind, steered=steered, **_numbers(row, "host", keys))
+    keys = tuple(key for key in HostPrices.__dataclass_fields__ if key not in parts)
+    blind, steered, masks = (DraftingPrices(**_numbers(row[key], key, drafting)) for key in parts)
+    return HostPrices(blind=blind, steered=steered, masks=masks, **_numbers(row, "host", keys))
 
 
 def _numbers(value: object, what: str, keys: tuple[str, ...]) -> dict[str, float]:

@@ -14,12 +14,15 @@ class Shape(NamedTuple):
 
     rows: rows that are read. columns: tokens of the widest row, drafted ones included; narrower rows are padded to it.
     tokens: tokens of all rows, without that padding. context: cached tokens of the longest row.
+    known: columns that a pass without drafts reads, where what was accepted beside a rejected token is read again, and
+        rows are padded or there is one; 0 where a rollback is free, and for prompts.
     """
 
     rows: int
     columns: int
     tokens: int
     context: int
+    known: int = 0
 
 
 class Costs(Protocol):
@@ -33,14 +36,14 @@ class Costs(Protocol):
     trials: Trials
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
-        """Seconds `float64[num_more + 1]` of a pass of this shape with 0, 1, 2, … more columns.
+        """Seconds `float64[num_more + 1]` of a pass of this shape with 0, 1, 2, … more columns; known ones are counted.
 
         Tokens instead of columns if `counts_fill` is false. Infinite beyond what should be tried; None if nothing is
         known yet. hopeful: unmeasured or stale widths get an optimistic price.
         """
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
-        """Least seconds that one more column, or token, adds."""
+        """Seconds that a further column, or token, adds; the mean over those of a pass, where that is least."""
 
     def drafting(self) -> Sequence[DraftingPrice]:
         """Recent seconds of drafting by way; nothing for a way that was not measured."""

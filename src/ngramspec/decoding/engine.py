@@ -6,6 +6,7 @@ rectangle of one long row and many short ones would be mostly padding.
 """
 
 import time
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,9 @@ from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.costs import Costs
 from ngramspec.decoding.row import Row
 from ngramspec.decoding.step import Clock, Target, step
+
+MOST_PARTS = 8.0
+"""The most parts of prompts that are read between two passes, however much rows have emitted."""
 
 
 class ReadsAhead(Protocol):
@@ -40,11 +44,12 @@ class Engine:
     ) -> None:
         """budget, costs: decide the length of drafts. clock: times the passes, in seconds.
 
-        max_prompt_tokens: where prompts are read in parts, the most tokens of a prompt that one step reads while other
-        rows decode. It bounds how long they wait.
+        max_prompt_tokens: where prompts are read in parts, the most tokens of a prompt that are read for each token
+        that the other rows emit, on average over them. It bounds how long they wait for a token.
         """
         self._budget, self._costs, self._clock = budget, costs, clock
         self._max_prompt_tokens = max_prompt_tokens
+        self._parts = 1.0  # of prompts that are due before the next pass
         self._joined: list[_Joined] = []
 
     @property
@@ -65,32 +70,53 @@ class Engine:
             row.close()
         self._leave(set(rows))
 
-    def step(self) -> list[Row]:
-        """For each target make a pass over a prompt, if one is waiting, and one over the rows that decode.
+    def step(self, join: Callable[[], object] = lambda: None) -> list[Row]:
+        """For each target read parts of prompts, if any wait, and make a pass over the rows that decode.
+
+        Between two passes as many parts are read as the rows have emitted tokens, on average over them: with drafts
+        there are fewer passes, and prompts would wait longer for their turns. join: lets further requests join, if any
+        can; called once a prompt was read while others decode.
 
         Returns the rows that ended; they have left. The rows of a call in step leave together.
         """
         by_target: dict[Target, list[_Joined]] = {}
         for call in self._joined:
             by_target.setdefault(call.target, []).append(call)
+        num_rows = num_emitted = 0
         for target, calls in by_target.items():
-            reading = next((call for call in calls if call.rows[0].reads_prompt), None)
             decoding = [row for call in calls for row in call.rows if self._decodes(row)]
-            if reading is not None:
-                self._read_prompts(reading, is_alone=not decoding)
+            reading = next((call for call in calls if call.rows[0].reads_prompt), None)
+            if reading is not None and not decoding:
+                self._step(target, reading.rows)
+            elif reading is not None:
+                self._read_parts(reading, join)
             if decoding:
+                before = sum([len(row.emitted) for row in decoding])
                 self._step(target, target.ready(decoding))
+                num_rows, num_emitted = num_rows + len(decoding), num_emitted - before
+                num_emitted += sum([len(row.emitted) for row in decoding])
+        if num_rows:
+            self._parts = min(MOST_PARTS, self._parts % 1.0 + max(1.0, num_emitted / num_rows))
         ended = [row for call in self._joined for row in call.rows if row.ended and not self._stays(row, call.rows)]
         if ended:
             self._leave(set(ended))
         return ended
 
-    def _read_prompts(self, call: _Joined, *, is_alone: bool) -> None:
-        row, most = call.rows[0], self._max_prompt_tokens
-        if call.ahead is not None and not is_alone and len(row.pending) > most:
-            row.keep([], call.ahead.read_ahead(row, most))
-        else:
-            self._step(call.target, call.rows)
+    def _read_parts(self, reading: _Joined | None, join: Callable[[], object]) -> None:
+        """Read the parts of prompts that are due, this call's first, while other rows of its target decode."""
+        while reading is not None and self._parts >= 1.0:
+            row, most = reading.rows[0], int(self._parts) * self._max_prompt_tokens
+            if reading.ahead is not None and len(row.pending) > most:
+                self._parts -= int(self._parts)
+                row.keep([], reading.ahead.read_ahead(row, most))
+                return
+            num_parts = max(1, -(-len(row.pending) // self._max_prompt_tokens))
+            self._parts = max(0.0, self._parts - num_parts)
+            self._step(reading.target, reading.rows)
+            join()
+            target = reading.target
+            of_target = (call for call in self._joined if call.target is target)
+            reading = next((call for call in of_target if call.rows[0].reads_prompt), None)
 
     def _step(self, target: Target, rows: Rows[Row]) -> None:
         step(target, rows, self._budget, self._costs, self._clock)

@@ -45,6 +45,23 @@ def _emitted(drafts: Rows[Draft], sizes: IntArray) -> FloatArray:
     return np.cumsum(expected, axis=1, out=expected)
 
 
+def read_again(drafts: Rows[Draft], prices: FloatArray, plain: float) -> FloatArray:
+    """Expected seconds that a pass adds to the next one by common length, where a rejected draft is read again.
+
+    Where a row rejects, or its draft ends before the last column, the next pass reads all that is known by then.
+    prices: seconds of a pass by length, with the columns that are known now. plain: of a pass over one column.
+    """
+    sizes = np.array([draft.tokens.size for draft in drafts])
+    kept = np.zeros((sizes.size, prices.size))
+    kept[:, 0] = 1.0
+    kept[:, 1:][np.arange(prices.size - 1) < sizes[:, None]] = np.concatenate([draft.survival for draft in drafts])
+    accepted = np.cumsum(kept[:, 1:].mean(axis=0))
+    within = np.minimum(prices, prices[np.isfinite(prices)].max())  # beyond what may be tried, nothing is drafted
+    known = np.interp(accepted + 1.0, np.arange(prices.size), within)
+    again: FloatArray = np.concatenate(([0.0], (1.0 - kept[:, 1:].prod(axis=0)) * (known - plain)))
+    return again
+
+
 def by_tokens(drafts: Rows[Draft]) -> tuple[FloatArray, Lengths]:
     """Expected gain per number of drafted tokens, when cost follows tokens: the surest tokens of all rows go first."""
     owners = np.repeat(np.arange(len(drafts)), [draft.tokens.size for draft in drafts])

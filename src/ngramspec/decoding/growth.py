@@ -77,7 +77,7 @@ class Growth:
         self._num_passes = 0
         self._knots: tuple[list[int], list[float]] | None = None
         self._curve: FloatArray | None = None
-        self._least_step: float | None = None
+        self._cheapest: float | None = None
         self._least_hope = 0.0
         self._hopes_until = 0
         if like is None:
@@ -120,20 +120,22 @@ class Growth:
         return self._curve[:num_columns]
 
     @property
-    def least_step(self) -> float:
-        """Least price of one more column, among the widths within reach."""
-        if self._least_step is None:
-            least, (narrower, *widths), (cheaper, *prices) = self._last_step, *self._measured
-            for width, price in zip(widths, prices, strict=True):
-                least = min(least, (price - cheaper) / (width - narrower))
-                narrower, cheaper = width, price
-            self._least_step = least
-        return self._least_step
+    def cheapest_column(self) -> float:
+        """Price of a further column where it is least: the mean over those of a pass of any width.
 
-    def least_hopeful_step(self) -> float:
-        """`least_step` at hopeful prices."""
+        The step from one width to the next may be nearly free, but nobody gets there without the columns before it.
+        """
+        if self._cheapest is None:
+            widths, prices = self._measured
+            means = [(price - 1.0) / (width - 1.0) for width, price in zip(widths[1:], prices[1:], strict=True)]
+            self._cheapest = min(means, default=self.guess.slope)
+        return self._cheapest
+
+    def cheapest_hopeful_column(self) -> float:
+        """`cheapest_column` at hopeful prices."""
         if self._num_passes >= self._hopes_until:
-            self._least_hope = max(0.0, float(np.diff(self.hopeful(self.reach)).min()))
+            further = self.hopeful(self.reach)[1:] - 1.0
+            self._least_hope = float((further / np.arange(1, further.size + 1)).min())
             self._hopes_until = min(map(self._doubted_more_at, (*self._measured_at.values(), -HALF_LIFE)))
         return self._least_hope
 
@@ -163,7 +165,7 @@ class Growth:
 
     def _changed(self) -> None:
         """The measurements are others: nothing that was made of them holds."""
-        self._knots = self._curve = self._least_step = None
+        self._knots = self._curve = self._cheapest = None
         self._hopes_until = 0
 
     def _put(self, width: int, prices: Sequence[float]) -> None:

@@ -23,18 +23,32 @@ def legal_nodes(tree: Tree, lookaheads: Sequence[Lookahead], pushed: Sequence[in
         trunk.append(child)
     legal = trunk[1:]
     known, num_pushed = {*legal}, len(pushed)
-    # The deepest first: so each is reached from where the lookaheads are by going back alone.
+    # The deepest first, and each path at once, down to its leaf: so all are reached by going back alone.
     waiting = [(node, depth) for depth, at in enumerate(trunk) for node in following.get(at, ()) if node not in known]
     while waiting:
         node, depth = waiting.pop()
-        for lookahead in lookaheads if num_pushed > depth else ():
+        path = [node]
+        while path[-1] in following:
+            path.append(following[path[-1]][0])
+        for lookahead in lookaheads:
             lookahead.pop(num_pushed - depth)
-        num_pushed = depth
-        if push(tokens[node], lookaheads):
-            num_pushed += 1
-            legal.append(node)
-            waiting += [(child, depth + 1) for child in following.get(node, ())]
+        num_legal = _push_all([tokens[each] for each in path], lookaheads)
+        num_pushed = depth + num_legal
+        legal += path[:num_legal]
+        for number, each in enumerate(path[:num_legal], start=1):
+            waiting += [(other, depth + number) for other in following.get(each, ())[1:]]
     return sorted(legal)
+
+
+def _push_all(tokens: list[int], lookaheads: Sequence[Lookahead]) -> int:
+    """Advance all by the head of `tokens` that each of them allows; returns its length."""
+    length = len(tokens)
+    for index, lookahead in enumerate(lookaheads):
+        num_legal = lookahead.push_all(tokens[:length])
+        for earlier in lookaheads[:index]:
+            earlier.pop(length - num_legal)
+        length = num_legal
+    return length
 
 
 def push(token: int, lookaheads: Sequence[Lookahead]) -> bool:

@@ -47,7 +47,7 @@ class PassPrices:
 
 @dataclass(frozen=True, slots=True)
 class DraftingPrices:
-    """Seconds of drafting for the rows of a pass.
+    """Seconds of drafting for the rows of a pass, or of making masks for them.
 
     of_pass, of_row, of_token: for the pass, and for each row and drafted token of it. of_step: for each token of the
     longest draft: what a drafting model takes, which makes a pass for each position.
@@ -68,13 +68,15 @@ class HostPrices:
     """Seconds of the host beside forward passes, by kind.
 
     loop_of_pass, loop_of_row: of the decode loop, with and without drafts. blind, steered: of drafting, by the drafter
-    alone and within grammars. of_prompt_token: of taking a token of a prompt into the drafter's index.
+    alone and within grammars. masks: of the masks of guarded rows, with and without drafts, as far as passes wait for
+    them. of_prompt_token: of taking a token of a prompt into the drafter's index.
     """
 
     loop_of_pass: float = 0.0
     loop_of_row: float = 0.0
     blind: DraftingPrices = DraftingPrices()
     steered: DraftingPrices = DraftingPrices()
+    masks: DraftingPrices = DraftingPrices()
     of_prompt_token: float = 0.0
 
 

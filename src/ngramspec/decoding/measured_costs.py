@@ -69,13 +69,14 @@ class MeasuredCosts:
             plain = self._nearest_plain(shape)
             if plain is None:
                 return None
-            if not num_more:
+            first = max(0, shape.known - 1)  # columns that are read again anyway
+            if not num_more and not first:
                 return np.array([plain.seconds])
             growth = self._growth(shape)
             prices = growth.hopeful if hopeful else growth.of
             if self.counts_fill:
-                found = prices(num_more + 1) * plain.seconds
-                found[growth.reach :] = np.inf
+                found = prices(first + num_more + 1)[first:] * plain.seconds
+                found[max(1, growth.reach - first) :] = np.inf
             else:
                 columns = 1.0 + np.arange(num_more + 1) / shape.rows
                 whole = np.arange(1, math.ceil(columns[-1]) + 1)
@@ -93,8 +94,8 @@ class MeasuredCosts:
             plain, growth = self._nearest_plain(shape), self._growth(shape)
             if plain is None:
                 return 0.0
-            step = growth.least_hopeful_step() if hopeful else growth.least_step
-            return step * plain.seconds / (1 if self.counts_fill else shape.rows)
+            column = growth.cheapest_hopeful_column() if hopeful else growth.cheapest_column
+            return column * plain.seconds / (1 if self.counts_fill else shape.rows)
 
     def drafting(self) -> list[DraftingPrice]:
         """See `Costs`."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence as Rows
 
 from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.costs import Costs
-from ngramspec.decoding.row import Row
+from ngramspec.decoding.row import Row, share_of
 from ngramspec.decoding.way import BLIND, NONE, STEERED
 from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_trees
 
@@ -58,6 +58,14 @@ def propose(
     for way, indices, seconds in ((STEERED, steered, between - start), (BLIND, blind, end - between)):
         if indices:
             costs.record_drafting(way, seconds, len(indices), sum([drafts[index].tokens.size for index in indices]))
+    if steered:
+        share = share_of(between - start, len(steered))
+        for index in steered:
+            rows[index].counters.steering_seconds += share
+    if blind:
+        share = share_of(end - between, len(blind))
+        for index in blind:
+            rows[index].counters.drafting_seconds += share
     return [
         row.known(draft).head(room) if draft.tokens.size else draft
         for row, draft, room in zip(rows, drafts, rooms, strict=True)

@@ -1,5 +1,6 @@
 """One answer, and all that belongs to it alone: its text, its drafting session, its grammars, its counters."""
 
+import math
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 from typing import cast
@@ -9,6 +10,8 @@ from ngramspec.decoding.way import RowGains
 from ngramspec.drafting.types import Draft, DraftSession, HeedingSession, Likely, TokenArray, Tree
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
+
+NO_LIMIT = 1 << 62
 
 
 def common_length(some: Rows[int], others: Rows[int]) -> int:
@@ -22,6 +25,11 @@ def common_length(some: Rows[int], others: Rows[int]) -> int:
         if one != other:
             return index
     return min(len(some), len(others))
+
+
+def share_of(seconds: float, num_rows: int) -> float:
+    """What one of the rows of a pass counts of its time; a time that is not positive and finite is a clock error."""
+    return seconds / num_rows if 0.0 < seconds < math.inf else 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -49,8 +57,8 @@ class Row:
     num_cached: tokens that the target's cache holds, padding included.
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
     num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
-    gains: what its drafts have gained lately. likely: what the target held for likely where it chose `committed`, if it
-    says so; only for sessions that heed it.
+    gains: what its drafts have gained lately. most_drafted: tokens of the longest draft that its target takes.
+    likely: what the target held for likely where it chose `committed`, if it says so; only for sessions that heed it.
     """
 
     session: DraftSession
@@ -66,6 +74,7 @@ class Row:
     num_followed: int = 0
     ended: bool = False
     gains: RowGains = field(default_factory=RowGains)
+    most_drafted: int = NO_LIMIT
     likely: Likely | None = None
     _is_closed: bool = False
 
@@ -85,7 +94,7 @@ class Row:
 
     def room(self, max_tokens: int) -> int:
         """How many of `max_tokens` drafted tokens could be accepted: the bonus token needs room too."""
-        return max(0, min(max_tokens, self.remaining - 1))
+        return max(0, min(max_tokens, self.remaining - 1, self.most_drafted))
 
     def led_draft(self, room: int, min_survival: float, *, branches: bool = False) -> Draft | None:
         """A draft of at most `room` tokens within the row's grammars; None for a row without grammars.

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
 from functools import cache
-from itertools import takewhile
 from typing import Protocol, cast
 
 import numpy as np
@@ -256,7 +255,7 @@ def legal_part(draft: Draft, matchers: Rows[Matcher]) -> Draft:
                 if isinstance(draft, Tree):
                     draft = draft.pruned(legal_nodes(draft, [ahead]))
                 else:
-                    draft = draft.head(sum(1 for _ in takewhile(ahead.push, draft.tokens.tolist())))
+                    draft = draft.head(ahead.push_all(draft.tokens.tolist()))
     except GuardError:
         return draft.head(0)
     return draft

@@ -14,7 +14,7 @@ from ngramspec.decoding.commit import Choices, Settled, TreeChoices, commit, com
 from ngramspec.decoding.costs import Costs, Shape
 from ngramspec.decoding.gains import sure_of_all
 from ngramspec.decoding.proposing import propose
-from ngramspec.decoding.row import Row, Together
+from ngramspec.decoding.row import Row, Together, share_of
 from ngramspec.decoding.undrafted import why_refused, why_undrafted
 from ngramspec.drafting.types import Draft
 from ngramspec.stats import Undrafted
@@ -99,7 +99,10 @@ def plan(
     plans, refused = [], []
     for row, draft, length in zip(rows, drafts, lengths, strict=True):
         if length and draft.tokens.size:
-            plans.append(Plan(row, draft.head(length)))
+            head = draft.head(length)
+            if head is not draft:
+                row.counters.num_shortened_drafts += 1
+            plans.append(Plan(row, head))
             continue
         undrafted = why_undrafted(row, draft, budget)
         plans.append(Plan(row, draft.head(0), undrafted or Undrafted.TOO_DEAR))
@@ -122,7 +125,7 @@ def step(
     clock: Clock = time.perf_counter,
 ) -> None:
     """Advance every row by one target pass, each by its own number of tokens."""
-    is_prompt = any(len(row.pending) > 1 for row in rows)
+    is_prompt = any(row.reads_prompt and len(row.pending) > 1 for row in rows)
     plans = plan(rows, budget, target.shape(rows), costs, clock, takes_trees=target.takes_trees)
     start = clock()
     reading = target.read(plans)
@@ -137,6 +140,9 @@ def step(
         costs.record_prompt(reading.shape, seconds)
     else:
         costs.record(reading.shape, seconds, sum([len(row.committed) for row in rows]))
+    share = share_of(seconds, len(rows))
+    for row in rows:
+        row.counters.verifying_seconds += share
     _follow(plans, kept)
 
 

@@ -185,10 +185,10 @@ class AdaptiveLookupSession:
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
+        likely, self._likely = self._likely, None
         if self._grams is None:
-            self._begin(tokens)
+            self._begin(tokens)  # nothing was chosen
         else:
-            likely, self._likely = self._likely, None
             self.row.extend(tokens, likely)
 
     def heed(self, likely: Likely) -> None:

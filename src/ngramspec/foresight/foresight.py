@@ -27,7 +27,10 @@ class Foresight:
         """text: as `text_of` made it. is_guarded: from the beginning. begun: part of the text that is in the prompt."""
         self._text = text
         shared = text.spelled(vocabulary) if hasattr(text, "spelled") else None
-        self._tokens, self.speller = vocabulary.tokens, Speller(vocabulary, shared)
+        self._tokens, self.speller = (
+            vocabulary.tokens,
+            Speller(vocabulary, shared, in_words=getattr(text, "in_words", False)),
+        )
         self._committed = FREE
         if is_guarded:
             read, rest = whole(begun)

@@ -1,6 +1,6 @@
 """Kinds of text that can be foreseen; each registers itself and tells which grammars it suits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -27,7 +27,9 @@ class Grammar(NamedTuple):
 class Text(Protocol):
     """One row's text: how it is followed, and what comes next. A cursor is a position in it, and never changes.
 
-    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep what they spell.
+    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep what they spell. And it may
+    have `in_words`: whether no token goes on after a piece that ends with a letter or digit, as where pieces are whole
+    words. Then a run need not look beyond that piece: where pieces are dear, it makes one after another.
     """
 
     def start(self) -> Any:
@@ -36,8 +38,11 @@ class Text(Protocol):
     def read(self, cursor: Any, text: str) -> Any:
         """The cursor after `text`."""
 
-    def foresee(self, cursor: Any) -> Iterator[Piece]:
-        """Pieces that may follow at `cursor`, made lazily; none if nothing is foreseen."""
+    def foresee(self, cursor: Any) -> Iterable[Piece]:
+        """Pieces that may follow at `cursor`, made lazily; none if nothing is foreseen.
+
+        They may be `run.Shared`, if rows of the grammar have their beginning in common.
+        """
 
     def is_whole(self, cursor: Any) -> bool:
         """Whether the text is complete, unless its last number continues."""

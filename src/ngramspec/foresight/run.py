@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import takewhile
-from typing import Protocol
+from itertools import islice, takewhile
+from typing import NamedTuple, Protocol
 
 from ngramspec.foresight.evidence import CONTINUED, END, Piece
 
@@ -11,7 +11,8 @@ LONGEST = 240
 """Most characters that are tokenised at a time."""
 
 _FIRST = 8
-"""Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon."""
+"""Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon.
+Where pieces are whole words, and dear, it is one piece, and then twice as many characters."""
 
 _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
@@ -34,13 +35,46 @@ class Spelling(Protocol):
         """Tokenise `text`."""
 
 
+class Shared:
+    """Pieces that may follow one another, made lazily, and anew each time they are iterated.
+
+    key: what they depend on in all rows of a grammar, up to the first value; None if that comes first. is_shared:
+    whether those that were made so far depend on it alone.
+    """
+
+    __slots__ = ("is_shared", "key")
+    key: object
+    is_shared: bool
+
+    def __iter__(self) -> Iterator[Piece]:
+        """From the first one."""
+        raise NotImplementedError
+
+
+class Head(NamedTuple):
+    """How a run begins in all rows of a grammar: what was made of it when its first token was asked for."""
+
+    pieces: tuple[Piece, ...]
+    length: int
+    is_whole: bool
+    steps: list[Step]
+    num_sure: int
+
+
 class Spelled:
-    """Texts that are spelled, for all rows of one grammar: those that say nothing of a row's values."""
+    """What is spelled for all rows of one grammar: texts that say nothing of a row's values, and how runs begin."""
 
     def __init__(self, codes: Iterable[IntEnum]) -> None:
         """codes: of the evidence that depends on the grammar alone."""
         self._codes = frozenset(codes)
         self.known: dict[tuple[Piece, ...], list[Step]] = {}
+        self.heads: dict[object, Head] = {}
+
+    def keep(self, key: object, head: Head) -> None:
+        """Let runs of `key` begin with `head`."""
+        if len(self.heads) >= _MOST_SPELLED:
+            self.heads.clear()
+        self.heads[key] = head
 
     def suits(self, pieces: Sequence[Piece]) -> bool:
         """Whether the text of `pieces` is kept here."""
@@ -50,19 +84,20 @@ class Spelled:
 class Speller:
     """Spells pieces of one row's text in tokens. A text has few names, so what was spelled is kept."""
 
-    def __init__(self, spelling: Spelling, shared: Spelled | None = None) -> None:
-        """shared: with other rows of the grammar."""
-        self._spelling, self._shared = spelling, Spelled(()) if shared is None else shared
+    def __init__(self, spelling: Spelling, shared: Spelled | None = None, *, in_words: bool = False) -> None:
+        """shared: with other rows of the grammar. in_words: as of the `Text`."""
+        self.in_words = in_words
+        self._spelling, self.shared = spelling, Spelled(()) if shared is None else shared
         self._own: dict[tuple[Piece, ...], list[Step]] = {}
 
-    def steps(self, pieces: Sequence[Piece]) -> list[Step]:
+    def steps(self, pieces: tuple[Piece, ...]) -> list[Step]:
         """The tokens of the first LONGEST characters of the pieces' text, up to one that the vocabulary lacks."""
-        known, key = self._shared.known if self._shared.suits(pieces) else self._own, tuple(pieces)
-        found = known.get(key)
+        known = self.shared.known if self.shared.suits(pieces) else self._own
+        found = known.get(pieces)
         if found is None:
             if len(known) >= _MOST_SPELLED:
                 known.clear()
-            found = known[key] = self._spell(pieces)
+            found = known[pieces] = self._spell(pieces)
         return found
 
     def _spell(self, pieces: Sequence[Piece]) -> list[Step]:
@@ -74,22 +109,27 @@ class Speller:
         return list(zip(tokens, _codes(pieces, [len(known[token]) for token in tokens]), strict=True))
 
 
+_NOTHING = Head((), 0, False, [], 0)
+
+
 class Run:
     """Pieces of text that may follow one another, tokenised together.
 
     steps: those made so far. num_sure: how many of them stay as they are when the run is continued.
     """
 
-    __slots__ = ("_found", "_is_whole", "_length", "_pieces", "_speller", "num_sure", "steps")
+    __slots__ = ("_found", "_is_whole", "_left", "_length", "_pieces", "_speller", "num_sure", "steps")
 
-    def __init__(self, pieces: Iterator[Piece], speller: Speller) -> None:
-        """pieces: none of them empty."""
-        self.steps: list[Step] = []
-        self.num_sure = 0
+    def __init__(self, pieces: Iterable[Piece], speller: Speller, head: Head = _NOTHING) -> None:
+        """pieces: none of them empty. head: what is known of the run."""
         self._pieces, self._speller = pieces, speller
-        self._found: list[Piece] = []
-        self._length = 0
-        self._is_whole = False
+        self._found, self._length, self._is_whole, self.steps, self.num_sure = head
+        self._left: Iterator[Piece] | None = None  # those after `_found`
+
+    @property
+    def head(self) -> Head:
+        """What was made so far."""
+        return Head(self._found, self._length, self._is_whole, self.steps, self.num_sure)
 
     def reaches(self, position: int) -> bool:
         """Whether there is a step `position`, after those before it were followed; makes it if need be."""
@@ -98,21 +138,27 @@ class Run:
         return position < self.num_sure
 
     def _go_on(self, num_followed: int) -> None:
-        aim = min(max(3 * self._length, _FIRST), LONGEST)
-        for piece in self._pieces:
-            self._found.append(piece)
+        if self._left is None:
+            self._left = islice(self._pieces, len(self._found), None)
+        in_words = self._speller.in_words
+        first, growth = (1, 2) if in_words else (_FIRST, 3)
+        aim, more = min(max(growth * self._length, first), LONGEST), list[Piece]()
+        for piece in self._left:
+            more.append(piece)
             self._length += len(piece.text)
             if self._length >= aim:
                 break
         else:
             self._is_whole = True
         self._is_whole |= self._length >= LONGEST
+        self._found = (*self._found, *more)
         steps, followed = self._speller.steps(self._found), self.steps[:num_followed]
         if not followed or [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
             self.steps = steps
         else:  # the followed text is now tokenised differently
             self.steps, self._is_whole = followed, True
-        self.num_sure = len(self.steps) if self._is_whole else max(0, len(self.steps) - _UNSURE)
+        is_sure = self._is_whole or (in_words and self._found[-1].text[-1].isalnum())
+        self.num_sure = len(self.steps) if is_sure else max(0, len(self.steps) - _UNSURE)
 
 
 class End:
@@ -130,8 +176,15 @@ class End:
 
 def spelled(pieces: Iterable[Piece], speller: Speller) -> Run | None:
     """The run of `pieces`, none of them empty; None if it has no token."""
-    run = Run(iter(pieces), speller)
-    return run if run.reaches(0) else None
+    head = speller.shared.heads.get(pieces.key) if isinstance(pieces, Shared) else None
+    if head is not None:
+        return Run(pieces, speller, head)
+    run = Run(pieces, speller)
+    if not run.reaches(0):
+        return None
+    if isinstance(pieces, Shared) and pieces.is_shared:
+        speller.shared.keep(pieces.key, run.head)
+    return run
 
 
 def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:

@@ -1,8 +1,7 @@
 """`Matcher`: a row's state in its grammar. It holds what all backends have in common, above all the end of a text."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic
 from typing import ClassVar, Self, TypeVar
@@ -95,9 +94,9 @@ class Matcher(ABC):
         """For each of `matchers`, of one company, the bitmasks along its draft, or its error."""
         return [fill(matcher, draft) for matcher, draft in zip(matchers, drafts, strict=True)]
 
-    def lookahead(self) -> AbstractContextManager[Lookahead]:
+    def lookahead(self) -> Lookahead:
         """Try out tokens; the state is restored when the `with` block ends."""
-        return self._lookahead()
+        return Lookahead(self)
 
     def accepting(self) -> bool:
         """Whether the text so far is complete, so that the row may end here; True for an ended row."""
@@ -185,36 +184,32 @@ class Matcher(ABC):
 
     # Common to all backends.
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> "_Turn":
+        return _Turn(self)
+
+    def _begin_turn(self) -> None:
         if not self._turn.acquire(blocking=False):
             raise GuardError(
                 "a matcher serves one thread at a time, and nobody else while a lookahead is open,"
                 " got a call in between: make one matcher per row"
             )
-        try:
-            if self._is_lost:
+        if self._is_lost:
+            try:
                 self._rebuild([])
-            yield
-        except BackendError as error:
-            self._lose()
-            raise self._failed(error) from error
-        except GuardError:
-            raise
-        except BaseException:  # an interrupt may have come between a push and its pop
-            self._lose()
-            raise
+            except BaseException as error:
+                self._end_turn(error)
+                raise
+
+    def _end_turn(self, error: BaseException | None) -> None:
+        """End a turn, in which `error` was raised."""
+        try:
+            if isinstance(error, BackendError):
+                self._lose()
+                raise self._failed(error) from error
+            if error is not None and not isinstance(error, GuardError):
+                self._lose()  # an interrupt may have come between a push and its pop
         finally:
             self._turn.release()
-
-    @contextmanager
-    def _lookahead(self) -> Iterator[Lookahead]:
-        with self._alone():
-            lookahead = Lookahead(self)
-            try:
-                yield lookahead
-            finally:
-                lookahead._end()
 
     def _tried_twice(self, ask: Callable[[], T]) -> T:
         """The result of `ask`, which is retried once after a restart: llguidance uses up its limits in time."""
@@ -370,3 +365,21 @@ class Matcher(ABC):
         has_end = bool(self._committed) and self._committed[-1] in self.eos_tokens
         tokens = self._committed[:-1] if has_end else self._committed
         return self.vocabulary.decode(tokens).decode(errors="replace")
+
+
+class _Turn:
+    """A turn at a matcher, which serves one caller at a time; what its backend raises becomes a GuardError.
+
+    Not made by `contextmanager`, which takes several times as long: each pass of a row takes two turns.
+    """
+
+    __slots__ = ("_matcher",)
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+
+    def __enter__(self) -> None:
+        self._matcher._begin_turn()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._matcher._end_turn(error)

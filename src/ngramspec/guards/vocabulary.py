@@ -124,8 +124,10 @@ class Vocabulary:
 
     def decode(self, tokens: Iterable[int]) -> bytes:
         """The bytes of `tokens`; an id beyond the vocabulary has none."""
-        known, most = self.tokens, len(self.tokens)
-        return b"".join([known[token] for token in tokens if 0 <= token < most])
+        known, ids = self.tokens, list(tokens)
+        if ids and (min(ids) < 0 or max(ids) >= len(known)):
+            ids = [token for token in ids if 0 <= token < len(known)]
+        return b"".join([known[token] for token in ids])
 
     def encode(self, text: str) -> list[int]:
         """`text` as the tokenizer tokenises it; if that changes the text or adds special tokens, the fewest tokens."""

@@ -6,6 +6,7 @@ missing one is an ImportError that says which version lacks which piece: it is n
 
 import copy
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ def _lacking(pieces: Iterable[str]) -> ImportError:
 
 
 try:
+    from transformers import cache_utils
     from transformers.cache_utils import (
         Cache,
         CacheLayerMixin,
@@ -34,6 +36,10 @@ try:
         DynamicLayer,
         DynamicSlidingWindowLayer,
         EncoderDecoderCache,
+        LinearAttentionLayer,
+        StaticCache,
+        StaticLayer,
+        StaticSlidingWindowLayer,
     )
     from transformers.generation import logits_process, stopping_criteria
     from transformers.generation.configuration_utils import GenerationConfig, GenerationMode
@@ -78,10 +84,14 @@ __all__ = [
     "GenerationConfig",
     "GenerationMixin",
     "GenerationMode",
+    "LinearAttentionLayer",
     "LogitsProcessor",
     "LogitsProcessorList",
     "MaxLengthCriteria",
     "PreTrainedModel",
+    "StaticCache",
+    "StaticLayer",
+    "StaticSlidingWindowLayer",
     "StopStringCriteria",
     "StoppingCriteria",
     "StoppingCriteriaList",
@@ -141,6 +151,7 @@ class Piece:
 
 
 _plain, _sliding = DynamicLayer(), DynamicSlidingWindowLayer(sliding_window=2)
+_static, _static_sliding = StaticLayer(max_cache_len=2), StaticSlidingWindowLayer(max_cache_len=2, sliding_window=2)
 
 PIECES = (
     Piece(GenerationMixin, "prepare_inputs_for_generation", "giving a model its cache", CACHE),
@@ -175,6 +186,11 @@ PIECES = (
     Piece(_sliding, "sliding_window", "masks of sliding windows"),
     Piece(_sliding, "cumulative_length", "filling a caller's cache"),
     Piece(_sliding, "record_past", "filling a caller's cache"),
+    Piece(_static, "max_cache_len", "reading static caches"),
+    Piece(_static, "cumulative_length", "filling a caller's static cache"),
+    Piece(_static_sliding, "cumulative_length_int", "filling a caller's static cache"),
+    Piece(GenerationMixin, "_valid_auto_compile_criteria", "compiling with static caches", "generation_config"),
+    Piece(PreTrainedModel, "_default_compile_config", "compiling with static caches"),
     Piece(AttentionInterface, "register", "grouped queries without a copy of the cache"),
     Piece(sdpa_attention_forward, "", "grouped queries without a copy of the cache", "attention_mask"),
 )
@@ -214,6 +230,17 @@ def works_with_dynamic_cache(model: Model) -> bool:
     return bool(model._supports_default_dynamic_cache())
 
 
+def reads_blocks_after_states() -> bool:
+    """Whether models with running states were tried in such a transformers: one that calls a cache `cache`, as 5.24."""
+    return CACHE_NAMES[0] == CACHE
+
+
+def own_cache_class(model: Model) -> type | None:
+    """The one class of cache that `model` takes; None where it takes any."""
+    found: type | None = getattr(sys.modules[type(model).__module__], "MiniMaxCache", None)
+    return found
+
+
 def takes_logits_to_keep(model: Model) -> bool:
     """Whether `model` can compute the logits of its last columns only."""
     return bool(model._supports_logits_to_keep())
@@ -240,6 +267,18 @@ def counts_positions_as_usual(model: Model) -> bool:
     """Whether `generate()` counts one position per token for `model`."""
     usual = GenerationMixin._prepare_position_ids_for_generation
     return type(model)._prepare_position_ids_for_generation is usual
+
+
+def compile_settings(model: Model, config: GenerationConfig, model_kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """The arguments of `torch.compile` by which plain decoding compiles its passes after the prompt; None: it does not.
+
+    With a static cache it does so on a GPU, unless `disable_compile` is set.
+    """
+    if not model._valid_auto_compile_criteria(model_kwargs, config):
+        return None
+    chosen = config.compile_config or model._default_compile_config()
+    settings: dict[str, Any] = chosen.to_dict()
+    return settings
 
 
 # A call of generate()
@@ -364,3 +403,21 @@ def with_cache(output: Any, cache: Any) -> Any:
 def named(module: Any, names: Iterable[str]) -> frozenset[type]:
     """The classes of `module` with these names, without those that this transformers lacks."""
     return frozenset(getattr(module, name) for name in names if hasattr(module, name))
+
+
+STATE_LAYERS = named(
+    cache_utils,
+    (
+        "LinearAttentionLayer",
+        "LinearAttentionAndFullAttentionLayer",
+        "LinearAttentionAndSlidingWindowAttentionLayer",
+    ),
+)
+"""Cache layers that keep a running state, some of them beside keys and values."""
+
+INDEXED_LAYERS = named(cache_utils, ("DynamicIndexedLayer",)) if reads_blocks_after_states() else frozenset()
+"""Cache layers with an indexer's keys beside keys and values: a sparse attention ranks the tokens by them. None in
+releases in which they were not tried."""
+
+EMPTY_LAYERS = named(cache_utils, ("DummyLayer",))
+"""Cache layers that hold nothing."""

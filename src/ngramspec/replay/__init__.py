@@ -3,6 +3,7 @@
 from ngramspec.replay.alternatives import Alternatives
 from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.replay import GuardedRow, PromptAs, ReplayTarget, Report, SegmentReport, replay
+from ngramspec.replay.row_guards import RowGuards
 from ngramspec.replay.saved_costs import SavedCosts, read_costs
 from ngramspec.replay.tokenizers import Tokenizer, load_tokenizer
 from ngramspec.replay.traces import Trace, read_traces
@@ -14,6 +15,7 @@ __all__ = [
     "PromptAs",
     "ReplayTarget",
     "Report",
+    "RowGuards",
     "SavedCosts",
     "SegmentReport",
     "Tokenizer",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from ngramspec.decoding import (
     Row,
     Shape,
     Target,
+    reading_again,
 )
 from ngramspec.decoding.steering import RowSteering, SteersRow
 from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, Likely, TokenArray, Tree, propose_tree
@@ -47,44 +49,63 @@ class ReplayTarget(Target):
     """
 
     def __init__(
-        self, output: TokenArray, num_read: int = 0, *, takes_trees: bool = False, likely: Likely | None = None
+        self,
+        output: TokenArray,
+        num_read: int = 0,
+        *,
+        takes_trees: bool = False,
+        reads_again: bool = False,
+        likely: Likely | None = None,
     ) -> None:
         """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold.
 
-        likely: what was held for likely where they were chosen, if it was recorded.
+        reads_again: whether a rejected token has the accepted ones before it read again, as models with running states
+        do; their drafts are chains. num_read_again counts them. likely: what was held for likely where the tokens of
+        `output` were chosen, if it was recorded; as a model, the target says so after passes that had a tree.
         """
         self._output, self._num_read, self._likely = output, num_read, likely
-        self.takes_trees = takes_trees
+        self.takes_trees = takes_trees and not reads_again
+        self.num_read_again = 0
+        self._reads_again, self._widths, self._had_tree = reads_again, [0], False
 
     def shape(self, rows: Rows[Row]) -> Shape:
-        """One token per row, with the context that a cache would hold."""
-        return self._shape([1] * len(rows), rows)
+        """Known tokens of each row, with the context that a cache would hold."""
+        return self._shape([len(row.pending) for row in rows], rows)
 
     def read(self, plans: Rows[Plan]) -> Reading:
         """The recorded tokens along each draft, and the one after it."""
-        shape = self._shape([1 + plan.draft.tokens.size for plan in plans], [plan.row for plan in plans])
+        self._widths = [len(plan.row.pending) + plan.draft.tokens.size for plan in plans]
+        self.num_read_again += sum(len(plan.row.pending) - 1 for plan in plans)
+        shape = self._shape(self._widths, [plan.row for plan in plans])
         chains = [_Recorded(plan, self._upcoming(plan.row)) for plan in plans if not isinstance(plan.draft, Tree)]
         trees = [
             _RecordedTree(plan.row, plan.draft, self._upcoming(plan.row))
             for plan in plans
             if isinstance(plan.draft, Tree)
         ]
+        self._had_tree = bool(trees)
         return Reading(shape, chains, trees=trees)
 
     def keep(self, rows: Rows[Row]) -> list[int]:
-        """See `Target`."""
-        for row in rows if self._likely is not None else ():
-            end = self._output.size - row.remaining
-            assert self._likely is not None
-            row.likely = self._likely.part(end - len(row.committed), end) if row.heeds else None
-        return super().keep(rows)
+        """See `decoding.Target`."""
+        if self._likely is not None and self._had_tree:
+            for row in rows:
+                if row.heeds:
+                    end = self._output.size - row.remaining
+                    row.likely = self._likely.part(end - len(row.committed), end)
+        if not self._reads_again:
+            return super().keep(rows)
+        kept = reading_again.kept(rows, self._widths)
+        reading_again.limit_drafts(rows, kept)
+        return kept
 
     def _upcoming(self, row: Row) -> TokenArray:
         return self._output[-row.remaining :]
 
     def _shape(self, widths: Rows[int], rows: Rows[Row]) -> Shape:
         emitted = self._output.size - min(row.remaining for row in rows)
-        return Shape(len(rows), max(widths), sum(widths), self._num_read + emitted)
+        known = max(len(row.pending) for row in rows) if self._reads_again else 0
+        return Shape(len(rows), max(widths), sum(widths), self._num_read + emitted, known)
 
 
 class _Recorded:
@@ -140,12 +161,14 @@ class SegmentReport:
         `close`; `draft` and `commit`). It includes neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which runs once per request in
         serving, during its prefill.
+    num_read_again: accepted tokens that passes have read again, where the target does.
     """
 
     counters: Counters = field(default_factory=Counters)
     prompt_tokens: int = 0
     drafting_ns: int = 0
     prompt_ns: int = 0
+    num_read_again: int = 0
 
     def add(self, other: "SegmentReport") -> None:
         """Add what `other` counted."""
@@ -153,6 +176,7 @@ class SegmentReport:
         self.prompt_tokens += other.prompt_tokens
         self.drafting_ns += other.drafting_ns
         self.prompt_ns += other.prompt_ns
+        self.num_read_again += other.num_read_again
 
     def modelled_speedup(self, costs: LinearCosts, host: HostTime | None = None) -> float:
         """Tokens per second divided by those of plain decoding, at the prices of `costs`.
@@ -160,7 +184,7 @@ class SegmentReport:
         host: of the loop; each pass then takes longer by this and by the time that drafting took for all rows. Nothing
         is added to a pass of plain decoding. Drafts are as long as pays without that time.
         """
-        drafted = self.counters.num_draft_tokens / max(self.counters.target_passes, 1)
+        drafted = (self.counters.num_draft_tokens + self.num_read_again) / max(self.counters.target_passes, 1)
         more = 0.0 if host is None else host.of(costs.batch, self.drafting_of_pass)
         return self.counters.tokens_per_pass * costs.of(1) / (costs.of(1 + drafted) + more)
 
@@ -229,13 +253,14 @@ def replay(
     steer: MakeSteering = RowSteering,
     clock: Callable[[], int] = time.perf_counter_ns,
     takes_trees: bool = False,
+    reads_again: bool = False,
 ) -> Report:
     """Play the requests back one after another, and count; clock: returns nanoseconds.
 
     budget: decides the length of drafts, instead of `max_draft_tokens`. costs: its prices.
     steer: makes the steering of a guarded request from its matchers and prompt.
     prompt_as: an encoder-decoder model has its prompt as a reference; with `nothing`, the gain of the reference shows.
-    takes_trees: whether drafts may be trees.
+    takes_trees: whether drafts may be trees. reads_again: as by a model with running states, see `ReplayTarget`.
     """
     budget = FixedBudget(max_draft_tokens) if budget is None else budget
     costs = LinearCosts(1.0, 0.0) if costs is None else costs
@@ -244,7 +269,8 @@ def replay(
         if trace.degenerate_loop:
             report.num_degenerate_loops += 1
         else:
-            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, steer, clock, takes_trees), trace.segment)
+            make = partial(ReplayTarget, takes_trees=takes_trees, reads_again=reads_again)
+            report.add(_replay_one(trace, drafter, budget, costs, prompt_as, steer, clock, make), trace.segment)
     return report
 
 
@@ -256,7 +282,7 @@ def _replay_one(
     prompt_as: PromptAs,
     steer: MakeSteering,
     clock: Callable[[], int],
-    takes_trees: bool,
+    make_target: Callable[..., ReplayTarget],
 ) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all of it came from prefill
@@ -264,9 +290,6 @@ def _replay_one(
     start = clock()
     session = drafter.open(trace.segment, [trace.prompt] if prompt_as is PromptAs.REFERENCE else ())
     session.extend(trace.prompt if prompt_as is PromptAs.CONTEXT else NO_DRAFT)
-    likely = _likely(trace) if takes_trees else None
-    if likely is not None and hasattr(session, "heed"):
-        session.heed(likely.part(0, 1))
     session.extend(trace.output[:1])
     prompt_ns = clock() - start
 
@@ -289,12 +312,12 @@ def _replay_one(
         num_followed=1,
     )
     num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
-    target = ReplayTarget(trace.output, num_read, takes_trees=takes_trees, likely=likely)
+    target = make_target(trace.output, num_read, likely=_likely(trace))
     engine = Engine(budget, costs, lambda: clock() / 1e9)
     engine.add([row], target)
     while engine.rows:
         engine.step()
-    return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns)
+    return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns, target.num_read_again)
 
 
 def _likely(trace: Trace) -> Likely | None:
@@ -346,18 +369,23 @@ class _TimedSteering:
         self._steering, self._timed = steering, session
 
     def draft(self, session: DraftSession, matchers: Rows[Matcher], max_tokens: int, min_survival: float) -> Draft:
-        timed = self._timed
-        start = timed.clock()
-        draft = self._steering.draft(timed.untimed, matchers, max_tokens, min_survival)
-        timed.elapsed_ns += timed.clock() - start
-        return draft
+        return self._drafted(self._steering.draft, matchers, max_tokens, min_survival)
 
     def draft_tree(self, session: DraftSession, matchers: Rows[Matcher], max_nodes: int, min_survival: float) -> Draft:
+        return self._drafted(self._steering.draft_tree, matchers, max_nodes, min_survival)
+
+    def _drafted(
+        self,
+        draft: Callable[[DraftSession, Rows[Matcher], int, float], Draft],
+        matchers: Rows[Matcher],
+        most: int,
+        min_survival: float,
+    ) -> Draft:
         timed = self._timed
         start = timed.clock()
-        tree = self._steering.draft_tree(timed.untimed, matchers, max_nodes, min_survival)
+        drafted = draft(timed.untimed, matchers, most, min_survival)
         timed.elapsed_ns += timed.clock() - start
-        return tree
+        return drafted
 
     def commit(self, tokens: TokenArray) -> None:
         timed = self._timed

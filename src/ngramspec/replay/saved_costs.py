@@ -76,12 +76,11 @@ class SavedCosts:
 
     def record(self, shape: Shape, seconds: float, num_tokens: int) -> None:
         """See `Costs`; the time is taken from the table."""
-        prices = self._measured.prices(self._shape(shape), shape.columns - 1)
-        assert prices is not None
+        seconds, plain = self._seconds(shape, shape.columns), self._seconds(shape, 1)
         self._num_passes += 1
-        self._rate.record(num_tokens, float(prices[-1]))
-        self.seconds += float(prices[-1])
-        self.plain_seconds += num_tokens * float(prices[0])
+        self._rate.record(num_tokens, seconds)
+        self.seconds += seconds
+        self.plain_seconds += num_tokens * plain
 
     def record_prompt(self, shape: Shape, seconds: float) -> None:
         """See `Costs`; nothing is learnt."""
@@ -89,8 +88,14 @@ class SavedCosts:
     def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
         """See `Costs`; nothing is learnt."""
 
+    def _seconds(self, shape: Shape, columns: int) -> float:
+        """Of a pass of this shape, but with so many columns."""
+        prices = self._measured.prices(self._shape(shape._replace(known=columns)), 0)
+        assert prices is not None
+        return float(prices[0])
+
     def _shape(self, shape: Shape) -> Shape:
-        return Shape(self.batch, shape.columns, self.batch * shape.columns, shape.context)
+        return Shape(self.batch, shape.columns, self.batch * shape.columns, shape.context, shape.known)
 
 
 def read_costs(name: str, batch: int = 1) -> SavedCosts:

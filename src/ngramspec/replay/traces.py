@@ -15,9 +15,11 @@ from ngramspec.printing import named
 from ngramspec.replay.alternatives import Alternatives, read_alternatives
 from ngramspec.replay.chats import SURROGATE, read_chat
 from ngramspec.replay.ids import parse_ids
-from ngramspec.replay.logs import arrival_of, chat_of_log, is_log
+from ngramspec.replay.logs import arrival_of, is_log, row_of_log
+from ngramspec.replay.row_guards import RowGuards
 from ngramspec.replay.rows import read_row
 from ngramspec.replay.tokenizers import ChatTokenizer, Tokenizer
+from ngramspec.replay.vllm_results import is_result, requests_of
 
 MAX_BYTES = 1 << 30
 """Default limit of one file, uncompressed, in bytes."""
@@ -55,15 +57,19 @@ def read_traces(
     *,
     every_answer: bool = False,
     max_bytes: int = MAX_BYTES,
+    guards: RowGuards | None = None,
 ) -> Iterator[Trace]:
     """Read the requests of one file, row by row; file: the open file, if the caller has opened it.
+
+    guards: makes the guards of rows that name a `"schema"`; without it the key is ignored.
 
     A row is a JSON object `{"prompt": text, "output": text}`, which needs a tokenizer, or `{"prompt_ids": [ids],
     "output_ids": [ids]}`. Prompt and output are tokenized separately, as in serving. Or it is a chat,
     `{"messages": […]}` with an optional `"tools": […]` in the format of OpenAI's API, which needs a tokenizer with a
     chat template: the assistant's last message is the output, and the messages before it are the prompt; every_answer:
     likewise for each of its messages. Or it is a request of that API with its response, `{"request": {"messages": […]},
-    "response": {"choices": [{"message": …}]}}`: a chat whose last message is the first choice. `"segment": text`,
+    "response": {"choices": [{"message": …}]}}`: a chat whose last message is the first choice (`logs.py` has the other
+    forms); or the result of a benchmark of vLLM, which holds many requests (`vllm_results.py`). `"segment": text`,
     `"arrival_s": seconds` and `"meta": {"degenerate_loop": true}` may be added; other keys are ignored.
 
     A row of ids may say what the model held for likely: `"output_top_ids"` and `"output_top_logprobs"` have for each
@@ -78,10 +84,12 @@ def read_traces(
     with file or bounds.opened(path) as opened:
         for number, line in enumerate(bounds.lines(opened, name), start=1):
             if line.strip():
-                yield from _parse(line, f"{name}:{number}", tokenizer, every_answer)
+                yield from _parse(line, f"{name}:{number}", tokenizer, every_answer, guards)
 
 
-def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool) -> Iterator[Trace]:
+def _parse(
+    line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: bool, guards: RowGuards | None
+) -> Iterator[Trace]:
     row = read_row(line, where, TraceError)
     if not isinstance(row, dict):
         raise TraceError(f"{where}: a line must hold one JSON object, got {shortened(row)}; write one object per line")
@@ -90,20 +98,29 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
         raise TraceError(f"{where}: segment must be text, got {shortened(segment)}; name it, or leave it out")
     degenerate_loop = isinstance(meta, dict) and meta.get("degenerate_loop") is True
     if is_log(row):
-        row = chat_of_log(row, where)
+        row = row_of_log(row, where)
     arrival = arrival_of(row, where)
+
+    def guard_of(output: TokenArray) -> Guard | None:
+        return None if guards is None else guards.of(row, output, where)
+
+    if is_result(row):
+        for each in requests_of(row, where):
+            output = _encoded(each.output, "generated_texts", tokenizer, where)
+            yield Trace(each.prompt, output, segment, arrival_s=each.arrival_s)
+        return
 
     if "prompt_ids" in row and "output_ids" in row:
         prompt, output = (parse_ids(row[key], key, where) for key in ("prompt_ids", "output_ids"))
         prompt_top = read_alternatives(row, "prompt", prompt.size, where)
         output_top = read_alternatives(row, "output", output.size, where)
         yield Trace(
-            prompt, output, segment, degenerate_loop, prompt_top=prompt_top, output_top=output_top, arrival_s=arrival
+            prompt, output, segment, degenerate_loop, guard_of(output), prompt_top, output_top, arrival_s=arrival
         )
         return
     if "messages" in row:
         for prompt, output in _turns(row, where, tokenizer, every_answer):
-            yield Trace(prompt, output, segment, degenerate_loop, arrival_s=arrival)
+            yield Trace(prompt, output, segment, degenerate_loop, guard_of(output), arrival_s=arrival)
         return
     if "prompt" not in row or "output" not in row:
         raise TraceError(
@@ -115,14 +132,18 @@ def _parse(line: bytes, where: str, tokenizer: Tokenizer | None, every_answer: b
             raise TraceError(
                 f"{where}: {key} must be text, got {shortened(row[key])}; token ids go into prompt_ids and output_ids"
             )
-        if SURROGATE.search(row[key]):
-            raise TraceError(f"{where}: {key} must be valid Unicode, got {shortened(row[key])}; pair its surrogates")
+    prompt, output = (_encoded(row[key], key, tokenizer, where) for key in ("prompt", "output"))
+    yield Trace(prompt, output, segment, degenerate_loop, guard_of(output), arrival_s=arrival)
+
+
+def _encoded(text: str, key: str, tokenizer: Tokenizer | None, where: str) -> TokenArray:
+    if SURROGATE.search(text):
+        raise TraceError(f"{where}: {key} must be valid Unicode, got {shortened(text)}; pair its surrogates")
     if tokenizer is None:
         raise TraceError(
             f"{where}: a row of text needs a tokenizer, got none; pass --tokenizer, or record prompt_ids and output_ids"
         )
-    prompt, output = (np.array(tokenizer.encode(row[key]), np.int32) for key in ("prompt", "output"))
-    yield Trace(prompt, output, segment, degenerate_loop, arrival_s=arrival)
+    return np.array(tokenizer.encode(text), np.int32)
 
 
 def _turns(

@@ -14,12 +14,15 @@ from ngramspec.simulate.machine import Machine
 from ngramspec.simulate.service import OFF, Arm, Run, Served, Service
 from ngramspec.simulate.simulation import (
     CONCURRENT,
+    IN_A_BATCH,
     PER_SECOND,
     Load,
     LoadResult,
     Pair,
     Simulation,
+    by_segment,
     closed_loops,
+    judged,
     shuffled,
     simulate,
 )
@@ -28,6 +31,7 @@ from ngramspec.simulate.verdict import Advice, Verdict
 
 __all__ = [
     "CONCURRENT",
+    "IN_A_BATCH",
     "OFF",
     "PER_SECOND",
     "Advice",
@@ -54,9 +58,11 @@ __all__ = [
     "Verdict",
     "VirtualClock",
     "break_even_rows",
+    "by_segment",
     "closed_loops",
     "expected_tokens",
     "gone_at",
+    "judged",
     "poisson",
     "shuffled",
     "simulate",

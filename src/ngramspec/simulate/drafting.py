@@ -120,6 +120,11 @@ class PricedSession:
         self.drafter, self.session, self.seconds = drafter, session, 0.0
         self.extend, self.close = session.extend, session.close
 
+    @property
+    def is_steerable(self) -> bool:
+        """Whether it drafts within a grammar."""
+        return hasattr(self.session, "steer")
+
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Its own draft; the rows of a pass are drafted for together, by the drafter."""
         (draft,) = self.drafter.propose_all([self], [max_tokens], min_survival)

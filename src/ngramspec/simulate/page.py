@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from ngramspec.printing import on_one_line
+from ngramspec.simulate.drafting import Reliability
 from ngramspec.simulate.figures import Figures
 from ngramspec.simulate.plots import Axis, Line, bar_plot, line_plot, nice_axis
 from ngramspec.simulate.simulation import LoadResult, Pair, Simulation
 from ngramspec.simulate.verdict import Verdict
+from ngramspec.stats import Counters
 
 _STYLE = """
 :root{--back:#fff;--text:#1b1f24;--dim:#5b6470;--line:#d9dee4;--card:#f5f7f9;--on:#0b7a4b;--off:#8a5a00;--bad:#b3261e}
@@ -46,11 +48,14 @@ COLUMNS = (
     "host",
 )
 
+UNKNOWN = "-"
+"""What is shown of a figure that was not measured, and of time that nothing took."""
 
-def page(simulation: Simulation, about: Sequence[str]) -> str:
-    """The page; about: what was simulated, a sentence each."""
+
+def page(simulation: Simulation, about: Sequence[str], title: str = "Speculation at your load") -> str:
+    """The page; about: what was simulated, or measured, a sentence each."""
     parts = [
-        "<h1>Speculation at your load</h1>",
+        f"<h1>{_text(title)}</h1>",
         *(f'<p class="dim">{_text(line)}</p>' for line in about),
         "<h2>Verdict</h2>",
         f'<div class="cards">{_card("all requests", simulation.total)}'
@@ -58,8 +63,7 @@ def page(simulation: Simulation, about: Sequence[str]) -> str:
         "<h2>All requests</h2>",
         f'<div class="plots">{"".join(_plots(simulation))}</div>',
         _table(simulation.unit, [(result.load, result.total) for result in simulation.results]),
-        "<h2>The formula of the field</h2>",
-        *(f"<p>{_text(f'{_load(simulation, result)}: {result.formula}')}</p>" for result in simulation.results),
+        *_formulas(simulation),
     ]
     for name in simulation.segments:
         pairs = [(result.load, result.segments[name]) for result in simulation.results]
@@ -68,7 +72,7 @@ def page(simulation: Simulation, about: Sequence[str]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content='
-        f'"light dark"><title>Speculation at your load</title><style>{_STYLE}</style></head><body>'
+        f'"light dark"><title>{_text(title)}</title><style>{_STYLE}</style></head><body>'
         f"{''.join(parts)}</body></html>\n"
     )
 
@@ -93,7 +97,9 @@ def _plots(simulation: Simulation) -> Iterable[str]:
     yield _figure("Throughput", rates + '<p class="key"><b class="on">with drafts</b>, <b class="off">plain</b></p>')
     lightest = results[0]
     yield _figure(f"Accepted, by position of the draft, at {_load(simulation, lightest)}", _positions(lightest))
-    yield _figure(f"Survival as predicted, and as it came, at {_load(simulation, lightest)}", _reliability(lightest))
+    if lightest.reliability is not None:
+        at = _load(simulation, lightest)
+        yield _figure(f"Survival as predicted, and as it came, at {at}", _reliability(lightest.reliability))
     if simulation.segments:
         yield _figure(f"Gain by segment, at {_load(simulation, lightest)}", _gains(lightest))
 
@@ -127,8 +133,14 @@ def _positions(result: LoadResult) -> str:
     return drafts + bar_plot(x, nice_axis("", max(shares, default=0.0)), shares, "acceptance by position")
 
 
-def _reliability(result: LoadResult) -> str:
-    tenths = result.reliability.as_dicts()
+def _formulas(simulation: Simulation) -> list[str]:
+    found = [(result, result.formula) for result in simulation.results if result.formula is not None]
+    heading = ["<h2>The formula of the field</h2>"] if found else []
+    return heading + [f"<p>{_text(f'{_load(simulation, result)}: {formula}')}</p>" for result, formula in found]
+
+
+def _reliability(reliability: Reliability) -> str:
+    tenths = reliability.as_dicts()
     fifths = [each / 5 for each in range(6)]
     axis = Axis("predicted", 0.0, 1.0, fifths)
     lines = [
@@ -155,9 +167,9 @@ def _gains(result: LoadResult) -> str:
 def _table(unit: str, pairs: Sequence[tuple[float, Pair]]) -> str:
     heads = "".join(f"<th>{escape(name)}</th>" for name in (unit, *COLUMNS))
     rows = "".join(
-        f"<tr><td>{load:g}, {words}</td>{''.join(f'<td>{cell}</td>' for cell in cells(figures))}</tr>"
+        f"<tr><td>{load:g}, {_text(words)}</td>{''.join(f'<td>{cell}</td>' for cell in cells(figures))}</tr>"
         for load, pair in pairs
-        for words, figures in (("with drafts", pair.on), ("plain", pair.off))
+        for words, figures in (("with drafts", pair.on), ("plain", pair.off), *pair.others.items())
     )
     return f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>'
 
@@ -169,14 +181,24 @@ def cells(figures: Figures) -> list[str]:
         seconds(figures.latency_s.p50),
         seconds(figures.latency_s.p95),
         seconds(figures.latency_s.p99),
-        seconds(figures.first_token_s.p50),
-        seconds(figures.per_token_s.p50),
+        _known(figures.first_token_s.p50),
+        _known(figures.per_token_s.p50),
         f"{figures.tokens_per_second:.0f}",
-        f"{counters.tokens_per_pass:.2f}",
-        f"{counters.acceptance_rate:.2f}",
-        f"{counters.num_draft_tokens - counters.num_accepted_tokens}",
-        seconds(figures.host_seconds),
+        *_drafts(counters),
+        _known(figures.host_seconds),
     ]
+
+
+def _drafts(counters: Counters) -> list[str]:
+    """Tokens per pass, acceptance and wasted tokens, where passes were counted."""
+    if not counters.target_passes:
+        return [UNKNOWN] * 3
+    wasted = counters.num_draft_tokens - counters.num_accepted_tokens
+    return [f"{counters.tokens_per_pass:.2f}", f"{counters.acceptance_rate:.2f}", f"{wasted}"]
+
+
+def _known(value: float) -> str:
+    return seconds(value) if value else UNKNOWN
 
 
 def seconds(value: float) -> str:

@@ -123,7 +123,9 @@ class Service:
         row = RecordedRow(session, trace.prompt.tolist() or [0], trace.output.size, output=trace.output.tolist())
         if trace.guard is not None:
             matcher = trace.guard.matcher()
-            row.guarded_by, row.steering = (matcher,), RowSteering([matcher], [trace.prompt])
+            row.guarded_by = (matcher,)
+            if session.is_steerable:  # plain decoding and other projects' drafters go by the masks alone
+                row.steering = RowSteering([matcher], [trace.prompt])
         return row
 
     def _joined(self, trace: Trace, arrival: Arrival, row: RecordedRow) -> Served:

@@ -1,8 +1,8 @@
 """All requests at several loads, with drafts and without, and what follows from it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -34,34 +34,55 @@ def closed_loops(num_requests: int, concurrencies: Sequence[int]) -> list[Load]:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The same requests with drafts and without."""
+    """The same requests with drafts and without.
+
+    others: decoded in other ways, by name. identical: by way, the requests whose text was compared with plain
+    decoding's and is the same.
+    """
 
     on: Figures
     off: Figures
     gain: Gain
+    others: Mapping[str, Figures] = field(default_factory=dict)
+    identical: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {"on": self.on.as_dict(), "off": self.off.as_dict(), "gain": self.gain.ratio}
+        found = {"on": self.on.as_dict(), "off": self.off.as_dict(), "gain": self.gain.ratio}
+        others = {name: each.as_dict() for name, each in self.others.items()}
+        return found | others | ({"identical": dict(self.identical)} if self.identical else {})
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """At one load: all requests, and those of each segment that is named. reliability: of the drafts.
 
-    formula: what the field's formula says for all of them.
+    formula: what the field's formula says for all of them. Neither is known of requests that were measured.
     """
 
     load: float
     total: Pair
     segments: dict[str, Pair]
-    reliability: Reliability
-    formula: Formula
+    reliability: Reliability | None = None
+    formula: Formula | None = None
+
+    def as_dict(self, key: str) -> dict[str, object]:
+        """For JSON; key: the name of the load."""
+        found: dict[str, object] = {
+            key: self.load,
+            "total": self.total.as_dict(),
+            "segments": {name: pair.as_dict() for name, pair in self.segments.items()},
+        }
+        if self.reliability is not None:
+            found["reliability"] = self.reliability.as_dicts()
+        if self.formula is not None:
+            found["formula"] = self.formula.as_dict()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """unit: of the loads, "concurrent" or "per second"."""
+    """unit: of the loads, in words."""
 
     unit: str
     results: list[LoadResult]
@@ -69,25 +90,18 @@ class Simulation:
     segments: dict[str, Verdict]
 
     def as_dict(self) -> dict[str, object]:
-        """The object that `ngramspec simulate --json` prints."""
-        key = "concurrency" if self.unit == CONCURRENT else "rate"
+        """The object that `ngramspec simulate --json` prints, or `ngramspec bench --json`."""
+        key = KEYS[self.unit]
         return {
-            "runs": [
-                {
-                    key: result.load,
-                    "total": result.total.as_dict(),
-                    "segments": {name: pair.as_dict() for name, pair in result.segments.items()},
-                    "reliability": result.reliability.as_dicts(),
-                    "formula": result.formula.as_dict(),
-                }
-                for result in self.results
-            ],
+            "runs": [result.as_dict(key) for result in self.results],
             "total": self.total.as_dict(key),
             "segments": {name: each.as_dict(key) for name, each in self.segments.items()},
         }
 
 
-CONCURRENT, PER_SECOND = "concurrent", "per second"
+CONCURRENT, PER_SECOND, IN_A_BATCH = "concurrent", "per second", "in a batch"
+KEYS = {CONCURRENT: "concurrency", PER_SECOND: "rate", IN_A_BATCH: "batch"}
+"""Units of loads, in words and as keys of JSON."""
 
 
 def simulate(
@@ -111,12 +125,18 @@ def simulate(
     for load in loads:
         on, off = (Service(machine, each).run(traces, load.arrivals(), told) for each in (arm, OFF))
         results.append(_compared(load.size, on, off, machine))
-    sizes = [load.size for load in loads]
-    total = _judged(sizes, [result.total for result in results], unit, arm.settings)
-    names = results[0].segments
-    segments = {
-        name: _judged(sizes, [result.segments[name] for result in results], unit, arm.settings) for name in names
-    }
+    return judged(unit, results, arm.settings)
+
+
+def judged(unit: str, results: list[LoadResult], settings: str, basis: str = "at these prices") -> Simulation:
+    """Results at rising loads, with what follows from them. settings: see `Arm`. basis: what the figures rest on."""
+    sizes = [result.load for result in results]
+
+    def verdict(pairs: list[Pair]) -> Verdict:
+        return judge(sizes, [pair.gain for pair in pairs], [pair.on for pair in pairs], unit, settings, basis)
+
+    total = verdict([result.total for result in results])
+    segments = {name: verdict([result.segments[name] for result in results]) for name in results[0].segments}
     return Simulation(unit, results, total, segments)
 
 
@@ -126,20 +146,24 @@ def shuffled(traces: Sequence[Trace], seed: int = 0) -> list[Trace]:
 
 
 def _compared(load: float, on: Run, off: Run, machine: Machine) -> LoadResult:
-    segments = {name: _pair(on, off, indices) for name, indices in _by_segment(on.served).items()}
+    names = [each.segment for each in on.served]
+    segments = {name: _pair(on, off, indices) for name, indices in by_segment(names).items()}
     everything = _pair(on, off, range(len(on.served)))
     formula = Formula.of(everything.on.counters, on.reliability, machine.passes)
     return LoadResult(load, everything, segments, on.reliability, formula)
 
 
-def _by_segment(served: Sequence[Served]) -> dict[str, list[int]]:
-    """Indices of the requests of each segment, by name; the rarest ones together, so that there are not too many."""
-    counts = Counter(each.segment for each in served if each.segment is not None)
+def by_segment(names: Sequence[str | None]) -> dict[str, list[int]]:
+    """Indices of the requests of each segment, by name; the rarest ones together, so that there are not too many.
+
+    names: the segment of each request.
+    """
+    counts = Counter(name for name in names if name is not None)
     known = dict(counts.most_common(MAX_SEGMENTS - 1)) if len(counts) > MAX_SEGMENTS else counts
     found: dict[str, list[int]] = {}
-    for index, each in enumerate(served):
-        if each.segment is not None:
-            found.setdefault(each.segment if each.segment in known else OTHER, []).append(index)
+    for index, name in enumerate(names):
+        if name is not None:
+            found.setdefault(name if name in known else OTHER, []).append(index)
     return dict(sorted(found.items()))
 
 
@@ -151,7 +175,3 @@ def _pair(on: Run, off: Run, indices: Sequence[int]) -> Pair:
 
 def _latencies(served: Sequence[Served]) -> list[float]:
     return [each.latency for each in served]
-
-
-def _judged(loads: Sequence[float], pairs: Sequence[Pair], unit: str, settings: str) -> Verdict:
-    return judge(loads, [pair.gain for pair in pairs], [pair.on for pair in pairs], unit, settings)

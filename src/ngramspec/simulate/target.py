@@ -39,12 +39,19 @@ class RecordedTarget(Target):
         drafted = sum([plan.draft.tokens.size for plan in plans])
         shape = plain._replace(columns=columns, tokens=plain.tokens + drafted)
         self._make(shape)
+        self._mask(plans)
         return Reading(shape, (), [_settled(plan) for plan in plans])
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:
         """See `decoding.engine.ReadsAhead`."""
         self._make(Shape(1, num_tokens, num_tokens, row.num_cached))
         return row.num_cached + num_tokens
+
+    def _mask(self, plans: Rows[Plan]) -> None:
+        """Let the time pass that the pass waits for masks along the drafts of guarded rows."""
+        sizes = [plan.draft.tokens.size for plan in plans if plan.row.matchers()]
+        if sizes:
+            self._clock.advance(self._machine.host.masks.seconds(len(sizes), sum(sizes), max(sizes)))
 
     def _make(self, shape: Shape) -> None:
         host = self._machine.host

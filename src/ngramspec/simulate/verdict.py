@@ -50,10 +50,12 @@ class Verdict:
         }
 
 
-def judge(loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], unit: str, settings: str) -> Verdict:
+def judge(
+    loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], unit: str, settings: str, basis: str
+) -> Verdict:
     """The verdict on requests with these `gains` and figures with drafts, by rising load; unit: of the loads.
 
-    settings: of the arm with drafts, in words.
+    settings: of the arm with drafts, in words. basis: what the figures rest on, in words.
     """
     ratios = [gain.ratio for gain in gains]
     drafts = any(figures.counters.tokens_per_pass >= LEAST_TOKENS for figures in on)
@@ -75,7 +77,7 @@ def judge(loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], 
             _expected(loads, gains, unit),
             *_still(advice, lost, loads, unit),
             *_settings(advice, settings, longest),
-            _certainty(gains[0].requests, enough=enough, sure=sure),
+            _certainty(gains[0].requests, basis, enough=enough, sure=sure),
         ]
     )
     return Verdict(advice, dict(zip(loads, gains, strict=True)), lost, longest, sure, words)
@@ -115,7 +117,7 @@ def _settings(advice: Advice, settings: str, longest: int) -> list[str]:
     return [f"Settings: {settings}; 99 of 100 drafts have at most {longest} tokens accepted."]
 
 
-def _certainty(requests: int, *, enough: bool, sure: bool) -> str:
+def _certainty(requests: int, basis: str, *, enough: bool, sure: bool) -> str:
     if not enough:
         return f"Not sure: only {requests} requests, record {FEW} or more."
-    return f"{'Sure' if sure else 'Not sure: it depends on the load'}, by {requests} requests at these prices."
+    return f"{'Sure' if sure else 'Not sure: it depends on the load'}, by {requests} requests {basis}."

@@ -18,8 +18,10 @@ class OracleDrafter:
 
     emitted: per row, the tokens that plain decoding emits. Rows are identified by the order in which they are opened,
         cyclically, so that one drafter serves several calls. vocabulary: number of ids that the model knows.
-    corrupted: share of drafts that are corrupted; unless it is 0, the second draft of a row always is, so that no luck
-        of a short text leaves every draft right. seed: of the lengths and corruptions.
+    corrupted: share of drafts that are corrupted. Unless it is 0, once a draft was accepted every other one is, from
+        its first token on, until one is rejected: no luck of a short text leaves every draft right. Such a first token
+        is another one of the text, which a grammar may well allow.
+    seed: of the lengths and corruptions.
     branches: by depth, accepted nodes of trees that the first branches do not lead to.
     """
 
@@ -53,7 +55,7 @@ class OracleSession:
         self._emitted = emitted
         self._rng = rng
         self._position = 0
-        self._num_drafts = 0
+        self._was_right = self._was_wrong = self._has_slipped = False
         self._is_prompt = True
 
     def extend(self, tokens: TokenArray) -> None:
@@ -67,15 +69,15 @@ class OracleSession:
         tokens = self._rng.integers(0, vocabulary, length).astype(np.int32)
         known = np.array(self._emitted[self._position : self._position + length], np.int32)
         tokens[: known.size] = known
-        self._num_drafts += bool(length)
-        if length and (self._rng.random() < self._drafter.corrupted or self._must_slip()):
-            start = int(self._rng.integers(0, min(length, 4)))
-            tokens[start] = (tokens[start] + 1 + self._rng.integers(0, vocabulary - 1)) % vocabulary
+        must_slip = self._drafter.corrupted > 0 and self._was_right and not (self._was_wrong or self._has_slipped)
+        self._has_slipped = must_slip
+        if length and (self._rng.random() < self._drafter.corrupted or must_slip):
+            start = 0 if must_slip else int(self._rng.integers(0, min(length, 4)))
+            others = [token for token in self._emitted if token != tokens[start]] if must_slip else []
+            wrong = (tokens[start] + 1 + self._rng.integers(0, vocabulary - 1)) % vocabulary
+            tokens[start] = self._rng.choice(others) if others else wrong
             tokens[start + 1 :] = self._rng.integers(0, vocabulary, length - start - 1)
         return Draft(tokens)
-
-    def _must_slip(self) -> bool:
-        return self._drafter.corrupted > 0 and self._num_drafts == 2
 
     def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
         """As `propose`, or two or three such drafts as one tree."""
@@ -85,8 +87,10 @@ class OracleSession:
         return merged([self.propose(-(-max_nodes // number)).tokens.tolist() for _ in range(number)], max_nodes)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note that the prompt is over, and count accepted branches; there is nothing to learn."""
+        """Note that the prompt is over, and what became of the draft; count accepted branches."""
         self._is_prompt = False
+        self._was_right |= num_accepted > 0
+        self._was_wrong |= num_accepted < draft.tokens.size
         if isinstance(draft, Tree):
             accepted = self._emitted[self._position : self._position + num_accepted]
             self._drafter.branches.update(range(first_branch(draft, accepted), len(accepted)))

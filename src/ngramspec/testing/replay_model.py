@@ -1,19 +1,19 @@
 """A model that computes like any other and writes what was recorded.
 
 Random weights cost as much time as trained ones, but their text repeats nothing, so no draft is accepted. Here the
-whole
-network runs, and then the recorded next token gets the largest logit: every decoding method of `generate()` makes real
-forward passes and emits real text.
+whole network runs, and then the recorded next token gets the largest logit: every decoding method of `generate()` makes
+real forward passes and emits real text.
 """
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedModel
 
 from ngramspec.hf.seam import CACHE, CausalLMOutputWithPast
 from ngramspec.replay import Trace
@@ -22,11 +22,8 @@ CERTAIN = 1e4
 """The recorded token's logit. Random weights stay far below; half precision holds it; softmax makes it exactly 1."""
 
 
-class ReplayModel(LlamaForCausalLM):
-    """A Llama of any shape, with random weights, that writes the outputs of recorded requests.
-
-    >>> model = ReplayModel(config, traces)                                       # doctest: +SKIP
-    >>> model.generate(**model.inputs([0, 2]), max_new_tokens=256)                # doctest: +SKIP
+class Replays(PreTrainedModel):
+    """Beside a class of transformers' that takes position ids: it writes the outputs of recorded requests.
 
     Position ids identify the request of a row: request i owns those from `i * room` on. Every decoding loop must carry
     position ids along with its rows, through padding, drafts, rollbacks and dropped rows, or no model would work; so
@@ -37,7 +34,7 @@ class ReplayModel(LlamaForCausalLM):
     has at the next position.
     """
 
-    def __init__(self, config: LlamaConfig, traces: Sequence[Trace]) -> None:
+    def __init__(self, config: Any, traces: Sequence[Trace]) -> None:
         """config: the shape; its `max_position_embeddings` is the room of one request, in tokens.
 
         Raises ValueError for a shape without an end of sequence, and for a request without a prompt, beyond its room,
@@ -91,7 +88,7 @@ class ReplayModel(LlamaForCausalLM):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """As in Llama, but at every position the recorded next token has the largest logit.
+        """As in the class beside, but at every position the recorded next token has the largest logit.
 
         cache, past_key_values: the same; transformers' name for it since 5.24, and before.
         """
@@ -111,3 +108,17 @@ class ReplayModel(LlamaForCausalLM):
         # A draft may reach beyond the room of the last request; what follows there is after the end of its text.
         output.logits.scatter_(-1, self.next_tokens[positions % self.next_tokens.numel()], CERTAIN)
         return output
+
+
+class ReplayModel(Replays, LlamaForCausalLM):
+    """A Llama of any shape, with random weights, that writes the outputs of recorded requests.
+
+    >>> model = ReplayModel(config, traces)                                       # doctest: +SKIP
+    >>> model.generate(**model.inputs([0, 2]), max_new_tokens=256)                # doctest: +SKIP
+    """
+
+
+@functools.cache
+def replay_class(base: type[PreTrainedModel]) -> type[Replays]:
+    """The class of models that compute like `base`, which takes position ids, and write what was recorded."""
+    return type(f"Replay{base.__name__}", (Replays, base), {})

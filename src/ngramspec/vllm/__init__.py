@@ -4,8 +4,9 @@ vllm serve MODEL --scheduler-cls ngramspec.vllm.Scheduler --speculative-config
     '{"method": "custom_class", "model": "ngramspec.vllm.NullProposer", "num_speculative_tokens": 16}'
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ngramspec.lazily import lazily
 
 if TYPE_CHECKING:
     from ngramspec.vllm.metrics import StatLogger
@@ -21,13 +22,5 @@ _HOMES = {
     "StatLogger": "ngramspec.vllm.metrics",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name when vLLM asks for it: its processes need one each."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+# Of vLLM's processes each needs one of them.
+__getattr__, __dir__ = lazily(__name__, _HOMES)

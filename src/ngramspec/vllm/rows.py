@@ -19,7 +19,7 @@ class EngineRow(Row):
     """A row that the engine decodes. `pending`, `num_cached` and `committed` are the engine's own business.
 
     prompt: `int32[P]`, searched for values. segment: by which its counters are summed. vocabulary: ids that the model
-    knows. most_drafted: tokens that the engine checks in a pass. trouble: is told why it is not steered any more.
+    knows. trouble: is told why it is not steered any more.
     num_read: tokens of prompt and answer that were taken in. checked: the draft in the pass that the engine makes.
     undrafted: why the last draft was empty. awaits_form: its text is free so far, but may be
     guarded from some token on. matcher: follows the engine's; None where its drafts are not steered.
@@ -28,7 +28,6 @@ class EngineRow(Row):
     prompt: TokenArray = field(kw_only=True)
     segment: str | None = field(kw_only=True)
     vocabulary: int = field(kw_only=True)
-    most_drafted: int = field(kw_only=True)
     trouble: Trouble = field(kw_only=True)
     num_read: int = 0
     checked: Sequence[int] = ()
@@ -36,10 +35,6 @@ class EngineRow(Row):
     awaits_form: bool = True
     matcher: Matcher | None = None
     _catch_up: Callable[[], None] | None = None
-
-    def room(self, max_tokens: int) -> int:
-        """See `Row`; and no more than the engine checks."""
-        return Row.room(self, min(max_tokens, self.most_drafted))
 
     def known(self, draft: Draft) -> Draft:
         """See `Row`; histories are files, and may hold ids that the model does not know."""

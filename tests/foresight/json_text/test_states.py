@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ngramspec.foresight import Piece
 from ngramspec.foresight.json_text import states as module
 from ngramspec.foresight.json_text.cursor import Cursor, read, start
-from ngramspec.foresight.json_text.prediction import foresee
+from ngramspec.foresight.json_text.prediction import Foreseen
 from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import Scope
 from ngramspec.foresight.json_text.states import States
@@ -41,7 +41,7 @@ def said(text: str, cuts: Sequence[int], states: States) -> list[tuple[list[Any]
     cursor, begin, found = start(states, Style()), 0, []
     for cut in cuts:
         cursor, begin = read(cursor, text[begin:cut], states), cut
-        found.append((seen(cursor), list(islice(foresee(cursor, states, Values(PROMPT)), 12))))
+        found.append((seen(cursor), list(islice(Foreseen(cursor, states, Values(PROMPT)), 12))))
     return found
 
 

@@ -24,7 +24,7 @@ def described(description: str) -> dict[str, str]:
 def guess(prompt: str, name: str, schema: Any, before: str = "") -> Piece | None:
     states = States(Shapes({"type": "object", "properties": {name: schema}}))
     cursor = read(start(states, Style()), f'{{{before}"{name}": ', states)
-    return Values(prompt).guess(cursor, cursor.shapes)
+    return Values(prompt).guess(cursor)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_year_that_was_written_is_that_of_a_date_without_one() -> None:
     states = States(Shapes({"type": "object", "properties": {"day": described("as YYYY-MM-DD")}}))
     values = Values("on the 3rd of April")
     cursor = read(start(states, Style()), '{"day": ', states)
-    assert values.guess(cursor, cursor.shapes) is None
+    assert values.guess(cursor) is None
     assert ('"2031-04-03"', JsonEvidence.DATE) == values.completion(read(cursor, '"2031-', states))
     assert values.completion(read(cursor, '"some-', states)) is None
 

@@ -387,7 +387,7 @@ def test_a_refused_call_of_an_enabled_model_is_guarded_in_plain_decoding() -> No
         **prompts,
         "max_new_tokens": 30,
         "eos_token_id": [EOS, NUM_TOKENS - 1],
-        "cache_implementation": "static",
+        "prefill_chunk_size": 4,
     }
     plain = writer().generate(**arguments, logits_processor=[guard_of("json").processor([EOS, NUM_TOKENS - 1])])
     with ngramspec.enable(writer()) as spec, pytest.warns(NgramspecWarning, match="without drafts"):
@@ -398,7 +398,7 @@ def test_a_refused_call_of_an_enabled_model_is_guarded_in_plain_decoding() -> No
 
 def test_a_guards_processor_serves_one_speculative_call() -> None:
     processor = guard_of("regex").processor(EOS)
-    prompts = padded_prompts(1, seed=6, vocabulary=NUM_TOKENS)
+    prompts = padded_prompts(1, seed=3, vocabulary=NUM_TOKENS)  # one draft is wrong and yet legal
     arguments = {**prompts, "max_new_tokens": 30, "eos_token_id": EOS, "logits_processor": [processor]}
     plain = writer().generate(**{**arguments, "logits_processor": [guard_of("regex").processor(EOS)]})
     spec = oracle(plain, 9, NUM_TOKENS)

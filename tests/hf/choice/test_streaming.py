@@ -136,7 +136,7 @@ def test_a_text_streamer_prints_the_text_of_plain_decoding(capsys: pytest.Captur
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_model_that_cannot_roll_back_streams_as_plain(batch: int) -> None:
-    model = undrafted("mamba")
+    model = undrafted("recurrent_gemma")
     call: dict[str, Any] = {**padded_prompts(batch), "max_new_tokens": 12, "eos_token_id": EOS}
     plain, speculative = Recorder(), Recorder()
     model.generate(**call, streamer=plain)

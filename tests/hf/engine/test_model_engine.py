@@ -2,9 +2,8 @@
 
 import copy
 import functools
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -99,7 +98,6 @@ class Machine(RuleBasedStateMachine):
     """Requests are added and removed at any time between steps."""
 
     answers = Bundle("answers")
-    branches: ClassVar[Counter[int]] = Counter()
 
     @initialize(
         family=st.sampled_from(FAMILIES), rows=st.integers(1, 4), lines=st.integers(1, 6), chunk=st.integers(1, 30)
@@ -109,10 +107,9 @@ class Machine(RuleBasedStateMachine):
         self.asked: dict[Answer, Asked] = {}
         self.removed: list[Answer] = []
         self.ended: list[Answer] = []
-        self.drafter = BranchingDrafter(AdaptiveLookup(), NUM_TOKENS)
         self.engine = ModelEngine(
             model_of(family),
-            Speculator(self.drafter, FixedBudget(7)),
+            Speculator(BranchingDrafter(AdaptiveLookup(), NUM_TOKENS), FixedBudget(7)),
             max_rows=rows,
             max_cache_bytes=2 * lines * BYTES_PER_LINE,  # a request may come to take more than one line's slots
             max_prompt_tokens=chunk,
@@ -157,12 +154,23 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert expected == answer.emitted
         self.engine.close()
-        self.branches.update(self.drafter.branches)
 
 
 def test_any_requests_that_come_and_go_have_the_texts_of_generate_alone() -> None:
     run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25))
-    assert {0, 1, 2} <= {*Machine.branches}, "branches must be accepted at every depth"
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "mixtral"])
+def test_branches_are_accepted_at_every_depth_where_rows_come_and_go(family: str) -> None:
+    model, drafter = model_of(family), BranchingDrafter(AdaptiveLookup(), NUM_TOKENS)
+    prompts = [torch.tensor([[*HEADS[number % 2], 5, 6, *HEADS[number % 2][:number]]]) for number in range(8)]
+    with ModelEngine(model, Speculator(drafter, FixedBudget(7)), max_rows=3, max_prompt_tokens=8) as engine:
+        answers = [engine.add(ids, max_new_tokens=40, pad_token_id=PAD) for ids in prompts]
+        drained(engine)
+    assert {0, 1, 2} <= {*drafter.branches}
+    assert_accepted_and_rolled_back(engine.spec.stats.total)
+    for ids, answer in zip(prompts, answers, strict=True):
+        assert model.generate(ids, max_new_tokens=40, pad_token_id=PAD).tolist() == answer.result().tolist()
 
 
 def drained(engine: ModelEngine) -> None:
@@ -206,6 +214,21 @@ def test_a_long_prompt_does_not_stall_the_others() -> None:
         assert 15 == len(short.emitted) - before
         drained(engine)
         assert 2 == len(long.emitted)
+
+
+def test_several_prompts_are_read_between_two_passes_of_rows_that_emit_several_tokens() -> None:
+    model = model_of("llama")
+    prompts = [torch.tensor([[3 + number, 4, 5]]) for number in range(5)]
+    texts = [model.generate(ids, max_new_tokens=40, pad_token_id=PAD)[0, 3:].tolist() for ids in prompts]
+    with ModelEngine(model, Speculator(budget=FixedBudget(7)), max_prompt_tokens=8) as engine:
+        first = engine.add(prompts[0], max_new_tokens=40, pad_token_id=PAD, references=[texts[0]])
+        while len(first.emitted) < 10:
+            engine.step()
+        others = [engine.add(ids, max_new_tokens=40, pad_token_id=PAD) for ids in prompts[1:]]
+        engine.step()
+        assert sum(len(each.emitted) > 0 for each in others) > 1
+        drained(engine)
+    assert texts == [answer.emitted for answer in (first, *others)]
 
 
 def test_cache_stays_within_its_bytes() -> None:

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from transformers import TextIteratorStreamer, pipeline
 
 import ngramspec
-from ngramspec import FixedBudget, NgramspecWarning, Speculator
+from ngramspec import FixedBudget, Speculator
 from ngramspec.pico import edit_prompt, repeat_prompt
 from ngramspec.testing import OracleDrafter
 from tests.hf.choice.constraints import REGEX
@@ -119,7 +119,7 @@ def test_a_streaming_endpoint(pico: tuple[Any, Any]) -> None:
 def test_a_compiled_model(form: str) -> None:
     """Without a compiler (`eager`): what counts is that graphs are captured and guarded as for any caller."""
     model: Any = copy.deepcopy(tiny("llama"))
-    call = {**CALL, "max_new_tokens": 5}
+    call = {**CALL, "max_new_tokens": 6}
     plain = model.generate(**call)
     if form == "torch.compile(model)":
         model = torch.compile(model, backend="eager")
@@ -128,12 +128,3 @@ def test_a_compiled_model(form: str) -> None:
     with ngramspec.enable(model, oracle(plain)) as spec:
         assert plain.tolist() == model.generate(**call).tolist()
     assert_accepted_and_rolled_back(spec)
-
-
-def test_a_compiled_model_with_a_static_cache_is_served_plainly() -> None:
-    """The form that is compiled in one piece, as transformers' own documentation recommends it."""
-    model: Any = copy.deepcopy(tiny("llama"))
-    call = {**CALL, "max_new_tokens": 4, "cache_implementation": "static", "disable_compile": True}
-    plain = model.generate(**call)
-    with ngramspec.enable(model), pytest.warns(NgramspecWarning, match="cache_implementation='static'"):
-        assert plain.tolist() == model.generate(**call).tolist()

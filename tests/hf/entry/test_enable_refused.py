@@ -153,7 +153,7 @@ def test_a_refused_call_consumes_nothing_of_its_arguments(model: Any) -> None:
     logs, counts, texts = [], [], []
     for _ in range(2):
         streamer, processor = Recorder(), Counts()
-        call = {**CALL, "streamer": streamer, "logits_processor": [processor], "cache_implementation": "static"}
+        call = {**CALL, "streamer": streamer, "logits_processor": [processor], "prefill_chunk_size": 4}
         with collected():
             texts.append(model.generate(**call, eos_token_id=EOS, do_sample=False).tolist())
         logs.append(streamer.log)

@@ -13,6 +13,7 @@ from tests.families.shrink import FIRST_SPECIAL
 from tests.families.table import drafted_classes, verdicts
 from tests.families.trial import tried
 from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
+from tests.hf.hybrids import with_blocks
 from tests.hf.models import padded_prompts
 
 NAMED = (
@@ -33,7 +34,8 @@ NAMED = (
     "gpt_neo",
     "t5",
 )
-UNDRAFTED = ("mamba", "lfm2", "moshi", "cpmant")
+WITH_STATES = ("lfm2", "qwen3_next", "mamba", "deepseek_v32")
+UNDRAFTED = ("rwkv", "moshi", "cpmant")
 PAGE = Path(__file__).parents[3] / "docs" / "families.md"
 
 
@@ -42,7 +44,7 @@ def model_of(name: str) -> Any:
     return build(of.config_class, of.model_class, settings=of.settings)
 
 
-@pytest.mark.parametrize("name", [*NAMED, *UNDRAFTED])
+@pytest.mark.parametrize("name", [*NAMED, *UNDRAFTED, *(pytest.param(name, marks=with_blocks) for name in WITH_STATES)])
 def test_a_family_is_what_the_table_says(name: str) -> None:
     """`tried` says "drafted" only where texts are equal and drafts were accepted and rolled back."""
     result = tried(model_of(name))

@@ -9,7 +9,7 @@ import transformers
 from ngramspec import PromptLookup, Speculator
 from ngramspec.hf.facts.alignment import why_aligned
 from ngramspec.testing import OracleDrafter
-from tests.hf.comparing import assert_accepted_and_rolled_back, compare, limits
+from tests.hf.comparing import assert_a_processor_sees_the_same, assert_accepted_and_rolled_back, compare, limits
 from tests.hf.entry.test_refusals import HYBRID, SMALL
 from tests.hf.models import PAD, VOCABULARY, padded_prompts, settled, tiny
 
@@ -72,19 +72,7 @@ def test_a_model_that_takes_no_position_per_row_is_drafted_for_all_the_same(name
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_processor_that_nobody_knows_sees_what_it_sees_in_plain_decoding(batch: int) -> None:
-    model = aligned("bloom")
-    seen: list[list[Any]] = []
-
-    def note(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        seen[-1].append(input_ids.tolist())
-        return scores
-
-    def arguments() -> dict[str, Any]:
-        seen.append([])
-        return limits(logits_processor=[note])
-
-    assert_accepted_and_rolled_back(compare(model, padded_prompts(batch), arguments).spec)
-    assert seen[-2] == seen[-1]
+    assert_a_processor_sees_the_same(aligned("bloom"), padded_prompts(batch))
 
 
 @pytest.mark.parametrize("length", [2, 9])

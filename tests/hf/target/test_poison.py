@@ -10,6 +10,7 @@ from ngramspec import FixedBudget, Speculator
 from ngramspec.drafting import NoDrafts
 from ngramspec.testing import OracleDrafter
 from tests.hf.comparing import assert_accepted_and_rolled_back
+from tests.hf.hybrids import hybrid, with_blocks
 from tests.hf.models import VOCABULARY, padded_prompts, tiny
 from tests.hf.seq2seq import sources, tiny_seq2seq
 
@@ -62,6 +63,20 @@ def test_a_draft_that_overflows_leaves_the_text_of_rows_in_line(batch: int) -> N
     spec = Speculator(drafts(plain[:, 1:].tolist(), 3), FixedBudget(4))
     assert plain.tolist() == model.generate(**inputs, **LIMITS, custom_generate=spec).tolist()
     assert_accepted_and_rolled_back(spec)
+
+
+@with_blocks
+@pytest.mark.parametrize("value", [torch.nan, 1e300])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", ["qwen3_next", "falcon_h1", "lfm2", "mamba2"])
+def test_a_draft_that_overflows_leaves_the_text_and_the_running_states(name: str, batch: int, value: float) -> None:
+    model = poisoned(hybrid(name, VOCABULARY), value)
+    prompts = padded_prompts(batch, vocabulary=POISON)
+    plain = model.generate(**prompts, **LIMITS)
+    spec = Speculator(drafts(plain[:, 9:].tolist(), 3), FixedBudget(4))
+    assert plain.tolist() == model.generate(**prompts, **LIMITS, custom_generate=spec).tolist()
+    total = spec.stats.total
+    assert 0 < total.num_accepted_tokens < total.num_draft_tokens
 
 
 def test_a_model_whose_own_logits_are_nan_decodes_as_plainly() -> None:

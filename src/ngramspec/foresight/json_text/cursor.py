@@ -81,9 +81,7 @@ def read(cursor: Cursor, text: str, states: States) -> Cursor:
             except ValueError:
                 return Cursor(states.lost(state), content, said)
         else:
-            after_quote = text.find('"') + 1  # names and strings apart: what is between them is often the same
-            state, position = states.after(state, text[:after_quote] if after_quote else text)
-            text = text[position:]
+            state, text = states.after(state, text)
             continue
         said = (*said[-_MOST_SAID:], Said(state.name, written))
         state, content = states.ended(state, value), ""

@@ -1,5 +1,6 @@
 """The probable continuation of a JSON text: punctuation and names from the schema, values from the prompt."""
 
+import re
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from itertools import islice
@@ -19,12 +20,15 @@ from ngramspec.foresight.json_text.evidence import (
     TYPE,
     UNKNOWN,
 )
-from ngramspec.foresight.json_text.shapes import ANY, Shape, Shapes, types_of
+from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import At, Scope, State
-from ngramspec.foresight.json_text.states import States
+from ngramspec.foresight.json_text.states import States, is_escaped
 from ngramspec.foresight.json_text.values import Values
+from ngramspec.foresight.prompt import STRINGS
+from ngramspec.foresight.run import Shared
 
 _WORDS = ("true", "false", "null")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _OF_A_LIST = (LISTED, DEFAULT)
 _DOUBTFUL = frozenset([CLOSING, BOUNDARY, BLANK, UNKNOWN])
 _AFTER_DOUBT = 24
@@ -32,30 +36,58 @@ _AFTER_DOUBT = 24
 
 _OPENING = {"object": "{", "array": "[", "string": '"'}
 
+Rest = tuple[list[Piece], IntEnum | None]
+"""What follows at a value; and if it ends there, and nothing is foreseen but its end, the evidence for that."""
 
-def foresee(cursor: Cursor, states: States, values: Values) -> Iterator[Piece]:
-    """Pieces that may follow at `cursor`; none if nothing is foreseen.
+
+class Foreseen(Shared):
+    """Pieces that may follow at a cursor; perhaps none.
 
     After a guess that is rarely right only a few characters are foreseen: more would be wasted work.
     """
-    left: float = inf
-    while left > 0:
-        state = cursor.state
-        if state.at in _STRUCTURAL and not (state.at == At.OPEN and state.is_in_array):
-            found, after = state.next or _structure(state, states)
-            yield from found
-            cursor = Cursor(after, "", cursor.said)
+
+    __slots__ = ("_cursor", "_first", "_states", "_values")
+
+    def __init__(self, cursor: Cursor, states: States, values: Values) -> None:
+        """key: the state, and if a value ends there the evidence for that."""
+        self._cursor, self._states, self._values = cursor, states, values
+        self.key, state = None, cursor.state
+        if _is_structural(state):
+            self.key = state
         else:
-            found = [piece for piece in _VALUES[state.at](cursor, states.shapes, values) if piece.text]
-            yield from found
+            self._first, end = _VALUES[state.at](cursor, states.shapes, values)
+            if end is not None:
+                self.key = state, end
+        self.is_shared = self.key is not None
+
+    def __iter__(self) -> Iterator[Piece]:
+        """See `Shared`."""
+        cursor, states, left, first = self._cursor, self._states, inf, True
+        while left > 0:
+            state = cursor.state
+            if _is_structural(state):
+                found, after = state.next or _structure(state, states)
+                yield from found
+                cursor = Cursor(after, "", cursor.said)
+            else:
+                made = self._first if first else _VALUES[state.at](cursor, states.shapes, self._values)[0]
+                self.is_shared &= first
+                found = [piece for piece in made if piece.text]
+                yield from found
+                self.is_shared &= not state.is_chosen  # else the value that ends tells what follows
+                cursor = read(cursor, "".join([piece.text for piece in found]), states)
+            if not found:
+                return
+            first = False
             for piece in found:
-                cursor = read(cursor, piece.text, states)
-        if not found:
-            return
-        for piece in found:
-            left -= len(piece.text)
-            if piece.evidence in _DOUBTFUL and left > _AFTER_DOUBT:
-                left = _AFTER_DOUBT
+                left -= len(piece.text)
+                if piece.evidence in _DOUBTFUL and left > _AFTER_DOUBT:
+                    left = _AFTER_DOUBT
+
+
+def _is_structural(state: State) -> bool:
+    """Whether what comes next depends on the state alone."""
+    return state.at in _STRUCTURAL and not (state.at == At.OPEN and state.is_in_array)
 
 
 def _structure(state: State, states: States) -> tuple[list[Piece], State]:
@@ -71,13 +103,13 @@ def _left(expected: str, gap: str) -> str:
     return expected.removeprefix(gap)
 
 
-def _at_value(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
-    return _value(cursor, _gap_before_value(cursor.state), values)
+def _at_value(cursor: Cursor, shapes: Shapes, values: Values) -> Rest:
+    return _value(cursor, _gap_before_value(cursor.state), values), None
 
 
-def _first_item(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+def _first_item(cursor: Cursor, shapes: Shapes, values: Values) -> Rest:
     state = cursor.state
-    return _value(cursor, _left(state.style.after_open(state.depth), state.gap), values)
+    return _value(cursor, _left(state.style.after_open(state.depth), state.gap), values), None
 
 
 def _gap_before_value(state: State) -> str:
@@ -89,12 +121,11 @@ def _gap_before_value(state: State) -> str:
 
 
 def _value(cursor: Cursor, gap: str, values: Values) -> list[Piece]:
-    shapes = cursor.state.shapes
-    types = values.types(shapes)
-    guess = values.guess(cursor, shapes)
+    types, first, _, _ = cursor.state.expected
+    guess = values.guess(cursor)
     if guess is not None:
-        return _guessed(guess, gap, is_text=types == {"string"} or guess.evidence in _OF_A_LIST)
-    opening = _OPENING.get(_first_type(shapes), "")
+        return _guessed(guess, gap, is_text=types == STRINGS or guess.evidence in _OF_A_LIST)
+    opening = _OPENING.get(first, "")
     if len(types) == 1:
         return [Piece(gap + opening, SURE)]
     return [Piece(gap, SURE), Piece(opening, TYPE)]
@@ -110,12 +141,6 @@ def _guessed(guess: Piece, gap: str, *, is_text: bool) -> list[Piece]:
     if not guess.text.endswith('"'):  # the value continues in an unknown way
         return [*begin, Piece(guess.text[1:], guess.evidence)]
     return [*begin, Piece(guess.text[1:-1], guess.evidence), Piece('"', SURE)]
-
-
-def _first_type(shapes: tuple[Shape, ...]) -> str:
-    """The most probable type of a value: string if the schema names none, and null last."""
-    found = [each for shape in shapes for each in (("string",) if types_of(shape) == ANY else types_of(shape))]
-    return next((each for each in found if each != "null"), "null")
 
 
 def _inside(state: State, shapes: Shapes) -> list[Piece]:
@@ -150,44 +175,44 @@ def _rest_of_name(state: State, shapes: Shapes) -> list[Piece]:
     return [Piece(shapes.quoted(name)[1 + len(begun) :] + ":", evidence)]
 
 
-def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+def _rest_of_string(cursor: Cursor, shapes: Shapes, values: Values) -> Rest:
     state, content = cursor.state, cursor.content
     if not content:
-        guess = values.guess(cursor, state.shapes)
+        guess = values.guess(cursor)
         if guess is None or not guess.text.startswith('"'):
-            return []
-        return [Piece(guess.text[1:], guess.evidence)]
+            return [], None
+        return [Piece(guess.text[1:], guess.evidence)], None
     guess = values.completion(cursor)
     if guess is not None:
-        return [Piece(guess.text[1 + len(content) :], guess.evidence)]
-    if content.endswith(","):  # a string does not end there
-        return []
+        return [Piece(guess.text[1 + len(content) :], guess.evidence)], None
+    if content[-1] == "," or is_escaped(content):  # a string does not end there
+        return [], None
     evidence = values.end_of(content)
     found = state.ends.get(evidence)
     if found is None:
         found = state.ends[evidence] = _end_of_string(state, shapes, evidence)
-    return found
+    return found, evidence
 
 
 def _end_of_string(state: State, shapes: Shapes, evidence: IntEnum) -> list[Piece]:
-    closing, scope = Piece('"', evidence), state.scope
-    if scope is None or (scope.is_object and len(scope.shapes) > 1):  # the value tells which of the shapes it is
+    closing = Piece('"', evidence)
+    if state.scope is None or state.is_chosen:
         return [closing]
     return [closing, *_after(state, shapes)]
 
 
-def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> list[Piece]:
+def _rest_of_scalar(cursor: Cursor, shapes: Shapes, values: Values) -> Rest:
     state, content = cursor.state, cursor.content
     for word in _WORDS:
         if word.startswith(content) and word != content:
-            return [Piece(word[len(content) :], SURE)]
-    if content not in _WORDS and not content[-1].isdigit():  # a number does not end with a sign or point
-        return []
+            return [Piece(word[len(content) :], SURE)], None
+    if content not in _WORDS and not _NUMBER.fullmatch(content):  # a number does not end with a sign or point
+        return [], None
     evidence = values.end_of(content)
     found = state.ends.get(evidence)
     if found is None:
         found = state.ends[evidence] = _after(state, shapes, evidence)
-    return found
+    return found, evidence
 
 
 def _after(state: State, shapes: Shapes, end: IntEnum = SURE) -> list[Piece]:
@@ -221,7 +246,7 @@ _STRUCTURAL: dict[int, Callable[[State, Shapes], list[Piece]]] = {
     At.AFTER: _after,
     At.LOST: _nothing,
 }
-_VALUES: dict[int, Callable[[Cursor, Shapes, Values], list[Piece]]] = {
+_VALUES: dict[int, Callable[[Cursor, Shapes, Values], Rest]] = {
     At.VALUE: _at_value,
     At.OPEN: _first_item,
     At.STRING: _rest_of_string,

@@ -165,6 +165,11 @@ def fixed(shapes: Sequence[Shape]) -> list[Any]:
     return found
 
 
+def is_listed(shape: Shape) -> bool:
+    """Whether the shape lists its values."""
+    return "const" in shape or "enum" in shape
+
+
 def allows(shape: Shape, value: Any) -> bool:
     """Whether the shape's list of values, if it has one, contains `value`, a string or number that was read."""
     listed = [shape["const"]] if "const" in shape else shape.get("enum")

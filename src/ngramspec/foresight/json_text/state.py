@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from ngramspec.foresight.evidence import Piece
+from ngramspec.foresight.json_text.expected import Expected
 from ngramspec.foresight.json_text.shapes import Shape
 from ngramspec.foresight.json_text.style import Style
 
@@ -54,6 +55,8 @@ class Scope:
     num_before: int = 0
     made: "dict[Any, Scope]" = field(default_factory=dict)
     """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
+    told: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
+    """Each of several shapes of an object, and what it says of the current value; empty if none lists its values."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +64,7 @@ class State:
     """A position in the structure.
 
     shapes: of the current or next value. gap: blanks at the end of the text. content: the part of a name read so far.
+    name: of the member whose value is current or next, or whose array contains it. expected: as that value.
     """
 
     scope: Scope | None
@@ -69,6 +73,8 @@ class State:
     gap: str
     style: Style
     content: str
+    name: str | None
+    expected: Expected
     after: "dict[str, State]" = field(default_factory=dict)
     """The state after a text without values."""
     next: "tuple[list[Piece], State] | None" = None
@@ -82,14 +88,14 @@ class State:
         return 0 if self.scope is None else self.scope.depth
 
     @property
+    def is_chosen(self) -> bool:
+        """Whether the current value tells which of several shapes the object has."""
+        return self.scope is not None and self.scope.is_object and len(self.scope.shapes) > 1
+
+    @property
     def is_in_array(self) -> bool:
         """Whether the innermost open bracket is that of an array."""
         return self.scope is not None and not self.scope.is_object
-
-    @property
-    def name(self) -> str | None:
-        """Name of the member whose value is current or next, or whose array contains it."""
-        return None if self.scope is None else self.scope.name
 
 
 def learnt(state: State) -> Style:

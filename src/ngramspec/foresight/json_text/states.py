@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ngramspec.foresight.json_text.shapes import Shapes, allows, arrays, objects
+from ngramspec.foresight.json_text.expected import Expected, expected
+from ngramspec.foresight.json_text.shapes import Shape, Shapes, allows, arrays, is_listed, objects
 from ngramspec.foresight.json_text.state import At, Scope, State, learnt
 from ngramspec.foresight.json_text.style import Style
 
@@ -24,36 +25,56 @@ class States:
         self.shapes = shapes
         self._states: dict[tuple[Any, ...], State] = {}
         self._opened: dict[bool, Scope] = {}
+        self._expected: dict[tuple[int, ...], Expected] = {}  # by the shapes, which live as long as the schema
         self._num_kept = 0
 
     def start(self, style: Style) -> State:
         """The state before a text."""
         return self._state(None, At.VALUE, style)
 
-    def after(self, state: State, text: str) -> tuple[State, int]:
-        """The state after the first characters of `text`, up to a string or scalar, and how many they are."""
+    def after(self, state: State, text: str) -> tuple[State, str]:
+        """The state after the first characters of `text`, up to a string or scalar, and the others."""
+        found = state.after.get(text)
+        if found is not None:
+            return found, ""
+        found, rest = state, text
+        while rest and found.at not in (At.STRING, At.SCALAR):
+            after_quote = rest.find('"') + 1  # names and strings apart: what is between them is often the same
+            head = rest[:after_quote] if after_quote else rest
+            found, position = self._after_part(found, head)
+            rest = rest[position:]
+        if not rest:
+            self._remember(state, text, found)
+        return found, rest
+
+    def _after_part(self, state: State, text: str) -> tuple[State, int]:
         found = state.after.get(text)
         if found is not None:
             return found, len(text)
         found, position = self._read(state, text)
-        if position == len(text):  # no value is kept, for it is the row's
-            self._keep()
-            state.after[text] = found
+        if position == len(text):
+            self._remember(state, text, found)
         return found, position
+
+    def _remember(self, state: State, text: str, after: State) -> None:
+        """text: without a value, which would be a row's."""
+        if text not in state.after:
+            self._keep()
+            state.after[text] = after
 
     def ended(self, state: State, value: Any) -> State:
         """The state after the string or scalar `value`."""
         scope = state.scope
-        if scope is not None and scope.is_object and len(scope.shapes) > 1:
+        if scope is not None and state.is_chosen:
             scope = self._fitting(scope, value)
         return self._state(scope, At.AFTER, state.style)
 
     def _fitting(self, scope: Scope, value: Any) -> Scope:
         """`scope` of the shapes that allow `value`; of all, if none does."""
-        name = scope.names[-1]
-        fitting = tuple(
-            shape for shape in scope.shapes if any(allows(each, value) for each in self.shapes.member([shape], name)[1])
-        )
+        if scope.told is None:
+            of_each = [(shape, self.shapes.member([shape], scope.names[-1])[1]) for shape in scope.shapes]
+            scope.told = of_each if any(is_listed(each) for _, values in of_each for each in values) else []
+        fitting = tuple([shape for shape, values in scope.told if any(allows(each, value) for each in values)])
         if not fitting or len(fitting) == len(scope.shapes):
             return scope
         key = tuple(map(id, fitting))
@@ -90,13 +111,20 @@ class States:
         found = self._states.get(key)
         if found is None:
             self._keep()
-            values = self.shapes.top if scope is None else scope.values
-            found = self._states[key] = State(scope, at, values, gap, style, content)
+            values, name = (self.shapes.top, None) if scope is None else (scope.values, scope.name)
+            found = self._states[key] = State(scope, at, values, gap, style, content, name, self._expect(values))
+        return found
+
+    def _expect(self, values: tuple[Shape, ...]) -> Expected:
+        key = tuple(map(id, values))
+        found = self._expected.get(key)
+        if found is None:
+            found = self._expected[key] = expected(values)
         return found
 
     def _keep(self) -> None:
         if self._num_kept == _MOST_KEPT:  # rows that are at them have their states still
-            self._states, self._opened, self._num_kept = {}, {}, 0
+            self._states, self._opened, self._expected, self._num_kept = {}, {}, {}, 0
         self._num_kept += 1
 
     def _named(self, state: State, name: str) -> State:

@@ -1,15 +1,14 @@
 """JSON that fits a schema."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.json_text.cursor import Cursor, read, start
 from ngramspec.foresight.json_text.evidence import OF_THE_SCHEMA, JsonEvidence
-from ngramspec.foresight.json_text.prediction import foresee
+from ngramspec.foresight.json_text.prediction import Foreseen
 from ngramspec.foresight.json_text.shapes import Shapes
 from ngramspec.foresight.json_text.state import At
 from ngramspec.foresight.json_text.states import States
@@ -47,9 +46,9 @@ class JsonText:
         """See `Text`."""
         return read(cursor, text, self._states)
 
-    def foresee(self, cursor: Cursor) -> Iterator[Piece]:
+    def foresee(self, cursor: Cursor) -> Foreseen:
         """See `Text`."""
-        return foresee(cursor, self._states, self._values)
+        return Foreseen(cursor, self._states, self._values)
 
     def spelled(self, vocabulary: Spelling) -> Spelled:
         """See `Text`."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from ngramspec.foresight.evidence import CAPITAL, QUOTED, SURE, TYPED, Evidence, Piece
 from ngramspec.foresight.json_text.cursor import Cursor
@@ -20,7 +19,7 @@ from ngramspec.foresight.json_text.evidence import (
     JsonEvidence,
 )
 from ngramspec.foresight.json_text.listed import Listed
-from ngramspec.foresight.json_text.shapes import Shape, types_of
+from ngramspec.foresight.json_text.shapes import Shape
 from ngramspec.foresight.json_text.suggestions import Suggesting, Suggestion, Suggestions
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
@@ -42,38 +41,30 @@ class Values:
         in_small = self._prompt.tail.lower()
         self._suggestions, self._listed = Suggestions(in_small, suggesting or Suggesting()), Listed(in_small)
         self._dates: dict[str, list[str]] = {}
-        self._types: dict[tuple[int, ...], frozenset[str]] = {}
         self._said: tuple[object, frozenset[str]] = None, frozenset()
         self._unlike: tuple[object, object, str] = None, None, ""
         self._found = "", len(self._prompt.text)
 
-    def types(self, shapes: Sequence[Shape]) -> frozenset[str]:
-        """The types of JSON that a value of one of `shapes` may have. The row's text keeps `shapes` alive."""
-        key = tuple(map(id, shapes))
-        found = self._types.get(key)
-        if found is None:
-            found = self._types[key] = frozenset(each for shape in shapes for each in types_of(shape))
-        return found
-
-    def guess(self, cursor: Cursor, shapes: tuple[Shape, ...]) -> Piece | None:
-        """The likeliest value at `cursor`, of one of `shapes`; or None."""
-        listed = self._listed.guess(cursor, shapes)
+    def guess(self, cursor: Cursor) -> Piece | None:
+        """The likeliest value at `cursor`; or None."""
+        listed = self._listed.guess(cursor)
         if listed is not None:
             return listed
-        return self._likeliest(cursor, shapes, self.types(shapes))
+        return self._likeliest(cursor, cursor.state.expected.types)
 
     def completion(self, cursor: Cursor) -> Piece | None:
         """A string that begins like the one at `cursor`, which is not empty."""
-        said, shapes, content = self._unlike
-        if said is cursor.said and shapes is cursor.shapes and content and cursor.content.startswith(content):
+        state, content = cursor.state, cursor.content
+        said, shapes, unlike = self._unlike
+        if said is cursor.said and shapes is state.shapes and unlike and content.startswith(unlike):
             return None  # what nothing began like, nothing does once it is longer
-        begun = f'"{cursor.content}'
-        fitting = list(islice((text for text in self._listed.values(cursor.shapes) if text.startswith(begun)), 2))
+        begun, listed = f'"{content}', state.expected.listed
+        fitting = [text for text in listed if text.startswith(begun)] if listed else []
         if fitting:
             return Piece(fitting[0], SURE if len(fitting) == 1 else DEFAULT)
-        found = self._likeliest(cursor, cursor.shapes, STRINGS, begun)
-        if found is None and not self._suggestions.of(cursor.shapes).is_date:  # dates go by the year that is begun
-            self._unlike = cursor.said, cursor.shapes, cursor.content
+        found = self._likeliest(cursor, STRINGS, begun)
+        if found is None and not self._suggestions.of(state.shapes).is_date:  # dates go by the year that is begun
+            self._unlike = cursor.said, state.shapes, content
         return found
 
     def end_of(self, content: str) -> JsonEvidence:
@@ -92,11 +83,9 @@ class Values:
             return UNKNOWN
         return BLANK if following == " " else BOUNDARY
 
-    def _likeliest(
-        self, cursor: Cursor, shapes: Sequence[Shape], types: frozenset[str], begun: str = ""
-    ) -> Piece | None:
+    def _likeliest(self, cursor: Cursor, types: frozenset[str], begun: str = "") -> Piece | None:
         """The surest value of these types whose JSON begins with `begun`; None if there is none."""
-        name = cursor.name
+        name, shapes = cursor.state.name, cursor.state.shapes
         keyed = None if name is None else self._prompt.keyed(name, types)
         if keyed is not None and keyed.text.startswith(begun):
             return keyed
@@ -145,15 +134,16 @@ class Values:
 
     def _was_said(self, text: str, cursor: Cursor) -> bool:
         if text[0] == '"' and text[-1] != '"':  # how it continues is unknown
-            return any(said.text.startswith(text) for said in cursor.said)
+            return any(said.startswith(text) for _, said in cursor.said)
         if self._said[0] is not cursor.said:
-            self._said = cursor.said, frozenset(said.text for said in cursor.said)
+            self._said = cursor.said, frozenset([said for _, said in cursor.said])
         return text in self._said[1]
 
 
 def _counted(cursor: Cursor, shapes: Sequence[Shape]) -> str | None:
     """The previous value of the name at `cursor` with the next number; or the first, if a pattern ends with one."""
-    earlier = next((said.text for said in reversed(cursor.said) if said.name == cursor.name), None)
+    name = cursor.state.name
+    earlier = next((text for said, text in reversed(cursor.said) if said == name), None)
     if earlier is not None:
         found = _NUMBERED.fullmatch(earlier)
         return None if found is None else f'{found[1]}{int(found[2]) + 1}"'

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from itertools import product
+from operator import attrgetter
+from typing import NamedTuple
 
 from ngramspec.foresight.evidence import Piece
 from ngramspec.foresight.sql.clauses import Relation, bare
@@ -19,6 +21,22 @@ _NEAR = 4
 _MOST_COMPARED = 48
 """Columns of a table that are tried for a join."""
 
+_MOST_RANKED = 64
+"""Lists of columns that are kept, for the clauses and tables of a row's statements."""
+
+
+class Likely(NamedTuple):
+    """A column that may come next. worth: the least is the likeliest. name: in lower case. is_meant: as asked."""
+
+    worth: tuple[bool, float, int]
+    relation: Relation
+    column: Column
+    name: str
+    is_meant: bool
+
+
+_BY_WORTH = attrgetter("worth")
+
 
 class Names:
     """Chooses among the names of one prompt by where its question mentions them."""
@@ -26,6 +44,7 @@ class Names:
     def __init__(self, tables: Tables, question: Question) -> None:
         self._tables, self._question = tables, question
         self._pairs: dict[tuple[str, str], tuple[Column, Column, float]] = {}
+        self._ranked: dict[tuple[str, bool, tuple[tuple[int, str | None], ...]], list[Likely]] = {}
 
     def table(self, at: Statement) -> Piece | None:
         """The next table to read from: it has columns used so far, or can be joined to the one before."""
@@ -33,12 +52,14 @@ class Names:
         before = at.query.relations[-1].table if at.query.relations else None
         taken = [relation.table for relation in at.query.relations]
         taken += at.outer_tables if self._question.is_negated else []
-        best, most = None, (-1.0, 0)
+        begun, best, most = at.begun.lower(), None, (-1.0, 0)
         for table in self._tables.all:
-            if not _begins(table.name, at) or any(table is other for other in taken):
+            if begun and not table.name.lower().startswith(begun):
                 continue
-            mention = self._tables.mention(table.name)
-            holds = sum(table.column(name) is not None for name in said)
+            if taken and any(table is other for other in taken):
+                continue
+            mention, columns = self._tables.mention(table.name), table.by_name
+            holds = sum([name in columns for name in said])
             worth = holds + mention.share + _shares_column(before, table) / 2, -abs(mention.first)
             if worth > most:
                 best, most = table.name, worth
@@ -55,22 +76,35 @@ class Names:
         is_prefixed = not is_after_point and (at.prefixes or any(relation.alias for relation in at.query.relations))
         named = at.relation(at.last(2)) if is_after_point else None
         said: set[str] = set() if at.is_in_call else at.query.said(clause)
-        undefined, begun, has_text = at.undefined, at.begun.lower(), self._question.has_text
-        best, most, evidence = None, (False, -1.0, 0), UNMENTIONED
-        for relation, column in self._columns(at, named):
-            if said and column.name.lower() in said:
+        undefined, begun = at.undefined, at.begun.lower()
+        for likely in self._likeliest(at, named):
+            name, prefix = likely.column.name, undefined or likely.relation.prefix
+            if likely.name in said:
                 continue
-            mention = self._tables.mention(column.name)
-            is_fit = clause == "where" and has_text == column.is_text
-            worth = is_fit, mention.share, -abs(mention.first) if clause == "select" else mention.last
-            if worth <= most:
+            if begun and not (f"{prefix}.{name}".lower() if is_prefixed else likely.name).startswith(begun):
                 continue
-            text = f"{undefined or relation.prefix}.{column.name}" if is_prefixed else column.name
-            if begun and not text.lower().startswith(begun):
-                continue
-            best, most = text, worth
-            evidence = COLUMN if at.begun or mention.share > _SURELY else UNMENTIONED
-        return None if best is None else Piece(best, evidence)
+            text = f"{prefix}.{name}" if is_prefixed else name
+            return Piece(text, COLUMN if begun or likely.is_meant else UNMENTIONED)
+        return None
+
+    def _likeliest(self, at: Statement, named: Relation | None) -> list[Likely]:
+        """The columns that may come at `at`, the likeliest first; named: whose columns they are."""
+        clause = at.query.clause if at.query.clause in ("select", "where") else ""
+        relations = at.query.relations if named is None else (named,)
+        key = clause, at.begun != "", tuple([(id(relation.table), relation.alias) for relation in relations])
+        found = self._ranked.get(key)
+        if found is None:
+            if len(self._ranked) == _MOST_RANKED:
+                self._ranked.clear()
+            columns = self._columns(at, named)
+            found = self._ranked[key] = sorted((self._likely(clause, *each) for each in columns), key=_BY_WORTH)
+        return found
+
+    def _likely(self, clause: str, relation: Relation, column: Column) -> Likely:
+        share, first, last = self._tables.mention(column.name)
+        is_fit = clause == "where" and self._question.has_text == column.is_text
+        worth = not is_fit, -share, abs(first) if clause == "select" else -last
+        return Likely(worth, relation, column, column.name.lower(), share > _SURELY)
 
     def _columns(self, at: Statement, named: Relation | None) -> Iterator[tuple[Relation, Column]]:
         """The columns of `named`, or of the tables read from; before these are known, all that are mentioned."""

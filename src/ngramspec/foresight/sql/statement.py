@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from ngramspec.foresight.sql.clauses import JOINTS, KEYWORDS, Clauses, Query, Relation, read
+from ngramspec.foresight.sql.clauses import JOINTS, KEYWORDS, Clauses, Relation, read
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
-_TOKEN = re.compile(r"""'(?:[^']|'')*'?|"[^"]*"?|\w+|<>|[<>!]=|\S""")
+_TOKEN = re.compile(r"""\w+|'(?:[^']|'')*'?|"[^"]*"?|<>|[<>!]=|\S""")
 _QUOTES = "'\""
 ONE_SIDE = len(("a", ".", "b"))
 """Tokens of one side of a join condition."""
@@ -15,7 +15,7 @@ COMPARISONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "<>", "like"])
 
 _OPEN = 2
 """Tokens at the end of a text that are read again when it continues: the last one may grow, and says what the one
-before it is."""
+before it is. After a blank it is one token, which cannot grow."""
 
 
 _Read = tuple[int, list[str], list[str], Clauses]
@@ -27,48 +27,52 @@ _UNREAD: _Read = 0, [], [], Clauses()
 class Statement:
     """The content of a statement, and its current position."""
 
+    __slots__ = (
+        "_clauses",
+        "_read",
+        "_tables",
+        "_words",
+        "begun",
+        "calls",
+        "has_blank",
+        "is_lower",
+        "prefixes",
+        "query",
+        "text",
+    )
+
     def __init__(self, text: str, tables: Tables, begun: "Statement | None" = None) -> None:
         """text: from the start of the statement. begun: a statement that it begins with, not read again."""
         self.text, self._tables = text, tables
-        start, known, words, clauses = _UNREAD if begun is None else begun._read
-        found = [*_TOKEN.finditer(text, start)]
-        new = [match[0] for match in found]
-        self._tokens = [*known, *new]
-        self._words = [*words, *[token.lower() for token in new]]
-        num_known, num_read = len(known), max(len(known), len(self._tokens) - _OPEN)
-        if num_read > num_known:
-            clauses = read(clauses, self._tokens, self._words, num_known, num_read, tables)
-            known, words = self._tokens[:num_read], self._words[:num_read]
-            start = found[num_read - num_known].start()
-        self._read: _Read = start, known, words, clauses
+        start, known, known_words, clauses = _UNREAD if begun is None else begun._read
+        new = _TOKEN.findall(text, start)
+        tokens, words = known + new, known_words + [token.lower() for token in new]
+        num_known, num_open = len(known), min(_OPEN, len(new))
+        if new and not text.endswith(new[-1]):
+            num_open = 1
+        if num_open < len(new):
+            num_read = len(tokens) - num_open
+            clauses = read(clauses, tokens, words, num_known, num_read, tables)
+            known, known_words, num_known, start = tokens[:num_read], words[:num_read], num_read, len(text)
+            for token in reversed(new[-num_open:]):
+                start = text.rindex(token, 0, start)
+        self._read: _Read = start, known, known_words, clauses
         self.has_blank = text[-1:].isspace()
         self.begun = ""
         """The name, number or string at the end that may continue."""
-        if self._tokens and not self.has_blank and _may_go_on(self._tokens[-1]):
-            self.begun = self._tokens.pop()
-            self._words.pop()
-        self.is_lower = bool(self._tokens) and self._tokens[0].islower()
-        self._clauses = read(clauses, self._tokens, self._words, num_read, len(self._tokens), tables)
-
-    @property
-    def query(self) -> Query:
-        """The innermost query."""
-        return self._clauses.query
-
-    @property
-    def calls(self) -> frozenset[str]:
-        """The functions called, in upper case."""
-        return self._clauses.calls
+        if tokens and not self.has_blank and _may_go_on(tokens[-1]):
+            self.begun = tokens.pop()
+            words.pop()
+        self._words = words
+        self.is_lower = bool(tokens) and tokens[0].islower()
+        self._clauses = clauses = read(clauses, tokens, words, num_known, len(tokens), tables)
+        self.query, self.calls, self.prefixes = clauses.query, clauses.calls, clauses.prefixes
+        """The innermost query; the functions called, in upper case; the prefixes of column names, once each."""
 
     @property
     def has_lower_calls(self) -> bool:
         """Whether one of them is written in lower case."""
         return self._clauses.has_lower_calls
-
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """The prefixes of column names, once each."""
-        return self._clauses.prefixes
 
     @property
     def is_in_call(self) -> bool:
@@ -120,18 +124,17 @@ class Statement:
 
     def column(self, name: str) -> Column | None:
         """The first column of that name."""
-        return next((found for relation in self.relations if (found := relation.table.column(name))), None)
+        if not self.query.relations:
+            return self._tables.column(name)
+        return next((found for relation in self.query.relations if (found := relation.table.column(name))), None)
 
     def last(self, number: int = 1) -> str:
         """The complete token at `number` from the end, in lower case; "" if there is none."""
-        return self._token(len(self._words) - number)
+        return self._words[-number] if number <= len(self._words) else ""
 
     def num_since(self, keyword: str) -> int:
         """Number of complete tokens after the last `keyword`."""
-        return next((back for back in range(len(self._words)) if self.last(back + 1) == keyword), len(self._words))
-
-    def _token(self, index: int) -> str:
-        return self._words[index] if 0 <= index < len(self._words) else ""
+        return next((back for back, word in enumerate(reversed(self._words)) if word == keyword), len(self._words))
 
 
 def _may_go_on(token: str) -> bool:

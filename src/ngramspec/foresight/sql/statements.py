@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from ngramspec.foresight.evidence import Piece
-from ngramspec.foresight.sql.evidence import CALL, CLAUSE, COLUMN
+from ngramspec.foresight.sql.evidence import CALL, CLAUSE, COLUMN, KEY, TABLE, UNMENTIONED
 from ngramspec.foresight.sql.names import Names
 from ngramspec.foresight.sql.question import CALLED, Question
 from ngramspec.foresight.sql.statement import COMPARISONS, ONE_SIDE, Statement
@@ -14,6 +14,9 @@ from ngramspec.foresight.sql.tables import Tables
 _NUMBERED = re.compile(r"[Tt]\d")
 _TIGHT = (",", ")", "")
 """No blank precedes these."""
+
+_NAMES = frozenset([TABLE, COLUMN, UNMENTIONED, KEY])
+"""Evidence for a name of a table or column."""
 
 
 class Statements:
@@ -26,12 +29,14 @@ class Statements:
 
     def foresee(self, text: str) -> Iterator[Piece]:
         """Pieces that may follow `text`, which begins at the start of the statement."""
+        is_named = False
         while True:
-            found = self._next(self._statement(text))
+            found = self._next(self._statement(text), is_named=is_named)
             if found is None or not found.text:
                 return
             yield found
             text += found.text
+            is_named = found.evidence in _NAMES
 
     def _statement(self, text: str) -> Statement:
         """`text`, read on from where it was read last."""
@@ -41,13 +46,14 @@ class Statements:
             self._begun.append(Statement(text, self._tables, self._begun[-1] if self._begun else None))
         return self._begun[-1]
 
-    def _next(self, at: Statement) -> Piece | None:
+    def _next(self, at: Statement, *, is_named: bool) -> Piece | None:
+        """is_named: the statement ends with a whole name that was foreseen."""
         if at.is_after_operand:
             keywords = self._joint(at)
             if at.begun and (keywords == at.begun or not keywords.startswith(at.begun)):
                 return self._after_begun(at) if at.query.clause in ("from", "join") else None  # it is an alias
             return _spaced(at, keywords, CLAUSE)
-        found = self._operand(at)
+        found = None if is_named and at.begun and at.begun.lower() not in CALLED else self._operand(at)
         if at.begun and (found is None or len(found.text) <= len(at.begun)):
             is_known = at.column(at.begun) or at.begun in at.query.labels or at.query.clause in ("from", "join")
             return self._after_begun(at) if is_known else None

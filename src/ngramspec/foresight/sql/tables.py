@@ -86,6 +86,14 @@ class Tables:
         """The table `name`, case-insensitively."""
         return self._by_name.get(name.lower())
 
+    def column(self, name: str) -> Column | None:
+        """The first column `name` of any table, case-insensitively."""
+        return self._columns_by_name.get(name.lower())
+
+    @cached_property
+    def _columns_by_name(self) -> dict[str, Column]:
+        return {name: column for table in reversed(self.all) for name, column in table.by_name.items()}
+
     @cached_property
     def mentioned(self) -> list[tuple[Table, Column]]:
         """The columns of which the question contains at least one word."""

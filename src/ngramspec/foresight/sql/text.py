@@ -21,6 +21,8 @@ _SELECT = re.compile(r"(?:(?<![a-z_])|\\[a-z])select(?![a-z_])")
 class SqlText(KeyedText):
     """A `Text` of SELECT statements; without a statement or without tables, foreseen as `KeyedText`."""
 
+    in_words = True
+
     @cached_property
     def _statements(self) -> Statements | None:
         tables = Tables(self._asked())

@@ -268,6 +268,9 @@ class LLGuidanceMatcher(Matcher):
 
     def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
         sizes = self._sizes(tokens)
+        num_bytes = sum(sizes)
+        if num_bytes <= MAX_CHECKED and not self._pace.needs_look(2):
+            return max(0, self._num_valid([*pending, *tokens], num_bytes) - len(pending))
         num_possible = 0
         while num_possible < len(tokens):
             end = self._end_of_piece(sizes, num_possible, MAX_CHECKED)
@@ -288,8 +291,10 @@ class LLGuidanceMatcher(Matcher):
 
     def _num_valid(self, tokens: list[int], num_bytes: int) -> int:
         """How many of `tokens` may be read; num_bytes: of those that were not checked before."""
-        num_valid = self._pace.step(num_bytes or 1, self._inner.validate_tokens, tokens)
-        self._check()
+        inner = self._inner
+        num_valid = self._pace.step(num_bytes or 1, inner.validate_tokens, tokens)
+        if inner.is_error():
+            raise BackendError(reason(inner))
         return num_valid
 
     def _sizes(self, tokens: list[int]) -> list[int]:
@@ -301,12 +306,13 @@ class LLGuidanceMatcher(Matcher):
         """The end of the tokens that may be read in one call from `start` on: `start` if the last one was slow."""
         if self._pace.needs_look(2):
             return start
-        num_bytes = 0
-        for end in range(start, len(sizes)):
-            num_bytes += sizes[end]
-            if num_bytes > most_bytes:
-                return end
-        return len(sizes)
+        end, left = start, most_bytes
+        for size in sizes[start:]:
+            left -= size
+            if left < 0:
+                break
+            end += 1
+        return end
 
     def _push_bytes(self, text: bytes) -> int:
         # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.

@@ -7,13 +7,14 @@ row.
 
 from collections.abc import Callable
 from time import perf_counter, thread_time
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from ngramspec.guards.limits import raised
 from ngramspec.guards.types import BackendError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 MASK_SHARE = 30
 """A mask may take this many times as long as a token: other threads continue meanwhile."""
@@ -44,11 +45,11 @@ class Pace:
         self.is_watched = False
         """Whether the last token seemed slow: the next one is measured by the clock of the thread."""
 
-    def step(self, num_bytes: int, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    def step(self, num_bytes: int, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """The result of `call`, which reads `num_bytes`. Raises BackendError if it is too slow, or slow repeatedly."""
         clock = thread_time if self.is_watched else perf_counter
         start = clock()
-        answer = call(*arguments, **options)
+        answer = call(*arguments)
         seconds = clock() - start
         self._byte_seconds = seconds / num_bytes
         if seconds <= self._most_seconds * min(num_bytes / self._slow_share, MOST_SHARE):

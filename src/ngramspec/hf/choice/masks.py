@@ -7,6 +7,8 @@ and its call raises once the other rows have ended.
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +19,13 @@ from ngramspec.guards.filling import Filled
 from ngramspec.guards.processor import masked, nothing_allowed
 
 MAX_THREADS = 4
+
+
+class _Company(NamedTuple):
+    """The masks of rows that were filled in one call. seconds: that it took, for each of them."""
+
+    rows: list[Filled]
+    seconds: float
 
 
 class MaskThreads:
@@ -44,13 +53,17 @@ class MaskThreads:
 
 
 class RowMasks:
-    """The masks of one row: one for each guard of its call that holds for the row."""
+    """The masks of one row: one for each guard of its call that holds for the row.
+
+    seconds: that filling them has taken.
+    """
 
     def __init__(self, matchers: Sequence[Matcher | None] = ()) -> None:
         """matchers: one per guard, in their initial state; None where the guard leaves this row free."""
         self._matchers = {number: matcher for number, matcher in enumerate(matchers) if matcher is not None}
-        self._filling: dict[int, tuple[Future[list[Filled]], int]] = {}
+        self._filling: dict[int, tuple[Future[_Company], int]] = {}
         self._first = 0
+        self.seconds = 0.0
 
     def __bool__(self) -> bool:
         """Whether any guard holds."""
@@ -76,14 +89,17 @@ class RowMasks:
 
     def fill_after(self, path: Sequence[int], position: int) -> bool:
         """Fill the masks of `position` now, where `path` of a tree leads; returns whether all backends could tell."""
+        start = perf_counter()
         found = {number: _mask_after(matcher, path) for number, matcher in self._matchers.items()}
+        self.seconds += perf_counter() - start
         masks = {number: mask for number, mask in found.items() if mask is not None}
         if len(masks) < len(found):
             return False
+        self._note_seconds()
         self._first = position
         for number, mask in masks.items():
             self._filling[number] = Future(), 0
-            self._filling[number][0].set_result([Filled(mask[None], 0)])
+            self._filling[number][0].set_result(_Company([Filled(mask[None], 0)], 0.0))
         return True
 
     def bits(self, number: int, position: int) -> BitmaskArray | None:
@@ -124,12 +140,17 @@ class RowMasks:
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Advance the matchers by the row's text; raises GuardError where a backend fails."""
+        self._note_seconds()
         for matcher in self.matchers:
             matcher.advance(tokens)
 
+    def _note_seconds(self) -> None:
+        for filling, _ in self._filling.values():
+            self.seconds += filling.result().seconds
+
     def _filled(self, number: int) -> Filled:
         filling, index = self._filling[number]
-        return filling.result()[index]
+        return filling.result().rows[index]
 
 
 def begin(drafted: Sequence[tuple[RowMasks, list[int]]], threads: MaskThreads) -> None:
@@ -158,8 +179,10 @@ def mask_lines(scores: Tensor, bits: Sequence[BitmaskArray | None]) -> Tensor:
     return scores
 
 
-def _fill_all(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> list[Filled]:
-    return type(matchers[0]).fill_all(matchers, drafts)
+def _fill_all(matchers: Sequence[Matcher], drafts: Sequence[list[int]]) -> _Company:
+    start = perf_counter()
+    filled = type(matchers[0]).fill_all(matchers, drafts)
+    return _Company(filled, (perf_counter() - start) / len(matchers))
 
 
 def _mask_after(matcher: Matcher, path: Sequence[int]) -> BitmaskArray | None:

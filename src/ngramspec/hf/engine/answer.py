@@ -24,6 +24,7 @@ class Answer:
     _stream: Stream | None
     _segment: str | None
     _salt: str | None
+    _template: int
 
     @property
     def emitted(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,12 +19,13 @@ from ngramspec.hf.engine.preparing import prepared
 from ngramspec.hf.entry.generate import drafters_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.hf.entry.templates import templates_of
 from ngramspec.hf.entry.tensor_parallel import agreed
 from ngramspec.hf.rows.opening import open_call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.seam import BaseStreamer
-from ngramspec.hf.target.aligned import AlignedTarget
+from ngramspec.hf.target.choosing import target_of
 from ngramspec.hf.target.pool import LinePool
 from ngramspec.hf.types import Model
 
@@ -57,7 +59,7 @@ class ModelEngine:
         max_rows: requests that are decoded at once; others wait.
         max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
         prefix; requests whose rows go in line are not counted.
-        max_prompt_tokens: tokens of a prompt that are read in one step, while others decode.
+        max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode.
         """
         for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
             if not isinstance(value, int) or value < 1:
@@ -173,14 +175,16 @@ class ModelEngine:
             generator = torch.Generator(input_ids.device).manual_seed(drawn)
         call = open_call(request, drafters, self._threads, is_ragged=is_ragged, generator=generator)
         call.keeps_errors = True
-        return Answer(call.rows[0], call, request, stream, segment, cache_salt)
+        (template,) = templates_of(request)
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt, template)
 
     def step(self) -> list[Answer]:
         """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
         with torch.inference_mode(mode=False), torch.no_grad():
-            failed = self._join()
+            failed: list[Answer] = []
+            self._join(failed)
             try:
-                ended = self._engine.step()
+                ended = self._engine.step(partial(self._join, failed))
             except BaseException as error:
                 # After an error of the pass nothing was committed, and another step may follow. An interrupt may come
                 # half-way: then what rows have committed cannot be relied on.
@@ -234,16 +238,15 @@ class ModelEngine:
                 " engine more"
             )
 
-    def _join(self) -> list[Answer]:
-        """Let requests join in order while there is room; returns those that ended because memory ran out."""
-        failed = []
+    def _join(self, failed: list[Answer]) -> None:
+        """Let requests join in order while there is room; `failed` gets those that ended because memory ran out."""
         while self._waiting and len(self._answers) < self._max_rows:
             answer = self._waiting[0]
             request, row = answer._request, answer.row
             assert request is not None
             try:
                 if not answer._call.is_ragged:
-                    self._engine.add([row], AlignedTarget(request, [row]))
+                    self._engine.add([row], target_of(request, [row], is_ragged=False))
                 elif self._can_join(request):
                     pool = self._lines(request)
                     pool.join(row, self._num_slots(request), answer._salt)
@@ -256,7 +259,6 @@ class ModelEngine:
             self._answers[row] = self._waiting.popleft()
             if row.ended:
                 failed.append(self._done(row))
-        return failed
 
     def _can_join(self, request: Request) -> bool:
         is_reading = any(row.reads_prompt for row in self._answers)
@@ -273,6 +275,6 @@ class ModelEngine:
 
     def _done(self, row: Any) -> Answer:
         answer = self._answers.pop(row)
-        self.spec.stats.add(row.counters, answer._segment)
+        self.spec.stats.add(row.counted(), answer._segment, answer._template)
         finish(answer)
         return answer

@@ -57,6 +57,11 @@ def _check(request: Request) -> None:
             "a prompt in an engine needs no padding, got an attention_mask with zeros, which generate() also makes"
             " of a prompt that holds the pad token: leave padding out, or pass an attention_mask of ones"
         )
+    if request.cache.is_static:
+        raise RefusedError(
+            "an engine keeps the keys of all requests in one cache that grows, got a static cache: leave"
+            " cache_implementation out, or unset it in the model's generation_config"
+        )
     if request.keeps_cache:
         raise RefusedError(
             "an engine keeps no cache for the caller, got past_key_values or return_dict_in_generate: leave it out,"

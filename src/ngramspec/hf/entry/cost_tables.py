@@ -20,11 +20,12 @@ from ngramspec.hf.types import Model
 
 _CHANGES_NOTHING = ("transformers_version", "_name_or_path")
 
-_measured: WeakKeyDictionary[Model, dict[Clock, MeasuredCosts]] = WeakKeyDictionary()
-"""Of all Speculators, because costs belong to model and machine; by clock too, because their seconds differ."""
+_measured: WeakKeyDictionary[Model, dict[tuple[Clock, str], MeasuredCosts]] = WeakKeyDictionary()
+"""Of all Speculators, because costs belong to model and machine; by clock too, because their seconds differ, and by
+what tells passes apart that are made in another way (`hf.target.static.passes_of`)."""
 
 _MOST_CLOCKS = 16
-"""The most clocks per model. A Speculator with a new clock for every call must not leak."""
+"""The most tables per model. A Speculator with a new clock for every call must not leak."""
 
 _lock = forking.lock()
 
@@ -37,26 +38,30 @@ class CostTables:
         self._clock = clock
         self._saved: dict[str, dict[str, Any]] = {}
 
-    def of(self, model: Model) -> MeasuredCosts:
-        """The costs of `model`; new ones start with the loaded table for it and this machine, if there is one."""
+    def of(self, model: Model, passes: str = "") -> MeasuredCosts:
+        """The costs of `model`; new ones start with the loaded table for it and this machine, if there is one.
+
+        passes: what tells its passes from those that are usual.
+        """
         with _lock:
             by_clock = _measured.setdefault(model, {})
-            costs = by_clock.get(self._clock)
+            costs = by_clock.get((self._clock, passes))
             if costs is None:
                 while len(by_clock) >= _MOST_CLOCKS:
                     del by_clock[next(iter(by_clock))]
-                saved = self._saved.get(fingerprint(model)) if self._saved else None
+                saved = self._saved.get(fingerprint(model, passes)) if self._saved else None
                 costs = MeasuredCosts() if saved is None else MeasuredCosts.of_state(saved)
-                by_clock[self._clock] = costs
+                by_clock[self._clock, passes] = costs
             return costs
 
     def save(self, path: Path) -> None:
         """Write all tables of this process, and loaded ones that were not used."""
         with _lock:
             tables = {
-                fingerprint(model): by_clock[self._clock].state()
+                fingerprint(model, passes): costs.state()
                 for model, by_clock in _measured.items()
-                if self._clock in by_clock
+                for (clock, passes), costs in by_clock.items()
+                if clock is self._clock
             }
         whole_file.write(path, whole_file.COSTS, {"tables": self._saved | tables})
 
@@ -74,8 +79,11 @@ class CostTables:
         self._saved |= tables
 
 
-def fingerprint(model: Model) -> str:
-    """A digest of all that the cost of a pass depends on: the model's shape and dtype, device, threads and torch."""
+def fingerprint(model: Model, passes: str = "") -> str:
+    """A digest of all that the cost of a pass depends on: the model's shape and dtype, device, threads and torch.
+
+    passes: what tells them from those that are usual.
+    """
     config = {key: value for key, value in model.config.to_dict().items() if key not in _CHANGES_NOTHING}
     device = model.device
     if device.type == "cuda":
@@ -89,5 +97,6 @@ def fingerprint(model: Model) -> str:
         attention_of(model),
         machine,
         torch.__version__,
+        *filter(None, [passes]),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """A whole call with drafts: its rows are opened and stepped until all have ended."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from torch import Tensor
@@ -17,37 +17,47 @@ from ngramspec.hf.seam import (
     GenerateEncoderDecoderOutput,
     GenerateNonBeamOutput,
 )
-from ngramspec.hf.target.aligned import AlignedTarget
 from ngramspec.hf.target.cache_transfer import hand_back
-from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.hf.target.choosing import target_of
+from ngramspec.hf.target.replaying import ReplayingTarget
+from ngramspec.hf.target.static import StaticTarget
 from ngramspec.stats import Counters
 
 Output: TypeAlias = Tensor | GenerateNonBeamOutput
 """What a call returns: token ids, or the object of `return_dict_in_generate`."""
 
 
+Tell = Callable[[Sequence[Counters]], None]
+"""Is told the counters of a call, one per row, once all of them have ended."""
+
+
 def decode(
-    request: Request, drafters: Sequence[RowDrafter], budget: Budget, costs: Costs, clock: Clock
-) -> tuple[Output, list[Counters]]:
-    """What plain `generate()` returns, in fewer passes; and counters, one per row.
+    request: Request, drafters: Sequence[RowDrafter], budget: Budget, costs: Costs, clock: Clock, tell: Tell
+) -> Output:
+    """What plain `generate()` returns, in fewer passes.
 
     drafters: one per row. costs: of this model's passes; learns from those made here. clock: times them, in seconds.
+    tell: called before the error of a row is raised.
     """
     budget = agreed(budget, request.model)
     with MaskThreads() as threads:
         call = open_call(request, drafters, threads, is_ragged=request.is_ragged())
-        target = RaggedTarget.of(request, call.rows) if call.is_ragged else AlignedTarget(request, call.rows)
+        target = target_of(request, call.rows, is_ragged=call.is_ragged)
+        if isinstance(target, StaticTarget):
+            costs = target.priced(costs)
         engine = Engine(budget, costs, clock)
         engine.add(call.rows, target)
         while engine.rows:
             engine.step()
             call.flush()
+    tell([row.counted() for row in call.rows])
     call.raise_failed()
     sequences = call.text.batch()
     if request.keeps_cache:
+        assert not isinstance(target, ReplayingTarget)  # such calls are decoded plainly
         num_slots = request.num_slots + sequences.shape[1] - request.input_ids.shape[1] - 1
         hand_back(request.cache, target.finish(call.rows, num_slots), num_slots)
-    return _output_of(request, sequences, call.record), [row.counters for row in call.rows]
+    return _output_of(request, sequences, call.record)
 
 
 def _output_of(request: Request, sequences: Tensor, record: ScoreRecord) -> Output:

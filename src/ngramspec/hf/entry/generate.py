@@ -10,13 +10,15 @@ from ngramspec.drafting import Drafter, NoDrafts, checked_references
 from ngramspec.hf.choice.stopping import with_stop_strings
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.entry.cost_tables import CostTables
-from ngramspec.hf.entry.decode import Output, decode
+from ngramspec.hf.entry.decode import Output, Tell, decode
 from ngramspec.hf.entry.plain import decode_plainly
 from ngramspec.hf.entry.refusals import refuse_early
 from ngramspec.hf.entry.route import Route, route_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
+from ngramspec.hf.entry.templates import templates_of
 from ngramspec.hf.rows.opening import RowDrafter
 from ngramspec.hf.rows.request import Request
+from ngramspec.hf.target.static import passes_of
 from ngramspec.hf.trials.trust import TRUST
 from ngramspec.hf.types import Model
 from ngramspec.stats import Counters, Stats
@@ -81,10 +83,12 @@ def serve(
     drafters = drafters_of(settings, segments, keys, references, speculate=speculate)
     route = route_of(request)
     attempt.has_begun = True
-    output, counts = _decoded(settings, route, drafters)
-    for counters, name in zip(counts, segments, strict=True):
-        settings.stats.add(counters, name)
-    return output
+
+    def tell(counts: Sequence[Counters]) -> None:
+        for counters, name, template in zip(counts, segments, templates_of(request), strict=True):
+            settings.stats.add(counters, name, template)
+
+    return _decoded(settings, route, drafters, tell)
 
 
 def drafters_of(
@@ -113,17 +117,18 @@ def _replace_stop_strings(model: Model, arguments: dict[str, Any]) -> None:
         arguments |= {"stop_strings": None, "stopping_criteria": criteria}
 
 
-def _decoded(settings: Settings, route: Route, drafters: Sequence[RowDrafter]) -> tuple[Output, list[Counters]]:
+def _decoded(settings: Settings, route: Route, drafters: Sequence[RowDrafter], tell: Tell) -> Output:
     request, trial = route.request, route.trial
     model = request.model
     if request.stream is not None:
         request.stream.put(request.input_ids.cpu())
     if route.why_plainly is None and trial is None:
-        return decode(request, drafters, settings.budget, settings.costs.of(model), settings.clock)
+        costs = settings.costs.of(model, passes_of(request))
+        return decode(request, drafters, settings.budget, costs, settings.clock, tell)
     if route.why_plainly is not None:
         settings.warn_once(model, route.why_plainly)
-    output, counts = decode_plainly(request, trial)
+    output = decode_plainly(request, tell, trial)
     note = None if trial is None else TRUST.note(trial)
     if note is not None:
         settings.warn_once(model, note)
-    return output, counts
+    return output

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ngramspec.hf import seam
 from ngramspec.hf.choice.guards import with_processors
-from ngramspec.hf.entry.decode import Output
+from ngramspec.hf.entry.decode import Output, Tell
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.seam import (
     StoppingCriteriaList,
@@ -16,7 +16,7 @@ from ngramspec.hf.trials.trial import Trial
 from ngramspec.stats import Counters, Undrafted
 
 
-def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output, list[Counters]]:
+def decode_plainly(request: Request, tell: Tell, trial: Trial | None = None) -> Output:
     """As `decode`, in transformers' own loop: for models that cannot be drafted for.
 
     trial: watches, and then has the model read the same text as a block.
@@ -36,7 +36,8 @@ def decode_plainly(request: Request, trial: Trial | None = None) -> tuple[Output
         counts.append(Counters(requests=1, tokens=length, target_passes=length, num_undrafted_per_reason=undrafted))
     if trial is not None:
         trial.read_again(sequences, [row.tokens for row in counts])
-    return output, counts
+    tell(counts)
+    return output
 
 
 class _NotesEnds(StoppingCriteriaList):

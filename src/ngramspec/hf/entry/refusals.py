@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 from ngramspec.errors import RefusedError
-from ngramspec.hf.facts.layers import ROLLS_BACK
+from ngramspec.hf.facts.layers import RANKS, READS_AGAIN, ROLLS_BACK, STATIC, windows_of
 from ngramspec.hf.facts.support import ATTENTION_IMPLEMENTATIONS
 from ngramspec.hf.rows.given_cache import GivenCache
 from ngramspec.hf.rows.request import Request
@@ -14,6 +14,7 @@ from ngramspec.hf.seam import (
     EncoderDecoderCache,
     GenerationConfig,
     GenerationMode,
+    StaticCache,
     attention_of,
     is_deepspeed_zero3_enabled,
     is_fsdp_managed_module,
@@ -71,6 +72,8 @@ def refuse_inputs(request: Request) -> None:
     if request.model_kwargs.get("inputs_embeds") is not None:
         raise RefusedError("drafts are looked up in token ids, got inputs_embeds: pass input_ids")
     _refuse_given(request.cache)
+    if request.cache.is_static:
+        _refuse_small(request)
     implementation = attention_of(request.model)
     if implementation not in ATTENTION_IMPLEMENTATIONS:
         raise RefusedError(
@@ -82,10 +85,10 @@ def refuse_inputs(request: Request) -> None:
 
 
 def _refuse_cache(implementation: str | None) -> None:
-    if implementation not in (None, "dynamic"):
+    if implementation not in (None, "dynamic", "static"):
         raise RefusedError(
-            f"speculation brings its own cache, got cache_implementation={implementation!r}: leave it out, or unset it"
-            " in the model's generation_config"
+            f"speculation works with dynamic and static caches, got cache_implementation={implementation!r}: leave it"
+            " out, or unset it in the model's generation_config"
         )
 
 
@@ -103,20 +106,35 @@ def _mode_name(config: GenerationConfig, mode: GenerationMode) -> str:
 
 def _refuse_given(given: GivenCache) -> None:
     """Raise RefusedError for a cache that cannot be rolled back by dropping its last keys."""
+    if given.cache is None:
+        return
     if isinstance(given.cache, EncoderDecoderCache) and given.length:
         raise RefusedError(
             f"an answer of an encoder-decoder model is not continued in its cache yet, got {CACHE} with"
             f" {given.length} tokens: pass decoder_input_ids without it"
         )
-    layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in ROLLS_BACK})
+    own = ROLLS_BACK if given.is_callers else ROLLS_BACK | READS_AGAIN | RANKS
+    known = STATIC if given.is_static else own
+    layers = sorted({type(layer).__name__ for layer in given.own.layers if type(layer) not in known})
     if layers or given.own.offloading:
         held = f"with {', '.join(layers)}" if layers else "with offloading"
         raise RefusedError(
-            f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(given.cache).__name__}"
+            f"drafts are rolled back in a DynamicCache or a StaticCache only, got {CACHE}={type(given.cache).__name__}"
             f" {held}: pass a DynamicCache, or the whole text"
         )
-    if type(given.own) is not DynamicCache or type(given.cache) not in (DynamicCache, EncoderDecoderCache):
+    is_known = type(given.own) in (DynamicCache, StaticCache)
+    if not is_known or type(given.cache) not in (DynamicCache, StaticCache, EncoderDecoderCache):
         raise RefusedError(
-            f"drafts are rolled back in a DynamicCache only, got {CACHE}={type(given.cache).__name__}, whose own"
-            " methods would not be called: pass a DynamicCache, or the whole text"
+            f"drafts are rolled back in a DynamicCache or a StaticCache only, got {CACHE}={type(given.cache).__name__},"
+            " whose own methods would not be called: pass a DynamicCache, or the whole text"
+        )
+
+
+def _refuse_small(request: Request) -> None:
+    """Raise RefusedError for a text that may outgrow its static cache."""
+    num_slots = request.cache.num_slots(windows_of(request.model))
+    if num_slots is not None and request.most_slots - 1 > num_slots:
+        raise RefusedError(
+            f"a StaticCache must have room for the longest text but its last token, {request.most_slots - 1} slots, got"
+            f" {num_slots}: pass a larger max_cache_len, or lower max_new_tokens"
         )

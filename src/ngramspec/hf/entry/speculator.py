@@ -28,6 +28,7 @@ from ngramspec.hf.seam import (
 )
 from ngramspec.hf.types import Model
 from ngramspec.stats import Stats
+from ngramspec.watching import Drifts
 
 
 class Speculator:
@@ -37,8 +38,9 @@ class Speculator:
     >>> model.generate(**inputs, custom_generate=spec, max_new_tokens=256)        # doctest: +SKIP
 
     One object serves any number of calls, models and threads. `stats` counts what it did, by segment, and why passes
-    had no drafts. The costs of a model's passes are shared by all Speculators of a process. A copy or a pickle has the
-    settings only: its statistics start empty, and histories stay where they are (`AdaptiveLookup.save`).
+    had no drafts. `drifts` counts how often the traffic of a segment has changed, and the log says what has. The costs
+    of a model's passes are shared by all Speculators of a process. A copy or a pickle has the settings only: its
+    statistics start empty, and histories stay where they are (`AdaptiveLookup.save`).
 
     `generate()` does not pass `streamer`, `tokenizer` and `synced_gpus` on to a callable. Calls that need them go
     through `spec.generate(model, ...)`, which takes the arguments of `model.generate(...)`.
@@ -66,7 +68,8 @@ class Speculator:
         check_parts(drafter, budget, undrafted_segments)
         self.drafter = drafter if drafter is not None else AdaptiveLookup()
         self.budget = budget if budget is not None else AdaptiveBudget()
-        self.stats = Stats()
+        self.drifts = Drifts()
+        self.stats = Stats(self.drifts.add)
         self.undrafted_segments = frozenset(undrafted_segments)
         self.clock = clock
         self.costs = CostTables(clock)

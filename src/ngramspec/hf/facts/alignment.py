@@ -25,6 +25,9 @@ OWN_MASKS = {
 }
 """Model types that override a mask per query."""
 
+_ATTENTIONS = frozenset(("full_attention", "indexed_attention", "sliding_attention"))
+"""Types of layers that take a mask per query, and keep no running state."""
+
 
 def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
     """Why all rows of a pass must begin at one slot, as a clause that follows the model's name; None: they need not.
@@ -37,7 +40,7 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "is an encoder-decoder model, which takes no positions per row"
     if prepares_itself(model):
         return "prepares its inputs by code of its own"
-    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"})
+    unknown = sorted(set(getattr(config, "layer_types", None) or ()) - _ATTENTIONS)
     if unknown:
         return f"has attention layers of an unknown type ({', '.join(unknown)})"
     if getattr(config, "attention_chunk_size", None) is not None:
@@ -48,12 +51,27 @@ def why_aligned(model: Model, model_kwargs: Iterable[str]) -> str | None:
         return "gives a token several positions (multimodal rope)"
     if config.model_type in OWN_MASKS:
         return OWN_MASKS[config.model_type]
-    if "position_ids" not in inspect.signature(model.forward).parameters:
-        return "takes no position ids per row"
-    if not _keeps_positions(model, config):
-        return "changes the positions that it is given"
+    reason = _why_without_positions(model)
+    if reason is not None:
+        return reason
     others = sorted(set(model_kwargs) - PLAIN_INPUTS)
     return f"is given more than ids, a mask and positions ({', '.join(others)})" if others else None
+
+
+def why_aligned_beside_states(model: Model, *, has_attention: bool) -> str | None:
+    """As `why_aligned`, for a model with running states. has_attention: whether it has attention layers as well."""
+    if model.config.is_encoder_decoder:
+        return "is an encoder-decoder model, which takes no positions per row"
+    if prepares_itself(model):
+        return "prepares its inputs by code of its own"
+    return _why_without_positions(model) if has_attention else None
+
+
+def _why_without_positions(model: Model) -> str | None:
+    """Why tokens do not have the positions that they are given."""
+    if "position_ids" not in inspect.signature(model.forward).parameters:
+        return "takes no position ids per row"
+    return None if _keeps_positions(model, text_config(model)) else "changes the positions that it is given"
 
 
 def _keeps_positions(model: Model, config: Any) -> bool:

@@ -1,18 +1,49 @@
 """The layers of a model's cache: which of them can be rolled back, and their sliding windows."""
 
+from typing import Any
+
 from ngramspec.hf.seam import (
+    EMPTY_LAYERS,
+    INDEXED_LAYERS,
+    STATE_LAYERS,
     DynamicCache,
     DynamicLayer,
     DynamicSlidingWindowLayer,
+    StaticLayer,
+    StaticSlidingWindowLayer,
     text_config,
 )
 from ngramspec.hf.types import Model
 
-ROLLS_BACK = (DynamicLayer, DynamicSlidingWindowLayer)
-"""Layers of transformers' caches that hold one key and value per token: a rollback forgets the last ones."""
+ROLLS_BACK = frozenset[type]((DynamicLayer, DynamicSlidingWindowLayer)) | EMPTY_LAYERS
+"""Layers of transformers' caches that hold one key and value per token, of which a rollback forgets the last ones, and
+layers that hold nothing, because they have no attention or share the keys of others."""
+
+RANKS = INDEXED_LAYERS
+"""Layers that roll back as these do, of an attention that sees only the best of a long text."""
+
+READS_AGAIN = STATE_LAYERS
+"""Layers with a running state, which cannot forget: it is put back, and the accepted tokens are read again."""
+
+ATTENTIONS = {
+    False: ("full_attention", "indexed_attention", "hybrid"),
+    True: ("sliding_attention", "hybrid_sliding"),
+}
+"""Types of layers, as configurations name them, that see the same slots: without a sliding window, and with one."""
+
+
+def layers_of(model: Model) -> list[Any]:
+    """The layers of the cache that `generate()` makes for `model`, empty."""
+    layers: list[Any] = DynamicCache(config=text_config(model)).layers
+    return layers
+
+
+STATIC = frozenset[type]((StaticLayer, StaticSlidingWindowLayer))
+"""The same with a fixed number of slots."""
 
 
 def windows_of(model: Model) -> list[int | None]:
     """The sliding window of each layer in tokens, None for full attention."""
-    layers = DynamicCache(config=text_config(model)).layers
-    return [layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers]
+    return [
+        layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None for layer in layers_of(model)
+    ]

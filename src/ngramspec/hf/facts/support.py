@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ngramspec.hf.facts.layers import ROLLS_BACK
+from ngramspec.hf.facts.layers import RANKS, ROLLS_BACK, layers_of
 from ngramspec.hf.facts.limits import reader_of
+from ngramspec.hf.facts.running_state import has_running_state, why_not_read_again
 from ngramspec.hf.facts.strangers import parts_of
 from ngramspec.hf.seam import (
     CACHE,
-    DynamicCache,
     keeps_running_state,
     takes_cache,
     text_config,
@@ -39,17 +39,22 @@ _WITH_DROPOUT = ("torch.nn.modules.dropout", "transformers.models.")
 def why_undrafted(model: Model) -> str | None:
     """Why no draft can be rolled back in `model`, as a clause that follows its name; None where drafts are fine.
 
-    A whitelist: every layer must keep one key and value per token. Flags such as `_is_stateful` miss models that keep a
-    running state (MiniMax, LFM2, …).
+    A whitelist of cache layers: one key and value per token, which is forgotten, or a running state, which is put back.
+    Flags such as `_is_stateful` miss models that keep a running state (MiniMax, LFM2, …).
     """
-    if keeps_running_state(model):
+    if has_running_state(model):
+        reason = why_not_read_again(model)
+        if reason is not None:
+            return reason
+    elif keeps_running_state(model) and getattr(text_config(model), "layer_types", None) is None:
         return "keeps a running state that cannot take a step back"
-    if not works_with_dynamic_cache(model):
+    elif not works_with_dynamic_cache(model):
         return "does not work with a DynamicCache"
-    config = text_config(model)
-    for layer in DynamicCache(config=config).layers:
-        if type(layer) not in ROLLS_BACK:
-            return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
+    else:
+        allowed = ROLLS_BACK if most_ranked(model) is None else ROLLS_BACK | RANKS
+        for layer in layers_of(model):
+            if type(layer) not in allowed:
+                return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
     reason = _why_by_configuration(model)
     if reason is not None:
         return reason
@@ -97,9 +102,13 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
     """Why no draft can be checked in texts that grow from `shortest` tokens to `longest`.
 
     Some rotary embeddings scale all positions of a pass by the largest one in it. A draft may then scale the tokens
-    before it, and rows of other lengths each other's.
+    before it, and rows of other lengths each other's. A sparse attention that leaves tokens out may rank two of them
+    alike, and which of these it takes may depend on how many slots there are.
     """
     config = text_config(model)
+    most = most_ranked(model)
+    if most is not None and longest > most:
+        return f"attends to the best {most} tokens of a longer text, and leaves open which of two equal ones that is"
     for rope in _ropes(config):
         rope_type = rope.get("rope_type")
         if rope_type == "longrope":
@@ -110,6 +119,14 @@ def why_undrafted_at(model: Model, shortest: int, longest: int) -> str | None:
             limit = config.max_position_embeddings
             return f"scales its positions by the length of the text (dynamic rope) from {limit} tokens on"
     return None
+
+
+def most_ranked(model: Model) -> int | None:
+    """Tokens that a sparse attention of `model` sees of a longer text; None where it has none that ranks tokens."""
+    most = getattr(text_config(model), "index_topk", None)
+    if not isinstance(most, int) or not any(type(layer) in RANKS for layer in layers_of(model)):
+        return None
+    return most
 
 
 def _ropes(config: Any) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
 """The cache that a call comes with: the caller's, with a chat in it, or the empty one that `generate()` made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ngramspec.hf.seam import (
+    CacheLayerMixin,
     EncoderDecoderCache,
+    StaticCache,
     is_callers,
 )
 
@@ -13,7 +16,8 @@ from ngramspec.hf.seam import (
 class GivenCache:
     """The cache of a call, copied before the first pass, and left as plain decoding leaves it.
 
-    cache: a `DynamicCache`, or an `EncoderDecoderCache` whose self-attention has one.
+    cache: a `DynamicCache` or `StaticCache`, or an `EncoderDecoderCache` whose self-attention has one; None where the
+        model makes one of its own.
     """
 
     cache: Any
@@ -25,15 +29,39 @@ class GivenCache:
 
     @property
     def length(self) -> int:
-        """Slots that hold keys, padding included."""
+        """Slots that hold keys, padding included; 0 in a cache without keys, which is never continued."""
+        if self.cache is None:
+            return 0
+        layers = self.own.layers
+        if layers and not any(isinstance(layer, CacheLayerMixin) for layer in layers):
+            return 0
         return int(self.cache.get_seq_length())
 
     @property
     def num_rows(self) -> int:
         """Rows; there must be keys."""
-        return next(int(layer.keys.shape[0]) for layer in self.own.layers if layer.is_initialized)
+        return next(int(layer.keys.shape[0]) for layer in self.own.layers if holds_keys(layer))
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it has a fixed number of slots."""
+        return isinstance(self.own, StaticCache)
+
+    def num_slots(self, windows: Sequence[int | None]) -> int | None:
+        """Slots of a static cache; None where each layer keeps a whole window and forgets what is before it.
+
+        windows: of its layers, in tokens.
+        """
+        sizes = [layer.max_cache_len for layer in self.own.layers]
+        bounds = [size for size, window in zip(sizes, windows, strict=True) if window is None or size < window]
+        return min(bounds, default=None)
 
     @property
     def own(self) -> Any:
         """The cache of self-attention."""
         return self.cache.self_attention_cache if isinstance(self.cache, EncoderDecoderCache) else self.cache
+
+
+def holds_keys(layer: Any) -> bool:
+    """Whether a layer of a cache holds keys by now; layers that share the keys of others never do."""
+    return bool(layer.is_initialized) and layer.keys is not None

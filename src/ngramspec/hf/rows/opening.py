@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ngramspec.decoding.row import NO_LIMIT
 from ngramspec.decoding.steering import RowSteering
 from ngramspec.drafting import Drafter, TokenArray
 from ngramspec.errors import PromptError
@@ -20,7 +21,7 @@ from ngramspec.hf.choice.score_record import ScoreRecord
 from ngramspec.hf.facts.limits import max_drafted_position, vocabulary
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.request import Request
-from ngramspec.hf.rows.row import NO_LIMIT, REACH, ModelRow
+from ngramspec.hf.rows.row import REACH, ModelRow
 from ngramspec.stats import Counters
 
 

@@ -72,12 +72,25 @@ class Request:
     @property
     def position_ids(self) -> Tensor:
         """`int64[B, S]` over the prompt's slots."""
-        positions = self.model_kwargs.get("decoder_position_ids" if self.has_encoder else "position_ids")
+        positions = self._given_positions
+        if positions is not None and positions.dim() == 3 and not self.has_several_positions:
+            positions = positions[0]
         if positions is None or positions.dim() != 2:  # several positions per token are left to the model
             positions = torch.arange(self.num_slots, device="cpu")[None]
         if positions.shape[1] < self.num_slots:  # of the new tokens only
             positions = torch.nn.functional.pad(positions, (self.num_slots - positions.shape[1], 0))
         return positions.expand(len(self.input_ids), -1)
+
+    @property
+    def has_several_positions(self) -> bool:
+        """Whether a token of the prompt has different positions in text, time, height and width, as pictures have."""
+        positions = self._given_positions
+        return positions is not None and positions.dim() == 3 and bool((positions != positions[:1]).any())
+
+    @property
+    def _given_positions(self) -> Tensor | None:
+        """`int64[B, S]`, or with several positions per token `int64[N, B, S]`."""
+        return self.model_kwargs.get("decoder_position_ids" if self.has_encoder else "position_ids")
 
     @property
     def num_slots(self) -> int:
@@ -97,7 +110,7 @@ class Request:
     @property
     def cache(self) -> GivenCache:
         """The cache that the call comes with."""
-        return GivenCache(self.model_kwargs[CACHE])
+        return GivenCache(self.model_kwargs.get(CACHE))
 
     @property
     def keeps_cache(self) -> bool:

@@ -16,10 +16,9 @@ from ngramspec.guards import Matcher
 from ngramspec.hf.choice.masks import RowMasks
 from ngramspec.hf.choice.sampling import Picker
 from ngramspec.hf.choice.stopping import Stops
+from ngramspec.stats import Counters, GuardOutcome
 
 IntArray = npt.NDArray[np.int64]
-
-NO_LIMIT = 1 << 62
 
 REACH = 4
 """Tokens by which a row that is read in line may be ahead of the slowest one and still take part in a pass."""
@@ -50,8 +49,7 @@ class ModelRow(Row):
     max_position: positions that the model knows. No draft crosses it, because plain decoding might end before.
     num_undraftable: of the `remaining` tokens the last ones, which are not drafted: the bonus token, and those beyond
         `max_position`.
-    most_drafted: tokens of the longest draft. vocabulary: token ids that the model knows.
-    stops: when it ends. picker: chooses its tokens.
+    vocabulary: token ids that the model knows. stops: when it ends. picker: chooses its tokens.
     masks: those of its guards. guides: matchers rebuilt from an adopted constraint, which masks by itself; they only
         keep drafts within it, and one that loses the text is dropped.
     num_shared: tokens of its prompt that were copied from another row's line instead of being read.
@@ -66,7 +64,6 @@ class ModelRow(Row):
     vocabulary: int = field(kw_only=True)
     stops: Stops = field(kw_only=True)
     picker: Picker = field(kw_only=True)
-    most_drafted: int = NO_LIMIT
     masks: RowMasks = field(default_factory=RowMasks)
     guides: list[Matcher] = field(default_factory=list)
     num_shared: int = 0
@@ -131,6 +128,26 @@ class ModelRow(Row):
         self.error = error
         self.ended = True
         self.masks.drop()
+
+    def counted(self) -> Counters:
+        """Its counters, to be asked for once, at its end: how its guarded text ended, and what its masks took."""
+        outcome = self._outcome()
+        if outcome is not None:
+            self.counters.num_guarded_per_outcome = {outcome: 1}
+        self.counters.masking_seconds = self.masks.seconds
+        return self.counters
+
+    def _outcome(self) -> GuardOutcome | None:
+        """None without a guard."""
+        if isinstance(self.error, GuardError):
+            return GuardOutcome.FAILED
+        if not self.masks:
+            return None
+        try:
+            is_complete = all(matcher.accepting() for matcher in self.masks.matchers)
+        except GuardError:
+            return GuardOutcome.FAILED
+        return GuardOutcome.COMPLETE if is_complete else GuardOutcome.CUT_OFF
 
     def pad_to(self, num_slots: int) -> None:
         """Have pending what fills the cache up to `num_slots`: the last chosen token, and padding."""

@@ -1,12 +1,13 @@
 """Which slots each query of a block sees."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ngramspec.hf.facts.layers import ATTENTIONS
 from ngramspec.hf.target.block import Branch
 
 
@@ -28,6 +29,11 @@ def attention_mask(slots: Tensor, extent: int, valid: Tensor | None, window: int
     if valid is not None:
         seen &= valid[:, None, None, :]
     return seen
+
+
+def by_layer_type(masks: Mapping[int | None, Tensor]) -> dict[str, Tensor]:
+    """The `masks`, by sliding window, under the names that configurations have for layers."""
+    return {name: mask for window, mask in masks.items() for name in ATTENTIONS[window is not None]}
 
 
 def mask_branches(seen: Tensor, branches: Sequence[Branch], window: int | None) -> None:

@@ -56,11 +56,15 @@ class Block:
 
 
 def block_of(
-    rows: Sequence[ModelRow], tokens: Sequence[list[int]], num_logits: int, layouts: Mapping[int, Layout] = NO_TREES
+    rows: Sequence[ModelRow],
+    tokens: Sequence[list[int]],
+    num_logits: int,
+    layouts: Mapping[int, Layout] = NO_TREES,
+    least_width: int = 0,
 ) -> Block:
     """The block in which each of `rows` reads its `tokens`, from its first free slot on.
 
-    layouts: by index in `rows`, of the trees that their tokens end with.
+    layouts: by index in `rows`, of the trees that their tokens end with. least_width: columns, whatever the rows read.
     """
     starts = [row.num_cached for row in rows]
     given = {
@@ -68,7 +72,7 @@ def block_of(
         for line, (row, start, read) in enumerate(zip(rows, starts, tokens, strict=True))
         if start < row.num_prompt_slots
     }
-    return make_block(tokens, starts, [row.shift for row in rows], num_logits, given, layouts)
+    return make_block(tokens, starts, [row.shift for row in rows], num_logits, given, layouts, least_width)
 
 
 def make_block(
@@ -78,18 +82,19 @@ def make_block(
     num_logits: int,
     given: Mapping[int, IntArray] | None = None,
     layouts: Mapping[int, Layout] = NO_TREES,
+    least_width: int = 0,
 ) -> Block:
     """Lay the rows of one pass out as a rectangle.
 
     tokens: what each row reads. starts: the slot of its first token. shifts: position id minus slot.
     given: by row, the position ids of its first tokens, where they are not slot plus shift.
-    layouts: by row, of the tree that its tokens end with.
+    layouts: by row, of the tree that its tokens end with. least_width: columns, whatever the rows read.
 
     Made of lists, and an array at the end: of one row and of thirty-two, that takes less time than a dozen small steps
     of numpy, which find nothing of theirs in the processor's caches after a forward pass.
     """
     widths = [len(read) for read in tokens]
-    width = max(widths)
+    width = max(least_width, *widths)
     fills = [width - own for own in widths]
     token_ids: list[int] = []
     positions: list[int] = []

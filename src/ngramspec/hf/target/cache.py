@@ -21,7 +21,7 @@ class RaggedCache(Cache):
         """Start empty. most_slots: no more slots per row than these are allocated in advance."""
         self.placement = Placement()
         self._most_slots = most_slots
-        super().__init__(layers=[RaggedLayer(self.placement) for _ in range(num_layers)])
+        Cache.__init__(self, layers=[RaggedLayer(self.placement) for _ in range(num_layers)])
 
     def place(self, slots: Tensor, extent: int, first: int | None, first_line: int = 0) -> None:
         """Announce a pass: its keys go to `slots` `int64[R, Q]`, its queries attend to `extent` slots at most.

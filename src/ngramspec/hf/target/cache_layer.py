@@ -84,6 +84,16 @@ class RaggedLayer(CacheLayerMixin):
             return key_states, value_states
         return keys[:, :, : placement.extent], values[:, :, : placement.extent]
 
+    def update_indexer(self, indexer_key_states: Tensor) -> Tensor:
+        """Keys `[R, T, D]` by which a sparse attention ranks the slots of this pass, for new ones `[R, Q, D]`.
+
+        They are all alike, and none is kept: it takes as many as it sees, whatever their ranks, because longer texts
+        are decoded plainly (`facts.support.most_ranked`).
+        """
+        rows, width, size = indexer_key_states.shape
+        num_slots, _ = self.get_mask_sizes(width)
+        return indexer_key_states.new_zeros(1).expand(rows, num_slots, size)
+
     def make_room(self) -> None:
         """Grow to the lines and the capacity that the placement asks for."""
         placement = self.placement

@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ngramspec.hf.rows.given_cache import GivenCache
-from ngramspec.hf.seam import DynamicSlidingWindowLayer, EncoderDecoderCache
+from ngramspec.hf.rows.given_cache import GivenCache, holds_keys
+from ngramspec.hf.seam import DynamicSlidingWindowLayer, EncoderDecoderCache, StaticLayer
+from ngramspec.hf.target import static_layers
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_layer import RaggedLayer
 
@@ -15,7 +16,8 @@ def load(given: GivenCache, ragged: RaggedCache) -> None:
     """Start `ragged` with a copy of the given keys and values: a call that fails leaves the caller's as they were."""
     if given.length:
         layers = given.own.layers
-        ragged.load([(layer.keys, layer.values) if layer.is_initialized else None for layer in layers], given.length)
+        held = [_states_of(layer, given.length) if holds_keys(layer) else None for layer in layers]
+        ragged.load(held, given.length)
 
 
 def beside_cross_attention(given: GivenCache, ragged: RaggedCache) -> Any:
@@ -41,7 +43,11 @@ def hand_back(given: GivenCache, used: Any, num_slots: int) -> None:
     for layer, filled in zip(own.layers, ragged.layers, strict=True):
         assert isinstance(filled, RaggedLayer)
         if filled.is_initialized:
-            _fill(layer, filled, num_slots)
+            (static_layers.fill if isinstance(layer, StaticLayer) else _fill)(layer, filled, num_slots)
+
+
+def _states_of(layer: Any, length: int) -> tuple[Tensor, Tensor]:
+    return static_layers.states_of(layer, length) if isinstance(layer, StaticLayer) else (layer.keys, layer.values)
 
 
 def _fill(layer: Any, filled: RaggedLayer, num_slots: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
 from ngramspec.hf.target.attention import folded
-from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, mask_branches
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, by_layer_type, mask_branches
 from ngramspec.hf.target.block import Block, block_of
 from ngramspec.hf.target.cache import RaggedCache
 from ngramspec.hf.target.cache_transfer import load
@@ -51,7 +51,7 @@ class RaggedTarget(Target):
         self._keeps_logits = takes_logits_to_keep(model)
 
     @classmethod
-    def of(cls, request: Request, rows: Rows[ModelRow]) -> "RaggedTarget":
+    def of(cls, request: Request, rows: Rows[ModelRow]) -> Self:
         """A target for the `rows` of one request, which starts with what the request's cache holds."""
         target = cls(request.model, request.input_ids.device, request.most_slots)
         target.takes_trees = request.takes_trees
@@ -174,10 +174,16 @@ class RaggedTarget(Target):
         if ended:
             width, slots = max(map(len, live.values())), max(row.num_cached + len(row.pending) for row in rows)
             live |= {row.line: self._padding(row, width, slots) for row in ended}
-        block = block_of(held, [live[row.line] for row in held], num_logits, layouts)
+        block = self._rectangle(held, [live[row.line] for row in held], num_logits, layouts)
         for row in ended:
             row.num_cached += len(live[row.line])
         return block
+
+    def _rectangle(
+        self, rows: Rows[ModelRow], tokens: Rows[list[int]], num_logits: int, layouts: Mapping[int, Layout]
+    ) -> Block:
+        """See `block_of`."""
+        return block_of(rows, tokens, num_logits, layouts)
 
     def _padding(self, row: ModelRow, width: int, slots: int) -> list[int]:
         """What a row that has ended reads: fill, or where the cache is kept the padding that plain decoding reads.
@@ -205,7 +211,8 @@ class RaggedTarget(Target):
             arguments["logits_to_keep"] = block.num_logits
         is_plain = self._is_plain(block)
         with nullcontext() if is_plain else folded():
-            output = self._model(
+            output = self._call(
+                block,
                 input_ids=token_ids,
                 attention_mask=self._mask_2d(block) if is_plain else self._masks(reach, block),
                 position_ids=position_ids,
@@ -215,6 +222,10 @@ class RaggedTarget(Target):
             )
         logits: Tensor = output.logits
         return logits[:, -block.num_logits :]
+
+    def _call(self, block: Block, **inputs: Any) -> Any:
+        """The model's output for the inputs made of `block`."""
+        return self._model(**inputs)
 
     def _is_plain(self, block: Block) -> bool:
         """Whether plain `generate()` would read this block too: the prompt, or one token more of rows of one length."""
@@ -238,11 +249,8 @@ class RaggedTarget(Target):
 
         slots: `int64[R, Q]`, up to which each query sees.
         """
-        masks = {
-            "full_attention" if window is None else "sliding_attention": self._mask(slots, block, window)
-            for window in self._windows
-        }
-        return masks if len(masks) > 1 else next(iter(masks.values()))
+        masks = {window: self._mask(slots, block, window) for window in self._windows}
+        return by_layer_type(masks) if len(masks) > 1 else next(iter(masks.values()))
 
     def _mask(self, slots: Tensor, block: Block, window: int | None) -> Tensor:
         valid = None

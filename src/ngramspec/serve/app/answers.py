@@ -34,7 +34,7 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
     served = service.served
     asked_at = service.clock()
     settings = service.settings
-    request = await read(http, endpoint.request, settings.max_body_bytes, settings.max_seconds)
+    request, num_bytes = await read(http, endpoint.request, settings.max_body_bytes, settings.max_seconds)
     num_answers = _checked(service, endpoint, request)
     with ExitStack() as ending:
         trace = service.tracing.request(request, endpoint.operation, http.headers, asked_at)
@@ -46,7 +46,7 @@ async def answer(service: Service, endpoint: Endpoint[R], http: Request) -> Resp
             prompts = endpoint.prompts(request, served)
             return Prepared(request, prompts, endpoint.limit(request), endpoint.num_top(request), served, tenant)
 
-        prepared = await waiting.done_on(service.preparing, prepare)
+        prepared = await waiting.done_on(service.preparing(num_bytes), prepare)
         guard = await waiting.done_on(service.compiling, prepared.make_guard) if request.constrains else None
         meter = RequestMeter(service.meters, asked_at, prepared.num_prompt_tokens)
         answering = Answering(prepared, guard, asked_at + settings.max_seconds, meter, trace)

@@ -13,8 +13,8 @@ from ngramspec.serve.wire.errors import ApiError, of_validation
 B = TypeVar("B", bound=BaseModel)
 
 
-async def read(request: Request, model: type[B], max_bytes: int, max_seconds: float) -> B:
-    """The body as `model`; it is read no further than it is allowed to be long.
+async def read(request: Request, model: type[B], max_bytes: int, max_seconds: float) -> tuple[B, int]:
+    """The body as `model`, and its length in bytes; it is read no further than it is allowed to be long.
 
     Raises ApiError for one that is too long, comes too slowly or is not as `model` says; ClientGone where the client
     goes before its end.
@@ -31,6 +31,6 @@ async def read(request: Request, model: type[B], max_bytes: int, max_seconds: fl
     except TimeoutError as error:
         raise ApiError(408, f"a body must come within max_seconds={max_seconds:g}: send it faster") from error
     try:
-        return model.model_validate_json(bytes(body))
+        return model.model_validate_json(bytes(body)), len(body)
     except ValidationError as error:
         raise of_validation(error) from error

@@ -2,12 +2,12 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 from ngramspec.drafting import AdaptiveLookup
-from ngramspec.hf.entry.speculator import Speculator
 
 logger = logging.getLogger(__name__)
 
@@ -16,16 +16,21 @@ SECONDS = 60.0
 
 
 class Histories:
-    """The file of a service's histories.
+    """The file of a service's histories, and the drafter that has them.
 
     A process that is killed leaves the file of its last saving, whole.
     """
 
-    def __init__(self, path: Path, tokenizer: Any) -> None:
-        """Raises HistoryError for a file of another tokenizer, or a damaged one; OSError for one that is unreadable."""
+    def __init__(self, path: Path, tokenizer: Any, vocabulary: Sequence[bytes] | None = None) -> None:
+        """vocabulary: see `AdaptiveLookup`.
+
+        Raises HistoryError for a file of another tokenizer, or a damaged one; OSError for one that is unreadable.
+        """
         self._path, self._fingerprint = path, _fingerprint(tokenizer)
-        self._drafter = AdaptiveLookup.load(path, self._fingerprint) if path.exists() else AdaptiveLookup()
-        self.spec = Speculator(self._drafter)
+        if path.exists():
+            self.drafter = AdaptiveLookup.load(path, self._fingerprint, vocabulary=vocabulary)
+        else:
+            self.drafter = AdaptiveLookup(vocabulary=vocabulary)
         self._is_over = Event()
         self._thread = Thread(target=self._run, name="ngramspec-histories", daemon=True)
         self.save()  # a file that cannot be written is told of now
@@ -41,7 +46,7 @@ class Histories:
 
     def save(self) -> None:
         """Save; raises OSError."""
-        self._drafter.save(self._path, self._fingerprint)
+        self.drafter.save(self._path, self._fingerprint)
 
     def _run(self) -> None:
         is_over = False

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.serve.wire.answers import FinishReason
+from ngramspec.watching import SpeculatorCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,14 +56,6 @@ DURATIONS = (
     960.0,
 )
 """Bounds of the buckets, in seconds."""
-
-OF_SEGMENTS = (
-    ("tokens", "Tokens emitted", "tokens"),
-    ("target_passes", "Passes of the model over a row", "target_passes"),
-    ("draft_tokens", "Draft tokens checked", "num_draft_tokens"),
-    ("accepted_tokens", "Draft tokens accepted", "num_accepted_tokens"),
-)
-"""By segment: name, meaning, and the counter of `stats.Counters`."""
 
 
 class Meters:
@@ -164,14 +157,4 @@ class _OfEngine(Collector):
         for position, count in enumerate(total.num_accepted_tokens_per_pos):
             by_position.add_metric([self._name, str(position)], count)
         yield by_position
-        yield from self._of_segments(engine)
-
-    def _of_segments(self, engine: ModelEngine) -> Iterator[Metric]:
-        segments = engine.spec.stats.segments
-        for name, meaning, counter in OF_SEGMENTS:
-            counted = CounterMetricFamily(
-                f"ngramspec:{name}", f"{meaning}, by segment.", labels=["model_name", "segment"]
-            )
-            for segment, counters in segments.items():
-                counted.add_metric([self._name, segment], getattr(counters, counter))
-            yield counted
+        yield from SpeculatorCollector(engine.spec, {"model_name": self._name}).collect()

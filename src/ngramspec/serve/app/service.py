@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import torch
 
+from ngramspec.drafting import AdaptiveLookup
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.serve.app.admission import Admission
@@ -23,7 +24,10 @@ from ngramspec.serve.settings import Settings
 from ngramspec.serve.wire.errors import unready
 
 PREPARING_THREADS = 4
-"""Requests whose texts are tokenised at once."""
+"""Requests whose texts are tokenised at once; and further ones of long bodies."""
+
+LONG_BYTES = 1 << 16
+"""Of a body whose texts are tokenised apart from others: a megabyte takes seconds, for which nobody else waits."""
 
 Load = Callable[[], tuple[Any, Any]]
 """Returns a model and its tokenizer."""
@@ -40,8 +44,9 @@ class Service:
         spec: Speculator | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """load: called once, on the engine's thread, while the service already answers. spec: see `ModelEngine`.
+        """load: called once, on the engine's thread, while the service already answers.
 
+        spec: see `ModelEngine`; by default one with the history and the costs that `settings` name.
         clock: monotonic, in seconds; of deadlines and times.
         """
         self.settings, self.clock = settings, clock
@@ -49,7 +54,10 @@ class Service:
         self.tracing = Tracing(clock)
         self.admission = Admission(settings.max_rows + settings.max_waiting)
         self.created = int(time.time())
-        self.preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="ngramspec-preparing")
+        self._preparing, self._preparing_long = (
+            ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix=f"ngramspec-preparing{kind}")
+            for kind in ("", "-long")
+        )
         # One thread for each request: they only wait, for the processes of `guards.workers`, which are fair to them.
         self.compiling = ThreadPoolExecutor(self.admission.most, thread_name_prefix="ngramspec-compiling")
         self._load, self._spec = load, spec
@@ -83,10 +91,14 @@ class Service:
         """End what has not ended, and all threads."""
         if self.thread is not None:
             await asyncio.to_thread(self.thread.stop)
-        for threads in (self.preparing, self.compiling):
+        for threads in (self._preparing, self._preparing_long, self.compiling):
             await asyncio.to_thread(threads.shutdown)
         if self._histories is not None:
             await asyncio.to_thread(self._histories.stop)
+
+    def preparing(self, num_bytes: int) -> Executor:
+        """Threads for the texts of a body of so many bytes."""
+        return self._preparing if num_bytes <= LONG_BYTES else self._preparing_long
 
     @property
     def served(self) -> Served:
@@ -120,10 +132,10 @@ class Service:
         model, tokenizer = self._load()
         served = Served(model, tokenizer, self.settings)
         path = self.settings.history
-        histories = None if path is None else Histories(path, tokenizer)
+        histories = None if path is None else Histories(path, tokenizer, served.spellings)
         engine = ModelEngine(
             model,
-            self._spec if histories is None else histories.spec,
+            self._spec or self._speculator(served, histories),
             max_rows=self.settings.max_rows,
             max_cache_bytes=self.settings.max_cache_bytes,
         )
@@ -131,9 +143,17 @@ class Service:
         engine.remove(engine.add(token, max_new_tokens=1, attention_mask=torch.ones_like(token)))
         if histories is not None:
             histories.start()
+        self.tracing.observe(engine.spec)
         self._histories = histories
         self._served = served
         return engine
+
+    def _speculator(self, served: Served, histories: Histories | None) -> Speculator:
+        drafter = AdaptiveLookup(vocabulary=served.spellings) if histories is None else histories.drafter
+        spec = Speculator(drafter)
+        if self.settings.costs is not None:
+            spec.load_costs(self.settings.costs)
+        return spec
 
 
 def _post(loop: asyncio.AbstractEventLoop, news: list[tuple[Job, News]]) -> None:

@@ -1,4 +1,5 @@
-"""OpenTelemetry: a span for each request, and `gen_ai.server.*`, where its API is installed and its SDK configured.
+"""OpenTelemetry: a span for each request, `gen_ai.server.*` and `ngramspec.*`, where its API is installed and its SDK
+configured.
 
 Names and meanings are those of the semantic conventions for generative AI. Prompts and answers are in none of them.
 """
@@ -7,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
+from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.serve.app.clients import ClientGone
 from ngramspec.serve.wire.answers import FinishReason
 from ngramspec.serve.wire.errors import ApiError
@@ -43,6 +45,13 @@ class Tracing:
         self.duration = histogram("request.duration", "From request to last token.", DURATIONS)
         self.first_token = histogram("time_to_first_token", "From request to first token.", FIRST_TOKEN_DURATIONS)
         self.per_token = histogram("time_per_output_token", "Per token after the first one.", TOKEN_DURATIONS)
+
+    def observe(self, spec: Speculator) -> None:
+        """Export what `spec` counts."""
+        if self._tracer is not None:
+            from ngramspec.watching import observe
+
+            observe(spec)
 
     def request(
         self, request: TextRequest, operation: str, headers: Mapping[str, str], asked_at: float

@@ -65,6 +65,7 @@ class Answering:
         ]
         self._num_open = len(self.jobs)
         self._counters, self._num_shared = Counters(), 0
+        self._spellings: dict[int, tuple[str, tuple[int, ...]]] = {}
 
     def tell(self, job: Job, news: News) -> None:
         """News of a job, on the event loop."""
@@ -137,9 +138,16 @@ class Answering:
         return Piece(index, 0, text_in(parts), parts, finish=finish, stop=stop if is_clients else None)
 
     def _logprob(self, scores: TokenScores) -> TokenLogprob:
-        top = [self._token(token, logprob) for token, logprob in scores.top]
-        return TokenLogprob(**dict(self._token(scores.token, scores.logprob)), top_logprobs=top)
+        (text, spelled), logprob = self._spelled(scores.token), max(scores.logprob, LEAST_LOGPROB)
+        return TokenLogprob(text, logprob, spelled, [self._top(*each) for each in scores.top])
 
-    def _token(self, token: int, logprob: float) -> TopLogprob:
-        raw = self._prepared.served.bytes_of(token)
-        return TopLogprob(token=raw.decode(errors="replace"), logprob=max(logprob, LEAST_LOGPROB), bytes=list(raw))
+    def _top(self, token: int, logprob: float) -> TopLogprob:
+        text, spelled = self._spelled(token)
+        return TopLogprob(text, max(logprob, LEAST_LOGPROB), spelled)
+
+    def _spelled(self, token: int) -> tuple[str, tuple[int, ...]]:
+        """The text and the bytes of a token, the same objects each time: log probabilities name the same few often."""
+        if token not in self._spellings:
+            raw = self._prepared.served.bytes_of(token)
+            self._spellings[token] = raw.decode(errors="replace"), tuple(raw)
+        return self._spellings[token]

@@ -1,7 +1,8 @@
 """Where accepted draft tokens stand elsewhere: what they may have been drafted from."""
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
 
 from ngramspec.serve.wire.drafts import Origin
 
@@ -12,6 +13,42 @@ MOST = 64
 """Positions of a pair of tokens that are compared, the last ones: a prompt may be one pair, repeated."""
 
 
+class Text:
+    """Tokens in which drafted ones are looked up by the one before them.
+
+    There is no index: a prompt may have a hundred thousand tokens, few requests ask for origins, and one look through
+    a prompt of that length takes a few tenths of a millisecond.
+    """
+
+    def __init__(self, name: Origin, tokens: Sequence[int]) -> None:
+        self.name = name
+        self._tokens, self._length = np.array(tokens, np.int32), len(tokens)
+
+    def append(self, token: int) -> None:
+        """One token more."""
+        if self._length == len(self._tokens):
+            self._tokens = np.resize(self._tokens, 2 * self._length + 1)
+        self._tokens[self._length] = token
+        self._length += 1
+
+    def longest(self, context: Sequence[int], token: int) -> int:
+        """The most tokens at the end of `context` that stand before `token` here."""
+        tokens = self._tokens[: self._length]
+        is_here = (tokens[1:] == token) & (tokens[:-1] == context[-1])
+        return max((self._common(context, end) for end in (np.flatnonzero(is_here)[-MOST:] + 1).tolist()), default=0)
+
+    def _common(self, context: Sequence[int], end: int) -> int:
+        length = 0
+        while length < min(len(context), end) and context[-1 - length] == self._tokens[end - 1 - length]:
+            length += 1
+        return length
+
+
+def texts_of(prompt: Sequence[int], prediction: Sequence[int] | None) -> list[Text]:
+    """What all answers to a prompt may be drafted from."""
+    return [Text("prediction", prediction or ()), Text("prompt", prompt)]
+
+
 class Origins:
     """Finds the text in which a drafted token stands after the same tokens as in the answer.
 
@@ -19,11 +56,11 @@ class Origins:
     context, of at least one token. What stands in none of them comes from earlier answers or was forced by the form.
     """
 
-    def __init__(self, prompt: Sequence[int], prediction: Sequence[int] | None, *, has_form: bool) -> None:
-        """has_form: whether the answer is guarded."""
-        self._answer = _Text("answer", prompt[-1:])
-        self._texts = [_Text("prediction", prediction or ()), _Text("prompt", prompt), self._answer]
+    def __init__(self, texts: Sequence[Text], prompt: Sequence[int], *, has_form: bool) -> None:
+        """texts: those of `texts_of`, which no answer changes. has_form: whether the answer is guarded."""
         self._context = list(prompt[-LONGEST:])
+        self._answer = Text("answer", prompt[-1:])
+        self._texts = [*texts, self._answer]
         self._elsewhere: Origin = "form or history" if has_form else "history"
 
     def read(self, tokens: Sequence[int], num_accepted: int) -> list[Origin | None]:
@@ -39,31 +76,3 @@ class Origins:
         lengths = [text.longest(self._context, token) for text in self._texts]
         best = max(lengths)
         return self._texts[lengths.index(best)].name if best else self._elsewhere
-
-
-class _Text:
-    """A text in which tokens are looked up by the one before them."""
-
-    def __init__(self, name: Origin, tokens: Iterable[int]) -> None:
-        self.name = name
-        self._tokens: list[int] = []
-        self._ends: dict[tuple[int, int], deque[int]] = {}
-        for token in tokens:
-            self.append(token)
-
-    def append(self, token: int) -> None:
-        if self._tokens:
-            ends = self._ends.setdefault((self._tokens[-1], token), deque(maxlen=MOST))
-            ends.append(len(self._tokens))
-        self._tokens.append(token)
-
-    def longest(self, context: Sequence[int], token: int) -> int:
-        """The most tokens at the end of `context` that stand before `token` here."""
-        ends = self._ends.get((context[-1], token), ()) if context else ()
-        return max((self._common(context, end) for end in ends), default=0)
-
-    def _common(self, context: Sequence[int], end: int) -> int:
-        length = 0
-        while length < min(len(context), end) and context[-1 - length] == self._tokens[end - 1 - length]:
-            length += 1
-        return length

@@ -10,7 +10,7 @@ import torch
 
 from ngramspec.drafting import salted
 from ngramspec.guards import Guard
-from ngramspec.serve.asking.origins import Origins
+from ngramspec.serve.asking.origins import Origins, texts_of
 from ngramspec.serve.asking.sampling import choosing, scoring, seed_of
 from ngramspec.serve.asking.served import Served
 from ngramspec.serve.engine.job import Job
@@ -92,6 +92,7 @@ class Prepared:
         self._most = [_most_tokens(len(prompt.ids), limit, served) for prompt in self.prompts]
         self._marks = _marks(self.prompts, served)
         self.prediction = _prediction(request, served)
+        self._texts = [texts_of(each.ids, self.prediction) if request.includes_drafts else [] for each in self.prompts]
         if num_top is not None:
             served.vocabulary  # noqa: B018 (raises here what it would raise with the first token)
 
@@ -120,7 +121,7 @@ class Prepared:
         """Says where drafted tokens of an answer come from; None where nobody asks."""
         if not self.request.includes_drafts:
             return None
-        return Origins(self.prompt(index).ids, self.prediction, has_form=has_form)
+        return Origins(self._texts[index // self.request.n], self.prompt(index).ids, has_form=has_form)
 
     def stops(self, index: int) -> tuple[str, ...]:
         """Stop strings; the first `len(request.stops)` are the client's."""

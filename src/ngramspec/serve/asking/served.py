@@ -1,5 +1,6 @@
 """The model that is served, and what requests need to know of it."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -8,7 +9,7 @@ from ngramspec.guards import Limits, Vocabulary
 from ngramspec.hf.facts.limits import max_position, vocabulary
 from ngramspec.hf.types import Model
 from ngramspec.serve.settings import Settings
-from ngramspec.serve.wire.errors import invalid
+from ngramspec.serve.wire.errors import ApiError, invalid
 
 
 class Served:
@@ -57,6 +58,14 @@ class Served:
             return Vocabulary.of(self.tokenizer)
         except TypeError as error:
             raise invalid(f"forms and log probabilities need the bytes of the model's tokens: {error}") from error
+
+    @property
+    def spellings(self) -> Sequence[bytes] | None:
+        """The bytes of each token; None where the tokenizer does not tell them."""
+        try:
+            return self.vocabulary.tokens
+        except ApiError:
+            return None
 
     def bytes_of(self, token: int) -> bytes:
         """The bytes of a token; of a special one those of its name, of padding none."""

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ngramspec.errors import GuardError, GuardWarning, UnsupportedError, shortened
 from ngramspec.guards import Guard, Limits, Vocabulary
 from ngramspec.guards.source import Whitespace
+from ngramspec.guards.types import num_words
 from ngramspec.serve.structure.calls import call_guard
 from ngramspec.serve.text.call_forms import CallForm
 from ngramspec.serve.text.parts import CLOSING
@@ -42,7 +45,9 @@ def guard_of(
 
     def make(param: str, maker: Callable[..., Guard], source: Any, **options: Any) -> Guard:
         try:
-            return maker(source, vocabulary, limits=limits, cache_salt=cache_salt, **options)
+            made = maker(source, vocabulary, limits=limits, cache_salt=cache_salt, **options)
+            _check_begins(made, param)
+            return made
         except GuardError as error:
             raise _refused(error, param) from error
         except GuardWarning as warning:  # where the process takes it for an error, as the command does
@@ -55,6 +60,14 @@ def guard_of(
     if guard is None and budget is not None:
         guard = Guard.regex(ANYTHING, vocabulary)
     return None if guard is None else guard.after(CLOSING, opening=opening, max_tokens=budget)
+
+
+def _check_begins(guard: Guard, param: str) -> None:
+    """Raise ApiError or GuardError where no text can begin: a grammar may be right, and have none that ends."""
+    mask = np.zeros((1, num_words(len(guard.vocabulary))), np.int32)
+    guard.matcher().fill([], mask)
+    if not mask.any():
+        raise invalid(f"{param}: some text must be allowed, got a form that allows none", param=param)
 
 
 def _guard(

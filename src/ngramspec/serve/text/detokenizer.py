@@ -6,6 +6,15 @@ from typing import Any
 REPLACEMENT = "\ufffd"
 """What a decoder writes for bytes that are not, or not yet, a character."""
 
+MOST_HELD = 32
+"""Tokens that complete no character, after which it is seen what of them cannot change any more."""
+
+KEPT = 8
+"""Tokens at the end that are decoded together with what follows them, in any case."""
+
+MOST_IN_CHARACTER = 4
+"""Tokens, or bytes, of the longest character."""
+
 
 def text_of(tokenizer: Any, tokens: Sequence[int]) -> str:
     """The text of all `tokens`, without special ones: what `tokenizer.decode` says of a whole answer."""
@@ -38,7 +47,22 @@ class Detokenizer:
     def _piece(self, *, is_last: bool) -> str:
         before = text_of(self._tokenizer, self._tokens[self._start : self._end])
         now = text_of(self._tokenizer, self._tokens[self._start :])
-        if not is_last and (len(now) <= len(before) or now.endswith(REPLACEMENT)):
-            return ""
-        self._start, self._end = self._end, len(self._tokens)
-        return now[len(before) :]
+        if is_last or (len(now) > len(before) and not now.endswith(REPLACEMENT)):
+            self._start, self._end = self._end, len(self._tokens)
+            return now[len(before) :]
+        return self._settled(before, now) if len(self._tokens) >= self._end + MOST_HELD else ""
+
+    def _settled(self, before: str, now: str) -> str:
+        """What of the text that is held cannot change: an answer may have no other characters than half ones.
+
+        Without this, all of its tokens would be decoded again with each further one. The text is cut where its two
+        sides are decoded alone as they are together, so no character goes across. No text after the cut proves nothing.
+        """
+        last = len(self._tokens) - KEPT
+        for cut in range(last, last - MOST_IN_CHARACTER, -1):
+            head = text_of(self._tokenizer, self._tokens[self._start : cut])
+            tail = text_of(self._tokenizer, self._tokens[cut:])
+            if head + tail == now and (tail or not head.endswith(REPLACEMENT)):
+                self._start = self._end = cut
+                return head[len(before) :]
+        return ""

@@ -1,19 +1,26 @@
 """Log probabilities of tokens, as chats and as completions have them."""
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel
 
 LEAST_LOGPROB = -9999.0
 """OpenAI's stand-in for minus infinity, which JSON cannot say."""
 
 
-class TopLogprob(BaseModel):
-    """A token that might have come. bytes: its own, which need not be whole characters."""
+@dataclass(slots=True)
+class TopLogprob:
+    """A token that might have come. bytes: its own, which need not be whole characters.
+
+    No model: a request may have a million of these, of which each would take seven times the memory.
+    """
 
     token: str
     logprob: float
-    bytes: list[int]
+    bytes: tuple[int, ...]
 
 
+@dataclass(slots=True)
 class TokenLogprob(TopLogprob):
     """A token of the answer, and the likeliest ones in its position."""
 

@@ -10,6 +10,9 @@ from ngramspec.serve.wire.structure import ResponseFormat, StructuredOutputs, re
 LEAST_TEMPERATURE = 1e-6
 """Below it float32 scores may overflow; 0 is greedy."""
 
+LEAST_REPETITION_PENALTY = 0.01
+"""Scores are divided by it: those of float32 become infinite by less, and then nothing can be drawn."""
+
 MOST_TOP_LOGPROBS = 20
 
 StopString = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -58,7 +61,7 @@ class TextRequest(Wire):
     seed: int | None = Field(default=None, ge=-(1 << 63), lt=1 << 63)
     presence_penalty: float = Field(default=0, ge=-2, le=2)
     frequency_penalty: float = Field(default=0, ge=-2, le=2)
-    repetition_penalty: float | None = Field(default=None, gt=0, le=100)
+    repetition_penalty: float | None = Field(default=None, ge=LEAST_REPETITION_PENALTY, le=100)
     logit_bias: ManyNamed[Annotated[float, Field(ge=-100, le=100)]] | None = None
     stop: StopString | Few[StopString] | None = None
     n: int = Field(default=1, ge=1, le=4096)

@@ -1,0 +1,118 @@
+"""What a pass of a large hybrid costs here, measured on one layer of each kind at its real width.
+
+All layers of a kind cost the same, so the passes of a model with one layer of each are measured, layer by layer, and
+added up as often as the whole model has them; what is left of a pass (embedding, head) counts once. The copy of the
+running states before a draft, and putting it back, are counted too.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ngramspec import FixedBudget, Speculator
+from ngramspec.calibration.measuring import Chosen, OneTable, Recorder
+from ngramspec.decoding import Clock, MeasuredCosts, Shape
+from ngramspec.drafting import Draft
+from ngramspec.hf.seam import cache_of
+from ngramspec.hf.target.state_cache import StateCache
+from ngramspec.testing.forwards import Forwards, timed_forwards
+
+PROMPT = 256
+LENGTHS = (0, 0, 1, 3, 7, 15, 31)
+"""Drafted tokens of successive passes; all are rejected, so known tokens widen the passes that follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """A model's shape. config: of a model with one layer of each kind; counts: how many the whole model has of each."""
+
+    config: Any
+    model_class: Any
+    counts: tuple[int, ...]
+
+
+class _Cycling(Chosen):
+    """Drafts of any tokens, of `LENGTHS` in turn."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__(vocabulary)
+        self._lengths: Iterator[int] = itertools.cycle(LENGTHS)
+
+    def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
+        """See `Chosen`."""
+        self.length = next(self._lengths)
+        return super().propose(max_tokens)
+
+
+def pass_seconds(hybrid: Hybrid, clock: Clock, rounds: int) -> dict[int, float]:
+    """The least seconds of a pass of one row by its columns, in bfloat16 after a prompt of 256 tokens."""
+    model = _filled(hybrid)
+    recorder, spec = Recorder(), Speculator(_Cycling(model.config.vocab_size), FixedBudget(max(LENGTHS)), clock=clock)
+    spec.costs = OneTable(recorder)
+    with ExitStack() as stack:
+        layers = [stack.enter_context(timed_forwards(layer, clock)) for layer in model.model.layers]
+        whole = stack.enter_context(timed_forwards(model, clock))
+        ids = torch.randint(0, model.config.vocab_size, (1, PROMPT))
+        more = rounds * len(LENGTHS) + 1
+        model.generate(ids, max_new_tokens=more, do_sample=False, eos_token_id=None, custom_generate=spec)
+    copies = _copy_seconds(model, hybrid, clock)
+    found: dict[int, list[float]] = defaultdict(list)
+    for number, (shape, _) in enumerate(recorder.passes, start=1):  # the first pass reads the prompt
+        each = [_took(layer, number) for layer in layers]
+        repeated = sum((count - 1) * seconds for count, seconds in zip(hybrid.counts, each, strict=True))
+        found[shape.columns].append(_took(whole, number) + repeated)
+    return {columns: min(seconds) + (copies if columns > 1 else 0.0) for columns, seconds in sorted(found.items())}
+
+
+def table_of(seconds: Mapping[int, float]) -> MeasuredCosts:
+    """What a budget knows that has measured passes of one row to take so many `seconds` by columns."""
+    costs = MeasuredCosts()
+    for _ in range(3):  # from then on a median is trusted
+        for columns, each in sorted(seconds.items()):
+            costs.record(Shape(1, columns, columns, PROMPT), each, 1)
+    return costs
+
+
+def _filled(hybrid: Hybrid) -> Any:
+    """A model of the shape in bfloat16 whose weights are all alike: they cost what others cost, and are soon made."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device("meta"):
+            model = hybrid.model_class(hybrid.config)
+    finally:
+        torch.set_default_dtype(before)
+    model = model.to_empty(device="cpu").eval()
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if tensor.is_floating_point():
+            torch.nn.init.constant_(tensor, 0.01)
+    return model
+
+
+def _copy_seconds(model: Any, hybrid: Hybrid, clock: Clock) -> float:
+    """Copying the states of all layers, and putting them back."""
+    with torch.no_grad():
+        cache = StateCache(model)
+        ids = torch.zeros((1, 2), dtype=torch.long)
+        held = cache_of(model(input_ids=ids, use_cache=True, return_dict=True))
+    num_bytes = 0
+    for count, own, layer in zip(hybrid.counts, cache.layers, held.layers, strict=True):
+        if hasattr(own, "state_bytes"):
+            states = [*layer.conv_states.values(), *layer.recurrent_states.values()]
+            num_bytes += count * sum(state.nbytes for state in states if state is not None)
+    all_states = torch.ones(num_bytes, dtype=torch.uint8)
+    took = []
+    for _ in range(5):
+        start = clock()
+        all_states.copy_(all_states.clone())
+        took.append(clock() - start)
+    return min(took)
+
+
+def _took(forwards: Forwards, number: int) -> float:
+    return forwards.ends[number] - forwards.starts[number]

@@ -1,0 +1,71 @@
+"""Models with a running state: which of them read a block of tokens after a state as they read single ones."""
+
+import inspect
+
+from ngramspec.hf.facts.alignment import why_aligned_beside_states
+from ngramspec.hf.facts.layers import READS_AGAIN, ROLLS_BACK, layers_of
+from ngramspec.hf.seam import (
+    CacheLayerMixin,
+    DynamicSlidingWindowLayer,
+    LinearAttentionLayer,
+    own_cache_class,
+    reads_blocks_after_states,
+    text_config,
+    works_with_dynamic_cache,
+)
+from ngramspec.hf.types import Model
+
+UNFIT = {
+    "recurrent_gemma": "keeps its running state in its own modules, and not in its cache",
+}
+"""Model types whose running state cannot be put back."""
+
+ALONE = dict.fromkeys(
+    ("inkling_text", "inkling2_text", "inkling2_loop_text"), "counts the positions of all rows from one slot"
+)
+"""Model types whose rows cannot have states of their own in a batch."""
+
+
+_WITHOUT_STATES = frozenset(("full_attention", "sliding_attention", "chunked_attention"))
+
+
+def has_running_state(model: Model) -> bool:
+    """Whether a layer of the cache of `model` keeps a running state."""
+    if _WITHOUT_STATES.issuperset(getattr(text_config(model), "layer_types", None) or ()):
+        return False  # asked in each call, and making the layers of a cache takes half a millisecond
+    if not works_with_dynamic_cache(model) and own_cache_class(model) is None:
+        return False
+    return any(isinstance(layer, LinearAttentionLayer) for layer in layers_of(model))
+
+
+def why_not_read_again(model: Model) -> str | None:
+    """Why rejected drafts cannot be undone in a `model` with a running state, as a clause; None where they can."""
+    config = text_config(model)
+    if config.model_type in UNFIT:
+        return UNFIT[config.model_type]
+    if not reads_blocks_after_states():
+        return "keeps a running state, which was not tried with blocks of tokens in this transformers"
+    for layer in layers_of(model):
+        if type(layer) not in ROLLS_BACK | READS_AGAIN:
+            return f"has a cache layer that cannot take a step back ({type(layer).__name__})"
+    reason = why_aligned_beside_states(model, has_attention=bool(attention_windows(model)))
+    return None if reason is None else f"keeps a running state, and {reason}"
+
+
+def why_not_in_a_batch(model: Model) -> str | None:
+    """Why `model` reads drafts of one row only, as a clause; None where it reads those of several."""
+    return ALONE.get(text_config(model).model_type)
+
+
+def attention_windows(model: Model) -> set[int | None]:
+    """The sliding windows of the attention layers, None for full attention; empty where there is no attention."""
+    return {
+        layer.sliding_window if isinstance(layer, DynamicSlidingWindowLayer) else None
+        for layer in layers_of(model)
+        if isinstance(layer, CacheLayerMixin)
+    }
+
+
+def takes_positions(model: Model) -> bool:
+    """Whether `model` takes a position per token."""
+    return "position_ids" in inspect.signature(model.forward).parameters

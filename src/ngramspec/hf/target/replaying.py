@@ -1,0 +1,192 @@
+"""Rows that read again: for models with a running state (state spaces, linear attention, short convolutions).
+
+Such a state cannot forget a rejected token, so it is put back to where it was before the pass, and what was accepted is
+read again in the next pass, before the next draft. A rejection costs columns, and no pass of its own:
+
+    row 0    k k k p d d .        known tokens k are read again; p is the last chosen one, d the draft, . fill
+    row 1    p d d d d d d        a row whose draft reaches the last column and is accepted keeps its state
+
+Each row has states and slots of its own. All rows of a pass start in its first column, because fill before a text would
+change its state; fill after it is harmless, for the state is put back. So a row keeps the state of a pass only if it
+reads until the last column and all that it reads is right. The attention layers of the same model write the keys of
+known tokens again to the same slots.
+
+Where no row has a draft, a pass reads as many tokens as the row with the fewest known ones has. All rows keep their
+states; those that have more known tokens choose nothing in this pass. So rows soon have one known token each again, and
+passes without drafts cost what they cost in plain decoding. If all rows chose a token in each pass, their states would
+stay apart for good, and each pass would be as wide as there are rows (`python -m benchmarks.running_states`).
+"""
+
+from collections.abc import Sequence as Rows
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ngramspec.decoding import Plan, Reading, Row, Shape, Target, reading_again
+from ngramspec.hf.facts.running_state import attention_windows, takes_positions
+from ngramspec.hf.rows.logits import PassLogits
+from ngramspec.hf.rows.orders import begin, choices_of
+from ngramspec.hf.rows.request import Request
+from ngramspec.hf.rows.row import ModelRow, model_rows
+from ngramspec.hf.seam import CACHE, attention_of, takes_logits_to_keep
+from ngramspec.hf.target import scans, time_steps
+from ngramspec.hf.target.attention import folded
+from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, by_layer_type
+from ngramspec.hf.target.scans import from_states
+from ngramspec.hf.target.state_cache import state_cache_of
+from ngramspec.hf.target.time_steps import unclamped
+
+_UNMASKED = ("linear_attention", "conv")
+"""Types of layers that mask padding only: there is none after the prompt."""
+
+
+class ReplayingTarget(Target):
+    """Checks drafts with a model whose layers keep running states."""
+
+    def __init__(self, request: Request, rows: Rows[ModelRow]) -> None:
+        """Start with empty states. rows: of the request, in order; their prompts are read without drafts."""
+        model = request.model
+        self._model = model
+        time_steps.prepare(model)
+        scans.prepare(model)
+        self._cache = state_cache_of(model, request.most_slots)
+        self._device = request.input_ids.device if model.device.type == "meta" else model.device
+        self._windows = attention_windows(model)
+        self._takes_positions = takes_positions(model)
+        self._is_eager = attention_of(model) == "eager"
+        self._keeps_logits = takes_logits_to_keep(model)
+        self._prompt_mask = request.mask
+        if self._prompt_mask is not None:
+            self._prompt_mask = self._prompt_mask.to(self._device, torch.bool, copy=True)
+        self._held = list(rows)
+        for line, row in enumerate(rows):
+            row.line = line
+        self._num_read: list[int] = []
+        """Tokens that each held row has read in this pass."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the running states of all rows; a pass with drafts holds a copy of them."""
+        return self._cache.state_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of that copy; 0 between passes."""
+        return self._cache.held_bytes
+
+    def shape(self, rows: Rows[Row]) -> Shape:
+        """See `decoding.Target`."""
+        return self._shape(rows, [len(row.pending) for row in rows])
+
+    def read(self, plans: Rows[Plan]) -> Reading:
+        """One forward pass over all rows; see `decoding.Target`."""
+        rows = model_rows([plan.row for plan in plans])
+        begin(plans)
+        logits = self._read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
+        if logits.has_poison:
+            self._cache.restore(list(range(len(self._held))))
+            self._cache.wipe({row.line: row.num_cached for row in self._held})
+            logits = self._read_logits(rows, [[]] * len(rows))
+        return Reading(self._shape(rows, self._num_read), *choices_of(logits))
+
+    def keep(self, rows: Rows[Row]) -> list[int]:
+        """Put the states of rows back that have read a rejected token or fill; these keep none of what they read."""
+        held = model_rows(rows)
+        kept = reading_again.kept(held, [self._num_read[row.line] for row in held])
+        self._cache.restore([row.line for row, own in zip(held, kept, strict=True) if own == row.num_cached])
+        reading_again.limit_drafts(held, kept)
+        return kept
+
+    def leave(self, row: Row) -> None:
+        """Stop reading a row that has ended: the last line takes its number."""
+        (own,) = model_rows([row])
+        line, last = own.line, len(self._held) - 1
+        moved = self._held[last]
+        self._cache.drop_line(line, last, moved.num_cached)
+        self._held[line], moved.line = moved, line
+        self._held.pop()
+        if self._prompt_mask is not None:
+            self._prompt_mask[line] = self._prompt_mask[last]
+            kept = self._prompt_mask[:last]
+            self._prompt_mask = None if bool(kept.all()) else kept
+
+    def _shape(self, rows: Rows[Row], widths: Rows[int]) -> Shape:
+        known = 0 if any(row.reads_prompt for row in rows) else max(len(row.pending) for row in rows)
+        return Shape(len(rows), max(widths), sum(widths), max(row.num_cached for row in rows), known)
+
+    def _read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
+        """Read the known tokens and the drafts of all rows in one pass; without drafts, as many as every row knows."""
+        fewest = min(len(row.pending) for row in rows)
+        tokens: list[list[int]] = [[]] * len(rows)
+        for row, draft in zip(rows, drafts, strict=True):
+            tokens[row.line] = row.pending + draft if any(drafts) else row.pending[:fewest]
+        self._num_read = [len(own) for own in tokens]
+        width, num_logits = max(self._num_read), 1 + max(self._num_read) - fewest
+        if any(drafts):
+            self._cache.hold()
+        logits = self._forward(tokens, width, num_logits)
+        choosing = [number for number, row in enumerate(rows) if len(row.pending) <= width]
+        chosen = [rows[number] for number in choosing]
+        starts = [len(row.pending) - fewest for row in chosen]
+        return PassLogits(logits, chosen, [drafts[number] for number in choosing], [row.line for row in chosen], starts)
+
+    def _forward(self, tokens: Rows[list[int]], width: int, num_logits: int) -> Tensor:
+        """Read the `tokens` of each line, at most `width`; returns the logits `[R, n, V]` of the last columns."""
+        token_ids, slots = self._block(tokens, width)
+        starts = [row.num_cached for row in self._held]
+        is_run = len(set(starts)) == 1
+        self._cache.place(slots, max(starts) + width, starts[0] if is_run else None)
+        is_prompt = self._cache.placement.is_alone
+        arguments: dict[str, Any] = {CACHE: self._cache}
+        if self._keeps_logits:
+            arguments["logits_to_keep"] = num_logits
+        if self._takes_positions:
+            arguments["position_ids"] = self._positions(slots, is_prompt=is_prompt)
+        is_plain = is_prompt or (is_run and width == 1 and self._prompt_mask is None)
+        with ExitStack() as stack:
+            if not is_plain:
+                stack.enter_context(folded())
+            if not is_prompt:
+                stack.enter_context(unclamped())
+                stack.enter_context(from_states(self._cache))
+            output = self._model(
+                input_ids=token_ids,
+                attention_mask=self._prompt_mask if is_plain else self._masks(slots),
+                use_cache=True,
+                return_dict=True,
+                **arguments,
+            )
+        logits: Tensor = output.logits
+        return logits[:, -num_logits:]
+
+    def _block(self, tokens: Rows[list[int]], width: int) -> tuple[Tensor, Tensor]:
+        """Ids and slots of the pass, each `int64[R, Q]`; after a row's tokens its last one is repeated as fill."""
+        ids = np.array([own + own[-1:] * (width - len(own)) for own in tokens], np.int64)
+        starts = np.array([row.num_cached for row in self._held], np.int64)
+        block = torch.from_numpy(np.stack([ids, starts[:, None] + np.arange(width)])).to(self._device)
+        return block[0], block[1]
+
+    def _positions(self, slots: Tensor, *, is_prompt: bool) -> Tensor:
+        """Position ids `int64[R, Q]`: those given with the prompt, and after it slot plus shift."""
+        if is_prompt:
+            return torch.from_numpy(np.stack([row.positions for row in self._held])).to(self._device)
+        return slots + torch.tensor([[row.shift] for row in self._held], device=self._device)
+
+    def _masks(self, slots: Tensor) -> Any:
+        """What each query of the attention layers sees; None where there are none."""
+        masks = {window: self._mask(slots, window) for window in self._windows}
+        if len(masks) < 2:
+            return next(iter(masks.values()), None)
+        return by_layer_type(masks) | dict.fromkeys(_UNMASKED)
+
+    def _mask(self, slots: Tensor, window: int | None) -> Tensor:
+        extent = self._cache.placement.extent
+        valid = None
+        if self._prompt_mask is not None:
+            valid = torch.ones((slots.shape[0], extent), dtype=torch.bool, device=slots.device)
+            valid[:, : self._prompt_mask.shape[1]] = self._prompt_mask
+        seen = attention_mask(slots, extent, valid, window)
+        return additive_mask(seen, self._model.dtype) if self._is_eager else seen

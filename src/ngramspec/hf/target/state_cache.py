@@ -1,0 +1,108 @@
+"""The cache of a model with running states: its attention layers keep slots, its other layers states."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ngramspec.hf.facts.layers import layers_of
+from ngramspec.hf.seam import EMPTY_LAYERS, CacheLayerMixin, LinearAttentionLayer, own_cache_class
+from ngramspec.hf.target.cache import RaggedCache
+from ngramspec.hf.target.cache_layer import RaggedLayer
+from ngramspec.hf.target.state_layer import StateAndKeysLayer, StateLayer, States
+from ngramspec.hf.types import Model
+
+
+class StateCache(RaggedCache):
+    """As `RaggedCache`, in which a rollback moves an integer, with states that are copied and put back."""
+
+    def __init__(self, model: Model, most_slots: int | None = None) -> None:
+        """Start empty. most_slots: no more slots per row than these are allocated in advance."""
+        super().__init__(0, most_slots)
+        self.layers = [self._like(layer) for layer in layers_of(model)]
+        self._asked_for: Tensor | None = None
+        self._num_scans = 0
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the running states of all rows; their copy takes as many for the time of a pass."""
+        return sum(layer.state_bytes for layer in self._with_states)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of that copy; 0 between passes."""
+        return sum(layer.held_bytes for layer in self._with_states)
+
+    def get_recurrent_state(self, layer_idx: int, state_idx: int = 0) -> Tensor | None:
+        """As a layer asks for its own, at the beginning of its pass; None before the first one."""
+        self._asked_for, self._num_scans = super().get_recurrent_state(layer_idx, state_idx), 0
+        return self._asked_for
+
+    def next_state(self) -> Tensor | None:
+        """A copy of the state `[R, D, N]` that the next scan of the asking layer starts from; None where there is none.
+
+        A layer whose state is `[R, H, D, N]` (Zamba) makes a scan for each head.
+        """
+        state = self._asked_for
+        if state is None:
+            return None
+        self._num_scans += 1
+        return (state if state.dim() == 3 else state[:, self._num_scans - 1]).clone()
+
+    def hold(self) -> None:
+        """Copy the states from before a pass that may be rolled back."""
+        for layer in self._with_states:
+            layer.hold()
+
+    def restore(self, lines: list[int]) -> None:
+        """Put the copied states of `lines` back; all others stay as the pass has left them."""
+        for layer in self._with_states:
+            layer.restore(lines)
+
+    def drop_line(self, line: int, last: int, num_slots: int) -> None:
+        """Take out `line`: the `last` one takes its number, with its first `num_slots` slots."""
+        if line != last:
+            self.copy_line(last, line, num_slots)
+        for layer in self._with_states:
+            layer.drop_line(line)
+
+    @property
+    def _with_states(self) -> list[StateLayer]:
+        return [layer for layer in self.layers if isinstance(layer, StateLayer)]
+
+    def _like(self, layer: Any) -> Any:
+        """Our layer for one of transformers'."""
+        if isinstance(layer, LinearAttentionLayer):
+            number = layer.number_of_states
+            if isinstance(layer, CacheLayerMixin):
+                return StateAndKeysLayer(self.placement, number)
+            return StateLayer(number)
+        return layer if type(layer) in EMPTY_LAYERS else RaggedLayer(self.placement)
+
+
+class LightningCache(StateCache):
+    """Hands over the states of lightning attentions as MiniMax asks for them."""
+
+    linear_cache: tuple[Tensor, ...] = ()
+    """Where MiniMax's own cache keeps them: its length looks there."""
+
+    def get_linear_cache(self, layer_idx: int) -> Tensor | None:
+        """The state of a lightning attention, as MiniMax asks for it."""
+        return self._states_of(layer_idx)[0]
+
+    def set_linear_cache(self, layer_idx: int, linear_cache: Tensor) -> None:
+        """Take in the state of a lightning attention, as MiniMax hands it over."""
+        self._states_of(layer_idx)[0] = linear_cache
+
+    def _states_of(self, layer_idx: int) -> States:
+        layer = self.layers[layer_idx]
+        assert isinstance(layer, StateLayer)
+        return layer.recurrent_states
+
+
+def state_cache_of(model: Model, most_slots: int | None = None) -> StateCache:
+    """An empty cache for `model`, of the class that it asks for: MiniMax takes no other than its own."""
+    own = own_cache_class(model)
+    if own is None:
+        return StateCache(model, most_slots)
+    made: StateCache = type(own.__name__, (LightningCache, own), {})(model, most_slots)
+    return made

@@ -1,0 +1,184 @@
+"""Segments whose acceptance leaves its own recent band: a line in the log, a count, and what else has changed."""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ngramspec import forking
+from ngramspec.errors import shortened
+from ngramspec.stats import MAX_SEGMENTS, BySegment, Counters, Undrafted
+from ngramspec.watching.change import RATE, Change, ChangeDetector
+from ngramspec.watching.templates import UsualTemplate
+
+logger = logging.getLogger(__name__)
+
+WARM_UP = 32
+"""The first requests of a segment, and those after a drift, are not compared: its history fills, and is learnt from."""
+
+
+class Direction(StrEnum):
+    """Where the accepted share went."""
+
+    FELL = "fell"
+    ROSE = "rose"
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Some requests of a segment.
+
+    counters: what was counted of them. num_usual: how many of their prompts had the template that was usual.
+    """
+
+    counters: Counters
+    num_usual: int = 0
+
+    def copy(self) -> "Traffic":
+        """The same, apart."""
+        return Traffic(self.counters.copy(), self.num_usual)
+
+    def since(self, earlier: "Traffic") -> "Traffic":
+        """Those after `earlier`, an earlier copy."""
+        return Traffic(self.counters.since(earlier.counters), self.num_usual - earlier.num_usual)
+
+    def figures(self) -> dict[str, float]:
+        """What may explain a drift, by name; 0.0 where there was nothing to divide by.
+
+        accepted_share: tokens that were drafted, of all. accepted_per_draft, tokens_per_draft: on average.
+        no_match_share, too_dear_share: passes without a draft for that reason, of all. seconds_per_pass: for each row.
+        usual_template_share: prompts that begin as most did before, of all.
+        """
+        counters, reasons = self.counters, self.counters.num_undrafted_per_reason
+        drafts, passes = counters.num_drafts, counters.target_passes
+        return {
+            "accepted_share": _ratio(counters.num_accepted_tokens, counters.tokens),
+            "accepted_per_draft": _ratio(counters.num_accepted_tokens, drafts),
+            "tokens_per_draft": _ratio(counters.num_draft_tokens, drafts),
+            "no_match_share": _ratio(reasons.get(Undrafted.NO_MATCH, 0), passes),
+            "too_dear_share": _ratio(reasons.get(Undrafted.TOO_DEAR, 0), passes),
+            "seconds_per_pass": _ratio(counters.verifying_seconds, passes),
+            "usual_template_share": _ratio(self.num_usual, counters.requests),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A segment's accepted share left its band.
+
+    before: the recent requests until then, 256 at most. since: those after them, up to the one that made it sure.
+    """
+
+    segment: str
+    direction: Direction
+    before: Traffic
+    since: Traffic
+
+    def fields(self) -> dict[str, object]:
+        """What a log or a database keeps of it: all `Traffic.figures`, before and since."""
+        figures = {"before": self.before.figures(), "since": self.since.figures()}
+        return {
+            "event": "ngramspec.drift",
+            "segment": self.segment,
+            "direction": str(self.direction),
+            "num_requests_since": self.since.counters.requests,
+            **{f"{name}_{when}": number for when, of in figures.items() for name, number in of.items()},
+        }
+
+    def __str__(self) -> str:
+        """One line for people; the names of segments are strangers' text."""
+        before, since = self.before.figures(), self.since.figures()
+        share = "accepted_share"
+        others = [
+            f"{name.replace('_', ' ')} {before[name]:.3g} → {since[name]:.3g}" for name in before if name != share
+        ]
+        return (
+            f"the accepted share of segment {shortened(self.segment)} {self.direction}: {before[share]:.2f} →"
+            f" {since[share]:.2f} in its last {self.since.counters.requests} requests; {', '.join(others)}"
+        )
+
+
+@dataclass(slots=True)
+class DriftCounts:
+    """How often the accepted share of a segment left its band."""
+
+    fell: int = 0
+    rose: int = 0
+
+    def add(self, other: "DriftCounts") -> None:
+        """Add the counts of `other`."""
+        self.fell += other.fell
+        self.rose += other.rose
+
+
+class Drifts:
+    """Watches the accepted share of each segment: of a request's tokens, those that were drafted and accepted.
+
+    The acceptance rate alone would miss the drift that costs most, texts in which nothing is found: then few drafts are
+    made, and those are good. A request is one value, because the drafts of one text are alike. It is compared with the
+    recent ones of its segment (`ChangeDetector`): of a segment that stays the same, one false alarm is expected in
+    `rate` requests at most. Requests that are not drafted for say nothing.
+
+    Safe to share between threads. The least recently used of more than MAX_SEGMENTS segments are forgotten.
+    """
+
+    def __init__(self, rate: float = RATE, report: Callable[[Drift], None] | None = None) -> None:
+        """rate: requests of a segment by which one false alarm is expected. report: by default a line of the log."""
+        self._rate, self._report = rate, log if report is None else report
+        self._lock = forking.lock()
+        self._bands: dict[str, _Band] = {}  # the least recently used first
+        self._counts: BySegment[DriftCounts] = BySegment(DriftCounts)
+
+    @property
+    def counts(self) -> Mapping[str, DriftCounts]:
+        """How often each segment has drifted; those that never did are missing."""
+        with self._lock:
+            return {name: DriftCounts(counts.fell, counts.rose) for name, counts in self._counts.sums.items()}
+
+    def add(self, counters: Counters, segment: str, template: int | None = None) -> None:
+        """Take in a request; see `Stats.add`."""
+        reasons = counters.num_undrafted_per_reason
+        if not counters.tokens or Undrafted.SWITCHED_OFF in reasons or Undrafted.PLAIN in reasons:
+            return
+        with self._lock:
+            band = self._bands.pop(segment, None) or _Band(self._rate)
+            self._bands[segment] = band
+            if len(self._bands) > MAX_SEGMENTS:
+                del self._bands[next(iter(self._bands))]
+            change = band.add(counters, 0 if template is None else template)
+            if change is None:
+                return
+            direction = Direction.ROSE if change.is_rise else Direction.FELL
+            drift = Drift(segment, direction, change.change.since(change.start), band.traffic.since(change.change))
+            self._counts.add(DriftCounts(int(not change.is_rise), int(change.is_rise)), segment)
+            del self._bands[segment]
+        self._report(drift)
+
+
+def log(drift: Drift) -> None:
+    """A line of the log: a warning if the accepted share fell. Its fields are attributes of the record."""
+    level = logging.WARNING if drift.direction is Direction.FELL else logging.INFO
+    logger.log(level, "%s", drift, extra=drift.fields())
+
+
+class _Band:
+    """The recent requests of one segment. traffic: all since the last drift."""
+
+    def __init__(self, rate: float) -> None:
+        self.traffic = Traffic(Counters())
+        self._template = UsualTemplate()
+        # Equal values are ordered by lot. A generator for each segment: what one draws does not depend on others.
+        self._detector: ChangeDetector[Traffic] = ChangeDetector(random.Random(0).random, rate)
+
+    def add(self, counters: Counters, template: int) -> Change[Traffic] | None:
+        before = self.traffic.copy()
+        self.traffic.counters.add(counters)
+        self.traffic.num_usual += self._template.take(template)
+        if before.counters.requests < WARM_UP:
+            return None
+        return self._detector.take(counters.num_accepted_tokens / counters.tokens, before)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

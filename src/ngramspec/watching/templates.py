@@ -1,0 +1,25 @@
+"""Which template most prompts of a segment have, in bounded memory."""
+
+MOST = 8
+"""Templates that are counted at a time."""
+
+
+class UsualTemplate:
+    """The most frequent one of some templates, by the summary of Misra and Gries (1982).
+
+    A template that more than 1 / (MOST + 1) of the prompts have is never missing.
+    """
+
+    def __init__(self) -> None:
+        """No prompt so far."""
+        self._counts: dict[int, int] = {}
+
+    def take(self, template: int) -> bool:
+        """Take in the template of a prompt; returns whether it was the usual one before. The first one is."""
+        counts = self._counts
+        usual = max(counts, key=counts.__getitem__, default=template)
+        if template in counts or len(counts) < MOST:
+            counts[template] = counts.get(template, 0) + 1
+        else:
+            self._counts = {other: count - 1 for other, count in counts.items() if count > 1}
+        return template == usual

@@ -1,0 +1,1 @@
+"""Watching it run: metrics by segment, drift, the dashboard and its page."""
