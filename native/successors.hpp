@@ -122,6 +122,7 @@ class Successors {
                     found.said_order = order;
                     found.said = likely;
                 }
+                if (order == last) break;  // none agrees in more
             }
         }
     }

@@ -122,11 +122,7 @@ class SuffixIndex {
         for (size_t i = 0; i < count; i++, numbers += NUM_LIKELY) {
             int position = start + int(i);
             if (position < 0 || position >= size() || numbers[0] < 0) continue;
-            if (likely_.size() < text_.size()) {
-                likely_.reserve(text_.capacity());
-                likely_.resize(text_.size());
-            }
-            Likely& noted = likely_[position];
+            Likely& noted = room_for_likely(position);
             num_noted_ += noted.numbers[0] < 0;
             noted = Likely();
             for (int each = 0; each < NUM_LIKELY && numbers[each] >= 0; each++) noted.numbers[each] = numbers[each];
@@ -134,8 +130,8 @@ class SuffixIndex {
     }
     // What was noted of a position, or nullptr.
     const Likely* likely_after(int position) const {
-        bool is_known = position >= 0 && position < int(likely_.size()) && likely_[position].numbers[0] >= 0;
-        return is_known ? &likely_[position] : nullptr;
+        int at = position - noted_from_;
+        return at >= 0 && at < int(likely_.size()) && likely_[at].numbers[0] >= 0 ? &likely_[at] : nullptr;
     }
     // Positions of which something was noted.
     int num_noted() const { return num_noted_; }
@@ -147,6 +143,18 @@ class SuffixIndex {
     }
 
   private:
+    Likely& room_for_likely(int position) {
+        if (likely_.empty()) noted_from_ = position;
+        if (position < noted_from_) {
+            likely_.insert(likely_.begin(), size_t(noted_from_ - position), Likely());
+            noted_from_ = position;
+        }
+        size_t at = size_t(position - noted_from_);
+        if (at >= likely_.capacity()) likely_.reserve(std::max(at + 1, likely_.capacity() * 3 / 2));
+        if (at >= likely_.size()) likely_.resize(at + 1);
+        return likely_[at];
+    }
+
     // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
     // position is in one line of memory.
     struct Position {
@@ -219,8 +227,8 @@ class SuffixIndex {
     }
 
     std::vector<Position> text_;
-    std::vector<Likely> likely_;  // by position, once any was noted
-    int num_noted_ = 0;
+    std::vector<Likely> likely_;  // of the positions from the first noted one to the last: a prompt takes no room here
+    int noted_from_ = 0, num_noted_ = 0;
     Positions latest_[MAX_ORDER];
 };
 

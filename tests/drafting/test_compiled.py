@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ngramspec
 from ngramspec.drafting.core import plain
+from tests.drafting.test_likely import noted
 from tests.drafting.test_suffix_index import tokens_of
 from tests.test_forking import child_ends_with
 
@@ -211,6 +214,31 @@ print(row.nbytes * 57 // 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrs
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     taken, grown = map(int, done.stdout.split())
     assert grown < taken / 4
+
+
+LONGEST = 2000
+
+
+@given(
+    prompt=st.integers(0, LONGEST),
+    answers=st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=12),
+)
+@settings(deadline=None)
+def test_what_is_noted_takes_a_bounded_number_of_bytes_for_each_token_from_the_first_noted_one_on(
+    prompt: int, answers: list[tuple[int, bool]]
+) -> None:
+    index, bare = compiled.SuffixIndex(), compiled.SuffixIndex()
+    text = np.random.default_rng(prompt).integers(0, 1000, LONGEST, dtype=np.int32)
+    num_after = 0
+    for each in (index, bare):
+        each.extend(text[:prompt])
+    for length, is_noted in answers:
+        for each in (index, bare):
+            each.extend(text[:length])
+        if is_noted:
+            index.note(len(index) - length, noted(text[:length].tolist()))
+        num_after += length if num_after or is_noted else 0
+        assert index.nbytes - bare.nbytes <= 24 * num_after
 
 
 def test_what_a_row_was_made_of_lives_as_long_as_it_does() -> None:

@@ -166,6 +166,16 @@ def test_recycled_tokens_of_two_segments_never_meet(output: list[int], text: lis
     assert not any(token >= 100 for token in offered(drafter, "theirs", text))
 
 
+def test_what_is_heeded_before_the_prompt_is_read_is_not_of_the_answer() -> None:
+    drafter = AdaptiveLookup()
+    session = drafter.open("a")
+    session.heed(Likely(np.array([[7, 8]]), np.array([[0.6, 0.4]])))
+    session.extend(tokens_of([1, 2, 3]))
+    session.extend(tokens_of([4, 5]))
+    session.close()
+    assert drafter._segments.open("a").history.index.num_noted == 0
+
+
 def test_likely_tokens_for_another_number_of_tokens_are_refused() -> None:
     session = AdaptiveLookup().open()
     session.extend(tokens_of([1]))

@@ -157,7 +157,7 @@ class SegmentReport:
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first token of each output.
-    drafting_ns: host time in the drafter and in steering (`propose`, `observe`, `extend` by the emitted tokens,
+    drafting_ns: host time in the drafter and in steering (`propose`, `observe`, `heed`, `extend` by the emitted tokens,
         `close`; `draft` and `commit`). It includes neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which runs once per request in
         serving, during its prefill.
@@ -332,11 +332,16 @@ class _TimedSession:
         self.elapsed_ns = 0
         self.untimed, self.clock = session, clock
         if hasattr(session, "heed"):
-            self.heed = session.heed
+            self.heed = partial(self._heed, session.heed)
 
     def extend(self, tokens: TokenArray) -> None:
         start = self.clock()
         self.untimed.extend(tokens)
+        self.elapsed_ns += self.clock() - start
+
+    def _heed(self, heed: Callable[[Likely], None], likely: Likely) -> None:
+        start = self.clock()
+        heed(likely)
         self.elapsed_ns += self.clock() - start
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:

@@ -32,14 +32,19 @@ Likely = tuple[int, ...]
 def packed(tokens: npt.NDArray[np.int64], chances: FloatArray) -> TokenArray:
     """Numbers `int32[n, NUM_LIKELY]` of `tokens` `[n, k]`, the likeliest first, and their probabilities `chances`.
 
-    Of each row as many as there are before one with an id that cannot be stored.
+    Of each row as many as there are before one with an id that cannot be stored. A pass brings a few rows: a loop over
+    lists takes a third of the time of array operations.
     """
-    tenths = np.clip(np.nan_to_num(chances) * TENTHS, 0, TENTHS - 1).astype(np.int64)
-    numbers = np.full((len(tokens), NUM_LIKELY), NOTHING, np.int32)
-    kept = tokens[:, :NUM_LIKELY]
-    is_kept = np.logical_and.accumulate((kept >= 0) & (kept <= MOST_TOKEN), axis=1)
-    numbers[:, : kept.shape[1]] = np.where(is_kept, kept << BITS | tenths[:, :NUM_LIKELY], NOTHING)
-    return numbers
+    numbers: list[int] = []
+    for ids, shares in zip(tokens[:, :NUM_LIKELY].tolist(), chances.tolist(), strict=True):
+        row = []
+        for token, chance in zip(ids, shares, strict=False):
+            if not 0 <= token <= MOST_TOKEN:
+                break
+            tenth = (TENTHS - 1 if chance >= 1.0 else int(chance * TENTHS)) if chance > 0.0 else 0  # NaN is not
+            row.append(token << BITS | tenth)
+        numbers += row if len(row) == NUM_LIKELY else row + [NOTHING] * (NUM_LIKELY - len(row))
+    return np.array(numbers, np.int32).reshape(-1, NUM_LIKELY)
 
 
 def read(numbers: list[int]) -> Likely:

@@ -9,7 +9,14 @@ from operator import itemgetter
 
 from ngramspec.drafting.core.plain.likely import BITS, Likely
 from ngramspec.drafting.core.plain.mixer import MOST_OFFERED, Mixer, Weighed
-from ngramspec.drafting.core.plain.successors import MOST_TOKENS, WALKED, WALKED_BY_CHAINS, recycled, successors
+from ngramspec.drafting.core.plain.successors import (
+    MOST_TOKENS,
+    WALKED,
+    WALKED_BY_CHAINS,
+    Recycled,
+    recycled,
+    successors,
+)
 from ngramspec.drafting.core.plain.suffix_index import SuffixIndex
 from ngramspec.drafting.types import ROOT
 
@@ -164,6 +171,10 @@ class Branches:
         """There is no last tree any more."""
         self._grown = _NOTHING
 
+    def _said(self, node: _Node, walked: int) -> tuple[Recycled | None, Recycled | None]:
+        """What the model said where the context of a node came before, in each text."""
+        return recycled(self._own, node.own, walked), recycled(self._past, node.past, walked)
+
     def _guesses(self) -> Likely:
         """What the model held for likely instead of the last token: it often comes one position later.
 
@@ -208,8 +219,7 @@ class Branches:
         is_bounded = node.survival < (MOST_OFFERED - 1) * min_survival
         most = int(node.survival / min_survival) + 1 if is_bounded else MOST_OFFERED
         offers = node.offers(trunk)
-        said = recycled(self._own, node.own, walked), recycled(self._past, node.past, walked)
-        guesses = self._guesses() if at == ROOT else ()
+        said, guesses = self._said(node, walked), self._guesses() if at == ROOT else ()
         self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers, most, said, guesses)
         drafted = next(iter(offers), None)
         if self._is_steered and drafted is not None:
