@@ -149,8 +149,8 @@ class _Unguessing(Branches):
 
 
 class _Unrecycling(Branches):
-    def _said(self, node: Any, walked: int) -> tuple[None, None]:
-        return None, None
+    def _said(self, node: Any, walked: int) -> None:
+        return None
 
 
 class WithBranches(AdaptiveLookup):

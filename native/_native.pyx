@@ -53,9 +53,6 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         int size()
         void extend(const int32_t*, size_t) except +
         vector[int32_t] read(int, int) except +
-        void note(int, const int32_t*, size_t) except +
-        vector[int32_t] noted(int, int) except +
-        int num_noted()
         CppMatch latest_longest_match(int)
         CppMatch find(const int32_t*, size_t)
         size_t nbytes()
@@ -87,7 +84,6 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         const double* survivals()
         cbool is_unsure()
         const vector[int32_t]& answer()
-        vector[int32_t] noted() except +
         size_t nbytes()
 
     cppclass Use:
@@ -134,10 +130,6 @@ cdef floats_of(const double* numbers, size_t size):
     return floats
 
 
-cdef likely_of(const vector[int32_t]& numbers):
-    return tokens_of(numbers.data(), numbers.size()).reshape(-1, NUM_LIKELY)
-
-
 cdef int take_likely(Tokens& tokens, likely, size_t size) except -1:
     """Hold `likely` `int32[size, NUM_LIKELY]` side by side."""
     if likely.shape != (size, NUM_LIKELY):
@@ -178,18 +170,6 @@ cdef class SuffixIndex:
         else:
             with nogil:
                 self.shared.extend(taken.begin(), taken.size())
-
-    def note(self, start, likely):
-        cdef Tokens taken
-        take_likely(taken, likely, len(likely))
-        self.shared.note(start, taken.begin(), taken.size() // NUM_LIKELY)
-
-    def likely(self, start, end):
-        return likely_of(self.shared.noted(start, end))
-
-    @property
-    def num_noted(self):
-        return self.shared.num_noted()
 
     def latest_longest_match(self, max_compared=None):
         cdef CppMatch match = self.shared.latest_longest_match(max_compared or MAX_COMPARED)
@@ -312,12 +292,6 @@ cdef class Row:
         use.add(self.row)
         with nogil:
             self.row.begin(taken.begin(), taken.size(), start)
-
-    @property
-    def likely(self):
-        cdef Use use
-        use.add(self.row)
-        return likely_of(self.row.noted())
 
     def extend(self, tokens, likely=None):
         cdef Tokens taken, noted

@@ -10,13 +10,14 @@
 
 namespace ngramspec {
 
-constexpr int RECYCLED = NUM_TEXTS * NUM_ORDERS, NUM_SLOTS = RECYCLED + NUM_TEXTS, CHAIN = NUM_SLOTS, BIAS = NUM_SLOTS + 1, NUM_MIXED = NUM_SLOTS + 2;
+constexpr int SAID = NUM_TEXTS * NUM_ORDERS, NUM_SLOTS = SAID + 1, CHAIN = NUM_SLOTS, BIAS = NUM_SLOTS + 1;
+constexpr int NUM_MIXED = NUM_SLOTS + 2;
 constexpr int SIZES = bit_length(WALKED), RANKS = 4, SHARES = 8, ABSENT = 2 * SIZES;
 constexpr int PER_SLOT = ABSENT + RANKS * (SHARES + 1) * SIZES;
-constexpr int PER_ORDER = 1 + NUM_LIKELY * TENTHS, FIRST_RECYCLED = RECYCLED * PER_SLOT;
-constexpr int FIRST_GUESS = FIRST_RECYCLED + NUM_TEXTS * NUM_ORDERS * PER_ORDER;
-constexpr int NUM_KINDS = FIRST_GUESS + NUM_LIKELY * TENTHS, NUM_STATES = 3, NUM_SAID = 1 << NUM_TEXTS;
-constexpr int NUM_MIXING = NUM_SAID * (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED;
+constexpr int PER_ORDER = 1 + NUM_LIKELY * TENTHS, FIRST_SAID = SAID * PER_SLOT;
+constexpr int FIRST_GUESS = FIRST_SAID + NUM_ORDERS * PER_ORDER;
+constexpr int NUM_KINDS = FIRST_GUESS + NUM_LIKELY * TENTHS, NUM_STATES = 3;
+constexpr int NUM_MIXING = 2 * (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED;
 constexpr int NUM_LESSONS = 2 * NUM_KINDS + NUM_MIXING;
 constexpr double LEAST_CHANCE = 0.0005, RATE = 0.006, LEAST_ERROR_MIXED = 0.001, MOST_ODDS = 30.0, SLOWEST = 1.0 / 256;
 constexpr int MOST_SEEN = 256, MOST_OFFERED = 12;
@@ -43,14 +44,14 @@ struct Weighed {
 };
 
 // What was thought of the tokens that may come next, `all` of which are side by side; first: the number of the first
-// among all that were weighed. total: of their chances, or 1.0 if it is less. known: orders of each text. said: the bits
-// of the texts of which it is known what the model said. first_guess: from this one on they are guesses. is_trunk: whether
-// the first is the chain's.
+// among all that were weighed. total: of their chances, or 1.0 if it is less. known: orders of each text. is_said:
+// whether it is known what the model said. first_guess: from this one on they are guesses. is_trunk: whether the first is
+// the chain's.
 struct Thoughts {
     Weighed* all = nullptr;
     size_t first = 0;
-    int count = 0, known[NUM_TEXTS] = {}, said = 0, first_guess = 0;
-    bool is_trunk = false;
+    int count = 0, known[NUM_TEXTS] = {}, first_guess = 0;
+    bool is_said = false, is_trunk = false;
     double total = 1.0;
     Weighed* begin() const { return all; }
     Weighed* end() const { return all + count; }
@@ -59,7 +60,7 @@ struct Thoughts {
 class Mixer {
   public:
     Mixer() {
-        for (int slot = 0; slot < RECYCLED; slot++) {
+        for (int slot = 0; slot < SAID; slot++) {
             int kind = slot * PER_SLOT;
             for (int size = 0; size < SIZES; size++)
                 for (int alone = 0; alone < 2; alone++) begin(kind++, 0.1 / (1 << size) / (1 + alone));
@@ -68,17 +69,16 @@ class Mixer {
                     for (int size = 0; size < SIZES; size++)
                         begin(kind++, (share + 0.5) / (SHARES + 0.5) * (1 << size) / ((1 << size) + 1.0));
         }
-        int kind = FIRST_RECYCLED;
-        for (int text = 0; text < NUM_TEXTS; text++)
-            for (double trust : TRUST) {
-                begin(kind++, 0.02);
-                begin_said(kind, trust);
-            }
+        int kind = FIRST_SAID;
+        for (double trust : TRUST) {
+            begin(kind++, 0.02);
+            begin_said(kind, trust);
+        }
         begin_said(kind, TRUST_IN_GUESSES);
-        for (int said = 0; said < NUM_SAID; said++)
+        for (bool is_said : {false, true})
             for (int own = 0; own <= NUM_ORDERS; own++)
                 for (int past = 0; past <= NUM_ORDERS; past++)
-                    for (int state = 0; state < NUM_STATES; state++) begin_set(own, past, state, said);
+                    for (int state = 0; state < NUM_STATES; state++) begin_set(own, past, state, is_said);
     }
 
     // What was learnt: frequencies, how often each was counted, and weights.
@@ -143,10 +143,10 @@ class Mixer {
             odds[i] = weight(set + BIAS) + weight(set + CHAIN) * each.offered;
         }
         for_each_slot(thoughts, [&](int slot) {
-            if (slot < RECYCLED)
+            if (slot < SAID)
                 describe(successors.of[slot / NUM_ORDERS].counts[slot % NUM_ORDERS], slot, thoughts);
             else
-                describe_said(successors.of[slot - RECYCLED], slot, thoughts);
+                describe_said(successors, thoughts);
             odds[0] += weight(first + slot) * odds_of(thoughts.all[0].kinds[slot]);
             double share = weight(others + slot);
             for (int i = 1; i < thoughts.count; i++) odds[i] += share * odds_of(thoughts.all[i].kinds[slot]);
@@ -169,21 +169,20 @@ class Mixer {
         }
     }
 
-    static int set_of(int own, int past, int state, int said) {
-        return (((said * (NUM_ORDERS + 1) + own) * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
+    static int set_of(int own, int past, int state, bool is_said) {
+        return (((is_said * (NUM_ORDERS + 1) + own) * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
     }
 
     static int set_of(const Thoughts& thoughts, int number) {
         int state = !thoughts.is_trunk ? ALONE : number ? OTHER : DRAFTED;
-        return set_of(thoughts.known[0], thoughts.known[1], state, thoughts.said);
+        return set_of(thoughts.known[0], thoughts.known[1], state, thoughts.is_said);
     }
 
     template <class Do>
     static void for_each_slot(const Thoughts& thoughts, Do act) {
         for (int text = 0; text < NUM_TEXTS; text++)
             for (int order = 0; order < thoughts.known[text]; order++) act(text * NUM_ORDERS + order);
-        for (int text = 0; text < NUM_TEXTS; text++)
-            if (thoughts.said >> text & 1) act(RECYCLED + text);
+        if (thoughts.is_said) act(SAID);
     }
 
     static Weighed* find(const Thoughts& thoughts, int32_t token) {
@@ -196,19 +195,15 @@ class Mixer {
     static void take(const Successors& successors, const Offer* offers, int num_offers, int most, Thoughts& thoughts) {
         thoughts.count = 0;
         thoughts.is_trunk = num_offers > 0;
-        thoughts.said = 0;
-        for (int text = 0; text < NUM_TEXTS; text++) {
-            thoughts.known[text] = successors.of[text].known;
-            if (successors.of[text].said) thoughts.said |= 1 << text;
-        }
+        thoughts.is_said = successors.said;
+        for (int text = 0; text < NUM_TEXTS; text++) thoughts.known[text] = successors.of[text].known;
         for (int i = 0; i < std::min(num_offers, most); i++) thoughts.all[thoughts.count++].token = offers[i].token;
         auto offer = [&](int32_t token) {
             if (thoughts.count < most && !find(thoughts, token)) thoughts.all[thoughts.count++].token = token;
         };
         for (int order = NUM_ORDERS - 1; order >= 0 && thoughts.count < most; order--) {
-            for (const Successors::OfText& text : successors.of)
-                for (int rank = 0; text.said_order == order && rank < text.said->count(); rank++)
-                    offer(text.said->numbers[rank] >> BITS);
+            for (int rank = 0; successors.said_order == order && rank < successors.said->count(); rank++)
+                offer(successors.said->numbers[rank] >> BITS);
             for (const Successors::OfText& text : successors.of)
                 if (order < text.known)
                     for (const Count& each : text.counts[order]) offer(each.token);
@@ -228,13 +223,13 @@ class Mixer {
     }
 
     // By what the model said: the kind of that for each token.
-    static void describe_said(const Successors::OfText& text, int slot, const Thoughts& thoughts) {
-        int base = FIRST_RECYCLED + ((slot - RECYCLED) * NUM_ORDERS + text.said_order) * PER_ORDER;
-        for (Weighed& each : thoughts) each.kinds[slot] = int16_t(base);
-        for (int rank = 0; rank < text.said->count(); rank++) {
-            int32_t number = text.said->numbers[rank];
+    static void describe_said(const Successors& successors, const Thoughts& thoughts) {
+        int base = FIRST_SAID + successors.said_order * PER_ORDER;
+        for (Weighed& each : thoughts) each.kinds[SAID] = int16_t(base);
+        for (int rank = 0; rank < successors.said->count(); rank++) {
+            int32_t number = successors.said->numbers[rank];
             if (Weighed* known = find(thoughts, number >> BITS))
-                known->kinds[slot] = int16_t(base + 1 + kind_of_said(rank, number));
+                known->kinds[SAID] = int16_t(base + 1 + kind_of_said(rank, number));
         }
     }
 
@@ -247,16 +242,16 @@ class Mixer {
                 begin(kind++, std::max(trust * (tenth + 0.5) / TENTHS / (tenth ? 1 : 1 + rank), 0.003));
     }
 
-    void begin_set(int own, int past, int state, int said) {
-        int set = set_of(own, past, state, said), known = own + past, num_said = (said & 1) + (said >> 1);
-        double share = 1.0 / std::max(1, known + num_said);
+    void begin_set(int own, int past, int state, bool is_said) {
+        int set = set_of(own, past, state, is_said), known = own + past;
+        double share = 1.0 / std::max(1, known + is_said);
         if (state == DRAFTED) share *= 0.5;
         double of_text = share, of_said = share;
-        if (known && num_said) {
+        if (known && is_said) {
             of_text = share * 0.7;
-            of_said = share * (1.0 + 0.3 * known / num_said);
+            of_said = share * (1.0 + 0.3 * known);
         }
-        for (int slot = 0; slot < NUM_SLOTS; slot++) weights_[set + slot] = slot < RECYCLED ? of_text : of_said;
+        for (int slot = 0; slot < NUM_SLOTS; slot++) weights_[set + slot] = slot < SAID ? of_text : of_said;
         weights_[set + CHAIN] = state == DRAFTED ? 0.5 : 0.0;
         weights_[set + BIAS] = 0.0;
     }

@@ -70,12 +70,6 @@ class Row {
     // The tokens committed since the prompt, after a SEPARATOR.
     const std::vector<int32_t>& answer() const { return answer_; }
 
-    // What the model held for likely where it chose those tokens, side by side.
-    std::vector<int32_t> noted() const {
-        int end = index_.size() - 1;
-        return likely_of(index_, end - int(answer_.size()) + 1, end);
-    }
-
     size_t nbytes() const { return index_.nbytes() + (spelled_ ? spelled_->nbytes() : 0); }
 
   private:

@@ -34,15 +34,6 @@ class SharedMutex {
     SharedMutex *next_, *previous_ = nullptr;
 };
 
-inline std::vector<int32_t> likely_of(const SuffixIndex& index, int start, int end) {
-    std::vector<int32_t> numbers;
-    for (int position = start; position < end; position++) {
-        const Likely* noted = index.likely_after(position);
-        for (int i = 0; i < NUM_LIKELY; i++) numbers.push_back(noted ? noted->numbers[i] : NOTHING);
-    }
-    return numbers;
-}
-
 class SharedIndex {
   public:
     using Reading = std::shared_lock<std::shared_mutex>;
@@ -55,19 +46,6 @@ class SharedIndex {
     void extend(const int32_t* tokens, size_t count) {
         std::unique_lock<std::shared_mutex> writing(own_.mutex);
         index.extend(tokens, count);
-    }
-    void note(int start, const int32_t* numbers, size_t count) {
-        std::unique_lock<std::shared_mutex> writing(own_.mutex);
-        index.note(start, numbers, count);
-    }
-    // Of the positions from `start` up to `end`, side by side.
-    std::vector<int32_t> noted(int start, int end) const {
-        Reading held = reading();
-        return likely_of(index, start, end);
-    }
-    int num_noted() const {
-        Reading held = reading();
-        return index.num_noted();
     }
     int size() const {
         Reading held = reading();

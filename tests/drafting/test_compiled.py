@@ -221,24 +221,22 @@ LONGEST = 2000
 
 @given(
     prompt=st.integers(0, LONGEST),
-    answers=st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=12),
+    steps=st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=12),
 )
 @settings(deadline=None)
 def test_what_is_noted_takes_a_bounded_number_of_bytes_for_each_token_from_the_first_noted_one_on(
-    prompt: int, answers: list[tuple[int, bool]]
+    prompt: int, steps: list[tuple[int, bool]]
 ) -> None:
-    index, bare = compiled.SuffixIndex(), compiled.SuffixIndex()
+    survival, history, num_after = compiled.Survival(), compiled.SuffixIndex(), 0
+    row, bare = (compiled.Row(survival, history) for _ in range(2))
     text = np.random.default_rng(prompt).integers(0, 1000, LONGEST, dtype=np.int32)
-    num_after = 0
-    for each in (index, bare):
-        each.extend(text[:prompt])
-    for length, is_noted in answers:
-        for each in (index, bare):
-            each.extend(text[:length])
-        if is_noted:
-            index.note(len(index) - length, noted(text[:length].tolist()))
+    for each in (row, bare):
+        each.begin(text[:prompt], -1)
+    for length, is_noted in steps:
+        row.extend(text[:length], noted(text[:length].tolist()) if is_noted else None)
+        bare.extend(text[:length])
         num_after += length if num_after or is_noted else 0
-        assert index.nbytes - bare.nbytes <= 24 * num_after
+        assert row.nbytes - bare.nbytes <= 24 * num_after
 
 
 def test_what_a_row_was_made_of_lives_as_long_as_it_does() -> None:

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec.drafting import AdaptiveLookup, Likely
-from ngramspec.drafting.core import SEPARATOR, SuffixIndex
+from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, Likely
 from ngramspec.drafting.core.plain import SuffixIndex as PlainIndex
 from ngramspec.drafting.core.plain.likely import (
     BITS,
@@ -14,12 +13,10 @@ from ngramspec.drafting.core.plain.likely import (
     NOTHING,
     NUM_LIKELY,
     TENTHS,
-    checked_likely,
     packed,
 )
 from ngramspec.drafting.core.plain.mixer import Mixer
 from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Recycled, recycled
-from ngramspec.drafting.history import History
 from ngramspec.drafting.types import TokenArray
 from tests.drafting.test_successors import ends_of
 from tests.drafting.test_suffix_index import tokens_of
@@ -40,7 +37,7 @@ def test_any_likely_tokens_are_kept_with_their_tenths_up_to_the_first_that_canno
     rows: list[list[int]], chances: list[float]
 ) -> None:
     numbers = packed(np.array(rows, np.int64).reshape(-1, 6), np.array([chances] * len(rows)).reshape(-1, 6))
-    assert numbers.tolist() == checked_likely(numbers, len(rows)).tolist()
+    assert (len(rows), NUM_LIKELY) == numbers.shape
     for tokens, kept in zip(rows, numbers.tolist(), strict=True):
         storable = [token <= MOST_TOKEN for token in tokens[:NUM_LIKELY]]
         count = storable.index(False) if False in storable else NUM_LIKELY
@@ -52,14 +49,14 @@ def test_any_likely_tokens_are_kept_with_their_tenths_up_to_the_first_that_canno
 
 @given(pieces=st.lists(SHORT, max_size=5), starts=st.lists(st.integers(-2, 40), max_size=5))
 def test_any_note_stays_at_its_position_as_the_text_grows(pieces: list[list[int]], starts: list[int]) -> None:
-    index, expected = SuffixIndex(), {}
+    index, expected = PlainIndex(), {}
     for piece, start in zip(pieces, starts, strict=False):
         index.extend(tokens_of(piece))
         index.note(start, noted(piece))
-        expected |= {at: token for at, token in enumerate(piece, start) if 0 <= at < len(index)}
-        found = index.likely(-1, len(index) + 1)[:, 0]
-        assert {at: token << BITS | TENTHS - 1 for at, token in expected.items()} == {
-            at: number for at, number in enumerate(found.tolist(), -1) if number != NOTHING
+        expected |= {at: token << BITS | TENTHS - 1 for at, token in enumerate(piece, start) if 0 <= at < len(index)}
+        found = {at: index.likely_after(at) for at in range(-1, len(index) + 1)}
+        assert {at: (number,) for at, number in expected.items()} == {
+            at: likely for at, likely in found.items() if likely
         }
         assert len(expected) == index.num_noted
 
@@ -105,75 +102,49 @@ def test_of_tokens_that_nobody_else_offers_the_likely_ones_come_last_and_are_lea
     assert again[8] < 0.05
 
 
-@given(lengths=st.lists(st.integers(1, 30), max_size=40), max_tokens=st.integers(128, 300), reference=SHORT)
-@settings(deadline=None)
-def test_any_history_is_bounded_with_what_is_noted_and_keeps_notes_at_their_tokens(
-    lengths: list[int], max_tokens: int, reference: list[int]
-) -> None:
-    history = History(max_tokens)
-    for number, length in enumerate(lengths):
-        answer = [*range(100 * number, 100 * number + length)]
-        history.add([], tokens_of(answer), noted(answer))
-        if number == 3:
-            history.refer([tokens_of(reference)])
-        text = history.index.text.tolist()
-        assert history.size - history.num_reference_tokens <= max_tokens
-        said = history.index.likely(0, len(text))[:, 0].tolist()
-        start = history.num_reference_tokens
-        assert [NOTHING] * start == said[:start]
-        for at in range(start, len(text) - 1):
-            following = text[at + 1]
-            assert said[at] == (NOTHING if following == SEPARATOR else following << BITS | TENTHS - 1)
-    assert history.likely().shape[0] in (0, len(history.index) - history.num_reference_tokens)
-
-
-def heeding(drafter: AdaptiveLookup, segment: str | None, output: list[int], likely: list[int]) -> None:
-    """A row that emits `output`, where the model held for likely, too, what `likely` says."""
+def heeding(
+    drafter: AdaptiveLookup, segment: str | None, output: list[int], likely: list[int]
+) -> AdaptiveLookupSession:
+    """A row that emitted `output`, where the model held for likely, too, what `likely` says."""
     session = drafter.open(segment)
     session.extend(tokens_of([1]))
     tokens = np.array([output, likely], np.int64).T
     session.heed(Likely(tokens, np.array([[0.6, 0.4]] * len(output))))
     session.extend(tokens_of(output))
-    session.close()
+    return session
 
 
-def offered(drafter: AdaptiveLookup, segment: str | None, text: list[int]) -> set[int]:
-    session = drafter.open(segment)
-    session.extend(tokens_of([99]))
+def offered(session: AdaptiveLookupSession, text: list[int]) -> set[int]:
     session.extend(tokens_of(text))
     return {*session.propose_tree(40, 0.01).tokens.tolist()}
 
 
-def test_what_the_model_held_for_likely_in_an_earlier_answer_is_drafted() -> None:
-    drafter = AdaptiveLookup()
-    heeding(drafter, "a", [2, 3, 4, 5], [12, 13, 14, 15])
-    assert {4, 14} <= offered(drafter, "a", [2, 3])
+def test_what_the_model_held_for_likely_is_drafted_where_the_context_comes_again() -> None:
+    session = heeding(AdaptiveLookup(), None, [2, 3, 4, 5, 9], [12, 13, 14, 15, 19])
+    assert {4, 14} <= offered(session, [2, 3])
 
 
 TOKENS = st.lists(st.integers(2, 9), min_size=1, max_size=9)
 
 
-@given(output=TOKENS, text=TOKENS, is_named=st.booleans())
+@given(output=TOKENS, text=TOKENS, segments=st.tuples(*[st.sampled_from(["a", "b", None])] * 2), is_over=st.booleans())
 @settings(deadline=None)
-def test_recycled_tokens_of_two_segments_never_meet(output: list[int], text: list[int], is_named: bool) -> None:
+def test_what_the_model_held_for_likely_in_one_row_is_drafted_in_no_other(
+    output: list[int], text: list[int], segments: tuple[str | None, str | None], is_over: bool
+) -> None:
     drafter = AdaptiveLookup()
-    heeding(drafter, "theirs", output, [token + 100 for token in output])
-    heeding(drafter, None, output, [token + 100 for token in output])
-    mine = "mine" if is_named else None
-    heeding(drafter, mine, output, [token + 200 for token in output])
-    assert not any(100 <= token < 200 for token in offered(drafter, mine, text))
-    drafter.forget("theirs")
-    assert not any(token >= 100 for token in offered(drafter, "theirs", text))
+    theirs = heeding(drafter, segments[0], output, [token + 100 for token in output])
+    if is_over:
+        theirs.close()
+    mine = heeding(drafter, segments[1], output, [token + 200 for token in output])
+    assert not any(100 <= token < 200 for token in offered(mine, text))
 
 
 def test_what_is_heeded_before_the_prompt_is_read_is_not_of_the_answer() -> None:
-    drafter = AdaptiveLookup()
-    session = drafter.open("a")
+    session = AdaptiveLookup().open()
     session.heed(Likely(np.array([[7, 8]]), np.array([[0.6, 0.4]])))
     session.extend(tokens_of([1, 2, 3]))
-    session.extend(tokens_of([4, 5]))
-    session.close()
-    assert drafter._segments.open("a").history.index.num_noted == 0
+    assert not {7, 8} & offered(session, [4])
 
 
 def test_likely_tokens_for_another_number_of_tokens_are_refused() -> None:

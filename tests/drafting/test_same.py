@@ -48,12 +48,9 @@ class Cores:
         self.histories = [core.SuffixIndex() for core in self.cores]
         self.extend_history(text)
 
-    def extend_history(self, text: list[int], said: int = 0) -> None:
+    def extend_history(self, text: list[int]) -> None:
         for history in self.histories:
-            start = len(history)
             history.extend(tokens_of(text))
-            if said:
-                history.note(start - 1, likely_of(said, len(text)))
 
     def open(self, references: list[list[int]], prompt: list[int], likely_start: int, is_spelled: bool) -> None:
         texts = [tokens_of(reference) for reference in references]
@@ -116,11 +113,8 @@ class Cores:
         assert len({survival.lessons().tobytes() for survival in self.survivals}) == 1
         assert len({survival.mixing().tobytes() for survival in self.survivals}) == 1
         assert len({history.text.tobytes() for history in self.histories}) == 1
-        assert len({history.likely(-1, len(history)).tobytes() for history in self.histories}) == 1
-        assert len({history.num_noted for history in self.histories}) == 1
         for pair in self.rows:
             assert len({row.answer.tobytes() for row in pair}) == 1
-            assert len({row.likely.tobytes() for row in pair}) == 1
 
 
 def same(first: Draft, second: Draft) -> Draft:
@@ -167,7 +161,7 @@ FAILING = GRAMMARS.map(lambda made: FailingGrammar(made.refused, made.foresight,
 STEERINGS = st.none() | GRAMMARS | FAILING
 STEPS = st.one_of(
     st.tuples(st.just("open"), st.lists(texts(), max_size=2), texts(), st.integers(-1, 300), st.booleans()),
-    st.tuples(st.just("keep"), texts(), SAID),
+    st.tuples(st.just("keep"), texts()),
     st.tuples(st.just("rebuild"), texts()),
     *[st.tuples(st.just("step"), st.integers(0, 9), MOST, LEAST, STEERINGS, st.integers(0, 9), texts(), SAID)] * 3,
     *[
@@ -220,7 +214,7 @@ def test_any_rows_and_histories_are_drafted_for_alike(
 
     calls: dict[str, Callable[..., None]] = {
         "open": cores.open,
-        "keep": lambda text, said: cores.extend_history([HIGHEST, *text], said),
+        "keep": lambda text: cores.extend_history([HIGHEST, *text]),
         "rebuild": cores.begin_history,
         "step": step,
         "all": all_at_once,

@@ -20,7 +20,6 @@ from ngramspec.drafting.sketch import sketch
 from ngramspec.errors import HistoryError, NgramspecError
 from ngramspec.files import whole_file
 from tests.drafting.test_adaptive_lookup import first_draft, play
-from tests.drafting.test_likely import heeding, offered
 from tests.drafting.test_segments import rows
 from tests.drafting.test_suffix_index import tokens_of
 from tests.files.forging import parts_of, written
@@ -184,7 +183,7 @@ def test_a_history_of_the_time_when_segments_had_weights_of_their_own_keeps_its_
     header, (lessons, _, *kept) = parts_of(path)
     own = np.zeros((2, 13))
     header["survival"] = [6, lessons.shape[1], own.shape[1]]
-    arrays = [lessons, own, *(array for start in range(0, len(kept), 4) for array in (*kept[start : start + 3], own))]
+    arrays = [lessons, own, *(array for start in range(0, len(kept), 3) for array in (*kept[start : start + 3], own))]
     drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, arrays)), "words")
     assert {"guide": 4, "invoices": 25} == drafter.segments
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
@@ -195,37 +194,18 @@ def test_a_history_of_the_time_when_nothing_was_kept_of_mixing_keeps_its_texts(p
     taught().save(path, "words")
     header, (lessons, _, *kept) = parts_of(path)
     header["survival"] = [7, lessons.shape[1]]
-    texts = [array for number, array in enumerate(kept) if number % 4 < 3]
-    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [lessons, *texts])), "words")
+    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [lessons, *kept])), "words")
     assert {"guide": 4, "invoices": 25} == drafter.segments
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
 
 
-def test_a_history_of_the_time_when_nothing_was_kept_of_what_the_model_said_keeps_its_texts(path: Path) -> None:
+def test_a_history_of_the_time_before_trees_heeded_what_the_model_held_for_likely_keeps_its_texts(path: Path) -> None:
     taught().save(path, "words")
-    header, (lessons, mixing, *kept) = parts_of(path)
+    header, (lessons, mixing, *texts) = parts_of(path)
     header["survival"] = [8, lessons.shape[1]]
-    texts = [array for number, array in enumerate(kept) if number % 4 < 3]
-    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [lessons, mixing, *texts])), "words")
+    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [lessons, mixing[:-9], *texts])), "words")
     assert {"guide": 4, "invoices": 25} == drafter.segments
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
-
-
-def test_what_the_model_held_for_likely_outlives_a_restart_and_a_forged_one_is_refused(path: Path) -> None:
-    drafter = taught()
-    heeding(drafter, "invoices", [2, 3, 4, 5], [12, 13, 14, 15])
-    drafter.save(path, "words")
-    assert {4, 14} <= offered(AdaptiveLookup.load(path, "words"), "invoices", [2, 3])
-    header, arrays = parts_of(path)
-    number = 5 + 4 * [segment["name"] for segment in header["segments"]].index("invoices")
-    for index, wrong in (((-3, 0), -2), ((-3, 0), 4 << 4 | 10)):
-        forged = [array.copy() for array in arrays]
-        forged[number][index] = wrong
-        with pytest.raises(HistoryError, match="likely tokens must be -1, or end in a tenth below 10"):
-            AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, forged)), "words")
-    arrays[number] = arrays[number][1:]
-    with pytest.raises(HistoryError, match=r"likely tokens must be int32\[0 or \d+, 4\], got int32"):
-        AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, arrays)), "words")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_every_part_of_a_history_is_checked_where_it_refers_to_another(tmp_path:
 
     names = [segment["name"] for segment in real[0]["segments"]]
     assert real[0]["survival"] == LAYOUT
-    first = 2 + 4 * names.index("long prompts")
+    first = 2 + 3 * names.index("long prompts")
     assert "the text of a segment must be token ids" in changed(first, 3, -5)
     assert "references and answers must begin with a separator" in changed(first, 0, 5)
     assert "each n-gram of a sketch must be listed once" in changed(first + 1, slice(None), 7)

@@ -229,4 +229,4 @@ class AdaptiveLookupSession:
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
         if self._grams is not None and self._segment.name is not None:
-            self.drafter._segments.keep(self._segment, self._grams, self.row.answer, self.row.likely)
+            self.drafter._segments.keep(self._segment, self._grams, self.row.answer)

@@ -29,29 +29,23 @@ class History:
 
     @property
     def size(self) -> int:
-        """Tokens held. By memory an n-gram of a sketch counts as one, what the model held for likely as half."""
-        return len(self.index) + len(self.sketches) + self.index.num_noted // 2
+        """Tokens held. An n-gram of a sketch counts as a token, because it takes about as much memory."""
+        return len(self.index) + len(self.sketches)
 
     @property
     def num_tokens(self) -> int:
         """Tokens of the references and the answers alone."""
         return int((self.index.text != SEPARATOR).sum())
 
-    def add(self, grams: Sequence[int], answer: TokenArray, likely: TokenArray | None = None) -> None:
-        """Keep `answer` `int32[n]`, or its end if it is long. grams: sketch of its prompt; the prompt is not kept.
-
-        likely: what the model held for likely where it chose the answer's tokens, as `Row.likely`, if it is known.
-        """
+    def add(self, grams: Sequence[int], answer: TokenArray) -> None:
+        """Keep `answer` `int32[n]`, or its end if it is long. grams: sketch of its prompt; the prompt is not kept."""
         room = (self._max_tokens - len(grams) - 1) // 2
         if not answer.size or room <= 0:
             return
         answer = answer[-room:]
-        likely = self.index.likely(0, 0) if likely is None else likely[-answer.size :]
-        self._make_room(answer.size + 1 + len(grams) + -(-_num_noted(likely) // 2))
-        start = len(self.index)
-        self.sketches.add(grams, start + 1)
+        self._make_room(answer.size + 1 + len(grams))
+        self.sketches.add(grams, len(self.index) + 1)
         self.index.extend(_after_separators([answer]))
-        self.index.note(start, likely)
 
     def refer(self, references: Sequence[TokenArray]) -> None:
         """Replace the references by `references`, each `int32[n]`."""
@@ -59,34 +53,22 @@ class History:
         if not np.array_equal(text, self.index.read(0, self.num_reference_tokens)):
             self._rebuild(text, self.num_reference_tokens)
 
-    def likely(self) -> TokenArray:
-        """What the model held for likely after each position of the answers, `int32[n, NUM_LIKELY]`; n is 0 if nothing
-        is known.
-        """
-        end = len(self.index)
-        return self.index.likely(self.num_reference_tokens if self.index.num_noted else end, end)
-
     def restore(
         self,
         text: TokenArray,
         num_reference_tokens: int,
         grams: npt.NDArray[np.uint64],
         positions: npt.NDArray[np.int32],
-        likely: TokenArray,
     ) -> None:
-        """Take over a saved text, without its oldest answers if it is too long. The sketch: see `Sketches.arrays`.
-
-        likely: as `likely()`.
-        """
+        """Take over a saved text, without its oldest answers if it is too long. The sketch: see `Sketches.arrays`."""
         start = num_reference_tokens
-        while text.size > start and text.size - start + grams.size + _num_noted(likely) // 2 > self._max_tokens:
+        while text.size > start and text.size - start + grams.size > self._max_tokens:  # before it is indexed
             newer = _newer_half(text, start)
             is_kept = positions[:, 0] >= newer
             grams, positions = grams[is_kept], positions[is_kept] - np.array([newer - start, 0], np.int32)
-            text, likely = np.concatenate((text[:start], text[newer:])), likely[newer - start :]
+            text = np.concatenate((text[:start], text[newer:]))
         self.index = SuffixIndex()
         self.index.extend(text)
-        self.index.note(start, likely)
         self.sketches, self.num_reference_tokens = Sketches.of_arrays(grams, positions), start
 
     def forget_older_half(self) -> bool:
@@ -105,14 +87,8 @@ class History:
         """Build a new index over `references` and the text from `start` on."""
         index = SuffixIndex()
         index.extend(np.concatenate((references, self.index.read(start, len(self.index)))))
-        if self.index.num_noted:
-            index.note(references.size, self.index.likely(start, len(self.index)))
         self.sketches.move(start, references.size - start)
         self.index, self.num_reference_tokens = index, references.size
-
-
-def _num_noted(likely: TokenArray) -> int:
-    return int((likely[:, 0] >= 0).sum())
 
 
 def _newer_half(text: TokenArray, start: int) -> int:

@@ -7,15 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core import (
-    LAYOUT,
-    NUM_LIKELY,
-    SEPARATOR,
-    Survival,
-    checked_lessons,
-    checked_likely,
-    checked_mixing,
-)
+from ngramspec.drafting.core import LAYOUT, SEPARATOR, Survival, checked_lessons, checked_mixing
 from ngramspec.drafting.segments import Segments
 from ngramspec.errors import HistoryError, shortened
 from ngramspec.files import whole_file
@@ -29,9 +21,9 @@ def save(path: Path, fingerprint: str, survival: Survival, segments: Segments) -
     """See `AdaptiveLookup.save`."""
     arrays: list[Array] = [survival.lessons(), survival.mixing()]
     listed = []
-    for segment, text, num_reference_tokens, sketches, likely in segments.snapshot():
+    for segment, text, num_reference_tokens, sketches in segments.snapshot():
         listed.append({"name": segment.name, "reference_tokens": num_reference_tokens})
-        arrays += [text, *sketches.arrays(), likely]
+        arrays += [text, *sketches.arrays()]
     header = {"fingerprint": fingerprint, "survival": LAYOUT, "segments": listed}
     whole_file.write(path, whole_file.HISTORY, header, arrays)
 
@@ -64,32 +56,26 @@ def _fill(header: dict[str, Any], arrays: Sequence[Array], survival: Survival, s
     listed = checked_list(header["segments"], "its segments")
     if not is_known:
         arrays = _of_an_earlier_layout(arrays, len(listed))
-    if len(arrays) != 2 + 4 * len(listed):
-        raise ValueError(f"it must hold {2 + 4 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
+    if len(arrays) != 2 + 3 * len(listed):
+        raise ValueError(f"it must hold {2 + 3 * len(listed)} arrays for {len(listed)} segments, got {len(arrays)}")
     read = list(_read(listed, arrays[2:]))
     if is_known:
         survival.take_over(checked_lessons(arrays[0]), checked_mixing(arrays[1]))
-    for name, num_reference_tokens, text, grams, positions, likely in read:
-        segments.restore(name, text, num_reference_tokens, grams, positions, likely)
+    for name, num_reference_tokens, text, grams, positions in read:
+        segments.restore(name, text, num_reference_tokens, grams, positions)
 
 
 def _of_an_earlier_layout(arrays: Sequence[Array], num_segments: int) -> list[Array]:
-    """The arrays as they are now. Up to layout 6 segments had weights of their own; in 7 nothing was kept of mixing,
-    and up to 8 nothing of what the model held for likely.
-    """
-    nothing = np.empty((0, NUM_LIKELY), np.int32)
+    """The arrays as they are now; up to layout 6 segments had weights of their own, in 7 nothing was kept of mixing."""
     if len(arrays) == 2 + 4 * num_segments:
-        return [*arrays[:2], *(nothing if number % 4 == 3 else array for number, array in enumerate(arrays[2:]))]
+        return [*arrays[:2], *(array for number, array in enumerate(arrays[2:]) if number % 4 < 3)]
     if len(arrays) == 1 + 3 * num_segments:
-        arrays = [arrays[0], *arrays]
-    if len(arrays) != 2 + 3 * num_segments:
-        return [*arrays]
-    texts = arrays[2:]
-    return [*arrays[:2], *(part for start in range(0, len(texts), 3) for part in (*texts[start : start + 3], nothing))]
+        return [arrays[0], *arrays]
+    return [*arrays]
 
 
-def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str, int, Array, Array, Array, Array]]:
-    """For each segment: its name, the number of reference tokens, its text, its sketches, and `History.likely`."""
+def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str, int, Array, Array, Array]]:
+    """For each segment: its name, the number of reference tokens, its text, and its sketches."""
     names = set()
     for number, segment in enumerate(listed):
         checked_object(segment, "a segment", ("name", "reference_tokens"))
@@ -97,18 +83,11 @@ def _read(listed: Sequence[Any], arrays: Sequence[Array]) -> Iterator[tuple[str,
         if name in names:
             raise ValueError(f"each segment must have a name of its own, got {shortened(name)} twice")
         names.add(name)
-        text, grams, positions, likely = arrays[4 * number : 4 * number + 4]
+        text, grams, positions = arrays[3 * number : 3 * number + 3]
         num_reference_tokens = checked_int(segment["reference_tokens"], "the size of references", 0, text.size)
         _check_text(text, num_reference_tokens)
         _check_sketches(grams, positions, text, num_reference_tokens)
-        yield (
-            name,
-            num_reference_tokens,
-            text,
-            grams,
-            positions,
-            checked_likely(likely, text.size - num_reference_tokens),
-        )
+        yield name, num_reference_tokens, text, grams, positions
 
 
 def _check_text(text: Array, num_reference_tokens: int) -> None:

@@ -63,17 +63,12 @@ class Segments:
         with self._lock:
             return segment.history.sketches.most_similar(grams) if segment.history.index is index else -1
 
-    def keep(
-        self, segment: Segment, grams: Sequence[int], answer: TokenArray, likely: TokenArray | None = None
-    ) -> None:
-        """Keep the answer `int32[n]` to a prompt with sketch `grams`, unless the segment was forgotten meanwhile.
-
-        likely: what the model held for likely, as `Row.likely`.
-        """
+    def keep(self, segment: Segment, grams: Sequence[int], answer: TokenArray) -> None:
+        """Keep the answer `int32[n]` to a prompt with sketch `grams`, unless the segment was forgotten meanwhile."""
         with self._lock:
             if segment.name is None or self._kept.get(segment.name) is not segment:
                 return
-            self._use(segment.name).history.add(grams, answer, likely)
+            self._use(segment.name).history.add(grams, answer)
             self._make_room()
 
     def refer(self, name: str, references: Sequence[TokenArray]) -> None:
@@ -94,11 +89,11 @@ class Segments:
         with self._lock:
             return {name: segment.history.num_tokens for name, segment in self._kept.items()}
 
-    def snapshot(self) -> list[tuple[Segment, TokenArray, int, Sketches, TokenArray]]:
-        """A copy of each segment: its text, its number of reference tokens, its sketches, and `History.likely`."""
+    def snapshot(self) -> list[tuple[Segment, TokenArray, int, Sketches]]:
+        """A copy of each segment: its text, its number of reference tokens, and its sketches."""
         with self._lock:
             return [
-                (segment, history.index.text, history.num_reference_tokens, history.sketches.copy(), history.likely())
+                (segment, history.index.text, history.num_reference_tokens, history.sketches.copy())
                 for segment in self._kept.values()
                 for history in [segment.history]
             ]
@@ -110,13 +105,12 @@ class Segments:
         num_reference_tokens: int,
         grams: npt.NDArray[np.uint64],
         positions: npt.NDArray[np.int32],
-        likely: TokenArray,
     ) -> Segment:
         """Restore a segment from `snapshot`, as far as it fits the bounds; the sketch: see `Sketches.arrays`."""
         with self._lock:
             self._check_references(name, num_reference_tokens)
             segment = self._use(name)
-            segment.history.restore(text, num_reference_tokens, grams, positions, likely)
+            segment.history.restore(text, num_reference_tokens, grams, positions)
             self._make_room()
             return segment
 

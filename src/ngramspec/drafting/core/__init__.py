@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ngramspec.drafting.core.choosing import chosen, is_compiled, warn_if_slow
 from ngramspec.drafting.core.plain.features import LAYOUT
-from ngramspec.drafting.core.plain.likely import NUM_LIKELY, checked_likely, packed
+from ngramspec.drafting.core.plain.likely import NUM_LIKELY, packed
 from ngramspec.drafting.core.plain.mixer import checked_mixing
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, Match
 from ngramspec.drafting.core.plain.survival import checked_lessons
@@ -39,7 +39,6 @@ __all__ = [
     "Survival",
     "TokenBytes",
     "checked_lessons",
-    "checked_likely",
     "checked_mixing",
     "is_compiled",
     "packed",

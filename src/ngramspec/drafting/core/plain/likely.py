@@ -56,17 +56,3 @@ def checked_shape(likely: TokenArray, size: int) -> None:
     """Raises ValueError unless `likely` is of so many tokens."""
     if likely.shape != (size, NUM_LIKELY):
         raise ValueError(f"likely tokens must be int32[{size}, {NUM_LIKELY}], got {likely.dtype}{list(likely.shape)}")
-
-
-def checked_likely(numbers: npt.NDArray[np.int32], num_positions: int) -> TokenArray:
-    """What a file says that the model held for likely, `int32[n, NUM_LIKELY]`; ValueError for what cannot be.
-
-    Either of all `num_positions`, or of none.
-    """
-    if numbers.dtype != np.int32 or numbers.shape not in ((0, NUM_LIKELY), (num_positions, NUM_LIKELY)):
-        raise ValueError(
-            f"likely tokens must be int32[0 or {num_positions}, {NUM_LIKELY}], got {numbers.dtype}{list(numbers.shape)}"
-        )
-    if ((numbers < NOTHING) | ((numbers >= 0) & (numbers % (1 << BITS) >= TENTHS))).any():
-        raise ValueError(f"likely tokens must be {NOTHING}, or end in a tenth below {TENTHS}, got another number")
-    return numbers

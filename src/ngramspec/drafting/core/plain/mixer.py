@@ -21,10 +21,10 @@ from ngramspec.drafting.types import FloatArray
 NUM_TEXTS = 2
 """The row's own text, and its segment's history."""
 
-_RECYCLED = NUM_TEXTS * len(ORDERS)
-"""The first of the slots for what the model said, one for each text."""
+_SAID = NUM_TEXTS * len(ORDERS)
+"""The slot for what the model said in the row's own text."""
 
-NUM_SLOTS = _RECYCLED + NUM_TEXTS
+NUM_SLOTS = _SAID + 1
 _CHAIN, _BIAS = NUM_SLOTS, NUM_SLOTS + 1
 
 _SIZES = WALKED.bit_length()
@@ -33,20 +33,20 @@ _ABSENT = 2 * _SIZES
 _PER_SLOT = _ABSENT + _RANKS * (_SHARES + 1) * _SIZES
 
 _PER_ORDER = 1 + NUM_LIKELY * TENTHS
-_FIRST_RECYCLED = _RECYCLED * _PER_SLOT
-_FIRST_GUESS = _FIRST_RECYCLED + NUM_TEXTS * len(ORDERS) * _PER_ORDER
+_FIRST_SAID = _SAID * _PER_SLOT
+_FIRST_GUESS = _FIRST_SAID + len(ORDERS) * _PER_ORDER
 
 NUM_KINDS = _FIRST_GUESS + NUM_LIKELY * TENTHS
 
 _KEYS = [
-    (own, past, state, said)
-    for said in range(1 << NUM_TEXTS)
+    (own, past, state, is_said)
+    for is_said in (False, True)
     for own in range(len(ORDERS) + 1)
     for past in range(len(ORDERS) + 1)
     for state in range(3)
 ]
 """Which weights there are: by the orders known of each text, by whether the chain drafts nothing, another token, or
-this one, and by the bits of the texts of which it is known what the model said."""
+this one, and by whether it is known what the model said."""
 
 _TRUST = (0.5, 0.7, 0.9, 0.95)
 """By order: so much of the probability that the model gave a token is believed at first."""
@@ -107,12 +107,12 @@ class Mixer:
 
     def __init__(self) -> None:
         """Know what shares of counts suggest."""
-        texts = [chance for _ in range(_RECYCLED) for chance in _first_chances()]
-        said = [chance for _ in range(NUM_TEXTS) for trust in _TRUST for chance in (0.02, *_first_said(trust))]
+        texts = [chance for _ in range(_SAID) for chance in _first_chances()]
+        said = [chance for trust in _TRUST for chance in (0.02, *_first_said(trust))]
         self._chances = [*texts, *said, *_first_said(_TRUST_IN_GUESSES)]
         self._odds = [log_odds(chance) for chance in self._chances]
         self._seen = [0] * len(self._chances)
-        self._weights: dict[tuple[int, int, int, int], list[float]] = {}
+        self._weights: dict[tuple[int, int, int, bool], list[float]] = {}
 
     def lessons(self) -> FloatArray:
         """What was learnt, `float64[NUM_LESSONS]`: frequencies, how often each was counted, and weights."""
@@ -132,22 +132,21 @@ class Mixer:
         past: Sequence[Counts],
         offers: Mapping[int, float],
         most: int = MOST_OFFERED,
-        said: Sequence[Recycled | None] = (None, None),
+        said: Recycled | None = None,
         guesses: Likely = (),
     ) -> list[Weighed]:
         """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
 
         own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
         position, the one that it drafts first, with the chance that it gives each. most: no more tokens are weighed.
-        said: of each text. guesses: tokens that are taken only if nobody else offers them.
+        said: in the row's own text. guesses: tokens that are taken only if nobody else offers them.
         """
-        contexts = [*_described(own, 0), *_described(past, len(ORDERS)), *_described_recycled(said)]
-        bits = sum((each is not None) << text for text, each in enumerate(said))
+        contexts = [*_described(own, 0), *_described(past, len(ORDERS)), *_described_said(said)]
         weighed: list[Weighed] = []
         drafted = next(iter(offers), None)
         for token in _offered(own, past, said, offers, most):
             state = 0 if drafted is None else 2 if token == drafted else 1
-            weights = self._weights_for(len(own), len(past), state, bits)
+            weights = self._weights_for(len(own), len(past), state, said is not None)
             opinions = [(slot, context.get(token, absent)) for slot, absent, context in contexts]
             offered = log_odds(offers[token]) if token in offers else 0.0
             odds = weights[_BIAS] + weights[_CHAIN] * offered
@@ -188,21 +187,21 @@ class Mixer:
         chance = _bounded(self._chances[kind] + rate * (is_right - self._chances[kind]))
         self._chances[kind], self._odds[kind] = chance, log_odds(chance)
 
-    def _weights_for(self, num_own: int, num_past: int, state: int, said: int) -> list[float]:
+    def _weights_for(self, num_own: int, num_past: int, state: int, is_said: bool) -> list[float]:
         """At first the mean of all opinions; half of that where the chain drafts the token, and half what it says.
 
         What the model said counts for more, at the cost of what the texts say.
         """
-        key = num_own, num_past, state, said
+        key = num_own, num_past, state, is_said
         weights = self._weights.get(key)
         if weights is None:
-            num_known, num_said = num_own + num_past, said.bit_count()
-            share = 1.0 / max(1, num_known + num_said)
+            num_known = num_own + num_past
+            share = 1.0 / max(1, num_known + is_said)
             share = 0.5 * share if state == 2 else share
             of_text, of_said = share, share
-            if num_known and num_said:
-                of_text, of_said = share * 0.7, share * (1.0 + 0.3 * num_known / num_said)
-            weights = [of_text] * _RECYCLED + [of_said] * NUM_TEXTS + [0.5 if state == 2 else 0.0, 0.0]
+            if num_known and is_said:
+                of_text, of_said = share * 0.7, share * (1.0 + 0.3 * num_known)
+            weights = [of_text] * _SAID + [of_said] + [0.5 if state == 2 else 0.0, 0.0]
             self._weights[key] = weights
         return weights
 
@@ -234,16 +233,15 @@ def _bounded(chance: float) -> float:
 def _offered(
     own: Sequence[Counts],
     past: Sequence[Counts],
-    said: Sequence[Recycled | None],
+    said: Recycled | None,
     offers: Mapping[int, float],
     most: int,
 ) -> list[int]:
     """The tokens to weigh: the chain's, then those of the longest contexts, what the model said first."""
     tokens = dict.fromkeys(offers)
     for order in reversed(range(len(ORDERS))):
-        for each in said:
-            if each is not None and each[0] == order:
-                tokens |= dict.fromkeys([number >> BITS for number in each[1]])
+        if said is not None and said[0] == order:
+            tokens |= dict.fromkeys([number >> BITS for number in said[1]])
         for contexts in (own, past):
             if order < len(contexts):
                 tokens |= dict.fromkeys(contexts[order])
@@ -267,16 +265,15 @@ def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, d
     return described
 
 
-def _described_recycled(said: Sequence[Recycled | None]) -> list[tuple[int, int, dict[int, int]]]:
+def _described_said(said: Recycled | None) -> list[tuple[int, int, dict[int, int]]]:
     """As `_described`, of what the model said."""
-    described = []
-    for text, each in enumerate(said):
-        if each is not None:
-            order, likely = each
-            base = _FIRST_RECYCLED + (text * len(ORDERS) + order) * _PER_ORDER
-            kinds = {number >> BITS: base + 1 + _kind_of_said(rank, number) for rank, number in enumerate(likely)}
-            described.append((_RECYCLED + text, base, kinds))
-    return described
+    if said is None:
+        return []
+    order, likely = said
+    base = _FIRST_SAID + order * _PER_ORDER
+    return [
+        (_SAID, base, {number >> BITS: base + 1 + _kind_of_said(rank, number) for rank, number in enumerate(likely)})
+    ]
 
 
 def _kind_of_said(rank: int, number: int) -> int:

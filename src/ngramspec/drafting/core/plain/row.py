@@ -56,12 +56,6 @@ class Row:
         self.index.extend(prompt)
         self._past.copy.start = likely_start
 
-    @property
-    def likely(self) -> TokenArray:
-        """What the model held for likely where it chose the tokens of `answer`, `int32[n, NUM_LIKELY]` (likely.py)."""
-        end = len(self.index) - 1
-        return self.index.likely(end - len(self._answer) + 1, end)
-
     def extend(self, tokens: TokenArray, likely: TokenArray | None = None) -> None:
         """Take in committed tokens `int32[n]`, and learn from them what the last draft was worth.
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core.plain.likely import NOTHING, NUM_LIKELY, Likely, checked_shape, read
+from ngramspec.drafting.core.plain.likely import Likely, checked_shape, read
 from ngramspec.drafting.core.plain.positions import Positions, grouped, latest
 from ngramspec.drafting.types import TokenArray
 
@@ -117,14 +117,6 @@ class SuffixIndex:
             some = read(numbers)
             if some and 0 <= position < self._size:
                 self._likely[position] = some
-
-    def likely(self, start: int, end: int) -> TokenArray:
-        """What was noted of the positions from `start` up to `end`, `int32[end - start, NUM_LIKELY]`."""
-        numbers = np.full((end - start, NUM_LIKELY), NOTHING, np.int32)
-        for row, position in enumerate(range(start, end)):
-            some = self._likely.get(position, ())
-            numbers[row, : len(some)] = some
-        return numbers
 
     def likely_after(self, position: int) -> Likely:
         """What was noted of one position."""

@@ -171,9 +171,9 @@ class Branches:
         """There is no last tree any more."""
         self._grown = _NOTHING
 
-    def _said(self, node: _Node, walked: int) -> tuple[Recycled | None, Recycled | None]:
-        """What the model said where the context of a node came before, in each text."""
-        return recycled(self._own, node.own, walked), recycled(self._past, node.past, walked)
+    def _said(self, node: _Node, walked: int) -> Recycled | None:
+        """What the model said where the context of a node came before in the row's own text."""
+        return recycled(self._own, node.own, walked)
 
     def _guesses(self) -> Likely:
         """What the model held for likely instead of the last token: it often comes one position later.
