@@ -49,7 +49,7 @@ def test_any_likely_tokens_are_kept_with_their_tenths_up_to_the_first_that_canno
 
 @given(pieces=st.lists(SHORT, max_size=5), starts=st.lists(st.integers(-2, 40), max_size=5))
 def test_any_note_stays_at_its_position_as_the_text_grows(pieces: list[list[int]], starts: list[int]) -> None:
-    index, expected = PlainIndex(), {}
+    index, expected = PlainIndex(), dict[int, int]()
     for piece, start in zip(pieces, starts, strict=False):
         index.extend(tokens_of(piece))
         index.note(start, noted(piece))
