@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from benchmarks.rules import OTHER_LOOKUPS, OURS, TREE_PEERS, TREES, Rule
-from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, TokenArray
+from ngramspec.drafting import AdaptiveLookup, AdaptiveLookupSession, Likely, TokenArray
 from ngramspec.drafting.adaptive_lookup import MAX_SEGMENTS, MAX_TOKENS
 from ngramspec.drafting.core import is_compiled
 from ngramspec.drafting.core.plain.chain import Chain
@@ -130,22 +130,50 @@ class BranchesOfOneText(AdaptiveLookup):
         return session
 
 
-class _Unmixed(Branches):
-    def _surest(
-        self, node: Any, at: int, trunk: Sequence[Mapping[int, float]], min_survival: float
-    ) -> tuple[int, float, bool] | None:
-        return next(((token, node.survival * chance, True) for token, chance in node.offers(trunk).items()), None)
+class _Unheeding(AdaptiveLookupSession):
+    def heed(self, likely: Likely) -> None:
+        pass
 
 
-class WithoutMixing(AdaptiveLookup):
-    """The chain has the last word everywhere."""
+class OfTextAlone(AdaptiveLookup):
+    """Nothing is heeded of what the target held for likely."""
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
+        """Start a row."""
+        return _Unheeding(self, self._segments.open(segment), references)
+
+
+class _Unguessing(Branches):
+    def _guesses(self) -> tuple[int, ...]:
+        return ()
+
+
+class _Unrecycling(Branches):
+    def _said(self, node: Any, walked: int) -> None:
+        return None
+
+
+class WithBranches(AdaptiveLookup):
+    """Trees and paths are grown in another way."""
+
+    def __init__(self, branches: type[Branches]) -> None:
+        """Begin without a history; branches: what grows those of a row."""
+        super().__init__()
+        self._branches = branches
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> AdaptiveLookupSession:
         """Start a row."""
         session = super().open(segment, references)
         row = _plain_row(session)
-        row._branches = _Unmixed(row.index, row.history, row._survival.mixer)
+        row._branches = self._branches(row.index, row.history, row._survival.mixer)
         return session
+
+
+class _Unmixed(Branches):
+    def _surest(
+        self, node: Any, at: int, trunk: Sequence[Mapping[int, float]], min_survival: float
+    ) -> tuple[int, float, bool] | None:
+        return next(((token, node.survival * chance, True) for token, chance in node.offers(trunk).items()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +192,20 @@ ABLATIONS = (
     Ablation(Rule("no learning", "the prior as it is", lambda: _adaptive(Frozen()))),
     Ablation(Rule("no prior", "begin with nothing", lambda: _adaptive(Survival(knows_nothing=True)))),
     Ablation(Rule("no agreement", "and no prior", lambda: _adaptive(WithoutAgreement())), than="no prior"),
-    Ablation(Rule("no mixing", "the chain has the last word", WithoutMixing)),
+    Ablation(Rule("no mixing", "the chain has the last word", lambda: WithBranches(_Unmixed))),
     Ablation(Rule("no budget", "ten tokens in every pass", AdaptiveLookup, 10)),
     *(Ablation(rule, than="PromptLookup") for rule in OTHER_LOOKUPS),
 )
 
 
-WITH_TREES = (Ablation(TREES), *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS))
+WITH_TREES = (
+    Ablation(TREES),
+    Ablation(
+        Rule("trees of text", "nothing that the model held for likely", OfTextAlone, timed=True, takes_trees=True),
+        TREES.name,
+    ),
+    *(Ablation(rule, than=TREES.name) for rule in TREE_PEERS),
+)
 
 OF_TREES = (
     Ablation(
@@ -179,6 +214,13 @@ OF_TREES = (
     Ablation(
         Rule("history's branches", "none from own text", lambda: BranchesOfOneText(is_own=False), takes_trees=True),
         TREES.name,
+    ),
+    Ablation(
+        Rule("no guesses", "the likeliest instead of the last", lambda: WithBranches(_Unguessing), takes_trees=True),
+        TREES.name,
+    ),
+    Ablation(
+        Rule("no recycling", "what was said earlier", lambda: WithBranches(_Unrecycling), takes_trees=True), TREES.name
     ),
 )
 """These need WITH_TREES beside them."""

@@ -38,7 +38,7 @@ cdef extern from "constants.hpp" namespace "ngramspec":
 
     Constant[] CONSTANTS
     int NUM_CONSTANTS "(sizeof(ngramspec::CONSTANTS) / sizeof(ngramspec::Constant))"
-    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED
+    int NUM_WEIGHTS, NUM_LESSONS, MAX_COMPARED, NUM_LIKELY
     const char* SOURCES "NGRAMSPEC_SOURCES"
 
 cdef extern from "row.hpp" namespace "ngramspec" nogil:
@@ -74,7 +74,7 @@ cdef extern from "row.hpp" namespace "ngramspec" nogil:
         CppRow(CppSurvival&, const SharedIndex&, const CppTokenBytes*) except +
         void refer(const int32_t*, size_t) except +
         void begin(const int32_t*, size_t, int) except +
-        void extend(const int32_t*, size_t) except +
+        void extend(const int32_t*, size_t, const int32_t*) except +
         void propose(int, double) except +
         void branch(int, double) except +
         void steer(int, double, PyObject*, PyObject*, PyObject*, cbool) except +
@@ -128,6 +128,13 @@ cdef floats_of(const double* numbers, size_t size):
     floats = np.empty(size)
     fill(<PyObject*>floats, numbers, size * sizeof(double))
     return floats
+
+
+cdef int take_likely(Tokens& tokens, likely, size_t size) except -1:
+    """Hold `likely` `int32[size, NUM_LIKELY]` side by side."""
+    if likely.shape != (size, NUM_LIKELY):
+        raise ValueError(f"likely tokens must be int32[{size}, {NUM_LIKELY}], got {likely.dtype}{list(likely.shape)}")
+    return take(tokens, likely.ravel())
 
 
 cdef int within_int32(number):
@@ -286,12 +293,16 @@ cdef class Row:
         with nogil:
             self.row.begin(taken.begin(), taken.size(), start)
 
-    def extend(self, tokens):
-        cdef Tokens taken
+    def extend(self, tokens, likely=None):
+        cdef Tokens taken, noted
         cdef Use use
+        cdef const int32_t* numbers = NULL
         take(taken, tokens)
+        if likely is not None:
+            take_likely(noted, likely, taken.size())
+            numbers = noted.begin()
         use.add(self.row)
-        self.row.extend(taken.begin(), taken.size())
+        self.row.extend(taken.begin(), taken.size(), numbers)
 
     def propose(self, max_tokens, double min_survival, steering=None):
         cdef Use use

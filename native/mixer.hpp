@@ -10,14 +10,18 @@
 
 namespace ngramspec {
 
-constexpr int NUM_SLOTS = NUM_TEXTS * NUM_ORDERS, CHAIN = NUM_SLOTS, BIAS = NUM_SLOTS + 1, NUM_MIXED = NUM_SLOTS + 2;
+constexpr int SAID = NUM_TEXTS * NUM_ORDERS, NUM_SLOTS = SAID + 1, CHAIN = NUM_SLOTS, BIAS = NUM_SLOTS + 1;
+constexpr int NUM_MIXED = NUM_SLOTS + 2;
 constexpr int SIZES = bit_length(WALKED), RANKS = 4, SHARES = 8, ABSENT = 2 * SIZES;
 constexpr int PER_SLOT = ABSENT + RANKS * (SHARES + 1) * SIZES;
-constexpr int NUM_KINDS = NUM_SLOTS * PER_SLOT, NUM_STATES = 3;
-constexpr int NUM_MIXING = (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED;
+constexpr int PER_ORDER = 1 + NUM_LIKELY * TENTHS, FIRST_SAID = SAID * PER_SLOT;
+constexpr int FIRST_GUESS = FIRST_SAID + NUM_ORDERS * PER_ORDER;
+constexpr int NUM_KINDS = FIRST_GUESS + NUM_LIKELY * TENTHS, NUM_STATES = 3;
+constexpr int NUM_MIXING = 2 * (NUM_ORDERS + 1) * (NUM_ORDERS + 1) * NUM_STATES * NUM_MIXED;
 constexpr int NUM_LESSONS = 2 * NUM_KINDS + NUM_MIXING;
 constexpr double LEAST_CHANCE = 0.0005, RATE = 0.006, LEAST_ERROR_MIXED = 0.001, MOST_ODDS = 30.0, SLOWEST = 1.0 / 256;
 constexpr int MOST_SEEN = 256, MOST_OFFERED = 12;
+constexpr double TRUST[NUM_ORDERS] = {0.5, 0.7, 0.9, 0.95}, TRUST_IN_GUESSES = 0.12;
 
 inline double bounded(double chance) { return std::min(std::max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE); }
 inline double log_odds(double chance) {
@@ -31,7 +35,8 @@ struct Offer {
     double chance;
 };
 
-// What was thought of a token: its chance, the log-odds that the chain gave it or 0, and the kind of each opinion.
+// What was thought of a token: its chance, the log-odds that the chain gave it or 0, and the kind of each opinion, or of
+// a guess the first.
 struct Weighed {
     double chance, offered;
     int32_t token;
@@ -39,13 +44,14 @@ struct Weighed {
 };
 
 // What was thought of the tokens that may come next, `all` of which are side by side; first: the number of the first
-// among all that were weighed. total: of their chances, or 1.0 if it is less. known: orders of each text. is_trunk:
-// whether the first is the chain's.
+// among all that were weighed. total: of their chances, or 1.0 if it is less. known: orders of each text. is_said:
+// whether it is known what the model said. first_guess: from this one on they are guesses. is_trunk: whether the first is
+// the chain's.
 struct Thoughts {
     Weighed* all = nullptr;
     size_t first = 0;
-    int count = 0, known[NUM_TEXTS] = {};
-    bool is_trunk = false;
+    int count = 0, known[NUM_TEXTS] = {}, first_guess = 0;
+    bool is_said = false, is_trunk = false;
     double total = 1.0;
     Weighed* begin() const { return all; }
     Weighed* end() const { return all + count; }
@@ -54,7 +60,7 @@ struct Thoughts {
 class Mixer {
   public:
     Mixer() {
-        for (int slot = 0; slot < NUM_SLOTS; slot++) {
+        for (int slot = 0; slot < SAID; slot++) {
             int kind = slot * PER_SLOT;
             for (int size = 0; size < SIZES; size++)
                 for (int alone = 0; alone < 2; alone++) begin(kind++, 0.1 / (1 << size) / (1 + alone));
@@ -63,16 +69,16 @@ class Mixer {
                     for (int size = 0; size < SIZES; size++)
                         begin(kind++, (share + 0.5) / (SHARES + 0.5) * (1 << size) / ((1 << size) + 1.0));
         }
-        for (int own = 0; own <= NUM_ORDERS; own++)
-            for (int past = 0; past <= NUM_ORDERS; past++)
-                for (int state = 0; state < NUM_STATES; state++) {
-                    int set = set_of(own, past, state);
-                    double share = 1.0 / std::max(1, own + past);
-                    if (state == DRAFTED) share *= 0.5;
-                    for (int slot = 0; slot < NUM_SLOTS; slot++) weights_[set + slot] = share;
-                    weights_[set + CHAIN] = state == DRAFTED ? 0.5 : 0.0;
-                    weights_[set + BIAS] = 0.0;
-                }
+        int kind = FIRST_SAID;
+        for (double trust : TRUST) {
+            begin(kind++, 0.02);
+            begin_said(kind, trust);
+        }
+        begin_said(kind, TRUST_IN_GUESSES);
+        for (bool is_said : {false, true})
+            for (int own = 0; own <= NUM_ORDERS; own++)
+                for (int past = 0; past <= NUM_ORDERS; past++)
+                    for (int state = 0; state < NUM_STATES; state++) begin_set(own, past, state, is_said);
     }
 
     // What was learnt: frequencies, how often each was counted, and weights.
@@ -94,29 +100,14 @@ class Mixer {
 
     // The chance of each token that a context knows or the chain offers, the one it drafts first, but `most` at most;
     // written where `thoughts.all` has room for them.
-    void weigh(const Successors& successors, const Offer* offers, int num_offers, int most, Thoughts& thoughts) const {
+    // guesses: tokens that are taken only if nobody else offers them.
+    void weigh(const Successors& successors, const Offer* offers, int num_offers, int most, const Likely& guesses,
+               Thoughts& thoughts) const {
         take(successors, offers, num_offers, most, thoughts);
-        if (!thoughts.count) return;
-        double odds[MOST_OFFERED];
-        int first = set_of(thoughts, 0), others = set_of(thoughts, 1);
-        for (int i = 0; i < thoughts.count; i++) {
-            Weighed& each = thoughts.all[i];
-            int set = i ? others : first;
-            each.offered = i < num_offers ? log_odds(offers[i].chance) : 0.0;
-            odds[i] = weight(set + BIAS) + weight(set + CHAIN) * each.offered;
-        }
-        for_each_slot(thoughts, [&](int slot) {
-            describe(successors.of[slot / NUM_ORDERS].counts[slot % NUM_ORDERS], slot, thoughts);
-            odds[0] += weight(first + slot) * odds_of(thoughts.all[0].kinds[slot]);
-            double share = weight(others + slot);
-            for (int i = 1; i < thoughts.count; i++) odds[i] += share * odds_of(thoughts.all[i].kinds[slot]);
-        });
+        if (thoughts.count) mix(successors, offers, num_offers, thoughts);
+        guess(guesses, most, thoughts);
         double total = 0.0;
-        for (int i = 0; i < thoughts.count; i++) {
-            double some = std::min(std::max(odds[i], -MOST_ODDS), MOST_ODDS);
-            thoughts.all[i].chance = bounded(1.0 / (1.0 + std::exp(-some)));
-            total += thoughts.all[i].chance;
-        }
+        for (const Weighed& each : thoughts) total += each.chance;
         thoughts.total = std::max(1.0, total);
     }
 
@@ -125,6 +116,10 @@ class Mixer {
         for (int i = 0; i < thoughts.count; i++) {
             const Weighed& each = thoughts.all[i];
             double is_right = each.token == right, error = is_right - each.chance, step = RATE * error;
+            if (i >= thoughts.first_guess) {
+                count(each.kinds[0], is_right);
+                continue;
+            }
             if (-LEAST_ERROR_MIXED < error && error < LEAST_ERROR_MIXED) continue;
             int set = set_of(thoughts, i);
             add(set + BIAS, step);
@@ -138,18 +133,56 @@ class Mixer {
     // Of a token: the chain offers none, or drafts another, or it.
     static constexpr int ALONE = 0, OTHER = 1, DRAFTED = 2;
 
-    static int set_of(int own, int past, int state) {
-        return ((own * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
+    void mix(const Successors& successors, const Offer* offers, int num_offers, Thoughts& thoughts) const {
+        double odds[MOST_OFFERED];
+        int first = set_of(thoughts, 0), others = set_of(thoughts, 1);
+        for (int i = 0; i < thoughts.count; i++) {
+            Weighed& each = thoughts.all[i];
+            int set = i ? others : first;
+            each.offered = i < num_offers ? log_odds(offers[i].chance) : 0.0;
+            odds[i] = weight(set + BIAS) + weight(set + CHAIN) * each.offered;
+        }
+        for_each_slot(thoughts, [&](int slot) {
+            if (slot < SAID)
+                describe(successors.of[slot / NUM_ORDERS].counts[slot % NUM_ORDERS], slot, thoughts);
+            else
+                describe_said(successors, thoughts);
+            odds[0] += weight(first + slot) * odds_of(thoughts.all[0].kinds[slot]);
+            double share = weight(others + slot);
+            for (int i = 1; i < thoughts.count; i++) odds[i] += share * odds_of(thoughts.all[i].kinds[slot]);
+        });
+        for (int i = 0; i < thoughts.count; i++) {
+            double some = std::min(std::max(odds[i], -MOST_ODDS), MOST_ODDS);
+            thoughts.all[i].chance = bounded(1.0 / (1.0 + std::exp(-some)));
+        }
+    }
+
+    void guess(const Likely& guesses, int most, Thoughts& thoughts) const {
+        thoughts.first_guess = thoughts.count;
+        for (int rank = 0; rank < guesses.count() && thoughts.count < most; rank++) {
+            int32_t number = guesses.numbers[rank];
+            if (find(thoughts, number >> BITS)) continue;
+            Weighed& each = thoughts.all[thoughts.count++];
+            each.token = number >> BITS;
+            each.kinds[0] = int16_t(FIRST_GUESS + kind_of_said(rank, number));
+            each.chance = chances_[each.kinds[0]].load(std::memory_order_relaxed);
+        }
+    }
+
+    static int set_of(int own, int past, int state, bool is_said) {
+        return (((is_said * (NUM_ORDERS + 1) + own) * (NUM_ORDERS + 1) + past) * NUM_STATES + state) * NUM_MIXED;
     }
 
     static int set_of(const Thoughts& thoughts, int number) {
-        return set_of(thoughts.known[0], thoughts.known[1], !thoughts.is_trunk ? ALONE : number ? OTHER : DRAFTED);
+        int state = !thoughts.is_trunk ? ALONE : number ? OTHER : DRAFTED;
+        return set_of(thoughts.known[0], thoughts.known[1], state, thoughts.is_said);
     }
 
     template <class Do>
     static void for_each_slot(const Thoughts& thoughts, Do act) {
         for (int text = 0; text < NUM_TEXTS; text++)
             for (int order = 0; order < thoughts.known[text]; order++) act(text * NUM_ORDERS + order);
+        if (thoughts.is_said) act(SAID);
     }
 
     static Weighed* find(const Thoughts& thoughts, int32_t token) {
@@ -158,19 +191,23 @@ class Mixer {
         return nullptr;
     }
 
-    // The tokens to weigh: the chain's, then those of the longest contexts.
+    // The tokens to weigh: the chain's, then those of the longest contexts, what the model said first.
     static void take(const Successors& successors, const Offer* offers, int num_offers, int most, Thoughts& thoughts) {
         thoughts.count = 0;
         thoughts.is_trunk = num_offers > 0;
+        thoughts.is_said = successors.said;
         for (int text = 0; text < NUM_TEXTS; text++) thoughts.known[text] = successors.of[text].known;
         for (int i = 0; i < std::min(num_offers, most); i++) thoughts.all[thoughts.count++].token = offers[i].token;
-        for (int order = NUM_ORDERS - 1; order >= 0; order--)
+        auto offer = [&](int32_t token) {
+            if (thoughts.count < most && !find(thoughts, token)) thoughts.all[thoughts.count++].token = token;
+        };
+        for (int order = NUM_ORDERS - 1; order >= 0 && thoughts.count < most; order--) {
+            for (int rank = 0; successors.said_order == order && rank < successors.said->count(); rank++)
+                offer(successors.said->numbers[rank] >> BITS);
             for (const Successors::OfText& text : successors.of)
                 if (order < text.known)
-                    for (const Count& each : text.counts[order]) {
-                        if (thoughts.count == most) return;
-                        if (!find(thoughts, each.token)) thoughts.all[thoughts.count++].token = each.token;
-                    }
+                    for (const Count& each : text.counts[order]) offer(each.token);
+        }
     }
 
     // By what is counted in a context: the kind of what it says of each token.
@@ -183,6 +220,40 @@ class Mixer {
             int kind = base + ABSENT + size + SIZES * (std::min(rank++, RANKS - 1) * (SHARES + 1) + share);
             if (Weighed* known = find(thoughts, each.token)) known->kinds[slot] = int16_t(kind);
         }
+    }
+
+    // By what the model said: the kind of that for each token.
+    static void describe_said(const Successors& successors, const Thoughts& thoughts) {
+        int base = FIRST_SAID + successors.said_order * PER_ORDER;
+        for (Weighed& each : thoughts) each.kinds[SAID] = int16_t(base);
+        for (int rank = 0; rank < successors.said->count(); rank++) {
+            int32_t number = successors.said->numbers[rank];
+            if (Weighed* known = find(thoughts, number >> BITS))
+                known->kinds[SAID] = int16_t(base + 1 + kind_of_said(rank, number));
+        }
+    }
+
+    static int kind_of_said(int rank, int32_t number) { return rank * TENTHS + number % (1 << BITS); }
+
+    // Of what the model said, by rank and tenth.
+    void begin_said(int& kind, double trust) {
+        for (int rank = 0; rank < NUM_LIKELY; rank++)
+            for (int tenth = 0; tenth < TENTHS; tenth++)
+                begin(kind++, std::max(trust * (tenth + 0.5) / TENTHS / (tenth ? 1 : 1 + rank), 0.003));
+    }
+
+    void begin_set(int own, int past, int state, bool is_said) {
+        int set = set_of(own, past, state, is_said), known = own + past;
+        double share = 1.0 / std::max(1, known + is_said);
+        if (state == DRAFTED) share *= 0.5;
+        double of_text = share, of_said = share;
+        if (known && is_said) {
+            of_text = share * 0.7;
+            of_said = share * (1.0 + 0.3 * known);
+        }
+        for (int slot = 0; slot < NUM_SLOTS; slot++) weights_[set + slot] = slot < SAID ? of_text : of_said;
+        weights_[set + CHAIN] = state == DRAFTED ? 0.5 : 0.0;
+        weights_[set + BIAS] = 0.0;
     }
 
     void begin(int kind, double chance) {

@@ -26,9 +26,11 @@ class Row {
         past_.copy.start = likely_start;
     }
 
-    void extend(const int32_t* tokens, size_t size) {
+    // likely: what the model held for likely where it chose the tokens, or nullptr.
+    void extend(const int32_t* tokens, size_t size, const int32_t* likely) {
         int before = index_.size(), count = int(size);
         index_.extend(tokens, size);
+        if (likely) index_.note(before - 1, likely, size);
         learn(tokens, count);
         branches_.learn(tokens, count);
         own_.follow(tokens, count, before);

@@ -43,11 +43,16 @@ class Successors {
         int known = 0;
     };
     OfText of[NUM_TEXTS];
+    // What the model said in the row's own text, after the latest occurrence of the longest of ORDERS of which that is
+    // known; said_order: the index of that one.
+    const Likely* said = nullptr;
+    int said_order = -1;
 
     // walked: so many occurrences are counted.
     void find(const SuffixIndex* const texts[NUM_TEXTS], const Tail tails[NUM_TEXTS], int walked) {
         walk(texts, tails, walked);
         for (int text = 0; text < NUM_TEXTS; text++) count(text, *texts[text], tails[text]);
+        recycle(*texts[0], tails[0]);
     }
 
   private:
@@ -95,6 +100,27 @@ class Successors {
             }
             for (; found.known < last; found.known++)
                 if (!found.counts[found.known].count) return;
+        }
+    }
+
+    void recycle(const SuffixIndex& index, const Tail& tail) {
+        said = nullptr;
+        said_order = -1;
+        if (!index.num_noted()) return;
+        for (int column = NUM_COLUMNS - 1; column >= 0 && !said; column--) {
+            int last = column + 1 < NUM_COLUMNS ? column : NUM_ORDERS - 1;
+            for (int position : walks_[0][column]) {
+                const Likely* likely = index.likely_after(position);
+                if (!likely) continue;
+                int agreeing = index.num_agreeing(position, tail.all, tail.count, ORDERS[column], ORDERS[last]);
+                int order = column;
+                while (order < last && ORDERS[order + 1] <= agreeing) order++;
+                if (order > said_order) {
+                    said_order = order;
+                    said = likely;
+                }
+                if (order == last) break;  // none agrees in more
+            }
         }
     }
 

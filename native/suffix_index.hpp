@@ -17,6 +17,19 @@ struct Match {
     int length = 0, start = 0;
 };
 
+// What the model held for likely after a position, as plain/likely.py stores it: so many numbers, the likeliest first.
+constexpr int NUM_LIKELY = 4, TENTHS = 10, BITS = 4;
+constexpr int32_t NOTHING = -1;
+struct Likely {
+    int32_t numbers[NUM_LIKELY] = {NOTHING, NOTHING, NOTHING, NOTHING};
+
+    int count() const {
+        int known = 0;
+        while (known < NUM_LIKELY && numbers[known] >= 0) known++;
+        return known;
+    }
+};
+
 // The end of a text: its last tokens, the latest first, and the hashes of one to four of them.
 struct End {
     int32_t tokens[MAX_ORDER];
@@ -103,13 +116,45 @@ class SuffixIndex {
         return agreeing;
     }
 
+    // Note what the model held for likely after each position from `start` on; those that the text does not have are
+    // left out.
+    void note(int start, const int32_t* numbers, size_t count) {
+        for (size_t i = 0; i < count; i++, numbers += NUM_LIKELY) {
+            int position = start + int(i);
+            if (position < 0 || position >= size() || numbers[0] < 0) continue;
+            Likely& noted = room_for_likely(position);
+            num_noted_ += noted.numbers[0] < 0;
+            noted = Likely();
+            for (int each = 0; each < NUM_LIKELY && numbers[each] >= 0; each++) noted.numbers[each] = numbers[each];
+        }
+    }
+    // What was noted of a position, or nullptr.
+    const Likely* likely_after(int position) const {
+        int at = position - noted_from_;
+        return at >= 0 && at < int(likely_.size()) && likely_[at].numbers[0] >= 0 ? &likely_[at] : nullptr;
+    }
+    // Positions of which something was noted.
+    int num_noted() const { return num_noted_; }
+
     size_t nbytes() const {
-        size_t sum = text_.capacity() * sizeof(Position);
+        size_t sum = text_.capacity() * sizeof(Position) + likely_.capacity() * sizeof(Likely);
         for (const Positions& positions : latest_) sum += positions.nbytes();
         return sum;
     }
 
   private:
+    Likely& room_for_likely(int position) {
+        if (likely_.empty()) noted_from_ = position;
+        if (position < noted_from_) {
+            likely_.insert(likely_.begin(), size_t(noted_from_ - position), Likely());
+            noted_from_ = position;
+        }
+        size_t at = size_t(position - noted_from_);
+        if (at >= likely_.capacity()) likely_.reserve(std::max(at + 1, likely_.capacity() * 3 / 2));
+        if (at >= likely_.size()) likely_.resize(at + 1);
+        return likely_[at];
+    }
+
     // A token, and where the token, the pair and the four tokens that end there ended before, or -1: what is read of a
     // position is in one line of memory.
     struct Position {
@@ -182,6 +227,8 @@ class SuffixIndex {
     }
 
     std::vector<Position> text_;
+    std::vector<Likely> likely_;  // of the positions from the first noted one to the last: a prompt takes no room here
+    int noted_from_ = 0, num_noted_ = 0;
     Positions latest_[MAX_ORDER];
 };
 

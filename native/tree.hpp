@@ -153,7 +153,7 @@ class Branches {
         Thoughts& thoughts = thoughts_at(at);
         bool is_bounded = node.survival < (MOST_OFFERED - 1) * min_survival;
         int most = is_bounded ? int(node.survival / min_survival) + 1 : MOST_OFFERED;
-        mixer_.weigh(successors_, offers.all, offers.count, most, thoughts);
+        mixer_.weigh(successors_, offers.all, offers.count, most, at == ROOT ? guesses() : Likely(), thoughts);
         num_weighed_ += thoughts.count;
         return thoughts;
     }
@@ -162,6 +162,18 @@ class Branches {
         Thoughts& thoughts = thoughts_[size_t(node + 1)];
         thoughts.all = weighed_.data() + thoughts.first;
         return thoughts;
+    }
+
+    // What the model held for likely instead of the last token.
+    Likely guesses() const {
+        const SuffixIndex& own = *texts_[0];
+        Likely found;
+        const Likely* likely = own.likely_after(own.size() - 2);
+        if (!likely) return found;
+        int32_t last = own.token(own.size() - 1);
+        for (int rank = 0, count = 0; rank < likely->count(); rank++)
+            if (likely->numbers[rank] >> BITS != last) found.numbers[count++] = likely->numbers[rank];
+        return found;
     }
 
     // What may follow a node waits to be taken.

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ngramspec.decoding import AdaptiveBudget, LinearCosts
 from ngramspec.drafting import ROOT, AdaptiveLookup, Draft, PromptLookup, TokenArray, Tree
 from ngramspec.errors import TraceError
 from ngramspec.replay import PromptAs, Report, Trace, load_tokenizer, read_traces, replay
+from ngramspec.replay.alternatives import Alternatives
 from tests.oracles import OracleLookupSession
 
 SHARED_TRACES = Path(__file__).parents[2] / "shared" / "traces"
@@ -152,6 +154,27 @@ def test_trees_are_drafted_only_for_a_target_that_takes_them_and_by_drafters_tha
     assert chains != replay(traces, AnyTrees(0), takes_trees=True).as_dict()
     timeless = [replay(traces, PromptLookup(), takes_trees=takes, clock=lambda: 0).as_dict() for takes in (False, True)]
     assert timeless[0] == timeless[1]
+
+
+def test_of_a_recording_that_says_what_was_held_for_likely_that_is_drafted_too() -> None:
+    """Here each choice held the next token for likely."""
+    output = np.random.default_rng(0).permutation(200).astype(np.int32)
+    top = Alternatives(
+        np.stack([output, np.roll(output, -1)], axis=1), np.log(np.array([[0.6, 0.4]] * 200, np.float32))
+    )
+    plain = Trace(ids([]), output, "a")
+    passes = []
+    for each, takes_trees in (
+        (plain, True),
+        (replace(plain, output_top=top), False),
+        (replace(plain, output_top=top), True),
+    ):
+        report = replay(
+            [each], AdaptiveLookup(), budget=AdaptiveBudget(), costs=LinearCosts(1.0, 0.001), takes_trees=takes_trees
+        )
+        passes.append(report.total.counters.target_passes)
+    assert [199, 199] == passes[:2]
+    assert passes[2] < 110
 
 
 def test_an_output_of_one_token_or_none_is_a_request_without_passes() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ngramspec.decoding import MeasuredCosts, Row, common_length
 from ngramspec.decoding.budget import usual_terms
 from ngramspec.decoding.proposing import propose
-from ngramspec.drafting import Draft, TokenArray
+from ngramspec.drafting import Draft, Likely, TokenArray
 
 token_lists = st.lists(st.integers(0, 1), max_size=12)
 
@@ -38,6 +38,11 @@ class Diary:
 
     def close(self) -> None:
         pass
+
+
+class Heeding(Diary):
+    def heed(self, likely: Likely) -> None:
+        self.notes.append(("heed", likely.tokens.tolist()))
 
 
 def row(diary: Diary, remaining: int) -> Row:
@@ -131,3 +136,14 @@ def test_tokens_that_the_target_did_not_keep_are_pending(read: int, tokens: list
     each.follow(Draft(ids(*tokens[:-1])), ids(*tokens), kept)
     assert [*prompt, *tokens][kept:] == each.pending
     assert kept == each.num_cached
+
+
+def test_a_session_heeds_what_was_held_for_likely_where_the_tokens_were_chosen_that_come_next_and_no_others() -> None:
+    each = row(Heeding(), 5)
+    assert each.heeds
+    assert not row(Diary(), 5).heeds
+    each.likely = Likely(np.array([[1, 8], [2, 9]]), np.array([[0.6, 0.4], [0.9, 0.1]]))
+    passed(each, [1], [1, 2])
+    passed(each, [], [3])
+    notes = [("observe", 1), ("heed", [[1, 8], [2, 9]]), ("extend", [1, 2]), ("observe", 0), ("extend", [3])]
+    assert notes == each.session.notes  # type: ignore[attr-defined]

@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ngramspec
 from ngramspec.drafting.core import plain
+from tests.drafting.test_likely import noted
 from tests.drafting.test_suffix_index import tokens_of
 from tests.test_forking import child_ends_with
 
@@ -211,6 +214,29 @@ print(row.nbytes * 57 // 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrs
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     taken, grown = map(int, done.stdout.split())
     assert grown < taken / 4
+
+
+LONGEST = 2000
+
+
+@given(
+    prompt=st.integers(0, LONGEST),
+    steps=st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=12),
+)
+@settings(deadline=None)
+def test_what_is_noted_takes_a_bounded_number_of_bytes_for_each_token_from_the_first_noted_one_on(
+    prompt: int, steps: list[tuple[int, bool]]
+) -> None:
+    survival, history, num_after = compiled.Survival(), compiled.SuffixIndex(), 0
+    row, bare = (compiled.Row(survival, history) for _ in range(2))
+    text = np.random.default_rng(prompt).integers(0, 1000, LONGEST, dtype=np.int32)
+    for each in (row, bare):
+        each.begin(text[:prompt], -1)
+    for length, is_noted in steps:
+        row.extend(text[:length], noted(text[:length].tolist()) if is_noted else None)
+        bare.extend(text[:length])
+        num_after += length if num_after or is_noted else 0
+        assert row.nbytes - bare.nbytes <= 24 * num_after
 
 
 def test_what_a_row_was_made_of_lives_as_long_as_it_does() -> None:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -101,9 +102,11 @@ class Cores:
         found = [core.propose_trees(each, most, least) for core, each in zip(self.cores, rows, strict=True)]
         return [same_tree(*pair) for pair in zip(*found, strict=True)]
 
-    def commit(self, number: int, tokens: list[int]) -> None:
+    def commit(self, number: int, tokens: list[int], said: int = 0) -> None:
+        """said: the seed of what the model held for likely; 0 if it is not known."""
+        likely = likely_of(said, len(tokens)) if said else None
         for row in self.rows[number]:
-            row.extend(tokens_of(tokens))
+            row.extend(tokens_of(tokens), likely)
 
     def check(self) -> None:
         """What was learnt and kept is the same, too."""
@@ -130,6 +133,14 @@ def same_tree(first: Tree, second: Tree) -> Tree:
     return first
 
 
+def likely_of(seed: int, count: int) -> npt.NDArray[np.int32]:
+    """Of so many tokens what the model held for likely: up to four tokens each."""
+    dice = np.random.default_rng(seed)
+    numbers = dice.integers(0, 8, (count, 4)) << 4 | dice.integers(0, 10, (count, 4))
+    numbers[np.arange(4) >= dice.integers(0, 5, (count, 1))] = -1
+    return numbers.astype(np.int32)
+
+
 def path_of(tree: Tree, turns: list[int]) -> list[int]:
     """The tokens from the root on, by which child is taken at each node."""
     tokens, node = [], ROOT
@@ -144,6 +155,7 @@ def path_of(tree: Tree, turns: list[int]) -> list[int]:
 
 MOST = st.sampled_from([-1, 0, 1, 2, 10, 48, 96])
 LEAST = st.sampled_from([0.0, 0.01, 0.1, 0.4, 0.8]) | st.floats(0, 1)
+SAID = st.integers(0, 5)
 TURNS = st.lists(st.integers(0, 3), max_size=12)
 FAILING = GRAMMARS.map(lambda made: FailingGrammar(made.refused, made.foresight, made.forcing))
 STEERINGS = st.none() | GRAMMARS | FAILING
@@ -151,11 +163,15 @@ STEPS = st.one_of(
     st.tuples(st.just("open"), st.lists(texts(), max_size=2), texts(), st.integers(-1, 300), st.booleans()),
     st.tuples(st.just("keep"), texts()),
     st.tuples(st.just("rebuild"), texts()),
-    *[st.tuples(st.just("step"), st.integers(0, 9), MOST, LEAST, STEERINGS, st.integers(0, 9), texts())] * 3,
-    *[st.tuples(st.just("all"), st.lists(MOST, min_size=1, max_size=4), LEAST, st.integers(0, 9), st.integers(0, 3))]
+    *[st.tuples(st.just("step"), st.integers(0, 9), MOST, LEAST, STEERINGS, st.integers(0, 9), texts(), SAID)] * 3,
+    *[
+        st.tuples(
+            st.just("all"), st.lists(MOST, min_size=1, max_size=4), LEAST, st.integers(0, 9), st.integers(0, 3), SAID
+        )
+    ]
     * 2,
-    *[st.tuples(st.just("tree"), st.integers(0, 9), MOST, LEAST, STEERINGS, TURNS, texts())] * 3,
-    *[st.tuples(st.just("trees"), st.lists(MOST, min_size=1, max_size=4), LEAST, TURNS, st.integers(0, 3))] * 2,
+    *[st.tuples(st.just("tree"), st.integers(0, 9), MOST, LEAST, STEERINGS, TURNS, texts(), SAID)] * 3,
+    *[st.tuples(st.just("trees"), st.lists(MOST, min_size=1, max_size=4), LEAST, TURNS, st.integers(0, 3), SAID)] * 2,
 )
 
 
@@ -167,26 +183,34 @@ def test_any_rows_and_histories_are_drafted_for_alike(
     cores = Cores(knows_nothing=knows_nothing)
     cores.open([], first, -1, True)
 
-    def step(number: int, most: int, least: float, grammar: Grammar | None, right: int, surprise: list[int]) -> None:
+    def step(
+        number: int, most: int, least: float, grammar: Grammar | None, right: int, surprise: list[int], said: int
+    ) -> None:
         number %= len(cores.rows)
         draft = cores.propose(number, most, least, grammar)
         head = [] if draft is None else draft.tokens[:right].tolist()
-        cores.commit(number, [*head, *surprise[:40]])
+        cores.commit(number, [*head, *surprise[:40]], said)
 
-    def all_at_once(most: list[int], least: float, right: int, bonus: int) -> None:
+    def all_at_once(most: list[int], least: float, right: int, bonus: int, said: int) -> None:
         for number, draft in enumerate(cores.propose_all(most, least)):
-            cores.commit(number, [*draft.tokens[:right].tolist(), bonus])
+            cores.commit(number, [*draft.tokens[:right].tolist(), bonus], said)
 
     def tree(
-        number: int, most: int, least: float, grammar: Grammar | None, turns: list[int], surprise: list[int]
+        number: int,
+        most: int,
+        least: float,
+        grammar: Grammar | None,
+        turns: list[int],
+        surprise: list[int],
+        said: int,
     ) -> None:
         number %= len(cores.rows)
         drafted = cores.propose_tree(number, most, least, grammar)
-        cores.commit(number, [*([] if drafted is None else path_of(drafted, turns)), *surprise[:40]])
+        cores.commit(number, [*([] if drafted is None else path_of(drafted, turns)), *surprise[:40]], said)
 
-    def trees(most: list[int], least: float, turns: list[int], bonus: int) -> None:
+    def trees(most: list[int], least: float, turns: list[int], bonus: int, said: int) -> None:
         for number, drafted in enumerate(cores.propose_trees(most, least)):
-            cores.commit(number, [*path_of(drafted, turns), bonus])
+            cores.commit(number, [*path_of(drafted, turns), bonus], said)
 
     calls: dict[str, Callable[..., None]] = {
         "open": cores.open,
@@ -251,7 +275,8 @@ def test_trees_of_long_texts_that_teach_much_are_drafted_alike() -> None:
         assert tree is not None
         widest = max(widest, int((tree.parents == ROOT).sum()))
         start = int(dice.integers(0, 3900))
-        cores.commit(0, [*path_of(tree, dice.integers(0, 2, 4).tolist()), *text[start : start + 3]])
+        path = path_of(tree, dice.integers(0, 2, 4).tolist())
+        cores.commit(0, [*path, *text[start : start + 3]], int(dice.integers(0, 100)))
     assert widest > 4
     cores.check()
 

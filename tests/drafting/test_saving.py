@@ -199,6 +199,15 @@ def test_a_history_of_the_time_when_nothing_was_kept_of_mixing_keeps_its_texts(p
     assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
 
 
+def test_a_history_of_the_time_before_trees_heeded_what_the_model_held_for_likely_keeps_its_texts(path: Path) -> None:
+    taught().save(path, "words")
+    header, (lessons, mixing, *texts) = parts_of(path)
+    header["survival"] = [8, lessons.shape[1]]
+    drafter = AdaptiveLookup.load(written(path, whole_file.HISTORY, (header, [lessons, mixing[:-9], *texts])), "words")
+    assert {"guide": 4, "invoices": 25} == drafter.segments
+    assert [11, 12, 13] == first_draft(drafter.open("invoices"), [9], [10], 3)
+
+
 @pytest.mark.parametrize(
     ("index", "number", "message"),
     [

@@ -15,12 +15,12 @@ from ngramspec.decoding import Costs, Row, Shape
 from ngramspec.decoding.budget import Terms
 from ngramspec.decoding.steering import legal_part
 from ngramspec.decoding.way import Way
-from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, AdaptiveLookupSession, Draft, TokenArray, Tree
+from ngramspec.drafting import NO_DRAFT, AdaptiveLookup, AdaptiveLookupSession, Draft, Likely, TokenArray, Tree
 from ngramspec.hf.seam import CACHE, DynamicCache
 from ngramspec.hf.types import Model
 from ngramspec.testing import AdversarialDrafter, OracleDrafter
 from ngramspec.testing.adversary import Slip
-from ngramspec.testing.drafters import first_branch
+from ngramspec.testing.drafters import OracleSession, first_branch
 from tests.families.build import build, drawn
 from tests.families.catalogue import family
 from tests.hf.choice.test_guards import BACKENDS, NUM_TOKENS, TOKENIZER, guard_of, writer
@@ -309,3 +309,52 @@ def test_a_prompt_may_begin_with_an_answer_that_was_drafted_with_trees(name: str
         assert 4 * 50 <= engine.num_shared_tokens
     assert emitted == [row.emitted for row in rows]
     assert_branches_at_every_depth(drafter.branches)
+
+
+class Heeding(OracleDrafter):
+    """likely: by row, for each pass whose choices were looked at, how many tokens came before and what was told."""
+
+    def __init__(self, emitted: Sequence[Sequence[int]], vocabulary: int, *, seed: int = 0) -> None:
+        super().__init__(emitted, vocabulary, seed=seed, corrupted=0.9)
+        self.likely: list[list[tuple[int, Likely]]] = []
+
+    def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> OracleSession:
+        row = len(self.likely)
+        self.likely.append([])
+        return HeedingSession(self, self.emitted[row], np.random.default_rng((self.seed, row)), self.likely[-1])
+
+
+class HeedingSession(OracleSession):
+    def __init__(self, drafter: Heeding, emitted: list[int], rng: Any, told: list[tuple[int, Likely]]) -> None:
+        super().__init__(drafter, emitted, rng)
+        self._told = told
+
+    def heed(self, likely: Likely) -> None:
+        self._told.append((self._position, likely))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("is_guarded", [False, True])
+def test_sessions_are_told_what_the_model_held_for_likely_as_plain_decoding_computes_it(
+    batch: int, is_guarded: bool
+) -> None:
+    model, num_told = writer(), 0
+    guard = Guard.regex(WIDE_REGEX, TOKENIZER)
+    for seed in range(3):
+        call: dict[str, Any] = {**padded_prompts(batch, seed=seed), "max_new_tokens": 40, "eos_token_id": EOS}
+        call |= {"pad_token_id": PAD, "return_dict_in_generate": True}
+        plain = model.generate(
+            **call, output_logits=True, logits_processor=[guard.processor([EOS])] if is_guarded else []
+        )
+        expected = torch.stack(plain.logits, dim=1).softmax(-1).topk(4)
+        drafter = Heeding(plain.sequences[:, 9:].tolist(), NUM_TOKENS, seed=seed)
+        arguments = {"logits_processor": [guard]} if is_guarded else {}
+        drafted = model.generate(**call, **arguments, custom_generate=Speculator(drafter, NoSteering(12)))
+        assert plain.sequences.tolist() == drafted.sequences.tolist()
+        for row, told in enumerate(drafter.likely):
+            for start, likely in told:
+                end = start + len(likely.tokens)
+                assert expected.indices[row, start:end].tolist() == likely.tokens.tolist()
+                np.testing.assert_allclose(expected.values[row, start:end].numpy(), likely.chances, rtol=1e-4)
+                num_told += end - start
+    assert num_told > 20

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
+from typing import cast
 
 from ngramspec.decoding.steering import SteersRow, legal_part
 from ngramspec.decoding.way import RowGains
-from ngramspec.drafting.types import Draft, DraftSession, TokenArray, Tree
+from ngramspec.drafting.types import Draft, DraftSession, HeedingSession, Likely, TokenArray, Tree
 from ngramspec.guards import Matcher
 from ngramspec.stats import Counters, Undrafted
 
@@ -57,6 +58,7 @@ class Row:
     emitted: the tokens of the answer. committed: those of this pass, and the padding of a row that has ended.
     num_followed: emitted tokens that session, steering and counters have taken in. ended: whether nothing follows.
     gains: what its drafts have gained lately. most_drafted: tokens of the longest draft that its target takes.
+    likely: what the target held for likely where it chose `committed`, if it says so; only for sessions that heed it.
     """
 
     session: DraftSession
@@ -73,12 +75,18 @@ class Row:
     ended: bool = False
     gains: RowGains = field(default_factory=RowGains)
     most_drafted: int = NO_LIMIT
+    likely: Likely | None = None
     _is_closed: bool = False
 
     @property
     def reads_prompt(self) -> bool:
         """Whether the next pass reads the prompt, or the last part of it."""
         return not self.emitted and not self.ended
+
+    @property
+    def heeds(self) -> bool:
+        """Whether its session drafts from what the target held for likely."""
+        return hasattr(self.session, "heed")
 
     def may_branch(self) -> bool:
         """Whether its draft may be a tree: rows in step move by positions that they share."""
@@ -132,6 +140,7 @@ class Row:
         """
         self.keep(self.committed, num_cached)
         self.committed = []
+        likely, self.likely = self.likely, None
         if self._is_closed:  # padding after the end of a row is not counted
             return
         size = len(self.emitted) - self.num_followed
@@ -142,6 +151,8 @@ class Row:
         else:
             num_accepted = self._num_accepted(draft.tokens, size)
         self.session.observe(draft, num_accepted)
+        if likely is not None:
+            cast(HeedingSession, self.session).heed(likely.part(0, size))
         self.session.extend(tokens)
         if self.steering is not None:
             self.advance(tokens)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from ngramspec.drafting import core
-from ngramspec.drafting.core import Row, Survival, TokenBytes, warn_if_slow
+from ngramspec.drafting.core import Row, Survival, TokenBytes, packed, warn_if_slow
 from ngramspec.drafting.references import checked_references
 from ngramspec.drafting.salting import salted
 from ngramspec.drafting.saving import load, save
 from ngramspec.drafting.segments import Segment, Segments
 from ngramspec.drafting.sketch import sketch
-from ngramspec.drafting.types import Draft, Steering, TokenArray
+from ngramspec.drafting.types import Draft, Likely, Steering, TokenArray
 from ngramspec.files.whole_file import MAX_BYTES
 
 MAX_TOKENS = 1 << 21
@@ -181,13 +181,19 @@ class AdaptiveLookupSession:
         self.row = Row(drafter.survival, segment.history.index, references, drafter._vocabulary)
         self._segment = segment
         self._grams: list[int] | None = None  # the sketch of the prompt, once it was read
+        self._likely: TokenArray | None = None
 
     def extend(self, tokens: TokenArray) -> None:
         """Take in committed tokens `int32[n]`; the first call brings the prompt."""
+        likely, self._likely = self._likely, None
         if self._grams is None:
-            self._begin(tokens)
+            self._begin(tokens)  # nothing was chosen
         else:
-            self.row.extend(tokens)
+            self.row.extend(tokens, likely)
+
+    def heed(self, likely: Likely) -> None:
+        """Take in what the model held for likely where it chose the tokens of the next `extend`."""
+        self._likely = packed(likely.tokens, likely.chances)
 
     def _begin(self, prompt: TokenArray) -> None:
         self._grams, similar = [], -1
@@ -222,5 +228,5 @@ class AdaptiveLookupSession:
 
     def close(self) -> None:
         """The row is over: keep its answer in the history."""
-        if self._grams is not None:
+        if self._grams is not None and self._segment.name is not None:
             self.drafter._segments.keep(self._segment, self._grams, self.row.answer)

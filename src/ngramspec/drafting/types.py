@@ -101,6 +101,21 @@ class Tree(Draft):
         return len(chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The tokens that a target held for likeliest where it chose n tokens, without processors, guards or temperature.
+
+    tokens: `int64[n, k]`, the likeliest first. chances: `float64[n, k]`, their probabilities.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    chances: FloatArray
+
+    def part(self, start: int, end: int) -> "Likely":
+        """Those of the tokens from `start` up to `end`."""
+        return Likely(self.tokens[start:end], self.chances[start:end])
+
+
 class DraftSession(Protocol):
     """The drafting of one row: it follows the row's text and proposes what comes next."""
 
@@ -118,6 +133,13 @@ class DraftSession(Protocol):
 
     def close(self) -> None:
         """The row is over; nothing is called after this."""
+
+
+class HeedingSession(DraftSession, Protocol):
+    """A session that drafts from what the target held for likely, beside the tokens that it chose."""
+
+    def heed(self, likely: Likely) -> None:
+        """Take in what was held for likely where the tokens of the next `extend` were chosen; not always known."""
 
 
 class Steering(Protocol):

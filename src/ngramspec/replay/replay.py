@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
+import numpy as np
+
 from ngramspec.decoding import (
     Budget,
     Costs,
@@ -21,7 +23,7 @@ from ngramspec.decoding import (
     reading_again,
 )
 from ngramspec.decoding.steering import RowSteering, SteersRow
-from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, TokenArray, Tree, propose_tree
+from ngramspec.drafting import NO_DRAFT, Draft, Drafter, DraftSession, Likely, TokenArray, Tree, propose_tree
 from ngramspec.guards import Matcher
 from ngramspec.replay.host_time import HostTime
 from ngramspec.replay.traces import Trace
@@ -47,17 +49,24 @@ class ReplayTarget(Target):
     """
 
     def __init__(
-        self, output: TokenArray, num_read: int = 0, *, takes_trees: bool = False, reads_again: bool = False
+        self,
+        output: TokenArray,
+        num_read: int = 0,
+        *,
+        takes_trees: bool = False,
+        reads_again: bool = False,
+        likely: Likely | None = None,
     ) -> None:
         """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold.
 
         reads_again: whether a rejected token has the accepted ones before it read again, as models with running states
-        do; their drafts are chains. num_read_again counts them.
+        do; their drafts are chains. num_read_again counts them. likely: what was held for likely where the tokens of
+        `output` were chosen, if it was recorded; as a model, the target says so after passes that had a tree.
         """
-        self._output, self._num_read = output, num_read
+        self._output, self._num_read, self._likely = output, num_read, likely
         self.takes_trees = takes_trees and not reads_again
         self.num_read_again = 0
-        self._reads_again, self._widths = reads_again, [0]
+        self._reads_again, self._widths, self._had_tree = reads_again, [0], False
 
     def shape(self, rows: Rows[Row]) -> Shape:
         """Known tokens of each row, with the context that a cache would hold."""
@@ -74,10 +83,16 @@ class ReplayTarget(Target):
             for plan in plans
             if isinstance(plan.draft, Tree)
         ]
+        self._had_tree = bool(trees)
         return Reading(shape, chains, trees=trees)
 
     def keep(self, rows: Rows[Row]) -> list[int]:
         """See `decoding.Target`."""
+        if self._likely is not None and self._had_tree:
+            for row in rows:
+                if row.heeds:
+                    end = self._output.size - row.remaining
+                    row.likely = self._likely.part(end - len(row.committed), end)
         if not self._reads_again:
             return super().keep(rows)
         kept = reading_again.kept(rows, self._widths)
@@ -142,7 +157,7 @@ class SegmentReport:
     counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
         it comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first token of each output.
-    drafting_ns: host time in the drafter and in steering (`propose`, `observe`, `extend` by the emitted tokens,
+    drafting_ns: host time in the drafter and in steering (`propose`, `observe`, `heed`, `extend` by the emitted tokens,
         `close`; `draft` and `commit`). It includes neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which runs once per request in
         serving, during its prefill.
@@ -267,7 +282,7 @@ def _replay_one(
     prompt_as: PromptAs,
     steer: MakeSteering,
     clock: Callable[[], int],
-    make_target: Callable[[TokenArray, int], ReplayTarget],
+    make_target: Callable[..., ReplayTarget],
 ) -> SegmentReport:
     counters = Counters(requests=1)
     if trace.output.size < 2:  # all of it came from prefill
@@ -297,12 +312,17 @@ def _replay_one(
         num_followed=1,
     )
     num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
-    target = make_target(trace.output, num_read)
+    target = make_target(trace.output, num_read, likely=_likely(trace))
     engine = Engine(budget, costs, lambda: clock() / 1e9)
     engine.add([row], target)
     while engine.rows:
         engine.step()
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns, target.num_read_again)
+
+
+def _likely(trace: Trace) -> Likely | None:
+    top = trace.output_top
+    return None if top is None else Likely(top.ids.astype(np.int64), np.exp(top.logprobs.astype(np.float64)))
 
 
 class _TimedSession:
@@ -311,10 +331,17 @@ class _TimedSession:
     def __init__(self, session: DraftSession, clock: Callable[[], int]) -> None:
         self.elapsed_ns = 0
         self.untimed, self.clock = session, clock
+        if hasattr(session, "heed"):
+            self.heed = partial(self._heed, session.heed)
 
     def extend(self, tokens: TokenArray) -> None:
         start = self.clock()
         self.untimed.extend(tokens)
+        self.elapsed_ns += self.clock() - start
+
+    def _heed(self, heed: Callable[[Likely], None], likely: Likely) -> None:
+        start = self.clock()
+        heed(likely)
         self.elapsed_ns += self.clock() - start
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:

@@ -4,7 +4,7 @@
     survival = Survival()                            # what is learnt of drafts, shared by all rows
     row = Row(survival, index, references, TokenBytes(vocabulary))
     row.begin(prompt, likely_start)                  # once
-    row.extend(committed)                            # after each pass: indexes, then learns
+    row.extend(committed, likely)                    # after each pass: indexes, then learns
     drafts = propose_all(rows, max_tokens, min_survival)
     draft = row.propose(max_tokens, min_survival, steering)
     trees = propose_trees(rows, max_nodes, min_survival)
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ngramspec.drafting.core.choosing import chosen, is_compiled, warn_if_slow
 from ngramspec.drafting.core.plain.features import LAYOUT
+from ngramspec.drafting.core.plain.likely import NUM_LIKELY, packed
 from ngramspec.drafting.core.plain.mixer import checked_mixing
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, Match
 from ngramspec.drafting.core.plain.survival import checked_lessons
@@ -30,6 +31,7 @@ else:
 
 __all__ = [
     "LAYOUT",
+    "NUM_LIKELY",
     "SEPARATOR",
     "Match",
     "Row",
@@ -39,6 +41,7 @@ __all__ = [
     "checked_lessons",
     "checked_mixing",
     "is_compiled",
+    "packed",
     "propose_all",
     "propose_trees",
     "warn_if_slow",

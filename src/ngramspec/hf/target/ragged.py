@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from ngramspec.decoding import Plan, Reading, Row, Shape, Target
+from ngramspec.drafting.types import Tree
 from ngramspec.hf.facts.layers import windows_of
+from ngramspec.hf.rows.hearing import hear
 from ngramspec.hf.rows.layout import NO_TREES, Layout, layout_of
 from ngramspec.hf.rows.logits import PassLogits
 from ngramspec.hf.rows.orders import begin, choices_of
@@ -43,6 +45,7 @@ class RaggedTarget(Target):
         self._held: list[ModelRow] = []
         self.takes_trees = True  # known models do (docs/families.md); see `of`
         self._branched: list[tuple[ModelRow, Layout]] = []
+        self._heard: PassLogits | None = None
         self._keeps_rows = False
         self._is_eager = attention_of(model) == "eager"
         self._keeps_logits = takes_logits_to_keep(model)
@@ -82,6 +85,8 @@ class RaggedTarget(Target):
             self._cache.wipe({line: self._held[line].num_cached for line in range(lines.start, lines.stop)})
             logits = self.read_logits(rows, [[]] * len(rows))
         self._branched = [(rows[number], layout) for number, layout in logits.layouts.items()]
+        # Where trees are drafted, time is cheap enough to look at more than the choice.
+        self._heard = logits if any(isinstance(plan.draft, Tree) for plan in plans) else None
         widths = [len(row.pending) + len(draft) for row, draft in zip(rows, logits.drafts, strict=True)]
         return Reading(self._shape(rows, widths), *choices_of(logits))
 
@@ -97,6 +102,9 @@ class RaggedTarget(Target):
                     to.append(first + depth)
         if lines:
             self._cache.move(lines, slots, to)
+        if self._heard is not None:
+            hear(self._heard)
+            self._heard = None
         return super().keep(rows)
 
     def read_ahead(self, row: Row, num_tokens: int) -> int:

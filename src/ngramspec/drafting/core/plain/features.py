@@ -33,7 +33,7 @@ NOT_SPELLED = SPELLED * _PER_SOURCE
 """The weight for "spelling offers nothing"; it stays 0, so without a vocabulary all is as if there were no such source.
 """
 
-LAYOUT = [8, NUM_WEIGHTS]
+LAYOUT = [9, NUM_WEIGHTS]
 """Which features there are: saved weights mean nothing to others. Count on when they change their meaning."""
 
 AHEAD = [_AHEAD + drafted.bit_length() for drafted in range(FURTHEST + 1)]

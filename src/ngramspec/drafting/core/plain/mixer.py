@@ -14,13 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Counts
+from ngramspec.drafting.core.plain.likely import BITS, NUM_LIKELY, TENTHS, Likely
+from ngramspec.drafting.core.plain.successors import ORDERS, WALKED, Counts, Recycled
 from ngramspec.drafting.types import FloatArray
 
 NUM_TEXTS = 2
 """The row's own text, and its segment's history."""
 
-NUM_SLOTS = NUM_TEXTS * len(ORDERS)
+_SAID = NUM_TEXTS * len(ORDERS)
+"""The slot for what the model said in the row's own text."""
+
+NUM_SLOTS = _SAID + 1
 _CHAIN, _BIAS = NUM_SLOTS, NUM_SLOTS + 1
 
 _SIZES = WALKED.bit_length()
@@ -28,11 +32,27 @@ _RANKS, _SHARES = 4, 8
 _ABSENT = 2 * _SIZES
 _PER_SLOT = _ABSENT + _RANKS * (_SHARES + 1) * _SIZES
 
-NUM_KINDS = NUM_SLOTS * _PER_SLOT
+_PER_ORDER = 1 + NUM_LIKELY * TENTHS
+_FIRST_SAID = _SAID * _PER_SLOT
+_FIRST_GUESS = _FIRST_SAID + len(ORDERS) * _PER_ORDER
 
-_KEYS = [(own, past, state) for own in range(len(ORDERS) + 1) for past in range(len(ORDERS) + 1) for state in range(3)]
-"""Which weights there are: by the orders known of each text, and by whether the chain drafts nothing, another token, or
-this one."""
+NUM_KINDS = _FIRST_GUESS + NUM_LIKELY * TENTHS
+
+_KEYS = [
+    (own, past, state, is_said)
+    for is_said in (False, True)
+    for own in range(len(ORDERS) + 1)
+    for past in range(len(ORDERS) + 1)
+    for state in range(3)
+]
+"""Which weights there are: by the orders known of each text, by whether the chain drafts nothing, another token, or
+this one, and by whether it is known what the model said."""
+
+_TRUST = (0.5, 0.7, 0.9, 0.95)
+"""By order: so much of the probability that the model gave a token is believed at first."""
+
+_TRUST_IN_GUESSES = 0.12
+"""The same where it gave it one position earlier."""
 
 _NUM_MIXED = NUM_SLOTS + 2
 NUM_LESSONS = 2 * NUM_KINDS + len(_KEYS) * _NUM_MIXED
@@ -70,7 +90,8 @@ Opinion = tuple[int, int]
 class Weighed:
     """What was thought of a token: its chance, what spoke for it and against it, and the weights that were used.
 
-    offered: the log-odds that the chain gave it; 0 if it did not offer it.
+    offered: the log-odds that the chain gave it; 0 if it did not offer it. guess: the kind of a token of which nothing
+    is known but that the model held it for likely one position earlier.
     """
 
     token: int
@@ -78,6 +99,7 @@ class Weighed:
     opinions: list[Opinion]
     weights: list[float]
     offered: float
+    guess: int | None = None
 
 
 class Mixer:
@@ -85,10 +107,12 @@ class Mixer:
 
     def __init__(self) -> None:
         """Know what shares of counts suggest."""
-        self._chances = [chance for _ in range(NUM_SLOTS) for chance in _first_chances()]
+        texts = [chance for _ in range(_SAID) for chance in _first_chances()]
+        said = [chance for trust in _TRUST for chance in (0.02, *_first_said(trust))]
+        self._chances = [*texts, *said, *_first_said(_TRUST_IN_GUESSES)]
         self._odds = [log_odds(chance) for chance in self._chances]
         self._seen = [0] * len(self._chances)
-        self._weights: dict[tuple[int, int, int], list[float]] = {}
+        self._weights: dict[tuple[int, int, int, bool], list[float]] = {}
 
     def lessons(self) -> FloatArray:
         """What was learnt, `float64[NUM_LESSONS]`: frequencies, how often each was counted, and weights."""
@@ -103,19 +127,26 @@ class Mixer:
         self._weights = dict(zip(_KEYS, weights.reshape(len(_KEYS), _NUM_MIXED).tolist(), strict=True))
 
     def weigh(
-        self, own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float], most: int = MOST_OFFERED
+        self,
+        own: Sequence[Counts],
+        past: Sequence[Counts],
+        offers: Mapping[int, float],
+        most: int = MOST_OFFERED,
+        said: Recycled | None = None,
+        guesses: Likely = (),
     ) -> list[Weighed]:
         """The chance of each token that a context knows or the chain offers: of each alone, so their sum may be any.
 
         own, past: by order what followed in the row's text, and in the history. offers: the chain's tokens at this
         position, the one that it drafts first, with the chance that it gives each. most: no more tokens are weighed.
+        said: in the row's own text. guesses: tokens that are taken only if nobody else offers them.
         """
-        contexts = [*_described(own, 0), *_described(past, len(ORDERS))]
-        weighed = []
+        contexts = [*_described(own, 0), *_described(past, len(ORDERS)), *_described_said(said)]
+        weighed: list[Weighed] = []
         drafted = next(iter(offers), None)
-        for token in _offered(own, past, offers, most):
+        for token in _offered(own, past, said, offers, most):
             state = 0 if drafted is None else 2 if token == drafted else 1
-            weights = self._weights_for(len(own), len(past), state)
+            weights = self._weights_for(len(own), len(past), state, said is not None)
             opinions = [(slot, context.get(token, absent)) for slot, absent, context in contexts]
             offered = log_odds(offers[token]) if token in offers else 0.0
             odds = weights[_BIAS] + weights[_CHAIN] * offered
@@ -123,12 +154,22 @@ class Mixer:
                 odds += weights[slot] * self._odds[kind]
             odds = min(max(odds, -_MOST_ODDS), _MOST_ODDS)
             weighed.append(Weighed(token, _bounded(1.0 / (1.0 + exp(-odds))), opinions, weights, offered))
+        for rank, number in enumerate(guesses):
+            token = number >> BITS
+            if len(weighed) == most:
+                break
+            if all(each.token != token for each in weighed):
+                kind = _FIRST_GUESS + _kind_of_said(rank, number)
+                weighed.append(Weighed(token, self._chances[kind], [], [], 0.0, kind))
         return weighed
 
     def learn(self, weighed: Sequence[Weighed], right: int) -> None:
         """Move weights and frequencies by the token that came, `right`."""
         for each in weighed:
             is_right = each.token == right
+            if each.guess is not None:
+                self._count(each.guess, is_right)
+                continue
             error = is_right - each.chance
             if -LEAST_ERROR < error < LEAST_ERROR:
                 continue
@@ -146,13 +187,21 @@ class Mixer:
         chance = _bounded(self._chances[kind] + rate * (is_right - self._chances[kind]))
         self._chances[kind], self._odds[kind] = chance, log_odds(chance)
 
-    def _weights_for(self, num_own: int, num_past: int, state: int) -> list[float]:
-        """At first the mean of all opinions; half of that where the chain drafts the token, and half what it says."""
-        key = num_own, num_past, state
+    def _weights_for(self, num_own: int, num_past: int, state: int, is_said: bool) -> list[float]:
+        """At first the mean of all opinions; half of that where the chain drafts the token, and half what it says.
+
+        What the model said counts for more, at the cost of what the texts say.
+        """
+        key = num_own, num_past, state, is_said
         weights = self._weights.get(key)
         if weights is None:
-            share = 1.0 / max(1, num_own + num_past)
-            weights = [0.5 * share if state == 2 else share] * NUM_SLOTS + [0.5 if state == 2 else 0.0, 0.0]
+            num_known = num_own + num_past
+            share = 1.0 / max(1, num_known + is_said)
+            share = 0.5 * share if state == 2 else share
+            of_text, of_said = share, share
+            if num_known and is_said:
+                of_text, of_said = share * 0.7, share * (1.0 + 0.3 * num_known)
+            weights = [of_text] * _SAID + [of_said] + [0.5 if state == 2 else 0.0, 0.0]
             self._weights[key] = weights
         return weights
 
@@ -181,10 +230,18 @@ def _bounded(chance: float) -> float:
     return min(max(chance, LEAST_CHANCE), 1.0 - LEAST_CHANCE)
 
 
-def _offered(own: Sequence[Counts], past: Sequence[Counts], offers: Mapping[int, float], most: int) -> list[int]:
-    """The tokens to weigh: the chain's, then those of the longest contexts."""
+def _offered(
+    own: Sequence[Counts],
+    past: Sequence[Counts],
+    said: Recycled | None,
+    offers: Mapping[int, float],
+    most: int,
+) -> list[int]:
+    """The tokens to weigh: the chain's, then those of the longest contexts, what the model said first."""
     tokens = dict.fromkeys(offers)
-    for order in reversed(range(max(len(own), len(past)))):
+    for order in reversed(range(len(ORDERS))):
+        if said is not None and said[0] == order:
+            tokens |= dict.fromkeys([number >> BITS for number in said[1]])
         for contexts in (own, past):
             if order < len(contexts):
                 tokens |= dict.fromkeys(contexts[order])
@@ -206,6 +263,30 @@ def _described(contexts: Sequence[Counts], first: int) -> list[tuple[int, int, d
         }
         described.append((slot, base + 2 * size + (len(counts) == 1), kinds))
     return described
+
+
+def _described_said(said: Recycled | None) -> list[tuple[int, int, dict[int, int]]]:
+    """As `_described`, of what the model said."""
+    if said is None:
+        return []
+    order, likely = said
+    base = _FIRST_SAID + order * _PER_ORDER
+    return [
+        (_SAID, base, {number >> BITS: base + 1 + _kind_of_said(rank, number) for rank, number in enumerate(likely)})
+    ]
+
+
+def _kind_of_said(rank: int, number: int) -> int:
+    return rank * TENTHS + number % (1 << BITS)
+
+
+def _first_said(trust: float) -> list[float]:
+    """Of what the model said, by rank and tenth, before anything was counted."""
+    return [
+        min(max(trust * (tenth + 0.5) / TENTHS / (1 if tenth else 1 + rank), 0.003), 0.97)
+        for rank in range(NUM_LIKELY)
+        for tenth in range(TENTHS)
+    ]
 
 
 def _first_chances() -> list[float]:

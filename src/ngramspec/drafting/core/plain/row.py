@@ -6,6 +6,7 @@ import numpy as np
 
 from ngramspec.drafting.core.plain.chain import UNSTEERED, Chain
 from ngramspec.drafting.core.plain.features import recent_index
+from ngramspec.drafting.core.plain.likely import checked_shape
 from ngramspec.drafting.core.plain.sources import Source
 from ngramspec.drafting.core.plain.spelling import SpelledIndex, TokenBytes
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
@@ -55,10 +56,17 @@ class Row:
         self.index.extend(prompt)
         self._past.copy.start = likely_start
 
-    def extend(self, tokens: TokenArray) -> None:
-        """Take in committed tokens `int32[n]`, and learn from them what the last draft was worth."""
+    def extend(self, tokens: TokenArray, likely: TokenArray | None = None) -> None:
+        """Take in committed tokens `int32[n]`, and learn from them what the last draft was worth.
+
+        likely: what the model held for likely where it chose them, `int32[n, NUM_LIKELY]` (likely.py), if it is known.
+        """
+        if likely is not None:
+            checked_shape(likely, tokens.size)
         size = len(self.index)
         self.index.extend(tokens)
+        if likely is not None:
+            self.index.note(size - 1, likely)
         committed = tokens.tolist()
         self._learn(committed)
         self._branches.learn(committed)

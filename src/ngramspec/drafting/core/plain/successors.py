@@ -7,6 +7,7 @@ it takes no memory, and a text that is forgotten is forgotten here too.
 from collections.abc import Sequence
 from itertools import takewhile
 
+from ngramspec.drafting.core.plain.likely import Likely
 from ngramspec.drafting.core.plain.suffix_index import SEPARATOR, SuffixIndex
 
 ORDERS = (1, 2, 4, 12)
@@ -24,6 +25,10 @@ WALKED_BY_CHAINS = 4
 
 WIDTH = 8
 """Distinct successors of a context that are kept."""
+
+Recycled = tuple[int, Likely]
+"""What the model held for likely after the latest occurrence of the longest of ORDERS of which that is known: the
+index of that order, and what was noted."""
 
 Counts = dict[int, int]
 """By token: how often it followed; the latest first."""
@@ -48,6 +53,32 @@ def successors(index: SuffixIndex, tail: Sequence[int], walked: int = WALKED) ->
     return found
 
 
+def recycled(index: SuffixIndex, tail: Sequence[int], walked: int = WALKED) -> Recycled | None:
+    """What the model said where the end of `tail` occurred in `index`; None where nothing is known of that.
+
+    Of the occurrences that `successors` counts the longest that agree are looked at first.
+    """
+    if not index.num_noted:
+        return None
+    starts = index.latest(tail)
+    for first, last in ((2, len(ORDERS)), (1, 2), (0, 1)):
+        found: Recycled | None = None
+        orders, position = ORDERS[first:last], starts[first]
+        earlier = index.earlier(orders[0])
+        for _ in range(walked):
+            if position < 0:
+                break
+            if likely := index.likely_after(position):
+                agreeing = _num_agreeing(index.tokens, position, tail, orders)
+                order = first + sum(each <= agreeing for each in orders[1:])
+                if found is None or order > found[0]:
+                    found = order, likely
+            position = earlier[position]
+        if found is not None:
+            return found
+    return None
+
+
 def _counted(
     text: "memoryview[int]",
     earlier: "memoryview[int]",
@@ -63,10 +94,7 @@ def _counted(
             break
         token = text[position + 1]
         if token != SEPARATOR:
-            agreeing = orders[0]
-            limit = min(len(tail), position + 1, orders[-1])
-            while agreeing < limit and text[position - agreeing] == tail[-1 - agreeing]:
-                agreeing += 1
+            agreeing = _num_agreeing(text, position, tail, orders)
             for order, counted in zip(orders, counts, strict=True):
                 if order > agreeing:
                     break
@@ -76,3 +104,12 @@ def _counted(
                     counted[token] = 1
         position = earlier[position]
     return counts
+
+
+def _num_agreeing(text: "memoryview[int]", position: int, tail: Sequence[int], orders: Sequence[int]) -> int:
+    """How many tokens that end at `position` are those of `tail`: the first of `orders` at least, the last at most."""
+    agreeing = orders[0]
+    limit = min(len(tail), position + 1, orders[-1])
+    while agreeing < limit and text[position - agreeing] == tail[-1 - agreeing]:
+        agreeing += 1
+    return agreeing

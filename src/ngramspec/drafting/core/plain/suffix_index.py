@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ngramspec.drafting.core.plain.likely import Likely, checked_shape, read
 from ngramspec.drafting.core.plain.positions import Positions, grouped, latest
 from ngramspec.drafting.types import TokenArray
 
@@ -73,6 +74,7 @@ class SuffixIndex:
         # for single numbers.
         self._columns = np.empty((6, 0), np.int32)
         self._reserve(256)
+        self._likely: dict[int, Likely] = {}
 
     def __len__(self) -> int:
         """Tokens taken in."""
@@ -104,6 +106,26 @@ class SuffixIndex:
             self._index_anew(end - 1)
         else:
             self._index_each(max(start - 1, 0), end - 1)
+
+    def note(self, start: int, likely: TokenArray) -> None:
+        """Note what the model held for likely after each position from `start` on, `int32[n, NUM_LIKELY]` (likely.py).
+
+        Positions that the text does not have are left out.
+        """
+        checked_shape(likely, len(likely))
+        for position, numbers in enumerate(likely.tolist(), start):
+            some = read(numbers)
+            if some and 0 <= position < self._size:
+                self._likely[position] = some
+
+    def likely_after(self, position: int) -> Likely:
+        """What was noted of one position."""
+        return self._likely.get(position, ())
+
+    @property
+    def num_noted(self) -> int:
+        """Positions of which something was noted."""
+        return len(self._likely)
 
     @property
     def tokens(self) -> "memoryview[int]":

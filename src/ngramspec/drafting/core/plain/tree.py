@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import itemgetter
 
+from ngramspec.drafting.core.plain.likely import BITS, Likely
 from ngramspec.drafting.core.plain.mixer import MOST_OFFERED, Mixer, Weighed
-from ngramspec.drafting.core.plain.successors import MOST_TOKENS, WALKED, WALKED_BY_CHAINS, successors
+from ngramspec.drafting.core.plain.successors import (
+    MOST_TOKENS,
+    WALKED,
+    WALKED_BY_CHAINS,
+    Recycled,
+    recycled,
+    successors,
+)
 from ngramspec.drafting.core.plain.suffix_index import SuffixIndex
 from ngramspec.drafting.types import ROOT
 
@@ -163,6 +171,21 @@ class Branches:
         """There is no last tree any more."""
         self._grown = _NOTHING
 
+    def _said(self, node: _Node, walked: int) -> Recycled | None:
+        """What the model said where the context of a node came before in the row's own text."""
+        return recycled(self._own, node.own, walked)
+
+    def _guesses(self) -> Likely:
+        """What the model held for likely instead of the last token: it often comes one position later.
+
+        The last logits as a guess at the token after the next are from LogitSpec (Liu et al. 2025).
+        """
+        size = len(self._own)
+        if size < 2:
+            return ()
+        last = self._own.tokens[size - 1]
+        return tuple(number for number in self._own.likely_after(size - 2) if number >> BITS != last)
+
     def _root(self, answer: Sequence[int]) -> _Node:
         size = len(self._own)
         return _Node(1.0, self._own.read(max(0, size - MOST_TOKENS), size).tolist(), [*answer[-MOST_TOKENS:]], 0)
@@ -196,7 +219,8 @@ class Branches:
         is_bounded = node.survival < (MOST_OFFERED - 1) * min_survival
         most = int(node.survival / min_survival) + 1 if is_bounded else MOST_OFFERED
         offers = node.offers(trunk)
-        self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers, most)
+        said, guesses = self._said(node, walked), self._guesses() if at == ROOT else ()
+        self._grown.weighed[at] = weighed = self._mixer.weigh(own, past, offers, most, said, guesses)
         drafted = next(iter(offers), None)
         if self._is_steered and drafted is not None:
             return _beside(offers, weighed, node.survival)
