@@ -16,7 +16,7 @@ PROMPTS = ["name: Ada Byron\ntotal: 12\n", "The parcel left on Monday."]
 def test_my_guard() -> None:
     model, tokenizer = ngramspec.load_pico()  # yours
     guard = Guard.json_schema(SCHEMA, tokenizer, whitespace="compact")
-    assert_valid(guard, '{"name":"Ada Byron","total":12}')  # says where a text leaves the guard
+    assert_valid(guard, '{"name":"Ada Byron","total":12}')  # says where a text violates the guard
     report = assert_lossless(model, guard, tokenizer(PROMPTS)["input_ids"], max_new_tokens=32, batch=2)
     for mode in report.modes:  # greedy and sampled, each prompt alone and in batches, drafts of every kind
         print(mode)

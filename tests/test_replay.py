@@ -319,7 +319,7 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage: Any) -> None:
 
 
 def test_an_unknown_tokenizer_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(OSError, match=r"a tokenizer is 'tekken', 'pico', or a path .*, got './nowhere'"):
+    with pytest.raises(OSError, match=r"a tokenizer must be 'tekken', 'pico', or a path .*, got './nowhere'"):
         load_tokenizer("./nowhere")
 
 

@@ -68,7 +68,7 @@ def test_an_answer_that_does_not_fit_has_no_guard_and_is_counted_and_one_that_wa
 def test_schemas_that_cannot_be_enforced_or_are_too_many_are_refused_by_file_and_line(tmp_path: Path) -> None:
     row = {"prompt": "", "output": "1"}
     for wrong in ({"type": "nothing"}, "{", 7, ["a"]):
-        with pytest.raises(TraceError, match=r"rows\.jsonl:2: schema must be one that a guard enforces, got .*; mend"):
+        with pytest.raises(TraceError, match=r"jsonl:2: schema must be one that a guard enforces, got .*; correct"):
             read(tmp_path, row, row | {"schema": wrong}, guards=RowGuards(BYTES))
     with pytest.raises(TraceError, match=r"rows\.jsonl:1: a row with a schema needs a tokenizer, got none; pass"):
         read(tmp_path, row | {"schema": {}}, guards=RowGuards(None))

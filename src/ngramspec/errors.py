@@ -6,7 +6,7 @@ NgramspecError
 ├── TraceError         (also ValueError)   a recorded request cannot be read
 ├── HistoryError       (also ValueError)   a saved history cannot be used, or references do not fit
 ├── CostsError         (also ValueError)   a saved table of costs cannot be used
-└── GuardError         (also ValueError)   a guard cannot be made, or a text left it
+└── GuardError         (also ValueError)   a guard cannot be made, or a text violates it
     └── UnsupportedError                   a schema or grammar contains what its backend would not enforce
 
 NgramspecWarning       (UserWarning)       the text is right, but something is not as fast as it could be
@@ -21,7 +21,7 @@ from typing import Any
 from ngramspec.printing import printable
 
 MAX_MESSAGE = 2000
-"""Longest message, in characters: one screen. Of a longer one the beginning and the end are kept."""
+"""Longest message, in characters: one screen. A longer one keeps its beginning and its end."""
 END = 600
 """Characters kept of the end, where a message says what to do."""
 
@@ -60,7 +60,7 @@ class TraceError(NgramspecError, ValueError):
 
 
 class HistoryError(NgramspecError, ValueError):
-    """A saved history is another tokenizer's, or damaged; or references do not fit. Nothing has been changed."""
+    """A saved history is damaged or another tokenizer's, or references do not fit. Nothing has been changed."""
 
 
 class CostsError(NgramspecError, ValueError):
@@ -68,7 +68,7 @@ class CostsError(NgramspecError, ValueError):
 
 
 class GuardError(NgramspecError, ValueError):
-    """A guard cannot be made, or a text left it, or its backend failed: no token is emitted that it did not allow.
+    """A guard cannot be made, a text violates it, or its backend failed: no token that it forbids is emitted.
 
     tokens, text: emitted so far, if any. row: index in the batch, if there is one.
     sequences: `int64[B, P + emitted]`, the output of the whole call so far, failed rows padded; else None.
@@ -149,11 +149,11 @@ def _own(value: object) -> str:
     try:
         return repr(value)
     except Exception:
-        return f"<{type(value).__name__} that raises where it is shown>"
+        return f"<{type(value).__name__} whose repr raises>"
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """What an error message adds if `given` resembles one of `known`."""
+    """The suggestion that an error message ends with if `given` resembles one of `known`."""
     text = given if isinstance(given, str) else shortened(given)
     near = difflib.get_close_matches(text[:MAX_NAME].lower(), list(known), n=1, cutoff=0.4)
     return f": did you mean {near[0]!r}?" if near else ""

@@ -12,14 +12,14 @@ from time import monotonic
 from typing import Any
 
 PATIENCE = 1.0
-"""Most seconds that a fork waits for all locks that others hold. After that the child gets a fresh lock, and the data
-as it was in mid-change."""
+"""Most seconds that a fork waits for all locks that others hold. After that the child gets a fresh lock, and data that
+may be half changed."""
 
 
 def lock(*, is_held_long: bool = False) -> threading.Lock:
     """A new `threading.Lock`, free in a forked child; do not fork while holding it.
 
-    is_held_long: it is held for long, over work that leaves nothing half done, so a fork does not wait for it.
+    is_held_long: it is held for a long time, while no data is half changed, so a fork does not wait for it.
     """
     made = threading.Lock()
     _forks.know(made, is_held_long)
@@ -65,7 +65,7 @@ class _Forks:
         self._let_go()
 
     def _all(self) -> list[Any]:
-        references = self.locks.keyrefs()  # in one step, while other threads make locks: they may hold one meanwhile
+        references = self.locks.keyrefs()  # atomic: other threads may make locks meanwhile
         return [held for held in (reference() for reference in references) if held is not None]
 
     def _let_go(self) -> None:

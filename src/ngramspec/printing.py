@@ -1,4 +1,4 @@
-"""Makes untrusted text (of models, recordings, schemas, file names) safe for a terminal, a log or a message."""
+"""Makes untrusted text (from models, recordings, schemas, file names) safe for a terminal, a log or a message."""
 
 import os
 import re
@@ -6,19 +6,19 @@ from typing import Final
 from unicodedata import category
 
 _JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-"""Joiners that scripts and emoji need; they move no cursor and change no direction."""
+"""Joiners that scripts and emoji need; they neither move the cursor nor change the direction of the text."""
 
 _KEPT: Final = frozenset(f"\n\t{_JOINERS}")
 
 _JOINING_NOTHING: Final = re.compile(rf"(?<![^\s{_JOINERS}])[{_JOINERS}]|[{_JOINERS}](?![^\s{_JOINERS}])")
-"""Matches a joiner that is not between two characters. Code that measures text for a terminal fails on some of them."""
+"""Matches a joiner that is not between two characters. Code that measures the width of text fails on some of them."""
 
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Unicode categories that a terminal obeys or hides instead of showing: controls, formats (bidirectional ones among
 them), surrogates, private and unassigned characters, and line separators."""
 
 MOST_NAMED = 200
-"""Characters of a file's name in a message: its end, which distinguishes files."""
+"""Most characters of a file name in a message. Its end is kept, because that distinguishes files."""
 
 
 def is_shown(character: str) -> bool:

@@ -16,19 +16,19 @@ OTHER = "other"
 
 
 class Undrafted(StrEnum):
-    """Why a target pass checked no draft of a row."""
+    """Why a target pass verified no draft of a row."""
 
     NO_MATCH = "no_match"
     """The drafter proposed nothing: nothing matched, or the guard allowed none of it."""
 
     TOO_DEAR = "too_dear"
-    """There was a draft, but it was expected to gain less than its check costs (or a plain pass was being measured)."""
+    """There was a draft, but it was expected to gain less than it costs (or a plain pass was being measured)."""
 
     NO_PRICE = "no_price"
     """There was a draft, but no plain pass had been measured yet."""
 
     IN_STEP = "in_step"
-    """There was a draft, but rows of this call go in step, and another one had none."""
+    """There was a draft, but the rows of this call go in step, and another row had none."""
 
     PROMPT = "prompt"
     """A batch, or a model that prepares its own inputs, read its prompts."""
@@ -46,7 +46,7 @@ class Undrafted(StrEnum):
 
     @property
     def words(self) -> str:
-        """For people."""
+        """The reason in words."""
         return self.value.replace("_", " ")
 
 
@@ -57,10 +57,10 @@ class GuardOutcome(StrEnum):
     """Its grammar accepts the text."""
 
     CUT_OFF = "cut_off"
-    """By the limit, a criterion, an error of other code, or its client, before the text was complete."""
+    """It ended before the text was complete: by the limit, a criterion, an error of other code, or its client."""
 
     FAILED = "failed"
-    """With a GuardError: its backend has failed, or other code has left nothing that is allowed."""
+    """With a GuardError: its backend failed, or other code left no token that is allowed."""
 
     __hash__ = str.__hash__
 
@@ -74,17 +74,16 @@ class Counters:
     requests: rows that were decoded.
     tokens: tokens emitted (accepted draft tokens and bonus tokens).
     target_passes: passes of the target over a row, undrafted ones included.
-    num_drafts: passes that checked at least one draft token.
-    num_draft_tokens, num_accepted_tokens: draft tokens checked, and accepted.
+    num_drafts: passes that verified at least one draft token.
+    num_draft_tokens, num_accepted_tokens: draft tokens verified, and accepted.
     num_accepted_tokens_per_pos: `[j]` counts the drafts whose token j was accepted.
-    num_undrafted_per_reason: passes that checked none, by reason (`Undrafted`); their sum is target_passes -
-    num_drafts.
-    num_shortened_drafts: drafts of which the budget had the head checked alone.
+    num_undrafted_per_reason: passes without a draft, by reason (`Undrafted`); their sum is target_passes - num_drafts.
+    num_shortened_drafts: drafts of which the budget let only the head be verified.
     num_guarded_per_outcome: requests under a guard, by `GuardOutcome`.
-    drafting_seconds, steering_seconds: that blind and steered drafts took; each row of a pass has an equal share.
-    verifying_seconds: that passes took, with the choice of tokens and the wait for masks; shared alike.
-    masking_seconds: that masks took on their threads, most of it while the model computes.
-    Seconds say nothing about what was counted: counts are equal or not without them.
+    drafting_seconds, steering_seconds: time of blind and steered drafting; each row of a pass has an equal share.
+    verifying_seconds: time of passes, with the choice of tokens and the wait for masks; shared likewise.
+    masking_seconds: time of masks on their threads, most of it while the model computes.
+    Times do not count when counters are compared.
     """
 
     requests: int = 0
@@ -117,7 +116,7 @@ class Counters:
     ) -> None:
         """Count one target pass that emitted `num_tokens` and accepted `num_accepted` of `num_drafted`.
 
-        undrafted: why none were drafted, if so.
+        undrafted: the reason, if none were drafted.
         """
         self.tokens += num_tokens
         self.target_passes += 1
@@ -137,7 +136,7 @@ class Counters:
         self._add(other, 1)
 
     def copy(self) -> "Counters":
-        """The same counts, apart."""
+        """An independent copy."""
         copied = Counters()
         copied._add(self, 1)
         return copied
@@ -176,7 +175,7 @@ class Counters:
         self.num_undrafted_per_reason[reason] = self.num_undrafted_per_reason.get(reason, 0) + count
 
     def since(self, earlier: "Counters") -> "Counters":
-        """The difference to `earlier`, an earlier copy of these counts."""
+        """What was counted since `earlier`, a copy of these counts."""
         later = self.copy()
         later._add(earlier, -1)
         later.num_undrafted_per_reason = {why: count for why, count in later.num_undrafted_per_reason.items() if count}
@@ -192,7 +191,7 @@ class Counters:
             self.num_accepted_tokens_per_pos[position] += count
 
     def __str__(self) -> str:
-        """One line for people; passes without drafts come last, the most frequent reason first."""
+        """One line to read; passes without drafts come last, the most frequent reason first."""
         reasons = sorted(self.num_undrafted_per_reason.items(), key=lambda counted: -counted[1])
         listed = ", ".join(f"{reason.words} {count}" for reason, count in reasons)
         undrafted = f"; passes without drafts: {listed}" if listed else ""
@@ -211,7 +210,7 @@ Summed = TypeVar("Summed", bound=_Sum)
 
 
 class BySegment(Generic[Summed]):
-    """Sums by segment, in order of first use. The number of names is bounded, whatever requests come."""
+    """Sums by segment, in order of first use. The number of names is bounded."""
 
     def __init__(self, new: Callable[[], Summed], max_segments: int = MAX_SEGMENTS) -> None:
         """new: makes an empty sum."""
@@ -236,7 +235,7 @@ class BySegment(Generic[Summed]):
 
 
 Listener = Callable[[Counters, str, int | None], None]
-"""Is told of each request with a segment: its counts, the segment, and its template, if that is known."""
+"""Called for each request with a segment: with its counts, the segment, and its template if that is known."""
 
 
 class Stats:
@@ -256,7 +255,7 @@ class Stats:
     def add(self, counters: Counters, segment: str | None = None, template: int | None = None) -> None:
         """Add one request's counts, to the total and to `segment`.
 
-        template: tells prompts that begin alike from others (`template_of`); only a listener is told.
+        template: identifies how the prompt begins (`template_of`); only the listener uses it.
         """
         with self._lock:
             self._total.add(counters)

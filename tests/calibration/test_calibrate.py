@@ -160,14 +160,14 @@ def test_any_forged_calibration_is_refused_by_name_or_read(
         read_calibration(path)
     except CostsError as raised:
         error = str(raised)
-    assert not error or error.startswith("a calibration must hold what `ngramspec calibrate` wrote, got another file, ")
+    assert not error or error.startswith("a calibration must be a file that `ngramspec calibrate` wrote, got ")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"kind": 1}', "[" * 100_000, "\xff"])
 def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(content, encoding="latin-1")
-    with pytest.raises(CostsError, match=r"got another file, .*other\.json: .*; measure it anew, or name another"):
+    with pytest.raises(CostsError, match=r"got .*other\.json: .*; measure again, or name another file"):
         read_calibration(path)
 
 
@@ -197,7 +197,7 @@ def test_the_command_writes_what_simulate_and_generate_read(
     assert 2 == run("generate", "--prompt-file", prompt, "--costs", traces, "--max-new-tokens", "2").code
     refused = run("serve", "--costs", traces)
     assert refused.code == 2
-    assert "a saved cost table" in refused.errors or "a calibration must hold" in refused.errors
+    assert "a saved cost table" in refused.errors or "a calibration must be" in refused.errors
 
 
 def test_published_fits_have_sources_and_prices() -> None:

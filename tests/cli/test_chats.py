@@ -101,7 +101,7 @@ def test_a_prompt_that_a_later_answer_changes_cannot_be_replayed() -> None:
             return super().apply_chat_template(messages[-1:], *more, **options)
 
     chat = Chat([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}], None, "log:1")
-    with pytest.raises(TraceError, match=r"log:1: an answer must follow its prompt.* of message 1 otherwise"):
+    with pytest.raises(TraceError, match=r"log:1: an answer must follow its prompt.* of message 1 differently"):
         chat.turn(Forgetful(), 1)
 
 
@@ -118,7 +118,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{}]}]}, 'tool_calls must hold {"function": {'),
     ({"messages": [{"role": "user", "content": "a"}], "tools": 5}, "tools must be a list, got 5"),
     ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages must be valid Unicode"),
-    ({"messages": [{"role": "user", "content": "a"}]}, "messages must hold one of the assistant's, which is the outpu"),
+    ({"messages": [{"role": "user", "content": "a"}]}, "messages must include one of the assistant's, which is the"),
 ]
 
 
@@ -135,7 +135,7 @@ def test_malformed_messages_are_named_by_their_origin(
 
 def test_a_template_that_leaves_calls_out_is_not_the_recorded_models(write: Write, tmp_path: Path) -> None:
     other = save_tiny(tmp_path / "other", chat=True)
-    with pytest.raises(TraceError, match=r"tool calls must be in what the chat template writes, got none of 'gh'"):
+    with pytest.raises(TraceError, match=r"the chat template must write tool calls, got none of 'gh'"):
         list(read_traces(write("log.jsonl", line()), load_tokenizer(str(other))))
 
 
@@ -144,7 +144,7 @@ def test_a_template_that_refuses_a_role_is_heard(write: Write, tmp_path: Path) -
     config = folder / "tokenizer_config.json"
     strict = {"chat_template": "{{ raise_exception('no such role') }}"}
     config.write_text(json.dumps(json.loads(config.read_text()) | strict))
-    with pytest.raises(TraceError, match=r"must be what the tokenizer's chat template takes, got: no such role"):
+    with pytest.raises(TraceError, match=r"must be valid for the tokenizer's chat template, got: no such role"):
         list(read_traces(write("log.jsonl", line()), load_tokenizer(str(folder))))
 
 

@@ -120,7 +120,7 @@ def test_a_tokenizer_can_be_named(run: Command) -> None:
         (["--schema", "missing.json"], "missing.json must be a file that can be read, got: No such file or directory"),
         (["--grammar", EMPTY], f"{EMPTY} must be a file that can be read, got: Is a directory"),
         (["--regex", "a("], "llguidance must be able to compile the regex"),
-        (["--regex", "a", "--tokenizer", "nowhere/at-all"], "a tokenizer is 'tekken', 'pico', or a path or name"),
+        (["--regex", "a", "--tokenizer", "nowhere/at-all"], "a tokenizer must be 'tekken', 'pico', or a path or name"),
         (["--corpus", EMPTY], f"a corpus must hold .schema.json, .regex, .lark or .jsonl files, got none in {EMPTY}"),
     ],
 )

@@ -113,11 +113,11 @@ def test_of_several_tables_one_is_named_by_how_its_fingerprint_begins(run: Comma
         outcome = run("replay", traces, "--cost", name)
         assert outcome.code == 2
         listed = f"{path}#ab000000 (a plain pass takes 10 ms), {path}#cd000000 (a plain pass takes 10 ms)"
-        assert f"which is {found} of {listed}: name the one of your model\n" in outcome.errors
+        assert f"which names {found} of {listed}: name the one of your model\n" in outcome.errors
 
 
 def test_a_table_without_a_plain_pass_prices_nothing(saved: Saved) -> None:
-    with pytest.raises(CostsError, match="must hold a plain pass that was measured, got none in"):
+    with pytest.raises(CostsError, match="must hold a measured plain pass, got none in"):
         read_costs(str(saved(aa=MeasuredCosts())))
 
 

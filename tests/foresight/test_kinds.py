@@ -83,7 +83,7 @@ def test_a_registered_kind_is_foreseen_under_the_grammars_that_it_suits_and_no_o
 def test_a_code_out_of_range_or_of_another_kind_is_refused_and_nothing_is_registered(code: int) -> None:
     before = [*kinds._registered]
     codes = IntEnum("codes", {"FIRST": 31, "SECOND": int(code)})
-    with pytest.raises(ValueError, match=rf"codes of evidence must .* got {int(code)} of 'mine': take one of \[28, "):
+    with pytest.raises(ValueError, match=rf"codes of evidence must .* got {int(code)} of 'mine': use one of \[28, "):
         register(Kind("mine", lambda grammar: True, Alphabet, codes))
     assert before == kinds._registered
 

@@ -139,8 +139,8 @@ def test_of_several_keywords_the_first_is_named_and_the_others_are_counted() -> 
     ("pattern", "what"),
     [
         ("a$b", "anchor"),
-        ("(?=a)a", "looking around"),
-        ("(?<!a)a", "looking around"),
+        ("(?=a)a", "lookaround"),
+        ("(?<!a)a", "lookaround"),
         (r"(a)\1", "reference"),
         (r"\ba", "word boundary"),
         ("(?i)a", "flags"),
@@ -149,7 +149,7 @@ def test_of_several_keywords_the_first_is_named_and_the_others_are_counted() -> 
     ],
 )
 def test_constructs_that_xgrammar_ignores_in_a_regex_are_named(pattern: str, what: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"xgrammar does not do .*{what}"):
+    with pytest.raises(UnsupportedError, match=f"xgrammar does not support .*{what}"):
         Guard.regex(pattern, BYTES, backend="xgrammar")
 
 
@@ -173,10 +173,10 @@ def test_an_unknown_backend_is_named() -> None:
         ({"properties": {"a": {"required": True}}}, "/properties/a/required"),
         ({"minLength": -1}, "/minLength"),
         ({"$schema": "http://json-schema.org/draft-07/schema#", "items": 3}, "/items"),
-        ({"$ref": "#/$defs/missing"}, "inside of its own, got '#/\\$defs/missing' at /\\$ref"),
+        ({"$ref": "#/$defs/missing"}, "in its own document, got '#/\\$defs/missing' at /\\$ref"),
         ({"items": {"$ref": "https://example.com/a.json"}}, "example.com/a.json' at /items/\\$ref"),
-        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "circle"),
-        ({"allOf": [{"$ref": "#"}]}, "circle"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "cycle"),
+        ({"allOf": [{"$ref": "#"}]}, "cycle"),
         (False, "leave something to generate"),
         ({"type": "object", "required": ["a"], "properties": {"a": False}}, "leave something to generate"),
     ],

@@ -110,7 +110,7 @@ def test_a_value_is_shown_as_python_shows_it_and_then_shortened(value: Any, limi
 
 def test_what_cannot_be_shown_in_full_is_described() -> None:
     assert "an integer of 16610 bits" == shortened(10**5000)
-    assert "<Silent that raises where it is shown>" == shortened(Silent())
+    assert "<Silent whose repr raises>" == shortened(Silent())
     assert "'" + "a" * 59 + "…" == shortened("a" * 10**6)
     assert "[[[[[[[[[…]]]]]]]]]" == shortened([[[[[[[[[[1]]]]]]]]]])
 

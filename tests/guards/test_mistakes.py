@@ -47,7 +47,7 @@ class Uncallable(BaseModel):
         (lambda: MAKES.grammar('{"type": "string"}', BYTES), "a grammar must have rules, .*: call Guard.json_schema"),
         (
             lambda: MAKES.load("grammars/csv.lark", BYTES),
-            r"one by name, got 'grammars/csv.lark': call Guard.grammar_file",
+            r"given by name, got 'grammars/csv.lark': call Guard.grammar_file",
         ),
         (lambda: GUARD.matcher("</s>"), "eos_token_id must be a token id or a list of them, got '</s>'"),
         (lambda: GUARD.accepts(b"a"), "a text must be a str, got b'a': decode tokens or bytes first"),
@@ -87,13 +87,13 @@ def test_a_backend_is_one_of_two() -> None:
 @pytest.mark.parametrize(
     ("pattern", "named"),
     [
-        (r"x\bfoo", r"a word boundary, \b at position 1 of .* write the characters that come there"),
+        (r"x\bfoo", r"a word boundary, \b at position 1 of .* write the characters that may come there"),
         (r"a(?=b)b", r"a lookahead, (?= at position 1"),
         (r"[(?=]a(?!b)c", r"a negative lookahead, (?! at position 6"),
         (r"(?<=a)b", r"a lookbehind, (?<= at position 0"),
         (r"\\\(a(?<!b)c", r"a negative lookbehind, (?<! at position 5"),
-        (r"(a|b)\1", r"a reference back, \1 at position 5 of .* write the texts out that there may be"),
-        (r"(?P<x>a)(?P=x)", r"a reference back, (?P=x) at position 8"),
+        (r"(a|b)\1", r"a back-reference, \1 at position 5 of .* write out the possible texts"),
+        (r"(?P<x>a)(?P=x)", r"a back-reference, (?P=x) at position 8"),
         (r"a$b", r"an anchor inside, $ at position 1 of .* leave it out"),
         (r"\Aab\Z", r"an anchor inside, \A at position 0"),
         (r"(?>a)b", r"an atomic group, (?> at position 0 of .* write (?:…)"),

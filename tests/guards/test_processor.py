@@ -94,7 +94,7 @@ def test_a_processor_serves_one_call() -> None:
 
 def test_beams_that_reorder_rows_are_refused() -> None:
     guard = Guard.regex("[0-9]+", TOKENIZER)
-    with pytest.raises(GuardError, match="greedy or sampled and not by beams, got another text"):
+    with pytest.raises(GuardError, match="greedy or sampled, without beams, got another text"):
         texts(tiny("llama"), guard, num_beams=4)
 
 
@@ -104,7 +104,7 @@ def test_beams_that_reorder_rows_are_refused() -> None:
 )
 def test_if_another_processor_leaves_no_legal_token_it_is_an_error(forced: dict[str, Any], do_sample: bool) -> None:
     guard = Guard.regex("[0-9]{4}", TOKENIZER)
-    with pytest.raises(GuardError, match="something that the guard allows must be left to choose, got none") as raised:
+    with pytest.raises(GuardError, match="some token that the guard allows must be left to choose, got none") as raised:
         texts(tiny("llama"), guard, do_sample=do_sample, **forced)
     assert 0 == raised.value.row
 

@@ -136,7 +136,7 @@ def test_the_last_start_in_the_prompt_counts() -> None:
 
 def test_a_prompt_that_goes_on_otherwise_after_its_marker_is_warned_of() -> None:
     with pytest.warns(
-        GuardWarning, match=r"has after '</think>' must be the beginning of a guarded text.* got 'Here: '"
+        GuardWarning, match=r"has after '</think>' must be blank, or begin a guarded text.* got 'Here: '"
     ):
         matcher = ANSWER.after("</think>").matcher(prompt=encoded(f"{QWEN}</think>Here: "))
     assert CHAT.eos_tokens[0] not in mask(matcher)
@@ -275,7 +275,7 @@ def test_a_marker_that_the_tokens_cannot_write_is_refused_with_a_budget() -> Non
 
 def test_a_budget_within_calls_is_refused() -> None:
     guard = Guard.regex("a", BYTES).after("x", max_tokens=3)
-    with pytest.raises(GuardError, match=r"max_tokens counts from the start of an answer"):
+    with pytest.raises(GuardError, match=r"max_tokens must count from the start of an answer"):
         guard.between("<", ">")
     assert "Guard.regex('a').after('x', max_tokens=3)" == repr(guard)
 

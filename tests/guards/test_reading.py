@@ -58,9 +58,12 @@ def test_a_malformed_schema_is_prepared_or_refused_by_name(seed: int, is_lenient
         ({"$schema": URIS[4], "const": 1, "dependentSchemas": 3}, "at /dependentSchemas"),
         ({"$ref": "#/own", "own": {"minLength": "a"}}, "at /own/minLength: 'minLength' must be a whole number from 0"),
         ({"$ref": "#/title", "title": "a"}, "a schema must be an object, true or false, got 'a' at /title"),
-        ({"$ref": "#/minimum/x", "minimum": 1}, "a reference must name a schema inside of its own"),
-        ({"$ref": "#/allOf/01", "allOf": [{}]}, "a reference must name a schema inside of its own"),
-        ({"$id": "http://a/", "$ref": "http://["}, "a reference must name a schema inside of its own, got 'http://['"),
+        ({"$ref": "#/minimum/x", "minimum": 1}, "a reference must name a schema in its own document"),
+        ({"$ref": "#/allOf/01", "allOf": [{}]}, "a reference must name a schema in its own document"),
+        (
+            {"$id": "http://a/", "$ref": "http://["},
+            "a reference must name a schema in its own document, got 'http://['",
+        ),
         ({"$id": "http://a/", "not": {"$id": "//["}}, "an identifier must be a URI of at most 2000 letters, got '//['"),
         ({"properties": {"a/b~": {"pattern": "("}}}, "got '(' at /properties/a~1b~0/pattern: a group is not closed"),
         ({"patternProperties": {"[b-a]": {}}}, "got '[b-a]' at /patternProperties: a range is in the wrong order, b-a"),
@@ -70,7 +73,7 @@ def test_a_malformed_schema_is_prepared_or_refused_by_name(seed: int, is_lenient
         ({"properties": {1: {}}}, "a key of a schema must be a text, got 1 at /properties"),
         ({"default": {1, 2}}, "a schema must be JSON, got {1, 2} at /default"),
         ('{"a": "\\ud800"}', "half a surrogate pair"),
-        ('{"type": "string", "type": "integer"}', "a schema must say each key once, got 'type' twice"),
+        ('{"type": "string", "type": "integer"}', "a schema must have each key once, got 'type' twice"),
         ('{"minimum": NaN}', "a number must be finite, got NaN"),
         ('{"minimum": 1e999999999}', "a number must have at most 400 digits"),
         ("[" * 100_000, "a schema must be nested at most 100 deep, got more at line 1"),
@@ -140,7 +143,7 @@ def test_references_lead_through_few_definitions_at_one_value() -> None:
 def test_a_ring_of_definitions_is_a_circle_and_one_with_a_property_between_is_none() -> None:
     closed = chain(30)
     closed["$defs"]["d30"] = {"$ref": "#/$defs/d0"}
-    with pytest.raises(GuardError, match="a reference must lead to a schema, got a circle at /"):
+    with pytest.raises(GuardError, match="a reference must lead to a schema, got a cycle at /"):
         read(closed)
     closed["$defs"]["d30"] = {"properties": {"a": {"$ref": "#/$defs/d0"}}}
     assert 31 == len(read(closed)[1])

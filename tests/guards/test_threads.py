@@ -37,7 +37,7 @@ def test_a_matcher_cannot_advance_while_a_lookahead_is_open_and_the_lookahead_en
     with matcher.lookahead() as lookahead, pytest.raises(GuardError, match="while a lookahead is open"):
         matcher.advance([A])
     for ask in (lambda: lookahead.push(A), lambda: lookahead.allowed(A), lookahead.forced):
-        with pytest.raises(GuardError, match="a lookahead serves inside its `with` block"):
+        with pytest.raises(GuardError, match="a lookahead must be used inside its `with` block"):
             ask()
     matcher.advance([A])
 

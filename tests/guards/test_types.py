@@ -81,15 +81,15 @@ class Uncallable(BaseModel):
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        (5, "a schema must be a dict, JSON text, or a type as pydantic takes it, got 5$"),
-        (None, "or a type as pydantic takes it, got None$"),
+        (5, "a schema must be a dict, JSON text, or a type that pydantic accepts, got 5$"),
+        (None, "or a type that pydantic accepts, got None$"),
         (Point(1), r"got Point\(x=1\): pass the class, Point$"),
         (Line(ends=[]), r"got Line\(ends=\[\]\): pass the class, Line$"),
         (["a", "b"], r"got \['a', 'b'\]: for one of several values write Literal"),
-        ({"a": int}, "a schema must be JSON, .* of a dict of types, write a TypedDict"),
+        ({"a": int}, "a schema must be JSON, .* instead of a dict of types, write a TypedDict"),
         ("schema.json", r"a schema as text must be JSON, got 'schema.json': .*: pass the content of the file"),
         (Uncallable, "a type must have a JSON schema, got .*Uncallable.*: pydantic says: no schema"),
-        (object(), "or a type as pydantic takes it, got <object"),
+        (object(), "or a type that pydantic accepts, got <object"),
     ],
 )
 def test_what_is_no_schema_is_named(schema: Any, message: str) -> None:
@@ -135,7 +135,7 @@ def test_a_class_that_says_what_becomes_of_other_keys_is_not_warned_of() -> None
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ({"propertes": {"a": {}}}, "'propertes' at the root, which says nothing there: did you mean 'properties'"),
+        ({"propertes": {"a": {}}}, "'propertes' at the root, which has no effect there: did you mean 'properties'"),
         ({"type": "array", "items": {"tpye": "string"}}, "'tpye' at /items, .* did you mean 'type'"),
         ({"properties": {"a/b": {"enums": [1]}}}, "'enums' at /properties/a~1b, .* did you mean 'enum'"),
         ({"anyof": [{"type": "string"}]}, "did you mean 'anyOf'"),
@@ -143,8 +143,8 @@ def test_a_class_that_says_what_becomes_of_other_keys_is_not_warned_of() -> None
         ({"$defs": {"a": {"additonalProperties": False}}, "type": "object"}, "did you mean 'additionalProperties'"),
         ({"ref": "#/$defs/a", "$defs": {"a": {}}}, r"did you mean '\$ref'"),
         ({"type": "object", "require": ["a"]}, "did you mean 'required'"),
-        ({"name": "string", "age": "integer"}, r"got only \['name', 'age'\], which say nothing, .*: write a schema"),
-        ({"name": "f", "description": "", "schema": {"type": "object"}}, "got only .*, which say nothing"),
+        ({"name": "string", "age": "integer"}, r"got only \['name', 'age'\], which have no effect, .*: write a schema"),
+        ({"name": "f", "description": "", "schema": {"type": "object"}}, "got only .*, which have no effect"),
     ],
 )
 def test_a_slip_of_the_pen_in_a_schema_is_warned_of(schema: dict[str, Any], message: str) -> None:

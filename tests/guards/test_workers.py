@@ -205,7 +205,7 @@ def test_many_threads_get_what_each_asked_for(pool: Pool) -> None:
 
 def test_a_worker_that_does_not_come_up_in_time_is_an_error(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork_server, "START_SECONDS", 0.0)
-    with pytest.raises(BackendError, match=r"a process to compile in must start, got of .*: late"):
+    with pytest.raises(BackendError, match=r"a process to compile in must start, got for .*: late"):
         asked(pool, "a")
     monkeypatch.undo()
     assert asked(pool, "a")

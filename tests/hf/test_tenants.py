@@ -96,7 +96,7 @@ def test_no_name_of_a_segment_can_be_another_tenants_key() -> None:
     assert key == salted("a", "x")
     with pytest.raises(ValueError, match="the name of a segment must not begin with"):
         tiny("llama").generate(**padded_prompts(1), **CALL | {"segment": key}, custom_generate=Speculator())
-    with pytest.raises(ValueError, match="cache_salt must hold something, got ''"):
+    with pytest.raises(ValueError, match="cache_salt must not be empty, got ''"):
         tiny("llama").generate(**padded_prompts(1), **CALL, cache_salt="", custom_generate=Speculator())
     with pytest.raises(TypeError, match="cache_salt must be a text for the whole call, or a list of one for each of 1"):
         tiny("llama").generate(**padded_prompts(1), **CALL, cache_salt=5, custom_generate=Speculator())

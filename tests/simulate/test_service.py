@@ -181,7 +181,7 @@ def test_a_clock_never_runs_backwards() -> None:
     clock = VirtualClock()
     clock.advance(1.5)
     for wrong in (-1e-9, math.inf, math.nan):
-        with pytest.raises(ValueError, match="advances by a finite number of seconds >= 0"):
+        with pytest.raises(ValueError, match="must advance by a finite number of seconds >= 0"):
             clock.advance(wrong)
     clock.wait_until(1.0)
     assert clock() == 1.5

@@ -43,9 +43,9 @@ def test_a_valid_text_passes(text: str) -> None:
     [
         (
             '{"a":"","c":1}',
-            """leaves the guard at character 9: '{"a":"","' is a legal beginning, 'c":1}' may not follow""",
+            """violates the guard at character 9: '{"a":"","' is a legal beginning, 'c":1}' may not follow""",
         ),
-        ('{"a":"","b":"ab"', "is legal so far, but not whole: more must follow"),
+        ('{"a":"","b":"ab"', "is legal so far, but not complete: more must follow"),
         ('{"a":"","b":"x"}', "jsonschema says: $.b: "),
         ("[]", """at character 0: '' is a legal beginning, '[]' may not follow"""),
     ],
@@ -56,12 +56,12 @@ def test_it_is_said_where_a_text_leaves_its_guard(text: str, said: str) -> None:
 
 
 def test_a_letter_of_several_bytes_is_cut_where_it_begins() -> None:
-    with pytest.raises(AssertionError, match="leaves the guard at character 1: 'é' is a legal beginning, 'è' may not"):
+    with pytest.raises(AssertionError, match="the guard at character 1: 'é' is a legal beginning, 'è' may not"):
         assert_valid(Guard.regex("éé", VOCABULARY), "éè")
 
 
 def test_half_a_surrogate_pair_leaves_every_guard() -> None:
-    with pytest.raises(AssertionError, match="leaves the guard at character 1: 'é' is a legal beginning, "):
+    with pytest.raises(AssertionError, match="violates the guard at character 1: 'é' is a legal beginning, "):
         assert_valid(Guard.regex("é.", VOCABULARY), "é\ud83d")
 
 

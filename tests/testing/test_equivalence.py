@@ -201,7 +201,7 @@ def test_prompts_that_cannot_be_read_are_refused(prompts: list[list[int]], messa
 
 
 def test_settings_that_the_check_sets_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"the check sets custom_generate, do_sample.* on its own, got do_sample"):
+    with pytest.raises(ValueError, match=r"the check must set custom_generate, do_sample.* itself, got do_sample"):
         check(tiny("llama"), do_sample=True)
 
 

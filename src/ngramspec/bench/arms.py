@@ -19,7 +19,7 @@ LOOKUP_TOKENS = 10
 class Call:
     """One call of `generate()`. inputs: `input_ids` and `attention_mask`, `int64[B, P]`. segments: of each row.
 
-    max_new_tokens: the most that each row emits.
+    max_new_tokens: most tokens that each row emits.
     """
 
     inputs: dict[str, Tensor]
@@ -56,7 +56,7 @@ class RowStats(Stats):
 
 
 def arms_of(model: Any, spec: Speculator, *, pad_token: int | None, with_lookup: bool) -> list[Arm]:
-    """Plain decoding, transformers' prompt lookup if asked for, and `spec`, whose statistics are replaced."""
+    """Plain decoding, transformers' prompt lookup if requested, and `spec`, whose statistics are replaced."""
     stats = spec.stats = RowStats()
 
     def generated(call: Call, **more: Any) -> Tensor:
@@ -77,7 +77,7 @@ def arms_of(model: Any, spec: Speculator, *, pad_token: int | None, with_lookup:
 
 
 def lookup_refusal(model: Any, call: Call, *, pad_token: int | None) -> str | None:
-    """Why transformers' prompt lookup does not decode `call` of one row; None where it does."""
+    """Why transformers' prompt lookup does not decode `call` of one row; None if it does."""
     try:
         model.generate(**_arguments(call, pad_token), prompt_lookup_num_tokens=LOOKUP_TOKENS)
     except (ValueError, NotImplementedError) as error:  # transformers refuses models with states, and others
@@ -95,5 +95,5 @@ def _undrafted(sizes: Sequence[int]) -> list[Counters]:
 
 
 def _uncounted(sizes: Sequence[int]) -> list[Counters]:
-    """transformers does not say how many passes it has made."""
+    """transformers does not report how many passes it made."""
     return [Counters(requests=1, tokens=size) for size in sizes]

@@ -16,14 +16,14 @@ from ngramspec.simulate import Simulation
 
 @dataclass(frozen=True, slots=True)
 class Benched:
-    """What `bench` has found. refusal: why transformers' prompt lookup does not decode this model, if so."""
+    """What `bench` found. refusal: why transformers' prompt lookup does not decode this model; None if it does."""
 
     found: Simulation
     refusal: str | None
 
     @property
     def num_changed(self) -> int:
-        """Texts, at any batch size, that drafts have changed."""
+        """Number of texts, over all batch sizes, that drafts changed."""
         return sum(each.total.off.requests - each.total.identical[OURS] for each in self.found.results)
 
 
@@ -40,12 +40,12 @@ def bench(
 ) -> Benched:
     """Decode `requests` in batches of each of `sizes`, in rising order, greedily, by all arms in turns.
 
-    model: in evaluation mode. max_new_tokens: of each answer. pad_token: of shorter prompts and answers of a batch.
+    model: in evaluation mode. max_new_tokens: of each answer. pad_token: for shorter prompts and answers of a batch.
     costs: prices to begin with (`Speculator.load_costs`). clock: times the calls, in seconds. told: called after each
     call with the number of all calls.
 
-    Drafts begin with an empty history at each size: what one size has decoded is not there to be copied at the next.
-    Raises ValueError for no request, and for a size that is below 1 or above the number of requests.
+    Drafts begin with an empty history at each size, so that no size can copy what an earlier one decoded.
+    Raises ValueError without requests, and for a size below 1 or above the number of requests.
     """
     wrong = next((size for size in sizes if not 1 <= size <= len(requests)), None)
     if not requests or not sizes or wrong is not None:

@@ -1,4 +1,4 @@
-"""Measured answers as the figures, gains and verdicts of a simulation, so that both are read on the same page."""
+"""Measured answers as the figures, gains and verdicts of a simulation, so that both share one report."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ SETTINGS, BASIS = "the defaults, with the segment named", "on this machine"
 
 
 def measured(requests: Sequence[Request], found: Mapping[int, Mapping[str, Sequence[Answer]]]) -> Simulation:
-    """What became of `requests`. found: by batch, in rising order, and by arm, the answers in their order."""
+    """The results of `requests`. found: by batch, in rising order, and by arm, the answers in their order."""
     groups = by_segment([each.segment for each in requests])
     results = []
     for batch, answers in found.items():
@@ -37,12 +37,12 @@ def _pair(answers: Mapping[str, Sequence[Answer]], indices: Sequence[int]) -> Pa
 
 
 def _of_calls(answers: Sequence[Answer]) -> list[float]:
-    """Seconds of each call that any of the answers was in: rows of one call end together, and are one observation."""
+    """Seconds of each call that made any of the answers: rows of one call end together, and are one observation."""
     return list({each.call: each.seconds for each in answers}.values())
 
 
 def _figures(answers: Sequence[Answer], rows: Mapping[int, int]) -> Figures:
-    """rows: of each call, which share its seconds."""
+    """rows: of each call; they share its seconds."""
     counters = Counters()
     for each in answers:
         counters.add(each.counters)

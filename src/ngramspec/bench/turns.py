@@ -22,7 +22,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an arm has made of a request. call: number of the call that it was in, which took `seconds`."""
+    """An arm's answer to a request. call: number of the call that made it, which took `seconds`."""
 
     tokens: list[int]
     counters: Counters
@@ -37,15 +37,15 @@ def batches(requests: Sequence[Request], size: int) -> Iterator[Sequence[Request
 
 
 def num_calls(num_requests: int, sizes: Sequence[int], arms: Sequence[Arm]) -> int:
-    """How often `take_turns` tells of its progress, for all of `sizes`."""
+    """How often `take_turns` reports its progress, for all of `sizes`."""
     return sum(-(-num_requests // size) * len(taking(arms, size)) for size in sizes)
 
 
 def warm_up(model: Any, arms: Sequence[Arm], requests: Sequence[Request], size: int, pad_token: int | None) -> None:
-    """Each arm decodes a few tokens of the first batch; what a first call prepares is in no figure."""
+    """Each arm decodes a few tokens of the first batch, so that no figure includes what a first call prepares."""
     call = call_of(model, requests[:size], WARM_UP_TOKENS, pad_token)
     for arm in taking(arms, size):
-        arm.decode(replace(call, segments=[None] * len(call.segments)))  # nothing of it goes into a history
+        arm.decode(replace(call, segments=[None] * len(call.segments)))  # so that nothing enters a history
 
 
 def taking(arms: Sequence[Arm], size: int) -> list[Arm]:
@@ -94,7 +94,7 @@ def call_of(model: Any, batch: Sequence[Request], max_new_tokens: int, pad_token
 
 
 def _offset(model: Any, call: Call) -> int:
-    """Where the answer begins: after the prompt, or after the token with which a decoder begins."""
+    """Where the answer begins: after the prompt, or after a decoder's start token."""
     return 1 if model.config.is_encoder_decoder else call.inputs["input_ids"].shape[1]
 
 

@@ -1,4 +1,4 @@
-"""Measures what passes of a model cost on this machine, and what the host takes beside them."""
+"""Measures what passes of a model cost on this machine, and the host's time beside them."""
 
 from ngramspec.calibration.fitting import fitted_passes
 from ngramspec.calibration.model import calibrate

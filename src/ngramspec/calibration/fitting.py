@@ -11,13 +11,13 @@ from ngramspec.drafting import FloatArray
 
 NAMES = ("base", "of_row", "of_token", "of_cached", "of_pair")
 NUM_OF_PASS = 3
-"""The first ones are of a pass whatever is cached: one of them must be above 0."""
+"""The first prices do not depend on the cache: one of them must be above 0."""
 
 
 def fitted_passes(measured: Sequence[Measured]) -> PassPrices:
-    """The prices whose sums are nearest to the measured seconds, of rows that are padded.
+    """The prices whose sums are nearest to the measured seconds, for padded rows.
 
-    Raises ValueError for no measured pass.
+    Raises ValueError if nothing was measured.
     """
     if not measured:
         raise ValueError("a fit needs at least one measured pass, got none: measure some")
@@ -28,8 +28,9 @@ def fitted_passes(measured: Sequence[Measured]) -> PassPrices:
 def fitted(terms: Sequence[Sequence[float]], seconds: Sequence[float], num_needed: int) -> list[float]:
     """The prices of `terms`, none below 0, whose sums are nearest to `seconds`, all above 0, by relative errors.
 
-    num_needed: one of so many first prices is above 0. Of all sets of prices, those that come out below 0 are left out:
-    with five of them that is the exact solution, which others approach step by step (Lawson and Hanson 1974).
+    num_needed: one of this many first prices is above 0. All subsets of the prices are tried, and solutions with a
+    price below 0 are dropped. With five prices that finds the exact solution, which Lawson and Hanson (1974) approach
+    step by step.
     """
     shares = np.array(terms, np.float64) / np.array(seconds)[:, None]
     num_prices = shares.shape[1]
@@ -51,13 +52,13 @@ def fitted(terms: Sequence[Sequence[float]], seconds: Sequence[float], num_neede
 
 
 def errors(passes: PassPrices, measured: Sequence[Measured]) -> dict[str, float]:
-    """The median and the largest share by which the prices are off the measured seconds."""
+    """The median and the largest relative error of the prices over the measured passes."""
     shares = [abs(passes.seconds(shape_of(each)) / each.seconds - 1.0) for each in measured]
     return {"median": float(np.median(shares)), "worst": max(shares)}
 
 
 def shape_of(measured: Measured) -> Shape:
-    """The shape of such a pass."""
+    """The shape of a measured pass."""
     return Shape(measured.rows, measured.columns, measured.rows * measured.columns, measured.context)
 
 

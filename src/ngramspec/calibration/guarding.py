@@ -12,7 +12,7 @@ from ngramspec.hf.types import Model
 
 DRAFT_TOKENS = 8
 ENOUGH = 3
-"""Passes of a width that say what it costs."""
+"""Passes of a width that suffice to price it."""
 
 SCHEMA = {
     "type": "object",
@@ -28,8 +28,8 @@ def guard_prices(
 ) -> tuple[DraftingPrices, DraftingPrices]:
     """Seconds of steering, and of masks, measured with one row and with `rows` that write JSON under a schema.
 
-    vocabulary: of the model's tokenizer. passes: to measure of each kind, at most. Masks are made while the model
-    computes, so they cost what guarded passes take longer than the same passes without a guard.
+    vocabulary: of the model's tokenizer. passes: most passes of each kind. Masks are made while the model computes, so
+    their price is the extra time of guarded passes over the same passes without a guard.
     """
     guard = Guard.json_schema(SCHEMA, vocabulary, whitespace="compact")
     ends = min(vocabulary.eos_tokens, default=None)

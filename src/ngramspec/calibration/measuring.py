@@ -1,4 +1,4 @@
-"""Passes of chosen shapes, made and timed by the engine that serves."""
+"""Passes of chosen shapes, made and timed by the serving engine."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +20,11 @@ from ngramspec.hf.seam import GenerationConfig
 from ngramspec.hf.types import Model
 
 PROMPT, PERIOD = 256, 64
-"""Tokens of the prompts, and of the outputs, beside which the host is timed; and after how many prompts repeat."""
+"""Tokens of the prompts, and of the outputs, for timing the host; and the period after which prompts repeat."""
 
 
 WARM_UP_PASSES = 8
-"""Passes before the first one that is measured: memory is taken, and threads begin."""
+"""Warm-up passes before the first measured one: memory is allocated, and threads start."""
 
 
 class Steered(NamedTuple):
@@ -36,7 +36,7 @@ class Steered(NamedTuple):
 
 
 class Recorder(MeasuredCosts):
-    """What a budget learns, and each pass beside it. passes: those over rows that decode; prompts: over prompts.
+    """Learns as for a budget, and keeps each pass. passes: those over decoding rows; prompts: those over prompts.
 
     steered: drafting within grammars, by pass.
     """
@@ -69,7 +69,7 @@ class OneTable(CostTables):
     """One recorder for any model, which no other Speculator shares."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """recorder: takes in all passes."""
+        """recorder: records all passes."""
         super().__init__()
         self._recorder = recorder
 
@@ -79,10 +79,10 @@ class OneTable(CostTables):
 
 
 class Chosen:
-    """A drafter whose drafts are as long as is asked for, and of any tokens. length: of the next ones."""
+    """A drafter whose drafts have a chosen length, and random tokens. length: of the next drafts."""
 
     def __init__(self, vocabulary: int) -> None:
-        """Draft of so many tokens; nothing at first."""
+        """vocabulary: number of token ids. Drafts are empty at first."""
         self.length = 0
         self._vocabulary, self._drawn = vocabulary, np.random.default_rng(0)
 
@@ -114,7 +114,7 @@ def measured_passes(
 ) -> list[Measured]:
     """The median seconds of passes of all rows, columns and tokens of context in `shapes`, and of prompts.
 
-    told: called after each pass that decodes. The first pass of a shape is not counted: it warms up.
+    told: called after each decoding pass. The first pass of a shape is a warm-up, and is not counted.
     """
     batches, columns, contexts = shapes
     found: list[Measured] = []
@@ -141,7 +141,7 @@ def measured_passes(
 
 
 def host_seconds(model: Model, rows: int, passes: int, clock: Clock, *, drafts: bool) -> float:
-    """The median seconds of a step beside its pass, for so many rows that copy from their prompts."""
+    """The median seconds of a step beside its pass, for this many rows that copy from their prompts."""
     recorder = Recorder()
     drafter: Drafter = AdaptiveLookup() if drafts else Chosen(model.config.vocab_size)
     found: list[float] = []
@@ -168,7 +168,7 @@ def engine_of(
     guard: Guard | None = None,
     ends: int | None = None,
 ) -> Iterator[ModelEngine]:
-    """An engine whose `rows` have read prompts of `context` tokens, and write `room` tokens each at most.
+    """An engine whose `rows` have read prompts of `context` tokens, and write at most `room` tokens each.
 
     period: after which prompts repeat themselves. guard: of all rows. ends: the token that ends a row, if one does.
     """
@@ -189,7 +189,7 @@ def engine_of(
 
 
 def _medians(passes: Sequence[tuple[Shape, float]]) -> list[Measured]:
-    """By shape; contexts that differ by a few tokens count as the first of them."""
+    """Medians by shape; contexts that differ by a few tokens count as the shortest of them."""
     by_shape: dict[tuple[int, int], list[tuple[int, float]]] = {}
     for shape, seconds in passes:
         by_shape.setdefault((shape.rows, shape.columns), []).append((shape.context, seconds))

@@ -18,7 +18,7 @@ from ngramspec.hf.entry.cost_tables import fingerprint
 from ngramspec.hf.facts.limits import max_position
 
 Shapes = tuple[Sequence[int], Sequence[int], Sequence[int]]
-"""Rows, columns and tokens of context of the passes to be measured, all with all."""
+"""Rows, columns and tokens of context of the passes to measure, in all combinations."""
 
 BATCHES, COLUMNS, CONTEXTS = (1, 2, 4, 8), (1, 2, 5, 17, 49), (32, 256, 1024)
 REPEATS = 5
@@ -27,12 +27,12 @@ GUARD_PASSES = 48
 
 
 def num_told(batches: Sequence[int], columns: Sequence[int], contexts: Sequence[int]) -> int:
-    """How often `calibrate` tells of its progress."""
+    """How often `calibrate` reports its progress."""
     return len(batches) * len(columns) * len(contexts) * (REPEATS + 1)
 
 
 def contexts_of(model: Any, contexts: Sequence[int]) -> list[int]:
-    """Those of `contexts` that the model has positions for, with what is decoded after them; the shortest at least."""
+    """Those of `contexts` that fit the model's positions together with what is decoded after them; at least one."""
     limit = max_position(model)
     most = max(COLUMNS) * (REPEATS + 2) + len(COLUMNS) * (REPEATS + 1)
     return [context for context in contexts if limit is None or context + most <= limit] or list(contexts[:1])
@@ -49,8 +49,8 @@ def calibrate(
 ) -> Calibration:
     """Measure passes of `model` by rows, columns and tokens of context, and the host's time beside them; fit both.
 
-    name: of the model, for people. vocabulary: of its tokenizer, to measure what guards cost; without it that is 0.
-    told: called now and then (`num_told`). clock: in seconds.
+    name: the model's display name. vocabulary: of its tokenizer, to measure what guards cost; without it, guards are
+    priced 0. told: called now and then (`num_told`). clock: in seconds.
     """
     recorder = Recorder()
     measured = measured_passes(model, recorder, shapes, REPEATS, clock, told)
@@ -71,7 +71,7 @@ def calibrate(
 
 
 def _host(model: Any, vocabulary: Vocabulary | None, rows: int, clock: Clock) -> HostPrices:
-    """Of passes of one row and of many: the loop without drafts, and what drafts and guards add to it."""
+    """Prices from passes of one row and of many: the loop without drafts, and what drafts and guards add to it."""
     loop_one, loop_many = (host_seconds(model, batch, HOST_PASSES, clock, drafts=False) for batch in (1, rows))
     one, many = (host_seconds(model, batch, HOST_PASSES, clock, drafts=True) for batch in (1, rows))
     loop_of_row = max(0.0, (loop_many - loop_one) / max(rows - 1, 1))

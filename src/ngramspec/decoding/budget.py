@@ -17,26 +17,26 @@ MAX_DRAFT_TOKENS = 96
 """Longest draft that is ever requested, in tokens."""
 
 LEAST_SURVIVAL = 0.005
-"""Lowest survival of a token that is worth the lookup, however cheap it is to check."""
+"""Lowest survival of a token that is worth the lookup, however cheap it is to verify."""
 
 MOST_GUESSED = 16
 """Longest draft that may go out with the first prompt, before any plain pass has been measured, in tokens."""
 
 GUESSED_SHARE = 0.25
-"""Longest such draft as a share of the prompt's columns, which bounds its cost by about this share of the prefill."""
+"""Longest such draft as a share of the prompt's columns: it adds at most about this share to the prefill's cost."""
 
 SURE = 0.5
 """Lowest survival of a token in such a draft."""
 
 WORTH = 0.25
-"""A trial must gain this many tokens at hopeful prices for each token that it loses at the measured ones, and less of
-them the longer none was made (`Trials.patience`)."""
+"""Tokens that a trial must gain at hopeful prices for each token that it loses at measured ones. The longer no trial
+was made, the fewer (`Trials.patience`)."""
 
 
 class Terms(NamedTuple):
-    """On what terms the rows of a pass are drafted for.
+    """How the rows of a pass are drafted for, and which tokens are worth it.
 
-    ways: of each row. least: by way, the lowest survival, 0.0 to 1.0, that makes a token worth drafting.
+    ways: one per row. least: for each way, the lowest survival, 0.0 to 1.0, at which a token is worth drafting.
     """
 
     ways: list[Way]
@@ -55,7 +55,7 @@ class Budget(Protocol):
         """Return how to draft for `rows`; shape: the pass without drafts."""
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return how many tokens of each of `drafts` to check; shape: the pass without drafts.
+        """Return how many tokens of each of `drafts` to verify; shape: the pass without drafts.
 
         remaining: tokens that each row may still emit. The rows are those of one call.
         """
@@ -75,7 +75,7 @@ class FixedBudget:
         self.max_draft_tokens = max_draft_tokens
 
     def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
-        """Return that each row is drafted for in the usual way, and that every drafted token is checked."""
+        """Return the usual way for each row, and a lowest survival of 0: every drafted token is verified."""
         return usual_terms(rows, 0.0)
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
@@ -87,7 +87,7 @@ class AdaptiveBudget:
     """The lengths that maximise expected tokens minus the value of the time that the pass takes.
 
     A second is worth the recent token rate, or the rate of plain decoding if that is higher. So a wide pass is made
-    only if it is expected to emit more tokens than the same time would bring otherwise (Dinkelbach's rule for a ratio
+    only if it is expected to emit more tokens than the same time would yield otherwise (Dinkelbach's rule for a ratio
     of sums). Costs need not be convex: whole lengths are compared, not the gain of one more token.
 
     Doubted prices are re-measured now and then by a trial: a pass that would be best at hopeful prices. Its expected
@@ -100,14 +100,14 @@ class AdaptiveBudget:
         self._ways = Ways()
 
     def terms(self, rows: Rows[Row], shape: Shape, costs: Costs) -> Terms:
-        """Return the best ways, and the survival at which the cheapest token pays for being drafted and checked.
+        """Return the best ways, and the survival at which the cheapest token pays for its draft and verification.
 
-        In a padded pass the rows share the price of a column. When a trial is due, its price is the hopeful one, and
-        where a way is tried, drafting a token costs nothing: otherwise there would be no draft to try.
+        In a padded pass the rows share the price of a column. When a trial is due, that price is the hopeful one.
+        While a way is tried, drafting a token counts as free: otherwise there would be no draft to try.
         """
         prices = costs.prices(shape, 0)
         if prices is None:
-            return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # nothing else will be checked
+            return usual_terms(rows, SURE if _most_guessed(shape) else 1.0)  # no other token will be verified
         rate = max(costs.rate(shape), shape.rows / _plain_price(shape, costs, prices))
         is_due = costs.trials.is_due
         drafting = costs.drafting()
@@ -119,7 +119,7 @@ class AdaptiveBudget:
         return Terms(ways, (none, blind, steered))
 
     def allot(self, drafts: Rows[Draft], remaining: Rows[int], shape: Shape, costs: Costs) -> list[int]:
-        """Return the best lengths; while the cost of a plain pass is unknown, a few sure tokens after a prompt."""
+        """Return the best lengths; before any plain pass was measured, a few sure tokens after a prompt."""
         is_trial = costs.trials.is_due
         costs.trials.count_pass()
         if not any(draft.tokens.size for draft in drafts):
@@ -172,7 +172,7 @@ def _tried(best: int, gains: FloatArray, rate: float, prices: FloatArray, hopefu
 
 
 def usual_terms(rows: Rows[Row], least: float) -> Terms:
-    """The terms where nothing is weighed."""
+    """The usual way for each row, and the same lowest survival for all ways."""
     return Terms([usual(row) for row in rows], (least, least, least))
 
 
@@ -182,7 +182,7 @@ def _most_guessed(shape: Shape) -> int:
 
 
 def _plain_price(shape: Shape, costs: Costs, prices: FloatArray) -> float:
-    """Seconds of a pass over one column. prices: of passes from `shape` on."""
+    """Seconds of a pass over one column. prices: of passes of `shape` and wider ones."""
     if shape.known <= 1:
         return float(prices[0])
     found = costs.prices(shape._replace(columns=1, tokens=shape.rows, known=0), 0)

@@ -14,10 +14,10 @@ from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
 
 MAX_BYTES = 1 << 22
-"""A larger file is none."""
+"""Largest file that is read, in bytes."""
 
 KIND = "ngramspec calibration 2"
-"""What the file says that it is."""
+"""The kind that the file names."""
 
 _MOST_SECONDS = 1e6
 _MOST_SIZE = 1 << 31
@@ -35,11 +35,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Prices of passes and of the host, what they were fitted to, and where.
+    """Prices of passes and of the host, the measurements they were fitted to, and the machine.
 
-    model: its name. hardware, dtype: in words. versions: of the packages that ran. fingerprint: tells to which model
-    and machine `table` belongs (`hf.entry.cost_tables`). fit_error: the median and the largest share by which the fit
-    is off a measured pass. table: what a budget starts with (`MeasuredCosts.state`).
+    model: its name. hardware, dtype: in words. versions: of the packages that ran. fingerprint: of the model and
+    machine that `table` belongs to (`hf.entry.cost_tables`). fit_error: median and largest relative error of the fit
+    over the measured passes. table: what a budget starts with (`MeasuredCosts.state`).
     """
 
     model: str
@@ -61,7 +61,7 @@ class Calibration:
 def read_calibration(path: Path) -> Calibration:
     """Read what `Calibration.write` wrote.
 
-    Raises CostsError for anything else, with the rule that it breaks; OSError if the file cannot be read.
+    Raises CostsError for anything else, with the broken rule; OSError if the file cannot be read.
     """
     bounds = Bounds("a calibration", CostsError, MAX_BYTES)
     with bounds.opened(path) as file:
@@ -70,15 +70,15 @@ def read_calibration(path: Path) -> Calibration:
         return _checked(_parsed(content))
     except ValueError as error:
         raise CostsError(
-            f"a calibration must hold what `ngramspec calibrate` wrote, got another file, {named(path)}: {error};"
-            " measure it anew, or name another"
+            f"a calibration must be a file that `ngramspec calibrate` wrote, got {named(path)}: {error};"
+            " measure again, or name another file"
         ) from error
 
 
 def is_calibration(path: Path, max_bytes: int) -> bool:
-    """Whether the file begins as a calibration does, and not as a saved table of costs.
+    """Whether the file begins like a calibration, not like a saved cost table.
 
-    Raises CostsError for what is no regular file, or takes more than `max_bytes`; OSError if it cannot be read.
+    Raises CostsError if it is not a regular file or is larger than `max_bytes`; OSError if it cannot be read.
     """
     with Bounds("a saved cost table", CostsError, max_bytes, "max_bytes").opened(path) as file:
         return file.read(1) == b"{"

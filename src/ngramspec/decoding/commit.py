@@ -18,11 +18,11 @@ class Choices(Protocol):
 
     @property
     def rows(self) -> Rows[Row]:
-        """Those rows."""
+        """The rows."""
 
     @property
     def drafts(self) -> Rows[Rows[int]]:
-        """For each row the head of its draft that can be verified."""
+        """For each row, the head of its draft that can be verified."""
 
     def at(self, position: int) -> Rows[int | None]:
         """Choose a token for each row at `position` of its draft; None if no token is possible: that row has ended."""
@@ -36,7 +36,7 @@ class TreeChoices(Protocol):
 
     @property
     def row(self) -> Row:
-        """That row."""
+        """The row."""
 
     @property
     def tree(self) -> Tree:
@@ -54,7 +54,7 @@ Settled = tuple[Row, Rows[int], Rows[int]]
 
 
 def commit_settled(settled: Iterable[Settled]) -> None:
-    """Commit choices that are fixed before the first is committed: what `commit` comes to, without asking for each."""
+    """Commit choices that are all known beforehand: the result of `commit`, without a call for each position."""
     for row, draft, chosen in settled:
         row.commit(*chosen[: common_length(draft, chosen) + 1])
 
@@ -62,7 +62,7 @@ def commit_settled(settled: Iterable[Settled]) -> None:
 def commit(choices: Choices) -> None:
     """Commit the target's choices, position by position.
 
-    Nothing but this, `commit_settled` and `commit_tree` appends to a row.
+    Only this, `commit_settled` and `commit_tree` append to a row.
     """
     rows, drafts = choices.rows, choices.drafts
     last = min(map(len, drafts))
@@ -79,9 +79,9 @@ def commit(choices: Choices) -> None:
 
 
 def commit_tree(choices: TreeChoices) -> None:
-    """Commit the target's choices along a tree: from the root to the child that was chosen, as long as there is one.
+    """Commit the target's choices along a tree: from the root on to the chosen child, as long as there is one.
 
-    Each emitted token is chosen once and in the order of the text, as along a chain.
+    Each emitted token is chosen once, in the order of the text, as along a chain.
     """
     row, children = choices.row, choices.tree.children()
     node: int | None = ROOT

@@ -1,4 +1,4 @@
-"""Checks of prices that were read from a file: whatever passes prices every pass, in bounded memory."""
+"""Checks of prices read from a file: a state that is accepted prices every pass, in bounded memory."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _ROUNDING = 1e-6
 
 
 def checked_state(state: object) -> dict[str, Any]:
-    """A state as `MeasuredCosts.state` makes it. Raises ValueError, which states the broken rule."""
+    """`state`, if `MeasuredCosts.state` could have made it; else raises ValueError with the broken rule."""
     known = checked_object(state, "a table", ("alone", "growths", "rates"))
     plain = checked_list(known["alone"], "the times of plain passes", of=3)
     for rows, size, times in plain:

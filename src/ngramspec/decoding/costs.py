@@ -14,8 +14,8 @@ class Shape(NamedTuple):
 
     rows: rows that are read. columns: tokens of the widest row, drafted ones included; narrower rows are padded to it.
     tokens: tokens of all rows, without that padding. context: cached tokens of the longest row.
-    known: columns that a pass without drafts reads, where what was accepted beside a rejected token is read again, and
-        rows are padded or there is one; 0 where a rollback is free, and for prompts.
+    known: columns of the pass without drafts, if the target reads accepted tokens again after a rejection, and pads
+        rows or has only one; 0 where a rollback is free, and for prompts.
     """
 
     rows: int
@@ -28,7 +28,7 @@ class Shape(NamedTuple):
 class Costs(Protocol):
     """Prices passes, and knows the recent token rate.
 
-    counts_fill: whether narrow rows cost as much as the widest one, so that cost follows columns; else tokens.
+    counts_fill: whether narrow rows cost as much as the widest one, so that cost follows columns, not tokens.
     trials: the credit for passes that measure. It is kept here because prices outlive a budget.
     """
 
@@ -43,10 +43,10 @@ class Costs(Protocol):
         """
 
     def per_token(self, shape: Shape, *, hopeful: bool = False) -> float:
-        """Seconds that a further column, or token, adds; the mean over those of a pass, where that is least."""
+        """Seconds that a further column, or token, adds: the lowest mean over those of a pass, of any width."""
 
     def drafting(self) -> Sequence[DraftingPrice]:
-        """Recent seconds of drafting by way; nothing for a way that was not measured."""
+        """Recent seconds of drafting by way; zero for a way that was not measured."""
 
     def fixed_share(self, shape: Shape) -> float:
         """Share of the cost of a pass without drafts, 0.0 to 1.0, that does not shrink with the number of rows."""
@@ -64,4 +64,4 @@ class Costs(Protocol):
         """Learn that a pass that read prompts took `seconds`; shape: drafts included."""
 
     def record_drafting(self, way: Way, seconds: float, num_rows: int, num_tokens: int) -> None:
-        """Learn that drafting `num_tokens` for `num_rows` of a pass in this way took `seconds`."""
+        """Learn that drafting `num_tokens` in this way for `num_rows` rows of a pass took `seconds`."""

@@ -1,4 +1,4 @@
-"""Recent time that drafting takes, by the way in which it is done."""
+"""Recent time of drafting, by way."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,20 @@ from ngramspec.decoding.growth import HALF_LIFE, NUM_ENOUGH
 from ngramspec.decoding.way import Way
 
 MEMORY = 64
-"""Passes over which drafting is averaged. It differs by text: under a grammar a name costs less than a value."""
+"""Passes over which the time is averaged. It varies with the text: under a grammar a name costs less than a value."""
 
 _SPREAD = 1.0
 """Variance of drafted tokens per row below which times say little about the price of one more."""
 
 _MOST_SURPRISE = 8.0
-"""A single pass counts for at most this many times the expected time: something else was running."""
+"""A single pass counts for at most this many times the expected time: the rest was other load."""
 
 _WRONG = 0.5
 """A pass below this share of an expected time that is doubted shows that the earlier ones were disturbed."""
 
 
 class DraftingPrice(NamedTuple):
-    """Seconds of drafting: of_row: for a row, on average; of_token: of it for one more token."""
+    """Seconds of drafting. of_row: mean per row; of_token: the part of it that one more token adds."""
 
     of_row: float
     of_token: float
@@ -30,13 +30,13 @@ NOTHING = (DraftingPrice(0.0, 0.0),) * len(Way)
 
 
 class DraftingTime:
-    """Seconds of drafting a row, as a line over the tokens that were drafted: least squares, recent passes count most.
+    """Seconds of drafting a row, as a least-squares line over the number of drafted tokens; recent passes count most.
 
-    So what a row costs whatever it drafts is not taken for the price of a token, which would make drafts short, and
-    thereby each token of them dearer still. Where no tokens are drafted any more the line flattens by itself, and they
-    are tried again. What was not measured of late is doubted, like the price of a width.
+    So the fixed cost of a row is not taken for a price of its tokens. That would make drafts short, and each of their
+    tokens more expensive still. When no tokens are drafted any more, the line flattens by itself, and they are tried
+    again. A price that was not measured lately is doubted, like that of a width.
 
-    price: what drafting costs now; nothing before it was measured.
+    price: the current price; zero before the first measurement.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class DraftingTime:
         self._tokens = self._variance = self._covariance = 0.0
 
     def record(self, seconds: float, num_tokens: float, now: int) -> None:
-        """Take in the drafting of a pass; both per row. now: number of passes so far, also those without drafting."""
+        """Record the drafting of a pass, per row. now: number of passes so far, those without drafting included."""
         of_row, of_token = self.price
         expected = max(0.0, of_row + of_token * (num_tokens - self._tokens))
         is_doubted = self._num_passes < NUM_ENOUGH or now - self._measured_at >= HALF_LIFE
@@ -65,6 +65,6 @@ class DraftingTime:
         self._variance = (1.0 - share) * (self._variance + share * more_tokens * more_tokens)
         self._covariance = (1.0 - share) * (self._covariance + share * more_tokens * more_seconds)
         of_row += share * more_seconds
-        steepest = of_row / self._tokens if self._tokens else 0.0  # a row without tokens takes no less than no time
+        steepest = of_row / self._tokens if self._tokens else 0.0  # the fixed cost of a row is not negative
         of_token = min(steepest, max(0.0, self._covariance / (self._variance + _SPREAD)))
         self.price = DraftingPrice(of_row, of_token)

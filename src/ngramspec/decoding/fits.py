@@ -10,9 +10,9 @@ FILE = "fits.json"
 
 
 class Fit(NamedTuple):
-    """passes: the fit. model, hardware: of what. source: who published it, in which words.
+    """passes: the fit, for `model` on `hardware`. source: who published it, with the published figures.
 
-    host: what the loop takes beside the passes, and host_source: where that was measured; no fit says so itself.
+    host: time of the loop beside the passes, which no published fit states. host_source: where that was measured.
     """
 
     passes: PassPrices

@@ -48,7 +48,7 @@ def _emitted(drafts: Rows[Draft], sizes: IntArray) -> FloatArray:
 def read_again(drafts: Rows[Draft], prices: FloatArray, plain: float) -> FloatArray:
     """Expected seconds that a pass adds to the next one by common length, where a rejected draft is read again.
 
-    Where a row rejects, or its draft ends before the last column, the next pass reads all that is known by then.
+    Where a row rejects a token, or its draft ends before the last column, the next pass reads all tokens known by then.
     prices: seconds of a pass by length, with the columns that are known now. plain: of a pass over one column.
     """
     sizes = np.array([draft.tokens.size for draft in drafts])
@@ -56,7 +56,7 @@ def read_again(drafts: Rows[Draft], prices: FloatArray, plain: float) -> FloatAr
     kept[:, 0] = 1.0
     kept[:, 1:][np.arange(prices.size - 1) < sizes[:, None]] = np.concatenate([draft.survival for draft in drafts])
     accepted = np.cumsum(kept[:, 1:].mean(axis=0))
-    within = np.minimum(prices, prices[np.isfinite(prices)].max())  # beyond what may be tried, nothing is drafted
+    within = np.minimum(prices, prices[np.isfinite(prices)].max())  # nothing is drafted beyond what may be tried
     known = np.interp(accepted + 1.0, np.arange(prices.size), within)
     again: FloatArray = np.concatenate(([0.0], (1.0 - kept[:, 1:].prod(axis=0)) * (known - plain)))
     return again

@@ -23,7 +23,7 @@ HALF_LIFE = 128
 """Passes without a new measurement that add one doubt about a width."""
 
 FIRST_GUESS = 0.05
-"""Guessed price that a second column adds, in passes of one. On a GPU it is less, on a CPU more."""
+"""Guessed price of a second column, in passes of one column. On a GPU it is less, on a CPU more."""
 
 _HOPE = 0.5
 """Share of a width's measured extra cost that is believed for each doubt, in the hopeful price."""
@@ -39,7 +39,7 @@ _MOST_SURPRISE = 2.0
 """A single pass counts for at most this many times its expected price: later passes will confirm the rest."""
 
 DEAREST = 2.0
-"""Highest price of a column, or of a drafted token, in plain passes: above one it never pays anyway."""
+"""Highest price of a column, or of a drafted token, in plain passes. A price above 1 never pays anyway."""
 
 
 class Guess(NamedTuple):
@@ -59,13 +59,12 @@ BLIND = Guess(FIRST_GUESS, 2)
 class Growth:
     """Prices by columns, in passes of one column, for passes of similar rows and context.
 
-    Prices are interpolated linearly between measured widths. A width is tried once half of it was measured: a machine
-    on which columns are expensive is found out soon, and on one where they are cheap the widest pass follows within a
-    few passes.
+    Prices are interpolated linearly between measured widths. A width may be tried once half of it was measured: where
+    columns are expensive, that shows early; where they are cheap, the widest pass is reached within a few passes.
 
-    A price is doubted more with each HALF_LIFE passes in which it was not measured again. When a pass then proves much
-    quicker than believed, all equally doubted prices that contradict it are forgotten: other load can slow a pass
-    down, never speed it up.
+    A price gets one more doubt for each HALF_LIFE passes in which it was not measured again. When a pass then proves
+    much quicker than believed, all doubted prices that contradict it are forgotten: other load can slow a pass down,
+    never speed it up.
     """
 
     def __init__(self, like: "Growth | None" = None, guess: Guess = BLIND) -> None:
@@ -99,7 +98,7 @@ class Growth:
         return 2 * max(self._prices) if self._prices else self.guess.reach
 
     def age(self) -> None:
-        """A plain pass: the prices of the wider ones were not measured again."""
+        """Count a plain pass, which measures no price of a wider one."""
         self._num_passes += 1
 
     def record(self, columns: int, price: float) -> None:
@@ -121,9 +120,9 @@ class Growth:
 
     @property
     def cheapest_column(self) -> float:
-        """Price of a further column where it is least: the mean over those of a pass of any width.
+        """Lowest price of a further column: the mean over those of a pass, at the width where that is least.
 
-        The step from one width to the next may be nearly free, but nobody gets there without the columns before it.
+        The step from one width to the next may be nearly free, but it takes the columns before it.
         """
         if self._cheapest is None:
             widths, prices = self._measured
@@ -140,7 +139,7 @@ class Growth:
         return self._least_hope
 
     def _doubted_more_at(self, measured_at: int) -> int:
-        """Number of passes at which what was measured after so many is doubted once more."""
+        """Number of passes at which a measurement made at `measured_at` gets its next doubt."""
         return measured_at + HALF_LIFE * ((self._num_passes - measured_at) // HALF_LIFE + 1)
 
     def hopeful(self, num_columns: int) -> FloatArray:
@@ -164,7 +163,7 @@ class Growth:
         return growth
 
     def _changed(self) -> None:
-        """The measurements are others: nothing that was made of them holds."""
+        """Drop what was derived from the measurements, which have changed."""
         self._knots = self._curve = self._cheapest = None
         self._hopes_until = 0
 
@@ -204,7 +203,7 @@ class Growth:
             widths = sorted(self._prices)
             medians, kept, times, now = self._medians, self._prices, self._measured_at, self._num_passes
             prices = [medians[width] if medians[width] > 1.0 else 1.0 for width in widths]
-            if sorted(prices) != prices:  # a width weighs half as much for every HALF_LIFE passes since the last one
+            if sorted(prices) != prices:  # a width's weight halves with every HALF_LIFE passes since it was measured
                 ages = [min((now - times[width]) // HALF_LIFE, _MOST_DOUBTS) for width in widths]
                 weights = [len(kept[width]) * _HALVES[age] for width, age in zip(widths, ages, strict=True)]
                 prices = rising(prices, weights)
@@ -213,12 +212,12 @@ class Growth:
 
     @property
     def _last_step(self) -> float:
-        """Price of a column more after the widest measured one: on average as before it."""
+        """Price of each column after the widest measured width: the mean of those before it."""
         widths, prices = self._measured
         return (prices[-1] - 1.0) / (widths[-1] - 1.0) if self._prices else self.guess.slope
 
     def _drawn(self, num_columns: int) -> FloatArray:
-        """The prices of 1, 2, … columns: straight lines between the measured widths, and on after the last one."""
+        """The prices of 1, 2, … columns: linear between the measured widths, and extrapolated after the last one."""
         widths, prices = self._measured
         columns = np.arange(1.0, num_columns + 1.0)
         curve: FloatArray = np.interp(columns, widths, prices)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 def rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """The non-decreasing sequence nearest to `values`, by weighted squares (pool adjacent violators, Ayer et al. 1955).
 
-    Of prices by columns: more columns are never less work, so a wider pass that was quicker was noise.
+    For prices by columns: more columns are never less work, so a wider pass that was quicker was noise.
     """
     means: list[float] = []  # of pools
     totals: list[float] = []  # their weights

@@ -1,4 +1,4 @@
-"""Which nodes of a tree do a row's grammars allow?"""
+"""Which nodes of a tree a row's grammars allow."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from ngramspec.guards import Lookahead
 
 
 def legal_nodes(tree: Tree, lookaheads: Sequence[Lookahead], pushed: Sequence[int] = ()) -> list[int]:
-    """The nodes of `tree` whose paths all `lookaheads` can take, in order; it leaves them anywhere.
+    """The nodes of `tree` whose paths all `lookaheads` allow, in order. Their state afterwards is unspecified.
 
-    pushed: tokens that they have taken already. The path that these lead along is not asked about again.
+    pushed: tokens that they have taken already. The path along these is not tried again.
     """
     tokens, children = tree.tokens.tolist(), tree.children()
     following: dict[int, list[int]] = {}
@@ -23,7 +23,7 @@ def legal_nodes(tree: Tree, lookaheads: Sequence[Lookahead], pushed: Sequence[in
         trunk.append(child)
     legal = trunk[1:]
     known, num_pushed = {*legal}, len(pushed)
-    # The deepest first, and each path at once, down to its leaf: so all are reached by going back alone.
+    # The deepest first, and each path at once, down to its leaf: then the next one needs pops only.
     waiting = [(node, depth) for depth, at in enumerate(trunk) for node in following.get(at, ()) if node not in known]
     while waiting:
         node, depth = waiting.pop()

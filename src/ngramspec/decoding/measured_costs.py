@@ -24,7 +24,7 @@ CHANGED = 2.5
 """When a plain pass takes this many times more or less than believed, prices in plain passes are void."""
 
 FIRST_REACH = 16
-"""Widest pass, in columns, that may be tried first once the reading of a prompt was measured."""
+"""Widest pass, in columns, that may be tried first once a prompt's pass was measured."""
 
 LEAST_SHARE = 0.5
 """A packed pass with fewer drafted tokens than this share of a column says little about the price of a column."""
@@ -39,16 +39,16 @@ class MeasuredCosts:
     Seconds of passes of one column are grouped by rows and by context within a factor of two. The price of wider ones
     is kept as a ratio to these, for all passes whose rows are within a factor of two and contexts within four: a ratio
     holds for more passes than a time does, and also while other load slows the machine down. A new group starts with
-    the prices of the nearest one, the very first with the time that a prompt took to read.
+    the prices of the nearest one; the very first, with an estimate from the time that a prompt took.
 
-    Every measurement, however wrong, is repeated in time, at the bounded expense of `trials`.
+    Every measurement, however wrong, is eventually repeated, at a cost that `trials` bounds.
     """
 
     def __init__(self, *, counts_fill: bool = True) -> None:
         """Begin with no measurements.
 
-        counts_fill: whether the target pads rows to the widest one. If not, as in vLLM, cost follows the tokens; passes
-        are then told apart by their tokens per row, on average, and a column is a token more for each row.
+        counts_fill: whether the target pads rows to the widest one. If not, as in vLLM, cost follows tokens; passes are
+        then told apart by their mean tokens per row, and a column stands for one more token per row.
         """
         self.counts_fill = counts_fill
         self.trials = Trials()
@@ -59,7 +59,7 @@ class MeasuredCosts:
         self._prompts: dict[int, tuple[int, float]] = {}
         self._drafting = [DraftingTime() for _ in Way]
         self._drafted = self._drafting_of_row = 0.0
-        self._latest_rate: tuple[Shape | None, float] = None, 0.0  # it is asked for twice in each pass
+        self._latest_rate: tuple[Shape | None, float] = None, 0.0  # each pass needs it twice
         self._num_passes = 0
         self._lock = forking.lock()
 
@@ -157,12 +157,12 @@ class MeasuredCosts:
             share = self._share(shape, columns)
             if columns > 1 and share >= LEAST_SHARE:
                 self._own_growth(shape).record(columns, 1.0 + (seconds / plain.seconds - 1.0) / share)
-            elif self._growths:  # else there is nothing that could age
+            elif self._growths:  # otherwise nothing can age
                 self._own_growth(shape).age()
             self._record_rate(shape.rows, columns, num_tokens / shape.rows, DEAREST * plain.seconds)
 
     def _record_rate(self, rows: int, columns: int, num_tokens: float, most: float) -> None:
-        """num_tokens: of a row. most: seconds of drafting a row that are believed."""
+        """num_tokens: per row. most: cap on the seconds of drafting a row."""
         rate = self._rates.get(_size(rows))
         if rate is None:
             rate = self._rates[_size(rows)] = WidthRate()
@@ -209,13 +209,13 @@ class MeasuredCosts:
         return costs
 
     def _columns(self, shape: Shape) -> int:
-        """Columns of the pass; where it is packed, as many as its tokens would fill, and more than one with a draft."""
+        """Columns of the pass; of a packed one, as many as its tokens would fill, and more than one with a draft."""
         if self.counts_fill:
             return shape.columns
         return max(1 + (shape.tokens > shape.rows), round(shape.tokens / shape.rows))
 
     def _share(self, shape: Shape, columns: int) -> float:
-        """Drafted tokens by those of a pass of `columns` where each row has all of them; 1.0 where rows are padded."""
+        """Drafted tokens, as a share of those of a full pass of `columns`; 1.0 where rows are padded."""
         if self.counts_fill or columns == 1:
             return 1.0
         return (shape.tokens - shape.rows) / ((columns - 1) * shape.rows)

@@ -1,4 +1,4 @@
-"""Prices of passes that have a few widths: a pass of three columns costs what one of four does."""
+"""Prices for a target with a few fixed widths: a pass of three columns costs as much as one of four."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ from ngramspec.drafting.types import FloatArray
 class PaddedCosts:
     """`Costs` of a target that pads rows to a few widths.
 
-    Only these widths are ever read, so only these are measured; between them, the price is that of the next one.
+    Only these widths are ever read, so only these are measured; between them, the price is that of the next wider one.
     """
 
     def __init__(self, costs: Costs, widths: Sequence[int], is_usual: Callable[[], bool]) -> None:
@@ -25,7 +25,7 @@ class PaddedCosts:
         self._costs, self._widths, self._is_usual = costs, np.array(widths), is_usual
 
     def prices(self, shape: Shape, num_more: int, *, hopeful: bool = False) -> FloatArray | None:
-        """See `Costs`; the prompt's pass has any width."""
+        """See `Costs`; a prompt's pass may have any width."""
         if shape.columns != 1:
             return self._costs.prices(shape, num_more, hopeful=hopeful)
         columns = np.arange(1, num_more + 2)

@@ -1,4 +1,4 @@
-"""Drafts for all rows of a pass at once, so that a drafter can do better than row by row."""
+"""Drafts for all rows of a pass at once, so that a drafter can batch its work."""
 
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
@@ -10,11 +10,12 @@ from ngramspec.decoding.way import BLIND, NONE, STEERED
 from ngramspec.drafting.types import NO_DRAFT, Draft, propose_all, propose_trees
 
 CHEAP = 0.05
-"""Where a token must be surer than this, columns are dear, and a draft is a chain: on a CPU trees have cost more than
-they gained (`benchmarks.real`). A GPU loses 0.5 to 2 % by this at 8 to 24 rows, and beyond that hardly anything."""
+"""Highest survival threshold at which trees are drafted. Above it columns are expensive, and drafts are chains: on a
+CPU, trees cost more than they gained (`benchmarks.real`). A GPU loses 0.5 to 2 % by this at 8 to 24 rows, and hardly
+anything with more."""
 
 _NONE = Draft(NO_DRAFT, is_unsure=True)
-"""Of a row that is not drafted for: it would have had one at another price."""
+"""The draft of a row that is not drafted for; unsure, because at another price it would have one."""
 
 
 def propose(
@@ -28,9 +29,9 @@ def propose(
 ) -> list[Draft]:
     """A draft for each row, of at most `max_tokens` of that row and no more than could be accepted.
 
-    A draft longer than requested is cut. costs: learn the time that each way of drafting takes by the clock.
-    takes_trees: whether the target does. Rows that move in step get chains all the same; so do all where columns are
-    dear.
+    A draft longer than requested is cut. costs: records the time of each way of drafting, measured by `clock`.
+    takes_trees: whether the target does. Rows in step get chains nevertheless; so do all rows where columns are
+    expensive.
     """
     rooms = [row.room(most) for row, most in zip(rows, max_tokens, strict=True)]
     drafts, blind, steered = [_NONE] * len(rows), [], []
@@ -73,5 +74,5 @@ def propose(
 
 
 def _branches(row: Row) -> bool:
-    """Whether a tree is drafted for `row`; sessions that draft chains only are asked for all of them at once."""
+    """Whether a tree is drafted for `row`; sessions that draft only chains are batched."""
     return row.may_branch() and hasattr(row.session, "propose_tree")

@@ -5,12 +5,12 @@ import numpy as np
 from ngramspec.drafting.types import FloatArray
 
 MEMORY = 5_000
-"""Passes over which a rate is averaged. It is long, so that the rate covers all kinds of text."""
+"""Passes over which a rate is averaged: long, so that the rate covers all kinds of text."""
 
 _FADE = 1 - 1 / MEMORY
 
 _HEAVIEST = 1e9
-"""Weight of a pass from which on all weights are divided by it."""
+"""Weight of the latest pass above which all weights are divided by it."""
 
 
 class Rate:
@@ -42,7 +42,7 @@ class WidthRate:
         self._tokens = num_tokens
         self._passes = np.array(passes or [0.0], np.float64)
         self._num_passes = float(self._passes.sum())
-        self._weight = 1.0  # of the latest pass; that of the earlier ones stays, which is less work than to fade them
+        self._weight = 1.0  # of the latest pass: it grows, which is less work than fading all others
 
     def record(self, columns: int, num_tokens: float) -> None:
         """Record a pass; num_tokens: per row."""
@@ -69,12 +69,12 @@ class WidthRate:
     def mean(self, prices: FloatArray, more: float = 0.0) -> float:
         """Tokens per plain pass; prices: `float64[num_columns]`, the price of 1, 2, … columns in plain passes.
 
-        more: the price of what else each pass takes.
+        more: the price of the other work of each pass.
         """
         cost = float(self._passes @ prices) + self._num_passes * more
         return self._tokens / cost if cost else 0.0
 
     def state(self) -> tuple[float, list[float]]:
-        """The counts, JSON-serialisable; the arguments of a new one."""
+        """The counts, JSON-serialisable: arguments that restore it."""
         self._rebase()
         return self._tokens, self._passes.tolist()

@@ -1,7 +1,7 @@
-"""Rows that read again: whose target holds a state that cannot forget a rejected token.
+"""Rows whose target has a running state, which cannot forget a rejected token.
 
-Such a state is put back to where it was before the pass, and what was accepted is read again by the next one, before
-its draft: these are the row's known tokens.
+After a rejection the state is restored to what it was before the pass, and the next pass reads the accepted tokens
+again, before its draft. These are the row's known tokens.
 """
 
 from collections.abc import Sequence as Rows
@@ -9,14 +9,14 @@ from collections.abc import Sequence as Rows
 from ngramspec.decoding.row import NO_LIMIT, Row
 
 MOST_KNOWN = 32
-"""Known tokens from which on a row drafts no more than fits beside them: the next pass then keeps its state."""
+"""With more known tokens than this in a row, the next pass is no wider than they are, so that it keeps its state."""
 
 
 def kept(rows: Rows[Row], num_read: Rows[int]) -> list[int]:
     """How many tokens of each row the target's states hold after a pass; see `Target.keep`.
 
-    num_read: tokens of each row in the pass, drafted ones included; a row that reads fewer than the widest one is
-        filled up. A row keeps the state of the pass if it reads to the last column, and all that it reads is right.
+    num_read: tokens of each row in the pass, drafted ones included; rows are padded to the widest one. A row keeps the
+        state of the pass if it read up to the last column, and all its drafted tokens were accepted.
     """
     width, found = max(num_read), []
     for row, read in zip(rows, num_read, strict=True):
@@ -26,9 +26,9 @@ def kept(rows: Rows[Row], num_read: Rows[int]) -> list[int]:
 
 
 def limit_drafts(rows: Rows[Row], kept: Rows[int]) -> None:
-    """Let rows draft as they like, unless one has so many known tokens that the next pass has to keep its state.
+    """Limit the next drafts if a row has more than MOST_KNOWN known tokens; otherwise lift the limit.
 
-    kept: of each row, as `kept` has found after this pass.
+    kept: of each row, what `kept` returned after this pass.
     """
     known = [row.num_cached + len(row.pending) + len(row.committed) - own for row, own in zip(rows, kept, strict=True)]
     most = max(known)

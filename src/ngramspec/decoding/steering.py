@@ -46,10 +46,10 @@ _AHEAD = 6
 """Foreseen tokens that the grammars read at a time."""
 
 _MOST_TOKENS = 20_000
-"""Values are searched for in the last this many tokens of the texts."""
+"""Tokens at the end of the texts that are searched for values."""
 
 _MakeDraft = Callable[[DraftSession, int, float, "DraftSteering"], Draft]
-"""Drafts for a session, so many tokens that survive so surely, within a steering."""
+"""Makes a session's draft: of how many tokens at most, of which survival at least, and within which steering."""
 
 
 class SteersRow(Protocol):
@@ -112,8 +112,8 @@ class RowSteering:
 class DraftSteering:
     """The `Steering` of one draft: what the row's grammars allow and foresee at each position.
 
-    What is foreseen is a run of tokens, made once; as long as the draft follows it, each position is looked up. The
-    grammars read the run some tokens ahead of the draft, and go back where the draft leaves it.
+    What is foreseen is a run of tokens, made once; while the draft follows it, each position is a lookup. The grammars
+    read the run some tokens ahead of the draft, and roll back where the draft leaves it.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class DraftSteering:
         self._drafted: list[int] = []
         self._run: Run | End | None = None
         self._steps: list[tuple[int, int]] = []
-        self._position = self._num_sure = 0  # in the run: what was followed, what is known
-        self._num_read = 0  # what the grammars have read
+        self._position = self._num_sure = 0  # tokens of the run: followed, and known
+        self._num_read = 0  # by the grammars
 
     def foreseen(self) -> tuple[int, int] | None:
-        """The token foreseen after the pushed ones, and its evidence code; where there is no foresight, as `forced`."""
+        """The token foreseen after the pushed ones, and its evidence code; without foresight, as `forced`."""
         if self._position < self._num_sure or self._look_on():
             return self._steps[self._position]
         return None
@@ -167,7 +167,7 @@ class DraftSteering:
         return run.steps[0]
 
     def legal_part(self, tree: Tree) -> Tree:
-        """The nodes of `tree` whose paths all grammars allow; the pushed tokens are known to be one."""
+        """The nodes of `tree` whose paths all grammars allow; the pushed tokens are known to be legal."""
         self._return()
         return tree.pruned(legal_nodes(tree, self._lookaheads, self._drafted))
 
@@ -213,14 +213,14 @@ class DraftSteering:
         return bool(tokens)
 
     def _return(self) -> None:
-        """Take the grammars back to where the draft is."""
+        """Roll the grammars back to the end of the draft."""
         if self._num_read > self._position:
             for lookahead in self._lookaheads:
                 lookahead.pop(self._num_read - self._position)
             self._num_read = self._position
 
     def _leave(self, token: int) -> bool:
-        """As `push`, of another token than the foreseen one."""
+        """As `push`, for a token other than the foreseen one."""
         self._return()
         if not push(token, self._lookaheads):
             return False

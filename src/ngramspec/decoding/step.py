@@ -25,7 +25,7 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Plan:
-    """One row's share of a pass: read `row.pending`, then check `draft`.
+    """One row's share of a pass: read `row.pending`, then verify `draft`.
 
     undrafted: why the draft is empty; ignored if it is not.
     """
@@ -38,7 +38,7 @@ class Plan:
 class Reading(NamedTuple):
     """What a forward pass has read.
 
-    shape: of the pass as it was made, drafts included. choices: one for each group of rows that move together.
+    shape: of the pass that was made, drafts included. choices: one for each group of rows that move together.
     settled: rows whose choices are fixed already; a target may have all its rows in `choices` instead.
     trees: one for each row whose draft is a tree.
     """
@@ -76,7 +76,7 @@ class Target(ABC):
         """The live `rows` that the next pass can advance; here, all."""
         return rows
 
-    def leave(self, row: Row) -> None:  # noqa: B027 (a target that holds nothing has nothing to let go)
+    def leave(self, row: Row) -> None:  # noqa: B027 (a target that holds nothing has nothing to release)
         """The row has ended, or was removed, and is not read again."""
 
 
@@ -92,7 +92,7 @@ def plan(
     """Draft for every row, within its allotment; shape: the pass without drafts. takes_trees: of the target."""
     may_draft = [row.drafts_with_prompt or not row.reads_prompt for row in rows]
     terms = budget.terms(rows, shape, costs) if any(may_draft) else usual_terms(rows, 1.0)
-    # A row that may not draft yet proposes all the same: sessions learn from what they would have drafted.
+    # A row that may not draft yet proposes nevertheless: sessions learn from what they would have drafted.
     most = [budget.max_draft_tokens * may for may in may_draft]
     drafts = propose(rows, most, terms, costs, clock, takes_trees=takes_trees)
     lengths = _allotted(rows, drafts, budget, shape, costs) if any(may_draft) else [0] * len(rows)
@@ -136,7 +136,7 @@ def step(
         commit_tree(tree)
     kept = target.keep(rows)
     seconds = clock() - start
-    if is_prompt:  # prompts are priced apart
+    if is_prompt:  # prompts are priced separately
         costs.record_prompt(reading.shape, seconds)
     else:
         costs.record(reading.shape, seconds, sum([len(row.committed) for row in rows]))
@@ -147,7 +147,7 @@ def step(
 
 
 def _follow(plans: Rows[Plan], kept: Rows[int]) -> None:
-    """All rows catch up with what was committed; kept: the tokens of each that the target holds."""
+    """Bring all rows up to date with what was committed; kept: the tokens of each that the target holds."""
     committed = np.array([token for each in plans for token in each.row.committed], np.int32)
     errors, start = [], 0
     for each, num_cached in zip(plans, kept, strict=True):
@@ -162,7 +162,7 @@ def _follow(plans: Rows[Plan], kept: Rows[int]) -> None:
 
 
 def _allotted(rows: Rows[Row], drafts: Rows[Draft], budget: Budget, shape: Shape, costs: Costs) -> list[int]:
-    """Tokens to check of each draft; rows in step get one length, by their joint survival."""
+    """Tokens to verify of each draft; rows in step get one length, by their joint survival."""
     remaining = [row.remaining for row in rows]
     in_step: dict[Together, list[int]] = {}
     for index, row in enumerate(rows):

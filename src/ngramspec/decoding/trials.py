@@ -1,4 +1,4 @@
-"""A credit for passes that are made to measure and not to gain."""
+"""A credit for passes made to measure, not to gain."""
 
 from ngramspec import forking
 
@@ -15,15 +15,15 @@ MOST_CHARGED = 3.0
 """Most that one trial is charged, in plain passes: its believed loss may be wrong by any factor."""
 
 LONGEST_WAIT = 1024
-"""Passes after which a trial needs no credit: the price that forbids it may be wrong. In so many MOST_CHARGED plain
-passes are saved for such trials."""
+"""Passes after which a trial needs no credit: the price that forbids it may be wrong. In that many passes, MOST_CHARGED
+plain passes are saved for it."""
 
 
 class Trials:
     """Decides when a pass may be a trial, which measures a doubted price; safe to share between threads.
 
-    A trial is charged its believed loss and needs that much credit. Once in LONGEST_WAIT passes it needs none, but
-    savings: these have no bound, so that cheap trials do not put a dear one off for ever.
+    A trial is charged its believed loss and needs that much credit. Once in LONGEST_WAIT passes it needs savings
+    instead. These are unbounded, so that cheap trials cannot put off an expensive one for ever.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Trials:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the next trial needs savings instead of credit, and if there is none for it is made nevertheless."""
+        """Whether the next trial needs savings instead of credit, and is made even if they do not suffice."""
         return self._since_trial >= LONGEST_WAIT
 
     @property
@@ -49,9 +49,9 @@ class Trials:
 
     @property
     def patience(self) -> float:
-        """By how much the believed loss of an overdue trial counts less than usual, 1.0 at least.
+        """Divisor of the believed loss of an overdue trial, 1.0 at least.
 
-        It grows with the square of the savings. So any price is tried in the end, however dear it is believed to be.
+        It grows with the square of the savings, so any price is tried eventually, however high it is believed to be.
         """
         return max(1.0, self._savings / MOST_CHARGED) ** 2 if self.is_overdue else 1.0
 

@@ -1,4 +1,4 @@
-"""Why a pass checks no draft for a row."""
+"""Why a pass verifies no draft for a row."""
 
 from ngramspec.decoding.budget import Budget
 from ngramspec.decoding.row import Row
@@ -8,7 +8,7 @@ from ngramspec.stats import Undrafted
 
 
 def why_undrafted(row: Row, draft: Draft, budget: Budget) -> Undrafted | None:
-    """Why there was nothing to check for `row`; None where there was. draft: the proposal for it."""
+    """Why there was nothing to verify for `row`; None if the budget refused it. draft: the proposal for `row`."""
     if draft.tokens.size:
         return None
     if isinstance(row.session, NoDraftsSession):

@@ -6,10 +6,10 @@ MEMORY = 64.0
 """Drafts of a row over which their gain is averaged. It comes in bursts: a name, then a value that nothing foresees."""
 
 PRIOR = 4.0
-"""Drafts of its own that the average over all rows counts for, in what is expected of a row."""
+"""Weight of the average over all rows in what is expected of one row, in drafts of its own."""
 
 FADE = 0.997
-"""Share of what drafts count for that is left after a pass in which none was made."""
+"""Factor on the weight of earlier drafts for each pass in which none was made."""
 
 
 class Way(IntEnum):
@@ -29,33 +29,33 @@ NONE, BLIND, STEERED = Way  # a global name is looked up in a third of the time
 
 
 class Gain:
-    """Tokens that drafts made in one way gain, on average over the latest of them.
+    """Mean gain, in tokens, of the latest drafts made in one way.
 
-    tokens: that average. num_drafts: what the drafts count for: the less, the longer ago they were made.
+    tokens: that mean. num_drafts: the weight of these drafts, which fades with time.
     """
 
     __slots__ = ("_memory", "num_drafts", "tokens")
 
     def __init__(self, memory: float, tokens: float = 0.0, num_drafts: float = 0.0) -> None:
-        """memory: most drafts that count. tokens, num_drafts: what is believed before the first one."""
+        """memory: highest weight. tokens, num_drafts: the belief before the first draft, and its weight."""
         self._memory, self.tokens, self.num_drafts = memory, tokens, num_drafts
 
     def fade(self) -> None:
-        """A pass is over in which none was made."""
+        """Count a pass in which no draft was made in this way."""
         self.num_drafts *= FADE
 
     def record(self, tokens: float) -> None:
-        """Take in a draft."""
+        """Record what a draft gained."""
         self.num_drafts = min(self.num_drafts + 1.0, self._memory)
         self.tokens += (tokens - self.tokens) / self.num_drafts
 
     def expected(self, average: float) -> float:
-        """Tokens that the next draft of this row will gain; average: what those of all rows do."""
+        """Tokens that the next draft of this row will gain; average: over all rows."""
         return (self.num_drafts * self.tokens + PRIOR * average) / (self.num_drafts + PRIOR)
 
 
 class RowGains:
-    """What the drafts of one row have gained lately. way: in which the latest one was made.
+    """What the drafts of one row have gained lately. way: of the latest one.
 
     blind, steered: by way.
     """
@@ -69,7 +69,7 @@ class RowGains:
         self._num_accepted = 0
 
     def follow(self, num_accepted: int) -> int:
-        """A pass is over; num_accepted: drafted tokens of the row accepted so far. Returns those of this pass."""
+        """Count a pass; num_accepted: drafted tokens of the row accepted so far. Returns those of this pass."""
         gained, self._num_accepted = num_accepted - self._num_accepted, num_accepted
         if self.way is BLIND:
             self.blind.record(gained)

@@ -1,9 +1,9 @@
 """Which way of drafting pays for each row: expected tokens against the time that drafting takes.
 
-Its price is one for all rows of a way, its gain each row's own: of two rows under grammars one writes names, which are
-foreseen, and the other a text, in which nothing is. What is known of a row fades, so that it is soon expected to gain
-what rows do on average; the average is kept true by trials, which are paid from a credit (`trials.py`). So neither a
-row nor all of them lock themselves out.
+A way has one price for all rows, but each row has its own gain: of two rows under grammars, one may write names, which
+are foreseen, and the other free text, which is not. What is known of a row fades, so that it is soon expected to gain
+what rows gain on average. Trials, paid from a credit (`trials.py`), keep that average current. So neither one row nor
+all of them can lock themselves out.
 """
 
 import math
@@ -18,22 +18,22 @@ MEMORY = 256.0
 """Passes over which the gain of a way is averaged over all rows: long, because rows that began together are alike."""
 
 FREE_HOPE, STEERED_HOPE = (1.0, 4.0), (4.0, 8.0)
-"""Tokens that a draft is believed to gain at first, and passes that this belief counts for.
+"""Initial belief in what a draft gains, in tokens, and its weight, in passes.
 
 The first drafts gain little, because the widths of passes have yet to be tried.
 """
 
 NEGLIGIBLE = 0.01
-"""A draft that costs no more tokens than this is made without weighing what it gains."""
+"""A draft that costs no more tokens than this is made without weighing its gain."""
 
 
 def usual(row: Row) -> Way:
-    """The way of a row where nothing is known of prices; a row that has ended drafts its padding itself."""
+    """The way of a row while no price is known; a row that has ended drafts its own padding."""
     return BLIND if row.steering is None and not row.ended else STEERED
 
 
 class _Trial(NamedTuple):
-    """A way that a row may try. num_drafts: what its drafts of that way count for. row: its index. loss: in tokens."""
+    """A way that a row may try. num_drafts: weight of its drafts in that way. row: its index. loss: in tokens."""
 
     num_drafts: float
     row: int
@@ -44,33 +44,33 @@ class _Trial(NamedTuple):
 class Ways:
     """Chooses a way for each row.
 
-    Threads may share it; of drafts that two of them count at once, one may not be counted.
+    Threads may share it: of two drafts counted at the same time, one may be lost.
     """
 
     def __init__(self) -> None:
         """Nothing measured."""
         self._free, self._cut, self._steered = Gain(MEMORY, *FREE_HOPE), Gain(MEMORY), Gain(MEMORY, *STEERED_HOPE)
         self._trials = Trials()
-        self._serves_prices = False  # the latest trial
+        self._serves_prices = False  # whether the latest trial did
 
     def __reduce__(self) -> tuple[type["Ways"], tuple[()]]:
-        """A copy, also a pickled one, begins with nothing measured."""
+        """A copy, pickled or not, begins with nothing measured."""
         return Ways, ()
 
     def chosen(
         self, rows: Rows[Row], rate: float, plain: float, seconds: Rows[float], *, is_due: bool
     ) -> tuple[list[Way], bool]:
-        """The best way of each row, or one that is tried; and whether any is.
+        """The best way of each row, or one that is tried; and whether any is tried.
 
         rate: tokens that a second is worth. plain: seconds of a pass without drafts. seconds: of drafting a row, by
-        way. is_due: whether this pass may be a trial of prices, perhaps one without drafts; what it gains says nothing.
+        way. is_due: whether this pass may be a trial of prices, perhaps one without drafts; its gain says nothing.
         """
         self._trials.count_pass()
         blind, steered = rate * seconds[BLIND], rate * seconds[STEERED]
         ways = [usual(row) for row in rows]
         if blind <= NEGLIGIBLE >= steered:
             for row in rows:
-                row.gains.way = NONE  # what it gains is not followed
+                row.gains.way = NONE  # its gain is not recorded
             return ways, False
         self._follow(rows)
         trials = []
@@ -88,8 +88,8 @@ class Ways:
                 trials += [] if trial is None else [trial]
         tries, counts = False, not is_due
         if trials and self._trials.is_due and not (is_due and any(ways)):
-            # A trial of prices needs drafts. Where none pays it takes those of a trial of ways; what they gain is told
-            # by the next trial, which comes at once, and is the one that is charged.
+            # A trial of prices needs drafts. Where none pays, it takes those of a trial of ways. The next trial, which
+            # follows at once, records what they gain, and is the one that is charged.
             self._serves_prices = is_due and not self._serves_prices
             counts = not self._serves_prices
             tries = self._try(trials, ways, rate * plain, is_charged=counts)
@@ -100,7 +100,7 @@ class Ways:
         return ways, tries
 
     def _follow(self, rows: Rows[Row]) -> None:
-        """Take in what the drafts of the last pass have gained."""
+        """Record what the drafts of the last pass gained."""
         free: list[int] = []
         cut: list[int] = []
         steered: list[int] = []
@@ -132,7 +132,7 @@ class Ways:
         return best, _Trial(num_drafts, index, way, values[best] - values[way])
 
     def _try(self, trials: list[_Trial], ways: list[Way], plain: float, *, is_charged: bool) -> bool:
-        """Try as many ways as the credit allows, in order of how long they were not tried; plain: a pass in tokens.
+        """Try as many ways as the credit allows, the least recently tried first; plain: a plain pass in tokens.
 
         Returns whether any is tried.
         """

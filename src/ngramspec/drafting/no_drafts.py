@@ -9,7 +9,7 @@ class NoDrafts:
     """A drafter that proposes nothing, so that the passes are those of plain decoding."""
 
     def open(self, segment: str | None = None, references: Sequence[TokenArray] = ()) -> "NoDraftsSession":
-        """Start a row; nothing is read, nor kept."""
+        """Start a row; nothing is read or kept."""
         return NoDraftsSession()
 
 
@@ -17,7 +17,7 @@ class NoDraftsSession:
     """A row without drafts."""
 
     def extend(self, tokens: TokenArray) -> None:
-        """Nothing is looked up later, so nothing is taken in."""
+        """Ignored: nothing is looked up later."""
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
         """Nothing."""

@@ -22,7 +22,7 @@ _SAMPLED = np.uint64(8)
 """Fraction of a short prompt's n-grams that its sketch takes, as 1 / n."""
 
 _MOST = 2**31 - 1
-"""Prompts per n-gram are counted up to this number."""
+"""Highest count of prompts per n-gram."""
 
 
 class Sketches:

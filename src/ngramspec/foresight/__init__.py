@@ -1,7 +1,7 @@
 """Foresight: the probable continuation of a text under a guard. It is a guess for the drafter; no result depends on it.
 
 Each kind of text is a module or a package that registers itself when it is imported (`kinds.py`). SQL is registered
-after `key=value`, so of the grammars that suit both it takes those with SELECT.
+after `key=value`, so a grammar that suits both is SQL if it has SELECT.
 """
 
 from ngramspec.foresight.evidence import CONTINUED, Evidence, Piece

@@ -34,7 +34,7 @@ class Evidence(IntEnum):
 
 
 SURE, FORCED, KEYED, QUOTED, TYPED, CAPITAL, END = Evidence
-"""Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""
+"""Module-level names, because looking up a member of an enum is slow in Python 3.11."""
 
 
 class Piece(NamedTuple):

@@ -43,20 +43,20 @@ class Foresight:
     def commit(self, tokens: list[int], num_guarded: int | None) -> None:
         """Advance by committed `tokens`; num_guarded: after all of them."""
         num_ahead = len(self._read_ahead)
-        if num_ahead and self._read_ahead == tokens[:num_ahead]:  # they were read when they were drafted
+        if num_ahead and self._read_ahead == tokens[:num_ahead]:  # read when they were drafted
             self._committed, tokens = self._ahead, tokens[num_ahead:]
         self._unread += tokens
         self._num_guarded = num_guarded
         self.rewind()
 
     def rewind(self) -> None:
-        """What was drafted is not the text any more."""
+        """Discard what was drafted."""
         self._read_ahead = []
 
     def run(self, drafted: Sequence[int], num_guarded: int | None) -> Run | None:
         """What is foreseen after the committed and the `drafted` tokens; None if nothing is.
 
-        drafted: those of the last call since `rewind` or `commit`, and more. num_guarded: after all of them.
+        drafted: the tokens of the last call since `rewind` or `commit`, and more. num_guarded: after all of them.
         """
         cursor, rest = self._after(drafted, num_guarded)
         return None if cursor is None or rest else spelled(self._text.foresee(cursor), self.speller)

@@ -9,7 +9,7 @@ from ngramspec.foresight.kinds import JSON_SCHEMA, Kind, register
 from ngramspec.foresight.prompt import Prompt
 
 _TAIL = 120
-"""A name and its value are searched for in this many characters at the end of the text."""
+"""Characters at the end of the text in which a name and its value are searched for."""
 
 _MOST = 2000
 """Characters of a text that are kept, from its end."""

@@ -1,4 +1,4 @@
-"""Kinds of text that can be foreseen; each registers itself and tells which grammars it suits."""
+"""Kinds of text that can be foreseen; each registers itself, and says which grammars it suits."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Grammar(NamedTuple):
 
 
 class Text(Protocol):
-    """One row's text: how it is followed, and what comes next. A cursor is a position in it, and never changes.
+    """One row's text: how it is followed, and what comes next. A cursor is an immutable position in it.
 
-    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep what they spell. And it may
-    have `in_words`: whether no token goes on after a piece that ends with a letter or digit, as where pieces are whole
-    words. Then a run need not look beyond that piece: where pieces are dear, it makes one after another.
+    A text may also have `spelled(vocabulary) -> Spelled`: where rows of its grammar keep their tokenised texts. And it
+    may have `in_words`: whether no token crosses the end of a piece that ends with a letter or digit, as if pieces are
+    whole words. A run then need not look beyond that piece: where pieces are expensive, it makes one after another.
     """
 
     def start(self) -> Any:
@@ -67,16 +67,16 @@ _registered: list[Kind] = []
 
 
 def register(kind: Kind) -> None:
-    """Let texts of `kind` be foreseen. Of several kinds that suit a grammar, the one registered last is taken.
+    """Foresee texts of `kind` from now on. Of several kinds that suit a grammar, the one registered last is used.
 
-    Raises ValueError for evidence codes that are out of range, or taken by another kind.
+    Raises ValueError for evidence codes that are out of range, or used by another kind.
     """
     taken = {*map(int, Evidence), *(int(code) for other in _registered for code in other.evidence or ())}
     for code in kind.evidence or ():
         if not 0 <= code < NUM_CODES or code in taken:
             raise ValueError(
                 f"codes of evidence must be from 0 to {NUM_CODES - 1} and belong to one kind of text, got"
-                f" {int(code)} of {shortened(kind.name)}: take one of {sorted({*range(NUM_CODES)} - taken)}"
+                f" {int(code)} of {shortened(kind.name)}: use one of {sorted({*range(NUM_CODES)} - taken)}"
             )
     _registered.append(kind)
 

@@ -1,4 +1,4 @@
-"""Values found in a prompt: after their names, or by the way they are written."""
+"""Values found in a prompt: after their names, or by their form."""
 
 import json
 import re
@@ -10,16 +10,16 @@ from ngramspec.foresight.evidence import CAPITAL, KEYED, QUOTED, TYPED, Piece
 from ngramspec.foresight.question import question, without_schemas
 
 _MOST_PROMPT = 50_000
-"""Characters of a prompt that are searched, from its end."""
+"""Characters at the end of a prompt that are searched."""
 
 _MOST_NAME, _MOST_WORDS = 64, 8
-"""Names of more characters or words are not searched for."""
+"""Longest name that is searched for, in characters and in words."""
 
 _MOST_VALUE = 200
 """A value begins within this many characters after its name."""
 
 _MOST_NAMED = 256
-"""A name is looked for at this many positions, from the end of the prompt."""
+"""Most positions at which a name is tried, from the end of the prompt on."""
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 """The words of a name, in any naming style."""
@@ -29,7 +29,7 @@ STRINGS = frozenset(["string"])
 
 _BETWEEN_WORDS = (" ", "_", "-")
 _LED = re.compile(r"(?i)[\"'`*]{0,3} ?(?:([:=])|is|of|to)[ \t]{0,3}")
-"""What leads from a name to its value."""
+"""Matches what links a name to its value."""
 
 _NUMBER = re.compile(r"(?<![\w.])(-?(?!0\d)\d+(?:,\d{3})*(?:\.\d+)?)( ?(?:%|percent\b))?")
 _IN_QUOTES = re.compile(r"""(?<!\w)(?:'([^'\n]{1,200})'|"([^"\n]{1,200})"|“([^”\n]{1,200})”|`([^`\n]{1,200})`)(?!\w)""")
@@ -79,9 +79,9 @@ class Prompt:
         return None
 
     def _ends_of(self, words: list[str]) -> Iterator[int]:
-        """Where a name of `words` ends, in any case and with at most one sign between two; the last one first.
+        """Where a name of `words` ends, in any case and with at most one sign between two words; the last one first.
 
-        No regex: each name would have to be compiled, and few are asked for twice.
+        Not by a regex: each name would have to be compiled, and few are needed twice.
         """
         text, first = self._in_small, words[0]
         start = len(text)
@@ -138,12 +138,12 @@ def written(value: Any) -> str:
 
 
 def is_word(character: str) -> bool:
-    """Whether it is one of a word: a letter, a digit or an underscore; "" is none."""
+    """Whether it is part of a word: a letter, a digit or an underscore; "" is not."""
     return character.isalnum() or character == "_"
 
 
 def _in_small(text: str) -> str:
-    """`text` in lower case, as long as it was: of an İ only the i."""
+    """`text` in lower case, with its length unchanged: İ becomes a single i."""
     small = text.lower()
     return small if len(small) == len(text) else "".join([each.lower()[0] for each in text])
 
@@ -168,7 +168,7 @@ def _value_in(text: str, types: frozenset[str], *, is_line: bool) -> str | None:
 
 
 def _is_named(text: str, match: re.Match[str]) -> bool:
-    """Whether words are capitalised as a name is; not at the start of a sentence, nor as in "JSON"."""
+    """Whether words are capitalised like a name; not at the start of a sentence, nor as in "JSON"."""
     before = text[: match.start()].rstrip(" \"'(")
     if _JSON in match[0]:
         return False

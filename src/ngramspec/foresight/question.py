@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 _TAIL = 1500
-"""The question is searched for in this many characters at the end of a prompt."""
+"""Characters at the end of a prompt in which the question is searched for."""
 
 _LEAST = 30
-"""A shorter end of a prompt is no question."""
+"""Shortest end of a prompt that counts as a question, in characters."""
 
 _MOST_OPENED = 64
 """Most objects that are checked for being schemas."""

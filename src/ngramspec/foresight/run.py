@@ -12,13 +12,13 @@ LONGEST = 240
 
 _FIRST = 8
 """Characters that are made at first, plus the rest of the last piece; then three times as many. Most runs end soon.
-Where pieces are whole words, and dear, it is one piece, and then twice as many characters."""
+If pieces are whole words, and expensive, it is one piece at first, and then twice as many characters."""
 
 _UNSURE = 2
 """Tokens at the end of the text that may change when it continues."""
 
 _MOST_SPELLED = 256
-"""Texts whose tokens are kept, for a row and for a grammar."""
+"""Most texts whose tokens are kept, for a row and for a grammar."""
 
 Step = tuple[int, int]
 """A foreseen token, and its evidence code, plus CONTINUED after the first token of a piece."""
@@ -36,10 +36,10 @@ class Spelling(Protocol):
 
 
 class Shared:
-    """Pieces that may follow one another, made lazily, and anew each time they are iterated.
+    """Pieces that may follow one another, made lazily, and again for each iteration.
 
-    key: what they depend on in all rows of a grammar, up to the first value; None if that comes first. is_shared:
-    whether those that were made so far depend on it alone.
+    key: what the pieces up to the first value depend on, in all rows of a grammar; None if a value comes first.
+    is_shared: whether the pieces made so far depend on the key alone.
     """
 
     __slots__ = ("is_shared", "key")
@@ -47,12 +47,12 @@ class Shared:
     is_shared: bool
 
     def __iter__(self) -> Iterator[Piece]:
-        """From the first one."""
+        """Begin with the first piece."""
         raise NotImplementedError
 
 
 class Head(NamedTuple):
-    """How a run begins in all rows of a grammar: what was made of it when its first token was asked for."""
+    """How a run begins in all rows of a grammar: what was made of it for its first token."""
 
     pieces: tuple[Piece, ...]
     length: int
@@ -62,7 +62,7 @@ class Head(NamedTuple):
 
 
 class Spelled:
-    """What is spelled for all rows of one grammar: texts that say nothing of a row's values, and how runs begin."""
+    """Tokenised texts for all rows of one grammar: those that reveal no values of a row, and how runs begin."""
 
     def __init__(self, codes: Iterable[IntEnum]) -> None:
         """codes: of the evidence that depends on the grammar alone."""
@@ -82,7 +82,7 @@ class Spelled:
 
 
 class Speller:
-    """Spells pieces of one row's text in tokens. A text has few names, so what was spelled is kept."""
+    """Spells pieces of one row's text in tokens. A text has few names, so the results are kept."""
 
     def __init__(self, spelling: Spelling, shared: Spelled | None = None, *, in_words: bool = False) -> None:
         """shared: with other rows of the grammar. in_words: as of the `Text`."""
@@ -101,7 +101,7 @@ class Speller:
         return found
 
     def _spell(self, pieces: Sequence[Piece]) -> list[Step]:
-        # A byte that is not a token of its own has an id after the vocabulary's, which is never drafted.
+        # A byte that is not a token by itself has an id beyond the vocabulary, which is never drafted.
         text, known = "".join(piece.text for piece in pieces)[:LONGEST], self._spelling.tokens
         tokens = list(self._spelling.encode(text)) if text else []
         if tokens and max(tokens) >= len(known):
@@ -124,7 +124,7 @@ class Run:
         """pieces: none of them empty. head: what is known of the run."""
         self._pieces, self._speller = pieces, speller
         self._found, self._length, self._is_whole, self.steps, self.num_sure = head
-        self._left: Iterator[Piece] | None = None  # those after `_found`
+        self._left: Iterator[Piece] | None = None  # pieces after `_found`
 
     @property
     def head(self) -> Head:
@@ -132,7 +132,7 @@ class Run:
         return Head(self._found, self._length, self._is_whole, self.steps, self.num_sure)
 
     def reaches(self, position: int) -> bool:
-        """Whether there is a step `position`, after those before it were followed; makes it if need be."""
+        """Whether there is a step at `position`, once those before it were followed; makes it if necessary."""
         while not self._is_whole and position >= self.num_sure:
             self._go_on(position)
         return position < self.num_sure
@@ -155,7 +155,7 @@ class Run:
         steps, followed = self._speller.steps(self._found), self.steps[:num_followed]
         if not followed or [token for token, _ in steps[:num_followed]] == [token for token, _ in followed]:
             self.steps = steps
-        else:  # the followed text is now tokenised differently
+        else:  # the text that was followed is tokenised differently now
             self.steps, self._is_whole = followed, True
         is_sure = self._is_whole or (in_words and self._found[-1].text[-1].isalnum())
         self.num_sure = len(self.steps) if is_sure else max(0, len(self.steps) - _UNSURE)
@@ -188,7 +188,7 @@ def spelled(pieces: Iterable[Piece], speller: Speller) -> Run | None:
 
 
 def _codes(pieces: Sequence[Piece], sizes: Sequence[int]) -> list[int]:
-    """The code of each token of the pieces' text: the least sure one of the pieces that begin in it."""
+    """The code of each token of the pieces' text: the least sure of the pieces that begin in it."""
     starts, position = [], 0  # of the pieces, in bytes
     for piece in pieces:
         starts.append(position)

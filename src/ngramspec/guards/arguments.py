@@ -1,4 +1,4 @@
-"""Checks of the arguments of guards: each mistake is an error with the way out, and a likely one a warning."""
+"""Checks of the arguments of guards: a mistake is an error that says what to do, a probable one a warning."""
 
 import hashlib
 import warnings
@@ -32,7 +32,7 @@ def ids_of(eos_token_id: Any) -> list[int]:
 def warn_of_slips(slips: Iterable[str], open_classes: Iterable[tuple[str, str]]) -> None:
     """Warn about what a schema probably does not mean; the warning points at the caller's caller."""
     for slip in slips:
-        warnings.warn(f"a schema's keys must be JSON Schema's to count, got {slip}", GuardWarning, stacklevel=3)
+        warnings.warn(f"a schema's keys must be keywords of JSON Schema, got {slip}", GuardWarning, stacklevel=3)
     for name, fields in open_classes:
         _warn_of_open(name, hashlib.sha256(fields.encode()).digest())
 
@@ -45,7 +45,7 @@ def _warn_of_open(name: str, digest: bytes) -> None:
     """
     warnings.warn(
         f"a class should forbid keys that it does not name, or a model may invent them without end, got {name}, which"
-        f' is open: write class {name}(BaseModel, extra="forbid"), or in a dataclass or TypedDict'
+        f' allows them: write class {name}(BaseModel, extra="forbid"), or in a dataclass or TypedDict'
         ' __pydantic_config__ = {"extra": "forbid"}; extra="allow" says that they are wanted',
         GuardWarning,
         stacklevel=4,
@@ -53,12 +53,13 @@ def _warn_of_open(name: str, digest: bytes) -> None:
 
 
 def grammar_file_text(path: str | Path, limits: Limits) -> str:
-    """The text of a grammar file. Raises GuardError, which quotes nothing of it, if it is not text or too long."""
+    """The text of a grammar file. Raises GuardError, which quotes none of it, if it is not text or is too long."""
     if not isinstance(path, str | Path):
         raise GuardError(f"a grammar's path must be a str or a Path, got {shortened(path)}{way_out_of(path)}")
     if Path(path).suffix in _NO_GRAMMARS:
         raise GuardError(
-            f"a grammar is Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[Path(path).suffix]} with its content"
+            f"a grammar's file must be Lark or GBNF, got {str(path)!r}: call {_NO_GRAMMARS[Path(path).suffix]} with its"
+            " content"
         )
     bounds = Bounds("a grammar's file", GuardError, limits.max_source_bytes, "max_source_bytes of limits=Limits(…)")
     name = named(path)
@@ -66,19 +67,19 @@ def grammar_file_text(path: str | Path, limits: Limits) -> str:
         with bounds.opened(Path(path)) as file:
             return bounds.content(file, name).decode()
     except OSError as error:
-        raise GuardError(f"a grammar's path must be a file's, got {name!r}: {error.strerror}") from None
+        raise GuardError(f"a grammar's path must lead to a file, got {name!r}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise GuardError(
-            f"a grammar's file must be text in UTF-8, got {name!r}: not so at byte {error.start}"
+            f"a grammar's file must be text in UTF-8, got {name!r}: invalid at byte {error.start}"
         ) from None
     except ValueError as error:  # a path with a character of code 0, or half a surrogate pair
         if isinstance(error, GuardError):
             raise
-        raise GuardError(f"a grammar's path must be a file's, got {name!r}: no file has such a name") from None
+        raise GuardError(f"a grammar's path must lead to a file, got {name!r}: no file can have that name") from None
 
 
 def check_grammar(text: object) -> None:
-    """Raise GuardError unless `text` is text that can hold a rule; the error says what it probably is instead."""
+    """Raise GuardError unless `text` may hold a rule; the error says what it probably is instead."""
     if isinstance(text, Path):
         raise GuardError(f"a grammar must be a text, got {shortened(text)}: call Guard.grammar_file with a path")
     if not isinstance(text, str):
@@ -109,7 +110,7 @@ _NO_GRAMMARS = {".regex": "Guard.regex", ".json": "Guard.json_schema"}
 
 
 def way_out_of(value: object) -> str:
-    """What an error adds if the arguments were swapped."""
+    """The remedy that an error ends with if the arguments were swapped."""
     is_tokenizer = isinstance(value, Vocabulary) or hasattr(value, "backend_tokenizer")
     return ": the tokenizer comes second" if is_tokenizer else ""
 

@@ -18,9 +18,9 @@ from ngramspec.guards.vocabulary import Vocabulary
 from ngramspec.guards.workers.making import Notes, NotMadeError
 
 MAX_KEPT = 256
-"""Compiled grammars that are kept; the least recently used one makes room."""
+"""Most compiled grammars that are kept; the least recently used ones are dropped."""
 MAX_KEPT_BYTES = 256 << 20
-"""Estimated bytes that these may hold."""
+"""Most bytes that these may hold, by estimate."""
 
 _Compile = Callable[[Source, Vocabulary, Limits], tuple[Compiled, Notes, int]]
 _COMPILERS: dict[str, _Compile] = {"llguidance": llguidance.compile_source, "xgrammar": xgrammar.compile_source}
@@ -77,8 +77,8 @@ _kept = Kept()
 def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: Limits) -> Made:
     """The compiled grammar. It is compiled once, even if several threads request it at the same time.
 
-    Raises GuardError for what the backend cannot compile, or not within the limits, UnsupportedError for what it would
-    not enforce, and ValueError for an unknown backend.
+    Raises GuardError for what the backend cannot compile within the limits, UnsupportedError for what it would not
+    enforce, and ValueError for an unknown backend.
     """
     if backend not in get_args(Backend):
         meant = did_you_mean(backend, get_args(Backend))
@@ -91,7 +91,7 @@ def compiled(source: Source, vocabulary: Vocabulary, backend: Backend, limits: L
 
 
 def _found_or_made(key: _Key, source: Source, vocabulary: Vocabulary, limits: Limits) -> Made | None:
-    """The grammar: kept, made by another thread just now, or made here; None if that other thread was interrupted."""
+    """The grammar: kept, compiled by another thread meanwhile, or here; None if that other thread was interrupted."""
     mine = _Making()
     try:
         with _kept.lock:
@@ -136,7 +136,7 @@ def _compile(source: Source, vocabulary: Vocabulary, limits: Limits, backend: st
 
 
 def _refusal(error: NotMadeError, source: Source, backend: str, limits: Limits) -> Exception:
-    """The worker's error. A RuntimeError is a defect of ours, and is shown as one."""
+    """The worker's error. A RuntimeError is a defect of ours, and stays one."""
     if error.name == "BackendError":
         return _unreadable(source, backend, str(error))
     if error.name == "MemoryError":

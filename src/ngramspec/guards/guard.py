@@ -38,7 +38,7 @@ _ESCAPES = {ord(sign): f"\\{sign}" for sign in "][(){}.*+?^$|\\/-"}
 
 
 def _escaped(text: str) -> str:
-    """`text` as a regex. It is escaped in pieces, because no other thread runs while one is translated."""
+    """`text` as a regex. It is escaped in pieces, because translating one blocks all other threads."""
     starts = range(0, len(text), 1 << 14)
     return "".join(text[start : start + (1 << 14)].translate(_ESCAPES) for start in starts)
 
@@ -47,7 +47,7 @@ class _InAList:
     """An object that belongs in the list `logits_processor`; passed instead of the list, it raises an error."""
 
     def __len__(self) -> int:
-        """Raises TypeError: transformers calls it if the object was passed instead of a list."""
+        """Raises TypeError: transformers calls this if the object was passed instead of a list."""
         raise TypeError(f"logits_processor must be a list, got {self!r}: write [guard]")
 
     def __bool__(self) -> bool:
@@ -63,7 +63,7 @@ class Guard(_InAList):
     >>> model.generate(**inputs, logits_processor=[guard.processor()])                        # doctest: +SKIP
 
     A guard is immutable, and serves any number of rows, calls and threads. All constructors take a fast tokenizer of
-    transformers, or a `Vocabulary`, and raise GuardError for what the backend cannot compile.
+    transformers or a `Vocabulary`, and raise GuardError for what the backend cannot compile.
 
     The default backend is llguidance, which raises on what it cannot enforce; `backend="xgrammar"` selects xgrammar.
     """
@@ -78,8 +78,8 @@ class Guard(_InAList):
     ) -> None:
         """A guard over a compiled grammar; users call the constructors below.
 
-        source: what it was compiled from; None with markers. inner: the source of the text between markers. limits:
-        bound the time of `accepts`.
+        source: what it was compiled from; None with markers. inner: the source of the text between markers.
+        limits: bound the time of `accepts`.
         """
         if not hasattr(compiled, "matcher"):
             raise TypeError(
@@ -128,10 +128,10 @@ class Guard(_InAList):
 
         Types are pydantic classes, dataclasses, `TypedDict`, `list[int]`, `int`, `Literal["a", "b"]`, `int | None` and
         so on; a function stands for its arguments.
-        Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON, "flexible"
+        Keys come in the order in which the schema declares them. whitespace: between the tokens of JSON. "flexible"
         allows any amount; "spaced" is one space after each colon and comma, as `json.dumps` and most models write it;
-        "compact" is none. Any draft from 4 on; the formats that JSON Schema defines are enforced, others are
-        annotations. `docs/schemas.md` lists what each backend enforces.
+        "compact" is none. Any draft from 4 on is supported; the formats that JSON Schema defines are enforced, others
+        are annotations. `docs/schemas.md` lists what each backend enforces.
 
         Warns (GuardWarning) about a class that allows undeclared keys, and about a key that looks like a typo, such as
         "propertes".
@@ -221,9 +221,9 @@ class Guard(_InAList):
         limits: Limits = LIMITS,
         cache_salt: str = "",
     ) -> "Guard":
-        """As `grammar`, from a file in UTF-8.
+        """As `grammar`, from a UTF-8 file.
 
-        Also raises GuardError if it is not a regular file, or longer than the limits allow.
+        Also raises GuardError if it is not a regular file, or is longer than the limits allow.
         """
         text = grammar_file_text(path, limits)
         return cls._grammar(text, f"Guard.grammar_file({str(path)!r})", tokenizer, backend, limits, cache_salt)
@@ -260,7 +260,7 @@ class Guard(_InAList):
         check_settings(limits, cache_salt)
         source = replace(source, salt=cache_salt)
         made = compiled(source, Vocabulary.of(tokenizer), backend, limits)
-        for message in made.notes.left_out:  # each time: this caller may not have seen the earlier warning
+        for message in made.notes.left_out:  # each time: a caller may not have seen an earlier warning
             warnings.warn(f"{backend} leaves out of the {source.language}: {message}", GuardWarning, stacklevel=3)
         return cls(made.compiled, description, source, limits=limits), made.notes
 
@@ -271,8 +271,8 @@ class Guard(_InAList):
         A marker in the last turn of the prompt counts too if only blanks, or the beginning of a guarded text, follow
         it there: a chat template may close the reasoning. A prompt may also end within the marker.
         opening: for instance "<think>", for models that decide by themselves whether to reason. An answer that begins
-        with it is free up to the marker; any other fits this guard from its first byte on. A prompt that ends with it,
-        or with blanks after it, has opened the free text.
+        with it is free up to the marker; any other answer fits this guard from its first byte on. A prompt that ends
+        with the opening, or with blanks after it, has opened the free text.
         max_tokens: a budget for the reasoning. After this many emitted tokens the marker is forced, as the tokenizer
         tokenises it. `accepts` and `legal_head` see no tokens, and count none.
         """
@@ -300,7 +300,7 @@ class Guard(_InAList):
         check_marker("end", end)
         if isinstance(self._compiled, Phased) and self._compiled.most_free is not None:
             raise GuardError(
-                f"max_tokens counts from the start of an answer, got {self!r} inside of between(): call it last"
+                f"max_tokens must count from the start of an answer, got {self!r} inside between(): call after() last"
             )
         return Guard(
             Phased(self._compiled, start, end),
@@ -322,7 +322,7 @@ class Guard(_InAList):
     def accepts(self, text: str) -> bool:
         """Whether `text` is complete and fits, however it is tokenised; False with an unpaired surrogate.
 
-        Raises GuardError if the backend cannot tell, or not within the limits.
+        Raises GuardError if the backend cannot tell within the limits.
         """
         check_text(text)
         try:
@@ -332,12 +332,12 @@ class Guard(_InAList):
         return self.matcher(())._read(raw, self._limits.max_seconds) == (len(raw), True)
 
     def legal_head(self, text: str) -> int:
-        """How many bytes of `text`, in UTF-8, are allowed before it leaves the guard.
+        """How many bytes of `text`, in UTF-8, the guard allows before the first violation.
 
-        Raises GuardError if the backend cannot tell, or not within the limits.
+        Raises GuardError if the backend cannot tell within the limits.
         """
         check_text(text)
-        raw = text.encode(errors="surrogatepass")  # an unpaired surrogate leaves every guard
+        raw = text.encode(errors="surrogatepass")  # an unpaired surrogate violates every guard
         return self.matcher(())._read(raw, self._limits.max_seconds)[0]
 
     def processor(self, eos_token_id: SupportsIndex | Iterable[SupportsIndex] | None = None) -> GuardProcessor:
@@ -347,7 +347,7 @@ class Guard(_InAList):
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Raises GuardError: a guard masks inside a Speculator; plain decoding needs its `processor()`."""
         raise GuardError(
-            f"a guard masks with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
+            f"a guard must be used with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
             " pass guard.processor() there"
         )
 
@@ -403,6 +403,6 @@ class RowGuards(_InAList):
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Raises GuardError; see `Guard.__call__`."""
         raise GuardError(
-            f"guards mask with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
+            f"guards must be used with custom_generate=ngramspec.Speculator(), got {self!r} in plain generate():"
             " pass their processor() there"
         )

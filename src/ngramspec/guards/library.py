@@ -9,11 +9,11 @@ from ngramspec.errors import GuardError, did_you_mean, shortened
 from ngramspec.guards.source import Language, Source
 
 LANGUAGES = {".lark": Language.LARK, ".regex": Language.REGEX, ".schema.json": Language.JSON_SCHEMA}
-"""Language of a file, by its suffix; the rest of the file's name is the grammar's name."""
+"""Language of a file, by suffix; the rest of the file's name is the grammar's name."""
 
 
 def folder() -> Traversable:
-    """The folder of the files: inside an installed package, or at the top of a source tree."""
+    """The folder of these files: inside an installed package, or at the top of a source tree."""
     installed = files("ngramspec") / "grammars"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "grammars"
 
@@ -27,7 +27,7 @@ def source(name: str) -> Source:
     """The grammar called `name`. Raises GuardError, which lists the names, for an unknown one."""
     found = _files()
     if isinstance(name, str | Path) and Path(name).suffix in (".lark", ".gbnf"):
-        raise GuardError(f"a grammar to load must be one by name, got {str(name)!r}: call Guard.grammar_file")
+        raise GuardError(f"a grammar to load must be given by name, got {str(name)!r}: call Guard.grammar_file")
     if not isinstance(name, str) or name not in found:
         meant = did_you_mean(name, found)
         raise GuardError(f"a grammar to load must be one of {', '.join(sorted(found))}, got {shortened(name)}{meant}")

@@ -1,29 +1,30 @@
-"""`Limits`: what a source may cost, from a stranger's text to each step of the guard that is made of it."""
+"""`Limits`: what a source may cost, from an untrusted text to each step of the guard compiled from it."""
 
 from dataclasses import dataclass, fields
 from numbers import Real
 
 MIN_STACK_BYTES, MAX_STACK_BYTES = 256 << 10, 1 << 30
-"""Of a thread: what Python needs by itself, and what a process can well spare."""
+"""Least and most stack of a thread: what Python itself needs, and what a process can spare."""
 
 
 MOST = 1 << 62
-"""Of any limit."""
+"""Highest value of any limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be spent on one source. An error that comes of a limit names its field.
+    """What may be spent on one source. An error caused by a limit names its field.
 
     max_source_bytes: of the schema, regex or grammar, in UTF-8.
     max_seconds: to read, prepare and compile it; and for one `accepts` or `legal_head`.
-    max_memory_bytes: for the same, in the worker process, above what that needs by itself.
-    max_stack_bytes: for the same; how deep a source may be nested, and how long a chain of rules may be.
+    max_memory_bytes: for the same, in the worker process, beyond what that needs by itself.
+    max_stack_bytes: for the same; it bounds how deep a source may be nested, and how long a chain of rules may be.
     max_row_items, max_step_items, max_step_fuel, max_automaton_states: llguidance's own bounds on one position of a
     text, on one mask (items of the parser, work of the lexer), and on what all texts of a guard make it remember.
+    max_step_seconds: for one token; a mask may take 30 times as long (`backends/pace.py`).
 
-    A row that runs into one of the last five ends with a GuardError; other rows go on.
-    Raises ValueError for what is no positive number.
+    A row that reaches one of the last five ends with a GuardError; other rows continue.
+    Raises ValueError for a value that is not a positive number.
     """
 
     max_source_bytes: int = 1_000_000
@@ -37,7 +38,7 @@ class Limits:
     max_step_seconds: float = 0.02
 
     def __post_init__(self) -> None:
-        """Look at the values."""
+        """Check the values."""
         for field in fields(self):
             value = getattr(self, field.name)
             is_number = isinstance(value, Real if field.type is float else int) and not isinstance(value, bool)
@@ -51,5 +52,5 @@ class Limits:
 
 
 def raised(field: str) -> str:
-    """What an error says of the limit that was met: how to raise it."""
+    """The remedy in the error of a limit: how to raise it."""
     return f"make it simpler, or raise the limit with limits=Limits({field}=…)"

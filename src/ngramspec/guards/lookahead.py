@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_PENDING = 32
-"""Pushed tokens that the matcher need not have taken yet. They are checked again with those that come after them: a
-check of 32 takes llguidance as long as taking 3."""
+"""Most pushed tokens that the matcher has not taken yet. They are checked again with each later one: checking 32 takes
+llguidance as long as taking 3."""
 
 
 class Lookahead:
@@ -26,8 +26,8 @@ class Lookahead:
     stricter: llguidance masks all but the usual tokenisation of a forced text. So a token may pass `push` and not be
     `allowed`; in a draft it is merely rejected.
 
-    A backend may check tokens far faster than it takes them, so pushed tokens are first pending: checked, and taken
-    only when something else is asked. If it cannot take them then, because of a limit of its own, it cannot tell.
+    A backend may check tokens far faster than it takes them. So pushed tokens are first pending: checked, but taken
+    only when a later question needs it. If the backend then meets a limit of its own, it cannot answer.
     """
 
     def __init__(self, matcher: "Matcher") -> None:
@@ -37,7 +37,7 @@ class Lookahead:
         self._is_open = False
 
     def __enter__(self) -> Self:
-        """Have the matcher to itself. No `contextmanager`, which takes several times as long, in each pass of a row."""
+        """Reserve the matcher. Not a `contextmanager`, which takes several times as long, in each pass of a row."""
         self._matcher._begin_turn()
         self._is_open = True
         return self
@@ -89,7 +89,7 @@ class Lookahead:
     def num_guarded(self) -> int | None:
         """As `Matcher.num_guarded`."""
         self._check()
-        return self._matcher.num_guarded  # tokens are pending on matchers without markers only, where it is constant
+        return self._matcher.num_guarded  # constant where tokens may be pending: in matchers without markers
 
     def allowed(self, token: int) -> bool:
         """Whether the bitmask allows `token` here; costs as much as a row of `Matcher.fill`."""
@@ -135,7 +135,7 @@ class Lookahead:
             return otherwise
 
     def _take(self) -> None:
-        """Have the matcher take the pending tokens."""
+        """Let the matcher take the pending tokens."""
         if self._pending:
             num_taken = self._matcher._steps(self._pending)
             if num_taken < len(self._pending):
@@ -144,9 +144,11 @@ class Lookahead:
             self._pending = []
 
     def _restart(self) -> None:
-        """Have the backend as it was before the pending tokens; it may have failed on them."""
+        """Restore the backend to its state before the pending tokens, on which it may have failed."""
         self._matcher._rebuild(self._taken)
 
     def _check(self) -> None:
         if not self._is_open:
-            raise GuardError("a lookahead serves inside its `with` block, got a call outside of it: open another one")
+            raise GuardError(
+                "a lookahead must be used inside its `with` block, got a call outside it: open another one"
+            )

@@ -14,9 +14,9 @@ Ids = npt.NDArray[np.int64]
 
 
 class Marker:
-    """A string to wait for, of at least one byte; progress is the length of its head that the text ends with.
+    """A string to wait for, of at least one byte. Progress is the length of its head with which the text ends.
 
-    It is the automaton of Knuth, Morris and Pratt (1977).
+    This is the automaton of Knuth, Morris and Pratt (1977).
     """
 
     def __init__(self, text: bytes, vocabulary: Vocabulary) -> None:
@@ -96,7 +96,7 @@ class EndMarker:
 
     @cached_property
     def arriving(self) -> "Arrivals":
-        """Tokens that begin with other text and may enter the marker, by that other text."""
+        """Tokens that begin with other text and may continue into the marker, by that other text."""
         root, first = Arrivals(), self.text[:1]
         for token, text in enumerate(self.vocabulary.tokens):
             start = text.find(first, 1)
@@ -115,7 +115,7 @@ class Arrivals:
         self.branches: dict[int, Arrivals] = {}
 
     def add(self, head: bytes, token: int) -> None:
-        """Note that `token` begins with `head` and continues in the marker."""
+        """Note that `token` begins with `head` and continues into the marker."""
         node = self
         for byte in head:
             node = node.branches.setdefault(byte, Arrivals())

@@ -1,4 +1,4 @@
-"""`Matcher`: a row's state in its grammar. It holds what all backends have in common, above all the end of a text."""
+"""`Matcher`: a row's state in its grammar. It has what all backends share, above all how a text ends."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,7 @@ from ngramspec.guards.vocabulary import Vocabulary
 T = TypeVar("T")
 
 _PIECE = 256
-"""Bytes that are read from one look at the clock to the next."""
+"""Bytes that are read between two looks at the clock."""
 
 ALL = 1 << 62
 """More bytes than any text has."""
@@ -50,7 +50,7 @@ class Matcher(ABC):
         self._committed: list[int] = []
         self._is_lost = False
         self._turn = forking.lock(is_held_long=True)
-        # If the tokenizer's own end of sequence does not end this call, it is not text either: it never comes.
+        # The tokenizer's own end of sequence is not text even in a call that it does not end: it never comes.
         self._no_ends = frozenset(vocabulary.eos_tokens) - self.eos_tokens
         self._not_text, self._num_tokens = self.eos_tokens | self._no_ends, len(vocabulary)
         self._ends = np.array(sorted(token for token in self.eos_tokens if 0 <= token < len(vocabulary)), np.int64)
@@ -71,7 +71,7 @@ class Matcher(ABC):
         Returns the length k of the draft's legal head by the bitmasks: rows 0 to k are written, later rows are zero,
         and the state is unchanged. A zero row among the first k + 1 allows nothing: after an end of sequence, or where
         this vocabulary cannot continue the text.
-        Raises GuardError if the backend cannot tell what is allowed now. If it fails further on, the head ends there.
+        Raises GuardError if the backend cannot tell what is allowed now. If it fails later, the head ends there.
         """
         tokens = [int(token) for token in draft]
         width = num_words(len(self.vocabulary))
@@ -86,7 +86,7 @@ class Matcher(ABC):
 
     @property
     def company(self) -> object:
-        """Matchers of equal company are filled in one call of `fill_all`."""
+        """Matchers whose companies are equal are filled in one call of `fill_all`."""
         return self
 
     @classmethod
@@ -105,7 +105,7 @@ class Matcher(ABC):
 
     @property
     def num_guarded(self) -> int | None:
-        """Guarded bytes at the end of the text: ALL without markers; None while the text is free."""
+        """Number of guarded bytes at the end of the text: ALL without markers; None while the text is free."""
         return ALL
 
     def read_prompt(self, prompt: Sequence[int]) -> None:  # noqa: B027 (without markers a prompt has no effect)
@@ -115,7 +115,7 @@ class Matcher(ABC):
         the backend cannot tell whether a guarded text begins there.
         """
 
-    # What a backend does. Any of these may raise BackendError.
+    # For backends to implement. Any of these may raise BackendError.
 
     @abstractmethod
     def _mask(self, row: BitmaskArray) -> None:
@@ -133,14 +133,14 @@ class Matcher(ABC):
         return len(tokens)
 
     def _num_possible(self, pending: list[int], tokens: list[int]) -> int:
-        """How many of `tokens` `_push_all` would take after `pending`, which it would; the state stays."""
+        """How many of `tokens` `_push_all` would take after `pending`, all of which it would take; the state stays."""
         num_pushed = self._push_all([*pending, *tokens])
         if num_pushed:
             self._pop(num_pushed)
         return max(0, num_pushed - len(pending))
 
     def _accepts_after(self, pending: list[int]) -> bool:
-        """As `_accepting`, after `pending`, which `_push_all` would take; the state stays."""
+        """As `_accepting`, after `pending`, all of which `_push_all` would take; the state stays."""
         num_pushed = self._push_all(pending) if pending else 0
         accepts = self._accepting()
         if num_pushed:
@@ -173,7 +173,7 @@ class Matcher(ABC):
     def _begin(self, part: Part) -> int | None:
         """Begin with `part` of a prompt, which follows a marker, or with the rest of it after leading blanks.
 
-        Returns the number of bytes taken; None if no text begins so.
+        Returns the number of bytes taken; None if no text begins like that.
         """
         for text in (part, part.without_blanks()):
             if self._push_bytes(text.head) == len(text.head) and all(map(self._step, text.tokens)):
@@ -190,7 +190,7 @@ class Matcher(ABC):
     def _begin_turn(self) -> None:
         if not self._turn.acquire(blocking=False):
             raise GuardError(
-                "a matcher serves one thread at a time, and nobody else while a lookahead is open,"
+                "a matcher serves one thread at a time, and no other caller while a lookahead is open,"
                 " got a call in between: make one matcher per row"
             )
         if self._is_lost:
@@ -212,7 +212,7 @@ class Matcher(ABC):
             self._turn.release()
 
     def _tried_twice(self, ask: Callable[[], T]) -> T:
-        """The result of `ask`, which is retried once after a restart: llguidance uses up its limits in time."""
+        """The result of `ask`, retried once after a restart: over time llguidance uses up its limits."""
         try:
             return ask()
         except BackendError:
@@ -249,9 +249,9 @@ class Matcher(ABC):
         return len(pushed)
 
     def _read(self, text: bytes, max_seconds: float) -> tuple[int, bool]:
-        """How many bytes of `text` are allowed, however tokenised, and whether the text is complete then.
+        """How many bytes of `text` are allowed, however tokenised, and whether the text is then complete.
 
-        The matcher is used up. Raises GuardError if the backend cannot tell, or not in `max_seconds`.
+        The matcher is used up. Raises GuardError if the backend cannot tell within `max_seconds`.
         """
         until = monotonic() + max_seconds
 
@@ -292,7 +292,7 @@ class Matcher(ABC):
         return len(tokens)
 
     def _is_text(self, tokens: list[int]) -> bool:
-        """Whether `tokens` are of the vocabulary, and no ends of sequence: the backend is asked about those alone."""
+        """Whether `tokens` are in the vocabulary, and not ends of sequence: only these reach the backend."""
         return not tokens or (min(tokens) >= 0 and max(tokens) < self._num_tokens and self._not_text.isdisjoint(tokens))
 
     def _undo(self, pushed: list[int], kept: list[int] | None = None) -> None:
@@ -324,7 +324,7 @@ class Matcher(ABC):
         return 0 <= token < len(self.vocabulary) and is_set(row, token) and self._step(token)
 
     def _lose(self) -> None:
-        """Discard the backend, which may be unusable after a failure: the next call starts a new one."""
+        """Discard the backend's state, which may be unusable after a failure: the next call restarts it."""
         self._is_lost = True
         self.ended = bool(self._committed) and self._committed[-1] in self.eos_tokens
 
@@ -368,9 +368,9 @@ class Matcher(ABC):
 
 
 class _Turn:
-    """A turn at a matcher, which serves one caller at a time; what its backend raises becomes a GuardError.
+    """A turn at a matcher, which serves one caller at a time; an error of its backend becomes a GuardError.
 
-    Not made by `contextmanager`, which takes several times as long: each pass of a row takes two turns.
+    Not a `contextmanager`, which takes several times as long: each pass of a row takes two turns.
     """
 
     __slots__ = ("_matcher",)

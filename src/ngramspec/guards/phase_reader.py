@@ -63,8 +63,8 @@ class Guarded:
 class Undecided:
     """The beginning of an answer that may open free text.
 
-    progress: bytes of the opening that have come: all of the text so far. guarded: the same as guarded text; None where
-    no guarded text begins so. num_tokens: as in `Free`.
+    progress: bytes of the opening that have come, which are all of the text so far. guarded: the same text as guarded
+    text; None if no guarded text begins like that. num_tokens: as in `Free`.
     """
 
     progress: int
@@ -79,7 +79,7 @@ class Limit:
     """Bounds the free text; after that its marker is forced, token by token."""
 
     def __init__(self, num_tokens: int, marker: Marker, banned: Collection[int]) -> None:
-        """banned: tokens that never come, and so cannot spell the marker."""
+        """banned: tokens that never come, so they cannot spell the marker."""
         self._num_tokens, self._marker, self._banned = num_tokens, marker, banned
         self._known: dict[int, int] = {}
 
@@ -93,7 +93,7 @@ class Limit:
 
 
 class Reader:
-    """Computes the next phase; None means that the text leaves the grammar.
+    """Computes the next phase; None means that the text violates the grammar.
 
     Reading advances a phase's inner matcher; roll it back with `return_to`, or keep it in the state of the new phase.
     """
@@ -119,7 +119,7 @@ class Reader:
         self._opening = opening
 
     def fresh(self) -> Guarded:
-        """Guarded text that begins."""
+        """The beginning of a guarded text."""
         return Guarded(Inner(self._make_inner(())))
 
     def token(self, phase: Phase, token: int) -> Phase | None:
@@ -200,7 +200,7 @@ class Reader:
         return Undecided(phase.progress + len(name), guarded) if rest.startswith(name) else guarded
 
     def begin(self, part: Part) -> Phase | None:
-        """The phase after `part` of a prompt, which follows a start marker; None if no guarded text begins so.
+        """The phase after `part` of a prompt, which follows a start marker; None if no guarded text begins like that.
 
         Leading blanks are skipped if that helps.
         """

@@ -85,7 +85,7 @@ class PhasedMatcher(Matcher):
         self._earlier: list[Phase] = []
 
     def read_prompt(self, prompt: Sequence[int]) -> None:
-        """See `Matcher`. Warns about a marker in the prompt that no guarded text follows."""
+        """See `Matcher`. Warns about a marker in the prompt after which no guarded text begins."""
         compiled = self._compiled
         padding = {*self.eos_tokens, *self.vocabulary.eos_tokens, *self.vocabulary.padding}
         self._prompt = last_turn(prompt, self.vocabulary, padding, compiled.within)
@@ -95,15 +95,14 @@ class PhasedMatcher(Matcher):
         self.begun = self._prompt.text[-num_guarded:] if num_guarded else b""
         if lost is not None:
             warnings.warn(
-                f"what a prompt has after {compiled.start.text.decode()!r} must be the beginning of a guarded text, or"
-                f" blank, got {shortened(lost.text.decode(errors='replace'))}: the text is free until that marker"
-                " comes again",
+                f"what a prompt has after {compiled.start.text.decode()!r} must be blank, or begin a guarded text, got"
+                f" {shortened(lost.text.decode(errors='replace'))}: the text is free until that marker comes again",
                 GuardWarning,
                 stacklevel=2,
             )
 
     def _opened(self) -> tuple[Phase, Part | None]:
-        """The phase that the prompt leads to; and the text after a marker, if no guarded text begins so."""
+        """The phase after the prompt; and the text after its last marker, if no guarded text begins like that."""
         start, opening = self._compiled.start, self._compiled.opening
         if opening and self._prompt.text.rstrip(BLANKS).endswith(opening):
             return Free(0), None
@@ -116,7 +115,7 @@ class PhasedMatcher(Matcher):
         return Free(start.progress_at(self._prompt.text)), rest
 
     def _begin(self, part: Part) -> int | None:
-        """See `Matcher`; here any text may come first."""
+        """See `Matcher`; any text may come first here."""
         self._prompt = part
         self._restart()
         return len(part.text)
@@ -240,7 +239,7 @@ class PhasedMatcher(Matcher):
             set_bits(row, np.array(found, np.int64), allowed=allowed)
 
     def _arriving(self, inner: Inner, node: Arrivals) -> list[int]:
-        """Tokens that complete the inner text and continue in the end marker."""
+        """Tokens that complete the inner text and continue into the end marker."""
         found: list[int] = []
         depth = inner.depth
         for byte, branch in node.branches.items():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def masked(scores: "Tensor", bits: BitmaskArray) -> "Tensor":
-    """`scores` `[n, V']` with -inf for all ids that `bits` `int32[n, W]` does not allow, or does not reach."""
+    """`scores` `[n, V']` with -inf for all ids that `bits` `int32[n, W]` forbids or does not cover."""
     import torch
 
     num_scores = scores.shape[-1]
@@ -37,12 +37,12 @@ class GuardProcessor:
     """Masks the scores of one plain `generate()` call: greedy or sampled, any number of rows, no beams.
 
     It follows the text token by token, so it serves one call; a second one, or one that reorders rows, raises
-    GuardError. So does a text that leaves the guard, for instance because of another processor.
+    GuardError. So does a text that violates the guard, for instance because of another processor.
 
-    The ends of sequence are the tokenizer's own, because a processor does not learn those of the call: pass
+    The ends of sequence are the tokenizer's own, because a processor does not see those of the call: pass
     `eos_token_id` to `guard.processor()` if the model's generation config has others.
-    In a batch, a row that something else has ended, such as a stop string, is recognised by the special token that it
-    is padded with.
+    In a batch, a row that was ended by something else, such as a stop string, is recognised by the special token that
+    pads it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class GuardProcessor:
         prompts: `int64[B, P]`. num_returned: sequences returned per prompt, if known.
         """
         if self._is_used:
-            raise GuardError("a guard's processor serves one generate() call, got it for a second one: make a new one")
+            raise GuardError("a guard's processor serves one generate() call, got a second one: make a new one")
         self._is_used = True
         return self.guards.matchers(prompts, self.eos_tokens, num_returned)
 
@@ -99,7 +99,7 @@ class GuardProcessor:
 
     def _check_something_is_left(self, left: "Tensor", rows: list[int]) -> None:
         stuck = (left == -float("inf")).all(dim=-1)
-        if bool(stuck.any()):  # else plain decoding would choose a token that no mask allows
+        if bool(stuck.any()):  # otherwise plain decoding would choose a token that no mask allows
             row = rows[int(stuck.long().argmax())]
             matcher = self._matchers[row]
             assert matcher is not None
@@ -112,7 +112,7 @@ class GuardProcessor:
         before = self._ids
         if input_ids.shape != (before.shape[0], before.shape[1] + 1) or not bool((input_ids[:, :-1] == before).all()):
             raise GuardError(
-                "a guard's processor serves one generate() call, greedy or sampled and not by beams, got another text"
+                "a guard's processor serves one generate() call, greedy or sampled, without beams, got another text"
                 f" of shape {list(input_ids.shape)} after {list(before.shape)}: make a new one for each call"
             )
 
@@ -126,7 +126,7 @@ class GuardProcessor:
             matcher.advance([token])
         except GuardError as error:
             error.row = row
-            # A row that something else has ended, such as a stop string, is padded with a token that is not text.
+            # A row that was ended by something else, such as a stop string, is padded with a token that is not text.
             if len(self._matchers) == 1 or row in self._padding or token not in matcher.vocabulary.special:
                 raise
             self._padding[row] = token
@@ -135,8 +135,8 @@ class GuardProcessor:
 def check_fits(vocabulary: Vocabulary, num_ids: int, prompts: Iterable[Iterable[int]]) -> None:
     """Raise GuardError if the model's tokens are certainly not those of `vocabulary`.
 
-    num_ids: ids that the model knows; its table may be padded to more ids than tokens, and added tokens may be beyond
-    it. prompts: `int64[B, P]`, made by the model's own tokenizer.
+    num_ids: ids that the model knows. Its table may be padded to more ids than tokens, and added tokens may lie beyond
+    it. prompts: `int64[B, P]`, from the model's own tokenizer.
     """
     if vocabulary.last_text >= num_ids:
         raise GuardError(
@@ -169,7 +169,7 @@ def left_nothing(others: Sequence[str] = (), **where: Any) -> GuardError:
     """The error when the processors `others` have forbidden all that a guard allows."""
     who = ", ".join(others) or "another processor"
     return GuardError(
-        f"something that the guard allows must be left to choose, got none after {who}: unset what forbids or forces"
+        f"some token that the guard allows must be left to choose, got none after {who}: unset what forbids or forces"
         " a token here, such as suppress_tokens, min_new_tokens, forced_bos_token_id or forced_eos_token_id",
         **where,
     )

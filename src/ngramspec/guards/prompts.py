@@ -1,6 +1,6 @@
 """The part of an answer that is in the prompt: the text after its last marker, read as if the model had written it.
 
-A chat template may close the reasoning in the prompt, or open a call there. What follows such a marker is the head of
+A chat template may close the reasoning in the prompt, or open a call there. The text after that marker is the head of
 the answer if and only if a guarded text can begin with it. Earlier turns and examples are not mistaken for it, because
 a special token ends each of them. No template has to be known.
 """
@@ -12,7 +12,7 @@ from functools import cached_property
 from ngramspec.guards.vocabulary import Vocabulary
 
 BLANKS = b" \t\r\n"
-"""Templates put them after a marker; they are skipped if a guarded text cannot begin with them."""
+"""Templates put these after a marker; they are skipped if a guarded text cannot begin with them."""
 
 
 @dataclass(frozen=True)

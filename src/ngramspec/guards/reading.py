@@ -27,13 +27,13 @@ def read(tokenizer: Any) -> Reading:
         return read(tokenizer.tokenizer.instruct_tokenizer.tokenizer)
     if hasattr(tokenizer, "backend_tokenizer"):
         return _read_fast(tokenizer)
-    raise _unreadable(tokenizer, "it does not say which bytes its tokens are")
+    raise _unreadable(tokenizer, "it does not tell the bytes of its tokens")
 
 
 def _read_fast(tokenizer: Any) -> Reading:
     from llguidance import LLTokenizer
 
-    # llguidance knows how most tokenizers spell a byte, so it need not be written down again.
+    # llguidance knows how most tokenizers spell a byte, so we need not.
     settings = json.loads(tokenizer.backend_tokenizer.to_str())
     settings |= {"padding": None, "truncation": None}
     settings |= {"normalizer": _exact(settings["normalizer"]), "decoder": _spelled_out(settings["decoder"])}
@@ -46,7 +46,7 @@ def _read_fast(tokenizer: Any) -> Reading:
     special = [token for token in ids if inner.is_special_token(token)]
     tokens = [inner.decode_bytes([token]) for token in ids]
     for token in special:
-        # llguidance marks special tokens with this byte, and mistakes the token that is only this byte for one of them.
+        # llguidance marks special tokens with this byte, and takes a token of only this byte for one of them.
         tokens[token] = tokens[token] or NO_UTF8
     return Reading(
         tokens=tokens,
@@ -58,7 +58,7 @@ def _read_fast(tokenizer: Any) -> Reading:
 
 
 def _exact(normalizer: Any) -> Any:
-    """The parts of a normalizer that only respell a space: a guarded text is tokenised as it is."""
+    """The parts of a normalizer that only respell spaces: a guarded text is tokenised without normalisation."""
     parts = normalizer["normalizers"] if normalizer and normalizer["type"] == "Sequence" else [normalizer]
     spaces = [part for part in parts if part and part["type"] == "Replace" and part["pattern"] == {"String": " "}]
     return {"type": "Sequence", "normalizers": spaces} if spaces else None

@@ -29,7 +29,7 @@ class Source:
     """A text, and the options of its compilation; equal sources give the same guard.
 
     lenient: leave out what the backend cannot enforce, with a warning. whitespace, lenient: for JSON schemas.
-    salt: the tenant's; nothing made or remembered of a source is shared across salts.
+    salt: the tenant's; nothing compiled or remembered from a source is shared across salts.
     """
 
     language: Language
@@ -49,7 +49,7 @@ def is_gbnf(text: str) -> bool:
 
 
 def _ends_as_rule(piece: str, is_first: bool) -> bool:
-    """Whether `piece` ends with a name, and nothing before it on its line; is_first: a line begins with it."""
+    """Whether `piece` ends with a name that begins its line; is_first: `piece` itself begins a line."""
     named = piece.rstrip()
     start = len(named)
     while start and (named[start - 1].isalnum() or named[start - 1] in "_-"):

@@ -1,4 +1,4 @@
-"""`Vocabulary`: what guards need of a tokenizer, the bytes of each token and a way to tokenise text."""
+"""`Vocabulary`: what guards need of a tokenizer, which is the bytes of each token and a way to tokenise text."""
 
 import hashlib
 import weakref
@@ -20,7 +20,7 @@ class Vocabulary:
     tokens: the bytes of each id; for a special token, those of its name, such as `<tool_call>`.
     special: ids that are not text: a grammar of bytes never allows them.
     eos_tokens: the tokenizer's own ends of sequence. padding: ids that only pad a prompt.
-    fingerprint: a digest of all but the padding; guards, caches and files made with one vocabulary refuse another.
+    fingerprint: a digest of all but the padding. Guards, caches and files made with one vocabulary refuse another.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class Vocabulary:
     def of(cls, tokenizer: Any) -> "Vocabulary":
         """The vocabulary of a fast tokenizer of transformers, of tekken, of anything with a `vocabulary`, or itself.
 
-        Tokens that were added to a tokenizer are special, whatever it calls them. Normalisation before tokenising, such
-        as lower-casing, plays no part: guarded text comes token by token.
+        Tokens added to a tokenizer are special, whatever it calls them. Normalisation before tokenising, such as
+        lower-casing, does not matter: guarded text comes token by token.
         The same tokenizer gives the same object as long as it lives and nothing is added to it.
         Raises TypeError for a tokenizer that does not tell the bytes of its tokens.
         """

@@ -1,4 +1,4 @@
-"""What a model held for likely at each position of a text, as a recording has it."""
+"""The tokens that a model found likely at each position of a text, from a recording."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from ngramspec.errors import TraceError, shortened
 from ngramspec.replay.ids import parse_ids
 
 LEAST_LOGPROB = -10_000
-"""Nothing less likely than this is worth recording; and a float takes it."""
+"""Lowest logarithm of a probability: nothing less likely is worth recording, and a float can hold it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alternatives:
     """The likeliest tokens at each position of a text of n tokens.
 
-    ids: `int32[n, k]`, the likeliest first. logprobs: `float32[n, k]`, their natural logarithms of probabilities. Of an
-    output: of the distribution that chose its token i. Of a prompt: of the one that follows its token i.
+    ids: `int32[n, k]`, the likeliest first. logprobs: `float32[n, k]`, natural logarithms of their probabilities. Entry
+    i of an output is the distribution that chose its token i; of a prompt, the distribution after its token i.
     """
 
     ids: TokenArray
@@ -30,7 +30,7 @@ def read_alternatives(row: Mapping[str, object], text: str, num_tokens: int, whe
     """The keys `{text}_top_ids` and `{text}_top_logprobs` of a row with `num_tokens` in that text; None without them.
 
     text: "prompt" or "output". Raises TraceError, which begins with `where`, unless both have a list for each token,
-    and each of these lists the same number of ids, and of logarithms, which are at most 0.
+    all of these lists are equally long, and the logarithms are at most 0.
     """
     keys = f"{text}_top_ids", f"{text}_top_logprobs"
     missing = [key for key in keys if key not in row]
@@ -56,7 +56,7 @@ def read_alternatives(row: Mapping[str, object], text: str, num_tokens: int, whe
 
 
 def _lists(value: object, key: str, tokens: str, num_tokens: int, where: str) -> list[list[int]]:
-    """`value`, checked to be a list of one thing for each token."""
+    """`value`, checked to be a list with one entry for each token."""
     if not isinstance(value, list):
         raise TraceError(
             f"{where}: {key} must be a list with a list for each token of {tokens}, got {shortened(value)};"
@@ -74,7 +74,7 @@ def _check_logprobs(values: object, key: str, where: str) -> None:
     if not isinstance(values, list):
         raise TraceError(f"{where}: {key} must be a list of numbers, got {shortened(values)}; write [-0.1, -2.5]")
     for rank, value in enumerate(values):
-        if type(value) not in (int, float) or not LEAST_LOGPROB <= value <= 0:  # NaN is not
+        if type(value) not in (int, float) or not LEAST_LOGPROB <= value <= 0:  # NaN fails too
             raise TraceError(
                 f"{where}: {key}[{rank}] must be a number from {LEAST_LOGPROB} to 0, got {shortened(value)}; record"
                 " the natural logarithms of probabilities"

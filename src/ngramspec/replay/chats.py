@@ -31,11 +31,11 @@ class Chat:
         return Chat(self.messages[:end], self.tools, self.where)
 
     def open(self) -> "Chat":
-        """The chat that is to be answered: without the last message if that is an answer."""
+        """The chat up to the answer: without the last message if that is an answer."""
         return self.before(-1) if self.messages[-1]["role"] == "assistant" and len(self.messages) > 1 else self
 
     def rendered(self, tokenizer: Any, *, answering: bool = True) -> str:
-        """The text that the model reads; answering: with the header of its answer. Raises TraceError."""
+        """The text that the model reads; answering: add the header of its answer. Raises TraceError."""
         if tokenizer.chat_template is None:
             raise TraceError(
                 f"{self.where}: messages need a tokenizer with a chat template, got one without: name another"
@@ -46,16 +46,16 @@ class Chat:
             )
         except Exception as error:  # a third-party template, run on third-party messages
             raise TraceError(
-                f"{self.where}: messages must be what the tokenizer's chat template takes, got: {error};"
-                " put them right, or leave the row out"
+                f"{self.where}: messages must be valid for the tokenizer's chat template, got: {error};"
+                " correct them, or leave the row out"
             ) from error
         assert isinstance(text, str)
         called = [call["function"]["name"] for message in self.messages for call in message.get("tool_calls", ())]
         missing = next((name for name in called if name not in text), None)
         if missing is not None:
             raise TraceError(
-                f"{self.where}: tool calls must be in what the chat template writes, got none of {shortened(missing)}:"
-                " name the tokenizer of the model that was recorded"
+                f"{self.where}: the chat template must write tool calls, got none of {shortened(missing)}:"
+                " name the tokenizer of the recorded model"
             )
         return text
 
@@ -65,7 +65,7 @@ class Chat:
         whole, opened = self.before(answer + 1).rendered(tokenizer, answering=False), prompt.rendered(tokenizer)
         if whole.startswith(opened):
             return opened, whole[len(opened) :].rstrip()
-        # The header of an answer may open its reasoning too, which a log leaves out.
+        # The header of an answer may also open its reasoning, which a log leaves out.
         said = prompt.rendered(tokenizer, answering=False)
         start = len(said)
         for line in opened[start:].splitlines(keepends=True):
@@ -75,7 +75,7 @@ class Chat:
         if not whole.startswith(said) or start == len(said):
             raise TraceError(
                 f"{self.where}: an answer must follow its prompt, but the chat template writes the prompt of"
-                f" message {answer} otherwise once it is answered: record prompt and output instead"
+                f" message {answer} differently once it is answered: record prompt and output instead"
             )
         return opened, whole[start:].rstrip()
 
@@ -86,7 +86,7 @@ def read_chat(row: dict[str, Any], where: str) -> Chat:
     if not isinstance(messages, list) or not messages:
         raise TraceError(f"{where}: messages must be a list of at least one message, got {shortened(messages)}")
     if not (tools is None or isinstance(tools, list)):
-        raise TraceError(f"{where}: tools must be a list, got {shortened(tools)}; write them as they were offered")
+        raise TraceError(f"{where}: tools must be a list, got {shortened(tools)}; write them as they were sent")
     if SURROGATE.search(json.dumps(row, ensure_ascii=False)):
         raise TraceError(f"{where}: messages must be valid Unicode, got half a character: pair its surrogates")
     return Chat([_message(message, f"{where}: messages[{at}]") for at, message in enumerate(messages)], tools, where)

@@ -1,4 +1,4 @@
-"""What speculation costs the host, for speed-ups that are modelled from the prices of passes alone."""
+"""The host's time for speculation, for speed-ups that are modelled from the prices of passes."""
 
 from typing import NamedTuple
 

@@ -13,10 +13,10 @@ def parse_ids(ids: object, key: str, where: str) -> TokenArray:
     if not isinstance(ids, list):
         raise TraceError(f"{where}: {key} must be a list of token ids, got {shortened(ids)}; write [1, 2, 3]")
     for position, token in enumerate(ids):
-        # bool is an int to Python, and true is no token.
+        # bool is an int in Python, but true is not a token.
         if type(token) is not int or not 0 <= token <= MAX_ID:
             raise TraceError(
                 f"{where}: {key}[{position}] must be a whole number from 0 to {MAX_ID}, got {shortened(token)};"
-                " record the ids as the tokenizer gives them"
+                " record the ids as the tokenizer returns them"
             )
     return np.array(ids, np.int32)

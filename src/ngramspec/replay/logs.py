@@ -1,4 +1,4 @@
-"""Request logs of OpenAI's API, chat or completions: the body that was sent, and the one that came back."""
+"""Request logs of OpenAI's API, chat or completions: the body of each request and of its response."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ MOST_SECONDS = 1e12
 
 
 def is_log(row: dict[str, Any]) -> bool:
-    """Whether the row has a request and its response, and nothing else that says what was asked and answered."""
+    """Whether the row has a request and its response, and no other keys for prompts and answers."""
     return row.keys() >= {"request", "response"} and row.keys().isdisjoint(("prompt", "prompt_ids", "messages"))
 
 
@@ -52,7 +52,7 @@ def row_of_log(row: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _body(value: object) -> Any:
-    """What was sent or came back, without the envelope of the Batch API."""
+    """The body without the envelope of the Batch API."""
     return value["body"] if isinstance(value, dict) and isinstance(value.get("body"), dict) else value
 
 
@@ -64,7 +64,7 @@ def _schema_of(request: dict[str, Any]) -> object:
 
 
 def arrival_of(row: dict[str, Any], where: str) -> float | None:
-    """When the request of a row came: its `arrival_s`, in seconds after any fixed time. None without it.
+    """When the request of a row arrived: its `arrival_s`, in seconds after any fixed time. None without it.
 
     Raises TraceError unless it is a number from 0 to MOST_SECONDS.
     """

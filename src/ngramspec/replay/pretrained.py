@@ -12,9 +12,9 @@ MODEL: Files = {"configuration": ("config.json",), "weights": ("*.safetensors*",
 
 
 def unloadable(name: str, files: Files, error: Exception | None = None) -> str | None:
-    """Why `name` cannot be loaded: as far as the disk shows, else the first line of transformers' `error`.
+    """Why `name` cannot be loaded: what the disk shows, else the first line of transformers' `error`.
 
-    None if neither tells. The network is not used.
+    None if neither says. The network is not used.
     """
     path = Path(name).expanduser()
     if path.is_dir():

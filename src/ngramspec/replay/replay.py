@@ -44,8 +44,8 @@ class PromptAs(StrEnum):
 class ReplayTarget(Target):
     """A target that chooses the recorded `output` `int32[n]` of one request.
 
-    Under greedy decoding a draft is accepted exactly as far as it agrees with the recording; of a tree, the path that
-    does.
+    As in greedy decoding, a draft is accepted exactly as far as it agrees with the recording; of a tree, the path that
+    agrees.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class ReplayTarget(Target):
     ) -> None:
         """Play back `output`, all tokens that a row emits; num_read: prompt tokens that a cache would hold.
 
-        reads_again: whether a rejected token has the accepted ones before it read again, as models with running states
-        do; their drafts are chains. num_read_again counts them. likely: what was held for likely where the tokens of
-        `output` were chosen, if it was recorded; as a model, the target says so after passes that had a tree.
+        reads_again: whether accepted tokens are read again after a rejection, as by models with running states; drafts
+        are then chains. num_read_again counts these tokens. likely: what the model held for likely where it chose the
+        tokens of `output`, if that was recorded; like a model, the target tells it after passes that had a tree.
         """
         self._output, self._num_read, self._likely = output, num_read, likely
         self.takes_trees = takes_trees and not reads_again
@@ -154,14 +154,14 @@ class GuardedRow(Row):
 class SegmentReport:
     """The counts and times of a replay; reports can be added.
 
-    counters: as a Speculator counts, except that the first token of an output counts neither as a token nor as a pass:
-        it comes from prefill, where nothing is drafted.
+    counters: as of a Speculator, except that the first token of an output counts neither as a token nor as a pass: it
+        comes from prefill, where nothing is drafted.
     prompt_tokens: tokens of the prompts, and the first token of each output.
     drafting_ns: host time in the drafter and in steering (`propose`, `observe`, `heed`, `extend` by the emitted tokens,
         `close`; `draft` and `commit`). It includes neither the prompt nor the verification.
     prompt_ns: host time of opening sessions and of `extend` by the prompt tokens, which runs once per request in
         serving, during its prefill.
-    num_read_again: accepted tokens that passes have read again, where the target does.
+    num_read_again: accepted tokens that passes read again, if the target does that.
     """
 
     counters: Counters = field(default_factory=Counters)
@@ -181,8 +181,8 @@ class SegmentReport:
     def modelled_speedup(self, costs: LinearCosts, host: HostTime | None = None) -> float:
         """Tokens per second divided by those of plain decoding, at the prices of `costs`.
 
-        host: of the loop; each pass then takes longer by this and by the time that drafting took for all rows. Nothing
-        is added to a pass of plain decoding. Drafts are as long as pays without that time.
+        host: of the loop; each pass then takes longer by this and by the time of drafting for all rows. Nothing is
+        added to a pass of plain decoding. Draft lengths were chosen without that time.
         """
         drafted = (self.counters.num_draft_tokens + self.num_read_again) / max(self.counters.target_passes, 1)
         more = 0.0 if host is None else host.of(costs.batch, self.drafting_of_pass)
@@ -259,7 +259,7 @@ def replay(
 
     budget: decides the length of drafts, instead of `max_draft_tokens`. costs: its prices.
     steer: makes the steering of a guarded request from its matchers and prompt.
-    prompt_as: an encoder-decoder model has its prompt as a reference; with `nothing`, the gain of the reference shows.
+    prompt_as: an encoder-decoder model has its prompt as a reference; `nothing` shows what that reference gains.
     takes_trees: whether drafts may be trees. reads_again: as by a model with running states, see `ReplayTarget`.
     """
     budget = FixedBudget(max_draft_tokens) if budget is None else budget

@@ -8,14 +8,14 @@ from ngramspec.errors import GuardError, TraceError, shortened
 from ngramspec.guards import Guard, Vocabulary
 
 MOST_SCHEMAS = 1000
-"""Different schemas of one simulation. Each is compiled, and kept."""
+"""Most different schemas of one simulation. Each is compiled, and kept."""
 
 
 class RowGuards:
     """Compiles each schema once. num_unfit: answers that do not fit their schema, and so have no guard."""
 
     def __init__(self, vocabulary: Vocabulary | None) -> None:
-        """vocabulary: of the tokenizer; None where there is none, and then no row may name a schema."""
+        """vocabulary: of the tokenizer; None if there is none: then no row may name a schema."""
         self.num_unfit = 0
         self._vocabulary = vocabulary
         self._guards: dict[str, Guard] = {}
@@ -53,7 +53,7 @@ class RowGuards:
                 self._guards[text] = Guard.json_schema(text, self._vocabulary)
             except GuardError as error:
                 raise TraceError(
-                    f"{where}: schema must be one that a guard enforces, got {shortened(schema)}: {error}; mend it, or"
-                    " leave it out"
+                    f"{where}: schema must be one that a guard enforces, got {shortened(schema)}: {error}; correct it,"
+                    " or leave it out"
                 ) from error
         return self._guards[text]

@@ -6,7 +6,7 @@ from typing import Any
 from ngramspec.errors import NgramspecError, shortened
 
 MOST_NESTED = 100
-"""Deepest nesting of objects and lists; anything deeper is no prompt, and would exhaust the stack of recursive code."""
+"""Deepest nesting of objects and lists: no prompt is deeper, and recursive code would exhaust its stack."""
 
 
 def read_row(line: str | bytes, where: str, error: type[NgramspecError]) -> object:

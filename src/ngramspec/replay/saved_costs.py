@@ -21,8 +21,8 @@ _SHOWN = 8
 class SavedCosts:
     """The prices of one saved table, which a replay uses and does not change.
 
-    name: FILE#TABLE. batch: requests that decode together. seconds, plain_seconds: cost of the replay's passes by the
-    table, and cost of plain decoding's passes for the same tokens, each for all of these requests.
+    name: FILE#TABLE. batch: requests that decode together. seconds, plain_seconds: cost by the table of the replay's
+    passes, and of plain decoding's passes for the same tokens, each for all of these requests.
     """
 
     counts_fill = True
@@ -42,7 +42,7 @@ class SavedCosts:
         self.trials = Trials()
         if measured.prices(self._shape(Shape(1, 1, 1, 0)), 0) is None:
             raise CostsError(
-                f"a table of costs must hold a plain pass that was measured, got none in {named(name)}:"
+                f"a table of costs must hold a measured plain pass, got none in {named(name)}:"
                 " save it after a few requests"
             )
 
@@ -89,7 +89,7 @@ class SavedCosts:
         """See `Costs`; nothing is learnt."""
 
     def _seconds(self, shape: Shape, columns: int) -> float:
-        """Of a pass of this shape, but with so many columns."""
+        """Seconds of a pass of this shape, but with this many columns."""
         prices = self._measured.prices(self._shape(shape._replace(known=columns)), 0)
         assert prices is not None
         return float(prices[0])
@@ -101,7 +101,7 @@ class SavedCosts:
 def read_costs(name: str, batch: int = 1) -> SavedCosts:
     """The table called FILE or, if the file holds several, FILE#TABLE; TABLE is the beginning of a fingerprint.
 
-    Raises CostsError if it is not such a file, lacks the table, or holds several and none is named; OSError if it
+    Raises CostsError if it is not a file of tables, lacks the table, or has several and none is named; OSError if it
     cannot be read.
     """
     file, _, table = (name, "", "") if Path(name).exists() else name.partition("#")
@@ -116,7 +116,7 @@ def read_costs(name: str, batch: int = 1) -> SavedCosts:
         listed = ", ".join(f"{named(full)} ({_plain_pass(tables[full])})" for full in list(tables)[:_SHOWN])
         more = f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else ""
         raise CostsError(
-            f"a replay goes by one table, got {shortened(name)}, which is {len(found)} of"
+            f"a replay must use one table, got {shortened(name)}, which names {len(found)} of"
             f" {listed or 'none'}{more}: name the one of your model"
         )
     return SavedCosts(tables[found[0]], found[0], batch)

@@ -59,7 +59,7 @@ class _Pretrained:
             self._tokenizer = AutoTokenizer.from_pretrained(PICO_PATH if name == PICO else os.path.expanduser(name))
         except (OSError, ValueError) as error:
             raise OSError(
-                "a tokenizer is 'tekken', 'pico', or a path or name that AutoTokenizer loads,"
+                "a tokenizer must be 'tekken', 'pico', or a path or name that AutoTokenizer loads,"
                 f" got {name!r}: {unloadable(name, TOKENIZER, error)}"
             ) from error
 
@@ -76,5 +76,5 @@ class _Pretrained:
     def turn(self, chat: Chat, answer: int) -> tuple[Sequence[int], Sequence[int]]:
         prompt, output = (self.encode(text) for text in chat.turn(self._tokenizer, answer))
         end = self._tokenizer.eos_token_id
-        # What a template writes after the end of an answer does not belong to it.
+        # What a template writes after the end of an answer is not part of it.
         return prompt, output[: output.index(end) + 1] if end in output else output

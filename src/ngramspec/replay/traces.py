@@ -37,7 +37,7 @@ class Trace:
     degenerate_loop: whether the recording marks the output as stuck in a repetition.
     guard: constrains the output, and must accept it.
     prompt_top, output_top: the likeliest tokens at each position, if the recording has them.
-    arrival_s: when it came, in seconds after any fixed time, if the recording says so.
+    arrival_s: when it arrived, in seconds after any fixed time, if the recording says so.
     """
 
     prompt: TokenArray
@@ -72,9 +72,10 @@ def read_traces(
     forms); or the result of a benchmark of vLLM, which holds many requests (`vllm_results.py`). `"segment": text`,
     `"arrival_s": seconds` and `"meta": {"degenerate_loop": true}` may be added; other keys are ignored.
 
-    A row of ids may say what the model held for likely: `"output_top_ids"` and `"output_top_logprobs"` have for each
-    token of the output a list of the likeliest ones of the distribution that chose it, and one of the logarithms of
-    their probabilities; `"prompt_top_ids"` and `"prompt_top_logprobs"` the same of what follows each of the prompt's.
+    A row of ids may have the tokens that the model found likely. For each token of the output, `"output_top_ids"` has a
+    list of the likeliest tokens of the distribution that chose it, and `"output_top_logprobs"` one of the logarithms of
+    their probabilities; `"prompt_top_ids"` and `"prompt_top_logprobs"` have the same for what follows each token of the
+    prompt.
 
     Raises TraceError for any other row, for anything but a regular file, for a line of more than MAX_LINE_BYTES, and
     for more than `max_bytes` of lines, uncompressed.
@@ -159,7 +160,7 @@ def _turns(
     if not chat.answers:
         roles = [message["role"] for message in chat.messages]
         raise TraceError(
-            f"{where}: messages must hold one of the assistant's, which is the output, got {shortened(roles)};"
+            f"{where}: messages must include one of the assistant's, which is the output, got {shortened(roles)};"
             " leave the row out"
         )
     for answer in chat.answers if every_answer else chat.answers[-1:]:

@@ -1,7 +1,7 @@
-"""Recorded requests at any load on a machine whose prices are given: what users would feel, with drafts and without.
+"""Recorded requests at any load on a machine of known prices: what users would experience, with drafts and without.
 
-It is the decode engine with recorded texts as its target, and a virtual clock that everything reads. So what is
-simulated is what is served: rows that join and leave, the drafter and its history, the budget and what it measures.
+This is the decode engine with recorded texts as its target, and a virtual clock that everything reads. So what is
+simulated is what is served: rows that join and leave, the drafter and its history, the budget and its measurements.
 """
 
 from ngramspec.simulate.clock import VirtualClock

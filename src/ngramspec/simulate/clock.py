@@ -1,4 +1,4 @@
-"""Time that passes only when somebody says what took it."""
+"""Time that passes only when something is charged for."""
 
 import math
 
@@ -18,9 +18,9 @@ class VirtualClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass. Raises ValueError for a time that would run backwards, or never end."""
+        """Let this many seconds pass. Raises ValueError for a time that would run backwards, or never end."""
         if not 0.0 <= seconds < math.inf:
-            raise ValueError(f"a clock advances by a finite number of seconds >= 0, got {seconds!r}: check the prices")
+            raise ValueError(f"a clock must advance by a finite number of seconds >= 0, got {seconds!r}: check prices")
         self.now += seconds
 
     def wait_until(self, time: float) -> None:

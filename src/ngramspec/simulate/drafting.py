@@ -1,4 +1,4 @@
-"""Drafters whose drafts take time by the virtual clock, and whose predictions are compared with what became of them."""
+"""Drafters whose drafts take time on the virtual clock, and whose predictions are compared with the outcome."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ _KEPT = 4096
 
 
 class Reliability:
-    """What was predicted of drafted tokens, by tenths of survival, and how many were accepted.
+    """Predicted survival of drafted tokens, by tenths, and how many were accepted.
 
-    counts, predicted, accepted: `float64[10]`, of the tokens whose survival lies in each tenth: how many, the sum of
-    their survivals, and how many were accepted. num_accepted, num_tried: tokens that were accepted, and those whose
+    counts, predicted, accepted: `float64[10]`, for the tokens whose survival lies in each tenth: how many, the sum of
+    their survivals, and how many were accepted. num_accepted, num_tried: tokens that were accepted, and tokens whose
     predecessors were.
     """
 
@@ -31,7 +31,7 @@ class Reliability:
         self._num_accepted: list[int] = []
 
     def record(self, survival: FloatArray, num_accepted: int) -> None:
-        """Take in a checked draft: `float64[K]`, of which the first `num_accepted` were accepted."""
+        """Record a verified draft with `survival` `float64[K]`, of which the first `num_accepted` were accepted."""
         self.num_accepted += num_accepted
         self.num_tried += min(num_accepted + 1, survival.size)
         self._drafts.append(survival)
@@ -40,7 +40,7 @@ class Reliability:
             self.settle()
 
     def settle(self) -> None:
-        """Sum up what was taken in."""
+        """Sum up what was recorded."""
         if not self._drafts:
             return
         sizes = [draft.size for draft in self._drafts]
@@ -54,7 +54,7 @@ class Reliability:
         self._drafts, self._num_accepted = [], []
 
     def as_dicts(self) -> list[dict[str, float]]:
-        """The tenths that hold any token, the least sure first: how many, mean survival, share that was accepted."""
+        """The tenths that have tokens, the least sure first: how many, mean survival, share that was accepted."""
         self.settle()
         tenths = zip(self.counts.tolist(), self.predicted.tolist(), self.accepted.tolist(), strict=True)
         return [
@@ -65,13 +65,13 @@ class Reliability:
 
 
 class PricedDrafter:
-    """Drafts as another drafter does, and lets the time pass that it takes.
+    """Drafts as another drafter does, and advances the clock by the time that this takes.
 
-    reliability: of all its drafts. seconds: that drafting took.
+    reliability: of all its drafts. seconds: time of drafting.
     """
 
     def __init__(self, drafter: Drafter, host: HostPrices, clock: VirtualClock) -> None:
-        """drafter: the real one. host: what it takes. clock: is advanced by that."""
+        """drafter: the real one. host: its prices. clock: advanced by them."""
         self.reliability = Reliability()
         self.seconds = 0.0
         self._drafter, self._host, self._clock = drafter, host, clock
@@ -83,13 +83,13 @@ class PricedDrafter:
     def propose_all(
         self, sessions: Sequence["PricedSession"], max_tokens: Sequence[int], min_survival: float = 0.0
     ) -> list[Draft]:
-        """As the real one's."""
+        """As the real drafter."""
         drafts = propose_all([each.session for each in sessions], max_tokens, min_survival)
         self.spend(self._host.blind, sessions, drafts)
         return drafts
 
     def spend(self, prices: DraftingPrices, sessions: Sequence["PricedSession"], drafts: Sequence[Draft]) -> None:
-        """Let the time pass that `drafts` for `sessions` take; each session is charged an equal share."""
+        """Advance the clock by the time of `drafts` for `sessions`; each session is charged an equal share."""
         sizes = [draft.tokens.size for draft in drafts]
         seconds = prices.seconds(len(sizes), sum(sizes), max(sizes, default=0))
         self._pass(seconds)
@@ -97,14 +97,14 @@ class PricedDrafter:
             session.seconds += seconds / len(sizes)
 
     def read(self, session: "PricedSession", prompt: TokenArray) -> None:
-        """Let a session take in its prompt."""
+        """Let a session read its prompt."""
         session.session.extend(prompt)
         seconds = self._host.of_prompt_token * prompt.size
         self._pass(seconds)
         session.seconds += seconds
 
     def steered(self, session: "PricedSession", draft: Draft) -> Draft:
-        """A steered draft, which has taken its time."""
+        """A steered draft, after its time was charged."""
         self.spend(self._host.steered, [session], [draft])
         return draft
 
@@ -114,7 +114,7 @@ class PricedDrafter:
 
 
 class PricedSession:
-    """One row. session: the real one. seconds: that drafting for it took."""
+    """One row. session: the real one. seconds: time of drafting for it."""
 
     def __init__(self, drafter: PricedDrafter, session: DraftSession) -> None:
         self.drafter, self.session, self.seconds = drafter, session, 0.0
@@ -137,7 +137,7 @@ class PricedSession:
         return self.drafter.steered(self, steerable.steer(max_tokens, min_survival, steering))
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note what became of the draft."""
+        """Record the outcome of the draft."""
         if draft.tokens.size:
             self.drafter.reliability.record(draft.survival, num_accepted)
         self.session.observe(draft, num_accepted)

@@ -1,4 +1,4 @@
-"""What one arm did for some requests: latencies, throughput, acceptance, host time."""
+"""Figures of some requests in one arm: latencies, throughput, acceptance, host time."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,15 +21,15 @@ class Quantiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Quantiles":
-        """Of these; between two requests, on the straight line."""
+        """Of `seconds`, interpolated linearly between two requests."""
         return cls(*np.percentile(seconds, PERCENTILES).tolist()) if seconds else cls(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of some requests by one arm. seconds: of the whole run, for other requests too; rates are by it.
+    """Figures of some requests in one arm. seconds: of the whole run, other requests included; rates are per these.
 
-    host_seconds: that drafting for these requests took.
+    host_seconds: time of drafting for these requests.
     """
 
     requests: int
@@ -62,16 +62,16 @@ class Figures:
 
     @property
     def tokens_per_second(self) -> float:
-        """Emitted tokens by the time of the whole run."""
+        """Emitted tokens over the time of the whole run."""
         return self.counters.tokens / self.seconds if self.seconds else 0.0
 
     @property
     def acceptance_by_position(self) -> list[float]:
-        """For each position of a draft the share of the drafts whose token there was accepted."""
+        """For each position of a draft, the share of the drafts whose token there was accepted."""
         return [count / self.counters.num_drafts for count in self.counters.num_accepted_tokens_per_pos]
 
     def as_dict(self) -> dict[str, object]:
-        """The figures that `ngramspec simulate --json` prints of an arm."""
+        """The figures that `ngramspec simulate --json` prints for an arm."""
         counters = self.counters
         return {
             "requests": self.requests,

@@ -1,8 +1,8 @@
-"""The formulas of the field, to be seen beside what a simulation says.
+"""The formulas of the field, for comparison with a simulation.
 
-They hold for one acceptance rate of all tokens, for drafts of one length, and for drafting that costs nothing: an upper
-bound. In traffic the rate differs from text to text and from token to token, so a mean rate promises less for the best
-texts and more for the others.
+They assume one acceptance rate for all tokens, drafts of one length, and drafting that costs nothing: an upper bound.
+In traffic the rate differs from text to text and from token to token, so a mean rate promises too little for the best
+texts and too much for the others.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,16 +13,16 @@ from ngramspec.stats import Counters
 
 
 def expected_tokens(acceptance: float, draft_tokens: float) -> float:
-    """Tokens of a pass that checks so many, each accepted at this rate: (1 - a^(K + 1)) / (1 - a), Leviathan et al."""
+    """Tokens of a pass that verifies K, each accepted at this rate: (1 - a^(K + 1)) / (1 - a), Leviathan et al."""
     if acceptance >= 1.0:
         return draft_tokens + 1.0
     return float((1.0 - acceptance ** (draft_tokens + 1.0)) / (1.0 - acceptance))
 
 
 def break_even_rows(prices: PassPrices, acceptance: float, draft_tokens: float, context: int = 0) -> float | None:
-    """The number of rows, packed or all drafted for alike, from which on drafts cost more than they bring.
+    """The number of rows, packed or with drafts of one length, from which on drafts cost more than they gain.
 
-    None where there is none: prices rise more slowly than tokens. 1.0 at least.
+    None if there is none: prices rise more slowly than tokens. 1.0 at least.
     """
     tokens = expected_tokens(acceptance, draft_tokens)
     plain, drafted = (_of_row(prices, 1.0 + more, context) for more in (0.0, draft_tokens))
@@ -33,7 +33,7 @@ def break_even_rows(prices: PassPrices, acceptance: float, draft_tokens: float, 
 
 
 def _of_row(prices: PassPrices, columns: float, context: int) -> float:
-    """Seconds that a row of so many tokens adds to a pass."""
+    """Seconds that a row of this many tokens adds to a pass."""
     row = Shape(1, 1, 1, context)
     return prices.seconds(row) - prices.base + (columns - 1.0) * (prices.of_token + prices.of_pair * context)
 
@@ -42,9 +42,10 @@ def _of_row(prices: PassPrices, columns: float, context: int) -> float:
 class Formula:
     """What the formula says for the drafts of a run.
 
-    acceptance: of a token whose predecessors were accepted, as it came. draft_tokens: of a draft, on average.
-    drafted_share: of the passes of rows. tokens_per_pass: by the formula, passes without drafts included; simulated: as
-    it came. break_even: rows from which on drafts of that length cost more than they bring, by the formula.
+    acceptance: observed rate of tokens whose predecessors were accepted. draft_tokens: mean length of a draft.
+    drafted_share: share of the rows' passes with a draft. tokens_per_pass: by the formula, passes without drafts
+    included; simulated: observed. break_even: rows from which on drafts of that length cost more than they gain, by the
+    formula.
     """
 
     acceptance: float
@@ -69,7 +70,7 @@ class Formula:
         return asdict(self)
 
     def __str__(self) -> str:
-        """One sentence for people."""
+        """One sentence."""
         at = "nowhere" if self.break_even is None else f"at {self.break_even:.0f} rows"
         return (
             f"drafts in {self.drafted_share:.2f} of the passes, of {self.draft_tokens:.1f} tokens, each accepted with a"

@@ -10,12 +10,12 @@ CONFIDENT = 1.96
 """Standard errors to either side of a mean that make up a 95 % interval."""
 
 GONE = 1.01
-"""A gain below this is none."""
+"""Smallest gain that counts as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Mean latency without drafts over that with them. low, high: its 95 % interval; requests: that it is of."""
+    """Mean latency without drafts over that with them. low, high: its 95 % interval; requests: how many it covers."""
 
     ratio: float
     low: float
@@ -26,7 +26,7 @@ class Gain:
     def of(cls, off: Sequence[float], on: Sequence[float]) -> "Gain":
         """Of the same requests, in seconds, all above 0. The interval is that of a ratio of means (delta method).
 
-        It says what other requests of the same kind may bring. It does not say how true the prices are.
+        It covers the variation of requests of the same kind. It does not cover errors of the prices.
         """
         without, with_drafts = np.array(off), np.array(on)
         ratio = float(without.mean() / with_drafts.mean())
@@ -36,10 +36,10 @@ class Gain:
 
 
 def gone_at(concurrencies: Sequence[float], gains: Sequence[float]) -> float | None:
-    """The concurrency at which a gain falls to GONE, the logarithm of the concurrency taken as straight between two.
+    """The concurrency at which a gain falls to GONE, interpolated linearly over the logarithm of the concurrency.
 
-    concurrencies: rising. The last fall counts. None where the gain at the highest one is above GONE; the lowest one
-    where there is none anywhere.
+    concurrencies: rising. The last fall counts. None if the gain at the highest one is above GONE; the lowest one if
+    there is no gain anywhere.
     """
     if not gains or gains[-1] > GONE:
         return None

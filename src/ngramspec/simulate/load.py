@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Arrival(NamedTuple):
-    """A request by its number, and when it came, in seconds."""
+    """A request by its number, and when it arrived, in seconds."""
 
     time: float
     request: int
@@ -71,7 +71,7 @@ class OpenLoop:
         return self._due.popleft()
 
     def ended(self, now: float) -> None:
-        """See `Arrivals`; nobody waits for it."""
+        """See `Arrivals`; no client waits for it."""
 
 
 def poisson(num_requests: int, rate: float, seed: int = 0) -> list[float]:

@@ -10,7 +10,7 @@ from ngramspec.decoding.machine_prices import FREE, HostPrices
 class Machine:
     """A machine with a model on it. max_rows: answers that it decodes at once; further requests wait.
 
-    max_prompt_tokens: the most tokens of a prompt that are read for each token that other rows emit (`Engine`).
+    max_prompt_tokens: most tokens of a prompt that are read for each token that other rows emit (`Engine`).
     """
 
     passes: PassPrices

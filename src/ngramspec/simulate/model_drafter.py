@@ -1,4 +1,4 @@
-"""A drafting model that does not exist yet: it is right as often as is said."""
+"""A hypothetical draft model, of a given acceptance rate."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ class ModelDrafter:
     """Drafts the recorded output, each token right with the same probability if those before it were.
 
     That is the assumption of the field's formula (Leviathan et al. 2023), and of published acceptance rates. A wrong
-    token is one that the output does not have there. It takes the output as the only reference of a row.
+    token differs from the output's at its position. The output must be a row's only reference.
     """
 
     def __init__(self, acceptance: float, draft_tokens: int, seed: int = 0) -> None:
-        """acceptance: of a token. draft_tokens: of a draft. Raises ValueError unless it is within 0 to 1."""
+        """acceptance: of a token. draft_tokens: of a draft. Raises ValueError unless acceptance is from 0 to 1."""
         if not 0.0 <= acceptance <= 1.0:
             raise ValueError(f"acceptance must be a probability from 0 to 1, got {acceptance!r}")
         self._acceptance, self._draft_tokens = acceptance, draft_tokens
@@ -31,18 +31,18 @@ class ModelDrafterSession:
     """One row."""
 
     def __init__(self, output: TokenArray, acceptance: float, draft_tokens: int, drawn: np.random.Generator) -> None:
-        """output: of the row. drawn: of all rows, in the order of their drafts."""
+        """output: of the row. drawn: generator of all rows, used in the order of their drafts."""
         self._output, self._drawn = output, drawn
         self._survival = np.power(acceptance, np.arange(1, draft_tokens + 1), dtype=np.float64)
         self._acceptance = acceptance
         self._position = -1  # before the prompt
 
     def extend(self, tokens: TokenArray) -> None:
-        """The first call brings the prompt."""
+        """The first call has the prompt."""
         self._position = 0 if self._position < 0 else self._position + tokens.size
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        """Draft what comes next, up to a token that is wrong, and on."""
+        """Draft what comes next; it may have one wrong token, and goes on after that."""
         size = min(max_tokens, self._survival.size, self._output.size - self._position)
         if size <= 0:
             return Draft(NO_DRAFT)

@@ -1,4 +1,4 @@
-"""The report of a simulation as one page of HTML, which asks nothing of any other place."""
+"""The report of a simulation as one page of HTML, which loads nothing else."""
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -49,11 +49,11 @@ COLUMNS = (
 )
 
 UNKNOWN = "-"
-"""What is shown of a figure that was not measured, and of time that nothing took."""
+"""Shown for a figure that was not measured, and for a time of zero."""
 
 
 def page(simulation: Simulation, about: Sequence[str], title: str = "Speculation at your load") -> str:
-    """The page; about: what was simulated, or measured, a sentence each."""
+    """The page; about: sentences that say what was simulated or measured."""
     parts = [
         f"<h1>{_text(title)}</h1>",
         *(f'<p class="dim">{_text(line)}</p>' for line in about),
@@ -99,7 +99,7 @@ def _plots(simulation: Simulation) -> Iterable[str]:
     yield _figure(f"Accepted, by position of the draft, at {_load(simulation, lightest)}", _positions(lightest))
     if lightest.reliability is not None:
         at = _load(simulation, lightest)
-        yield _figure(f"Survival as predicted, and as it came, at {at}", _reliability(lightest.reliability))
+        yield _figure(f"Survival, predicted and observed, at {at}", _reliability(lightest.reliability))
     if simulation.segments:
         yield _figure(f"Gain by segment, at {_load(simulation, lightest)}", _gains(lightest))
 

@@ -1,4 +1,4 @@
-"""Other projects' rules for choosing a draft, as drafters of ours, so that all go through the same replay."""
+"""Other projects' drafting rules as drafters of ours, so that all go through the same replay."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,7 +14,7 @@ class EarliestMatch:
 
     transformers' prompt lookup (generation/candidate_generator.py) with 1 to 2 tokens by default, vLLM's ngram
     (v1/spec_decode/ngram_proposer.py) with 5 to 5: both copy what follows that position, as far as the text goes. They
-    rescan the text for it, this keeps a dictionary: the same drafts, and a time that says nothing about theirs.
+    rescan the text, this keeps a dictionary: the drafts are the same, and its time says nothing about theirs.
     """
 
     is_latest = False
@@ -41,7 +41,7 @@ class _MatchSession:
         self._after: dict[tuple[int, ...], int] = {}  # n-gram -> the position after it
 
     def extend(self, tokens: TokenArray) -> None:
-        # Nothing can be copied from the end of the text, so an n-gram is entered when a token follows it.
+        # Nothing follows the end of the text, so an n-gram is entered when a token follows it.
         for token in tokens.tolist():
             end = len(self._text)
             for length in self._lengths:
@@ -73,8 +73,8 @@ class SuffixTree:
     """Suffix decoding (Oliaro et al. 2024) by the arctic-inference package.
 
     It copies at most `factor` times as many tokens as matched, and `offset` more (the package's defaults: 1 and 0), and
-    stops where the draft's probability falls below `least`. Its probabilities, which are those of the whole draft up to
-    a token, serve as survival. For a target that takes trees it drafts them (`use_tree_spec`).
+    stops where the draft's probability falls below `least`. Its probabilities, each that of the draft up to a token,
+    serve as survival. For a target that takes trees it drafts them (`use_tree_spec`).
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class SuffixTree:
         least: float = 0.1,
         keeps_outputs: bool = False,
     ) -> None:
-        """Build trees of `max_depth`; raises ImportError where the package is missing.
+        """Build trees of `max_depth`; raises ImportError if the package is missing.
 
-        keeps_outputs: what the rows of a segment have written so far stays in a tree that all of its rows draft from,
-            without a bound. A segment has a tree of its own, so nothing crosses to another one. Rows without a segment
-            draft from their own text alone, and so do all where it is False.
+        keeps_outputs: keep what the rows of a segment have written, without a bound, in a tree from which all of its
+            rows draft. A segment has a tree of its own, so nothing crosses to another one. Rows without a segment draft
+            from their own text alone, and so do all rows if it is False.
         """
         self._cache_class = import_module("arctic_inference.suffix_decoding").SuffixDecodingCache
         self._max_depth, self._limits, self._keeps_outputs = max_depth, (factor, offset, least), keeps_outputs

@@ -1,4 +1,4 @@
-"""Plots as SVG text, in the colours of the page that they stand in."""
+"""Plots as SVG text, in the colours of the page around them."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Axis(NamedTuple):
     is_logarithmic: bool = False
 
     def share(self, value: float) -> float:
-        """Where a value lies between the ends, from 0 to 1."""
+        """The relative position of a value between the ends, from 0 to 1."""
         low, high = self.low, self.high
         if self.is_logarithmic:
             value, low, high = (math.log(each) for each in (value, low, high))

@@ -1,4 +1,4 @@
-"""The engine as a service of recorded requests: they come, wait, are decoded, and are counted."""
+"""The engine as a service of recorded requests: they arrive, wait, are decoded, and are counted."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ from ngramspec.stats import Counters
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to decode all requests. drafter, budget: make new ones. host: what drafting takes; None: the machine's.
+    """A way to decode all requests. drafter, budget: make new ones. host: prices of drafting; None: the machine's.
 
-    settings: what to set to have it, in words.
-    is_told: whether the drafter gets the output of a row as its reference, as one does that stands for a model.
+    settings: the settings that select it, in words.
+    is_told: whether the drafter gets the output of a row as its reference, as a hypothetical model does.
     """
 
     drafter: Callable[[], Drafter]
@@ -37,7 +37,7 @@ OFF = Arm(NoDrafts, lambda: FixedBudget(0), HostPrices())
 
 @dataclass(slots=True)
 class Served:
-    """One request. arrival, joined, first, end: when it came, began to be decoded, had its first token, and ended."""
+    """One request. arrival, joined, first, end: when it arrived, joined the engine, had its first token, and ended."""
 
     segment: str | None
     arrival: float
@@ -49,24 +49,24 @@ class Served:
 
     @property
     def latency(self) -> float:
-        """Seconds from its coming to its end."""
+        """Seconds from arrival to end."""
         return self.end - self.arrival
 
     @property
     def seconds_to_first(self) -> float:
-        """Seconds from its coming to its first token."""
+        """Seconds from arrival to the first token."""
         return self.first - self.arrival
 
     @property
     def seconds_per_token(self) -> float | None:
-        """Seconds for each token after the first; None where there is none."""
+        """Seconds for each token after the first; None if there is none."""
         more = self.counters.tokens - 1
         return (self.end - self.first) / more if more > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All requests of one arm, in the order of the traces. seconds: until the last one ended, after the first came."""
+    """All requests of one arm, in the order of the traces. seconds: from the first arrival to the last end."""
 
     served: Sequence[Served]
     reliability: Reliability
@@ -75,7 +75,7 @@ class Run:
 
 
 class Service:
-    """The decode engine on a machine that is simulated."""
+    """The decode engine on a simulated machine."""
 
     def __init__(self, machine: Machine, arm: Arm) -> None:
         """Begin with an empty history and nothing measured."""
@@ -105,7 +105,7 @@ class Service:
                 clock.wait_until(arrivals.next_time())
                 continue
             done = engine.step()
-            while starting and starting[0].emitted:  # prompts are read in the order in which rows have joined
+            while starting and starting[0].emitted:  # prompts are read in the order in which rows joined
                 rows[starting.popleft()].first = clock.now
             for ended in done:
                 assert isinstance(ended, RecordedRow)
@@ -124,7 +124,7 @@ class Service:
         if trace.guard is not None:
             matcher = trace.guard.matcher()
             row.guarded_by = (matcher,)
-            if session.is_steerable:  # plain decoding and other projects' drafters go by the masks alone
+            if session.is_steerable:  # plain decoding and other projects' drafters use the masks alone
                 row.steering = RowSteering([matcher], [trace.prompt])
         return row
 

@@ -21,7 +21,7 @@ from ngramspec.stats import MAX_SEGMENTS, OTHER
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many concurrent requests, or so many per second; arrivals: makes the requests of a run."""
+    """A number of concurrent requests, or of requests per second; arrivals: makes the requests of a run."""
 
     size: float
     arrivals: Callable[[], Arrivals]
@@ -36,8 +36,8 @@ def closed_loops(num_requests: int, concurrencies: Sequence[int]) -> list[Load]:
 class Pair:
     """The same requests with drafts and without.
 
-    others: decoded in other ways, by name. identical: by way, the requests whose text was compared with plain
-    decoding's and is the same.
+    others: figures of other ways of decoding, by name. identical: by way, the number of requests whose text was
+    compared with plain decoding's and is the same.
     """
 
     on: Figures
@@ -55,9 +55,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """At one load: all requests, and those of each segment that is named. reliability: of the drafts.
+    """At one load: all requests, and those of each named segment. reliability: of the drafts.
 
-    formula: what the field's formula says for all of them. Neither is known of requests that were measured.
+    formula: what the field's formula says for all of them. Both are None for requests that were measured.
     """
 
     load: float
@@ -82,7 +82,7 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """unit: of the loads, in words."""
+    """Results by load, and the verdicts on them. unit: of the loads, in words."""
 
     unit: str
     results: list[LoadResult]
@@ -115,7 +115,7 @@ def simulate(
 ) -> Simulation:
     """Decode `traces` at each of `loads`, in rising order, by `arm` and plainly.
 
-    told: called whenever a request has ended. Raises ValueError for no request, no load, or an output without a token.
+    told: called whenever a request has ended. Raises ValueError without requests or loads, and for an empty output.
     """
     if not traces or not loads:
         raise ValueError(f"a simulation needs requests and loads, got {len(traces)} and {len(loads)}: give one of each")
@@ -129,7 +129,7 @@ def simulate(
 
 
 def judged(unit: str, results: list[LoadResult], settings: str, basis: str = "at these prices") -> Simulation:
-    """Results at rising loads, with what follows from them. settings: see `Arm`. basis: what the figures rest on."""
+    """Results at rising loads, and the verdicts on them. settings: see `Arm`. basis: what the figures rest on."""
     sizes = [result.load for result in results]
 
     def verdict(pairs: list[Pair]) -> Verdict:
@@ -141,7 +141,7 @@ def judged(unit: str, results: list[LoadResult], settings: str, basis: str = "at
 
 
 def shuffled(traces: Sequence[Trace], seed: int = 0) -> list[Trace]:
-    """The same requests in random order: files hold one kind of traffic after another, services get them mixed."""
+    """The same requests in random order: files have one kind of traffic after another, services get them mixed."""
     return [traces[index] for index in np.random.default_rng(seed).permutation(len(traces))]
 
 
@@ -154,7 +154,7 @@ def _compared(load: float, on: Run, off: Run, machine: Machine) -> LoadResult:
 
 
 def by_segment(names: Sequence[str | None]) -> dict[str, list[int]]:
-    """Indices of the requests of each segment, by name; the rarest ones together, so that there are not too many.
+    """Indices of the requests of each segment, by name; the rarest segments are merged, which bounds their number.
 
     names: the segment of each request.
     """

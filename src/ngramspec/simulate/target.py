@@ -1,4 +1,4 @@
-"""Recorded texts as a target for rows that come and go; a pass takes what it costs, by the virtual clock."""
+"""Recorded texts as a target for rows that come and go; each pass advances the virtual clock by its price."""
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
@@ -19,16 +19,16 @@ class RecordedRow(GuardedRow):
 class RecordedTarget(Target):
     """Chooses the recorded token at each position. A draft is accepted exactly as far as it agrees with the recording.
 
-    num_passes: made so far, those over parts of prompts among them.
+    num_passes: made so far, including those over parts of prompts.
     """
 
     def __init__(self, machine: Machine, clock: VirtualClock) -> None:
-        """machine: says what a pass costs. clock: is advanced by that."""
+        """machine: prices of passes. clock: advanced by them."""
         self.num_passes = 0
         self._machine, self._clock = machine, clock
 
     def shape(self, rows: Rows[Row]) -> Shape:
-        """One token for each row, or the prompt of the one that reads its own."""
+        """One token for each row, or the prompt of a row that reads its prompt."""
         sizes = [len(row.pending) for row in rows]
         return Shape(len(rows), max(sizes), sum(sizes), max([row.num_cached for row in rows]))
 
@@ -48,7 +48,7 @@ class RecordedTarget(Target):
         return row.num_cached + num_tokens
 
     def _mask(self, plans: Rows[Plan]) -> None:
-        """Let the time pass that the pass waits for masks along the drafts of guarded rows."""
+        """Advance the clock by the time that the pass waits for masks along the drafts of guarded rows."""
         sizes = [plan.draft.tokens.size for plan in plans if plan.row.matchers()]
         if sizes:
             self._clock.advance(self._machine.host.masks.seconds(len(sizes), sum(sizes), max(sizes)))
@@ -60,7 +60,7 @@ class RecordedTarget(Target):
 
 
 def _settled(plan: Plan) -> Settled:
-    """No draft is so long that a row would emit more than it has left, so all choices are fixed beforehand."""
+    """All choices are known beforehand: no draft is so long that a row would emit more than it has left."""
     row, draft = plan.row, plan.draft.tokens.tolist()
     assert isinstance(row, RecordedRow)
     start = len(row.output) - row.remaining

@@ -8,10 +8,10 @@ from ngramspec.simulate.figures import Figures
 from ngramspec.simulate.gain import Gain, gone_at
 
 FEW = 30
-"""Fewer requests than this say little of a segment."""
+"""Fewer requests than this say little about a segment."""
 
 LEAST_TOKENS = 1.02
-"""Tokens per pass of a segment below which its own drafts bring nothing."""
+"""Tokens per pass of a segment below which its own drafts gain nothing."""
 
 
 class Advice(StrEnum):
@@ -24,11 +24,11 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do about some requests, and what to expect of it.
+    """What to do about some requests, and what to expect.
 
-    gains: by concurrency, or by rate. gone_at: the concurrency at which the gain is gone, None where it is there at the
-    highest one. draft_tokens: the number of tokens that 99 of 100 drafts have accepted at most. sure: whether the
-    intervals of the gains and the number of requests say the same.
+    gains: by concurrency, or by rate. gone_at: the concurrency at which the gain is gone, None if there is a gain at
+    the highest one. draft_tokens: 99 of 100 drafts have at most this many tokens accepted. sure: whether the intervals
+    of the gains agree, and the requests are enough.
     """
 
     advice: Advice
@@ -53,7 +53,7 @@ class Verdict:
 def judge(
     loads: Sequence[float], gains: Sequence[Gain], on: Sequence[Figures], unit: str, settings: str, basis: str
 ) -> Verdict:
-    """The verdict on requests with these `gains` and figures with drafts, by rising load; unit: of the loads.
+    """The verdict on requests with these `gains`, and these figures with drafts, by rising load; unit: of the loads.
 
     settings: of the arm with drafts, in words. basis: what the figures rest on, in words.
     """
@@ -84,7 +84,7 @@ def judge(
 
 
 def _longest(figures: Figures) -> int:
-    """The position of a draft up to which 99 of 100 drafts are accepted at most."""
+    """The number of tokens that 99 of 100 drafts have accepted at most."""
     counts, drafts = figures.counters.num_accepted_tokens_per_pos, figures.counters.num_drafts
     return sum(count > 0.01 * drafts for count in counts)
 
@@ -96,7 +96,7 @@ def _what(advice: Advice, lost: float | None, unit: str, *, drafts: bool, better
         return "Leave it off."
     if better and not drafts:
         return "On or off makes no difference here: its requests end sooner because others' do."
-    return "On or off makes no difference that shows."
+    return "On or off makes no measurable difference."
 
 
 def _expected(loads: Sequence[float], gains: Sequence[Gain], unit: str) -> str:

@@ -29,7 +29,7 @@ class Slip:
 
 
 ALL_SLIPS = tuple(Slip(kind, position, number) for position in (1, 3, 0) for number, kind in enumerate(SLIP_KINDS[1:]))
-"""Every wrong kind, at the start of a draft and further on."""
+"""Every wrong kind, at the start of a draft and later."""
 
 
 class Judged(NamedTuple):
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 
 
 class AdversarialDrafter(OracleDrafter):
-    """Drafts what each row will emit, with slips: one per draft, in rotation.
+    """Drafts what each row will emit, with one slip per draft, in rotation.
 
     judged: the drafts as they reached the masks.
     """
@@ -146,7 +146,7 @@ class AdversarialSession(OracleSession):
 
 
 def _paths(draft: Draft) -> list[list[int]]:
-    """The tokens of a chain, or those from the root to each node of a tree that nothing follows."""
+    """The tokens of a chain, or those from the root to each leaf of a tree."""
     tokens = draft.tokens.tolist()
     if not isinstance(draft, Tree):
         return [tokens] if tokens else []

@@ -1,4 +1,4 @@
-"""A constraint with texts that it allows and texts that it forbids, known without a guard."""
+"""A constraint, with texts that are known to be allowed or forbidden without a guard."""
 
 import functools
 import json
@@ -47,7 +47,7 @@ class Constraint:
         return make(self.source, tokenizer, backend=backend)
 
     def verdict(self, text: str) -> bool | None:
-        """Whether it allows `text`, by `jsonschema` or `re`, or because it is known; None if unknown."""
+        """Whether it allows `text`: by `jsonschema` or `re`, or as given; None if unknown."""
         if text in self.valid or text in self.invalid:
             return text in self.valid
         if self.kind == "regex":
@@ -56,7 +56,7 @@ class Constraint:
 
 
 def fits(schema: str, text: str) -> bool | None:
-    """Whether `text` is JSON that fits `schema`, by `jsonschema`; None if that cannot tell: duplicate keys, references
+    """Whether `text` is JSON that fits `schema`, by `jsonschema`; None if it cannot tell: duplicate keys, references
     to the network, numbers beyond floats, invalid schemas."""
     from jsonschema.exceptions import ValidationError
     from referencing.exceptions import Unresolvable
@@ -83,7 +83,7 @@ def why_unfit(schema: str, text: str) -> str | None:
     except ValidationError as error:
         return f"{error.json_path}: {shortened(error.message, 200)}"
     except (ValueError, RecursionError) as error:
-        return f"it is no JSON: {error}"
+        return f"it is not JSON: {error}"
     return None
 
 
@@ -93,7 +93,7 @@ def _read(text: str) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _validator(schema: str) -> Any:
-    """A validator of the draft that the schema names, else of the newest draft in which it is valid; None if of none.
+    """A validator of the draft that the schema names, else of the newest draft in which it is valid; None without one.
 
     Numbers are exact: in floats, 0.075 is not a multiple of 0.0001.
     """

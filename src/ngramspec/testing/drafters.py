@@ -13,16 +13,16 @@ class OracleDrafter:
     """Knows what each row will emit, and drafts it with a random length, often wrong from a random position on.
 
     Equal texts prove nothing if nothing was drafted, or nothing rolled back. With this drafter both happen even if the
-    text repeats nothing. For a target that takes trees, as many drafts as are corrupted branch, and the right tokens
-    are then often on a branch that is not the first.
+    text repeats nothing. For a target that takes trees, the same share of drafts as are corrupted branch, and the right
+    tokens are then often not on the first branch.
 
     emitted: per row, the tokens that plain decoding emits. Rows are identified by the order in which they are opened,
         cyclically, so that one drafter serves several calls. vocabulary: number of ids that the model knows.
-    corrupted: share of drafts that are corrupted. Unless it is 0, once a draft was accepted every other one is, from
-        its first token on, until one is rejected: no luck of a short text leaves every draft right. Such a first token
-        is another one of the text, which a grammar may well allow.
+    corrupted: share of drafts that are corrupted. Unless it is 0, once a draft was accepted, every other draft is
+        corrupted from its first token on, until one is rejected: so no short text is lucky enough to have every draft
+        right. That first token is another one of the text, which a grammar may well allow.
     seed: of the lengths and corruptions.
-    branches: by depth, accepted nodes of trees that the first branches do not lead to.
+    branches: by depth, the number of accepted nodes that are not on the first branches of their trees.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class OracleDrafter:
 
 
 class OracleSession:
-    """One row. It counts the emitted tokens, which are those after the first `observe`."""
+    """One row. It counts the emitted tokens: those after the first `observe`."""
 
     def __init__(self, drafter: OracleDrafter, emitted: list[int], rng: np.random.Generator) -> None:
         self._drafter = drafter
@@ -87,7 +87,7 @@ class OracleSession:
         return merged([self.propose(-(-max_nodes // number)).tokens.tolist() for _ in range(number)], max_nodes)
 
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Note that the prompt is over, and what became of the draft; count accepted branches."""
+        """Note that the prompt is over, and the outcome of the draft; count accepted branches."""
         self._is_prompt = False
         self._was_right |= num_accepted > 0
         self._was_wrong |= num_accepted < draft.tokens.size
@@ -111,12 +111,12 @@ def merged(chains: Iterable[Sequence[int]], max_nodes: int) -> Tree:
 
 
 def first_branch(tree: Tree, path: Sequence[int]) -> int:
-    """The depth at which the accepted `path` leaves the first branches; its length where it does not."""
+    """The depth at which the accepted `path` leaves the first branches; its length if it does not."""
     children, node = tree.children(), ROOT
     firsts = {parent: child for child, parent in reversed([*enumerate(tree.parents.tolist())])}
     for depth, token in enumerate(path):
         node = children.get((node, token), ROOT)
-        if node == ROOT:  # the row's text is another one than the drafter was told
+        if node == ROOT:  # the row's text differs from the one that the drafter knows
             return len(path)
         if node != firsts[tree.parents.item(node)]:
             return depth

@@ -55,14 +55,14 @@ def check_equivalence(
         with the first prompts.
     max_draft_tokens: the draft length of every pass of prompt lookup, so that every run makes the same passes. By
         default drafts come from a Speculator with default settings, as long as they pay; the oracle's have ten tokens.
-    seed: a call starts from it plus the index of its first prompt.
+    seed: a call's seed is this plus the index of its first prompt.
     progress: called with the number of finished batches and the number of all batches.
-    settings: further ones of `generate()`, such as `top_p`. Every call gets the same objects, so processors must not
-        keep state. A `Guard` keeps none; with one among them, drafts also come from an adversary that knows what it
+    settings: further settings of `generate()`, such as `top_p`. Every call gets the same objects, so processors must
+        not keep state. A `Guard` keeps none; with a guard, drafts also come from an adversary that knows what it
         forbids.
 
-    torch's generators are left as they were. Raises PromptError for prompts that the model cannot read, ValueError for
-    a model in training mode or a setting that the check sets itself.
+    The state of torch's generators is restored. Raises PromptError for prompts that the model cannot read, ValueError
+    for a model in training mode or a setting that the check sets itself.
     """
     check = EquivalenceCheck(
         model,
@@ -80,7 +80,7 @@ def check_equivalence(
 
 
 class EquivalenceCheck:
-    """`check_equivalence`, batch by batch: a check that is stopped early still has its findings.
+    """`check_equivalence`, batch by batch: a check that is stopped early keeps its findings.
 
     num_batches: number of all batches.
     """
@@ -249,7 +249,7 @@ def _differences(call: Call, plain: Plain, output: Tensor, indices: list[int], d
     pad_token = call.settings["pad_token_id"]
     emitted = plain.emitted(pad_token)
     width = max(emitted.shape[1], output.shape[1])
-    filler = pad_token if len(indices) > 1 else -1  # alone, nothing is padded: a text that is longer by padding differs
+    filler = pad_token if len(indices) > 1 else -1  # alone, nothing is padded: a text with extra padding differs
     left, right = (
         torch.nn.functional.pad(tokens, (0, width - tokens.shape[1]), value=filler) for tokens in (emitted, output)
     )
@@ -291,7 +291,7 @@ def _check(model: Model, prompts: Sequence[Sequence[int]], max_new_tokens: int, 
         raise ValueError("model must be in evaluation mode, or dropout changes every text: call model.eval()")
     own = sorted(OWN_SETTINGS & settings.keys())
     if own:
-        raise ValueError(f"the check sets {', '.join(sorted(OWN_SETTINGS))} on its own, got {own[0]}: leave it out")
+        raise ValueError(f"the check must set {', '.join(sorted(OWN_SETTINGS))} itself, got {own[0]}: leave it out")
     if not prompts:
         raise PromptError("a check needs at least one prompt, got none")
     limit = max_position(model)

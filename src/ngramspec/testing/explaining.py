@@ -1,10 +1,10 @@
 """Decides whether rounding explains a difference, by redoing plain's choice with logits shifted as rounding may.
 
-A choice is a function of logits: processors, then the largest score, or a draw. So that very function is evaluated,
-with the call's own processors and the noise of its own draw, for the two shifts that favour the other token most: its
-logit up and all others down, so that it wins; or the logit of plain's token down and all others up, so that a processor
-cuts that token off. If such a shift within the measured rounding turns plain's choice into the other token, the
-position is a near-tie; else it is a defect.
+A choice is a function of logits: processors, then the largest score, or a draw. That very function is evaluated, with
+the call's own processors and the noise of its own draw, for the two shifts that favour the other token most: its logit
+up and all others down, so that it wins; or the logit of plain's token down and all others up, so that a processor cuts
+that token off. If a shift within the measured rounding turns plain's choice into the other token, the position is a
+near-tie; else it is a defect.
 """
 
 import math
@@ -20,7 +20,7 @@ from ngramspec.testing.rounding import WIDTHS, block_logits
 
 BISECTIONS = 60
 FARTHEST = 1000.0
-"""Larger than any difference between logits: a choice that this shift does not turn, no shift does."""
+"""Larger than any difference between logits: no shift turns a choice that this one does not."""
 
 
 @torch.no_grad()
@@ -51,7 +51,7 @@ def explain(run: Run, row: int, position: int, other: int | None, *, batch: tupl
 def _rounding(run: Run, logits: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> float:
     """The largest difference of plain's `logits` `[n, V]` from those of passes over many tokens of the same text.
 
-    Alone and in the batch, because a batch may use other kernels.
+    Measured alone and in the batch, because a batch may use other kernels.
     """
     ids, mask, emitted = batch
     differences = []
@@ -122,8 +122,8 @@ class Choice:
 def _least(turns: Callable[[float], bool], within: float) -> float | None:
     """The least shift that turns the choice, by bisection; None if not even `FARTHEST` does.
 
-    A processor need not be monotone (a repetition penalty inverts for negative scores), so the deciding question comes
-    first: whether `within` turns it.
+    A processor need not be monotone (a repetition penalty inverts for negative scores), so `within`, which decides, is
+    tried first.
     """
     low, high = (0.0, within) if turns(within) else (within, FARTHEST)
     if high == FARTHEST and not turns(FARTHEST):

@@ -1,4 +1,4 @@
-"""Measures what the loop costs the host on this machine: everything around forward passes but drafting."""
+"""Measures the loop's host time on this machine: everything around forward passes except drafting."""
 
 import time
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ TOKEN = 7
 
 @cache
 def loop_time() -> HostTime:
-    """CPU time of this thread, the least of some rounds: of a batch of one, and what each row more adds.
+    """CPU time of this thread, the least of several rounds: for a batch of one, and for each further row.
 
-    A network of one small layer reads drafts of five tokens that cost nothing to make, and all of which are accepted.
-    It runs with the default budget, so the time of pricing passes is in it.
+    A network of one small layer reads drafts of five tokens, which cost nothing to make and are all accepted. It runs
+    with the default budget, so the time of pricing passes is included.
     """
     fewest, most = BATCHES
     few, many = _seconds(fewest), _seconds(most)
@@ -35,7 +35,7 @@ def loop_time() -> HostTime:
 
 
 def _seconds(batch: int) -> float:
-    """Of a pass over so many rows."""
+    """Seconds of a pass over this many rows."""
     prompt, output = (np.full(size, TOKEN, np.int32) for size in (16, PASSES * (LENGTH + 1)))
     config = LlamaConfig(
         vocab_size=VOCABULARY,

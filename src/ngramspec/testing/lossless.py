@@ -30,7 +30,7 @@ def assert_lossless(
 
     >>> assert_lossless(model, guard, tokenizer(texts)["input_ids"])              # doctest: +SKIP
 
-    prompts: token ids. The other arguments are those of `check_equivalence`, which does the first half: plain
+    prompts: token ids. The other arguments are those of `check_equivalence`, which makes the comparison: plain
     `generate()` with the guard's processor against a Speculator with the guard, greedy and sampled, each prompt alone
     and in batches; with drafts from prompt lookup, from an oracle that knows the text and corrupts it, and from an
     adversary that drafts what the guard forbids, ends of sequence and special tokens. In half precision a near-tie that
@@ -62,7 +62,7 @@ def assert_lossless(
 
 
 def _finding(report: Report) -> Finding:
-    """The worst finding. In a short text one mode may have nothing to roll back, but not all of them."""
+    """The worst finding. In a short text one mode may have nothing to roll back, but not all modes."""
     accepted = sum(mode.num_accepted_tokens for mode in report.modes)
     rolled_back = sum(mode.num_rolled_back_tokens for mode in report.modes)
     if not accepted or not rolled_back:

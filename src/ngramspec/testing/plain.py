@@ -32,8 +32,8 @@ class Run:
 class Plain:
     """The reference of one call with drafts.
 
-    runs: one for all rows, or one per row. name: what was done, for people. states: the random generators' states after
-    it, None if they are no reference. logits: `[n, V]` of each choice, for a prompt alone; None in a batch.
+    runs: one for all rows, or one per row. name: what was done, in words. states: the random generators' states after
+    it, None if they are not comparable. logits: `[n, V]` of each choice, for a prompt alone; None in a batch.
     """
 
     runs: list[Run]

@@ -1,4 +1,4 @@
-"""A model that computes like any other and writes what was recorded.
+"""A model that computes like any other, and writes recorded outputs.
 
 Random weights cost as much time as trained ones, but their text repeats nothing, so no draft is accepted. Here the
 whole network runs, and then the recorded next token gets the largest logit: every decoding method of `generate()` makes
@@ -23,15 +23,15 @@ CERTAIN = 1e4
 
 
 class Replays(PreTrainedModel):
-    """Beside a class of transformers' that takes position ids: it writes the outputs of recorded requests.
+    """A mixin for a class of transformers that takes position ids: writes the outputs of recorded requests.
 
     Position ids identify the request of a row: request i owns those from `i * room` on. Every decoding loop must carry
     position ids along with its rows, through padding, drafts, rollbacks and dropped rows, or no model would work; so
     whatever the loop does, token p of request i is identified. The network itself gets positions counted from 0. Rows
     without position ids of their own play back request 0.
 
-    After the output comes `config.eos_token_id`. After a token that differs from the recording comes what the recording
-    has at the next position.
+    After the output comes `config.eos_token_id`. After a token that differs from the recording, the recording continues
+    at the next position.
     """
 
     def __init__(self, config: Any, traces: Sequence[Trace]) -> None:
@@ -88,9 +88,9 @@ class Replays(PreTrainedModel):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """As in the class beside, but at every position the recorded next token has the largest logit.
+        """As in the other base class, but at every position the recorded next token has the largest logit.
 
-        cache, past_key_values: the same; transformers' name for it since 5.24, and before.
+        cache, past_key_values: the same; transformers uses the first name since 5.24, the second before.
         """
         if input_ids is None or position_ids is None:
             raise ValueError("a replay model needs input_ids and position_ids, got None: pass both")
@@ -105,7 +105,7 @@ class Replays(PreTrainedModel):
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         positions = position_ids.expand(input_ids.shape)[:, kept, None]
         assert output.logits is not None
-        # A draft may reach beyond the room of the last request; what follows there is after the end of its text.
+        # A draft may reach beyond the room of the last request; that is after the end of its text anyway.
         output.logits.scatter_(-1, self.next_tokens[positions % self.next_tokens.numel()], CERTAIN)
         return output
 
@@ -120,5 +120,5 @@ class ReplayModel(Replays, LlamaForCausalLM):
 
 @functools.cache
 def replay_class(base: type[PreTrainedModel]) -> type[Replays]:
-    """The class of models that compute like `base`, which takes position ids, and write what was recorded."""
+    """The class of models that compute like `base`, which takes position ids, and write recorded outputs."""
     return type(f"Replay{base.__name__}", (Replays, base), {})

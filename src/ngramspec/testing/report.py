@@ -1,4 +1,4 @@
-"""The findings of a check, as records: for people, and as JSON for machines."""
+"""The findings of a check as records, readable and as JSON."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
@@ -37,7 +37,7 @@ class Evidence:
         return "near-tie" if self.shift <= min(self.rounding, self.explicable) else "defect"
 
     def __str__(self) -> str:
-        """One sentence for people."""
+        """One sentence."""
         if not self.is_redone:
             return "plain decoding did not repeat its own choice, so rounding explains nothing"
         needs = "no shift of the logits explains it" if self.shift is None else f"needs shifts of {self.shift:.2g}"
@@ -65,7 +65,7 @@ class Difference:
 
     @property
     def finding(self) -> Finding:
-        """The verdict by the evidence; a text that ended at another position is a defect."""
+        """The verdict from the evidence; a text that ended at another position is a defect."""
         return self.evidence.finding
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,8 +87,8 @@ class Mode:
     name: "greedy" or "sampled". batch: rows that were decoded together. reference: what the texts were compared with.
     texts: compared texts; each prompt is decoded once per drafter. tokens: emitted with drafts.
     num_drafts, num_accepted_tokens, num_rolled_back_tokens: what was exercised.
-    states: whether the random generators' final states were compared. state_differences: calls with plain's texts that
-        left another state.
+    states: whether the random generators' final states were compared. state_differences: calls with plain's texts but
+        another final state.
     logits_difference: for prompts alone and equal texts, the largest difference between a logit that verified a draft
         and plain decoding's; None if none was compared. logits_limit: the most of it that rounding explains; None if
         that is no criterion (half precision).

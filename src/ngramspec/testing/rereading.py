@@ -13,7 +13,7 @@ from ngramspec.guards.types import num_words
 class Rereading:
     """A stateless logits processor: texts may come in any order.
 
-    It reads a whole text per token, which is why `guard.processor()` follows one text instead.
+    It reads a whole text per token; `guard.processor()` avoids that by following one text.
     """
 
     def __init__(self, guard: Guard | RowGuards, eos_tokens: Sequence[int], start: int) -> None:

@@ -12,7 +12,7 @@ ENDS = (b"<end>", b"</s>", b"<eot>")
 class Tokens:
     """A vocabulary as data, so that a failure can print it.
 
-    merged: tokens besides the bytes. special: those by name, padding first. ends: names of the ends of sequence.
+    merged: tokens besides the bytes. special: special tokens by name, padding first. ends: names of ends of sequence.
     missing: bytes without a token. turned: by how many ids the list is rotated.
     """
 

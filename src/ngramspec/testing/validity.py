@@ -1,4 +1,4 @@
-"""`assert_valid`: does a guard allow a text and, if not, where does the text leave it?"""
+"""`assert_valid`: whether a guard allows a text and, if not, where the text violates it."""
 
 from ngramspec.errors import shortened
 from ngramspec.guards import Guard
@@ -6,7 +6,7 @@ from ngramspec.guards.source import Language
 from ngramspec.testing.constraints import why_unfit
 
 SHOWN = 60
-"""Characters shown before and after the position where a text leaves its guard."""
+"""Characters shown before and after the position where a text violates its guard."""
 
 
 def assert_valid(guard: Guard, text: str) -> None:
@@ -15,7 +15,7 @@ def assert_valid(guard: Guard, text: str) -> None:
     >>> guard = Guard.json_schema(Invoice, tokenizer)                             # doctest: +SKIP
     >>> assert_valid(guard, '{"total": 12}')                                      # doctest: +SKIP
 
-    Raises AssertionError, which shows where the text leaves the guard, and what `jsonschema` says.
+    Raises AssertionError, which shows where the text violates the guard, and what `jsonschema` says.
     """
     source = guard.source
     unfit = why_unfit(source.text, text) if source is not None and source.language is Language.JSON_SCHEMA else None
@@ -27,14 +27,14 @@ def assert_valid(guard: Guard, text: str) -> None:
 
 
 def _where(guard: Guard, text: str) -> str:
-    """Where the text leaves the guard."""
+    """Where the text violates the guard."""
     raw = text.encode(errors="surrogatepass")
     length = guard.legal_head(text)
     head = raw[:length].decode(errors="ignore")
     if length == len(raw):
-        return f"\nit is legal so far, but not whole: more must follow {shortened(head[-SHOWN:], SHOWN + 2)}"
+        return f"\nit is legal so far, but not complete: more must follow {shortened(head[-SHOWN:], SHOWN + 2)}"
     rest = text[len(head) :]
     return (
-        f"\nit leaves the guard at character {len(head)}: {shortened(head[-SHOWN:], SHOWN + 2)} is a legal beginning,"
+        f"\nit violates the guard at character {len(head)}: {shortened(head[-SHOWN:], SHOWN + 2)} is a legal beginning,"
         f" {shortened(rest[:SHOWN], SHOWN + 2)} may not follow"
     )

@@ -1,7 +1,7 @@
 """Compares the logits that drafts were verified by with those of plain decoding.
 
-A wrong mask need not change a text of which the model is sure; the logits show it all the same. They are taken from the
-model's own forward passes, by the token of each column and the slot that the row's text has for it.
+A wrong mask need not change a text of which the model is sure, but the logits show it. They are taken from the model's
+own forward passes, and matched with the row's text by the token of each column and its slot.
 """
 
 from types import TracebackType

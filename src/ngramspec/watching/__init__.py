@@ -1,7 +1,7 @@
-"""What a Speculator does, for those who run it: metrics of its traffic by segment, and word of traffic that changes.
+"""Monitoring of a Speculator: metrics of its traffic by segment, and alerts when that traffic changes.
 
-`SpeculatorCollector` is for Prometheus, `observe` for OpenTelemetry. Both read what is counted anyway
-(`Speculator.stats`) when somebody asks for it. `Drifts` watches the segments of each Speculator (`Speculator.drifts`).
+`SpeculatorCollector` is for Prometheus, `observe` for OpenTelemetry. Both read existing counters (`Speculator.stats`)
+when metrics are collected. `Drifts` watches the segments of each Speculator (`Speculator.drifts`).
 """
 
 from typing import TYPE_CHECKING
@@ -17,5 +17,5 @@ __all__ = ["Direction", "Drift", "DriftCounts", "Drifts", "SpeculatorCollector",
 
 _HOMES = {"SpeculatorCollector": "ngramspec.watching.prometheus", "observe": "ngramspec.watching.opentelemetry"}
 
-# These need a package of their own each.
+# Each of these needs an optional package.
 __getattr__, __dir__ = lazily(__name__, _HOMES)

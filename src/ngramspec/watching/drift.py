@@ -1,4 +1,4 @@
-"""Segments whose acceptance leaves its own recent band: a line in the log, a count, and what else has changed."""
+"""Segments whose acceptance leaves its own recent band: a log line, a count, and what else has changed."""
 
 import logging
 import random
@@ -15,7 +15,7 @@ from ngramspec.watching.templates import UsualTemplate
 logger = logging.getLogger(__name__)
 
 WARM_UP = 32
-"""The first requests of a segment, and those after a drift, are not compared: its history fills, and is learnt from."""
+"""First requests of a segment, and after a drift, that are not compared: its history fills, and survival is learnt."""
 
 
 class Direction(StrEnum):
@@ -29,26 +29,26 @@ class Direction(StrEnum):
 class Traffic:
     """Some requests of a segment.
 
-    counters: what was counted of them. num_usual: how many of their prompts had the template that was usual.
+    counters: of these requests. num_usual: how many of their prompts had the usual template.
     """
 
     counters: Counters
     num_usual: int = 0
 
     def copy(self) -> "Traffic":
-        """The same, apart."""
+        """An independent copy."""
         return Traffic(self.counters.copy(), self.num_usual)
 
     def since(self, earlier: "Traffic") -> "Traffic":
-        """Those after `earlier`, an earlier copy."""
+        """The requests after `earlier`, a copy made before."""
         return Traffic(self.counters.since(earlier.counters), self.num_usual - earlier.num_usual)
 
     def figures(self) -> dict[str, float]:
-        """What may explain a drift, by name; 0.0 where there was nothing to divide by.
+        """Figures that may explain a drift, by name; 0.0 where there was nothing to divide by.
 
-        accepted_share: tokens that were drafted, of all. accepted_per_draft, tokens_per_draft: on average.
-        no_match_share, too_dear_share: passes without a draft for that reason, of all. seconds_per_pass: for each row.
-        usual_template_share: prompts that begin as most did before, of all.
+        accepted_share: share of tokens that were drafted. accepted_per_draft, tokens_per_draft: means.
+        no_match_share, too_dear_share: share of passes without a draft for that reason. seconds_per_pass: per row.
+        usual_template_share: share of prompts that begin as most did before.
         """
         counters, reasons = self.counters, self.counters.num_undrafted_per_reason
         drafts, passes = counters.num_drafts, counters.target_passes
@@ -67,7 +67,7 @@ class Traffic:
 class Drift:
     """A segment's accepted share left its band.
 
-    before: the recent requests until then, 256 at most. since: those after them, up to the one that made it sure.
+    before: the recent requests until then, at most 256. since: those after them, up to the one that confirmed it.
     """
 
     segment: str
@@ -76,7 +76,7 @@ class Drift:
     since: Traffic
 
     def fields(self) -> dict[str, object]:
-        """What a log or a database keeps of it: all `Traffic.figures`, before and since."""
+        """The fields for a log or a database: all `Traffic.figures`, before and since."""
         figures = {"before": self.before.figures(), "since": self.since.figures()}
         return {
             "event": "ngramspec.drift",
@@ -87,7 +87,7 @@ class Drift:
         }
 
     def __str__(self) -> str:
-        """One line for people; the names of segments are strangers' text."""
+        """One line to read; names of segments are untrusted text."""
         before, since = self.before.figures(), self.since.figures()
         share = "accepted_share"
         others = [
@@ -115,16 +115,16 @@ class DriftCounts:
 class Drifts:
     """Watches the accepted share of each segment: of a request's tokens, those that were drafted and accepted.
 
-    The acceptance rate alone would miss the drift that costs most, texts in which nothing is found: then few drafts are
-    made, and those are good. A request is one value, because the drafts of one text are alike. It is compared with the
-    recent ones of its segment (`ChangeDetector`): of a segment that stays the same, one false alarm is expected in
-    `rate` requests at most. Requests that are not drafted for say nothing.
+    The acceptance rate alone would miss the most expensive drift, to texts in which nothing is found: then few drafts
+    are made, and those are good. A request is one value, because the drafts of one text are alike. It is compared with
+    the recent ones of its segment (`ChangeDetector`): for a segment that does not change, at most one false alarm is
+    expected in `rate` requests. Requests that are not drafted for are ignored.
 
     Safe to share between threads. The least recently used of more than MAX_SEGMENTS segments are forgotten.
     """
 
     def __init__(self, rate: float = RATE, report: Callable[[Drift], None] | None = None) -> None:
-        """rate: requests of a segment by which one false alarm is expected. report: by default a line of the log."""
+        """rate: requests of a segment per expected false alarm. report: by default, writes a log line."""
         self._rate, self._report = rate, log if report is None else report
         self._lock = forking.lock()
         self._bands: dict[str, _Band] = {}  # the least recently used first
@@ -137,7 +137,7 @@ class Drifts:
             return {name: DriftCounts(counts.fell, counts.rose) for name, counts in self._counts.sums.items()}
 
     def add(self, counters: Counters, segment: str, template: int | None = None) -> None:
-        """Take in a request; see `Stats.add`."""
+        """Add a request; see `Stats.add`."""
         reasons = counters.num_undrafted_per_reason
         if not counters.tokens or Undrafted.SWITCHED_OFF in reasons or Undrafted.PLAIN in reasons:
             return
@@ -157,7 +157,7 @@ class Drifts:
 
 
 def log(drift: Drift) -> None:
-    """A line of the log: a warning if the accepted share fell. Its fields are attributes of the record."""
+    """Write a log line: a warning if the accepted share fell. Its fields are attributes of the record."""
     level = logging.WARNING if drift.direction is Direction.FELL else logging.INFO
     logger.log(level, "%s", drift, extra=drift.fields())
 
@@ -168,7 +168,7 @@ class _Band:
     def __init__(self, rate: float) -> None:
         self.traffic = Traffic(Counters())
         self._template = UsualTemplate()
-        # Equal values are ordered by lot. A generator for each segment: what one draws does not depend on others.
+        # Equal values are ordered at random. Each segment has a generator: its draws do not depend on other segments.
         self._detector: ChangeDetector[Traffic] = ChangeDetector(random.Random(0).random, rate)
 
     def add(self, counters: Counters, template: int) -> Change[Traffic] | None:

@@ -1,4 +1,4 @@
-"""What is told of the traffic of a segment, whoever asks: names, meanings, and where each number comes from."""
+"""The metrics of a segment's traffic, for every exporter: their names, meanings and sources."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from ngramspec.stats import Counters, GuardOutcome, Stats, Undrafted
 from ngramspec.watching.drift import Drifts
 
 POSITIONS = (0, 1, 2, 4, 8, 16, 32, 64)
-"""Positions of a draft that are told, from 0 on: all of them would be a series for each of 96 and each segment."""
+"""Positions of a draft that are exported, from 0 on: all of them would be 96 series for each segment."""
 
 
 class Watched(Protocol):
@@ -20,7 +20,7 @@ class Watched(Protocol):
 class Figure(NamedTuple):
     """A number that only grows.
 
-    label: what its values are told apart by beside segments; "" for a single one.
+    label: name of the label that distinguishes its values, besides the segment; "" for a single value.
     of: value by label; `{"": value}` for a single one. unit: "s" for seconds, otherwise what is counted.
     """
 
@@ -56,20 +56,20 @@ FIGURES = (
     Figure("requests", "Requests decoded", "request", _single(lambda counters: counters.requests)),
     Figure("tokens", "Tokens emitted", "token", _single(lambda counters: counters.tokens)),
     Figure("target_passes", "Passes of the model over a row", "pass", _single(lambda counters: counters.target_passes)),
-    Figure("drafts", "Passes that checked a draft", "draft", _single(lambda counters: counters.num_drafts)),
-    Figure("draft_tokens", "Draft tokens checked", "token", _single(lambda counters: counters.num_draft_tokens)),
+    Figure("drafts", "Passes that verified a draft", "draft", _single(lambda counters: counters.num_drafts)),
+    Figure("draft_tokens", "Draft tokens verified", "token", _single(lambda counters: counters.num_draft_tokens)),
     Figure("accepted_tokens", "Draft tokens accepted", "token", _single(lambda counters: counters.num_accepted_tokens)),
     Figure(
         "shortened_drafts",
-        "Drafts of which the budget had the head checked alone",
+        "Drafts of which the budget let only the head be verified",
         "draft",
         _single(lambda counters: counters.num_shortened_drafts),
     ),
-    Figure("undrafted_passes", "Passes that checked no draft, by reason", "pass", _reasons, "reason"),
+    Figure("undrafted_passes", "Passes that verified no draft, by reason", "pass", _reasons, "reason"),
     Figure("guarded_requests", "Requests under a guard, by how their text ended", "request", _outcomes, "outcome"),
     Figure("time", "Time of drafting, steering, masking and verifying", "s", _seconds, "phase"),
 )
-"""By segment."""
+"""The metrics of a segment."""
 
 
 def by_segment(stats: Stats) -> dict[str, Counters]:

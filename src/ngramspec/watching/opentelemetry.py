@@ -14,14 +14,14 @@ from ngramspec.watching.drift import Drifts
 from ngramspec.watching.figures import FIGURES, POSITIONS, Figure, Watched, by_segment, num_accepted_beyond
 
 NAME = "ngramspec"
-"""Of the meter, and before the name of each instrument and attribute."""
+"""Name of the meter, and prefix of each instrument and attribute."""
 
 
 def observe(spec: Watched, meter_provider: MeterProvider | None = None) -> None:
-    """Export the metrics of `spec` with those of the program, from now on; nowhere if no SDK is configured.
+    """Export the metrics of `spec` with those of the program, from now on. Without a configured SDK this does nothing.
 
     All instruments and attributes are `ngramspec.…`; requests without a segment have no attribute `ngramspec.segment`.
-    The counters stay in memory as long as the program; not the Speculator with its histories.
+    The counters stay in memory as long as the program runs, but not the Speculator with its histories.
     meter_provider: by default the global one.
     """
     meter = metrics.get_meter(NAME) if meter_provider is None else meter_provider.get_meter(NAME)

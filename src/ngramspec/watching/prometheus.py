@@ -1,4 +1,4 @@
-"""Metrics of a Speculator for Prometheus, by segment; read when Prometheus asks for them."""
+"""Metrics of a Speculator for Prometheus, by segment; read at each scrape."""
 
 from collections.abc import Iterator, Mapping
 
@@ -21,7 +21,7 @@ class SpeculatorCollector(Collector):
     """
 
     def __init__(self, spec: Watched, labels: Mapping[str, str] | None = None) -> None:
-        """labels: that all metrics have besides, such as the name of the model."""
+        """labels: further labels of all metrics, such as the name of the model."""
         self._spec, self._labels = spec, {} if labels is None else dict(labels)
 
     def collect(self) -> Iterator[Metric]:
@@ -53,6 +53,6 @@ class SpeculatorCollector(Collector):
 
 
 def _buckets(counters: Counters) -> list[tuple[str, float]]:
-    """Cumulative: drafts of which at most so many tokens were accepted."""
+    """Cumulative buckets: drafts of which at most this many tokens were accepted."""
     bounded = [(f"{most:.1f}", counters.num_drafts - num_accepted_beyond(counters, most)) for most in POSITIONS]
     return [*bounded, ("+Inf", counters.num_drafts)]

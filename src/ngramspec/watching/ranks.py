@@ -1,4 +1,4 @@
-"""Where a value ranks among those before it: a p-value that holds for values of any distribution."""
+"""The rank of a value among those before it: a p-value that is valid for any distribution."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from collections.abc import Callable
 class Ranks:
     """Ranks of values among those that came before.
 
-    If values come in any order with the same probability, the ranks are uniform on [0, 1] and independent of each
-    other, whatever the values are: equal ones are ordered by lot. These are the smoothed p-values of conformal
-    prediction (Vovk, Gammerman and Shafer 2005).
+    If all orders of the values are equally likely, the ranks are uniform on [0, 1] and independent of each other,
+    whatever the values are: equal ones are ordered at random. These are the smoothed p-values of conformal prediction
+    (Vovk, Gammerman and Shafer 2005).
     """
 
     def __init__(self, uniform: Callable[[], float]) -> None:

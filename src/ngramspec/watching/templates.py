@@ -1,13 +1,13 @@
-"""Which template most prompts of a segment have, in bounded memory."""
+"""The template that most prompts of a segment have, in bounded memory."""
 
 MOST = 8
-"""Templates that are counted at a time."""
+"""Most templates that are counted at a time."""
 
 
 class UsualTemplate:
-    """The most frequent one of some templates, by the summary of Misra and Gries (1982).
+    """The most frequent template, by the summary of Misra and Gries (1982).
 
-    A template that more than 1 / (MOST + 1) of the prompts have is never missing.
+    A template of more than 1 / (MOST + 1) of the prompts is never missing.
     """
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class UsualTemplate:
         self._counts: dict[int, int] = {}
 
     def take(self, template: int) -> bool:
-        """Take in the template of a prompt; returns whether it was the usual one before. The first one is."""
+        """Count the template of a prompt; returns whether it was the usual one before. The first one was."""
         counts = self._counts
         usual = max(counts, key=counts.__getitem__, default=template)
         if template in counts or len(counts) < MOST:

@@ -172,15 +172,15 @@ def test_where_no_text_is_left_there_is_no_terminal(described: dict[str, Any]) -
         ({"patterns": ["a\\"]}, "a backslash at the end"),
         ({"patterns": ["(" * 200 + "a" + ")" * 200]}, "more than 100 groups within one another"),
         ({"patterns": [r"\p{Klingon}"]}, "the property 'Klingon'"),
-        ({"formats": ["regex"]}, "the format 'regex' is no regular language"),
+        ({"formats": ["regex"]}, "the format 'regex' is not a regular language"),
         ({"patterns": [rf"^(?:a{{{length}}})*$" for length in (2, 3, 5, 7, 11, 13)]}, "llguidance gives up on it"),
         (
             {"patterns": [r"^(?!.*://)(?=.{1,255}$)((.{1,63}\.){1,127}(?![0-9]*$)[a-z0-9-]+\.?)$"]},
             "llguidance gives up",
         ),
-        ({"patterns": ["a.{200}b", "c.{200}d"]}, "a count of any characters after what may begin anywhere"),
+        ({"patterns": ["a.{200}b", "c.{200}d"]}, "a count of any characters after a part that may begin anywhere"),
         ({"patterns": [f"x{number}y" for number in range(22)]}, "more than 20 patterns"),
-        ({"patterns": ["".join(f"(?=.*x{number}y)" for number in range(22))]}, "more than 20 patterns or looks ahead"),
+        ({"patterns": ["".join(f"(?=.*x{number}y)" for number in range(22))]}, "more than 20 patterns or lookaheads"),
     ],
 )
 def test_what_cannot_be_said_is_named(described: dict[str, Any], reason: str) -> None:

@@ -22,7 +22,7 @@ class Said(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """A position in a JSON text. Reading on makes another cursor.
+    """A position in a JSON text. Reading further makes another cursor.
 
     content: the part of a string or scalar read so far, as written. said: the latest strings and scalars.
     """
@@ -43,7 +43,7 @@ class Cursor(NamedTuple):
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Of the current or next value."""
+        """The shapes of the current or next value."""
         return self.state.shapes
 
     @property
@@ -53,7 +53,7 @@ class Cursor(NamedTuple):
 
 
 def start(states: States, style: Style) -> Cursor:
-    """The cursor before a text."""
+    """The cursor at the beginning of a text."""
     return Cursor(states.start(style))
 
 

@@ -21,11 +21,11 @@ class JsonEvidence(IntEnum):
     LAST = 11
     """An array ends, though more items are allowed."""
     BOUNDARY = 12
-    """A value ends: in the prompt it ends there."""
+    """A value ends, as it does in the prompt."""
     BLANK = 13
-    """A value ends: in the prompt a blank follows it."""
+    """A value ends; in the prompt a blank follows it."""
     UNKNOWN = 14
-    """A value ends: the prompt does not contain it."""
+    """A value ends that the prompt does not contain."""
     COUNTED = 16
     """The name's previous value with the next number; or the first number, if the schema's pattern ends with one."""
     SUGGESTED = 17
@@ -57,7 +57,7 @@ class JsonEvidence(IntEnum):
     TYPE,
     DATE,
 ) = JsonEvidence
-"""Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""
+"""Module-level names, because looking up a member of an enum is slow in Python 3.11."""
 
 OF_THE_SCHEMA = (SURE, ORDER, OPTION, CLOSING, LAST, BOUNDARY, BLANK, UNKNOWN, TYPE)
 """Codes of what depends on the schema alone: names, brackets, and the ends of values."""

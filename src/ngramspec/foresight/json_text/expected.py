@@ -1,4 +1,4 @@
-"""What a schema says of a value, whatever a row asks: made once for the texts of the schema."""
+"""What a schema says of a value in any row: computed once for all texts of the schema."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from ngramspec.foresight.json_text.shapes import ANY, Shape, fixed, types_of
 from ngramspec.foresight.prompt import WORDS, written
 
 _LEAST_WORD = 3
-"""Shorter words of a listed value say nothing."""
+"""Shortest word of a listed value that counts, in characters."""
 
 
 class Expected(NamedTuple):
@@ -37,5 +37,5 @@ def expected(shapes: Sequence[Shape]) -> Expected:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of `text` that may say something, in lower case."""
+    """The words of `text` that count, in lower case."""
     return [word.lower() for word in WORDS.findall(text) if len(word) >= _LEAST_WORD]

@@ -37,7 +37,7 @@ _AFTER_DOUBT = 24
 _OPENING = {"object": "{", "array": "[", "string": '"'}
 
 Rest = tuple[list[Piece], IntEnum | None]
-"""What follows at a value; and if it ends there, and nothing is foreseen but its end, the evidence for that."""
+"""What follows at a value; and if only its end is foreseen there, the evidence for that."""
 
 
 class Foreseen(Shared):
@@ -49,7 +49,7 @@ class Foreseen(Shared):
     __slots__ = ("_cursor", "_first", "_states", "_values")
 
     def __init__(self, cursor: Cursor, states: States, values: Values) -> None:
-        """key: the state, and if a value ends there the evidence for that."""
+        """key: the state; and if a value ends there, the evidence for that."""
         self._cursor, self._states, self._values = cursor, states, values
         self.key, state = None, cursor.state
         if _is_structural(state):
@@ -74,7 +74,7 @@ class Foreseen(Shared):
                 self.is_shared &= first
                 found = [piece for piece in made if piece.text]
                 yield from found
-                self.is_shared &= not state.is_chosen  # else the value that ends tells what follows
+                self.is_shared &= not state.is_chosen  # otherwise the value that ends decides what follows
                 cursor = read(cursor, "".join([piece.text for piece in found]), states)
             if not found:
                 return

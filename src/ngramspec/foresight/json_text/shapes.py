@@ -1,7 +1,6 @@
 """What a JSON schema says about a position in a text: which names may come next, which values, of what type.
 
-It serves foresight alone. Its answers are only tried, and checked elsewhere, so keywords that it does not know are
-ignored.
+It serves foresight alone. Its answers are only guesses, and checked elsewhere, so unknown keywords are ignored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ class Shapes:
     """
 
     def __init__(self, schema: Any) -> None:
-        """schema: as `json.loads` gives it."""
+        """schema: as `json.loads` returns it."""
         self._root = schema
         self._known: dict[int, tuple[Shape, ...]] = {}
         self._names: dict[int, tuple[Shape, Names]] = {}
@@ -43,8 +42,8 @@ class Shapes:
         """The shapes that a schema allows."""
         known = self._known.get(id(schema))
         if known is None:
-            # The root, or an entry kept here, keeps the schema alive, so its id stays unique. Where a schema refers to
-            # itself, it adds nothing.
+            # The root, or an entry kept here, keeps the schema alive, so its id stays unique. A schema that refers to
+            # itself adds nothing.
             self._known[id(schema)] = ({},)
             known = self._known[id(schema)] = tuple(islice(self._flat(schema), _MOST))
         return known

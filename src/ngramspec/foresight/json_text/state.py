@@ -1,6 +1,6 @@
-"""The structure of a JSON text at a position: what is open, how it is spaced, and how it goes on.
+"""The structure of a JSON text at a position: what is open, how it is spaced, and how it continues.
 
-A state says all that does not depend on the values of a row.
+A state holds all that does not depend on the values of a row.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from ngramspec.foresight.json_text.style import Style
 
 
 class At:
-    """What the text read so far ends with. No enum, whose members take ten times as long to look up."""
+    """What the text read so far ends with. Not an enum, whose members take ten times as long to look up."""
 
     VALUE = 0
     """A colon, a comma of an array, or nothing at all: a value follows."""
@@ -56,7 +56,7 @@ class Scope:
     made: "dict[Any, Scope]" = field(default_factory=dict)
     """The scopes that were made from this one: by a name, a comma, whether its value is an object, or its shapes."""
     told: "list[tuple[Shape, tuple[Shape, ...]]] | None" = None
-    """Each of several shapes of an object, and what it says of the current value; empty if none lists its values."""
+    """Each of several shapes of an object, and its shapes of the current value; empty if none lists its values."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +89,7 @@ class State:
 
     @property
     def is_chosen(self) -> bool:
-        """Whether the current value tells which of several shapes the object has."""
+        """Whether the current value decides which of several shapes the object has."""
         return self.scope is not None and self.scope.is_object and len(self.scope.shapes) > 1
 
     @property

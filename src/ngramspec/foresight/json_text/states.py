@@ -1,6 +1,6 @@
 """The states of the texts of one schema, and how a text leads from one to the next. Values are read elsewhere.
 
-Texts share their states: each is made once, and so is the way from one to the next, and what is foreseen there.
+Texts share their states: each state is made once, and so are the steps between states, and what is foreseen there.
 """
 
 import json
@@ -13,7 +13,7 @@ from ngramspec.foresight.json_text.state import At, Scope, State, learnt
 from ngramspec.foresight.json_text.style import Style
 
 _MOST_KEPT = 2048
-"""States, and texts between them, that are kept for a schema."""
+"""Most states, and texts between them, that are kept for a schema."""
 
 _BLANKS = " \t\n\r"
 
@@ -29,17 +29,17 @@ class States:
         self._num_kept = 0
 
     def start(self, style: Style) -> State:
-        """The state before a text."""
+        """The state at the beginning of a text."""
         return self._state(None, At.VALUE, style)
 
     def after(self, state: State, text: str) -> tuple[State, str]:
-        """The state after the first characters of `text`, up to a string or scalar, and the others."""
+        """The state after the first characters of `text`, up to a string or scalar, and the remaining characters."""
         found = state.after.get(text)
         if found is not None:
             return found, ""
         found, rest = state, text
         while rest and found.at not in (At.STRING, At.SCALAR):
-            after_quote = rest.find('"') + 1  # names and strings apart: what is between them is often the same
+            after_quote = rest.find('"') + 1  # names and strings separately: what is between them is often the same
             head = rest[:after_quote] if after_quote else rest
             found, position = self._after_part(found, head)
             rest = rest[position:]
@@ -57,7 +57,7 @@ class States:
         return found, position
 
     def _remember(self, state: State, text: str, after: State) -> None:
-        """text: without a value, which would be a row's."""
+        """text: without a value, which would belong to one row."""
         if text not in state.after:
             self._keep()
             state.after[text] = after
@@ -123,7 +123,7 @@ class States:
         return found
 
     def _keep(self) -> None:
-        if self._num_kept == _MOST_KEPT:  # rows that are at them have their states still
+        if self._num_kept == _MOST_KEPT:  # rows that are in these states keep them
             self._states, self._opened, self._expected, self._num_kept = {}, {}, {}, 0
         self._num_kept += 1
 
@@ -206,7 +206,7 @@ _STEPS: dict[int, Callable[[States, State, str], State]] = {
     At.COLON: States._colon,
     At.AFTER: States._after,
 }
-"""How each `At` goes on."""
+"""How the text continues after each `At`."""
 
 
 def is_escaped(content: str) -> bool:

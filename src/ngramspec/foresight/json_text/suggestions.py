@@ -12,7 +12,7 @@ _DATE = re.compile(r"(?i)yyyy-mm-dd([ t]+hh)?")
 
 
 _MOST_KEPT = 1024
-"""Suggestions that are kept for a schema."""
+"""Most suggestions that are kept for a schema."""
 
 
 class Suggestion(NamedTuple):
@@ -67,7 +67,7 @@ class Suggestions:
 
 
 class Suggesting:
-    """The values that the shapes of one schema suggest, whatever is asked: `asked` is empty."""
+    """The values that the shapes of one schema suggest for any question: `asked` is empty."""
 
     def __init__(self) -> None:
         self._descriptions = Descriptions()

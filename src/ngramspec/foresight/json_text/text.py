@@ -19,7 +19,7 @@ from ngramspec.foresight.kinds import JSON_SCHEMA, Grammar, Kind, register
 from ngramspec.foresight.run import Spelled, Spelling
 
 _STYLES = {"flexible": PLAIN, "spaced": PLAIN, "compact": COMPACT}
-"""Spacing of a text, by the `whitespace` of its grammar; where it is unknown, one blank is foreseen."""
+"""Spacing of a text, by the `whitespace` of its grammar; one blank is foreseen where it is unknown."""
 
 
 class JsonText:

@@ -24,7 +24,7 @@ from ngramspec.foresight.json_text.suggestions import Suggesting, Suggestion, Su
 from ngramspec.foresight.prompt import NUMBERS, STRINGS, Prompt
 
 _MOST_CONTENT = 40
-"""A long value is searched for in the prompt by its last characters, this many."""
+"""Last characters of a long value by which it is searched for in the prompt."""
 
 _NUMBERED = re.compile(r'("[^"\\]*?[^"\\0-9])(\d{1,9})"')
 _PATTERN = re.compile(r"\^([\w-]+)(?:\\d|\[0-9\])")
@@ -46,7 +46,7 @@ class Values:
         self._found = "", len(self._prompt.text)
 
     def guess(self, cursor: Cursor) -> Piece | None:
-        """The likeliest value at `cursor`; or None."""
+        """The likeliest value at `cursor`; None if there is none."""
         listed = self._listed.guess(cursor)
         if listed is not None:
             return listed
@@ -57,24 +57,24 @@ class Values:
         state, content = cursor.state, cursor.content
         said, shapes, unlike = self._unlike
         if said is cursor.said and shapes is state.shapes and unlike and content.startswith(unlike):
-            return None  # what nothing began like, nothing does once it is longer
+            return None  # if nothing began like this, nothing begins like a longer text
         begun, listed = f'"{content}', state.expected.listed
         fitting = [text for text in listed if text.startswith(begun)] if listed else []
         if fitting:
             return Piece(fitting[0], SURE if len(fitting) == 1 else DEFAULT)
         found = self._likeliest(cursor, STRINGS, begun)
-        if found is None and not self._suggestions.of(state.shapes).is_date:  # dates go by the year that is begun
+        if found is None and not self._suggestions.of(state.shapes).is_date:  # dates depend on the begun year
             self._unlike = cursor.said, state.shapes, content
         return found
 
     def end_of(self, content: str) -> JsonEvidence:
         """The evidence that a value ends after `content`."""
-        content = content[-_MOST_CONTENT:]  # else a long value would be searched for repeatedly
+        content = content[-_MOST_CONTENT:]  # otherwise a long value would be searched for repeatedly
         text = self._prompt.text
         begun, last = self._found
         if not content.startswith(begun):
             last = len(text)
-        start = text.rfind(content, 0, last + len(content)) if last >= 0 else -1  # at the latest where it began
+        start = text.rfind(content, 0, last + len(content)) if last >= 0 else -1  # not after where it began
         self._found = content, start
         if not content or start < 0:
             return UNKNOWN
@@ -112,7 +112,7 @@ class Values:
         if suggestion.is_date:
             return self._new(self._dates_in(begun[1:5], suggestion), DATE, begun, cursor)
         capitals = self._prompt.written("capital")
-        if suggestion.is_pair:  # where the prompt has only one half, the other follows
+        if suggestion.is_pair:  # if the prompt has only one half, the other follows
             capitals = [text if "," in text else f"{text[:-1]}," for text in capitals]
         quoted = self._new(self._prompt.written("quoted"), QUOTED, begun, cursor)
         return self._new(capitals, CAPITAL, begun, cursor) if quoted is None else quoted

@@ -1,4 +1,4 @@
-"""What the words of a SELECT statement say: its queries, their clauses, and the names in each."""
+"""The structure of a SELECT statement: its queries, their clauses, and the names in each."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -45,9 +45,9 @@ class Query(NamedTuple):
 
 
 class Clauses(NamedTuple):
-    """What was read of a statement. It never changes: a statement is read on from any point of it.
+    """What was read of a statement. It is immutable, so reading can continue from any of its positions.
 
-    query: the innermost one that is open. outer: those around it; None for a bracket that is none. calls: functions
+    query: the innermost open one. outer: those around it; None for a bracket that is not a query. calls: functions
     called, in upper case. prefixes: of column names, once each.
     """
 
@@ -61,7 +61,7 @@ class Clauses(NamedTuple):
 def read(
     clauses: Clauses, tokens: Sequence[str], words: Sequence[str], start: int, end: int, tables: Tables
 ) -> Clauses:
-    """Read the tokens from `start` to `end`; the one after them is looked at. words: the tokens in lower case."""
+    """Read the tokens from `start` to `end`, with a look at the next one. words: the tokens in lower case."""
     for index in range(start, end):
         word = words[index]
         after = words[index + 1] if index + 1 < len(words) else ""

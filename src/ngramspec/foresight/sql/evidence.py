@@ -21,4 +21,4 @@ class SqlEvidence(IntEnum):
 
 
 TABLE, COLUMN, CLAUSE, UNMENTIONED, CALL, KEY = SqlEvidence
-"""Each by a name of its own, because looking up a member of an enum takes long in Python 3.11."""
+"""Module-level names, because looking up a member of an enum is slow in Python 3.11."""

@@ -13,20 +13,20 @@ from ngramspec.foresight.sql.statement import ONE_SIDE, Statement
 from ngramspec.foresight.sql.tables import Column, Table, Tables
 
 _SURELY = 0.9
-"""A name is meant if the question contains at least this share of its words."""
+"""Share of a name's words that the question must contain for the name to be meant."""
 
 _NEAR = 4
 """Columns that are selected together are at most this many words apart in the question."""
 
 _MOST_COMPARED = 48
-"""Columns of a table that are tried for a join."""
+"""Most columns of a table that are tried for a join."""
 
 _MOST_RANKED = 64
-"""Lists of columns that are kept, for the clauses and tables of a row's statements."""
+"""Most lists of columns that are kept, for the clauses and tables of a row's statements."""
 
 
 class Likely(NamedTuple):
-    """A column that may come next. worth: the least is the likeliest. name: in lower case. is_meant: as asked."""
+    """A column that may come next. worth: lowest for the likeliest. name: in lower case. is_meant: by the question."""
 
     worth: tuple[bool, float, int]
     relation: Relation
@@ -88,7 +88,7 @@ class Names:
         return None
 
     def _likeliest(self, at: Statement, named: Relation | None) -> list[Likely]:
-        """The columns that may come at `at`, the likeliest first; named: whose columns they are."""
+        """The columns that may come at `at`, the likeliest first; named: the table whose columns they are."""
         clause = at.query.clause if at.query.clause in ("select", "where") else ""
         relations = at.query.relations if named is None else (named,)
         key = clause, at.begun != "", tuple([(id(relation.table), relation.alias) for relation in relations])

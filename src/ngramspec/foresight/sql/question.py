@@ -41,7 +41,7 @@ class Question:
         self.calls = [name for name, words in _CALLS.items() if words.search(text)]
         self.comparison = ">" if _MORE.search(text) else "<" if _LESS.search(text) else "="
         self.is_alike = _ALIKE.search(text) is not None
-        """A part of a text is searched for, not the whole."""
+        """The question is about a part of a text, not all of it."""
         self.is_cut = is_most or is_least
         """Only the first rows are wanted."""
         self.limit = "1" if number is None else number.text
@@ -54,6 +54,6 @@ class Question:
         """The question contains a text to compare with."""
         has_value = is_compared or self.has_text
         self.is_negated = not has_value and _NEGATED.search(text) is not None
-        """Rows are asked for that are absent elsewhere."""
+        """The question is about rows that are absent elsewhere."""
         self.is_filtered = has_value or self.is_negated
         self.quote = '"' if '"' in text else "'"

@@ -14,12 +14,12 @@ ONE_SIDE = len(("a", ".", "b"))
 COMPARISONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "<>", "like"])
 
 _OPEN = 2
-"""Tokens at the end of a text that are read again when it continues: the last one may grow, and says what the one
-before it is. After a blank it is one token, which cannot grow."""
+"""Tokens at the end of a text that are read again when it continues: the last one may grow, and decides what the one
+before it is. After a blank only one is read again: it cannot grow."""
 
 
 _Read = tuple[int, list[str], list[str], Clauses]
-"""What is not read again: the characters, the tokens, as they are and in lower case, and what they say."""
+"""What is not read again: the number of characters, the tokens as they are and in lower case, and their clauses."""
 
 _UNREAD: _Read = 0, [], [], Clauses()
 
@@ -42,7 +42,7 @@ class Statement:
     )
 
     def __init__(self, text: str, tables: Tables, begun: "Statement | None" = None) -> None:
-        """text: from the start of the statement. begun: a statement that it begins with, not read again."""
+        """text: from the start of the statement. begun: a statement with which it begins; that is not read again."""
         self.text, self._tables = text, tables
         start, known, known_words, clauses = _UNREAD if begun is None else begun._read
         new = _TOKEN.findall(text, start)

@@ -39,7 +39,7 @@ class Statements:
             is_named = found.evidence in _NAMES
 
     def _statement(self, text: str) -> Statement:
-        """`text`, read on from where it was read last."""
+        """The statement in `text`; reading continues from the latest one that `text` begins with."""
         while self._begun and not text.startswith(self._begun[-1].text):
             self._begun.pop()
         if not self._begun or self._begun[-1].text != text:
@@ -185,7 +185,7 @@ def _called(at: Statement, name: str) -> Piece | None:
 
 
 def _opened(name: str) -> str:
-    """A call as far as its name tells: COUNT is of rows, any other of a column."""
+    """A call as far as its name decides it: COUNT is of rows, any other of a column."""
     return name + ("(*)" if name.lower() == "count" else "(")
 
 

@@ -50,8 +50,8 @@ class Table:
 class Mention(NamedTuple):
     """A question's mention of a name: the share of its words found, 0.0 to 1.0, and the positions of the surest ones.
 
-    first: in words, counted from where the question says what it wants; negative before that point, and if the name is
-    not mentioned. last: of the last mention, -1 if there is none.
+    first: in words, counted from where the question says what it wants; negative before that, and if the name is not
+    mentioned. last: position of the last mention, -1 if there is none.
     """
 
     share: float

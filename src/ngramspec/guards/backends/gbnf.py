@@ -1,6 +1,6 @@
 """GBNF, the grammar notation of llama.cpp, as Lark for llguidance: the same language, character by character.
 
-llguidance's own converter makes lexer tokens of rules, and these match greedily: `[a-z]+ "c"` then refuses "abc", and
+llguidance's own converter turns rules into lexer tokens, which match greedily: `[a-z]+ "c"` then refuses "abc", and
 llama.cpp's grammar of arithmetic accepts no text at all. Here each character is a token, so nothing is greedy. The two
 notations are otherwise so close that one pass from left to right suffices.
 """
@@ -47,9 +47,9 @@ class _Import:
         before: str | None = None
         for kind, found, position in self._tokens():
             if kind == "repeat" and before not in _REPEATABLE:
-                raise self._error("a sign of repetition comes after what is repeated", found, position)
+                raise self._error("a repetition sign must follow what it repeats", found, position)
             if kind != "rule" and not self.defined:
-                raise self._error("a grammar begins with a rule, name ::= …", found, position)
+                raise self._error("a grammar must begin with a rule, name ::= …", found, position)
             out.append(self._lark_of(kind, found, position))
             before = kind
         self._check_closed()
@@ -65,7 +65,7 @@ class _Import:
             token = _TOKENS.match(self.text, position)
             if token is None or token.lastgroup is None:
                 raise self._error(
-                    "rules are made of names, texts, sets, groups and signs", self.text[position:], position
+                    "rules must consist of names, texts, sets, groups and signs", self.text[position:], position
                 )
             if token.lastgroup != "blank":
                 yield token.lastgroup, token[token.lastgroup], position
@@ -91,14 +91,14 @@ class _Import:
                 self.opened.append(position)
             case "close":
                 if not self.opened:
-                    raise self._error("a group is opened before it is closed", found, position)
+                    raise self._error("a group must be opened before it is closed", found, position)
                 self.opened.pop()
         return found
 
     def _define(self, name: str, position: int) -> str:
         self._check_closed()
         if name in self.defined:
-            raise self._error("a rule must be there once", name, position)
+            raise self._error("a rule must be defined once", name, position)
         self.defined.add(name)
         return self._name(name)
 
@@ -107,7 +107,7 @@ class _Import:
 
     def _check_closed(self) -> None:
         if self.opened:
-            raise self._error("a group is closed in its rule", "(", self.opened[-1])
+            raise self._error("a group must be closed in its rule", "(", self.opened[-1])
 
     def _set(self, found: str, position: int) -> str:
         """A set of characters in the syntax of Rust's regex crate. An escaped sign means itself."""
@@ -118,7 +118,7 @@ class _Import:
             for index, (character, is_escaped) in enumerate(characters)
         ]
         if not written:
-            raise self._error("a set has at least one character", f"[{found}]", position)
+            raise self._error("a set must have at least one character", f"[{found}]", position)
         return f"[{negation}{''.join(written)}]"
 
     def _characters(self, found: str, position: int) -> list[tuple[str, bool]]:
@@ -129,7 +129,9 @@ class _Import:
             code = two or four or eight
             is_no_character = code and (int(code, 16) > 0x10FFFF or 0xD800 <= int(code, 16) <= 0xDFFF)
             if is_no_character or (escaped and escaped.isalnum() and escaped not in _ESCAPED):
-                raise self._error(r"an escape is \n, \r, \t, \xNN, \uNNNN, \UNNNNNNNN or of a sign", match[0], position)
+                raise self._error(
+                    r"an escape must be \n, \r, \t, \xNN, \uNNNN, \UNNNNNNNN or \ and a sign", match[0], position
+                )
             character = chr(int(code, 16)) if code else _ESCAPED.get(escaped, escaped) or plain
             characters.append((character, plain is None))
         return characters

@@ -1,7 +1,7 @@
 """llguidance: JSON schemas, regexes and Lark, compiled in milliseconds; the default.
 
-An LLMatcher never raises: it goes into an error state and stays there, in which it allows its own end of sequence. So
-every call is followed by a look at `is_error`.
+An LLMatcher never raises: it enters an error state and stays in it, allowing its own end of sequence. So every call is
+followed by a check of `is_error`.
 """
 
 import itertools
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> "LLTokenizer":
-    """The vocabulary as llguidance reads it, and behind it an id for each byte that no token is alone."""
+    """The vocabulary as llguidance reads it, and after it an id for each byte that is not a token by itself."""
     return vocabulary.once("llguidance", partial(make_tokenizer, vocabulary))
 
 
@@ -49,7 +49,7 @@ def vocabulary_of(tokenizer: "LLTokenizer") -> Vocabulary:
 
 
 class _Wrapped:
-    """What llguidance asks of a tokenizer that is not Hugging Face's."""
+    """The interface that llguidance expects of a tokenizer that is not Hugging Face's."""
 
     is_tokenizer_wrapper = True
     bos_token_id = None
@@ -59,7 +59,7 @@ class _Wrapped:
         ends = vocabulary.eos_tokens
         self.tokens = [*vocabulary.tokens, *vocabulary.hidden_tokens]
         self.special_token_ids = sorted(vocabulary.special)
-        if not ends:  # it needs one; ends of sequence are ours to allow, so this one never is
+        if not ends:  # it needs one, which is never allowed: only we allow ends of sequence
             ends = (len(self.tokens),)
             self.tokens.append(b"<end>")
             self.special_token_ids.append(ends[0])
@@ -79,14 +79,14 @@ def make_tokenizer(vocabulary: Vocabulary) -> "LLTokenizer":
 _POOL = Pool("llguidance", most=8)
 
 GRAMMAR_SHARE, MATCHER_BYTES = 8, 300_000
-"""What a compiled grammar holds, by estimate: so many bytes for each of its text, and so many besides."""
+"""Estimated memory of a compiled grammar: this many bytes for each byte of its text, and this many more."""
 
 
 def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tuple["Compiled", Notes, int]:
-    """The compiled grammar, what there is to say of it, and the bytes that it holds, by estimate.
+    """The compiled grammar, the notes on it, and its estimated size in bytes.
 
-    It is first made by a worker, and only then here. Raises NotMadeError, and BackendError for what cannot be compiled
-    within the limits.
+    A worker compiles it first, and only then this process. Raises NotMadeError if the source is refused, BackendError
+    if it cannot be compiled within the limits.
     """
     answer = _POOL.ask(question(source, options_of(limits)), limits)
     text, notes = read_answer(answer)
@@ -95,7 +95,7 @@ def compile_source(source: Source, vocabulary: Vocabulary, limits: Limits) -> tu
 
 
 def options_of(limits: Limits) -> dict[str, float]:
-    """llguidance's own bounds, by its names, and the pace at which its worker tries what it has made."""
+    """llguidance's own bounds, by its names, and the bound on a step's time, by which its worker tries a grammar."""
     return {
         STEP_SECONDS: limits.max_step_seconds,
         "max_items_in_row": limits.max_row_items,
@@ -106,16 +106,16 @@ def options_of(limits: Limits) -> dict[str, float]:
 
 
 def limits_of(options: Mapping[str, float]) -> "LLParserLimits":
-    """The bounds among them, as llguidance takes them."""
+    """llguidance's own bounds among `options`, in its form."""
     from llguidance import LLParserLimits
 
     return LLParserLimits(**{name: int(value) for name, value in options.items() if name != STEP_SECONDS})  # type: ignore[arg-type]
 
 
 def grammars_of(source: Source) -> tuple[str, str]:
-    """`source`, which is prepared, as llguidance takes it; and to be tried with a vocabulary without special tokens.
+    """A prepared `source` as llguidance takes it, and in a form to try on a vocabulary without special tokens.
 
-    Raises BackendError for what is no GBNF, and UnsupportedError for what of Lark would not be enforced.
+    Raises BackendError for invalid GBNF, and UnsupportedError for what would not be enforced in Lark.
     """
     from llguidance import LLMatcher
 
@@ -133,20 +133,20 @@ def grammars_of(source: Source) -> tuple[str, str]:
 
 
 def _listed(lark: str, schemas: Mapping[str, str]) -> str:
-    """A grammar in Lark, and the schemas that it refers to by name, prepared, which are grammars too."""
+    """A grammar in Lark, together with the prepared schemas that it refers to by name, which are grammars too."""
     named = {"lark_grammar": lark, **schemas}
     return json.dumps({"grammars": [{"name": name, "lark_grammar": text} for name, text in named.items()]})
 
 
 MAX_PIECE, MAX_CHECKED = 16, 32
-"""Bytes that are read, or checked, without letting other threads go on, as llguidance does not while it reads."""
+"""Most bytes that are read, or checked, in one call: llguidance blocks other threads meanwhile."""
 UNMASKED = 2
-"""Bytes that are read without a mask where it has failed to read them at once. With each mask it may make so many
-expressions anew; without one it comes to refuse what it cannot pay for."""
+"""Most bytes that are read without a mask, after reading them in one call has failed. A mask renews llguidance's fuel;
+without it, the fuel runs out and legal text is refused."""
 
 
 class Compiled:
-    """A grammar that llguidance has read; makes matchers by copying one that has not moved."""
+    """A grammar that llguidance has read; makes matchers by copying one at its start."""
 
     def __init__(
         self,
@@ -155,9 +155,9 @@ class Compiled:
         tokenizer: "LLTokenizer | None" = None,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
     ) -> None:
-        """tokenizer: the vocabulary as llguidance has read it, by default made here. limits: of each step.
+        """tokenizer: the vocabulary in llguidance's form; default: made here. limits: of each step.
 
-        Raises BackendError, with llguidance's own words, for a grammar that it cannot read.
+        Raises BackendError, with llguidance's message, for a grammar that it cannot read.
         """
         from llguidance import LLMatcher
 
@@ -179,8 +179,8 @@ class Compiled:
     def copy(self) -> "LLMatcher":
         """An LLMatcher at the start.
 
-        Copies share an automaton that grows with the texts they read, up to a limit of llguidance's. Then all of them
-        take nothing more, at first without an error; so a copy is tried before it is given away.
+        Copies share an automaton that grows with the texts they read, up to a limit of llguidance's. After that none of
+        them accepts anything, at first without an error; so a copy is tried before one is returned.
         """
         with self._lock:  # two threads at once would get "Already borrowed"
             tried = self._first.deep_copy()
@@ -195,7 +195,7 @@ class Compiled:
 
 
 class Copies(Protocol):
-    """What a matcher needs of what it was made of: `Compiled`, or an LLMatcher that it follows.
+    """What a matcher is made from: `Compiled`, or an LLMatcher that it follows.
 
     num_tokens: of llguidance's own bitmask. limits: of each step.
     """
@@ -208,7 +208,7 @@ class Copies(Protocol):
     def num_tokens(self) -> int: ...  # noqa: D102
 
     def copy(self) -> "LLMatcher":
-        """An LLMatcher to begin with."""
+        """An LLMatcher for the new matcher."""
 
 
 class LLGuidanceMatcher(Matcher):
@@ -226,7 +226,7 @@ class LLGuidanceMatcher(Matcher):
 
     @property
     def company(self) -> object:
-        """See `Matcher`: those that read the same tokens, and end with the same."""
+        """See `Matcher`: those with the same tokens and the same ends of sequence."""
         return self._compiled.tokenizer, self.vocabulary, self.eos_tokens, self._compiled.limits
 
     @classmethod
@@ -290,7 +290,7 @@ class LLGuidanceMatcher(Matcher):
         return self._num_valid(tokens, sum(self._sizes(pending))) > len(pending)
 
     def _num_valid(self, tokens: list[int], num_bytes: int) -> int:
-        """How many of `tokens` may be read; num_bytes: of those that were not checked before."""
+        """How many of `tokens` may be read; num_bytes: of the tokens that were not checked before."""
         inner = self._inner
         num_valid = self._pace.step(num_bytes or 1, inner.validate_tokens, tokens)
         if inner.is_error():
@@ -303,7 +303,7 @@ class LLGuidanceMatcher(Matcher):
         return [len(texts[token]) for token in tokens]
 
     def _end_of_piece(self, sizes: list[int], start: int, most_bytes: int) -> int:
-        """The end of the tokens that may be read in one call from `start` on: `start` if the last one was slow."""
+        """End of the tokens that may be read in one call from `start` on: `start` if the last token was slow."""
         if self._pace.needs_look(2):
             return start
         end, left = start, most_bytes
@@ -315,7 +315,7 @@ class LLGuidanceMatcher(Matcher):
         return end
 
     def _push_bytes(self, text: bytes) -> int:
-        # Bytes that UTF-8 does not have may be unknown here, and end what can be pushed.
+        # Bytes that never occur in UTF-8 may have no id here; nothing after one is pushed.
         tokens = [self.vocabulary.byte_tokens[byte] for byte in text]
         known = list(itertools.takewhile(lambda token: token < self._compiled.num_tokens, tokens))
         pushed, masked, size = 0, -1, 1
@@ -329,19 +329,19 @@ class LLGuidanceMatcher(Matcher):
             pushed += taken
             if taken < len(piece):
                 if masked == pushed:
-                    break  # no text goes on so
-                self._renew()  # or the automaton is full, or all is spent: a mask tells, and gives more
+                    break  # no text continues like this
+                self._renew()  # or the automaton is full, or the fuel is spent: a mask tells, and renews it
                 masked = pushed
             size = 1 if self._pace.is_watched else min(2 * size, MAX_PIECE)
         return pushed
 
     def _renew(self) -> None:
-        """A mask, for llguidance then has as much to spend on the text as at its beginning."""
+        """Compute a mask: it gives llguidance as much fuel again as at the beginning of the text."""
         self._pace.mask(self._inner.compute_bitmask)
         self._check()
 
     def _look_at(self, text: bytes) -> None:
-        """Read longer and longer parts of a token on trial, so that a slow one is known before it is read at once."""
+        """Try longer and longer parts of a token, so that a slow one is noticed before it is read as a whole."""
         known = [self.vocabulary.byte_tokens[byte] for byte in text]
         for length in self._pace.pieces(len(known)):
             self._pace.look(self._inner.validate_tokens, known[:length])
@@ -371,7 +371,7 @@ class LLGuidanceMatcher(Matcher):
 
 @dataclass(slots=True)
 class Followed:
-    """An LLMatcher of somebody else's: `Copies` of it stand where it does."""
+    """`Copies` of an LLMatcher of another engine: each stands where that one stands."""
 
     copy: "Callable[[], LLMatcher]"
     vocabulary: Vocabulary
@@ -385,7 +385,7 @@ class Followed:
 
 
 class LLGuidanceFollower(LLGuidanceMatcher):
-    """A matcher that stands where an LLMatcher of somebody else's stands, whose grammar it need not know.
+    """A matcher that stands where another engine's LLMatcher stands; it need not know the grammar.
 
     It works on copies: that one is never moved. See `guards.Follower`.
     """
@@ -398,7 +398,7 @@ class LLGuidanceFollower(LLGuidanceMatcher):
         tokenizer: "LLTokenizer",
         limits: Limits = Limits(),  # noqa: B008 (frozen)
     ) -> None:
-        """copy: `deep_copy` of the LLMatcher that is followed. vocabulary, tokenizer: those that it was made for."""
+        """copy: `deep_copy` of the followed LLMatcher. vocabulary, tokenizer: those that it was made for."""
         super().__init__(Followed(copy, vocabulary, tokenizer, limits), eos_tokens)
 
     @property
@@ -422,5 +422,5 @@ class LLGuidanceFollower(LLGuidanceMatcher):
 
 
 def reason(matcher: "LLMatcher") -> str:
-    """What has gone wrong, without the parser's state that may follow on many lines."""
+    """The error message, without the many lines of parser state that may follow it."""
     return matcher.get_error().partition("\n<")[0].strip()

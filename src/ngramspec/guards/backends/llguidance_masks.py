@@ -1,7 +1,7 @@
 """The bitmasks of many rows in one call: llguidance fills them on threads of its own, without the interpreter's lock.
 
-What it writes is text; ends of sequence are ours to allow, in all rows at once. Where anything is out of the ordinary,
-the row is filled alone, step by step.
+It decides about text; we decide about ends of sequence, for all rows at once. A row with anything unusual is filled
+alone, step by step.
 """
 
 import os
@@ -32,7 +32,7 @@ _executors: "dict[int, LLExecutor]" = {}
 
 
 def fill_all(matchers: "Sequence[LLGuidanceMatcher]", drafts: Sequence[list[int]]) -> list[Filled]:
-    """For each of `matchers`, all of one company, the bitmasks along its draft."""
+    """The bitmasks along the draft of each of `matchers`, all of one company."""
     starts = [0, *accumulate(len(draft) + 1 for draft in drafts)]
     bits = np.empty((starts[-1], num_words(matchers[0]._compiled.num_tokens)), np.int32)
     are_usual = _compute(matchers, drafts, starts, bits)
@@ -54,7 +54,7 @@ def _compute(
 ) -> list[bool]:
     """Have llguidance write its bitmasks into `bits`, each row's from its start on.
 
-    Returns for each row whether all went as usual: the row had not ended, its draft is text, nothing failed, and no
+    Returns for each row whether the result is usable: the row had not ended, its draft is text, nothing failed, and no
     mask took too long.
     """
     are_usual = [not matcher.ended and matcher._is_text(draft) for matcher, draft in zip(matchers, drafts, strict=True)]
@@ -66,7 +66,7 @@ def _compute(
         try:
             for row in rows:
                 alone.enter_context(matchers[row]._alone())
-        except GuardError:  # one of them cannot go on, or serves somebody else; alone it says so
+        except GuardError:  # one of them failed, or is in use elsewhere: filled alone, it says so
             return [False] * len(matchers)
         start = perf_counter()
         if drafted:
@@ -94,7 +94,7 @@ def _num_legal(bits: BitmaskArray, drafts: Sequence[list[int]]) -> list[int]:
     """For each draft the length of its head that `bits` allow."""
     lengths = [len(draft) for draft in drafts]
     tokens = np.fromiter(chain.from_iterable(drafts), np.int64, sum(lengths))
-    lines = np.arange(tokens.size) + np.repeat(np.arange(len(drafts)), lengths)  # a row has one line more than tokens
+    lines = np.arange(tokens.size) + np.repeat(np.arange(len(drafts)), lengths)  # a row has one more line than tokens
     known = tokens.clip(0, bits.shape[1] * WORD - 1)
     allowed = (bits[lines, known // WORD] >> known % WORD & 1).tolist()
     found, start = [], 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def vocabulary_of(num_tokens: int) -> Vocabulary:
-    """Tokens without bytes, which an index does not have."""
+    """Tokens without bytes: an index does not know them."""
     return Vocabulary([b""] * num_tokens)
 
 

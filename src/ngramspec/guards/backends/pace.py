@@ -1,8 +1,7 @@
 """The time that a backend takes per token: a row ends when it becomes slow, before others have to wait for it.
 
-What makes a grammar slow, the many ways to read one text, grows gradually from token to token. So a look at the clock
-after each step notices it in time. The final judge is the clock of the thread: a busy machine is no reason to end a
-row.
+What makes a grammar slow, the many ways to parse one text, grows gradually from token to token. So a look at the clock
+after each step notices it in time. The thread's own clock decides in the end: a busy machine is no reason to end a row.
 """
 
 from collections.abc import Callable
@@ -21,7 +20,7 @@ MASK_SHARE = 30
 SLOW_SHARE = 5
 """A token is slow if each of its bytes takes more than 1 / this of a step's time, while other threads wait for it."""
 MOST_SHARE = 0.5
-"""So is a token that takes more than this share of it in all, whatever its length: the next one may take more."""
+"""A token is slow, too, if it takes more than this share of a step's time in all: the next one may take more."""
 BRISK_SHARE = 400
 """A token is tried in pieces first if the last one took more than 1 / this of a step's time per byte."""
 SHORT = 16

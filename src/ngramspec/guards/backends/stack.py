@@ -1,4 +1,4 @@
-"""Calls on a stack of a known size, so that what passed in a worker's thread also passes in any caller's."""
+"""Calls on a stack of known size, so that what succeeded in a worker's thread also succeeds in any caller's."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from ngramspec import forking
 T = TypeVar("T")
 
 SHARE = 2
-"""The stack is this many times the size of the one on which the same call passed."""
+"""The stack is this many times the size of the one on which the same call succeeded."""
 
 _lock = forking.lock()
 
@@ -26,7 +26,7 @@ def on_a_stack(num_bytes: int, call: Callable[[], T]) -> T:
             errors.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
-    with _lock:  # the size is the process's, for threads that start from now on
+    with _lock:  # the size is a setting of the process, for threads that start from now on
         before = threading.stack_size(SHARE * num_bytes)
         try:
             thread.start()

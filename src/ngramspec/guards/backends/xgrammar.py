@@ -1,7 +1,7 @@
 """xgrammar: GBNF and fast masks, used only by name, because it silently ignores much of JSON Schema.
 
 Compilation has no limit of its own (a string of at most 256 characters takes seconds), so it runs in a worker only.
-Two threads in one GrammarMatcher crash the process; `Matcher` lets one in at a time.
+Two threads in one GrammarMatcher crash the process; `Matcher` admits one at a time.
 """
 
 import re
@@ -127,7 +127,7 @@ class XGrammarMatcher(Matcher):
             row[:] = -1  # "no need to apply it" leaves the row unwritten
 
     def _push(self, token: int) -> bool:
-        # xgrammar treats a token without bytes as special, and would write to stderr that it does not take those.
+        # xgrammar treats a token without bytes as special, and would complain about it on stderr.
         text = self.vocabulary.tokens[token]
         if text == b"" or token in self.vocabulary.special:
             return False
@@ -170,7 +170,7 @@ class XGrammarMatcher(Matcher):
 
 
 class XGrammarFollower(XGrammarMatcher):
-    """A matcher that stands where a GrammarMatcher of somebody else's stands, whose grammar it need not know.
+    """A matcher that stands where another engine's GrammarMatcher stands; it need not know the grammar.
 
     It works on copies: that one is never moved. See `guards.Follower`.
     """
@@ -182,7 +182,7 @@ class XGrammarFollower(XGrammarMatcher):
         eos_tokens: Iterable[int],
         limits: Limits = Limits(),  # noqa: B008 (frozen)
     ) -> None:
-        """fork: of the GrammarMatcher that is followed, its own method. vocabulary: the one that it was made for."""
+        """fork: the method of the followed GrammarMatcher. vocabulary: the one that it was made for."""
         Matcher.__init__(self, vocabulary, eos_tokens)
         self._fork = fork
         self._pace = Pace(limits.max_step_seconds, SLOW_SHARE)

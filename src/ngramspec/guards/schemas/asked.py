@@ -11,7 +11,7 @@ from ngramspec.guards.schemas.parsing import check, parsed
 
 
 def schema_text(schema: Any) -> str:
-    """`schema` as JSON text. Raises GuardError if it is not a schema, nor a type with one."""
+    """`schema` as JSON text. Raises GuardError if it is neither a schema nor a type with one."""
     if isinstance(schema, str) and not is_type(schema):
         value = parsed(schema)
         _check_kind(value)
@@ -26,14 +26,14 @@ def schema_text(schema: Any) -> str:
         return json.dumps(schema, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except TypeError as error:
         raise GuardError(
-            f"a schema must be JSON, got {shortened(schema)}: {error}: of a dict of types, write a TypedDict"
+            f"a schema must be JSON, got {shortened(schema)}: {error}: instead of a dict of types, write a TypedDict"
         ) from error
 
 
 def _check_kind(schema: Any) -> None:
     if not isinstance(schema, dict | bool):
         raise GuardError(
-            f"a schema must be a dict, JSON text, or a type as pydantic takes it, got {shortened(schema)}"
+            f"a schema must be a dict, JSON text, or a type that pydantic accepts, got {shortened(schema)}"
             + _way_out(schema)
         )
 

@@ -1,8 +1,8 @@
-"""`allOf`, `oneOf`, and `anyOf` or `$ref` beside other keywords, as one set of keywords, or alternatives of such.
+"""`allOf`, `oneOf`, and `anyOf` or `$ref` beside other keywords, as one set of keywords or as alternatives.
 
-xgrammar looks at one of these keywords alone. What people write every day becomes such a form: an `allOf` whose parts
-say different things, alternatives beside a common part, a `oneOf` of types or of objects with a tag. Anything else
-stays as it is, and is refused by name.
+xgrammar looks at one of these keywords alone. Common schemas are rewritten for that: an `allOf` whose parts constrain
+different things, alternatives beside a common part, a `oneOf` of types or of objects with a tag. Anything else stays as
+it is, and is refused by name.
 """
 
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ Schemas = dict[str, Schema]
 
 COMBINATIONS = ("$ref", "allOf", "anyOf", "oneOf")
 TOGETHER = ({"properties", "patternProperties", "additionalProperties"}, {"prefixItems", "items"})
-"""Keywords that mean something else beside one another: two schemas with some of one set are not combined."""
+"""Keywords whose meaning depends on each other: two schemas that both use keywords of one set are not combined."""
 
 
 def combined(schemas: Schemas) -> Schemas:
-    """Schemas for the same values, in which a combination has nothing beside it wherever that can be said."""
+    """Schemas for the same values, in which a combination stands alone wherever that can be expressed."""
     combiner = _Combiner(schemas)
     return {name: combiner.combined(schema) for name, schema in schemas.items()}
 
@@ -61,12 +61,12 @@ class _Combiner:
         return node if found is None else found
 
     def _are_told_apart(self, node: Node) -> bool:
-        """Whether at most one of the `oneOf` can hold, given what stands beside it."""
+        """Whether at most one schema of the `oneOf` can hold, given the keywords beside it."""
         rest = node.with_({}, without=("oneOf",))
         return are_told_apart([self._both(rest, way) or way for way in node["oneOf"]], self._schemas)
 
     def _both(self, one: Schema, other: Schema) -> Schema | None:
-        """The values of both as one schema; None if this module cannot say it."""
+        """The values of both as one schema; None if this module cannot express it."""
         if isinstance(one, bool):
             return other if one else False
         if isinstance(other, bool):
@@ -84,7 +84,7 @@ class _Combiner:
         return either(ways, known, ways.said("anyOf")) if len(known) == len(found) else None
 
     def _is_implied(self, node: Node, reference: Node) -> bool:
-        """Whether the target of `reference` says all that `node` says, such as its type."""
+        """Whether the target of `reference` requires all that `node` requires, such as its type."""
         target = self._schemas[named(reference)]
         if isinstance(target, bool) or any(keywords & node.keys() for keywords in TOGETHER):
             return False
@@ -96,7 +96,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _merged(one: Node, other: Node) -> Node | None:
-    """The keywords of both; None if two of them cannot be one."""
+    """The keywords of both; None if two of them cannot be merged."""
     if any(keywords & one.keys() and keywords & other.keys() for keywords in TOGETHER):
         return None
     shared = (one.keys() & other.keys()) - {"required"}

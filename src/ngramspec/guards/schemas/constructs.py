@@ -1,4 +1,4 @@
-"""Regex constructs that no backend has: their names, their positions, and what to write instead."""
+"""Regex constructs that no backend supports: their names, their positions, and what to write instead."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Construct(NamedTuple):
-    """A construct. text: as written at `position`. name: for messages. instead: the way out."""
+    """A construct. text: as written at `position`. name: for messages. instead: what to write."""
 
     name: str
     text: str
@@ -15,7 +15,7 @@ class Construct(NamedTuple):
 
 
 def missing(pattern: str) -> Construct | None:
-    """The first construct that no backend has; an inner anchor only if there is nothing else."""
+    """The first construct that no backend supports; an inner anchor only if there is nothing else."""
     anchor: Construct | None = None
     for construct in _found(pattern):
         if construct.name != _ANCHOR:
@@ -51,24 +51,24 @@ _STEP = re.compile(r"\\.?|\[\^?\]?(?:\\.|[^\]\\])*\]?|.", re.DOTALL)
 
 _ANCHOR = "an anchor inside"
 _LEAVE_OUT = "a regex matches the whole text, so leave it out"
-_ALTERNATIVES = "write the texts out that there may be, such as aa|bb for (a|b)\\1"
-_WHAT_COMES = "write what comes there itself, such as [^b] for (?!b).; Lark has & (and) and ~ (not) with llguidance"
+_ALTERNATIVES = "write out the possible texts, such as aa|bb for (a|b)\\1"
+_WHAT_COMES = "write what may come there, such as [^b] for (?!b).; Lark has & (and) and ~ (not) with llguidance"
 _FORMS = tuple(
     (re.compile(form), name, instead)
     for form, name, instead in (
         (
             r"\\[bB]",
             "a word boundary",
-            "write the characters that come there, such as [ ,.]; at either end leave it out",
+            "write the characters that may come there, such as [ ,.]; at either end leave it out",
         ),
         (r"\(\?=", "a lookahead", _WHAT_COMES),
         (r"\(\?!", "a negative lookahead", _WHAT_COMES),
         (r"\(\?<=", "a lookbehind", _WHAT_COMES),
         (r"\(\?<!", "a negative lookbehind", _WHAT_COMES),
-        (r"\\[1-9]|\\k<\w*>|\(\?P=\w*\)", "a reference back", _ALTERNATIVES),
+        (r"\\[1-9]|\\k<\w*>|\(\?P=\w*\)", "a back-reference", _ALTERNATIVES),
         (r"\\[AZzG]", _ANCHOR, _LEAVE_OUT),
         (r"\(\?>", "an atomic group", "write (?:…)"),
-        (r"\(\?\(", "a condition", "write both ways out, such as ab|c for (a)?(?(1)b|c)"),
+        (r"\(\?\(", "a condition", "write out both cases, such as ab|c for (a)?(?(1)b|c)"),
         (r"\(\?#", "a comment", "leave it out"),
     )
 )

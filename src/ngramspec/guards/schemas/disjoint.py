@@ -1,7 +1,7 @@
-"""Whether no value fits two of several schemas, from one look at each: by types, by listed values, or by a tag.
+"""Whether no value fits two of several schemas, without comparing pairs: by types, by listed values, or by a tag.
 
 A tag is a property that all the objects require, each with values of its own; OpenAPI and pydantic call it a
-discriminator. It tells hundreds of alternatives apart without comparing pairs.
+discriminator. It tells hundreds of alternatives apart.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ from ngramspec.guards.schemas.node import Node, Schema, named
 from ngramspec.guards.schemas.values import key_of, types_of, values_of
 
 MAX_TAGS = 100
-"""Required properties that are tried as a tag."""
+"""Most required properties that are tried as a tag."""
 MAX_LINKS = 50
-"""References that are followed from one to the next."""
+"""Longest chain of references that is followed."""
 
 
 def are_told_apart(ways: Sequence[Schema], definitions: Mapping[str, Schema]) -> bool:
-    """Whether no value is valid in two of `ways`, proved; definitions: what their references name."""
+    """Whether it is certain that no value is valid in two of `ways`; definitions: the targets of their references."""
     nodes = [resolved(way, definitions) for way in ways if way is not False]
     found = [node for node in nodes if isinstance(node, Node)]
     if len(found) < len(nodes):

@@ -1,4 +1,4 @@
-"""What llguidance enforces of a schema in normal form: all that a Lark grammar can say."""
+"""What llguidance enforces of a schema in normal form: all that a Lark grammar can express."""
 
 from ngramspec.guards.schemas.lark import digits, grammar_of, leaves
 from ngramspec.guards.schemas.lark.grammar import Grammar
@@ -17,9 +17,9 @@ DYNAMIC = ("$dynamicRef", "$recursiveRef")
 def reason(node: Node, keyword: str) -> str | None:
     """Why `keyword` can never be enforced; reasons that depend on other keywords are found while compiling."""
     if keyword in DYNAMIC:
-        return "what it names depends on who refers to it"
+        return "its target depends on the references that lead to it"
     if keyword in LEAST and node[keyword] >= ENDLESS:
-        return f"no text is as long; llguidance counts to {ENDLESS - 1}"
+        return f"no text is that long; llguidance counts to {ENDLESS - 1}"
     try:
         if keyword in BOUNDS:
             numbers.exact(node[keyword])

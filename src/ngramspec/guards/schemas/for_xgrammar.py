@@ -1,9 +1,9 @@
 """What xgrammar enforces of a schema in normal form, found by experiment, and the schema in the form that it enforces.
 
 Of `$ref`, `const`, `enum`, `anyOf`, `allOf` and `type` it takes the first one present and ignores the keywords beside
-it; it needs a `type` before it looks at anything else. So a schema becomes one set of keywords, with all types if it
-had none, or alternatives of such. It is used by name, beside a default that compiles all of JSON Schema: what needs
-more than that is refused.
+it; without a `type` it looks at nothing else. So a schema becomes one set of keywords, with all types if it had none,
+or alternatives of such sets. The default backend compiles all of JSON Schema, and xgrammar is used by name; so what
+needs more than that is refused.
 """
 
 import json
@@ -46,13 +46,13 @@ def reason(node: Node, keyword: str) -> str | None:
     if keyword == "prefixItems":
         return _bad_heads(node, value)
     if keyword in ALONE and len(node) > 1:
-        return "what stands beside it cannot be made one schema with it"
+        return "it cannot be merged with the keywords beside it"
     if keyword == "enum" and any(isinstance(each, dict | list) for each in value):
-        return "it writes objects and arrays that are listed with one spacing only"
+        return "it writes listed objects and arrays with one spacing only"
     if keyword == "oneOf":
-        return "types or a required property with values of its own do not tell its schemas apart"
+        return "its schemas are not told apart by types, or by a required property with values of its own"
     if keyword == "allOf":
-        return "it cannot be made one schema"
+        return "it cannot be written as one schema"
     return None if keyword in PLAIN or keyword in ALONE else "it ignores it"
 
 
@@ -72,7 +72,7 @@ def _bad_properties(properties: dict[str, Schema]) -> str | None:
 
 def _bad_step(node: Node, step: float) -> str | None:
     if node.get("type") != "integer" or step != int(step):
-        return "it counts steps of whole numbers only"
+        return "it supports steps of whole numbers only"
     return "a bound stands beside it" if BOUNDS & node.keys() else None
 
 
@@ -89,7 +89,7 @@ def _bad_patterns(node: Node, patterns: dict[str, Schema]) -> str | None:
         node.keys() & {"properties", "required", "minProperties", "maxProperties"}
         or node.get("additionalProperties", True) is not False
     ):
-        return "it takes patterns only where nothing else is said of an object, and all other properties are forbidden"
+        return "it supports patterns only if nothing else constrains the object, and all other properties are forbidden"
     if len(patterns) > 1:
         return "a property may fit two patterns"
     return next(filter(None, map(_bad_pattern, patterns)), None)

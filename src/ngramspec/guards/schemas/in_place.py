@@ -34,7 +34,7 @@ def check_references(root: Schema, definitions: dict[str, Schema]) -> None:
                 del path[name]
             elif named(node) in path:
                 raise GuardError(
-                    f"a reference must lead to a schema, got a circle at {node.pointer('$ref')}: put something between,"
+                    f"a reference must lead to a schema, got a cycle at {node.pointer('$ref')}: put something between,"
                     " such as a property"
                 )
             elif named(node) not in num_links:

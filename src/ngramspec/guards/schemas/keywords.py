@@ -31,7 +31,7 @@ NOTES = frozenset(
 MAX_LETTERS = 40
 """Longest key that is compared with keywords, in characters; the longest keyword has 21."""
 MAX_UNKNOWN = 1000
-"""Most keys that are compared; more unknown keys than this are no typos."""
+"""Most keys that are compared; more unknown keys than this are not typos."""
 NEAR = 0.86
 """Similarity to a keyword that makes a key a typo: "propertes" is one, "options" and "enumNames" are not."""
 
@@ -48,14 +48,14 @@ def slips(text: str) -> tuple[str, ...]:
     looked_at = list(islice(unknown, MAX_UNKNOWN))
     nearest = {keyword: _nearest(keyword) for _, _, keyword in looked_at}
     found = [
-        f"{keyword!r} at {location or 'the root'}, which says nothing there: did you mean {nearest[keyword]!r}?"
+        f"{keyword!r} at {location or 'the root'}, which has no effect there: did you mean {nearest[keyword]!r}?"
         for location, schema, keyword in looked_at
         if nearest[keyword] is not None and nearest[keyword] not in schema
     ]
     if found or not isinstance(document, dict) or SAYING & document.keys() or all(map(_is_known, document)):
         return tuple(found)
     return (
-        f"only {shortened(list(document))}, which say nothing, so that everything is allowed: write a schema such as"
+        f"only {shortened(list(document))}, which have no effect, so that everything is allowed: write a schema such as"
         " {'type': 'object', 'properties': {…}}",
     )
 

@@ -47,7 +47,7 @@ class Node(dict[str, Any]):
 
 
 MAX_STEP, MAX_LOCATION = 100, 500
-"""Longest step and location, in characters: a location is for people, and a hostile schema could make it huge."""
+"""Longest step and location, in characters: a location is read by people, and a hostile schema could make it huge."""
 
 
 def escaped(name: str) -> str:

@@ -63,13 +63,13 @@ def check(value: Any) -> None:
                 _check_key(key, location)
         elif each is not None and not isinstance(each, list | tuple):
             raise GuardError(
-                f"a schema must be JSON, got {shortened(each)} at {location or 'its root'}: of a dict of types, write a"
-                " TypedDict"
+                f"a schema must be JSON, got {shortened(each)} at {location or 'its root'}: instead of a dict of types,"
+                " write a TypedDict"
             )
 
 
 def _values(value: Any) -> Iterator[tuple[str, int, Any]]:
-    """`value` and all values inside it, with locations and depths; it does not go deeper than one level too deep."""
+    """`value` and all values inside it, with locations and depths; stops one level after the deepest allowed one."""
     left = [("", 1, value)]
     while left:
         location, depth, each = left.pop()
@@ -116,7 +116,7 @@ def _check_number(number: float | Decimal, location: str) -> None:
         if number.bit_length() > MAX_DIGITS * math.log2(10):
             raise _too_long(f"an integer of {number.bit_length()} bits at {location or 'its root'}")
     elif not math.isfinite(number):
-        raise GuardError(f"a number must be finite, got {number} at {location or 'its root'}: JSON has no other ones")
+        raise GuardError(f"a number must be finite, got {number} at {location or 'its root'}: JSON has no others")
 
 
 def _integer(digits: str) -> int:
@@ -133,13 +133,13 @@ def _check_fraction(written: str) -> None:
 
 def _too_long(found: str) -> GuardError:
     return GuardError(
-        f"a number must have at most {MAX_DIGITS} digits, and be one that a float can come near, got {found}: write a"
+        f"a number must have at most {MAX_DIGITS} digits, and be within the range of a float, got {found}: write a"
         " smaller one, or leave the bound out"
     )
 
 
 def _constant(name: str) -> Any:
-    raise GuardError(f"a number must be finite, got {name}: JSON has no other ones")
+    raise GuardError(f"a number must be finite, got {name}: JSON has no others")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -148,8 +148,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise GuardError(
-            f"a schema must say each key once, got {shortened(twice)} twice among {shortened(list(found))}: of two,"
-            " JSON's readers drop one"
+            f"a schema must have each key once, got {shortened(twice)} twice among {shortened(list(found))}: of two,"
+            " readers of JSON drop one"
         )
     return found
 

@@ -80,18 +80,18 @@ def prepared_regex(pattern: str, backend: Backend) -> str:
     except PatternError as error:
         able = "backend='llguidance' does" if _llguidance_compiles(pattern) else f"no backend does{_instead(pattern)}"
         raise UnsupportedError(
-            f"all of a regex must be enforced, and xgrammar does not do {error}, got {shortened(pattern)}: {able}"
+            f"all of a regex must be enforced, but xgrammar does not support {error}, got {shortened(pattern)}: {able}"
         ) from error
 
 
 def why_unreadable(pattern: str) -> UnsupportedError | None:
-    """The error that names a construct in `pattern` that no backend has; None if there is none."""
+    """The error that names a construct in `pattern` that no backend supports; None if there is none."""
     found = missing(pattern)
     if found is None:
         return None
     return UnsupportedError(
         f"all of a regex must be enforced, got {found.name}, {found.text} at position {found.position} of"
-        f" {shortened(pattern)}, and no backend has that: {found.instead}"
+        f" {shortened(pattern)}, which no backend supports: {found.instead}"
     )
 
 

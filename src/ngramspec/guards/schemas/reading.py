@@ -1,7 +1,7 @@
 """Reads a user's schema, of any draft, into `Node`s: old forms become new ones, and references name definitions.
 
 A keyword means what the drafts that define it say. One that is newer or older than the schema's own draft is read as
-well: a `const` in a schema of draft 4 is meant, and the generated text is valid either way.
+well: a `const` in a schema of draft 4 is intended, and the generated text is valid either way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -124,8 +124,8 @@ class _Reader:
             target, found = self._resources.found(reference, home)
         except LookupError as error:
             raise GuardError(
-                f"a reference must name a schema inside of its own, got {shortened(reference)} at {location}:"
-                " put what it names under $defs, for nothing is fetched"
+                f"a reference must name a schema in its own document, got {shortened(reference)} at {location}:"
+                " put its target under $defs, because nothing is fetched"
             ) from error
         name = self._names.get(id(target)) if isinstance(target, dict) else None
         if name is None:
@@ -140,7 +140,8 @@ class _Reader:
 def _check(schema: dict[str, Any], location: str, keywords: Sequence[str]) -> None:
     """Raise GuardError if a keyword, of any draft, has a value that it may not have in any draft.
 
-    The schema was checked against its own draft, but not for keywords of other drafts, nor where only references lead.
+    The schema was checked against its own draft, but not for keywords of other drafts, nor where only a reference
+    leads.
     """
     for keyword in keywords:
         if keyword in schema and not ANY_DRAFT[keyword].fits(schema[keyword]):
@@ -189,7 +190,7 @@ NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "
 def _without_moot(node: Node, is_evaluated: bool) -> Node:
     """Remove what has no effect: keywords that need an absent one or have a value that allows all, other formats.
 
-    is_evaluated: whether an `unevaluated…` keyword is in use, for which a part counts that has no other effect.
+    is_evaluated: whether an `unevaluated…` keyword is in use, for which even a part without other effect counts.
     """
     if node.get("format") not in DEFINED:
         node.pop("format", None)

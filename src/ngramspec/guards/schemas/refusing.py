@@ -20,15 +20,15 @@ ALONG = {
 DEPENDENT = {keyword for keywords in ALONG.values() for keyword in keywords}
 
 INSTEAD = {
-    "uniqueItems": "list the items in an enum, bound their number, or look for repetitions in what was generated",
-    "contains": "say it of a position with prefixItems, or of all items",
-    "not": "say what may be there: an enum, a pattern, other types",
-    "oneOf": "write anyOf where no value fits two of them, or give each a property with a const of its own",
+    "uniqueItems": "list the items in an enum, bound their number, or check the generated text for repetitions",
+    "contains": "require it of a position with prefixItems, or of all items",
+    "not": "state what is allowed: an enum, a pattern, other types",
+    "oneOf": "write anyOf if no value fits two of them, or give each a property with a const of its own",
     "if": "write anyOf with a const of the property that decides",
     "then": "write anyOf with a const of the property that decides",
     "else": "write anyOf with a const of the property that decides",
     "propertyNames": "write patternProperties, and additionalProperties false",
-    "patternProperties": "take patterns of which no name fits two",
+    "patternProperties": "use patterns such that no name fits two",
     "unevaluatedProperties": "write all properties into one schema, and additionalProperties false",
     "unevaluatedItems": "write all items into one schema with prefixItems, and items false",
     "$dynamicRef": "write $ref",
@@ -40,9 +40,9 @@ INSTEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A keyword that a backend does not enforce, its location, and the reason; instead: what to write there.
+    """A keyword that a backend does not enforce, its location, and the reason.
 
-    Default for `instead`: what to write instead of any such keyword.
+    instead: what to write there; by default, the usual advice for this keyword.
     """
 
     keyword: str
@@ -81,7 +81,7 @@ class Refuser:
         self.refusals.append(Refusal(node.said(keyword), node.pointer(keyword), reason, instead))
 
     def error(self, way_out: str = "") -> UnsupportedError:
-        """The error that names the first of the refusals; way_out: what comes before `lenient`."""
+        """The error that names the first refusal; way_out: the advice that comes before `lenient`."""
         more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
         return UnsupportedError(
             f"every keyword of a schema must be enforced, got with {self._backend}: {self.refusals[0]}{more}."

@@ -1,6 +1,6 @@
 """Caches that live while one source is compiled, and are cleared after it: the next source may be another tenant's.
 
-Otherwise a source would compile faster if it shared a part with another tenant's, and its time would reveal that.
+Otherwise a source would compile faster if it shared a part with another tenant's, and the time would reveal that.
 """
 
 import re

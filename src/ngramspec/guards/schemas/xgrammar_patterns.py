@@ -19,7 +19,7 @@ UNSAFE = '"\\'
 
 
 def _said(token: Token) -> str:
-    """A token in this dialect. Raises PatternError for what the dialect lacks."""
+    """A token in xgrammar's dialect. Raises PatternError for what the dialect lacks."""
     match token.kind:
         case "letter":
             return _letter(token.value)
@@ -30,7 +30,7 @@ def _said(token: Token) -> str:
         case "class":
             return _class(token.value)
         case "group" if token.value in LOOKAROUND:
-            raise PatternError(f"looking around, {token.value}…)")
+            raise PatternError(f"lookaround, {token.value}…)")
         case "group" if token.value.endswith(">"):
             return "("
     return token.value
@@ -110,7 +110,7 @@ def regex_in_xgrammar(pattern: str) -> str:
     for way in _ways(pattern):
         for token in _body(way):
             if token.kind == "group" and token.value in LOOKAROUND:
-                raise PatternError(f"looking around, {token.value}…)")
+                raise PatternError(f"lookaround, {token.value}…)")
     return _PIECE.sub(lambda match: _SAFE.get(match[0], match[0]), pattern)
 
 

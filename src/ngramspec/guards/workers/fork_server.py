@@ -42,7 +42,7 @@ FORK, KILL, REAP = b"F", b"K", b"R"
 
 
 class ForkServer:
-    """The parent's handle of such a process. Once it has ended it cannot be restarted: make another one."""
+    """The parent's handle of a fork server. Once it has ended it cannot be restarted: make another one."""
 
     def __init__(self, room: str) -> None:
         """room: the backend. Raises BackendError if the process cannot be started."""
@@ -62,7 +62,7 @@ class ForkServer:
             )
         except (OSError, TypeError) as error:
             ours.close()
-            raise BackendError(f"a process to compile in must start, got {error} of {sys.executable!r}") from error
+            raise BackendError(f"a process to compile in must start, got {error} from {sys.executable!r}") from error
         finally:
             theirs.close()
         self._socket = ours
@@ -85,7 +85,7 @@ class ForkServer:
         except OSError as error:
             reason = str(error)
         self.close()
-        raise BackendError(f"a process to compile in must start, got of {sys.executable!r}: {reason}")
+        raise BackendError(f"a process to compile in must start, got for {sys.executable!r}: {reason}")
 
     def kill(self, worker: int) -> None:
         """Kill a worker, from any thread."""
@@ -106,7 +106,7 @@ class ForkServer:
         self._end()
 
     def forget(self) -> None:
-        """In a forked child: the server belongs to the parent. Close our end, and leave it alone."""
+        """In a forked child: close our end, and leave the server to the parent."""
         self._process.returncode = 0  # so that it is not waited for here
         self._end.detach()
         self._socket.close()
@@ -147,7 +147,7 @@ def _end(process: "subprocess.Popen[bytes]", control: socket.socket, owner: int)
 
 
 def signal_name(code: int) -> str | None:
-    """The name of the signal that an exit code means; None if it means none."""
+    """The name of the signal that an exit code stands for; None if it stands for none."""
     return signal.Signals(-code).name if code < 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Lark for the backends: whatever in it would bypass our checks is handled here, or refused by name."""
+"""Lark for the backends: what would bypass our checks is handled here, or refused by name."""
 
 import json
 import re
@@ -21,10 +21,10 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SETTINGS = {
-    "stop": ("the text before it would be hidden, and a guard's state is all of the text", "write suffix=… or lazy"),
-    "stop_capture": ("nobody reads captures", "leave it out"),
-    "temperature": ("a guard says what may come, and samples nothing", "pass it to generate()"),
-    "max_tokens": ("xgrammar counts no tokens", "bound the characters, as in /.{0,20}/, or take llguidance"),
+    "stop": ("it would hide the text before it, and a guard's state is all of the text", "write suffix=… or lazy"),
+    "stop_capture": ("captures are not read", "leave it out"),
+    "temperature": ("a guard decides what may come, and samples nothing", "pass it to generate()"),
+    "max_tokens": ("xgrammar counts no tokens", "bound the characters, as in /.{0,20}/, or use llguidance"),
 }
 """Rule attributes that are not enforced: why not, and what to write instead."""
 _EVERYWHERE = ("stop", "stop_capture", "temperature")
@@ -62,7 +62,7 @@ def read_lark(text: str, backend: Backend) -> Lark:
         if kind == "token":
             trial = '"<>"'
             if backend == "xgrammar":
-                raise _refused(text, start, piece, "xgrammar reads the bytes of tokens only", "take llguidance")
+                raise _refused(text, start, piece, "xgrammar reads only the bytes of tokens", "use llguidance")
         if kind == "regex" and backend == "xgrammar":
             named = why_unreadable(found)
             if named is not None:
@@ -70,7 +70,7 @@ def read_lark(text: str, backend: Backend) -> Lark:
         if kind == "json":
             if backend == "xgrammar":
                 instead = "call Guard.json_schema, with .between(…) for the text around it"
-                raise _refused(text, start, "%json", "xgrammar enforces some of a schema only", instead)
+                raise _refused(text, start, "%json", "xgrammar enforces only part of a schema", instead)
             name = f"json-{len(lark.schemas)}"
             lark.schemas[name] = _prepared(found, backend, f"%json in {_line(text, start)} of the grammar")
             piece = trial = f"@{name}"
@@ -85,10 +85,10 @@ def check_gbnf(text: str) -> None:
     for match in _CALLS.finditer(text):
         position, instead = match.start(), "write rules of texts, sets and names"
         if match[1] is not None:
-            reason = "it is xgrammar's own, and none of our checks reads it"
+            reason = "it is an extension of xgrammar's that our checks do not cover"
             raise _refused(text, position, f"{match[1]}(…)", reason, instead)
         if match[2] is not None:
-            raise _refused(text, position, f"looking ahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
+            raise _refused(text, position, f"lookahead, ({match[2]}…)", "xgrammar does not enforce it", instead)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
@@ -117,7 +117,7 @@ def _json_at(text: str, position: int) -> tuple[int, int]:
 
 
 def _prepared(schema: str, backend: Backend, where: str) -> str:
-    """As `Guard.json_schema` has it; its errors begin with `where`."""
+    """The prepared schema, as for `Guard.json_schema`; its errors begin with `where`."""
     try:
         return prepared(schema_text(schema), backend, lenient=False)[0]
     except GuardError as error:

@@ -1,4 +1,4 @@
-"""From an untrusted source to a backend's input: all work on it before it is known to be harmless."""
+"""From an untrusted source to a backend's input: all work on it until it is known to be harmless."""
 
 import json
 import traceback
@@ -25,10 +25,10 @@ class Notes:
 
 
 MAX_WORDS, MAX_LINES, MAX_LINE = 100_000, 8, 200
-"""Of a backend's message: the characters that are read, and the lines, and characters per line, that are shown."""
+"""Of a backend's message: characters that are read; lines, and characters per line, that are shown."""
 
 STEP_SECONDS = "max_step_seconds"
-"""Among the numbers for a backend: the pace at which its worker tries what it has made."""
+"""The option that bounds each step of the worker's trial, among the numbers for a backend."""
 
 
 class NotMadeError(Exception):
@@ -69,7 +69,7 @@ def answered(source: Source, backend: Backend, build: Build) -> list[bytes]:
         return [json.dumps({"name": kind.__name__, "message": message}).encode(), b""]
     except RecursionError:
         message = (
-            f"a {source.language} must lead less far from one part into the next: nest it less, with fewer references"
+            f"a {source.language} must be nested less deeply, references included: flatten it, with fewer references"
         )
         return [json.dumps({"name": "GuardError", "message": message}).encode(), b""]
     except MemoryError:

@@ -35,10 +35,10 @@ class Pool:
     """Workers that are forked on demand; each serves one thread at a time."""
 
     def __init__(self, room: str, most: int) -> None:
-        """room: the backend. most: workers at once, if there are half as many cores."""
+        """room: the backend. most: workers at a time, if there are at least half as many cores."""
         self.room = room
         self.seats = max(1, min(most // 2, os.cpu_count() or 1))
-        """Of each line."""
+        """Seats of each line."""
         self._forget()
         _pools.add(self)
 
@@ -113,16 +113,16 @@ class Pool:
                 del self._idle[-1:]
             finally:
                 line.remove(asked)
-                self._changed.notify_all()  # the next one is the first in line now
+                self._changed.notify_all()  # the next one is now the first in line
 
     def _num_seated(self, line: int) -> int:
         return sum(other.line == line for other in self._working)
 
     def _end_turns(self, line: int) -> float:
-        """Let sources whose turn is over yield to the first in `line`; returns the seconds until the next check.
+        """Make sources whose turn is over yield to the first in `line`; returns the seconds until the next check.
 
-        In the first line, one for each waiting source, or all as soon as one waits in the second line, so that those
-        seated there get the cores. The first in the second line handles both.
+        In the first line one yields for each waiting source, or all as soon as one waits in the second line, so that
+        those seated there get the cores. The first source in the second line handles both lines.
         """
         left = []
         for each in range(line + 1):
@@ -149,7 +149,7 @@ class Pool:
                 self._idle.append(process)
                 self._changed.notify_all()
                 return
-        self._drop(asked)  # it has kept memory of its work, or was killed while it answered
+        self._drop(asked)  # it has not freed its memory, or was killed while it answered
 
     def _drop(self, asked: _Asked) -> tuple[Process, str | None]:
         """Kill its worker, if it has one, and free its seat; returns the worker, and the signal that it died of."""

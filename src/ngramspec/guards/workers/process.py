@@ -69,7 +69,7 @@ class Process:
         return None if self._forked is None else self._forked.close()
 
     def forget(self) -> None:
-        """In a forked child: the worker belongs to the parent. Close our ends of its pipes, and leave it alone."""
+        """In a forked child: close our ends of the worker's pipes, and leave it to the parent."""
         if self._forked is not None:
             self._forked.forget()
 

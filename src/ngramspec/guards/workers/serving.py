@@ -29,7 +29,7 @@ Answer = Callable[[list[bytes]], list[bytes]]
 
 def serve_forks(room: str) -> None:
     """Fork a worker for the backend `room` on each request on standard input, a socket, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's terminal means the parent
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt from the terminal is for the parent
     backend = _loaded(room)
     _limit("RLIMIT_CORE", 0)
     _, own_bytes = _used_bytes()
@@ -59,7 +59,7 @@ def serve_forks(room: str) -> None:
 
 
 def _become_worker(source: int, answers: int) -> None:
-    """Let standard input and output be those pipes."""
+    """Make those pipes standard input and output."""
     for pipe, descriptor in ((source, 0), (answers, 1)):
         os.dup2(pipe, descriptor)
         os.close(pipe)
@@ -112,7 +112,7 @@ def _loaded(room: str) -> Any:
 
 
 def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[bytes]:
-    """The result of `answer`, on a stack of `stack_bytes`; meanwhile the end of the parent ends this process."""
+    """The result of `answer`, on a stack of `stack_bytes`; if the parent ends meanwhile, so does this process."""
     answered: list[list[bytes]] = []
     done, tell = os.pipe()
 
@@ -144,7 +144,7 @@ def _in_a_thread(answer: Answer, parts: list[bytes], stack_bytes: int) -> list[b
 
 
 def _yield_to_others(thread: threading.Thread) -> None:
-    """Lower the priority of a thread, on systems where threads have one each; it ends with the thread."""
+    """Lower the priority of a thread until it ends, on systems where each thread has one."""
     if sys.platform.startswith("linux") and thread.native_id is not None:
         with suppress(ProcessLookupError):  # it has ended just now
             os.setpriority(os.PRIO_PROCESS, thread.native_id, 10)

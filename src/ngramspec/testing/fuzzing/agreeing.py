@@ -27,7 +27,7 @@ def agree(constraint: Constraint, guards: Mapping[Backend, Guard], text: str, ta
 
 
 def judge(constraint: Constraint, text: str, backends: tuple[Backend, ...] = BACKENDS) -> None:
-    """`agree` about one text, as a failure prints it. Raises GuardError if a backend does not take the constraint."""
+    """`agree` about one text, as a failure prints it. Raises GuardError if a backend refuses the constraint."""
     vocabulary, guards = Tokens().vocabulary(), dict[Backend, Guard]()
     for name in backends:
         try:

@@ -23,7 +23,7 @@ from ngramspec.testing.strategies import combined_schemas, constraints, mutants
 from ngramspec.testing.tokens import Tokens
 
 CHUNK = 300
-"""Cases of generated constraints per run of Hypothesis: what it remembers of them costs time and memory."""
+"""Cases of generated constraints per run of Hypothesis: it remembers them, at a cost in time and memory."""
 COMBINED = 1
 """Schemas of any keywords that are compared with `jsonschema` per scene of generated constraints."""
 SOUGHT = 6
@@ -161,7 +161,7 @@ class _Part:
             self._judge_combined()
 
     def _judge_combined(self) -> None:
-        """Check combined schemas, in a small part of the time that the scenes take."""
+        """Check combined schemas, in a small fraction of the scenes' time."""
         count, result = COMBINED * -(-self._quota // DRAFTERS), self._result
         try:
             judge_combined(count, self._number, self._campaign.backends, result.tally)
@@ -200,7 +200,7 @@ class _Part:
 
 
 def failure(error: DefectError, constraint: Constraint, scene: Scene | None = None) -> Failure:
-    """The report of a defect that a text shows, or else the scene."""
+    """The report of a defect, shown by a text if one suffices, else by the scene."""
     return Failure(error.kind, str(constraint), str(error), error.example or f"play({scene!r})")
 
 

@@ -49,7 +49,7 @@ def check_fits(constraint: Constraint, guard: Guard, backend: Backend, written: 
     except UnicodeDecodeError as error:
         if backend == "xgrammar" and has_surrogates(written):
             return SURROGATES.name
-        raise DefectError("validity", f"{backend}: {guard!r} wrote what is no UTF-8: {written!r}") from error
+        raise DefectError("validity", f"{backend}: {guard!r} wrote bytes that are not UTF-8: {written!r}") from error
     verdict = constraint.verdict(text)
     if verdict is not False:
         return None
@@ -62,7 +62,7 @@ def check_fits(constraint: Constraint, guard: Guard, backend: Backend, written: 
 
 
 def check_refusal(constraint: Constraint, backend: Backend, error: GuardError) -> None:
-    """A guard may be refused for many reasons, but not because no value fits if one is known."""
+    """A guard may be refused for many reasons, but not because no value fits when a fitting one is known."""
     if NOTHING not in str(error) or not constraint.valid:
         return
     text = constraint.valid[0]

@@ -1,6 +1,6 @@
 """JSON schemas with any keywords beside and inside one another: their guards' verdicts, compared with `jsonschema`.
 
-Defects in combinations of keywords are rare, and need no draft to be seen, so many schemas are tried in little time.
+Defects in combinations of keywords are rare, and show without drafts, so many schemas are tried in little time.
 """
 
 from collections import Counter

@@ -19,7 +19,7 @@ def read_corpus(folder: Path) -> list[Constraint]:
     Raises GuardError if there is no constraint, and for other rows.
     """
     if not folder.is_dir():
-        raise GuardError(f"a corpus must be a folder, got {folder}, which is none")
+        raise GuardError(f"a corpus must be a folder, got {folder}, which is not one")
     found: list[Constraint] = []
     for path in sorted(folder.rglob("*")):
         if path.name.endswith((".jsonl", ".jsonl.gz")):
@@ -32,7 +32,7 @@ def read_corpus(folder: Path) -> list[Constraint]:
 
 
 def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
-    """The one constraint in a file, with the texts of `NAME.examples.json` if that is beside it.
+    """The constraint in a file, with the texts of `NAME.examples.json` if that is beside it.
 
     Files are read like those in `grammars/`: a regex may have several lines, and comments.
     """
@@ -42,7 +42,7 @@ def read_constraint(path: Path, kind: ConstraintKind) -> Constraint:
         known = _examples(path)
         return Constraint(kind, source[kind](), tuple(known["accepted"]), tuple(known["rejected"]), path.name)
     except (ValueError, KeyError, TypeError) as error:
-        raise GuardError(f"a {kind} and its examples must be such, got {path}: {error!r}") from error
+        raise GuardError(f"a {kind} and its examples must be readable, got {path}: {error!r}") from error
 
 
 def _examples(path: Path) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ MARKERS: tuple[tuple[str, ...], ...] = (("<t>",), ("</think>",), ("<<", ">>"), (
 MAX_TEXT = 60
 """Longest scripted text of a row, in characters: a case should take milliseconds."""
 DRAFTERS = 5
-"""Drafters of a scene; each makes one case."""
+"""Most drafters of a scene; each makes one case."""
 
 Stage = tuple[tuple[str, ...], Tokens | str]
 """Markers, and tokens, some of which begin or end inside a marker."""

@@ -1,8 +1,8 @@
 """Known differences between guards, `jsonschema` and `re`, which `ngramspec fuzz` counts separately.
 
-Without them it would fail on sound schemas. docs/upstream.md lists them all. Each rule proves its point: it changes the
-text, or the schema, in the one respect that it is about, and the guard must then agree. A difference that no rule
-explains is a defect.
+Without them it would fail on sound schemas. docs/upstream.md lists them all. Each rule proves that it applies: it
+changes the text, or the schema, in the one respect that it is about, and the guard must then agree. A difference that
+no rule explains is a defect.
 """
 
 import json
@@ -55,8 +55,8 @@ class Case:
 
 def _is_order(case: Case) -> bool:
     """Keys come in the order of the schema, so the same object with its keys in that order is accepted."""
-    is_plain = "\\" not in case.text or case.text == dumped(case.value)  # else it may be due to its escapes
-    is_for_spelling = case.guard.accepts(dumped(case.value))  # in its own order: it is a number's spelling, or a space
+    is_plain = "\\" not in case.text or case.text == dumped(case.value)  # otherwise its escapes may be the reason
+    is_for_spelling = case.guard.accepts(dumped(case.value))  # then it is a number's spelling, or a space
     return is_plain and not case.is_accepted and not is_for_spelling and case.fits_in_order()
 
 
@@ -67,7 +67,7 @@ def _is_space(case: Case) -> bool:
 
 
 def _is_draft(case: Case) -> bool:
-    """Guards heed `dependencies` in a schema of a later draft, to whose readers the keyword means nothing."""
+    """Guards enforce `dependencies` in a schema of a later draft, in which the keyword has no meaning."""
     without = _without(case.constraint.schema, "dependencies", dict)
     is_earlier = "json-schema.org/draft-0" in case.constraint.source
     is_heeded = not is_earlier and without != case.constraint.schema
@@ -75,7 +75,7 @@ def _is_draft(case: Case) -> bool:
 
 
 def _is_numeral(case: Case) -> bool:
-    """Of a number that is whole, only the plain form is written: 1 and neither 1.0 nor 1e0."""
+    """A whole number is written only in its plain form: 1, not 1.0 or 1e0."""
     plain = dumped(_mapped(case.value, _plain_number))
     return not case.is_accepted and plain != dumped(case.value) and case.agrees_on(plain)
 
@@ -85,7 +85,7 @@ NUMERAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
 
 
 def _is_exponent(case: Case) -> bool:
-    """Between bounds, or beside steps, not every number with an exponent is written; without one they all are."""
+    """Between bounds, or beside steps, not every number is written with an exponent; without one, all are."""
     plain = NUMERAL.sub(lambda found: _without_exponent(found[0]), case.text)
     return not case.is_accepted and plain != case.text and case.agrees_on(plain)
 

@@ -1,8 +1,8 @@
 """A tiny model for fuzzing: it mostly writes its script, and every logit depends exactly on the whole text.
 
 Its one attention layer sums whole numbers, one per token and position that a query sees, and the sum selects a row of
-noise. Sums of whole numbers do not round, so texts are equal or something is wrong; and any wrong token, position, slot
-or mask before a position changes all that follows.
+noise. Sums of whole numbers are not rounded, so texts are equal or something is wrong; and any wrong token, position,
+slot or mask before a position changes everything after it.
 """
 
 import functools
@@ -29,7 +29,7 @@ CLOSERS = frozenset(b"\"'}])>")
 
 
 class ScriptedModel(PreTrainedModel, GenerationMixin):
-    """Writes a script for each row, with lapses; after it, and after a lapse led elsewhere, it tends to end.
+    """Writes a script for each row, with lapses. After the script, or once a lapse led elsewhere, it tends to end.
 
     Position ids identify a row's script: script i owns those from `i * ROOM` on, because every decoding loop carries
     position ids along with a row.
@@ -62,7 +62,7 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
         return self.embedding
 
     def read_scripts(self, prompts: Sequence[Sequence[int]], scripts: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """Take scripts for rows with these prompts; the inputs of `generate()`, `int64[B, P]` each, left-padded."""
+        """Store scripts for rows with these prompts; returns the inputs of `generate()`, left-padded `int64[B, P]`."""
         width = max(map(len, prompts))
         ids, mask = torch.zeros((2, len(prompts), width), dtype=torch.long)
         positions = torch.arange(len(prompts))[:, None].repeat(1, width) * ROOM
@@ -88,7 +88,7 @@ class ScriptedModel(PreTrainedModel, GenerationMixin):
     ) -> CausalLMOutputWithPast:
         """Logits `float64[B, n, V]`. token_type_ids: ignored; a call that has them is decoded aligned.
 
-        cache, past_key_values: the same; transformers' name for it since 5.24, and before.
+        cache, past_key_values: the same; transformers uses the first name since 5.24, the second before.
         """
         held = cache if cache is not None else past_key_values
         start = held.get_seq_length()

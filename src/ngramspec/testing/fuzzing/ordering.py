@@ -1,4 +1,4 @@
-"""Finds an order of a JSON text's keys that a guard accepts, by trying key by key."""
+"""Finds an order of a JSON text's keys that a guard accepts, key by key."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -121,7 +121,7 @@ class _Stage:
 
     def _rows(self, output: Output) -> list[list[int]]:
         """What each row emitted, its end of sequence included."""
-        if output.sequences is None:  # the call has failed; the text before the failure is known of one row
+        if output.sequences is None:  # the call failed; the text before the failure is known for one row only
             assert output.error is not None
             return [
                 output.error.tokens if row == output.error.row else script[:0]
@@ -151,7 +151,7 @@ class _Stage:
             raise DefectError("identity", f"without drafts {texts[0]}, with {slips} {texts[1]}: {expected} {actual}")
         is_compared = reference.error is None and not (self.scene.is_sampled and len(expected) > 1)
         if is_compared and not torch.equal(reference.state, output.state):
-            raise DefectError("identity", f"with {slips} the random generator is left in another state")
+            raise DefectError("identity", f"with {slips} the random generator ends in another state")
 
 
 def _same(left: Tensor | None, right: Tensor | None) -> bool:

@@ -92,7 +92,7 @@ def wrapped(text: str, markers: Sequence[str]) -> str:
 
 
 def spell(matcher: Matcher, text: str, rng: Random) -> list[int]:
-    """A random tokenisation of `text` that the guard allows, up to where there is none."""
+    """A random tokenisation of `text` that the guard allows, as far as there is one."""
     vocabulary, rest = matcher.vocabulary, text.encode()
     found: list[int] = []
     ids = vocabulary.once("fuzzing", lambda: _ids(vocabulary))

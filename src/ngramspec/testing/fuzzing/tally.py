@@ -1,4 +1,4 @@
-"""Counts what was tried: the cases, and in how many of them each interesting thing happened."""
+"""Counts what was tried: the cases, and in how many of them each relevant event happened."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ SHARES = (
     "end of sequence in mid-draft",
     "marker inside a token",
 )
-"""What must happen in some of the cases, or the fuzz proves little."""
+"""Events that must happen in some of the cases, or the fuzz proves little."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was tried. cases: outputs made with drafts. seen: cases in which a thing happened.
+    """What was tried. cases: outputs made with drafts. seen: number of cases by event.
 
     known: known differences of backends, by name.
     """

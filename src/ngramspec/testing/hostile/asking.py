@@ -1,4 +1,4 @@
-"""Uses a hostile input as a service would use a client's."""
+"""Uses a hostile input as a service uses a client's input."""
 
 import itertools
 import warnings
@@ -17,7 +17,7 @@ from ngramspec.testing.hostile.corpus import CORPUS, source
 from ngramspec.testing.hostile.inputs import Input
 
 NUM_TOKENS = 24
-"""Tokens that are chosen under a guard, each among those allowed by its mask."""
+"""Tokens that are chosen under a guard, each from its mask."""
 
 
 @cache
@@ -30,7 +30,7 @@ def vocabulary() -> Vocabulary:
 
 @cache
 def warm(backend: str) -> None:
-    """Load a backend, which happens once and depends on no input."""
+    """Load a backend: it is loaded once, independently of inputs."""
     Guard.regex("a", vocabulary(), backend=backend).accepts("a")  # type: ignore[arg-type]
 
 

@@ -9,7 +9,7 @@ from ngramspec.testing.hostile.inputs import SIZES, Input
 from ngramspec.testing.hostile.watchdog import Bounds, Outcome, Watchdog
 
 TRIES = 3
-"""How often a hold of the lock is measured again, in a process of its own, before it counts: machines are noisy."""
+"""How often a long hold of the lock is measured again, in a fresh process, before it counts: machines are noisy."""
 ENOUGH = 2
 """How often a kind of input may kill its process before the rest of its kind is skipped."""
 

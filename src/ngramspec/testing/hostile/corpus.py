@@ -1,4 +1,4 @@
-"""All kinds of hostile inputs, and random choices of them."""
+"""All kinds of hostile inputs, and a random choice of them."""
 
 from collections.abc import Iterator, Sequence
 from random import Random

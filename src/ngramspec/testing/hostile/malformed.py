@@ -18,7 +18,7 @@ URIS = (
 
 
 class Raw(str):
-    """A piece of JSON text, valid or not, that is written as it is."""
+    """A piece of JSON text, valid or not, that is written unchanged."""
 
 
 ODD: tuple[Any, ...] = (
@@ -29,7 +29,7 @@ ODD: tuple[Any, ...] = (
     Raw("1e999999999"), Raw("-0.0"), Raw("1E-400"), Raw('"\\ud800"'), Raw('{"a":1,"a":2}'), Raw("[" * 60 + "]" * 60),
     Raw("[" * 2000), Raw('{"not":' * 90 + "{}" + "}" * 90), Raw('{"items":' * 150 + "{}" + "}" * 150), Raw("01"),
 )  # fmt: skip
-"""Values to put where something else should be."""
+"""Values to insert where something else is expected."""
 
 REFERENCES = (
     "#", "#/", "#/$defs/a", "#/definitions/a", "#a", "#/nowhere", "#/properties/a/type", "#/enum/0", "#/minimum/x",
@@ -89,7 +89,7 @@ def malformed(chance: Random, schemas: tuple[Any, ...] = SEEDS) -> str:
 
 
 def written(value: Any) -> str:
-    """`value` as JSON text, with each `Raw` as it is."""
+    """`value` as JSON text, with each `Raw` unchanged."""
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, dict):

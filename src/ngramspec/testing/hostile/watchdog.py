@@ -17,7 +17,7 @@ from typing import Any
 from ngramspec.testing.hostile.inputs import Input
 
 SAMPLE = 0.01
-"""Seconds from one look at the memory to the next."""
+"""Seconds between two looks at the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Bounds:
 class Outcome:
     """The outcome of an input. fault: None if there is none.
 
-    seconds: until the answer. bytes: the most additional memory of the process and its children (0 if the system does
-    not tell). hold: seconds in which no other thread could run.
+    seconds: until the answer. bytes: most additional memory of the process and its children (0 if the system does not
+    report it). hold: seconds in which no other thread could run.
     """
 
     input: Input
@@ -134,7 +134,7 @@ class Watchdog:
 
 
 def _bytes_of(pid: int) -> int:
-    """Memory of a process and all its children, in bytes; 0 if the system does not tell."""
+    """Memory of a process and all its children, in bytes; 0 if the system does not report it."""
     total, left = 0, [pid]
     while left:
         folder = Path(f"/proc/{left.pop()}")

@@ -1,6 +1,6 @@
 """JSON schemas with any keywords beside and inside one another, and JSON values that may fit or not.
 
-They are made from a seed, because what Hypothesis draws by itself is mostly trivial; `jsonschema` decides what fits.
+They are made from a seed, because Hypothesis by itself draws mostly trivial ones; `jsonschema` decides what fits.
 """
 
 import itertools
@@ -34,12 +34,12 @@ def combined_schema(chance: Random) -> dict[str, Any]:
 
 
 def combined_schemas() -> st.SearchStrategy[Constraint]:
-    """Such schemas, each with compact JSON that fits and that does not, by `jsonschema`."""
+    """Combined schemas, each with compact JSON that fits and JSON that does not, by `jsonschema`."""
     return st.integers(0, (1 << 32) - 1).map(lambda seed: combined_constraint(Random(seed)))
 
 
 def combined_constraint(chance: Random) -> Constraint:
-    """One of them."""
+    """A constraint with a combined schema."""
     source = dumped(combined_schema(chance))
     texts = dict.fromkeys(dumped(json_value(chance)) for _ in range(NUM_TEXTS))
     verdicts = {text: fits(source, text) for text in texts}
@@ -59,7 +59,7 @@ def json_value(chance: Random, depth: int = 2) -> Any:
 
 
 def spellings(value: Any) -> list[str]:
-    """`value` as JSON with the keys of its objects in each order, because a guard accepts one; and with 1 for 1.0."""
+    """`value` as JSON with the keys of its objects in each order, because a guard accepts only one; and 1 for 1.0."""
     return [json.dumps(ordered, ensure_ascii=False) for ordered in itertools.islice(_orders(value), MAX_SPELLINGS)]
 
 

@@ -11,7 +11,7 @@ from ngramspec.testing.strategies.schemas import json_schemas
 
 
 def constraints() -> st.SearchStrategy[Constraint]:
-    """JSON schemas, regexes and Lark grammars, which guards enforce, with texts, some of which fit."""
+    """JSON schemas, regexes and Lark grammars that guards enforce, with texts, some of which fit."""
     return st.one_of(regexes(), grammars(), json_schemas())
 
 

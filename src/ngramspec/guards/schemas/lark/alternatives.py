@@ -26,10 +26,10 @@ from ngramspec.guards.schemas.node import Node, Schema
 MAX_ALTERNATIVES = 1000
 """Most shapes that one schema may become, for values of one type."""
 MAX_WRITTEN = 64
-"""Objects of which one is meant that are written out, where they can be clauses instead."""
+"""Most alternative objects that are written out where clauses could express them."""
 MAX_STEPS = 200_000
-"""Most rules in pairs of shapes that are combined for a whole schema, some microseconds each. Of 397 real schemas those
-that can be expressed take at most 2 016."""
+"""Most rules, in pairs of shapes that are combined, for a whole schema; each takes some microseconds. Of 397 real
+schemas, those that can be expressed take at most 2 016."""
 MAX_DEPTH = 4
 """Depth of members and items to which emptiness is checked."""
 MAX_LOOKS = 8
@@ -44,7 +44,7 @@ class TooManyError(Exception):
 
     def __init__(self) -> None:
         super().__init__(f"written out it would be more than {MAX_ALTERNATIVES} alternatives")
-        self.instead = "write fewer anyOf, oneOf, if and not that hold beside one another, or that differ in a const"
+        self.instead = "write fewer anyOf, oneOf, if and not beside one another, or make them differ in a const"
 
 
 class _CircleError(Exception):

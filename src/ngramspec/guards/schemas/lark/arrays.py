@@ -77,7 +77,7 @@ class _Counter:
                 number += 1
                 if number > MAX_STEPS:
                     reason = f"counting the items would take more than {MAX_STEPS} steps"
-                    raise TooLargeError(reason, "take smaller bounds, or fewer contains beside one another")
+                    raise TooLargeError(reason, "use smaller bounds, or fewer contains beside one another")
                 yield state, goal, after
                 if after not in seen:
                     seen.add(after)

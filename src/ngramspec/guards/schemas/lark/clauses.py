@@ -66,7 +66,7 @@ class Clauses:
             cases = [more for case in cases for more in self._split(number, name, case)]
             if len(cases) > MAX_CASES:
                 reason = f"conditions on {shortened(name)} would be more than {MAX_CASES} cases"
-                raise TooLargeError(reason, "ask for one const or enum of it in each, so that no two hold together")
+                raise TooLargeError(reason, "require one const or enum of it in each, so that no two hold together")
         for found, open_ in cases:
             yield found, self._unsettled(open_, index)
 

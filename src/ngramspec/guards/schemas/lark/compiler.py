@@ -26,7 +26,7 @@ INSIDE = ("patternProperties", "properties", "contains", "items", "pattern", "fo
 UNEVALUATED: dict[str, Keyword] = {name: name for name in get_args(Keyword)}
 
 BRANCHING = "the digits are read one by one, and other numbers may come at the same position"
-ALONE = "take it out of what has alternatives, or give it bounds that leave at most 200 multiples"
+ALONE = "move it out of all alternatives, or give it bounds that leave at most 200 multiples"
 
 MAX_CHECKED = 200
 """Most descriptions of strings that are checked for emptiness; each takes a millisecond or more."""
@@ -200,7 +200,7 @@ class _Compiler:
             if len(self._checked) >= MAX_CHECKED:
                 reason = f"more than {MAX_CHECKED} combinations of patterns would be tried"
                 raise TooLargeError(
-                    reason, "write fewer patterns beside one another, or such as begin or end differently"
+                    reason, "write fewer patterns beside one another, or ones that begin or end differently"
                 )
             self._checked[shape] = leaves.is_empty(shape)
         return self._checked[shape]

@@ -20,7 +20,7 @@ BLANKS = r"[ \n\r\t]*"
 
 
 class TooLargeError(Exception):
-    """The rules of a schema would be too many; it tells why, and what to write instead."""
+    """A schema would need too many rules; the error says why, and what to write instead."""
 
     def __init__(self, reason: str, instead: str) -> None:
         super().__init__(reason)

@@ -185,7 +185,7 @@ class _Explorer:
             if len(self._numbers) == most:
                 said = " and ".join(map(str, self._divisors))
                 reason = f"the remainders of {said} are too many, more than {most} states with the bounds"
-                raise InexpressibleError(f"{reason}; bounds that leave at most {MAX_LISTED} multiples can be said")
+                raise InexpressibleError(f"{reason}; bounds that leave at most {MAX_LISTED} multiples can be expressed")
             self._numbers[state] = len(self._numbers) + 1
             self._waiting.append((remaining, compared))
         return self._numbers[state]

@@ -18,15 +18,14 @@ MAX_LISTED = 60
 """Most values that are distinguished."""
 MAX_COMPARED = 8
 """Most items that are compared pairwise."""
-UNLIKE = "with items of several kinds it may come to one for which no value is left"
-OPEN_LIST = f"whether two items are equal can be told of up to {MAX_LISTED} values only"
-COUNTED = "beside contains, items are kept apart where they all fit the same, and one contains says of them how many"
+UNLIKE = "with items of several kinds, no value may be left for one of them"
+OPEN_LIST = f"equal items can be recognised among at most {MAX_LISTED} values"
+COUNTED = "beside contains, items are kept different only if all fit the same schema, and only one contains counts them"
 FEWER = (
-    f"allow at most {MAX_LISTED} values, by enum or by bounds of integers,"
-    " or look for repetitions in what was generated"
+    f"allow at most {MAX_LISTED} values, by enum or by bounds of integers, or check the generated text for repetitions"
 )
-ALIKE = "let all items fit the same, or look for repetitions in what was generated"
-ONE_COUNT = "leave prefixItems and all but one contains out, or look for repetitions in what was generated"
+ALIKE = "let all items fit the same schema, or check the generated text for repetitions"
+ONE_COUNT = "leave out prefixItems and all but one contains, or check the generated text for repetitions"
 
 
 def bodies_of(shape: Items, context: Context) -> Iterator[Body]:

@@ -1,7 +1,7 @@
 """`unevaluatedProperties` and `unevaluatedItems`: cases by which parts hold, each with what these evaluate.
 
-A part that may hold or not splits a case in two, and each case states which; so what is evaluated is known there, and
-the rest gets its schema by `additionalProperties` or `items`.
+A part that may or may not hold splits a case in two, and each case says which it is. So what is evaluated is known
+there, and the rest gets its schema by `additionalProperties` or `items`.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ COMBINING = ("allOf", "anyOf", "oneOf", "if", "dependentSchemas", "$ref", "$dyna
 
 
 class NotKnownError(Exception):
-    """It is not known in advance which parts are evaluated, or there are too many cases."""
+    """Which parts are evaluated is not known in advance, or there are too many cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Finder:
 
     def _parts(self, node: Node) -> Iterator[Schema]:
         if "$dynamicRef" in node or "$recursiveRef" in node:
-            raise NotKnownError("what a dynamic reference evaluates depends on who refers to it")
+            raise NotKnownError("what a dynamic reference evaluates depends on the references that lead to it")
         for keyword in ("allOf", "anyOf", "oneOf"):
             yield from node.get(keyword, ())
         yield from (node[keyword] for keyword in ("if", "then", "else") if keyword in node)

@@ -51,7 +51,7 @@ def _part(keyword: str, value: Any, number: Callable[[Schema], int]) -> Any:
 
 
 def _frozen(value: Any) -> Any:
-    """Something hashable that differs wherever the JSON text would, but for whitespace."""
+    """A hashable value that differs wherever the JSON text does, whitespace aside."""
     if isinstance(value, dict):
         return "object", tuple((name, _frozen(item)) for name, item in value.items())
     if isinstance(value, list):

@@ -1,8 +1,8 @@
 """Objects as rules: the declared names in their order, each at most once, and after them all other names.
 
 A chain of rules gives what may come from a declared name on: `first` has at least one member, `tail` a comma and
-another `first`, or the end of the object. The end is in each rule: were it after them, all rules of the chain would be
-complete after each member, and each member would cost more than the one before. So after a member two branches are
+another `first`, or the end of the object. The end is in each rule: if it came after them, all rules of the chain would
+be complete after each member, and each member would cost more than the one before. So after a member two branches are
 active, and after a comma two for each remaining name. `first` chooses along a tree of small height, because llguidance
 compares each active branch with every other one.
 """
@@ -28,7 +28,7 @@ MAX_OPEN_STATES = 10_000
 WIDTH = 8
 """Members, or rules for several of them, that are alternatives in one choice."""
 REPEATED = "a name that is not listed may come twice, so two members need not be two properties: list the names"
-TWO_DEMANDS = "two members with names that are not listed would be asked for, which may be one name twice: list them"
+TWO_DEMANDS = "two members with names that are not listed would be required, but they may be one name twice: list them"
 
 NEIGHBOURS = "declare names that depend on one another next to one another in properties"
 
@@ -94,7 +94,9 @@ class _Chain:
     def _states(self, start: State) -> list[set[State]]:
         """For each declared name, and last for the other names, the states in which they may come."""
         if len(self._names) > MAX_NAMES:
-            raise TooLargeError(f"an object has more than {MAX_NAMES} names", "declare fewer, or say them by patterns")
+            raise TooLargeError(
+                f"an object has more than {MAX_NAMES} names", "declare fewer, or describe them by patterns"
+            )
         states = [{start}]
         number, most = 1, MAX_OPEN_STATES if self._clauses.start else MAX_STATES
         for index in range(len(self._names)):
@@ -103,7 +105,7 @@ class _Chain:
             states.append(reached | skipped)
             number += len(states[-1])
             if number > most:
-                reason = f"what is left to come after each name would be more than {most} cases"
+                reason = f"what may still come after each name would be more than {most} cases"
                 raise TooLargeError(reason, NEIGHBOURS)
         return states
 

@@ -102,8 +102,8 @@ def _cut(parts: Sequence[Part], context: Context) -> list[tuple[Texts, frozenset
             cut += [*((piece, held | {part}) for piece in inside), *((piece, held) for piece in outside)]
         pieces = cut
         if len(pieces) > MAX_REGIONS:
-            reason = f"names would be of more than {MAX_REGIONS} kinds, by the patterns that they fit"
-            raise TooLargeError(reason, "take patterns that begin or end differently, so that no name fits two")
+            reason = f"the patterns would divide names into more than {MAX_REGIONS} kinds"
+            raise TooLargeError(reason, "use patterns that begin or end differently, so that no name fits two")
     return pieces
 
 
@@ -120,7 +120,7 @@ def _where(texts: Texts, part: Part, is_held: bool, context: Context) -> list[Te
 
 
 def _is_tight(texts: Texts) -> bool:
-    """Whether a text has so many constraints that none may be left."""
+    """Whether the constraints are so many that no text may be left."""
     return bool(texts.passed) and len(texts.passed | texts.failed) > 1
 
 

@@ -137,11 +137,11 @@ class _Follower:
             case Start() if is_from_start:
                 return EMPTY
         if _has_assertions(part):
-            raise PatternError("looking around inside of looking behind")
+            raise PatternError("a lookaround inside a lookbehind")
         seen = _plain(part)
         length = most_length(seen)
         if not is_from_start and (length is None or length > least_length(read)):
-            raise PatternError("looking behind to before a position where the pattern looks ahead")
+            raise PatternError("a lookbehind that reaches back before a lookahead")
         return joined(ALL, seen)
 
     def _repeated(self, part: Repeat, rest: tuple[Tree, ...], read: Language, *, is_from_start: bool) -> Language:
@@ -155,7 +155,7 @@ class _Follower:
         if after == ALL and part.least <= MAX_UNROLLED:
             return self._rest((part.part,) * part.least, read, is_from_start=is_from_start)
         if after != EMPTY:
-            raise PatternError("assertions that are repeated, and not up to the end of the text")
+            raise PatternError("assertions that are repeated, but not up to the end of the text")
         return joined(read, self._tempered(part))
 
     def _tempered(self, part: Repeat) -> Language:
@@ -177,7 +177,7 @@ class _Follower:
             if not isinstance(look, Look):
                 continue
             if look.is_behind:
-                raise PatternError("looking behind that is repeated")
+                raise PatternError("a lookbehind that is repeated")
             seen = self._ahead(look.part, EMPTY, is_from_start=False)
             wrong = seen if look.is_negated else other(seen)
             wrong = joined(ALL, both(wrong, some)) if index < letters[0] else joined(ALL, some_letter(wrong))
@@ -197,4 +197,4 @@ def _at_start(read: Language, *, is_from_start: bool) -> Language:
         return EMPTY if has_empty(read) else NOTHING
     if least_length(read):
         return NOTHING
-    raise PatternError("^ after a position where the pattern looks ahead")
+    raise PatternError("^ after a lookahead")

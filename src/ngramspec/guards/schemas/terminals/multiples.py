@@ -108,7 +108,7 @@ def _endings(divisor: int, step: Fraction) -> list[str]:
 
 
 def _pointed(digits: str, written: int) -> str:
-    """Digits, `written` of them after the point, that end in `digits`, if need be with leading zeros added."""
+    """Digits, `written` of them after the point, that end in `digits`, with leading zeros added if necessary."""
     if written == 0:
         return _shortened(digits)
     if len(digits) <= written:

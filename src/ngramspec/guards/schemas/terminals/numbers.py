@@ -2,7 +2,7 @@ r"""All JSON numerals of a type, a range and steps.
 
 A number may have many spellings: `0.5`, `0.50`, `5e-1`, `50E-2`. All plain ones are accepted, and with an exponent
 those of `exponents.py`; `-0` is zero. Integers are written in digits only, as models do: neither `1.0` nor `1e3`,
-though both are integers in JSON Schema. The complement goes by value: it does not contain `1.0`.
+though both are integers in JSON Schema. The complement is by value: it does not contain `1.0`.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -45,7 +45,7 @@ def by_remainder(divisor: int, num_digits: int | None, *, has_point: bool, is_mu
     while (1 + has_point) * num_counted(divisor, counted, is_multiple) > MAX_COUNTED:
         counted -= 1
     if counted < min(asked, LEAST_DIGITS):
-        raise InexpressibleError(f"the remainders of {divisor} are too many, to tell them apart over {asked} digits")
+        raise InexpressibleError(f"the remainders of {divisor} are too many to tell them apart over {asked} digits")
     lengths = range(1, counted + 1) if gcd(divisor, 10) > 1 else [counted]
     if has_point:
         helpers = _nodes("BEFORE", divisor, counted, is_multiple, _nodes("AFTER", divisor, counted, is_multiple))

@@ -140,6 +140,6 @@ def _found(pattern: str) -> Language:
 @cache
 def _of_format(name: str) -> Language:
     if name not in ALL_PATTERNS:
-        raise PatternError(f"the format {name!r} is no regular language")
+        raise PatternError(f"the format {name!r} is not a regular language")
     found = language_of(ALL_PATTERNS[name])
     return both(found, repeated(ANY_LETTER, 0, LENGTHS[name])) if name in LENGTHS else found

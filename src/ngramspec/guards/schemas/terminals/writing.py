@@ -99,9 +99,9 @@ def _both(parts: tuple[Language, ...], depth: int) -> str:
     found += [lark(part, depth) for part in parts if isinstance(part, Repeated) and not isinstance(part.part, Letters)]
     others = [lark(part.part, depth) for part in parts if isinstance(part, Other)]
     if len(found) > MAX_AT_ONCE:
-        raise PatternError(f"more than {MAX_AT_ONCE} patterns or looks ahead that must all find a match")
+        raise PatternError(f"more than {MAX_AT_ONCE} patterns or lookaheads that must all find a match")
     if len(parts) > 1 and any(map(_is_spread, parts)):
-        raise PatternError("a count of any characters after what may begin anywhere, beside other conditions")
+        raise PatternError("a count of any characters after a part that may begin anywhere, beside other conditions")
     if len(found) > MAX_MULTIPLIED:
         found = [f"~({' | '.join([f'~{part}' for part in found])})"]
     if others:
