@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md quotes what the code says, and names every reason and outcome that it counts."""
+"""The pages quote what the code says, and docs/troubleshooting.md names every reason and outcome that it counts."""
 
 import ast
 import re
@@ -8,7 +8,9 @@ from pathlib import Path
 import ngramspec
 from ngramspec.stats import GuardOutcome, Undrafted
 
-PAGE = (Path(__file__).parents[1] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+OUTLINES = (DOCS / "coming-from" / "outlines.md").read_text(encoding="utf-8")
 SOURCE = Path(ngramspec.__file__).parent
 VALUE = "…"
 LEAST = 12
@@ -45,7 +47,7 @@ def _in_two(part: str, said: str) -> bool:
 
 def test_each_quoted_message_is_one_of_the_code() -> None:
     said = "\0".join(text for path in SOURCE.rglob("*.py") for text in texts_of(path))
-    messages = re.findall(r"^```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
+    messages = re.findall(r"^```text\n(.*?)\n```$", PAGE + OUTLINES, re.MULTILINE | re.DOTALL)
     assert len(messages) > 15
     assert [] == [message for message in messages if not is_said(message, said)]
     assert not is_said("a message that nobody says, got …", said)
