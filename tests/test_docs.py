@@ -1,4 +1,4 @@
-"""What the pages say is so: the README's section on structured output and docs/guards.md are run."""
+"""What the pages say is so: the README's section on structured output, docs/guards.md and the how-to pages are run."""
 
 import doctest
 import re
@@ -10,9 +10,12 @@ import pytest
 from pydantic import BaseModel, Field
 
 import ngramspec
+from ngramspec.errors import GuardWarning
 from ngramspec.pico import extract_prompt
 
 ROOT = Path(__file__).parents[1]
+PROGRAMS = ["howto/generate.md", "howto/structured-output.md", "howto/fuzz.md", "coming-from/outlines.md"]
+"""Pages whose Python is one program."""
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +44,23 @@ def test_the_readmes_section_on_structured_output_runs(names: dict[str, Any]) ->
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     [section] = re.findall(r"^## Structured output\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
     code = blocks(section, "python")
-    assert len(code) == 2
+    assert code
     for block in code:
         exec(block, names)
     width = names["inputs"]["input_ids"].shape[1]
     for text in names["tokenizer"].batch_decode(names["out"][:, width:], skip_special_tokens=True):
         assert names["guard"].accepts(text)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.filterwarnings(f"ignore:llguidance leaves out:{GuardWarning.__module__}.{GuardWarning.__qualname__}")
+def test_the_program_of_a_page_runs_and_what_it_asserts_holds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # it saves files
+    code = blocks((ROOT / "docs" / name).read_text(encoding="utf-8"), "python")
+    assert len(code) >= 3
+    exec("\n".join(code), {"__name__": "page"})
 
 
 def test_the_examples_in_docs_guards_do_what_they_show(names: dict[str, Any]) -> None:
