@@ -18,8 +18,10 @@ VLLM_ENV := VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_O
 RAY := build/ray
 RAY_VERSION ?= 2.60.0
 DOCS := build/docs
-# What the pages include: the commands as they describe themselves, and the README's first table with its caption.
+# What pages include: the commands as they describe themselves, the README's first table with its caption, CONTRIBUTING.md.
 PARTS := build/parts
+# Links of the repository's root, as they are from within docs/.
+FROM_DOCS := sed 's|](docs/|](|g'
 # What a new release of a dependency would break, told by tests that use its names and its answers.
 CANARY := \
 	$(addprefix tests/hf/,$(addsuffix .py,test_seam test_drafted test_identity test_continuing test_outputs test_peft \
@@ -82,7 +84,8 @@ docs: $(DOCS)/.ready     ## the site, into build/site: open build/site/index.htm
 	@mkdir -p $(PARTS)
 	PYTHONPATH=src $(DOCS)/bin/python -m typer ngramspec.cli utils docs --name ngramspec --output $(PARTS)/typer.md >/dev/null
 	sed '1,/^$$/d' $(PARTS)/typer.md >$(PARTS)/commands.md
-	awk -v RS= '/^\|/ { print caption "\n\n" $$0; exit } { caption = $$0 }' README.md >$(PARTS)/first-table.md
+	awk -v RS= '/^\|/ { print caption "\n\n" $$0; exit } { caption = $$0 }' README.md | $(FROM_DOCS) >$(PARTS)/first-table.md
+	$(FROM_DOCS) CONTRIBUTING.md >$(PARTS)/contributing.md
 	$(DOCS)/bin/zensical build --clean --strict
 
 gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the tables for docs/performance.md

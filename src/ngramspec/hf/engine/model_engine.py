@@ -179,7 +179,11 @@ class ModelEngine:
         return Answer(call.rows[0], call, request, stream, segment, cache_salt, template)
 
     def step(self) -> list[Answer]:
-        """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
+        """Let waiting requests join where there is room, and decode all for one step; returns those that ended.
+
+        Raises what a forward pass raises. Nothing was committed then, and another step may follow; after an interrupt
+        the engine is closed.
+        """
         with torch.inference_mode(mode=False), torch.no_grad():
             failed: list[Answer] = []
             self._join(failed)
