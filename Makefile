@@ -33,7 +33,7 @@ CANARY := \
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo test test-vllm test-ray ray-llm canary wheel install lint types unit docs gpu real pins benchmark clean
+.PHONY: help demo test test-vllm test-ray ray-llm canary wheel install lint types unit gpu real pins benchmark clean
 
 help:                    ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -80,6 +80,7 @@ types: $(VENV)/.installed-test ## types, in the developer's environment
 unit: $(VENV)/.installed-test ## the suite on the source, in the developer's environment
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto -q
 
+.PHONY: docs   # there is a folder of that name
 docs: $(DOCS)/.ready     ## the site, into build/site: open build/site/index.html, no server or network needed
 	@mkdir -p $(PARTS)
 	PYTHONPATH=src $(DOCS)/bin/python -m typer ngramspec.cli utils docs --name ngramspec --output $(PARTS)/typer.md >/dev/null
