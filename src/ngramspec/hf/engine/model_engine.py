@@ -60,6 +60,8 @@ class ModelEngine:
         max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
         prefix; requests whose rows go in line are not counted.
         max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode.
+
+        Raises ValueError unless `max_rows` and `max_prompt_tokens` are whole numbers >= 1.
         """
         for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
             if not isinstance(value, int) or value < 1:
@@ -128,7 +130,8 @@ class ModelEngine:
 
         Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
         streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
-        other parts of the user's own.
+        other parts of the user's own, and once the engine is closed; ValueError for a seed that is not from 0 to
+        2**64 - 1.
         """
         if self._is_closed:
             raise RefusedError("an engine takes no request after close(): make a new one")
