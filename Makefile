@@ -17,6 +17,11 @@ VLLM_ENV := VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_O
 # Half a gigabyte that only one example needs.
 RAY := build/ray
 RAY_VERSION ?= 2.60.0
+DOCS := build/docs
+# What pages include: the commands as they describe themselves, the README's first table with its caption, CONTRIBUTING.md.
+PARTS := build/parts
+# Links of the repository's root, as they are from within docs/.
+FROM_DOCS := sed 's|](docs/|](|g'
 # What a new release of a dependency would break, told by tests that use its names and its answers.
 CANARY := \
 	$(addprefix tests/hf/,$(addsuffix .py,test_seam test_drafted test_identity test_continuing test_outputs test_peft \
@@ -75,6 +80,15 @@ types: $(VENV)/.installed-test ## types, in the developer's environment
 unit: $(VENV)/.installed-test ## the suite on the source, in the developer's environment
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto -q
 
+.PHONY: docs   # there is a folder of that name
+docs: $(DOCS)/.ready     ## the site, into build/site: open build/site/index.html, no server or network needed
+	@mkdir -p $(PARTS)
+	PYTHONPATH=src $(DOCS)/bin/python -m typer ngramspec.cli utils docs --name ngramspec --output $(PARTS)/typer.md >/dev/null
+	sed '1,/^$$/d' $(PARTS)/typer.md >$(PARTS)/commands.md
+	awk -v RS= '/^\|/ { print caption "\n\n" $$0; exit } { caption = $$0 }' README.md | $(FROM_DOCS) >$(PARTS)/first-table.md
+	$(FROM_DOCS) CONTRIBUTING.md >$(PARTS)/contributing.md
+	$(DOCS)/bin/zensical build --clean --strict
+
 gpu: $(VENV)/.installed-test ## where a GPU is at hand: the tests that need it, and the tables for docs/performance.md
 	$(TEST_ENV) $(BIN)/python -m pytest -m gpu
 	env -u PYTHONPATH $(BIN)/python -m benchmarks.gpu
@@ -89,6 +103,8 @@ pins: $(NEWEST)/.ready   ## take the newest releases and the declared floors ane
 	$(NEWEST)/bin/pip install --quiet uv
 	$(call pin,newest,highest)
 	$(call pin,oldest,lowest-direct)
+	$(NEWEST)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
+		--custom-compile-command 'make pins' .ci/docs.in --output-file .ci/docs.txt
 
 benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs recorded traffic: TRACES="a.jsonl.gz …")
 	$(BIN)/pip install --quiet --editable '.[benchmarks]'
@@ -133,6 +149,13 @@ endef
 $(NEWEST)/.ready: .ci/torch .ci/newest.txt
 	PYTHON=$(PYTHON) .ci/torch $(NEWEST) $(TORCH)
 	$(call install_pins,$(NEWEST),.ci/newest.txt)
+	@touch $@
+
+# No torch: the reference is read from the sources, which are not imported.
+$(DOCS)/.ready: .ci/docs.txt
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(call install_pins,$(DOCS),.ci/docs.txt)
 	@touch $@
 
 # A machine that cannot have the oldest torch without CUDA says so, and takes the newest.

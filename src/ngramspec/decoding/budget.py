@@ -65,6 +65,8 @@ class FixedBudget:
     """The same draft length for every row in every pass, so that every run makes the same passes.
 
     The default of 10 is that of prompt lookup decoding (Saxena 2023) and of transformers.
+
+    max_draft_tokens: of each row and pass; 0 drafts nothing. Raises ValueError unless it is a whole number >= 0.
     """
 
     def __init__(self, max_draft_tokens: int = 10) -> None:

@@ -17,6 +17,7 @@ NO_DRAFT: TokenArray = np.empty(0, np.int32)
 """The empty draft: a normal answer, and never None."""
 NO_DRAFT.flags.writeable = False
 NO_SURVIVAL: FloatArray = np.empty(0)
+"""Stands for a survival that is not given; `Draft` takes ones for it."""
 
 
 @dataclass(slots=True, init=False)  # one is made for each row and pass, and frozen ones take three times as long

@@ -80,6 +80,8 @@ class Guard(_InAList):
 
         source: what it was compiled from; None with markers. inner: the source of the text between markers.
         limits: bound the time of `accepts`.
+
+        Raises TypeError for what no constructor has compiled.
         """
         if not hasattr(compiled, "matcher"):
             raise TypeError(
@@ -361,7 +363,10 @@ class RowGuards(_InAList):
     """A guard for each row of a batch, or one for all."""
 
     def __init__(self, guards: Sequence[Guard | None]) -> None:
-        """guards: one per prompt; each serves all sequences returned for its prompt."""
+        """guards: one per prompt; each serves all sequences returned for its prompt.
+
+        Raises TypeError unless it is a list of guards, or None for free rows, that is not empty.
+        """
         if isinstance(guards, Guard) or not isinstance(guards, Iterable):
             raise TypeError(f"rows must each have a Guard or None, in a list, got {shortened(guards)}")
         guards = tuple(guards)
@@ -380,6 +385,8 @@ class RowGuards(_InAList):
         """A fresh matcher for each row of a batch, None for a free row.
 
         prompts: `int64[B, P]`, as the model gets them. num_returned: sequences returned per prompt, if known.
+
+        Raises GuardError unless each prompt has a guard.
         """
         num_rows = len(prompts)
         copies, left_over = divmod(num_rows, len(self.guards))

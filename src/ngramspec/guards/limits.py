@@ -21,7 +21,7 @@ class Limits:
     max_stack_bytes: for the same; it bounds how deep a source may be nested, and how long a chain of rules may be.
     max_row_items, max_step_items, max_step_fuel, max_automaton_states: llguidance's own bounds on one position of a
     text, on one mask (items of the parser, work of the lexer), and on what all texts of a guard make it remember.
-    max_step_seconds: for one token; a mask may take 30 times as long (`backends/pace.py`).
+    max_step_seconds: of a thread, for one token; a mask may take 30 times as long (`backends/pace.py`).
 
     A row that reaches one of the last five ends with a GuardError; other rows continue.
     Raises ValueError for a value that is not a positive number.

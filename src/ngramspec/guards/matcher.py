@@ -72,6 +72,7 @@ class Matcher(ABC):
         and the state is unchanged. A zero row among the first k + 1 allows nothing: after an end of sequence, or where
         this vocabulary cannot continue the text.
         Raises GuardError if the backend cannot tell what is allowed now. If it fails later, the head ends there.
+        Raises ValueError for an `out` of another shape or dtype.
         """
         tokens = [int(token) for token in draft]
         width = num_words(len(self.vocabulary))

@@ -18,7 +18,7 @@ class Scheduler(VllmScheduler):
 
     drafts: drafts here; None where vLLM goes on as it is.
 
-    Raises, when it is made, as `SchedulerDrafts` does.
+    Raises, when it is made, ValueError for unknown settings, HistoryError and OSError for the file of the history.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:

@@ -60,6 +60,8 @@ class ModelEngine:
         max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
         prefix; requests whose rows go in line are not counted.
         max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode.
+
+        Raises ValueError unless `max_rows` and `max_prompt_tokens` are whole numbers >= 1.
         """
         for name, value in (("max_rows", max_rows), ("max_prompt_tokens", max_prompt_tokens)):
             if not isinstance(value, int) or value < 1:
@@ -128,7 +130,8 @@ class ModelEngine:
 
         Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
         streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
-        other parts of the user's own.
+        other parts of the user's own, and once the engine is closed; ValueError for a seed that is not from 0 to
+        2**64 - 1.
         """
         if self._is_closed:
             raise RefusedError("an engine takes no request after close(): make a new one")
@@ -179,7 +182,11 @@ class ModelEngine:
         return Answer(call.rows[0], call, request, stream, segment, cache_salt, template)
 
     def step(self) -> list[Answer]:
-        """Let waiting requests join where there is room, and decode all for one step; returns those that ended."""
+        """Let waiting requests join where there is room, and decode all for one step; returns those that ended.
+
+        Raises what a forward pass raises. Nothing was committed then, and another step may follow; after an interrupt
+        the engine is closed.
+        """
         with torch.inference_mode(mode=False), torch.no_grad():
             failed: list[Answer] = []
             self._join(failed)
