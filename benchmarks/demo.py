@@ -44,14 +44,13 @@ anything is missing, call Martin Vogel, 0341 555 0417.
 """
 
 SOURCES = {
-    "prompt": ("green", "the prompt"),
-    "answer": ("cyan", "the answer so far"),
-    "history": ("magenta", "an earlier answer of the segment"),
-    "schema": ("yellow", "the schema"),
-    "other": ("blue", "a copy that goes on after a token that differs"),
+    "prompt": ("green", ""),
+    "answer": ("cyan", " so far"),
+    "history": ("magenta", " (earlier answers of the segment)"),
+    "schema": ("yellow", ""),
+    "other": ("blue", " (a copy that goes on after a token that differs)"),
 }
-"""Where an accepted draft token stands, after the same tokens as in the answer: its colour, and words for it."""
-
+"""Where an accepted draft token stands, after the same tokens as in the answer: its colour, and what more is to say."""
 
 RULE = (
     "Jobs: the first summary, rename, extraction and chat of benchmarks/real_prompts.toml, and a second order in the"
@@ -235,8 +234,9 @@ def main() -> None:
         *indented(console, Text(f"{arguments.model}, greedy, float32, default settings. {RULE}"), ""), sep="\n"
     )
     if has_colour(console):
-        words = (Text(f"{name} ", colour).append(f"({told})  ", "default") for name, (colour, told) in SOURCES.items())
-        console.print("Accepted drafts, by where they stand:", *words, soft_wrap=True)
+        sources = [Text(name, colour).append(more, "default") for name, (colour, more) in SOURCES.items()]
+        legend = Text("Accepted drafts stand in: ").append(Text(", ").join(sources))
+        console.print(*indented(console, legend, ""), sep="\n")
     all_shown = []
     for job in jobs(tomllib.loads(PROMPTS.read_text())):
         with console.status(job.name):
