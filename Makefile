@@ -102,7 +102,7 @@ pins: $(NEWEST)/.ready   ## take the newest releases and the declared floors ane
 	$(call pin,newest,highest)
 	$(call pin,oldest,lowest-direct)
 
-benchmark: $(VENV)/.installed-test ## the tables that the README quotes (needs recorded traffic: TRACES="a.jsonl.gz …")
+benchmark: $(VENV)/.installed-test ## the tables that README and docs/performance.md quote (needs recorded traffic: TRACES="a.jsonl.gz …")
 	$(BIN)/pip install --quiet --editable '.[benchmarks]'
 	$(BIN)/python -m benchmarks.drafters $(TRACES)
 	$(BIN)/python -m benchmarks.suffix_index
