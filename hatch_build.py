@@ -1,4 +1,6 @@
-"""Compiles the hot core (`native/`) into the package. Where no compiler works the wheel is pure Python, and says so.
+"""Compiles the hot core (`native/`) into the package, and makes of README.md what an index of packages shows.
+
+Where no compiler works the wheel is pure Python, and the build says so.
 
 NGRAMSPEC_NATIVE=1 in the environment makes a failure an error, as for wheels that are published; 0 leaves it out.
 The extension is built for the stable ABI, so one wheel serves CPython 3.11 and all later versions.
@@ -6,6 +8,7 @@ The extension is built for the stable ABI, so one wheel serves CPython 3.11 and 
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 VARIABLE = "NGRAMSPEC_NATIVE"
 ABI = "0x030B0000"
@@ -21,6 +25,28 @@ ABI = "0x030B0000"
 FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
 """Of GCC and Clang. Products and sums are rounded one by one, as Python does."""
 PACKAGE = "ngramspec/drafting/core"
+
+
+RELATIVE_LINK = re.compile(r"\[([^\[\]]+)\]\((?!\w+:)([^()#]+)[^()]*\)")
+"""A link of Markdown to a file of this repository: its words, and the file."""
+
+
+class ReadmeHook(MetadataHookInterface):
+    """The README as the metadata have it: an index of packages does not have the files that it links to."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Add it, with the names of files instead of links to them."""
+        text = Path(self.root, "README.md").read_text("utf-8")
+        metadata["readme"] = {"content-type": "text/markdown", "text": without_links(text)}
+
+
+def without_links(text: str) -> str:
+    """Markdown whose links to files of this repository are their words, and the file's name unless that is the same."""
+    return RELATIVE_LINK.sub(lambda found: _named(found[1], found[2]), text)
+
+
+def _named(words: str, path: str) -> str:
+    return words if words == path else f"{words} (`{path}`)"
 
 
 class NativeHook(BuildHookInterface):
@@ -91,6 +117,4 @@ def compiled(sources: Path, folder: Path) -> Path:
 
 def platform() -> str:
     """The platform's tag, as wheels have it. A wheel for many distributions of Linux is made from it by auditwheel."""
-    from packaging.tags import sys_tags
-
-    return next(tag.platform for tag in sys_tags() if not tag.platform.startswith(("manylinux", "musllinux")))
+    return sysconfig.get_platform().replace("-", "_").replace(".", "_")  # cibuildwheel sets what this is on a Mac

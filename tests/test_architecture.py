@@ -34,6 +34,7 @@ FLOORS = {
     "testing": 3,
     "bench": 4,
     "cli": 5,
+    "__main__": 6,
 }
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from email.parser import BytesParser
 from pathlib import Path
@@ -129,3 +130,25 @@ def test_the_wheel_declares_python_its_command_and_its_version(wheel: Contents) 
     assert "ngramspec" == metadata["Name"]
     assert metadata["Version"] in next(name for name in wheel if name.endswith("/METADATA"))
     assert "ngramspec = ngramspec.cli:main" in commands
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    [cited] = re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
+    newest = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[0]
+    assert [ngramspec.__version__] * 3 == [project["version"], cited, newest]
+
+
+def test_the_readme_of_the_wheel_is_the_readme_with_names_of_files_instead_of_links_to_them(wheel: Contents) -> None:
+    """An index of packages shows it, and has no such files."""
+    [metadata] = [data.decode() for name, data in wheel.items() if name.endswith("/METADATA")]
+    head, _, shown = metadata.partition("\n\n")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "Description-Content-Type: text/markdown" in head.splitlines()
+    assert [] == re.findall(r"\]\((?!https?:).*?\)", shown)
+    linked = re.findall(r"\]\((?!https?:)([^#)]*).*?\)", readme)
+    assert linked
+    assert [] == [path for path in linked if path not in shown]
+    assert [line for line in readme.splitlines() if "](" not in line] == [
+        line for line in shown.splitlines() if line in readme.splitlines()
+    ]

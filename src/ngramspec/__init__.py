@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ngramspec.hf.entry.speculator import Speculator
     from ngramspec.pico import load_pico
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AdaptiveBudget",

@@ -20,11 +20,16 @@ def test_the_packaged_model_writes_plain_decodings_texts_in_fewer_passes(run: Co
     outcome = run("demo")
     assert outcome.code == 0
     assert outcome.output.startswith("pico (2.0 M parameters, float32, cpu), greedy, default settings\n")
-    assert outcome.output.count("identical: yes") == 3
+    assert outcome.output.count("identical: yes; answer: right") == 3
     assert all(int(first) > 1 for first in re.findall(r"the\s+first\s+request\s+took (\d+) passes", outcome.output))
     rates = re.findall(r"target passes: (\d+\.\d+) per pass", outcome.output)
     assert len(rates) == 3
     assert all(float(rate) > 1.5 for rate in rates)
+
+
+def test_the_rule_that_chose_the_jobs_is_told_with_how_many_were_looked_at(run: Command, model: Path) -> None:
+    told = ", ".join(f"{job.looked_at} ({job.name})" for job in demo_inputs())
+    assert f"judged before anything is drafted. Looked at: {told}.\n" in run("demo", "--model", model).output
 
 
 def test_a_wrong_answer_is_shown_as_wrong_with_what_was_expected(run: Command, model: Path) -> None:

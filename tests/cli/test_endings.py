@@ -41,6 +41,11 @@ def test_a_typo_gets_the_right_word(run: Command, arguments: list[str], said: st
     assert said in outcome.errors
 
 
+def test_a_file_that_only_ends_alike_is_not_meant(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "wrong.json").write_text("")
+    assert "did you mean" not in run("replay", tmp_path / "missing.jsonl").errors
+
+
 @pytest.mark.parametrize(
     "command",
     [["replay"], ["fuzz", "--schema"], ["fuzz", "--grammar"], ["generate", "--prompt-file", "p.txt", "--schema"]],

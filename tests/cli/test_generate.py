@@ -142,6 +142,13 @@ def test_a_constraint_holds_and_the_text_is_plain_decodings_under_it(
         assert re.fullmatch(expected, line["output"])
 
 
+def test_a_guarded_text_that_is_cut_off_is_told(run: Command, model: Path, write: Write) -> None:
+    command = ["generate", "--model", model, "--prompt-file", write("p.txt", "abab"), "--regex", "(ab){4}"]
+    told = "cut off by --max-new-tokens before the text was complete: 1 of 1: raise it\n"
+    assert told in run(*command, "--max-new-tokens", 5).errors
+    assert "cut off" not in run(*command, "--max-new-tokens", 16).errors
+
+
 def test_a_schema_holds_with_the_whitespace_that_is_asked_for(run: Command, write: Write, tmp_path: Path) -> None:
     properties = {"a": {"enum": [1, 2]}}
     schema = {"type": "object", "properties": properties, "required": ["a"], "additionalProperties": False}

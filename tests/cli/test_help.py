@@ -26,6 +26,13 @@ def test_help_loads_neither_torch_nor_transformers(command: str) -> None:
     assert "Usage" in done.stdout
 
 
+def test_the_package_is_a_command_too() -> None:
+    command = [sys.executable, "-m", "ngramspec", "demmo"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 2 == done.returncode
+    assert "Usage: python -m ngramspec " in done.stderr
+
+
 def test_help_names_every_command(run: Command) -> None:
     outcome = run("--help")
     assert outcome.code == 0

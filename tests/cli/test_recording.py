@@ -3,7 +3,7 @@
 import numpy as np
 
 from ngramspec.cli.recording import Recorder
-from ngramspec.drafting import PromptLookup, TokenArray
+from ngramspec.drafting import AdaptiveLookup, TokenArray
 
 
 def ids(*tokens: int) -> TokenArray:
@@ -11,7 +11,7 @@ def ids(*tokens: int) -> TokenArray:
 
 
 def test_accepted_tokens_are_distinguished_from_bonus_tokens() -> None:
-    recorder = Recorder(PromptLookup())
+    recorder = Recorder()
     session = recorder.open()
     session.extend(ids(1, 2, 3, 1))
     for accepted, tokens in ((2, ids(2, 3, 7)), (0, ids(8)), (1, ids(1))):
@@ -20,8 +20,8 @@ def test_accepted_tokens_are_distinguished_from_bonus_tokens() -> None:
     assert recorder.sessions[0].accepted == [True, True, False, False, True]
 
 
-def test_drafts_are_those_of_the_drafter_within() -> None:
-    session, alone = Recorder(PromptLookup()).open(), PromptLookup().open()
+def test_drafts_are_those_of_the_default_drafter() -> None:
+    session, alone = Recorder().open(), AdaptiveLookup().open()
     for tokens in (ids(1, 2, 3, 1), ids(2, 3)):
         session.extend(tokens)
         alone.extend(tokens)
@@ -29,7 +29,7 @@ def test_drafts_are_those_of_the_drafter_within() -> None:
 
 
 def test_each_row_has_a_record_of_its_own() -> None:
-    recorder = Recorder(PromptLookup())
+    recorder = Recorder()
     first, second = recorder.open(), recorder.open("segment")
     first.extend(ids(1, 1))
     first.observe(first.propose(1), 0)

@@ -92,7 +92,7 @@ def shown(console: Console, *seconds: float) -> str:
     )
     model: Any = SimpleNamespace(num_parameters=lambda: 1, dtype="torch.float32", device=SimpleNamespace(type="cpu"))
     report = Report(console, Loaded("tiny", model, tokenizer))
-    report.begin(None)
+    report.begin(None, [job])
     report.show(result)
     report.end([result])
     assert isinstance(console.file, io.StringIO)

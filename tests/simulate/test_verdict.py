@@ -68,7 +68,8 @@ def test_drafts_that_cost_time_and_bring_nothing_are_left_off() -> None:
 def test_few_requests_are_not_sure() -> None:
     found = at(repeated(3, "copies"), 1)
     assert not found.segments["copies"].sure
-    assert "Not sure: only 3 requests" in found.segments["copies"].words
+    assert "Not sure: only 3 requests, " in found.segments["copies"].words
+    assert "Not sure: only 1 request, " in at(repeated(1, "copies"), 1).segments["copies"].words
 
 
 def test_the_object_for_json_has_both_arms_of_each_segment_at_each_load() -> None:

@@ -22,10 +22,11 @@ def demo(
     with console.status("Loading the model"):
         loaded = load(model)
     report = Report(console, loaded)
-    report.begin(max_draft_tokens)
+    jobs = demo_inputs()
+    report.begin(max_draft_tokens, jobs)
     budget = budget_of(max_draft_tokens)
     results = []
-    for job in demo_inputs():
+    for job in jobs:
         with console.status(job.name):
             results.append(run(job, loaded, budget=budget))
         report.show(results[-1])

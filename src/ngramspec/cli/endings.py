@@ -25,6 +25,9 @@ NOBODY_READS = 141
 """128 + SIGPIPE: the exit code of a program whose reader, such as `head`, has gone."""
 
 
+SIMILAR = 0.75
+"""How similar the name of a file must be to be meant: suffixes alone make any two alike by half."""
+
 _UsageError: Any = typer.BadParameter.__base__
 """click's usage error, or that of typer's own copy of click."""
 
@@ -101,7 +104,8 @@ def _did_you_mean(name: object) -> str:
     try:
         if not path.parent.is_dir():
             return ""
-        near = get_close_matches(path.name, [other.name for other in path.parent.iterdir() if other.exists()], n=1)
+        names = [other.name for other in path.parent.iterdir() if other.exists()]
+        near = get_close_matches(path.name, names, n=1, cutoff=SIMILAR)
     except OSError:  # a name that is too long, or a folder that may not be listed, is reported already
         return ""
     return f" (did you mean {named(path.with_name(near[0]))}?)" if near else ""

@@ -1,5 +1,6 @@
 """Text for the terminal, with accepted draft tokens in colour."""
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,14 @@ def has_colour(console: Console) -> bool:
 
 def drafted_text(tokenizer: "PreTrainedTokenizerBase", tokens: list[int], accepted: list[bool]) -> Text:
     """The text of `tokens`, with accepted draft tokens in colour."""
+    return styled_text(tokenizer, tokens, [ACCEPTED if is_accepted else None for is_accepted in accepted])
+
+
+def styled_text(tokenizer: "PreTrainedTokenizerBase", tokens: list[int], styles: Sequence[str | None]) -> Text:
+    """The text of `tokens`, each in its style."""
     text = Text()
-    for piece, is_accepted in zip(_pieces(tokenizer, tokens), accepted, strict=True):
-        text.append(piece, style=ACCEPTED if is_accepted else None)
+    for piece, style in zip(_pieces(tokenizer, tokens), styles, strict=True):
+        text.append(piece, style=style)
     return text
 
 

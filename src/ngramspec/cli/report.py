@@ -11,6 +11,7 @@ from ngramspec.cli.models import Loaded
 from ngramspec.cli.render import ACCEPTED, WRONG, difference, drafted_text, has_colour, indented, show_table
 from ngramspec.cli.terminal import text
 from ngramspec.cli.trial import ROUNDS, Result
+from ngramspec.pico.demo_inputs import DemoInput
 
 COLUMNS = ("tokens", "passes\nfirst", "\nthen", "tokens\nper\npass", "plain", "with\ndrafts", "ratio", "same\ntext",
            "right\nanswer")  # fmt: skip
@@ -23,10 +24,16 @@ class Report:
         self._console = console
         self._loaded = loaded
 
-    def begin(self, max_draft_tokens: int | None) -> None:
-        """Print what is shown and, with colour, what it means."""
+    def begin(self, max_draft_tokens: int | None, jobs: Sequence[DemoInput]) -> None:
+        """Print what is shown, how the jobs were chosen and, with colour, what it means."""
         drafts = "default settings" if max_draft_tokens is None else f"drafts of up to {max_draft_tokens} tokens"
         self._print(text(f"{self._loaded}, greedy, {drafts}"))
+        looked_at = ", ".join(f"{job.looked_at} ({job.name})" for job in jobs)
+        rule = Text(
+            "Jobs: of each kind the first held-back one that pico answers right by plain decoding, judged before"
+            f" anything is drafted. Looked at: {looked_at}."
+        )
+        self._print(*indented(self._console, rule, ""))
         if has_colour(self._console):
             self._print(Text.assemble(("This colour", ACCEPTED), ": drafted from the text so far, and accepted."))
 

@@ -13,6 +13,7 @@ from ngramspec.cli.render import decode
 from ngramspec.cli.terminal import for_standard_output
 from ngramspec.guards import Guard
 from ngramspec.hf import Speculator
+from ngramspec.stats import GuardOutcome
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,10 +82,15 @@ class Run:
         return self._texts(made.speculative)
 
     def __str__(self) -> str:
-        """The times, and the comparison if there was one."""
-        tokens = self._spec.stats.total.tokens
+        """The times, the comparison if there was one, and guarded texts that are cut off."""
+        total = self._spec.stats.total
+        num_cut = total.num_guarded_per_outcome.get(GuardOutcome.CUT_OFF, 0)
+        cut = f"cut off by --max-new-tokens before the text was complete: {num_cut} of {total.requests}: raise it"
+        return "\n".join([*self._times(total.tokens), *([cut] if num_cut else [])])
+
+    def _times(self, tokens: int) -> list[str]:
         if not self.num_compared:
-            return f"{self.seconds:.2f} s, {tokens / self.seconds:.0f} tokens/s"
+            return [f"{self.seconds:.2f} s, {tokens / self.seconds:.0f} tokens/s"]
         lines = [
             f"plain {self.plain_seconds:.2f} s, with drafts {self.seconds:.2f} s:"
             f" {self.plain_seconds / self.seconds:.2f}x",
@@ -93,7 +99,7 @@ class Run:
         reason = why_texts_may_differ(self._loaded.dtype)
         if self.num_identical < self.num_compared and reason is not None:
             lines.append(reason)
-        return "\n".join(lines)
+        return lines
 
     def _encode(self, prompts: Sequence[Prompt]) -> dict[str, "Tensor"]:
         return self._loaded.encode(prompts, chat=self._chat)

@@ -10,7 +10,6 @@ from ngramspec.cli.models import Loaded
 from ngramspec.cli.prompts import Prompt
 from ngramspec.cli.recording import Recorder
 from ngramspec.cli.render import decode
-from ngramspec.drafting import AdaptiveLookup
 from ngramspec.pico.demo_inputs import DemoInput
 from ngramspec.stats import Counters
 
@@ -81,7 +80,7 @@ def run(job: DemoInput, loaded: Loaded, *, budget: "Budget | None") -> Result:
 
     prompt, settings = _call(job, loaded)
     loaded.generate(prompt, None, **settings | {"max_new_tokens": WARM_UP_TOKENS})  # warms up torch
-    recorder = Recorder(AdaptiveLookup())
+    recorder = Recorder()
     spec = Speculator(recorder, budget)
     first = _round(job, loaded, spec)
     counted = [Counters(), spec.stats.total]

@@ -119,5 +119,5 @@ def _settings(advice: Advice, settings: str, longest: int) -> list[str]:
 
 def _certainty(requests: int, basis: str, *, enough: bool, sure: bool) -> str:
     if not enough:
-        return f"Not sure: only {requests} requests, record {FEW} or more."
+        return f"Not sure: only {requests} request{'s' if requests > 1 else ''}, record {FEW} or more."
     return f"{'Sure' if sure else 'Not sure: it depends on the load'}, by {requests} requests {basis}."
