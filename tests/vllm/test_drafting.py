@@ -184,7 +184,8 @@ class Sure:
         self.percent = int(tokens[0])
 
     def propose(self, max_tokens: int, min_survival: float = 0.0) -> Draft:
-        return Draft(np.arange(4, dtype=np.int32), survival=(self.percent / 100) ** np.arange(1, 5))
+        survival = np.array([(self.percent / 100) ** size for size in range(1, 5)])
+        return Draft(np.arange(4, dtype=np.int32), survival=survival)
 
     def observe(self, draft: Draft, num_accepted: int) -> None: ...
 

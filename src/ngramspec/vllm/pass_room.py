@@ -18,10 +18,10 @@ def room_for_drafts(scheduler: Any) -> int:
 def _waiting(scheduler: Any) -> int:
     """Tokens of the prompts that the next pass may begin to read: as many as there are seats, and free cache, for."""
     seats = max(0, scheduler.max_num_active_reqs - len(scheduler.running))
-    cache = scheduler.kv_cache_manager.block_pool.get_num_free_blocks() * scheduler.block_size
+    cache = int(scheduler.kv_cache_manager.block_pool.get_num_free_blocks() * scheduler.block_size)
     prompts = (
-        request.num_tokens - request.num_computed_tokens
+        int(request.num_tokens - request.num_computed_tokens)
         for request in islice(scheduler.waiting, seats)
         if request.status.name in ("WAITING", "PREEMPTED")  # else its grammar, say, is not there yet
     )
-    return min(sum(prompts), int(cache))
+    return min(sum(prompts), cache)
