@@ -34,7 +34,7 @@ CANARY := \
 # One thread per process: the suite runs one process per core.
 TEST_ENV := env -u PYTHONPATH OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
-.PHONY: help demo demo-real test test-vllm test-ray ray-llm canary wheel release install lint types unit gpu real pins benchmark clean
+.PHONY: help demo demo-real test test-vllm test-vllm-nightly test-ray ray-llm canary wheel release install lint types unit gpu real pins benchmark clean
 
 help:                    ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -54,7 +54,10 @@ test: $(NEWEST)/.ready $(OLDEST)/.ready wheel ## what CI runs: style, types, the
 	@$(MAKE) --no-print-directory canary
 
 test-vllm: $(VLLM)/.ready ## inside vLLM, in an environment of its own (3.5 GB): are answers those without speculation?
-	$(TEST_ENV) $(VLLM_ENV) CI=true $(VLLM)/bin/python -m pytest tests/vllm tests/guards/test_follower.py -p no:cacheprovider
+	$(call test_vllm,tests/vllm tests/guards/test_follower.py,not nightly)
+
+test-vllm-nightly: $(VLLM)/.ready ## what takes too long for every change: vLLM on two ranks
+	$(call test_vllm,tests/vllm,nightly)
 
 test-ray: $(RAY)/.ready  ## a job on a local Ray cluster, in an environment of its own: each answer once, whatever dies?
 	$(TEST_ENV) $(RAY_ENV) CI=true $(RAY)/bin/python -m pytest tests/test_ray.py tests/test_examples.py -k ray -p no:cacheprovider
@@ -144,6 +147,10 @@ define test_wheel
 	$(1)/bin/pip install --quiet --no-index --force-reinstall --no-deps build/dist/*.whl
 	$(1)/bin/pip install --quiet --no-index build/dist/*.whl
 	$(TEST_ENV) CI=true NGRAMSPEC_CORE=$(2) $(1)/bin/python -m pytest tests -n auto --wheel="$$(echo build/dist/*.whl)"
+endef
+
+define test_vllm
+	$(TEST_ENV) $(VLLM_ENV) CI=true $(VLLM)/bin/python -m pytest $(1) -m '$(2)' -p no:cacheprovider
 endef
 
 define pin

@@ -13,16 +13,34 @@ from ngramspec.drafting import AdaptiveLookup
 from ngramspec.vllm.drafting import Drafting
 from ngramspec.vllm.proposer import NullProposer, Proposer
 from ngramspec.vllm.rows import EngineRow
+from ngramspec.vllm.trouble import Trouble
 
 MOST = 16
 """Tokens that ours may check for a row in a pass."""
+
+OURS = ("blind", "history", "steered")
+"""Arms that measure what passes cost."""
 
 SUFFIX_DEPTH = 24
 """vLLM's default depth of suffix trees, which is also how many tokens they draft at most."""
 
 
-class Blind(Drafting):
-    """Drafts that are never steered."""
+class Ours(Drafting):
+    """Drafts whose prices are measured in CPU time, as the arms are: this machine may do other work too."""
+
+    def __init__(self, trouble: Trouble, vocabulary: int) -> None:
+        super().__init__(
+            AdaptiveLookup(), trouble, max_draft_tokens=MOST, vocabulary=vocabulary, clock=time.process_time
+        )
+
+    def restarted(self) -> "Ours":
+        """The same without what it has read, as after a restart: what passes cost is the machine's, and still known."""
+        self._drafter = AdaptiveLookup()
+        return self
+
+
+class Blind(Ours):
+    """Such drafts that are never steered."""
 
     def open(self, *arguments: Any, **named: Any) -> EngineRow:
         """See `Drafting`."""
@@ -96,16 +114,20 @@ class Bench:
         self._scheduler.update_from_output = counted
 
     def arms(self) -> dict[str, Callable[[], Arm]]:
-        """By name, what makes an arm that knows nothing yet."""
+        """By name, what makes an arm that has read nothing yet."""
         null = NullProposer(self._config)
+        size, trouble = self._config.model_config.get_vocab_size(), self._drafts.trouble
+        blind = Proposer(self._config_with(num_speculative_tokens=MOST))  # it keeps nothing of a text
+        blind.drafting.clock = time.process_time
+        history, steered = Blind(trouble, size), Ours(trouble, size)
         made: dict[str, Callable[[], Arm]] = {
             "none": lambda: Arm(null),
             "ngram 2-4": lambda: Arm(self._ngram(2, 4)),
             "ngram 5": lambda: Arm(self._ngram(5, 5)),
             "suffix": lambda: Arm(self._suffix()),
-            "blind": lambda: Arm(Proposer(self._config_with(num_speculative_tokens=MOST))),
-            "history": lambda: Arm(null, self._drafting(Blind)),
-            "steered": lambda: Arm(null, self._drafting(Drafting)),
+            "blind": lambda: Arm(blind),
+            "history": lambda: Arm(null, history.restarted()),
+            "steered": lambda: Arm(null, steered.restarted()),
         }
         if find_spec("arctic_inference") is None:
             del made["suffix"]
@@ -128,10 +150,6 @@ class Bench:
         names = ("model_config", "parallel_config", "scheduler_config", "additional_config")
         rest = {name: getattr(self._config, name) for name in names}
         return SimpleNamespace(**rest, speculative_config=SimpleNamespace(**speculative))
-
-    def _drafting(self, kind: type[Drafting]) -> Drafting:
-        size = self._config.model_config.get_vocab_size()
-        return kind(AdaptiveLookup(), self._drafts.trouble, max_draft_tokens=MOST, vocabulary=size)
 
     def run(self, job: Sequence[Request], arm: Arm, sums: Sums) -> list[tuple[int, ...]]:
         """Decode the job, and add what it took to `sums` and to its last round."""

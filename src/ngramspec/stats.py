@@ -34,7 +34,7 @@ class Undrafted(StrEnum):
     """A batch, or a model that prepares its own inputs, read its prompts."""
 
     NO_ROOM = "no_room"
-    """Only one more token, or position, was left."""
+    """Only one more token, or position, was left; in vLLM also where next tokens and prompts fill the pass."""
 
     SWITCHED_OFF = "switched_off"
     """Switched off by `speculate=False`, an undrafted segment, or a budget of no draft tokens."""

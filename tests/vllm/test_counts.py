@@ -1,12 +1,19 @@
 """Counters reach another process by a file that only their user can write."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from ngramspec.stats import Counters, Stats
+from ngramspec.stats import Counters, GuardOutcome, Stats, Undrafted
 from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish, published
+from ngramspec.watching import DriftCounts, Drifts
+
+NOTHING = Counts({}, {}, 0)
 
 
 @pytest.fixture
@@ -14,33 +21,94 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "own" / "instance.json"
 
 
-def test_what_is_published_is_read(file: Path) -> None:
-    stats = Stats()
-    stats.add(Counters(tokens=9, target_passes=4, num_draft_tokens=6, num_accepted_tokens=5), 'a "b"\n')
-    stats.add(Counters(tokens=3, target_passes=3))
-    publish(file, counts_of(stats, 2))
-    assert Counts({'a "b"\n': (9, 4, 6, 5)}, 2) == published(file)
+numbers = st.integers(0, 1 << 40)
+times = st.floats(0.0, 1e9)
+counters = st.builds(
+    Counters,
+    *(numbers for _ in range(6)),
+    st.lists(numbers, max_size=9),
+    st.dictionaries(st.sampled_from(Undrafted), numbers),
+    numbers,
+    st.dictionaries(st.sampled_from(GuardOutcome), numbers),
+    *(times for _ in range(4)),
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.builds(
+        Counts,
+        st.dictionaries(st.text(max_size=5), counters, max_size=3),
+        st.dictionaries(st.text(max_size=5), st.builds(DriftCounts, numbers, numbers), max_size=3),
+        numbers,
+    )
+)
+def test_what_is_published_is_read(file: Path, counts: Counts) -> None:
+    publish(file, counts)
+    found = published(file)
+    assert counts == found
+    assert seconds(counts) == seconds(found)  # counters are equal whatever their times
     assert 0o700 == file.parent.stat().st_mode & 0o777
+
+
+def seconds(counts: Counts) -> list[tuple[float, ...]]:
+    return [
+        (each.drafting_seconds, each.steering_seconds, each.masking_seconds, each.verifying_seconds)
+        for each in counts.segments.values()
+    ]
+
+
+class Watched:
+    """What is counted, and nothing that drafts."""
+
+    def __init__(self) -> None:
+        self.stats, self.drifts = Stats(), Drifts()
+
+
+def test_requests_without_a_segment_are_told_under_no_name() -> None:
+    watched, named, unnamed = Watched(), Counters(requests=1, tokens=9), Counters(requests=2, tokens=3)
+    watched.stats.add(named, 'a "b"\n')
+    watched.stats.add(unnamed)
+    assert Counts({'a "b"\n': named, "": unnamed}, {}, 2) == counts_of(watched, 2)
 
 
 def test_a_folder_that_others_can_write_is_not_used(file: Path) -> None:
     file.parent.mkdir(mode=0o777)
     file.parent.chmod(0o777)
     with pytest.raises(OSError, match="a folder of this user's alone"):
-        publish(file, Counts({}, 0))
+        publish(file, NOTHING)
     assert [] == os.listdir(file.parent)
     with pytest.raises(OSError, match="a folder of this user's alone"):
         published(file)
 
 
+GOOD = asdict(Counters())
+
+
 @pytest.mark.parametrize(
     "content",
-    ["", "{}", "[[], 0]", '[{"a": [1]}, 0]', '[{"a": [1, 2, 3, -4]}, 0]', "[{}, true]", "[{}, 0"],
+    [
+        *("", "{}", "[[], {}, 0]", "[{}, {}, true]", "[{}, {}, 0", "[{}, {}]", '[{"a": []}, {}, 0]'),
+        *('[{}, {"a": [1]}, 0]', '[{}, {"a": [1, -1]}, 0]', "[{}, [], 0]"),
+        *(
+            json.dumps([{"a": GOOD | wrong}, {}, 0])
+            for wrong in (
+                {"tokens": -4},
+                {"requests": 1.5},
+                {"num_accepted_tokens_per_pos": [1, None]},
+                {"num_undrafted_per_reason": {"whim": 1}},
+                {"num_guarded_per_outcome": {"failed": -1}},
+                {"verifying_seconds": float("nan")},
+                {"drafting_seconds": "1"},
+            )
+        ),
+        json.dumps([{"a": {name: GOOD[name] for name in GOOD if name != "num_drafts"}}, {}, 0]),
+    ],
 )
 def test_what_cannot_have_been_published_is_refused(file: Path, content: str) -> None:
-    publish(file, Counts({}, 0))
+    publish(file, NOTHING)
     file.write_text(content)
-    with pytest.raises(ValueError, match=r"must|Expecting"):
+    with pytest.raises(ValueError, match=r"must|Expecting|is not a valid"):
         published(file)
 
 

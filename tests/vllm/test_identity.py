@@ -1,6 +1,8 @@
 """Inside vLLM: the answers are those of vLLM without speculation, whatever is drafted, and drafts are used."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 pytest.importorskip("vllm")
 
-from ngramspec.stats import Counters
+from ngramspec.stats import Counters, GuardOutcome
 from tests.vllm.inside import BLIND, OURS, Answers, Job, decoded, draft_always, knowing, scheduler_of, vllm_engine
 
 END = 1
@@ -51,6 +53,7 @@ FORMS: Mapping[str, Job] = {
     "alone": Job(prompts(4, 5), {"max_tokens": 120, "structured_outputs": "json"}, is_batch=False),
     "together": Job(prompts(24, 6), {"max_tokens": 120, "structured_outputs": "json"}),
     "regex": Job(prompts(6, 7), {"max_tokens": 60, "structured_outputs": "regex"}),
+    "cut off": Job(prompts(6, 9), [{"max_tokens": 4 + 9 * row, "structured_outputs": "json"} for row in range(6)]),
     "free beside": Job(
         prompts(8, 8), [{"max_tokens": 40, **({"structured_outputs": "json"} if row % 2 else {})} for row in range(8)]
     ),
@@ -167,6 +170,29 @@ def plain_forms(request: pytest.FixtureRequest, model: Path) -> tuple[str, dict[
     return request.param, answers
 
 
+def outcomes(answers: Mapping[str, Answers], tokenizer: Any) -> Mapping[GuardOutcome, int]:
+    """How the answers to FORMS that were asked for in a form have ended."""
+    found: Counter[GuardOutcome] = Counter()
+    for name, job in FORMS.items():
+        given = [job.parameters] * len(job.prompts) if isinstance(job.parameters, Mapping) else job.parameters
+        for parameters, answer in zip(given, answers[name], strict=True):
+            text = tokenizer.decode(answer, skip_special_tokens=True)
+            if "structured_outputs" in parameters:
+                is_complete = fits(text, str(parameters["structured_outputs"]))
+                found[GuardOutcome.COMPLETE if is_complete else GuardOutcome.CUT_OFF] += 1
+    return found
+
+
+def fits(text: str, form: str) -> bool:
+    if form == "regex":
+        return re.fullmatch(REGEX, text) is not None
+    try:
+        jsonschema.validate(json.loads(text), SCHEMA)
+    except ValueError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("drafter", ["usual", "knowing"])
 def test_answers_in_a_form_are_those_without_speculation_and_valid(
     model: Path, plain_forms: tuple[str, dict[str, Answers]], drafter: str, monkeypatch: pytest.MonkeyPatch
@@ -181,6 +207,8 @@ def test_answers_in_a_form_are_those_without_speculation_and_valid(
         counters = counted(llm)
         tokenizer = llm.get_tokenizer()
     assert counters.num_accepted_tokens > 100
+    assert outcomes(expected, tokenizer) == counters.num_guarded_per_outcome
+    assert min(counters.steering_seconds, counters.verifying_seconds) > 0.0
     texts = [tokenizer.decode(answer, skip_special_tokens=True) for answer in expected["together"]]
     for text in texts:
         jsonschema.validate(json.loads(text), SCHEMA)

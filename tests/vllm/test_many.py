@@ -37,6 +37,7 @@ def test_two_hundred_answers_are_those_without_speculation(
         assert_used(counted(llm))
 
 
+@pytest.mark.nightly
 def test_answers_of_two_ranks_are_those_without_speculation(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with vllm_engine(model, tensor_parallel_size=2) as llm:
         expected = all_decoded(llm, RANKS)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ngramspec.guards.source import Language, Source
-from ngramspec.vllm.requests import segment_of, source_of
+from ngramspec.stats import GuardOutcome
+from ngramspec.vllm.requests import Forms, segment_of, source_of
 
 
 def request(arguments: Any) -> Any:
@@ -60,3 +61,31 @@ def test_schemas_without_whitespace_are_compact() -> None:
     found = source_of(asked(json="{}"), "", is_compact=True)
     assert found is not None
     assert "compact" == found.whitespace
+
+
+def ended(status: str, *, is_terminated: bool) -> Any:
+    """A request in a form, with a grammar whose state cannot be copied."""
+    grammar = SimpleNamespace(is_terminated=lambda: is_terminated)
+    form = SimpleNamespace(grammar=grammar, reasoning_ended=False)
+    parameters = SimpleNamespace(all_stop_token_ids={1})
+    return SimpleNamespace(
+        structured_output_request=form, status=SimpleNamespace(name=status), sampling_params=parameters
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "outcome"),
+    [
+        (SimpleNamespace(structured_output_request=None), None),
+        (SimpleNamespace(structured_output_request=SimpleNamespace(grammar=None)), None),
+        (SimpleNamespace(structured_output_request=SimpleNamespace(grammar=ValueError("no schema"))), None),
+        (ended("FINISHED_STOPPED", is_terminated=True), GuardOutcome.COMPLETE),
+        (ended("FINISHED_LENGTH_CAPPED", is_terminated=False), GuardOutcome.CUT_OFF),
+        (ended("FINISHED_ABORTED", is_terminated=False), GuardOutcome.CUT_OFF),
+        (ended("FINISHED_ERROR", is_terminated=False), GuardOutcome.FAILED),
+        (ended("FINISHED_ERROR", is_terminated=True), GuardOutcome.FAILED),
+    ],
+)
+def test_a_text_in_a_form_ends_as_its_grammar_and_vllm_say(request_: Any, outcome: GuardOutcome | None) -> None:
+    manager = SimpleNamespace(reasoner_cls=None, enable_in_reasoning=False)
+    assert outcome == Forms(manager, None).outcome(request_)

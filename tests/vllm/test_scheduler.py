@@ -10,7 +10,8 @@ pytest.importorskip("vllm")
 
 from ngramspec.drafting import Draft, TokenArray
 from ngramspec.errors import HistoryError
-from tests.vllm.inside import OURS, Job, decoded, draft_always, scheduler_of, vllm_engine
+from tests.vllm.inside import OURS, Job, decoded, draft_always, knowing, scheduler_of, vllm_engine
+from tests.vllm.test_identity import END, prompts
 
 PROMPT = [*range(40, 90)]
 
@@ -46,6 +47,39 @@ def test_an_aborted_request_is_closed_and_the_others_go_on(model: Path, monkeypa
                     found[output.request_id] = tuple(output.outputs[0].token_ids)
         assert {str(row): expected[row] for row in (0, 2, 3, 5)} == found
         assert {} == scheduler_of(llm).drafts.drafting.rows
+
+
+def test_prompts_that_wait_are_read_as_soon_as_without_speculation(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passes are so small that drafts would displace them."""
+    from vllm.v1.core.sched.scheduler import Scheduler
+
+    job = Job(prompts(16, 31), {"max_tokens": 60, "ignore_eos": True})
+    small = {"max_num_batched_tokens": 48, "enable_prefix_caching": False}
+    read: list[tuple[int, int]] = []  # of each pass: tokens of prompts, and drafted ones
+    schedule = Scheduler.schedule
+
+    def seen(scheduler: Any, *arguments: Any, **named: Any) -> Any:
+        begun = {request.request_id: request.num_output_tokens for request in scheduler.running}
+        output = schedule(scheduler, *arguments, **named)
+        prompts = sum(number for key, number in output.num_scheduled_tokens.items() if not begun.get(key))
+        read.append((prompts, sum(map(len, output.scheduled_spec_decode_tokens.values()))))
+        return output
+
+    monkeypatch.setattr(Scheduler, "schedule", seen)
+    with vllm_engine(model, **small) as llm:
+        expected = decoded(llm, job)
+    plain = [tokens for tokens, _ in read if tokens]
+    read.clear()
+    draft_always(monkeypatch, knowing({"": job}, {"": expected}, 258, END))
+    with vllm_engine(model, **OURS, **small) as llm:
+        assert expected == decoded(llm, job)
+    assert plain == [tokens for tokens, _ in read if tokens]
+    assert len(plain) > 8
+    drafted = [drafts for _, drafts in read]
+    assert 0 == max(drafted[: len(plain) - 1])
+    assert sum(drafted) > 100
 
 
 def test_histories_outlive_the_engine_by_segment(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,14 @@ def test_a_server_counts_by_segment_survives_dropped_streams_and_keeps_its_histo
         assert metric(address, "ngramspec:accepted_tokens_total") == metric(
             address, "vllm:spec_decode_num_accepted_tokens_total"
         )
+        form = {"structured_outputs": {"regex": "[ab]{9}"}, "ignore_eos": False, "vllm_xargs": {"segment": "form"}}
+        assert 9 == len(json.load(asked(address, max_tokens=100, **form))["choices"][0]["text"])
+        of_form = '{engine="0",model_name="tiny",outcome="complete",segment="form"}'
+        assert 1 == eventually(address, f"ngramspec:guarded_requests_total{of_form}", 1)
+        for phase, segment in (("drafting", "mail"), ("steering", "form"), ("verifying", "mail")):
+            labels = f'engine="0",model_name="tiny",phase="{phase}",segment="{segment}"'
+            assert 0 < metric(address, f"ngramspec:time_seconds_total{{{labels}}}")
+        assert 0 == metric(address, "ngramspec:drifts_total")
         for first in range(0, 50, 10):
             numbers = range(first, first + 10)  # more than are decoded at once
             streams = [

@@ -8,28 +8,41 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ngramspec.errors import NgramspecError
 from ngramspec.files import writing
-from ngramspec.files.checking import checked_int, checked_list, checked_object, checked_text
+from ngramspec.files.checking import checked_int, checked_list, checked_number, checked_object
 from ngramspec.files.reading import Bounds
 from ngramspec.printing import named
-from ngramspec.stats import Stats
+from ngramspec.stats import Counters, GuardOutcome, Undrafted
+from ngramspec.watching.drift import DriftCounts
+from ngramspec.watching.figures import Watched, by_segment
 
-BOUNDS = Bounds("a file of counters", NgramspecError, 1 << 22)
-
-COUNTED = ("tokens", "target_passes", "num_draft_tokens", "num_accepted_tokens")
-"""Of `stats.Counters`, by segment."""
+BOUNDS = Bounds("a file of counters", NgramspecError, 1 << 25)
 
 MOST = 1 << 62
 
+NUMBERS = (
+    *("requests", "tokens", "target_passes", "num_drafts", "num_draft_tokens", "num_accepted_tokens"),
+    "num_shortened_drafts",
+)
+"""Of `Counters`, what is a whole number."""
+
+TIMES = ("drafting_seconds", "steering_seconds", "masking_seconds", "verifying_seconds")
+"""Of `Counters`, what is a time."""
+
 
 class Counts(NamedTuple):
-    """segments: by name, the numbers of COUNTED. num_errors: errors while drafting."""
+    """segments: counters by segment, under "" those of requests without one. drifts: by segment.
 
-    segments: Mapping[str, tuple[int, ...]]
+    num_errors: errors while drafting.
+    """
+
+    segments: Mapping[str, Counters]
+    drifts: Mapping[str, DriftCounts]
     num_errors: int
 
 
@@ -39,17 +52,18 @@ def counts_file(instance: str, index: int) -> Path:
     return Path(tempfile.gettempdir()) / f"ngramspec-{os.getuid()}" / name
 
 
-def counts_of(stats: Stats, num_errors: int) -> Counts:
-    """What there is to tell of `stats`."""
-    sums = {name: tuple(getattr(counters, each) for each in COUNTED) for name, counters in stats}
-    return Counts(sums, num_errors)
+def counts_of(watched: Watched, num_errors: int) -> Counts:
+    """What there is to tell of `watched`."""
+    return Counts(by_segment(watched.stats), watched.drifts.counts, num_errors)
 
 
 def publish(path: Path, counts: Counts) -> None:
     """Write `counts`. Raises OSError, also for a folder that is not this user's alone."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _check_private(path.parent)
-    writing.replace(path, [json.dumps([dict(counts.segments), counts.num_errors]).encode()])
+    segments = {name: asdict(counters) for name, counters in counts.segments.items()}
+    drifts = {name: [drifted.fell, drifted.rose] for name, drifted in counts.drifts.items()}
+    writing.replace(path, [json.dumps([segments, drifts, counts.num_errors]).encode()])
 
 
 def published(path: Path) -> Counts:
@@ -57,16 +71,38 @@ def published(path: Path) -> Counts:
     _check_private(path.parent)
     with BOUNDS.opened(path) as file:
         content = json.loads(BOUNDS.content(file, named(path)))
-    sums, num_errors = checked_list([content], "the counters", of=2)[0]
-    sums = checked_object(sums, "counters by segment", ())
-    segments = {checked_text(name, "a segment"): tuple(_checked(numbers)) for name, numbers in sums.items()}
-    return Counts(segments, checked_int(num_errors, "the number of errors", 0, MOST))
+    segments, drifts, num_errors = checked_list([content], "the counters", of=3)[0]
+    return Counts(
+        {name: _counters(given) for name, given in checked_object(segments, "counters by segment", ()).items()},
+        {name: _drifts(given) for name, given in checked_object(drifts, "drifts by segment", ()).items()},
+        _count(num_errors),
+    )
 
 
-def _checked(numbers: object) -> list[int]:
-    if not isinstance(numbers, list) or len(numbers) != len(COUNTED):
-        raise ValueError(f"a segment must have {len(COUNTED)} counters, got {numbers!r:.60}")
-    return [checked_int(number, "a counter", 0, MOST) for number in numbers]
+def _counters(given: object) -> Counters:
+    reasons, outcomes, accepted = "num_undrafted_per_reason", "num_guarded_per_outcome", "num_accepted_tokens_per_pos"
+    found = checked_object(given, "counters", (*NUMBERS, *TIMES, reasons, outcomes, accepted))
+    numbers: dict[str, Any] = {name: _count(found[name]) for name in NUMBERS}
+    numbers |= {name: checked_number(found[name], "a time", 0.0, MOST) for name in TIMES}
+    return Counters(
+        **numbers,
+        num_accepted_tokens_per_pos=[_count(number) for number in checked_list(found[accepted], "counts by position")],
+        num_undrafted_per_reason={Undrafted(why): _count(number) for why, number in _named(found[reasons])},
+        num_guarded_per_outcome={GuardOutcome(how): _count(number) for how, number in _named(found[outcomes])},
+    )
+
+
+def _named(given: object) -> list[tuple[str, Any]]:
+    return [*checked_object(given, "counts by name", ()).items()]
+
+
+def _drifts(given: object) -> DriftCounts:
+    fell, rose = checked_list([given], "the drifts of a segment", of=2)[0]
+    return DriftCounts(_count(fell), _count(rose))
+
+
+def _count(number: object) -> int:
+    return checked_int(number, "a counter", 0, MOST)
 
 
 def _check_private(folder: Path) -> None:

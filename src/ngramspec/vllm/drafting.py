@@ -1,14 +1,18 @@
 """Drafts for an engine that decodes by itself: its requests' tokens come in, drafts go out. It knows no engine."""
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
-from ngramspec.decoding import AdaptiveBudget, Budget, Clock, MeasuredCosts, Shape, plan
+from ngramspec.decoding import AdaptiveBudget, Budget, Clock, MeasuredCosts, Plan, Shape, plan
+from ngramspec.decoding.gains import by_tokens
+from ngramspec.decoding.row import share_of
 from ngramspec.drafting import Drafter, TokenArray, salted
-from ngramspec.stats import Counters, Stats
+from ngramspec.stats import Counters, GuardOutcome, Stats, Undrafted
 from ngramspec.vllm.rows import EngineRow
 from ngramspec.vllm.trouble import Trouble
+from ngramspec.watching import Drifts
+from ngramspec.watching.templates import HEAD, template_of
 
 
 class Drafting:
@@ -17,7 +21,8 @@ class Drafting:
     What pays is measured: passes by what the engine says of them, drafting by the clock. The engine packs its rows, so
     tokens are what costs, and not columns.
 
-    rows: by the engine's key, from their first token on. stats: by segment, of the rows that were closed.
+    rows: by the engine's key, from their first token on. stats: by segment, of the rows that were closed. drifts: of
+    segments whose accepted share changed. clock: by which drafting is timed, and passes should be.
     """
 
     def __init__(
@@ -35,11 +40,18 @@ class Drafting:
         budget: how long drafts are; by default as long as they pay.
         """
         self.rows: dict[Hashable, EngineRow] = {}
-        self.stats = Stats()
-        self._drafter, self._trouble, self._clock = drafter, trouble, clock
+        self.drifts = Drifts()
+        self.stats = Stats(self.drifts.add)
+        self.clock = clock
+        self._drafter, self._trouble = drafter, trouble
         self._max_draft_tokens, self._vocabulary = max_draft_tokens, vocabulary
         self._budget = AdaptiveBudget() if budget is None else budget
         self._costs = MeasuredCosts(counts_fill=False)
+        self._read_for: dict[Hashable, float] = {}  # seconds of passes, of requests without a row yet
+
+    def expect(self, key: Hashable) -> None:
+        """A request will have a row, once its prompt is read: what that takes is counted for it."""
+        self._read_for[key] = 0.0
 
     def open(
         self, key: Hashable, prompt: TokenArray, *, segment: str | None = None, cache_salt: str | None = None
@@ -54,7 +66,7 @@ class Drafting:
             session,
             [],
             0,
-            Counters(requests=1),
+            Counters(requests=1, verifying_seconds=self._read_for.pop(key, 0.0)),
             prompt=prompt,
             segment=segment,
             vocabulary=self._vocabulary,
@@ -65,12 +77,17 @@ class Drafting:
         self.rows[key] = row
         return row
 
-    def draft(self, keys: Sequence[Hashable]) -> list[list[int]]:
-        """For each row, in order, the token ids that the engine's next pass should check; it may check fewer."""
+    def draft(self, keys: Sequence[Hashable], room: int | None = None) -> list[list[int]]:
+        """For each row, in order, the token ids that the engine's next pass should check; it may check fewer.
+
+        room: tokens of all drafts together that the pass can take; the surest go first. None: any number.
+        """
         rows = [self.rows[key] for key in keys]
         if not rows:
             return []
-        plans = plan(rows, self._budget, self._shape(len(rows), len(rows), 1), self._costs, self._clock)
+        plans = plan(rows, self._budget, self._shape(len(rows), len(rows), 1), self._costs, self.clock)
+        if room is not None and sum([each.draft.tokens.size for each in plans]) > room:
+            _fit(plans, room)
         for row, each in zip(rows, plans, strict=True):
             row.undrafted = each.undrafted
         return [each.draft.tokens.tolist() for each in plans]
@@ -92,6 +109,7 @@ class Drafting:
                 self.rows[key].checked = draft
         if not num_scheduled:
             return
+        self._share(seconds, num_scheduled)
         widest = 1 + max(map(len, checked.values()), default=0)
         shape = self._shape(len(num_scheduled), sum(num_scheduled.values()), widest)
         if all(number == 1 + len(checked.get(key, ())) for key, number in num_scheduled.items()):
@@ -99,11 +117,40 @@ class Drafting:
         else:
             self._costs.record_prompt(shape, seconds)
 
-    def close(self, key: Hashable) -> None:
-        """The request is over: its answer goes into the history of its segment, its counters into `stats`."""
-        row = self.rows.pop(key)
+    def _share(self, seconds: float, keys: Collection[Hashable]) -> None:
+        """Each row of a pass has an equal share of its time, also while its prompt is read."""
+        share = share_of(seconds, len(keys))
+        for key in keys:
+            if key in self.rows:
+                self.rows[key].counters.verifying_seconds += share
+            elif key in self._read_for:
+                self._read_for[key] += share
+
+    def close(self, key: Hashable, outcome: GuardOutcome | None = None) -> None:
+        """The request is over: its answer goes into the history of its segment, its counters into `stats`.
+
+        outcome: how its text ended, if the engine's grammars guarded it.
+        """
+        row = self.rows[key]
+        self.forget(key)
         row.close()
-        self.stats.add(row.counters, row.segment)
+        if outcome is not None:
+            row.counters.num_guarded_per_outcome = {outcome: 1}
+        self.stats.add(row.counters, row.segment, template_of(row.prompt[:HEAD].tolist()))
+
+    def forget(self, key: Hashable) -> None:
+        """Nothing more comes of this request. Where it is not closed, it is not counted."""
+        self.rows.pop(key, None)
+        self._read_for.pop(key, None)
 
     def _shape(self, num_rows: int, num_tokens: int, columns: int) -> Shape:
         return Shape(num_rows, columns, num_tokens, max((row.num_read for row in self.rows.values()), default=0))
+
+
+def _fit(plans: Sequence[Plan], room: int) -> None:
+    """Keep the surest `room` tokens of all drafts, which have more."""
+    _, lengths = by_tokens([each.draft for each in plans])
+    for each, length in zip(plans, lengths(room), strict=True):
+        if each.draft.tokens.size and not length:
+            each.undrafted = Undrafted.NO_ROOM
+        each.draft = each.draft.head(length)

@@ -18,14 +18,9 @@ from vllm.v1.metrics.loggers import StatLoggerBase
 from ngramspec.errors import NgramspecError
 from ngramspec.vllm.counts import Counts, counts_file, published
 from ngramspec.vllm.tried import is_tried
+from ngramspec.watching.prometheus import Counted, metrics
 
-NAMES = (
-    ("tokens", "Tokens emitted"),
-    ("target_passes", "Passes of the model over a row"),
-    ("draft_tokens", "Draft tokens checked"),
-    ("accepted_tokens", "Draft tokens accepted"),
-)
-"""As `ngramspec serve` names them, in the order of `counts.COUNTED`."""
+LABELS = ("model_name", "engine")
 
 
 class StatLogger(StatLoggerBase):
@@ -61,17 +56,13 @@ class Engines(Collector):
         atexit.register(file.unlink, missing_ok=True)
 
     def collect(self) -> Iterator[Metric]:
-        """The counters of all engines."""
-        labels = ["model_name", "engine", "segment"]
-        families = [CounterMetricFamily(f"ngramspec:{name}", f"{meaning}.", labels=labels) for name, meaning in NAMES]
-        errors = CounterMetricFamily("ngramspec:drafting_errors", "Errors while drafting.", labels=labels[:2])
-        for key, file in self._files.items():
-            counts = _read(file)
-            errors.add_metric(list(key), counts.num_errors)
-            for segment, numbers in counts.segments.items():
-                for family, number in zip(families, numbers, strict=True):
-                    family.add_metric([*key, segment], number)
-        yield from families
+        """The counters of all engines, as `ngramspec serve` names them, and their errors."""
+        found = {labels: _read(file) for labels, file in self._files.items()}
+        counted = [Counted(labels, counts.segments, counts.drifts) for labels, counts in found.items()]
+        yield from metrics(LABELS, counted)
+        errors = CounterMetricFamily("ngramspec:drafting_errors", "Errors while drafting.", labels=LABELS)
+        for labels, counts in found.items():
+            errors.add_metric(labels, counts.num_errors)
         yield errors
 
 
@@ -83,4 +74,4 @@ def _read(file: Path) -> Counts:
     try:
         return published(file)
     except (OSError, NgramspecError, ValueError):
-        return Counts({}, 0)
+        return Counts({}, {}, 0)

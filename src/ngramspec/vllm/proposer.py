@@ -1,6 +1,5 @@
 """Proposers for vLLM's workers (`custom_class`), which see tokens alone: no names, no parameters, no grammars."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,11 +65,11 @@ class Proposer(NullProposer):
         except Exception as error:
             self.trouble.note("a pass was not drafted for", error)
             self._restart()
-        self._returned = time.perf_counter()
+        self._returned = self.drafting.clock()
         return drafts
 
     def _propose(self, sampled: Any, sizes: Any, tokens: Any, drafts: list[list[int]]) -> None:
-        seconds = time.perf_counter() - self._returned
+        seconds = self.drafting.clock() - self._returned
         self._rows.begin(len(sampled))
         keys: dict[int, int] = {}  # by position
         news: dict[int, TokenArray] = {}

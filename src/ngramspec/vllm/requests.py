@@ -8,6 +8,7 @@ import numpy as np
 from ngramspec.drafting import TokenArray, salted
 from ngramspec.guards import Follower, LLGuidanceFollower, Vocabulary, XGrammarFollower
 from ngramspec.guards.source import Language, Source, is_gbnf
+from ngramspec.stats import GuardOutcome
 
 MOST_CHARACTERS = 1024
 """Of a segment's name: names are kept in memory, and clients choose them."""
@@ -66,10 +67,11 @@ class Forms:
         return has_gate and not asked.reasoning_ended
 
     def follower(self, request: Any) -> Follower | None:
-        """A matcher on its grammar; None for a backend of vLLM's whose state cannot be copied."""
-        assert self._vocabulary is not None
+        """A matcher on its grammar; None for a backend of vLLM's whose state cannot be copied, or unknown tokens."""
         asked = request.structured_output_request
         grammar, ends = asked.grammar, request.sampling_params.all_stop_token_ids
+        if self._vocabulary is None:
+            return None
         follower: XGrammarFollower | LLGuidanceFollower
         if hasattr(getattr(grammar, "matcher", None), "fork"):
             follower = XGrammarFollower(grammar.matcher.fork, self._vocabulary, ends)
@@ -81,6 +83,19 @@ class Forms:
         is_compact = self._manager.vllm_config.structured_outputs_config.disable_any_whitespace
         follower.source = source_of(asked.params, request.cache_salt or "", is_compact=is_compact)
         return follower
+
+    def outcome(self, request: Any) -> GuardOutcome | None:
+        """How the text of a request that is over ended; None where no grammar has guarded it."""
+        asked = request.structured_output_request
+        if asked is None or not hasattr(asked.grammar, "is_terminated"):  # it may not have been compiled
+            return None
+        if request.status.name == "FINISHED_ERROR":  # its grammar has rejected a token
+            return GuardOutcome.FAILED
+        if asked.grammar.is_terminated():
+            return GuardOutcome.COMPLETE
+        follower = None if self.is_free(request) else self.follower(request)
+        is_complete = follower is not None and follower.matcher.accepting()
+        return GuardOutcome.COMPLETE if is_complete else GuardOutcome.CUT_OFF
 
 
 def source_of(asked: Any, salt: str, *, is_compact: bool) -> Source | None:

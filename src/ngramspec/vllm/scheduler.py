@@ -46,7 +46,7 @@ class Scheduler(VllmScheduler):
     def update_draft_token_ids(self, draft_token_ids: Any) -> None:
         """See vLLM's, which cuts the drafts by its grammars."""
         if self.drafts is not None:
-            draft_token_ids = self.drafts.instead_of(draft_token_ids, self.requests)
+            draft_token_ids = self.drafts.instead_of(draft_token_ids, self)
         super().update_draft_token_ids(draft_token_ids)
 
     def _free_request(self, request: Any, *arguments: Any, **named: Any) -> Any:

@@ -1,7 +1,5 @@
 """Drafts for the requests of vLLM's scheduler."""
 
-import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +8,7 @@ from ngramspec.vllm import requests
 from ngramspec.vllm.counts import Counts, counts_file, counts_of, publish
 from ngramspec.vllm.drafting import Drafting
 from ngramspec.vllm.keeping import Job, Keeper, Saving, kept_drafter
+from ngramspec.vllm.pass_room import room_for_drafts
 from ngramspec.vllm.rows import EngineRow
 from ngramspec.vllm.settings import Settings
 from ngramspec.vllm.trouble import Trouble
@@ -43,7 +42,7 @@ class SchedulerDrafts:
         self._max_model_len = scheduler.max_model_len
         self._started: dict[int, float] = {}
         self._failed: set[str] = set()
-        self._file, self._told = counts_file(config.instance_id, index), Counts({}, 0)
+        self._file, self._told = counts_file(config.instance_id, index), Counts({}, {}, 0)
         jobs = [Job("telling counters", self._tell)]
         if history is not None:
             saving = Saving(lambda: drafter.save(history, fingerprint), self._num_requests, self._is_idle)
@@ -52,11 +51,13 @@ class SchedulerDrafts:
 
     def started(self, output: Any) -> None:
         """vLLM has decided what the next pass reads."""
-        self._started[id(output)] = time.perf_counter()
+        self._started[id(output)] = self.drafting.clock()
+        for new in output.scheduled_new_reqs:
+            self.drafting.expect(new.req_id)
 
     def passed(self, output: Any, result: Any) -> None:
         """The pass is over; vLLM has not taken in yet what it emitted."""
-        seconds = time.perf_counter() - self._started.pop(id(output), time.perf_counter())
+        seconds = self.drafting.clock() - self._started.pop(id(output), self.drafting.clock())
         try:
             num_emitted = sum(map(len, result.sampled_token_ids))
             checked = output.scheduled_spec_decode_tokens
@@ -64,16 +65,18 @@ class SchedulerDrafts:
         except Exception as error:
             self.trouble.note("a pass was not counted", error)
 
-    def instead_of(self, given: Any, known: Mapping[str, Any]) -> Any:
+    def instead_of(self, given: Any, scheduler: Any) -> Any:
         """vLLM's drafts, with ours in their stead: a new object, for the worker may hand over its own again."""
         drafts: list[list[int]] = [[] for _ in given.req_ids]
+        known = scheduler.requests
         followed = [
             position
             for position, key in enumerate(given.req_ids)
             if requests.is_decoding(known.get(key)) and self._is_followed(known[key])
         ]
         try:
-            made = self.drafting.draft([given.req_ids[position] for position in followed])
+            keys = [given.req_ids[position] for position in followed]
+            made = self.drafting.draft(keys, room_for_drafts(scheduler))
             for position, draft in zip(followed, made, strict=True):
                 drafts[position] = draft
         except Exception as error:
@@ -86,15 +89,16 @@ class SchedulerDrafts:
         self._failed.discard(key)
         row = self.drafting.rows.get(key)
         if row is None:
+            self.drafting.forget(key)
             return
         try:
             row.release()
             if tokens := requests.tokens_from(request, row.num_read):
                 row.read(tokens, 0)
-            self.drafting.close(key)
+            self.drafting.close(key, self._forms.outcome(request))
         except Exception as error:
             self.trouble.note("a request was not kept", error)
-            self.drafting.rows.pop(key, None)
+            self.drafting.forget(key)
 
     def close(self) -> None:
         """The engine ends: keep the history, and tell no counters any more."""
@@ -111,7 +115,7 @@ class SchedulerDrafts:
         except Exception as error:
             self.trouble.note("a request is not drafted for any more", error)
             self._failed.add(key)
-            self.drafting.rows.pop(key, None)
+            self.drafting.forget(key)
             return False
         return True
 
@@ -152,7 +156,7 @@ class SchedulerDrafts:
         return not self.drafting.rows
 
     def _tell(self, is_last: bool) -> None:
-        counts = counts_of(self.drafting.stats, self.trouble.num_errors)
+        counts = counts_of(self.drafting, self.trouble.num_errors)
         if counts != self._told:
             publish(self._file, counts)
             self._told = counts

@@ -1,6 +1,7 @@
-"""Metrics of a Speculator for Prometheus, by segment; read at each scrape."""
+"""Metrics for Prometheus, by segment; read when Prometheus asks for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 try:
     from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -10,7 +11,16 @@ except ImportError as error:
     raise ImportError("SpeculatorCollector needs prometheus_client: pip install prometheus-client") from error
 
 from ngramspec.stats import Counters
+from ngramspec.watching.drift import DriftCounts
 from ngramspec.watching.figures import FIGURES, POSITIONS, Watched, by_segment, num_accepted_beyond
+
+
+class Counted(NamedTuple):
+    """What was counted in one place. labels: values of its labels. segments, drifts: by segment."""
+
+    labels: tuple[str, ...]
+    segments: Mapping[str, Counters]
+    drifts: Mapping[str, DriftCounts]
 
 
 class SpeculatorCollector(Collector):
@@ -26,30 +36,38 @@ class SpeculatorCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, as they are now."""
-        segments = by_segment(self._spec.stats)
-        names, own = [*self._labels, "segment"], [*self._labels.values()]
-        for figure in FIGURES:
-            name = f"{figure.name}_seconds" if figure.unit == "s" else figure.name
-            labels = [*names, figure.label] if figure.label else names
-            counted = CounterMetricFamily(f"ngramspec:{name}", f"{figure.meaning}.", labels=labels)
-            for segment, counters in segments.items():
+        counted = Counted((*self._labels.values(),), by_segment(self._spec.stats), self._spec.drifts.counts)
+        yield from metrics((*self._labels,), [counted])
+
+
+def metrics(labels: tuple[str, ...], places: Sequence[Counted]) -> Iterator[Metric]:
+    """All metrics of what was counted in some places. labels: names of the labels that tell them apart."""
+    names = [*labels, "segment"]
+    for figure in FIGURES:
+        name = f"{figure.name}_seconds" if figure.unit == "s" else figure.name
+        own = [*names, figure.label] if figure.label else names
+        counted = CounterMetricFamily(f"ngramspec:{name}", f"{figure.meaning}.", labels=own)
+        for place in places:
+            for segment, counters in place.segments.items():
                 for value, number in figure.of(counters).items():
-                    counted.add_metric([*own, segment, *([value] if figure.label else [])], number)
-            yield counted
-        accepted = HistogramMetricFamily(
-            "ngramspec:accepted_tokens_per_draft", "Draft tokens accepted, of each draft.", labels=names
-        )
-        for segment, counters in segments.items():
-            accepted.add_metric([*own, segment], _buckets(counters), counters.num_accepted_tokens)
-        yield accepted
-        drifts = CounterMetricFamily(
-            "ngramspec:drifts", "Times that the accepted share left its band.", labels=[*names, "direction"]
-        )
-        found = self._spec.drifts.counts
-        for segment in {**segments, **found}:
-            drifts.add_metric([*own, segment, "fell"], found[segment].fell if segment in found else 0)
-            drifts.add_metric([*own, segment, "rose"], found[segment].rose if segment in found else 0)
-        yield drifts
+                    counted.add_metric([*place.labels, segment, *([value] if figure.label else [])], number)
+        yield counted
+    accepted = HistogramMetricFamily(
+        "ngramspec:accepted_tokens_per_draft", "Draft tokens accepted, of each draft.", labels=names
+    )
+    for place in places:
+        for segment, counters in place.segments.items():
+            accepted.add_metric([*place.labels, segment], _buckets(counters), counters.num_accepted_tokens)
+    yield accepted
+    drifts = CounterMetricFamily(
+        "ngramspec:drifts", "Times that the accepted share left its band.", labels=[*names, "direction"]
+    )
+    for place in places:
+        for segment in {**place.segments, **place.drifts}:
+            found = place.drifts.get(segment, DriftCounts())
+            drifts.add_metric([*place.labels, segment, "fell"], found.fell)
+            drifts.add_metric([*place.labels, segment, "rose"], found.rose)
+    yield drifts
 
 
 def _buckets(counters: Counters) -> list[tuple[str, float]]:

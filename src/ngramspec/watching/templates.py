@@ -1,7 +1,17 @@
-"""The template that most prompts of a segment have, in bounded memory."""
+"""Templates of prompts, and which one most prompts of a segment have, in bounded memory."""
+
+from collections.abc import Sequence
+
+HEAD = 32
+"""Tokens of a prompt that tell its template."""
 
 MOST = 8
 """Most templates that are counted at a time."""
+
+
+def template_of(prompt: Sequence[int]) -> int:
+    """A number for the template of a prompt: the same where the first HEAD tokens are, such as a system prompt."""
+    return hash(tuple(prompt[:HEAD]))
 
 
 class UsualTemplate:

@@ -1,9 +1,7 @@
 """Which prompts begin alike: those of one template, such as a system prompt."""
 
 from ngramspec.hf.rows.request import Request
-
-HEAD = 32
-"""Tokens of a prompt that tell its template."""
+from ngramspec.watching.templates import HEAD, template_of
 
 
 def templates_of(request: Request) -> list[int]:
@@ -11,6 +9,6 @@ def templates_of(request: Request) -> list[int]:
     ids, mask = request.input_ids, request.mask
     num_rows, length = ids.shape
     if mask is None or mask.dim() != 2 or mask.shape[0] != num_rows or mask.shape[1] < length:
-        return [hash(tuple(head)) for head in ids[:, :HEAD].tolist()]
+        return [template_of(head) for head in ids[:, :HEAD].tolist()]
     real = (mask[:, mask.shape[1] - length :] != 0).cpu()
-    return [hash(tuple(row[kept][:HEAD].tolist())) for row, kept in zip(ids.cpu(), real, strict=True)]
+    return [template_of(row[kept][:HEAD].tolist()) for row, kept in zip(ids.cpu(), real, strict=True)]
