@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
             asked = Asked(**{**vars(asked), "guard": None})
         generate = asked.arguments(is_plain=False)
         ids = torch.tensor([asked.prompt])
-        own = {"cache_salt": asked.salt, "segment": asked.segment, "owner": asked.owner}
+        own: dict[str, Any] = {"cache_salt": asked.salt, "segment": asked.segment, "owner": asked.owner}
         answer = self.engine.add(ids, seed=asked.seed, **own, **generate)
         self.asked[answer] = asked
         return answer
@@ -416,15 +416,16 @@ def test_what_a_request_brings_may_raise_and_ends_that_request_alone() -> None:
     assert alone.tolist() == fine.result().tolist()
 
 
-def test_requests_of_one_owner_take_turns_with_others_while_there_is_no_room() -> None:
-    ids, common = torch.tensor([[3, 4, 5]]), {"max_new_tokens": 3, "pad_token_id": PAD}
+def test_while_there_is_no_room_one_request_does_not_wait_for_all_of_another_owner() -> None:
+    ids = torch.tensor([[3, 4, 5]])
+    common: dict[str, Any] = {"max_new_tokens": 3, "pad_token_id": PAD}
     with ModelEngine(model_of("llama"), max_rows=1) as engine:
         samples = [engine.add(ids, owner="samples", **common) for _ in range(3)]
         others = [engine.add(ids, **common) for _ in range(2)]
         ended = []
         while not engine.is_idle:
             ended += engine.step()
-    assert [samples[0], others[0], others[1], samples[1], samples[2]] == ended
+    assert [samples[0], others[0], samples[1], samples[2], others[1]] == ended
 
 
 POISON = 11

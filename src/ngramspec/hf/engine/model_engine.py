@@ -39,10 +39,10 @@ class ModelEngine:
     ...         ended = engine.step()                                             # doctest: +SKIP
 
     Requests join between steps, in the order in which they were added, those of one owner by turns with others', and
-    leave when they end or are removed. Whatever joins and leaves beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64;
-    in lower precision up to rounding). With models whose rows go in line (`docs/families.md`), each request is read in
-    passes of its own. An error of a processor, criterion or streamer ends its own request and no other. For one thread
-    at a time.
+    leave when they end or are removed. Whatever joins and leaves beside it, a request's text is that of `generate()`
+    for its prompt alone and its seed (in float64; in lower precision up to rounding). With models whose rows go in line
+    (`docs/families.md`), each request is read in passes of its own. An error of a processor, criterion or streamer ends
+    its own request and no other. For one thread at a time.
     """
 
     def __init__(
