@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence as Rows
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,3 +192,20 @@ def test_no_row_waits_for_more_parts_of_prompts_than_rows_have_emitted_tokens(
             step()
     while runs.rows:
         step()
+
+
+def test_the_rows_of_a_pass_that_raises_are_known_until_the_next_step() -> None:
+    target, broken, runs = Counting(), Counting(), engine()
+    fine, failing = row_of(target, [1, 2, 3]), row_of(broken, [1, 2])
+    del broken.scripts[failing]  # what it reads, it does not find
+    runs.add([fine], target)
+    runs.add([failing], broken)
+    with pytest.raises(KeyError):
+        runs.step()
+    assert [failing] == list(runs.failing)
+    assert [1] == fine.emitted
+    runs.remove([failing])
+    assert [] == runs.step()
+    assert [fine] == runs.step()
+    assert [] == list(runs.failing)
+    assert [1, 2, 3] == fine.emitted

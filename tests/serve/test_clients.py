@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from transformers import LogitsProcessor
 
-from ngramspec import Guard, RefusedError
+from ngramspec import Guard, ModelEngine, RefusedError
+from ngramspec.decoding import Plan, Reading
+from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.pico import repeat_prompt
 from ngramspec.serve.app.clients import EventStream
 from ngramspec.serve.asking.completion import CompletionEndpoint
@@ -240,28 +242,78 @@ class Failing(LogitsProcessor):
         return scores
 
 
-def test_a_failing_pass_ends_the_requests_in_it_and_no_later_one() -> None:
+def test_a_failing_pass_ends_the_requests_in_it_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, count = RaggedTarget.read, 0
+
+    def fails(self: RaggedTarget, plans: Sequence[Plan]) -> Reading:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise RuntimeError("a defect")
+        return read(self, plans)
+
+    plainly: Any = {"max_tokens": 100, "speculate": False}  # in many passes
+
     async def go() -> list[Told]:
-        async with serving() as client:
-            engine = client.service.engine.engine
-            assert engine is not None
-            step, count = engine.step, 0
-
-            def fails() -> Any:
-                nonlocal count
-                count += 1
-                if count == 3:
-                    raise RuntimeError("a defect")
-                return step()
-
-            engine.step = fails  # type: ignore[method-assign]
-            told = await asyncio.gather(*(client.complete(PROMPT, max_tokens=100) for _ in range(3)))
+        async with serving(max_rows=1) as client:
+            monkeypatch.setattr(RaggedTarget, "read", fails)
+            told = await asyncio.gather(*(client.complete(PROMPT, **plainly) for _ in range(3)))
             await nothing_is_left(client)
-            return told
+            return [*told]
 
-    assert [(500, "the model has failed: ask again")] * 3 == [
-        (each.status, each.error["message"]) for each in asyncio.run(go())
-    ]
+    told = sorted(asyncio.run(go()), key=lambda each: each.status)
+    assert [200, 200, 500] == [each.status for each in told]
+    assert [EXPECTED] * 2 == [each.json["choices"][0]["text"] for each in told[:2]]
+    assert "the model has failed: ask again" == told[2].error["message"]
+
+
+def test_what_fails_beside_a_pass_ends_all_requests_and_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, count = ModelEngine.step, 0
+
+    def fails(self: ModelEngine) -> Any:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise RuntimeError("a defect")
+        return step(self)
+
+    async def go() -> tuple[Told, Told]:
+        async with serving() as client:
+            monkeypatch.setattr(ModelEngine, "step", fails)
+            failed = await client.complete(PROMPT, max_tokens=100, speculate=False)
+            await nothing_is_left(client)
+            return failed, await client.complete(PROMPT, max_tokens=100)
+
+    failed, later = asyncio.run(go())
+    assert (500, "the model has failed: ask again") == (failed.status, failed.error["message"])
+    assert EXPECTED == later.json["choices"][0]["text"]
+
+
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_a_device_that_is_lost_ends_the_service(monkeypatch: pytest.MonkeyPatch, is_idle: bool) -> None:
+    model, tokenizer = pico()
+    lost, read = copy.deepcopy(model), RaggedTarget.read
+
+    def loses(self: RaggedTarget, plans: Sequence[Plan]) -> Reading:
+        lost.to("meta")  # which has no numbers
+        return read(self, plans)
+
+    async def go() -> tuple[Told, BaseException | None, Told, Told]:
+        async with serving(lambda: (lost, tokenizer)) as client:
+            if is_idle:
+                lost.to("meta")
+            else:
+                monkeypatch.setattr(RaggedTarget, "read", loses)
+            told = await client.complete(PROMPT)
+            async with asyncio.timeout(PATIENCE):
+                error = await client.service.ended()
+            return told, error, await client.complete(PROMPT), await client.ask("/health")
+
+    told, error, later, health = asyncio.run(go())
+    assert (500 if is_idle else 503) == told.status
+    assert isinstance(error, Exception)
+    assert (503, "the service is about to end: ask again") == (later.status, later.error["message"])
+    assert (500, "dead") == (health.status, health.error["code"])
 
 
 def test_a_failing_processor_ends_its_own_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:

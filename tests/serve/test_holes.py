@@ -48,16 +48,17 @@ def test_a_suffix_begins_without_the_blank_that_a_tokenizer_puts_before_a_text()
     assert ["▁<PRE>", "▁a", "▁<SUF>", "a", "b", "▁<MID>"] == fast.convert_ids_to_tokens(ids)
 
 
-def test_a_suffix_is_answered_with_what_the_model_writes_between() -> None:
+@pytest.mark.parametrize("before", ["return a", ""])
+def test_a_suffix_is_answered_with_what_the_model_writes_between(before: str) -> None:
     marks = FAMILIES["Qwen-Coder, CodeGemma"]
     model, tokenizer = pico_with(marks)
-    ids, _ = prompt_around("return a", " + b", tokenizer)
+    ids, _ = prompt_around(before, " + b", tokenizer)
     prompt = torch.tensor([ids])
     made = model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=20, do_sample=False)
 
     async def ask() -> Any:
         async with serving(lambda: pico_with(marks)) as client:
-            return (await client.complete("return a", suffix=" + b", max_tokens=20)).json
+            return (await client.complete(before, suffix=" + b", max_tokens=20)).json
 
     told = asyncio.run(ask())
     assert tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True) == told["choices"][0]["text"]

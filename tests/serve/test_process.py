@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from ngramspec.cli.endings import BUG
 from ngramspec.pico import extract_prompt, repeat_prompt
 from tests.serve.families import HERMES, OPENS
 from tests.serve.serving import NAME, Told, generated, serving, text_of
@@ -82,6 +83,27 @@ def test_answers_in_progress_are_completed_on_sigterm() -> None:
         assert -signal.SIGTERM == served.wait(PATIENCE)
         assert served.stderr is not None
         assert "" == served.stderr.read()
+
+
+LOSING = f"""
+from ngramspec.hf.target.ragged import RaggedTarget
+
+def loses(self, plans):
+    self._model.to("meta")  # which has no numbers
+    return read(self, plans)
+
+read, RaggedTarget.read = RaggedTarget.read, loses
+{PROGRAM}
+"""
+
+
+def test_a_process_whose_device_is_lost_ends_and_says_so() -> None:
+    with process(program=LOSING) as (served, line):
+        with pytest.raises(HTTPError, match="503"):
+            asked(address_in(line), "/v1/completions", {"model": NAME, "prompt": "One line.\n"})
+        _, complaint = served.communicate(timeout=PATIENCE)
+    assert BUG == served.returncode
+    assert "meta" in complaint
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -105,7 +105,10 @@ def serve(
 
 
 async def _serve(service: "Service", listener: socket.socket, loaded: list[Loaded], drain_seconds: int) -> None:
-    """Serve until a signal; raises what loading the model has raised."""
+    """Serve until a signal; raises what loading the model has raised, or what has ended the engine.
+
+    A process that ends is started anew by whoever runs it; one that is alive and decodes nothing is not.
+    """
     import uvicorn
 
     from ngramspec.serve.app.application import application
@@ -127,7 +130,11 @@ async def _serve(service: "Service", listener: socket.socket, loaded: list[Loade
         address, port = listener.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         print(f"{loaded[0]} at http://{shown}:{port}/v1", flush=True)
-    except Exception:
+        ended = asyncio.create_task(service.ended())
+        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done() and (error := await ended) is not None:
+            raise error
+    except BaseException:
         while not (server.started or serving.done()):  # before, it would end without ending the application
             await asyncio.sleep(POLL_SECONDS)
         server.should_exit = True

@@ -37,7 +37,10 @@ class _Joined:
 
 
 class Engine:
-    """Advances rows. It depends on no framework and holds no state of a row."""
+    """Advances rows. It depends on no framework and holds no state of a row.
+
+    failing: the rows of the pass that has raised, if one has.
+    """
 
     def __init__(
         self, budget: Budget, costs: Costs, clock: Clock = time.perf_counter, *, max_prompt_tokens: int = 256
@@ -51,6 +54,7 @@ class Engine:
         self._max_prompt_tokens = max_prompt_tokens
         self._parts = 1.0  # of prompts that are due before the next pass
         self._joined: list[_Joined] = []
+        self.failing: Rows[Row] = ()
 
     @property
     def rows(self) -> list[Row]:
@@ -77,8 +81,10 @@ class Engine:
         there are fewer passes, and prompts would wait longer for their turns. join: lets further requests join, if any
         can; called once a prompt was read while others decode.
 
-        Returns the rows that ended; they have left. The rows of a call in step leave together.
+        Returns the rows that ended; they have left. The rows of a call in step leave together. Where a pass raises,
+        nothing of its rows was committed: once those that are `failing` are removed, the others can go on.
         """
+        self.failing = ()
         by_target: dict[Target, list[_Joined]] = {}
         for call in self._joined:
             by_target.setdefault(call.target, []).append(call)
@@ -108,7 +114,9 @@ class Engine:
             row, most = reading.rows[0], int(self._parts) * self._max_prompt_tokens
             if reading.ahead is not None and len(row.pending) > most:
                 self._parts -= int(self._parts)
+                self.failing = [row]
                 row.keep([], reading.ahead.read_ahead(row, most))
+                self.failing = ()
                 return
             num_parts = max(1, -(-len(row.pending) // self._max_prompt_tokens))
             self._parts = max(0.0, self._parts - num_parts)
@@ -119,7 +127,9 @@ class Engine:
             reading = next((call for call in of_target if call.rows[0].reads_prompt), None)
 
     def _step(self, target: Target, rows: Rows[Row]) -> None:
+        self.failing = rows
         step(target, rows, self._budget, self._costs, self._clock)
+        self.failing = ()
 
     @staticmethod
     def _decodes(row: Row) -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,11 @@ from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from ngramspec import AdaptiveLookup, FixedBudget, Guard, GuardError, ModelEngine, PromptError, RefusedError, Speculator
+from ngramspec.decoding import Plan, Reading, Row
 from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
+from ngramspec.hf.target.ragged import RaggedTarget
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
 from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.drafters import BranchingDrafter
@@ -54,6 +57,7 @@ class Asked:
     is_shy: bool
     salt: str | None
     segment: str | None
+    owner: str | None = None
 
     def arguments(self, *, is_plain: bool) -> dict[str, Any]:
         """Those of `generate()`."""
@@ -77,6 +81,7 @@ def requests(draw: st.DrawFn) -> Asked:
         is_shy=draw(st.booleans()) and guard is None,
         salt=draw(st.sampled_from([None, None, "a", "b"])),
         segment=draw(st.sampled_from([None, "s"])),
+        owner=draw(st.sampled_from([None, None, "o", "p"])),
     )
 
 
@@ -121,7 +126,8 @@ class Machine(RuleBasedStateMachine):
             asked = Asked(**{**vars(asked), "guard": None})
         generate = asked.arguments(is_plain=False)
         ids = torch.tensor([asked.prompt])
-        answer = self.engine.add(ids, seed=asked.seed, cache_salt=asked.salt, segment=asked.segment, **generate)
+        own: dict[str, Any] = {"cache_salt": asked.salt, "segment": asked.segment, "owner": asked.owner}
+        answer = self.engine.add(ids, seed=asked.seed, **own, **generate)
         self.asked[answer] = asked
         return answer
 
@@ -408,6 +414,61 @@ def test_what_a_request_brings_may_raise_and_ends_that_request_alone() -> None:
             answer.result()
     alone = model_of("llama").generate(ids, **common)
     assert alone.tolist() == fine.result().tolist()
+
+
+def test_while_there_is_no_room_one_request_does_not_wait_for_all_of_another_owner() -> None:
+    ids = torch.tensor([[3, 4, 5]])
+    common: dict[str, Any] = {"max_new_tokens": 3, "pad_token_id": PAD}
+    with ModelEngine(model_of("llama"), max_rows=1) as engine:
+        samples = [engine.add(ids, owner="samples", **common) for _ in range(3)]
+        others = [engine.add(ids, **common) for _ in range(2)]
+        ended = []
+        while not engine.is_idle:
+            ended += engine.step()
+    assert [samples[0], others[0], samples[1], samples[2], others[1]] == ended
+
+
+POISON = 11
+"""A token of a prompt that no pass may read."""
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_a_pass_that_fails_says_whose_it_was_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, is_long: bool
+) -> None:
+    read, ahead = RaggedTarget.read, RaggedTarget.read_ahead
+
+    def reads(self: RaggedTarget, plans: Sequence[Plan]) -> Reading:
+        if any(POISON in plan.row.pending for plan in plans):
+            raise RuntimeError("the pass has failed")
+        return read(self, plans)
+
+    def reads_ahead(self: RaggedTarget, row: Row, num_tokens: int) -> int:
+        if POISON in row.pending:
+            raise RuntimeError("the pass has failed")
+        return ahead(self, row, num_tokens)
+
+    monkeypatch.setattr(RaggedTarget, "read", reads)
+    monkeypatch.setattr(RaggedTarget, "read_ahead", reads_ahead)
+    common: dict[str, Any] = {"max_new_tokens": 12, "pad_token_id": PAD}
+    prompts = [torch.tensor([[3, 4, 5 + number]]) for number in range(3)]
+    with ModelEngine(model_of("llama"), max_rows=3, max_prompt_tokens=4) as engine:
+        running = [engine.add(prompt, **common) for prompt in prompts[:2]]
+        engine.step()
+        poisoned = engine.add(torch.tensor([[POISON] * (9 if is_long else 2)]), **common)
+        waiting = engine.add(prompts[2], **common)
+        failing = []
+        while not engine.is_idle:
+            try:
+                engine.step()
+            except RuntimeError:
+                failing.append(engine.failing)
+                for answer in engine.failing:
+                    engine.remove(answer)
+        engine.check_device()
+    assert [[poisoned]] == failing
+    alone = [model_of("llama").generate(prompt, **common).tolist() for prompt in prompts]
+    assert alone == [answer.result().tolist() for answer in [*running, waiting]]
 
 
 def test_a_request_without_a_seed_draws_one_from_the_default_generator() -> None:

@@ -1,7 +1,6 @@
 """Many requests at once, which join and leave: each has the text of `generate()` for its prompt alone."""
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -16,6 +15,7 @@ from ngramspec.hf.choice.sampling import row_seeds
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.engine.answer import Answer, finish, tell
 from ngramspec.hf.engine.preparing import prepared
+from ngramspec.hf.engine.waiting import Waiting
 from ngramspec.hf.entry.generate import drafters_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
@@ -38,11 +38,11 @@ class ModelEngine:
     ...     while not engine.is_idle:                                             # doctest: +SKIP
     ...         ended = engine.step()                                             # doctest: +SKIP
 
-    Requests join between steps, in the order in which they were added, and leave when they end or are removed. Whatever
-    joins and leaves beside it, a request's text is that of `generate()` for its prompt alone and its seed (in float64;
-    in lower precision up to rounding). With models whose rows go in line (`docs/families.md`), each request is read in
-    passes of its own. An error of a processor, criterion or streamer ends its own request and no other. For one thread
-    at a time.
+    Requests join between steps, in the order in which they were added, those of one owner by turns with others', and
+    leave when they end or are removed. Whatever joins and leaves beside it, a request's text is that of `generate()`
+    for its prompt alone and its seed (in float64; in lower precision up to rounding). With models whose rows go in line
+    (`docs/families.md`), each request is read in passes of its own. An error of a processor, criterion or streamer ends
+    its own request and no other. For one thread at a time.
     """
 
     def __init__(
@@ -79,13 +79,19 @@ class ModelEngine:
         )
         self._max_cache_bytes = max_cache_bytes
         self._pool: LinePool | None = None
-        self._waiting: deque[Answer] = deque()
+        self._waiting: Waiting[Answer] = Waiting()
         self._answers: dict[ModelRow, Answer] = {}
 
     @property
     def is_idle(self) -> bool:
         """Whether no request is left."""
         return not self._answers and not self._waiting
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is, and prompts must be."""
+        device: torch.device = self._model.device
+        return device
 
     @property
     def num_shared_tokens(self) -> int:
@@ -103,6 +109,11 @@ class ModelEngine:
         return len(self._waiting)
 
     @property
+    def failing(self) -> list[Answer]:
+        """The requests that were in the pass that has raised, if `step` has; once removed, the others can go on."""
+        return [answer for row, answer in self._answers.items() if row in self._engine.failing]
+
+    @property
     def cache_usage(self) -> float:
         """Share of `max_cache_bytes` that the lines of those that have joined take, from 0 to 1."""
         return 0.0 if self._pool is None else self._pool.usage
@@ -118,6 +129,7 @@ class ModelEngine:
         history: str | None = None,
         references: Sequence[Any] | None = None,
         speculate: bool = True,
+        owner: Hashable = None,
         **arguments: Any,
     ) -> Answer:
         """Add a request: the prompt `input_ids` `int64[1, P]`, and arguments of `generate()` by name.
@@ -127,6 +139,8 @@ class ModelEngine:
         history: what the request drafts from and adds to instead of its segment's history, by a name among those of
         segments. It is not counted by that name: for what is too many and too short-lived to be counted, such as the
         samples of each prompt.
+        owner: of several requests, such as samples of one prompt. While there is no room, those of one owner take turns
+        with others, so that no one waits for all of them; None: this one is alone.
 
         Raises what `generate()` raises for its arguments, RefusedError and PromptError; then nothing was added, and the
         streamer has been ended. RefusedError also for a model that cannot be drafted for, or has hooks, adapters or
@@ -149,7 +163,7 @@ class ModelEngine:
             if stream is not None:
                 stream.end()
             raise
-        self._waiting.append(answer)
+        self._waiting.add(answer, answer if owner is None else owner)
         return answer
 
     def _opened(
@@ -184,8 +198,8 @@ class ModelEngine:
     def step(self) -> list[Answer]:
         """Let waiting requests join where there is room, and decode all for one step; returns those that ended.
 
-        Raises what a forward pass raises. Nothing was committed then, and another step may follow; after an interrupt
-        the engine is closed.
+        Raises what a forward pass raises. Nothing of its requests was committed then: once those that are `failing` are
+        removed, the others can continue, unless `check_device` raises. After an interrupt the engine is closed.
         """
         with torch.inference_mode(mode=False), torch.no_grad():
             failed: list[Answer] = []
@@ -205,6 +219,13 @@ class ModelEngine:
                 self._engine.remove([answer.row])
                 done.append(self._done(answer.row))
         return done
+
+    def check_device(self) -> None:
+        """Raise what the model's device raises where it can do nothing any more, such as a GPU that is lost.
+
+        It copies one number of the model to the host, for which it takes no memory there.
+        """
+        next(self._model.parameters()).detach().view(-1)[:1].tolist()
 
     def remove(self, answer: Answer) -> None:
         """Drop a request that has not ended; its `emitted` tokens stay as they are."""
@@ -248,7 +269,7 @@ class ModelEngine:
     def _join(self, failed: list[Answer]) -> None:
         """Let requests join in order while there is room; `failed` gets those that ended because memory ran out."""
         while self._waiting and len(self._answers) < self._max_rows:
-            answer = self._waiting[0]
+            answer = self._waiting.next
             request, row = answer._request, answer.row
             assert request is not None
             try:
@@ -263,7 +284,7 @@ class ModelEngine:
             except (torch.OutOfMemoryError, MemoryError) as error:
                 row.error = error
                 row.close()
-            self._answers[row] = self._waiting.popleft()
+            self._answers[row] = self._waiting.take()
             if row.ended:
                 failed.append(self._done(row))
 

@@ -65,7 +65,7 @@ class Service:
         self.thread: EngineThread | None = None
         self.meters = Meters(settings.name, lambda: None if self.thread is None else self.thread.engine, clock)
         self._histories: Histories | None = None
-        self._has_opened = asyncio.Event()
+        self._has_opened, self._has_ended = asyncio.Event(), asyncio.Event()
 
     def start(self) -> None:
         """Begin to load the model."""
@@ -74,6 +74,7 @@ class Service:
             self._opened,
             lambda news: _post(loop, news),
             lambda: _set(loop, self._has_opened),
+            ended=lambda: _set(loop, self._has_ended),
             max_seconds=self.settings.max_seconds,
             clock=self.clock,
         )
@@ -86,6 +87,11 @@ class Service:
             assert self.thread is not None
             raise self.thread.error or AssertionError("a model that is not there could not be loaded")
         return self._served
+
+    async def ended(self) -> BaseException | None:
+        """Wait until nothing is decoded any more; returns why, unless the service was stopped."""
+        await self._has_ended.wait()
+        return self.engine.error
 
     async def stop(self) -> None:
         """End what has not ended, and all threads."""
@@ -139,7 +145,7 @@ class Service:
             max_rows=self.settings.max_rows,
             max_cache_bytes=self.settings.max_cache_bytes,
         )
-        token = torch.tensor([[served.pad_token]], device=model.device)
+        token = torch.tensor([[served.pad_token]], device=engine.device)
         engine.remove(engine.add(token, max_new_tokens=1, attention_mask=torch.ones_like(token)))
         if histories is not None:
             histories.start()

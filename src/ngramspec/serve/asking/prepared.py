@@ -156,7 +156,7 @@ class Prepared:
 
     def _job(self, owner: Any, index: int, guard: Guard | None, deadline: float) -> Job:
         request, served, prompt = self.request, self.served, self.prompt(index)
-        ids = torch.tensor([prompt.ids], dtype=torch.long, device=served.model.device)
+        ids = torch.tensor([prompt.ids], dtype=torch.long)
         logprobs = None if self.num_top is None else Logprobs(self.num_top)
         guards = [] if guard is None else [guard]
         first = [] if logprobs is None else [logprobs]
@@ -166,7 +166,6 @@ class Prepared:
             "eos_token_id": None if request.ignore_eos else self.ends(index),
             "pad_token_id": served.pad_token,
             "repetition_penalty": 1.0,  # it is among the processors, after the one that takes down log probabilities
-            "attention_mask": torch.ones_like(ids),
             "logits_processor": [*first, *scoring(request, served, ids.shape[1]), *guards],
             "stopping_criteria": [StopText(self.text(index), ids.shape[1])] if self.stops(index) else [],
             "seed": seed_of(request, index),

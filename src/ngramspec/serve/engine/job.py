@@ -16,7 +16,8 @@ class Job:
     """One answer to one prompt.
 
     owner: who is told. index: the answer's number among the owner's.
-    prompt: `int64[1, P]`. arguments: those of `ModelEngine.add`. logprobs: among its processors, if they are wanted.
+    prompt: `int64[1, P]`, in the host's memory. arguments: those of `ModelEngine.add`. logprobs: among its processors,
+    if they are wanted.
     deadline: on the thread's clock. num_told: tokens that the owner knows of; num_accepted: accepted draft tokens among
     them. is_dropped: whether nobody waits for it.
     """

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+import torch
+
 from ngramspec.errors import GuardError, GuardWarning, NgramspecError
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.engine.model_engine import ModelEngine
@@ -23,7 +25,9 @@ no row goes on."""
 
 
 class EngineThread:
-    """Decodes jobs until it is stopped.
+    """Decodes jobs until it is stopped, or until the model's device is lost: then no later job could be decoded.
+
+    What a request brings, or a pass that finds no memory, ends its own requests alone.
 
     engine: None until it is open. error: why it could not be opened, or has failed. is_over: whether it has ended.
     """
@@ -34,17 +38,19 @@ class EngineThread:
         post: Post,
         opened: Callable[[], None],
         *,
+        ended: Callable[[], None] = lambda: None,
         max_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """open_engine: loads the model, on this thread. opened: called there once it has, or has failed.
 
+        ended: called there once nothing is decoded any more, because it was stopped or has failed.
         max_seconds: of a job, which its deadline was made of. clock: that of the deadlines.
         """
         self.engine: ModelEngine | None = None
         self.error: BaseException | None = None
         self.is_over = False
-        self._open_engine, self._post, self._opened = open_engine, post, opened
+        self._open_engine, self._post, self._opened, self._ended = open_engine, post, opened, ended
         self._max_seconds, self._clock = max_seconds, clock
         self._submitted: SimpleQueue[Sequence[Job] | None] = SimpleQueue()  # None: to end
         self._active: dict[Job, Answer] = {}
@@ -89,6 +95,7 @@ class EngineThread:
             self._refuse_all()
             if self.engine is None:
                 self._opened()
+            self._ended()
 
     def _take(self, engine: ModelEngine) -> bool:
         """Drop jobs, and let new ones join; waits for one while there is nothing to decode. False: to end."""
@@ -106,10 +113,13 @@ class EngineThread:
     def _add(self, engine: ModelEngine, jobs: Sequence[Job]) -> None:
         try:
             for job in jobs:
-                self._active[job] = engine.add(job.prompt, **job.arguments)
+                prompt = job.prompt.to(engine.device)
+                mask = torch.ones_like(prompt)
+                self._active[job] = engine.add(prompt, attention_mask=mask, owner=job.owner, **job.arguments)
         except Exception as error:
             self._remove(engine, jobs)
             self._end(jobs[:1], _refusal(error))
+            engine.check_device()
         else:
             self._post([(jobs[0], Joined())])
 
@@ -124,8 +134,10 @@ class EngineThread:
         try:
             engine.step()
         except Exception:  # of a pass: the rows that were in it would fail again
-            logger.exception("a pass has failed, and with it all requests")
-            jobs = list(self._active)
+            logger.exception("a pass has failed, and with it its requests")
+            engine.check_device()
+            failing = engine.failing or list(self._active.values())
+            jobs = [job for job, answer in self._active.items() if answer in failing]
             self._remove(engine, jobs)
             self._end(jobs, failed("the model has failed: ask again"))
             return

@@ -169,10 +169,10 @@ class CompletionRequest(TextRequest):
 
     @model_validator(mode="after")
     def _has_prompts(self) -> "CompletionRequest":
-        if not self.prompt:
-            raise ValueError("prompt must hold at least one token, got none: write something")
         if self.suffix is not None and not isinstance(self.prompt, str):
             raise ValueError("suffix goes with one prompt as text, got a list: ask for one hole at a time")
+        if not self.prompt and self.suffix is None:  # a hole may be at the beginning of a file
+            raise ValueError("prompt must hold at least one token, got none: write something")
         if self.echo and (self.logprobs is not None or self.suffix is not None):
             raise ValueError("echo repeats the prompt as text, got it with logprobs or suffix: leave echo out")
         return self
