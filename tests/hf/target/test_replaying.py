@@ -191,9 +191,9 @@ def test_states_take_the_same_memory_after_any_text_and_are_copied_for_drafted_p
     left: list[int] = []
     forward, keep = ReplayingTarget._forward, ReplayingTarget.keep
 
-    def noting(target: ReplayingTarget, tokens: Any, width: int, num_logits: int) -> Any:
-        passes.append((width, target.held_bytes, target.state_bytes))
-        return forward(target, tokens, width, num_logits)
+    def noting(target: ReplayingTarget, rows: Any, tokens: Any, num_logits: int) -> Any:
+        passes.append((max(map(len, tokens)), target.held_bytes, target.state_bytes))
+        return forward(target, rows, tokens, num_logits)
 
     def noting_after(target: ReplayingTarget, rows: Any) -> Any:
         kept = keep(target, rows)
