@@ -16,9 +16,10 @@ from ngramspec.hf.target.cache_layer import Placement, RaggedLayer
 States = dict[int, Tensor | None]
 """The states of one sort in a layer, by number; None until the first pass."""
 
+_SORTS = ("conv_states", "recurrent_states")
+
 _OF_STATES = (
-    "conv_states",
-    "recurrent_states",
+    *_SORTS,
     "is_conv_states_initialized",
     "is_recurrent_states_initialized",
     "has_previous_state",
@@ -37,8 +38,9 @@ class StateLayer(LinearAttentionLayer):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the states, without their copy."""
-        return sum(state.nbytes for _, _, state in self._states())
+        """Bytes of the states, those that are apart and those that wait included, without their copy."""
+        groups = [*self._sorts(), *(each[sort] for each in (self._apart, *self._ready) for sort in _SORTS)]
+        return sum(state.nbytes for states in groups for state in states.values() if state is not None)
 
     @property
     def held_bytes(self) -> int:
@@ -90,11 +92,11 @@ class StateLayer(LinearAttentionLayer):
         waiting = [{name: vars(self)[name] for name in _OF_STATES}, *self._ready[:num_lines]]
         del self._ready[:num_lines]
         vars(self).update(waiting[-1])
-        for name in ("conv_states", "recurrent_states"):
-            for number, state in vars(self)[name].items():
+        for sort, states in zip(_SORTS, self._sorts(), strict=True):
+            for number, state in states.items():
                 if state is not None:
-                    lines = [each[name][number] for each in waiting]
-                    vars(self)[name][number] = torch.cat([each for each in lines if each is not None])
+                    lines = [each[sort][number] for each in waiting]
+                    states[number] = torch.cat([line for line in lines if line is not None])
 
     def drop_apart(self) -> None:
         """Forget the states that are apart."""
@@ -112,8 +114,10 @@ class StateLayer(LinearAttentionLayer):
 
     def _states(self) -> list[tuple[States, int, Tensor]]:
         """Each state with where it is kept; some layers have a convolution only."""
-        kept = (self.conv_states, self.recurrent_states)
-        return [(states, number, state) for states in kept for number, state in states.items() if state is not None]
+        return [(of, number, state) for of in self._sorts() for number, state in of.items() if state is not None]
+
+    def _sorts(self) -> list[States]:
+        return [vars(self)[sort] for sort in _SORTS]
 
 
 class StateAndKeysLayer(StateLayer, RaggedLayer):
