@@ -110,7 +110,7 @@ class Machine(RuleBasedStateMachine):
     """Requests are added and removed at any time between steps."""
 
     answers = Bundle("answers")
-    families: ClassVar = FAMILIES
+    families: ClassVar[tuple[str, ...]] = FAMILIES
 
     @initialize(number=st.integers(0, 11), rows=st.integers(1, 4), lines=st.integers(1, 6), chunk=st.integers(1, 30))
     def start(self, number: int, rows: int, lines: int, chunk: int) -> None:
