@@ -154,7 +154,8 @@ class StatePool(ReplayingTarget):
         """The bound, with bytes that are measured by a pass over one token."""
         cache = state_cache_of(self._model)
         cache.place_run(0, 1)
+        ids = torch.zeros((1, 1), dtype=torch.long, device=self._device)
+        positions = {"position_ids": ids} if self._takes_positions else {}
         with torch.no_grad():
-            ids = torch.zeros((1, 1), dtype=torch.long, device=self._device)
-            self._model(input_ids=ids, use_cache=True, **{CACHE: cache})
+            self._model(input_ids=ids, use_cache=True, **positions, **{CACHE: cache})
         return CacheBound(max_bytes, cache.bytes_per_slot, 2 * cache.state_bytes)
