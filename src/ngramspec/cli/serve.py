@@ -52,7 +52,7 @@ def serve(
     ] = DEFAULTS.max_waiting,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = DEFAULTS.max_tokens,
     max_cache_bytes: Annotated[
-        int, typer.Option(min=1, help="Of keys and values of all answers.")
+        int, typer.Option(min=1, help="Of keys, values and running states of all answers.")
     ] = DEFAULTS.max_cache_bytes,
     max_body_bytes: Annotated[int, typer.Option(min=1, help="Of a request.")] = DEFAULTS.max_body_bytes,
     max_seconds: Annotated[

@@ -17,7 +17,7 @@ class Settings:
     costs: a file that says what passes cost, from `ngramspec calibrate` or `Speculator.save_costs`; by default none.
     max_rows: answers that are decoded at once. max_waiting: further ones that wait; those beyond get 429.
     max_choices: answers of one request. max_tokens: of one answer. max_prediction_tokens: of a predicted output.
-    max_cache_bytes: of keys and values of all answers.
+    max_cache_bytes: of keys, values and running states of all answers.
     max_body_bytes: of a request. max_schema_bytes, max_compile_seconds: of what its text must fit.
     max_seconds: from when a request comes to the end of its answer.
     """

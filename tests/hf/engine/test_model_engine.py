@@ -4,7 +4,7 @@ import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -20,11 +20,14 @@ from ngramspec.drafting import NoDrafts, NoDraftsSession
 from ngramspec.hf.engine.answer import Answer
 from ngramspec.hf.target.cache_layer import CHUNK
 from ngramspec.hf.target.ragged import RaggedTarget
+from ngramspec.hf.target.state_pool import StatePool
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, guard_of
 from tests.hf.comparing import assert_accepted_and_rolled_back
 from tests.hf.drafters import BranchingDrafter
+from tests.hf.hybrids import HYBRIDS, hybrid, with_blocks
 from tests.hf.models import EOS, PAD, tiny
 from tests.hf.target.test_aligned import aligned
+from tests.hf.target.test_state_pool import OF_MACHINE
 
 BYTES_PER_LINE = 512 * CHUNK
 """Of the tiny llama in float64: two layers of keys and values, two heads of eight numbers."""
@@ -38,7 +41,16 @@ FAMILIES = ("llama", "gemma3", "mixtral", "bloom")
 @functools.cache
 def model_of(family: str) -> Any:
     """The last one is of those whose rows go in line."""
+    if family in HYBRIDS:
+        return hybrid(family, NUM_TOKENS)
     return aligned("bloom") if family == "bloom" else tiny(family, vocabulary=NUM_TOKENS)
+
+
+@functools.cache
+def bytes_per_line(family: str) -> int:
+    if family in HYBRIDS:
+        return StatePool(model_of(family), torch.device("cpu"), 1 << 30)._bound.bytes_of(CHUNK)
+    return BYTES_PER_LINE
 
 
 def shy(input_ids: Tensor, scores: Tensor) -> Tensor:
@@ -103,12 +115,11 @@ class Machine(RuleBasedStateMachine):
     """Requests are added and removed at any time between steps."""
 
     answers = Bundle("answers")
+    families: ClassVar[tuple[str, ...]] = FAMILIES
 
-    @initialize(
-        family=st.sampled_from(FAMILIES), rows=st.integers(1, 4), lines=st.integers(1, 6), chunk=st.integers(1, 30)
-    )
-    def start(self, family: str, rows: int, lines: int, chunk: int) -> None:
-        self.family = family
+    @initialize(number=st.integers(0, 11), rows=st.integers(1, 4), lines=st.integers(1, 6), chunk=st.integers(1, 30))
+    def start(self, number: int, rows: int, lines: int, chunk: int) -> None:
+        self.family = family = self.families[number % len(self.families)]
         self.asked: dict[Answer, Asked] = {}
         self.removed: list[Answer] = []
         self.ended: list[Answer] = []
@@ -116,7 +127,7 @@ class Machine(RuleBasedStateMachine):
             model_of(family),
             Speculator(BranchingDrafter(AdaptiveLookup(), NUM_TOKENS), FixedBudget(7)),
             max_rows=rows,
-            max_cache_bytes=2 * lines * BYTES_PER_LINE,  # a request may come to take more than one line's slots
+            max_cache_bytes=2 * lines * bytes_per_line(family),  # a request may come to take more than one line's slots
             max_prompt_tokens=chunk,
         )
 
@@ -164,6 +175,14 @@ class Machine(RuleBasedStateMachine):
 
 def test_any_requests_that_come_and_go_have_the_texts_of_generate_alone() -> None:
     run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25))
+
+
+@with_blocks
+def test_any_requests_that_come_and_go_have_the_texts_of_generate_alone_where_the_model_keeps_running_states() -> None:
+    class OfStates(Machine):
+        families = OF_MACHINE
+
+    run_state_machine_as_test(OfStates, settings=settings(max_examples=30, stateful_step_count=25))
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "mixtral"])

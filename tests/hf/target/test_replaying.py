@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngramspec import FixedBudget, Guard, ModelEngine, NgramspecWarning, Speculator
+from ngramspec import FixedBudget, Guard, NgramspecWarning, Speculator
 from ngramspec.decoding import Plan, Reading
 from ngramspec.decoding.reading_again import MOST_KNOWN
 from ngramspec.hf.facts.strangers import strangers_in
@@ -191,9 +191,9 @@ def test_states_take_the_same_memory_after_any_text_and_are_copied_for_drafted_p
     left: list[int] = []
     forward, keep = ReplayingTarget._forward, ReplayingTarget.keep
 
-    def noting(target: ReplayingTarget, tokens: Any, width: int, num_logits: int) -> Any:
-        passes.append((width, target.held_bytes, target.state_bytes))
-        return forward(target, tokens, width, num_logits)
+    def noting(target: ReplayingTarget, rows: Any, tokens: Any, num_logits: int) -> Any:
+        passes.append((max(map(len, tokens)), target.held_bytes, target.state_bytes))
+        return forward(target, rows, tokens, num_logits)
 
     def noting_after(target: ReplayingTarget, rows: Any) -> Any:
         kept = keep(target, rows)
@@ -256,19 +256,6 @@ def test_a_model_with_a_running_state_and_a_hook_is_decoded_plainly() -> None:
         assert spec.stats.total.num_draft_tokens == 0
     finally:
         handle.remove()
-
-
-def test_requests_join_and_leave_an_engine_with_a_model_of_running_states() -> None:
-    model = hybrid("granitemoehybrid")
-    prompts = [padded_prompts(1, length, seed=length, vocabulary=VOCABULARY)["input_ids"] for length in (5, 9, 12)]
-    plain = [model.generate(ids, max_new_tokens=20)[0, ids.shape[1] :].tolist() for ids in prompts]
-    spec = Speculator(OracleDrafter(plain, VOCABULARY), FixedBudget(5))
-    with ModelEngine(model, spec) as engine:
-        answers = [engine.add(ids, max_new_tokens=20) for ids in prompts]
-        while not engine.is_idle:
-            engine.step()
-    assert plain == [answer.emitted for answer in answers]
-    assert_accepted_and_rolled_back(spec)
 
 
 def test_rows_of_a_batch_keep_their_own_text_without_any_drafts() -> None:

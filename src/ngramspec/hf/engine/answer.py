@@ -25,6 +25,7 @@ class Answer:
     _segment: str | None
     _salt: str | None
     _template: int
+    _joins_others: bool
 
     @property
     def emitted(self) -> list[int]:

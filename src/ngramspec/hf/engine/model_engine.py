@@ -21,12 +21,14 @@ from ngramspec.hf.entry.segments import keys_of, segments_of
 from ngramspec.hf.entry.speculator import Speculator
 from ngramspec.hf.entry.templates import templates_of
 from ngramspec.hf.entry.tensor_parallel import agreed
+from ngramspec.hf.facts.running_state import has_running_state
 from ngramspec.hf.rows.opening import open_call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
 from ngramspec.hf.seam import BaseStreamer
-from ngramspec.hf.target.choosing import target_of
+from ngramspec.hf.target.choosing import joins_others, pool_of, target_of
 from ngramspec.hf.target.pool import LinePool
+from ngramspec.hf.target.state_pool import LEAST_READ, StatePool
 from ngramspec.hf.types import Model
 
 
@@ -58,8 +60,9 @@ class ModelEngine:
 
         max_rows: requests that are decoded at once; others wait.
         max_cache_bytes: of keys and values, those of ended requests included, which are kept for prompts with the same
-        prefix; requests whose rows go in line are not counted.
-        max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode.
+        prefix, and of running states and their copies; requests whose rows go in line are not counted.
+        max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode; at
+        least 3 are read where a model keeps a running state.
 
         Raises ValueError unless `max_rows` and `max_prompt_tokens` are whole numbers >= 1.
         """
@@ -75,10 +78,10 @@ class ModelEngine:
             agreed(self.spec.budget, model),
             self.spec.costs.of(model),
             self.spec.clock,
-            max_prompt_tokens=max_prompt_tokens,
+            max_prompt_tokens=max(max_prompt_tokens, LEAST_READ if has_running_state(model) else 1),
         )
         self._max_cache_bytes = max_cache_bytes
-        self._pool: LinePool | None = None
+        self._pool: LinePool | StatePool | None = None
         self._waiting: Waiting[Answer] = Waiting()
         self._answers: dict[ModelRow, Answer] = {}
 
@@ -182,6 +185,9 @@ class ModelEngine:
         request = prepared(self.spec, self._model, input_ids, arguments, stream)
         is_ragged = request.is_ragged()
         if is_ragged:
+            _check_positions(request)
+        joins = joins_others(request, is_ragged=is_ragged)
+        if joins:
             self._check_slots(request)
         segments = segments_of(segment, 1, 1)
         (key,) = keys_of(segments if history is None else segments_of(history, 1, 1), cache_salt, 1)
@@ -193,7 +199,7 @@ class ModelEngine:
         call = open_call(request, drafters, self._threads, is_ragged=is_ragged, generator=generator)
         call.keeps_errors = True
         (template,) = templates_of(request)
-        return Answer(call.rows[0], call, request, stream, segment, cache_salt, template)
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt, template, joins)
 
     def step(self) -> list[Answer]:
         """Let waiting requests join where there is room, and decode all for one step; returns those that ended.
@@ -256,9 +262,7 @@ class ModelEngine:
         self.close()
 
     def _check_slots(self, request: Request) -> None:
-        """Raise PromptError for a row that no line has room for, RefusedError where slots are not positions."""
-        if not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
-            raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")
+        """Raise PromptError for a row that no line has room for."""
         if not self._lines(request).fits(self._num_slots(request)):
             raise PromptError(
                 f"a request must fit into max_cache_bytes={self._max_cache_bytes}, got one that may take"
@@ -273,7 +277,7 @@ class ModelEngine:
             request, row = answer._request, answer.row
             assert request is not None
             try:
-                if not answer._call.is_ragged:
+                if not answer._joins_others:
                     self._engine.add([row], target_of(request, [row], is_ragged=False))
                 elif self._can_join(request):
                     pool = self._lines(request)
@@ -296,9 +300,9 @@ class ModelEngine:
         """The most slots that a row may take: its text, and the columns of the widest draft."""
         return request.most_slots + self.spec.budget.max_draft_tokens
 
-    def _lines(self, request: Request) -> LinePool:
+    def _lines(self, request: Request) -> LinePool | StatePool:
         if self._pool is None:
-            self._pool = LinePool(self._model, request.input_ids.device, self._max_cache_bytes)
+            self._pool = pool_of(self._model, request.input_ids.device, self._max_cache_bytes)
         return self._pool
 
     def _done(self, row: Any) -> Answer:
@@ -306,3 +310,9 @@ class ModelEngine:
         self.spec.stats.add(row.counted(), answer._segment, answer._template)
         finish(answer)
         return answer
+
+
+def _check_positions(request: Request) -> None:
+    """Raise RefusedError where slots are not positions, as they are in the beginnings that rows share."""
+    if not torch.equal(request.position_ids[0].cpu(), torch.arange(request.num_slots)):
+        raise RefusedError("an engine counts positions from 0, got other position_ids: leave them out")

@@ -17,7 +17,7 @@ from ngramspec.drafting.types import TokenArray
 from ngramspec.hf.rows.row import ModelRow, model_rows
 from ngramspec.hf.target.block import make_block
 from ngramspec.hf.target.cache import RaggedCache
-from ngramspec.hf.target.cache_layer import CHUNK
+from ngramspec.hf.target.cache_bound import CacheBound, rounded
 from ngramspec.hf.target.ragged import RaggedTarget
 from ngramspec.hf.types import Model
 
@@ -44,21 +44,20 @@ class LinePool(RaggedTarget):
         """max_bytes: of keys and values of all lines together; each has room for the longest row."""
         super().__init__(model, device)
         self.num_shared = 0
-        self._max_bytes = max_bytes
         self._free: list[_Left] = []
         self._salts: dict[ModelRow, str | None] = {}
         self._prompts: dict[ModelRow, TokenArray] = {}
         self._numbers = count()
-        self._bytes_per_slot = self._measured()
+        self._bound = CacheBound(max_bytes, self._measured())
 
     def fits(self, num_slots: int) -> bool:
         """Whether a row of `num_slots` slots fits into an empty pool."""
-        return _rounded(num_slots) * self._bytes_per_slot <= self._max_bytes
+        return self._bound.most_lines(num_slots) > 0
 
     @property
     def usage(self) -> float:
         """Share of the bound that the lines of the current rows take, from 0 to 1."""
-        return len(self._held) * self._cache.placement.capacity * self._bytes_per_slot / self._max_bytes
+        return len(self._held) * self._bound.bytes_of(self._cache.placement.capacity) / self._bound.max_bytes
 
     def can_join(self, num_slots: int) -> bool:
         """Whether a row of `num_slots` slots fits beside the current rows."""
@@ -114,13 +113,12 @@ class LinePool(RaggedTarget):
 
     def _most_lines(self, num_slots: int) -> int:
         """The most lines that fit, once each has at least `num_slots` slots and no fewer than now."""
-        slots = max(self._cache.placement.capacity, _rounded(num_slots))
-        return self._max_bytes // (slots * self._bytes_per_slot)
+        return self._bound.most_lines(max(self._cache.placement.capacity, num_slots))
 
     def _reserve(self, num_lines: int, most: int, num_slots: int) -> None:
         """Make room for `num_lines`, and for as many again: each enlargement copies all that is there."""
         has_room = num_lines <= self._cache.placement.num_lines
-        self._cache.reserve(num_lines if has_room else min(most, 2 * num_lines), _rounded(num_slots))
+        self._cache.reserve(num_lines if has_room else min(most, 2 * num_lines), rounded(num_slots))
 
     def _longest_prefix(self, prompt: TokenArray, salt: str | None) -> tuple[int, int]:
         """The line with the longest prefix of `prompt`, and its length; at least one token is left to be read."""
@@ -161,11 +159,6 @@ class LinePool(RaggedTarget):
         bytes_per_slot = self._cache.bytes_per_slot
         self._cache = RaggedCache(self._num_layers)
         return bytes_per_slot
-
-
-def _rounded(num_slots: int) -> int:
-    """Slots of a line that has room for `num_slots`."""
-    return -(-num_slots // CHUNK) * CHUNK
 
 
 def common_prefix_length(tokens: TokenArray, others: TokenArray) -> int:

@@ -19,7 +19,7 @@ stay apart for good, and each pass would be as wide as there are rows (`python -
 
 from collections.abc import Sequence as Rows
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -38,6 +38,7 @@ from ngramspec.hf.target.attention_mask import additive_mask, attention_mask, by
 from ngramspec.hf.target.scans import from_states
 from ngramspec.hf.target.state_cache import state_cache_of
 from ngramspec.hf.target.time_steps import unclamped
+from ngramspec.hf.types import Model
 
 _UNMASKED = ("linear_attention", "conv")
 """Types of layers that mask padding only: there is none after the prompt."""
@@ -46,26 +47,32 @@ _UNMASKED = ("linear_attention", "conv")
 class ReplayingTarget(Target):
     """Checks drafts with a model whose layers keep running states."""
 
-    def __init__(self, request: Request, rows: Rows[ModelRow]) -> None:
-        """Start with empty states. rows: of the request, in order; their prompts are read without drafts."""
-        model = request.model
+    def __init__(self, model: Model, device: torch.device, most_slots: int | None = None) -> None:
+        """Start with empty states. device: of the ids. most_slots: the most that a text may take."""
         self._model = model
         time_steps.prepare(model)
         scans.prepare(model)
-        self._cache = state_cache_of(model, request.most_slots)
-        self._device = request.input_ids.device if model.device.type == "meta" else model.device
+        self._cache = state_cache_of(model, most_slots)
+        self._device = device if model.device.type == "meta" else model.device
         self._windows = attention_windows(model)
         self._takes_positions = takes_positions(model)
         self._is_eager = attention_of(model) == "eager"
         self._keeps_logits = takes_logits_to_keep(model)
-        self._prompt_mask = request.mask
-        if self._prompt_mask is not None:
-            self._prompt_mask = self._prompt_mask.to(self._device, torch.bool, copy=True)
-        self._held = list(rows)
+        self._prompt_mask: Tensor | None = None
+        self._held: list[ModelRow] = []
+        self._num_read: dict[ModelRow, int] = {}
+        """Tokens that each row has read in this pass."""
+
+    @classmethod
+    def of(cls, request: Request, rows: Rows[ModelRow]) -> Self:
+        """A target for the `rows` of one request, in order; their prompts are read without drafts."""
+        target = cls(request.model, request.input_ids.device, request.most_slots)
+        if request.mask is not None:
+            target._prompt_mask = request.mask.to(target._device, torch.bool, copy=True)
+        target._held = list(rows)
         for line, row in enumerate(rows):
             row.line = line
-        self._num_read: list[int] = []
-        """Tokens that each held row has read in this pass."""
+        return target
 
     @property
     def state_bytes(self) -> int:
@@ -87,15 +94,15 @@ class ReplayingTarget(Target):
         begin(plans)
         logits = self._read_logits(rows, [plan.draft.tokens.tolist() for plan in plans])
         if logits.has_poison:
-            self._cache.restore(list(range(len(self._held))))
-            self._cache.wipe({row.line: row.num_cached for row in self._held})
+            self._cache.restore([row.line for row in rows])
+            self._cache.wipe({row.line: row.num_cached for row in rows})
             logits = self._read_logits(rows, [[]] * len(rows))
-        return Reading(self._shape(rows, self._num_read), *choices_of(logits))
+        return Reading(self._shape(rows, list(self._num_read.values())), *choices_of(logits))
 
     def keep(self, rows: Rows[Row]) -> list[int]:
         """Put the states of rows back that have read a rejected token or fill; these keep none of what they read."""
         held = model_rows(rows)
-        kept = reading_again.kept(held, [self._num_read[row.line] for row in held])
+        kept = reading_again.kept(held, [self._num_read[row] for row in held])
         self._cache.restore([row.line for row, own in zip(held, kept, strict=True) if own == row.num_cached])
         reading_again.limit_drafts(held, kept)
         return kept
@@ -120,38 +127,42 @@ class ReplayingTarget(Target):
     def _read_logits(self, rows: Rows[ModelRow], drafts: Rows[list[int]]) -> PassLogits:
         """Read the known tokens and the drafts of all rows in one pass; without drafts, as many as every row knows."""
         fewest = min(len(row.pending) for row in rows)
-        tokens: list[list[int]] = [[]] * len(rows)
-        for row, draft in zip(rows, drafts, strict=True):
-            tokens[row.line] = row.pending + draft if any(drafts) else row.pending[:fewest]
-        self._num_read = [len(own) for own in tokens]
-        width, num_logits = max(self._num_read), 1 + max(self._num_read) - fewest
+        tokens = {
+            row: row.pending + draft if any(drafts) else row.pending[:fewest]
+            for row, draft in sorted(zip(rows, drafts, strict=True), key=_line)
+        }
+        self._num_read = {row: len(read) for row, read in tokens.items()}
+        width = max(self._num_read.values())
         if any(drafts):
             self._cache.hold()
-        logits = self._forward(tokens, width, num_logits)
+        logits = self._forward(list(tokens), list(tokens.values()), 1 + width - fewest)
         choosing = [number for number, row in enumerate(rows) if len(row.pending) <= width]
-        chosen = [rows[number] for number in choosing]
+        chosen, first = [rows[number] for number in choosing], next(iter(tokens)).line
+        lines = [row.line - first for row in chosen]
         starts = [len(row.pending) - fewest for row in chosen]
-        return PassLogits(logits, chosen, [drafts[number] for number in choosing], [row.line for row in chosen], starts)
+        return PassLogits(logits, chosen, [drafts[number] for number in choosing], lines, starts)
 
-    def _forward(self, tokens: Rows[list[int]], width: int, num_logits: int) -> Tensor:
-        """Read the `tokens` of each line, at most `width`; returns the logits `[R, n, V]` of the last columns."""
-        token_ids, slots = self._block(tokens, width)
-        starts = [row.num_cached for row in self._held]
+    def _forward(self, rows: Rows[ModelRow], tokens: Rows[list[int]], num_logits: int) -> Tensor:
+        """Read `tokens` of each of `rows`, which have consecutive lines: the logits `[R, n, V]` of the last columns."""
+        reads_prompt = rows[0].reads_prompt
+        token_ids, slots = self._block(rows, tokens)
+        width, starts = slots.shape[1], [row.num_cached for row in rows]
         is_run = len(set(starts)) == 1
-        self._cache.place(slots, max(starts) + width, starts[0] if is_run else None)
-        is_prompt = self._cache.placement.is_alone
+        self._cache.place(slots, max(starts) + width, starts[0] if is_run else None, rows[0].line)
         arguments: dict[str, Any] = {CACHE: self._cache}
         if self._keeps_logits:
             arguments["logits_to_keep"] = num_logits
         if self._takes_positions:
-            arguments["position_ids"] = self._positions(slots, is_prompt=is_prompt)
-        is_plain = is_prompt or (is_run and width == 1 and self._prompt_mask is None)
+            arguments["position_ids"] = self._positions(rows, slots, reads_prompt=reads_prompt)
+        is_alone = self._cache.placement.is_alone
+        is_plain = is_alone or (is_run and width == 1 and self._prompt_mask is None)
         with ExitStack() as stack:
             if not is_plain:
                 stack.enter_context(folded())
-            if not is_prompt:
-                stack.enter_context(unclamped())
+            if not is_alone:
                 stack.enter_context(from_states(self._cache))
+            if not reads_prompt:
+                stack.enter_context(unclamped())
             output = self._model(
                 input_ids=token_ids,
                 attention_mask=self._prompt_mask if is_plain else self._masks(slots),
@@ -162,18 +173,21 @@ class ReplayingTarget(Target):
         logits: Tensor = output.logits
         return logits[:, -num_logits:]
 
-    def _block(self, tokens: Rows[list[int]], width: int) -> tuple[Tensor, Tensor]:
+    def _block(self, rows: Rows[ModelRow], tokens: Rows[list[int]]) -> tuple[Tensor, Tensor]:
         """Ids and slots of the pass, each `int64[R, Q]`; after a row's tokens its last one is repeated as fill."""
+        width = max(map(len, tokens))
         ids = np.array([own + own[-1:] * (width - len(own)) for own in tokens], np.int64)
-        starts = np.array([row.num_cached for row in self._held], np.int64)
+        starts = np.array([row.num_cached for row in rows], np.int64)
         block = torch.from_numpy(np.stack([ids, starts[:, None] + np.arange(width)])).to(self._device)
         return block[0], block[1]
 
-    def _positions(self, slots: Tensor, *, is_prompt: bool) -> Tensor:
+    def _positions(self, rows: Rows[ModelRow], slots: Tensor, *, reads_prompt: bool) -> Tensor:
         """Position ids `int64[R, Q]`: those given with the prompt, and after it slot plus shift."""
-        if is_prompt:
-            return torch.from_numpy(np.stack([row.positions for row in self._held])).to(self._device)
-        return slots + torch.tensor([[row.shift] for row in self._held], device=self._device)
+        if reads_prompt:
+            start, width = rows[0].num_cached, slots.shape[1]
+            given = np.stack([row.positions[start : start + width] for row in rows])
+            return torch.from_numpy(given).to(self._device)
+        return slots + torch.tensor([[row.shift] for row in rows], device=self._device)
 
     def _masks(self, slots: Tensor) -> Any:
         """What each query of the attention layers sees; None where there are none."""
@@ -190,3 +204,7 @@ class ReplayingTarget(Target):
             valid[:, : self._prompt_mask.shape[1]] = self._prompt_mask
         seen = attention_mask(slots, extent, valid, window)
         return additive_mask(seen, self._model.dtype) if self._is_eager else seen
+
+
+def _line(read: tuple[ModelRow, list[int]]) -> int:
+    return read[0].line

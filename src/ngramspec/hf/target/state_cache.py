@@ -1,5 +1,7 @@
 """The cache of a model with running states: its attention layers keep slots, its other layers states."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
@@ -58,12 +60,49 @@ class StateCache(RaggedCache):
         for layer in self._with_states:
             layer.restore(lines)
 
+    def undo(self) -> bool:
+        """Leave the states as they were when they were copied; False where they were not."""
+        layers = self._with_states
+        is_held = all(layer.is_held for layer in layers)
+        if is_held:
+            for layer in layers:
+                layer.undo()
+        return is_held
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within it the states are those of a row apart; at first it has none."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    def add_ready(self) -> None:
+        """Let the states of the row apart wait for `take_in`; the next row apart has none."""
+        for layer in self._with_states:
+            layer.add_ready()
+
+    def take_in(self, num_rows: int) -> None:
+        """Add the states of the first `num_rows` rows that wait after those of all lines."""
+        for layer in self._with_states:
+            layer.take_in(num_rows)
+
+    def drop_apart(self) -> None:
+        """Forget the states of the row apart."""
+        for layer in self._with_states:
+            layer.drop_apart()
+
     def drop_line(self, line: int, last: int, num_slots: int) -> None:
         """Take out `line`: the `last` one takes its number, with its first `num_slots` slots."""
         if line != last:
             self.copy_line(last, line, num_slots)
         for layer in self._with_states:
             layer.drop_line(line)
+
+    def _exchange(self) -> None:
+        for layer in self._with_states:
+            layer.exchange()
 
     @property
     def _with_states(self) -> list[StateLayer]:

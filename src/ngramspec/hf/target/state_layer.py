@@ -7,6 +7,7 @@ back, row by row. It takes the bytes of the states once more, whatever the lengt
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ngramspec.hf.seam import LinearAttentionLayer
@@ -15,23 +16,36 @@ from ngramspec.hf.target.cache_layer import Placement, RaggedLayer
 States = dict[int, Tensor | None]
 """The states of one sort in a layer, by number; None until the first pass."""
 
+_SORTS = ("conv_states", "recurrent_states")
+
+_OF_STATES = (
+    *_SORTS,
+    "is_conv_states_initialized",
+    "is_recurrent_states_initialized",
+    "has_previous_state",
+)
+"""Attributes of a layer of transformers that change with its states."""
+
 
 class StateLayer(LinearAttentionLayer):
     """The running states of one layer, each a tensor with a line per row."""
 
     def __init__(self, number_of_states: int = 1) -> None:
         LinearAttentionLayer.__init__(self, number_of_states=number_of_states)
-        self._before: list[tuple[States, int, Tensor]] = []
+        self._before: list[tuple[States, int, Tensor]] | None = None
+        self._apart = self._empty()
+        self._ready: list[dict[str, Any]] = []
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the states, without their copy."""
-        return sum(state.nbytes for _, _, state in self._states())
+        """Bytes of the states, those that are apart and those that wait included, without their copy."""
+        groups = [*self._sorts(), *(each[sort] for each in (self._apart, *self._ready) for sort in _SORTS)]
+        return sum(state.nbytes for states in groups for state in states.values() if state is not None)
 
     @property
     def held_bytes(self) -> int:
         """Bytes of the copy; 0 between passes."""
-        return sum(before.nbytes for _, _, before in self._before)
+        return sum(before.nbytes for _, _, before in self._before or ())
 
     def hold(self) -> None:
         """Copy the states, for models may write to them in place."""
@@ -39,14 +53,54 @@ class StateLayer(LinearAttentionLayer):
 
     def restore(self, lines: list[int]) -> None:
         """Put the copied states of `lines` back, and let the copy go."""
-        for states, number, before in self._before if lines else ():
+        for states, number, before in (self._before or ()) if lines else ():
             state = states[number]
             assert state is not None
             if len(lines) == len(before):
                 states[number] = before
             else:
                 state[lines] = before[lines]
-        self._before = []
+        self._before = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there is a copy."""
+        return self._before is not None
+
+    def undo(self) -> None:
+        """Leave all as it was when it was copied."""
+        assert self._before is not None
+        if not self._before:
+            vars(self).update(self._empty())
+        for states, number, before in self._before:
+            states[number] = before
+        self._before = None
+
+    def exchange(self) -> None:
+        """Exchange the states with those that are apart; at first these are empty."""
+        shown = {name: vars(self)[name] for name in _OF_STATES}
+        vars(self).update(self._apart)
+        self._apart = shown
+
+    def add_ready(self) -> None:
+        """Let the states that are apart wait for `take_in`, after those that wait already."""
+        self._ready.append(self._apart)
+        self.drop_apart()
+
+    def take_in(self, num_lines: int) -> None:
+        """Add the first `num_lines` lines that wait after the others."""
+        waiting = [{name: vars(self)[name] for name in _OF_STATES}, *self._ready[:num_lines]]
+        del self._ready[:num_lines]
+        vars(self).update(waiting[-1])
+        for sort, states in zip(_SORTS, self._sorts(), strict=True):
+            for number, state in states.items():
+                if state is not None:
+                    lines = [each[sort][number] for each in waiting]
+                    states[number] = torch.cat([line for line in lines if line is not None])
+
+    def drop_apart(self) -> None:
+        """Forget the states that are apart."""
+        self._apart = self._empty()
 
     def drop_line(self, line: int) -> None:
         """Take out `line`; the last one takes its number."""
@@ -54,10 +108,16 @@ class StateLayer(LinearAttentionLayer):
             state[line] = state[-1]
             states[number] = state[:-1].clone()
 
+    def _empty(self) -> dict[str, Any]:
+        """Attributes as before the first pass."""
+        return {name: vars(LinearAttentionLayer(self.number_of_states))[name] for name in _OF_STATES}
+
     def _states(self) -> list[tuple[States, int, Tensor]]:
         """Each state with where it is kept; some layers have a convolution only."""
-        kept = (self.conv_states, self.recurrent_states)
-        return [(states, number, state) for states in kept for number, state in states.items() if state is not None]
+        return [(of, number, state) for of in self._sorts() for number, state in of.items() if state is not None]
+
+    def _sorts(self) -> list[States]:
+        return [vars(self)[sort] for sort in _SORTS]
 
 
 class StateAndKeysLayer(StateLayer, RaggedLayer):
