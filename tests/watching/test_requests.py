@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ngramspec import Guard, GuardError, ModelEngine, Speculator
-from ngramspec.hf.entry.templates import HEAD
 from ngramspec.stats import Counters, GuardOutcome
+from ngramspec.watching.templates import HEAD
 from tests.hf.choice.test_guards import NUM_TOKENS, TOKENIZER, Failing, writer
 from tests.hf.models import EOS, PAD, padded_prompts
 
