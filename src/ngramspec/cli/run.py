@@ -23,7 +23,7 @@ WARM_UP_TOKENS = 8
 
 
 class _Shown(TextStreamer):
-    """Prints the text while it is generated; on a terminal without control characters."""
+    """Prints the text while it is generated; without control characters on a terminal."""
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         super().on_finalized_text(for_standard_output(text), stream_end)

@@ -237,7 +237,7 @@ def _offered(
     offers: Mapping[int, float],
     most: int,
 ) -> list[int]:
-    """The tokens to weigh: the chain's, then those of the longest contexts; at each order the model's likeliest first."""
+    """The tokens to weigh: the chain's, then those of the longest contexts, per order the model's likeliest first."""
     tokens = dict.fromkeys(offers)
     for order in reversed(range(len(ORDERS))):
         if said is not None and said[0] == order:
