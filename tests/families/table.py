@@ -1,4 +1,4 @@
-"""The page that says what became of each family."""
+"""The page with the result of each family."""
 
 from collections import Counter
 from datetime import date
