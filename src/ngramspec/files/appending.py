@@ -26,7 +26,7 @@ class Appended:
         """
         target = replaceable(path)
         self._path, self._is_kept = path, target is not None
-        self._file = open(target or os.devnull, "a+b", buffering=0, opener=private)
+        self._file = open(target or os.devnull, "a+b", buffering=0, opener=private)  # noqa: SIM115 (see `close`)
         try:
             if self._is_kept and not is_locked(self._file):
                 raise self._refused("must have one writer at a time, got one that another process writes")

@@ -48,8 +48,8 @@ class Recording:
         """
         if not len(top_ids) == len(top_logprobs) == len(output):
             raise ValueError(
-                f"top_ids and top_logprobs must have a line for each of the {len(output)} tokens, got {len(top_ids)} and"
-                f" {len(top_logprobs)}"
+                f"top_ids and top_logprobs must have a line for each of the {len(output)} tokens, got"
+                f" {len(top_ids)} and {len(top_logprobs)}"
             )
         least = np.nan_to_num(top_logprobs.astype(np.float64), nan=LEAST_LOGPROB)
         row = {

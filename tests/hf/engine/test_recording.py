@@ -1,4 +1,4 @@
-"""Answers of an engine are recorded as they end, with the model's own likeliest tokens, and no request suffers by it."""
+"""Answers of an engine are recorded as they end, with the model's own likeliest tokens, and no request suffers."""
 
 import logging
 from pathlib import Path
