@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, T5Config, T5ForConditionalGeneration
 
 from ngramspec.replay import Trace, load_tokenizer, read_traces
-from tests.cli.conftest import Command
+from tests.cli.conftest import ALPHABET, Command
+from tests.hf.tokenizers import character_tokenizer
 
 Write = Callable[[str, str], Path]
 
@@ -110,3 +111,34 @@ def test_a_file_that_cannot_be_written_is_told_before_the_model_is_loaded(
     assert 2 == outcome.code
     assert "No such file or directory" in outcome.errors
     assert str(tmp_path / "no" / "f") in outcome.errors
+
+
+def test_of_an_encoder_decoder_the_prompt_is_what_the_encoder_reads(run: Command, write: Write, tmp_path: Path) -> None:
+    tokenizer = character_tokenizer(ALPHABET)
+    ids: dict[str, Any] = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    sizes: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 32,
+        "num_layers": 1,
+        "num_heads": 2,
+    }
+    ids["decoder_start_token_id"] = tokenizer.pad_token_id
+    config = T5Config(**sizes, **ids)
+    torch.manual_seed(0)
+    model: Any = T5ForConditionalGeneration(config).double().eval()
+    for saved in (model, tokenizer):
+        saved.save_pretrained(tmp_path / "t5")
+    file, path = write("prompts.jsonl", LINES), tmp_path / "recorded.jsonl"
+    command = ("generate", "--model", tmp_path / "t5", "--prompt-file", file, "--max-new-tokens", 12, "--batch", 5)
+    assert run(*command).output == run(*command, "--record", path).output
+    traces = list(read_traces(path))
+    assert [len(prompt) for prompt in PROMPTS] == [trace.prompt.size for trace in traces]
+    for trace in traces:
+        written = [tokenizer.pad_token_id, *trace.output.tolist()[:-1]]
+        with torch.no_grad():
+            read = torch.tensor([trace.prompt.tolist()])
+            logits = model(input_ids=read, decoder_input_ids=torch.tensor([written])).logits[0].float()
+        assert trace.output_top is not None
+        assert logits.topk(8).indices.tolist() == trace.output_top.ids.tolist()
