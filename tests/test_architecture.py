@@ -136,7 +136,7 @@ def test_every_file_is_written_in_the_one_way_and_opened_in_the_one_way() -> Non
         "pico/demo_inputs.py",
         "serve/app/page.py",
     }
-    assert {*packaged, "files/reading.py", "files/writing.py"} == found
+    assert {*packaged, "files/reading.py", "files/writing.py", "files/appending.py"} == found
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy() -> None:

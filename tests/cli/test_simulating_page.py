@@ -20,10 +20,11 @@ def test_the_commands_of_the_page_run(run: Command, tmp_path: Path, monkeypatch:
         monkeypatch.setattr(calibration, name, values)  # its own take a minute
     Path("traces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     Path("prompt.txt").write_text("ab")
+    Path("prompts.jsonl").write_text('{"prompt": "ab"}\n')
     blocks = re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     commands = [line.removeprefix("$ ngramspec ") for block in blocks for line in block.splitlines()]
-    assert len(commands) == 8
+    assert len(commands) == 10
     for command in commands:
         outcome = run(*shlex.split(command))
         assert (0, True) == (outcome.code, bool(outcome.output)), f"{command}: {outcome.errors}"
-    assert {"report.html", "pico.json"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"report.html", "pico.json", "recorded.jsonl"} <= {path.name for path in tmp_path.iterdir()}

@@ -1,4 +1,4 @@
-"""The page with the result of each family."""
+"""The page that lists the outcome for each family."""
 
 from collections import Counter
 from datetime import date
@@ -15,17 +15,18 @@ KNOWN = Path(__file__).parents[2] / "src/ngramspec/hf/facts/families.txt"
 
 HEAD = """# Families
 
-What becomes of each class of transformers that writes text. `python -m tests.families > docs/families.md` builds a
-tiny random model of every class, decodes plainly and with drafts that are partly right and partly wrong, one text and a
-batch of unequal lengths, and compares every token. Last run on {today} with transformers {transformers} and torch
-{torch} on a CPU: in float64 where the family's kernels have it, experts one by one.
+The outcome for each class of transformers that writes text. `python -m tests.families > docs/families.md` builds a
+tiny random model of every class. It decodes with each model plainly, and with drafts that are partly right and partly
+wrong, one text and a batch of texts of unequal lengths; then it compares every token. Last run on {today} with
+transformers {transformers} and torch {torch} on a CPU, in float64 where the family's kernels support it; experts are
+computed one by one.
 
-- **drafted**: the same text, with drafts accepted and rolled back; *rows in line* begin each pass at one slot; *states
-  put back* are running states as they were before a rejected draft. Drafts are *trees* where branches of trees were
-  accepted, else *chains*.
+- **drafted**: the text is the same, and drafts were accepted and rolled back. *Rows aligned*: all rows begin each pass
+  at one slot. *States put back*: after a rejected draft, running states are again as they were before it. Drafts are
+  *trees* where branches of trees were accepted, else *chains*.
 - **undrafted**: decoded in transformers' own loop, with one warning that gives this reason.
 - **refused**: `RefusedError` before the first pass.
-- **not tried**: it cannot be built here, or its `generate()` itself fails, for the reason given: nothing is claimed.
+- **not tried**: it cannot be built here, or its own `generate()` fails, for the reason given. Nothing is claimed.
 
 {counts}
 """
@@ -42,7 +43,12 @@ def page(results: dict[str, list[tuple[Family, Result]]]) -> str:
         )
     ]
     for heading, section in results.items():
-        lines += [f"## {heading}", "", "| family | class | what becomes of it | drafts | run in |", "|---" * 5 + "|"]
+        lines += [
+            f"## {heading}",
+            "",
+            "| family | class | outcome | drafts | attention, precision of the run |",
+            "|---" * 5 + "|",
+        ]
         lines += [_row(family, result) for family, result in section] + [""]
     return "\n".join(lines).rstrip()
 

@@ -87,7 +87,7 @@ def tried(model: Any) -> Result:
             verdict, why, accepted = _compared(model, run)
             branches += accepted
             if verdict == "undrafted" and run.batch > 1:  # the first run was of one text
-                how = f"{how}; a batch is not, for it {why}"
+                how = f"{how}; batches are not drafted for, because it {why}"
             elif verdict != "drafted":
                 return Result(verdict, why, dtype, attention)
     except NoTextError as error:
@@ -107,7 +107,7 @@ def _how(model: Any) -> str:
     if has_running_state(model):
         return "states put back, and known tokens read again"
     why_in_line = why_aligned(model, [])
-    return "" if why_in_line is None else f"rows in line, for it {why_in_line}"
+    return "" if why_in_line is None else f"rows aligned, because it {why_in_line}"
 
 
 def _runs(model: Any) -> tuple[str, list[_Run]]:

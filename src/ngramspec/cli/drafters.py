@@ -83,7 +83,7 @@ def arm_of(
     if name is DrafterName.SUFFIX:
         _check_tree()
     arms = {
-        DrafterName.OURS: Arm(lambda: AdaptiveLookup(vocabulary=vocabulary)),
+        DrafterName.OURS: Arm(lambda: AdaptiveLookup(vocabulary=vocabulary), takes_trees=True),
         DrafterName.LOOKUP: Arm(PromptLookup, FixedBudget, settings="a PromptLookup and a FixedBudget(10)"),
         DrafterName.VLLM_V1: Arm(
             lambda: EarliestMatch(min_match=5, max_match=5), lambda: FixedBudget(5), settings=VLLM

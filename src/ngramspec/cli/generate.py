@@ -3,6 +3,8 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,7 @@ from ngramspec.cli.terminal import text as shown_text
 from ngramspec.errors import RefusedError
 from ngramspec.guards.source import Backend, Whitespace
 from ngramspec.printing import printable
+from ngramspec.replay import Recording
 
 
 def generate(
@@ -53,6 +56,10 @@ def generate(
     compare: Annotated[
         bool, typer.Option("--compare", help="Decode plainly too; exit code 1 if the texts differ.")
     ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="A file to which each answer is appended, with the likeliest tokens at each position."),
+    ] = None,
     max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
     """Generate text. It goes to standard output, statistics go to standard error.
@@ -68,33 +75,36 @@ def generate(
         )
     source = constraint_source(schema=schema, regex=regex, grammar=grammar, whitespace=whitespace)
     prompts = read_prompts(prompt_file, max_bytes)
+    with nullcontext() if record is None else Recording(record) as recording:
+        import torch
 
-    import torch
+        from ngramspec.cli.loading import load
+        from ngramspec.cli.run import Run
+        from ngramspec.hf import Speculator
 
-    from ngramspec.cli.loading import load
-    from ngramspec.cli.run import Run
-    from ngramspec.hf import Speculator
-
-    spec = Speculator(budget=budget_of(max_draft_tokens))
-    if costs is not None:
-        spec.load_costs(costs)
-    loaded = load(model)
-    guard = None if source is None else source.guard(loaded.tokenizer, backend)
-    loaded.check_room(prompts.rows, max_new_tokens, chat=chat)
-    settings = {"max_new_tokens": max_new_tokens} | settings
-    run = Run(loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment)
-    torch.manual_seed(seed)
-    if prompts.are_lines or compare:
-        _write(prompts, batch, run.compare if compare else run.decode)
-    else:
-        run.stream(prompts.rows[0])
+        spec = Speculator(budget=budget_of(max_draft_tokens))
+        if costs is not None:
+            spec.load_costs(costs)
+        loaded = load(model)
+        guard = None if source is None else source.guard(loaded.tokenizer, backend)
+        loaded.check_room(prompts.rows, max_new_tokens, chat=chat)
+        settings = {"max_new_tokens": max_new_tokens} | settings
+        run = Run(loaded, spec, chat=chat, settings=settings, guard=guard, segment=segment, recording=recording)
+        torch.manual_seed(seed)
+        if prompts.are_lines or compare:
+            _write(prompts, batch, run.compare if compare else run.decode, run.record)
+        else:
+            run.stream(prompts.rows[0])
+            run.record()
     print(printable(f"{spec.stats}\n{run}\n{prompts.origin}"), file=sys.stderr)
     if run.num_identical < run.num_compared:
         raise typer.Exit(1)
 
 
-def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], list[str]]) -> None:
-    """Print each text once it is done, with a progress bar on standard error."""
+def _write(
+    prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], list[str]], record: Callable[[], None]
+) -> None:
+    """Print each text once it is done, with a progress bar on standard error, and record it then."""
     console = Console(stderr=True, highlight=False)
     shown = console.is_terminal and len(prompts.rows) > 1
     with Progress(console=console, transient=True, disable=not shown, redirect_stdout=False) as progress:
@@ -107,6 +117,7 @@ def _write(prompts: Prompts, batch: int, decode: Callable[[Sequence[Prompt]], li
                     console.print(shown_text(line), soft_wrap=True)  # above the bar, on the same terminal
                 else:
                     print(line, flush=True)  # a reader of the pipe sees each text once it is done
+            record()
             progress.advance(task, len(rows))
 
 

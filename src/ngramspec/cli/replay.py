@@ -72,7 +72,7 @@ def replay(
         modelled: dict[str, Any] = {}
     else:
         drafter = AdaptiveLookup(vocabulary=None if loaded is None else loaded.vocabulary.tokens)
-        settings: dict[str, Any] = {"prompt_as": prompt_as, "clock": time.thread_time_ns}
+        settings: dict[str, Any] = {"prompt_as": prompt_as, "clock": time.thread_time_ns, "takes_trees": True}
         report = replay_traces(rows, drafter, budget=AdaptiveBudget(), costs=costs, **settings)
         modelled = _modelled(report.total, costs)
         modelled["cost"] = costs.name if isinstance(costs, SavedCosts) else cost

@@ -1,6 +1,7 @@
 """Decoding for `ngramspec generate`, and its times."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,8 @@ from ngramspec.cli.render import decode
 from ngramspec.cli.terminal import for_standard_output
 from ngramspec.guards import Guard
 from ngramspec.hf import Speculator
+from ngramspec.hf.choice.top_tokens import TopTokensRecorder
+from ngramspec.replay import Recording
 from ngramspec.stats import GuardOutcome
 
 if TYPE_CHECKING:
@@ -27,6 +30,15 @@ class _Shown(TextStreamer):
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         super().on_finalized_text(for_standard_output(text), stream_end)
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """A batch that was decoded. prompt: ids and mask, `int64[B, P]`. output: `int64[B, n]`."""
+
+    prompt: dict[str, "Tensor"]
+    output: "Tensor"
+    top: TopTokensRecorder
 
 
 class Run:
@@ -44,6 +56,7 @@ class Run:
         settings: dict[str, Any],
         guard: Guard | None = None,
         segment: str | None = None,
+        recording: Recording | None = None,
     ) -> None:
         self.seconds = 0.0
         self.plain_seconds = 0.0
@@ -54,7 +67,8 @@ class Run:
         self._chat = chat
         self._settings = settings
         self._guard = guard
-        self._segment = segment
+        self._segment, self._recording = segment, recording
+        self._decoded: _Decoded | None = None
 
     def stream(self, prompt: Prompt) -> None:
         """Print the text while it is generated."""
@@ -81,6 +95,19 @@ class Run:
         self.num_identical += made.num_identical(self._loaded.tokenizer.pad_token_id)
         return self._texts(made.speculative)
 
+    def record(self) -> None:
+        """Write what was decoded last to the recording, if there is one."""
+        if self._recording is None or self._decoded is None:
+            return
+        ids, mask = self._decoded.prompt["input_ids"], self._decoded.prompt["attention_mask"]
+        ends = self._loaded.model.generation_config.eos_token_id if self._guard is None else self._ends()
+        ends = {ends} if isinstance(ends, int) else {*(ends or ())}
+        for row, tokens in enumerate(self._decoded.output.tolist()):
+            output = _ended(tokens, ends)
+            top = self._decoded.top.of_row(row, len(output))
+            self._recording.write(ids[row][mask[row].bool()].tolist(), output, *top, self._segment)
+        self._decoded = None
+
     def __str__(self) -> str:
         """The times, the comparison if there was one, and guarded texts that are cut off."""
         total = self._spec.stats.total
@@ -106,9 +133,16 @@ class Run:
 
     def _drafted(self, encoded: dict[str, "Tensor"], spec: Speculator | None = None, **more: Any) -> "Tensor":
         settings = self._settings | {"segment": self._segment} | more
+        top = None if self._recording is None or spec is not None else TopTokensRecorder()
+        processors = [each for each in (top, self._guard) if each is not None]  # before masks: the model's own scores
+        if processors:
+            settings["logits_processor"] = processors
         if self._guard is not None:
-            settings |= {"logits_processor": [self._guard], "eos_token_id": self._ends()}
-        return self._loaded.generate(encoded, spec or self._spec, **settings)
+            settings["eos_token_id"] = self._ends()
+        output = self._loaded.generate(encoded, spec or self._spec, **settings)
+        if top is not None:
+            self._decoded = _Decoded(encoded, output, top)
+        return output
 
     def _plain(self, encoded: dict[str, "Tensor"], **more: Any) -> "Tensor":
         settings = self._settings | more
@@ -129,3 +163,8 @@ class Run:
         with torch.random.fork_rng():
             self._plain(encoded, max_new_tokens=WARM_UP_TOKENS)
             self._drafted(encoded, Speculator(), max_new_tokens=WARM_UP_TOKENS)
+
+
+def _ended(tokens: list[int], ends: Collection[int]) -> list[int]:
+    """A row of a batch without the padding after its end."""
+    return tokens[: next((number for number, token in enumerate(tokens, 1) if token in ends), len(tokens))]

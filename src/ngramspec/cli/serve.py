@@ -46,6 +46,10 @@ def serve(
     history: Annotated[
         Path | None, typer.Option(help="A file that keeps what segments have learnt when the service ends.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="A file to which each answer is appended with its prompt, for replay and simulate."),
+    ] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Answers that are decoded at once.")] = DEFAULTS.max_rows,
     max_waiting: Annotated[
         int, typer.Option(min=0, help="Answers that wait; those beyond get 429.")
@@ -82,6 +86,7 @@ def serve(
         allow_origins=tuple(allow_origin or ()),
         is_local=not keys and _is_loopback(host),
         history=history,
+        record=record,
         costs=costs,
         max_rows=max_rows,
         max_waiting=max_waiting,

@@ -1,4 +1,4 @@
-"""The one way in which files are written: the new file replaces the old one whole, in one step, or not at all.
+"""How files are replaced: the new file takes the name of the old one whole, in one step, or not at all.
 
 It is first written beside the old one, and locked meanwhile. So a leftover of a killed process can be told from the
 file of a running one, and the next writer of the same file removes it.
@@ -37,7 +37,7 @@ def replace(path: Path, parts: Sequence[bytes]) -> None:
     owned by somebody else or to somebody else's file. The error says which file is in place; so does a note on any
     other exception, such as an interrupt.
     """
-    target = _replaceable(path)
+    target = replaceable(path)
     if target is None:
         return
     _clear(target)
@@ -51,14 +51,14 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
     identity: list[tuple[int, int]] = []
     descriptors: list[int] = []
     try:
-        with open(beside, "xb", opener=_private) as file:
+        with open(beside, "xb", opener=private) as file:
             identity.append(_identity(os.fstat(file.fileno())))
-            if not _is_locked(file) or not _is_at(beside, identity):
+            if not is_locked(file) or not _is_at(beside, identity):
                 return False
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-            if _replaceable(path) != target:
+            if replaceable(path) != target:
                 raise OSError(errno.EBUSY, "the name was given to something else meanwhile", os.fspath(path))
             os.replace(beside, target)
         _sync_folder(target.parent, descriptors)
@@ -74,7 +74,7 @@ def _is_replaced(path: Path, target: Path, parts: Sequence[bytes]) -> bool:
         raise
 
 
-def _replaceable(path: Path) -> Path | None:
+def replaceable(path: Path) -> Path | None:
     """The file to replace for `path`, after following links; None for the null device."""
     target = path.parent.resolve() / path.name
     num_links = 0
@@ -115,11 +115,11 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name[:_MOST_OF_NAME]}.{secrets.token_hex(8)}{_SUFFIX}")
 
 
-_private = partial(os.open, mode=0o600)
+private = partial(os.open, mode=0o600)
 """Opens a new file. A Python function would not do: an interrupt inside it could lose the descriptor."""
 
 
-def _is_locked(file: BinaryIO) -> bool:
+def is_locked(file: BinaryIO) -> bool:
     """Mark this file as being written, if the file system can lock; False if another process was first."""
     if fcntl is not None:
         try:

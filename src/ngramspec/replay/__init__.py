@@ -2,6 +2,7 @@
 
 from ngramspec.replay.alternatives import Alternatives
 from ngramspec.replay.host_time import HostTime
+from ngramspec.replay.recordings import Recording
 from ngramspec.replay.replay import GuardedRow, PromptAs, ReplayTarget, Report, SegmentReport, replay
 from ngramspec.replay.row_guards import RowGuards
 from ngramspec.replay.saved_costs import SavedCosts, read_costs
@@ -13,6 +14,7 @@ __all__ = [
     "GuardedRow",
     "HostTime",
     "PromptAs",
+    "Recording",
     "ReplayTarget",
     "Report",
     "RowGuards",

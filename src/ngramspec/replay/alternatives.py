@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ngramspec.drafting.types import TokenArray
+from ngramspec.drafting.types import Likely, TokenArray
 from ngramspec.errors import TraceError, shortened
 from ngramspec.replay.ids import parse_ids
 
@@ -24,6 +24,11 @@ class Alternatives:
 
     ids: TokenArray
     logprobs: npt.NDArray[np.float32]
+
+    @property
+    def likely(self) -> Likely:
+        """The same for sessions that heed it."""
+        return Likely(self.ids.astype(np.int64), np.exp(self.logprobs.astype(np.float64)))
 
 
 def read_alternatives(row: Mapping[str, object], text: str, num_tokens: int, where: str) -> Alternatives | None:

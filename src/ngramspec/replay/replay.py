@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-import numpy as np
-
 from ngramspec.decoding import (
     Budget,
     Costs,
@@ -312,17 +310,12 @@ def _replay_one(
         num_followed=1,
     )
     num_read = trace.prompt.size if prompt_as is PromptAs.CONTEXT else 0
-    target = make_target(trace.output, num_read, likely=_likely(trace))
+    target = make_target(trace.output, num_read, likely=None if trace.output_top is None else trace.output_top.likely)
     engine = Engine(budget, costs, lambda: clock() / 1e9)
     engine.add([row], target)
     while engine.rows:
         engine.step()
     return SegmentReport(counters, trace.prompt.size + 1, timed.elapsed_ns, prompt_ns, target.num_read_again)
-
-
-def _likely(trace: Trace) -> Likely | None:
-    top = trace.output_top
-    return None if top is None else Likely(top.ids.astype(np.int64), np.exp(top.logprobs.astype(np.float64)))
 
 
 class _TimedSession:

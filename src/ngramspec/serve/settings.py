@@ -14,6 +14,7 @@ class Settings:
     allow_origins: web pages that may call the service; by default its own.
     is_local: whether all requests come from this machine, without keys; then the service has no other name.
     history: a file that keeps the histories of segments when the service ends; by default none.
+    record: a file to which each answer is appended, with its prompt; by default none.
     costs: a file of pass costs, from `ngramspec calibrate` or `Speculator.save_costs`; by default none.
     max_rows: answers that are decoded at once. max_waiting: further ones that wait; any more get 429.
     max_choices: answers of one request. max_tokens: of one answer. max_prediction_tokens: of a predicted output.
@@ -28,6 +29,7 @@ class Settings:
     allow_origins: tuple[str, ...] = ()
     is_local: bool = False
     history: Path | None = None
+    record: Path | None = None
     costs: Path | None = None
     max_rows: int = 32
     max_waiting: int = 128

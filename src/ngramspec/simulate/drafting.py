@@ -6,8 +6,18 @@ from typing import Any
 import numpy as np
 
 from ngramspec.decoding import DraftingPrices, HostPrices
-from ngramspec.drafting import Draft, Drafter, DraftSession, FloatArray, TokenArray, propose_all
-from ngramspec.drafting.types import SteerableSession, Steering
+from ngramspec.drafting import (
+    ROOT,
+    Draft,
+    Drafter,
+    DraftSession,
+    FloatArray,
+    TokenArray,
+    Tree,
+    propose_all,
+    propose_trees,
+)
+from ngramspec.drafting.types import SteerableSession, SteerableTreeSession, Steering
 from ngramspec.simulate.clock import VirtualClock
 
 NUM_DECILES = 10
@@ -36,6 +46,23 @@ class Reliability:
         self.num_tried += min(num_accepted + 1, survival.size)
         self._drafts.append(survival)
         self._num_accepted.append(num_accepted)
+        if len(self._drafts) >= _KEPT:
+            self.settle()
+
+    def record_tree(self, tree: Tree, chosen: Sequence[int]) -> None:
+        """Take in a checked tree, of which the walk over the tokens `chosen` was accepted.
+
+        Of several tokens for one position one was tried, so that both numbers count positions, as along a chain.
+        """
+        children, node, walked = tree.children(), ROOT, []
+        for token in chosen[: tree.num_accepted(chosen)]:
+            node = children[node, token]
+            walked.append(node)
+        self.num_accepted += len(walked)
+        self.num_tried += len(walked) + bool((tree.parents == node).any())
+        others = np.delete(tree.survival, walked)
+        self._drafts += [tree.survival[walked], others]
+        self._num_accepted += [len(walked), 0]
         if len(self._drafts) >= _KEPT:
             self.settle()
 
@@ -88,6 +115,14 @@ class PricedDrafter:
         self.spend(self._host.blind, sessions, drafts)
         return drafts
 
+    def propose_trees(
+        self, sessions: Sequence["PricedSession"], max_nodes: Sequence[int], min_survival: float = 0.0
+    ) -> list[Draft]:
+        """As the real one's. A node takes the time of a token of a chain."""
+        drafts = propose_trees([each.session for each in sessions], max_nodes, min_survival)
+        self.spend(self._host.blind, sessions, drafts)
+        return drafts
+
     def spend(self, prices: DraftingPrices, sessions: Sequence["PricedSession"], drafts: Sequence[Draft]) -> None:
         """Advance the clock by the time of `drafts` for `sessions`; each session is charged an equal share."""
         sizes = [draft.tokens.size for draft in drafts]
@@ -118,7 +153,12 @@ class PricedSession:
 
     def __init__(self, drafter: PricedDrafter, session: DraftSession) -> None:
         self.drafter, self.session, self.seconds = drafter, session, 0.0
-        self.extend, self.close = session.extend, session.close
+        self.close = session.close
+        self._checked: Tree | None = None
+        if hasattr(session, "heed"):
+            self.heed = session.heed
+        if hasattr(session, "steer_tree"):
+            self.steer_tree = self._steer_tree
 
     @property
     def is_steerable(self) -> bool:
@@ -130,14 +170,34 @@ class PricedSession:
         (draft,) = self.drafter.propose_all([self], [max_tokens], min_survival)
         return draft
 
+    def propose_tree(self, max_nodes: int, min_survival: float = 0.0) -> Draft:
+        """As `propose`, for a target that takes trees."""
+        (draft,) = self.drafter.propose_trees([self], [max_nodes], min_survival)
+        return draft
+
+    def extend(self, tokens: TokenArray) -> None:
+        """Take in the committed tokens, which say what of a tree was accepted."""
+        if self._checked is not None:
+            self.drafter.reliability.record_tree(self._checked, tokens.tolist())
+            self._checked = None
+        self.session.extend(tokens)
+
     def steer(self, max_tokens: int, min_survival: float, steering: Steering) -> Draft:
         """As `propose`, within a grammar."""
         session: Any = self.session
         steerable: SteerableSession = session
         return self.drafter.steered(self, steerable.steer(max_tokens, min_survival, steering))
 
+    def _steer_tree(self, max_nodes: int, min_survival: float, steering: Steering) -> Draft:
+        """As `steer`, for a target that takes trees."""
+        session: Any = self.session
+        steerable: SteerableTreeSession = session
+        return self.drafter.steered(self, steerable.steer_tree(max_nodes, min_survival, steering))
+
     def observe(self, draft: Draft, num_accepted: int) -> None:
-        """Record the outcome of the draft."""
-        if draft.tokens.size:
+        """Record the outcome of the draft; of a tree, `extend` follows with the tokens."""
+        if isinstance(draft, Tree):
+            self._checked = draft
+        elif draft.tokens.size:
             self.drafter.reliability.record(draft.survival, num_accepted)
         self.session.observe(draft, num_accepted)

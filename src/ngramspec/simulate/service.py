@@ -22,6 +22,7 @@ class Arm:
 
     settings: the settings that select it, in words.
     is_told: whether the drafter gets the output of a row as its reference, as a hypothetical model does.
+    takes_trees: whether drafts may be trees.
     """
 
     drafter: Callable[[], Drafter]
@@ -29,6 +30,7 @@ class Arm:
     host: HostPrices | None = None
     settings: str = "the defaults, with the segment named"
     is_told: bool = False
+    takes_trees: bool = False
 
 
 OFF = Arm(NoDrafts, lambda: FixedBudget(0), HostPrices())
@@ -81,7 +83,7 @@ class Service:
         """Begin with an empty history and nothing measured."""
         self._machine, self._clock, self._is_told = machine, VirtualClock(), arm.is_told
         self._drafter = PricedDrafter(arm.drafter(), machine.host if arm.host is None else arm.host, self._clock)
-        self._target = RecordedTarget(machine, self._clock)
+        self._target = RecordedTarget(machine, self._clock, takes_trees=arm.takes_trees)
         costs = MeasuredCosts(counts_fill=machine.passes.pads)
         self._engine = Engine(arm.budget(), costs, self._clock, max_prompt_tokens=machine.max_prompt_tokens)
 
@@ -121,6 +123,8 @@ class Service:
         self._drafter.read(session, trace.prompt)
         # A model reads at least one token before it writes one.
         row = RecordedRow(session, trace.prompt.tolist() or [0], trace.output.size, output=trace.output.tolist())
+        if trace.output_top is not None:
+            row.said = trace.output_top.likely
         if trace.guard is not None:
             matcher = trace.guard.matcher()
             row.guarded_by = (matcher,)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ngramspec.hf.choice.streaming import Stream
+from ngramspec.hf.engine.recording import Recorded
 from ngramspec.hf.rows.call import Call
 from ngramspec.hf.rows.request import Request
 from ngramspec.hf.rows.row import ModelRow
@@ -26,6 +27,7 @@ class Answer:
     _salt: str | None
     _template: int
     _joins_others: bool
+    _recorded: Recorded | None = None
 
     @property
     def emitted(self) -> list[int]:

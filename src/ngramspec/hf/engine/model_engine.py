@@ -15,6 +15,7 @@ from ngramspec.hf.choice.sampling import row_seeds
 from ngramspec.hf.choice.streaming import Stream
 from ngramspec.hf.engine.answer import Answer, finish, tell
 from ngramspec.hf.engine.preparing import prepared
+from ngramspec.hf.engine.recording import AnswerLog, Record, Recorded
 from ngramspec.hf.engine.waiting import Waiting
 from ngramspec.hf.entry.generate import drafters_of
 from ngramspec.hf.entry.segments import keys_of, segments_of
@@ -55,6 +56,7 @@ class ModelEngine:
         max_rows: int = 32,
         max_cache_bytes: int = 1 << 30,
         max_prompt_tokens: int = 256,
+        record: Record | None = None,
     ) -> None:
         """spec: drafts, budget and statistics; by default a new one.
 
@@ -63,6 +65,8 @@ class ModelEngine:
         too, because they are kept for prompts with the same prefix; requests with aligned rows do not count.
         max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode; at
         least 3 if the model keeps a running state.
+        record: called with each answer that ended by itself, and with the model's likeliest tokens where it chose each of
+        its tokens, as by `replay.Recording(path).write`. Its first error is logged, and ends no request.
 
         Raises ValueError unless `max_rows` and `max_prompt_tokens` are whole numbers >= 1.
         """
@@ -72,6 +76,7 @@ class ModelEngine:
         self.spec = spec if spec is not None else Speculator()
         self._model = model
         self._max_rows = max_rows
+        self._log = None if record is None else AnswerLog(record)
         self._is_closed, self._num_shared = False, 0
         self._threads = MaskThreads()
         self._engine = Engine(
@@ -100,6 +105,11 @@ class ModelEngine:
     def num_shared_tokens(self) -> int:
         """Prompt tokens that were shared with another request instead of read."""
         return self._num_shared + (0 if self._pool is None else self._pool.num_shared)
+
+    @property
+    def num_unrecorded(self) -> int:
+        """Answers that `record` has raised for."""
+        return 0 if self._log is None else self._log.num_lost
 
     @property
     def num_running(self) -> int:
@@ -181,6 +191,9 @@ class ModelEngine:
         *,
         speculate: bool,
     ) -> Answer:
+        recorded = None if self._log is None else Recorded(input_ids, segment)
+        if recorded is not None:
+            arguments = recorded.heard(arguments)
         request = prepared(self.spec, self._model, input_ids, arguments, stream)
         is_ragged = request.is_ragged()
         if is_ragged:
@@ -198,7 +211,7 @@ class ModelEngine:
         call = open_call(request, drafters, self._threads, is_ragged=is_ragged, generator=generator)
         call.keeps_errors = True
         (template,) = templates_of(request)
-        return Answer(call.rows[0], call, request, stream, segment, cache_salt, template, joins)
+        return Answer(call.rows[0], call, request, stream, segment, cache_salt, template, joins, recorded)
 
     def step(self) -> list[Answer]:
         """Let waiting requests join while there is room, and decode all for one step; returns those that ended.
@@ -223,6 +236,10 @@ class ModelEngine:
             if answer.ended:  # its streamer raised
                 self._engine.remove([answer.row])
                 done.append(self._done(answer.row))
+        if self._log is not None:
+            for answer in done:
+                if answer._recorded is not None and answer.row.error is None:
+                    self._log.add(answer._recorded, answer.emitted)
         return done
 
     def check_device(self) -> None:

@@ -11,6 +11,7 @@ import torch
 from ngramspec.drafting import AdaptiveLookup
 from ngramspec.hf.engine.model_engine import ModelEngine
 from ngramspec.hf.entry.speculator import Speculator
+from ngramspec.replay import Recording
 from ngramspec.serve.app.admission import Admission
 from ngramspec.serve.app.histories import Histories
 from ngramspec.serve.app.keys import Keys
@@ -65,6 +66,7 @@ class Service:
         self.thread: EngineThread | None = None
         self.meters = Meters(settings.name, lambda: None if self.thread is None else self.thread.engine, clock)
         self._histories: Histories | None = None
+        self._recording = None if settings.record is None else Recording(settings.record)
         self._has_opened, self._has_ended = asyncio.Event(), asyncio.Event()
 
     def start(self) -> None:
@@ -101,6 +103,8 @@ class Service:
             await asyncio.to_thread(threads.shutdown)
         if self._histories is not None:
             await asyncio.to_thread(self._histories.stop)
+        if self._recording is not None:
+            self._recording.close()
 
     def preparing(self, num_bytes: int) -> Executor:
         """The threads that tokenise a body of `num_bytes`."""
@@ -144,6 +148,7 @@ class Service:
             self._spec or self._speculator(served, histories),
             max_rows=self.settings.max_rows,
             max_cache_bytes=self.settings.max_cache_bytes,
+            record=None if self._recording is None else self._recording.write,
         )
         token = torch.tensor([[served.pad_token]], device=engine.device)
         engine.remove(engine.add(token, max_new_tokens=1, attention_mask=torch.ones_like(token)))
