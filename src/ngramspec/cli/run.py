@@ -34,7 +34,7 @@ class _Shown(TextStreamer):
 
 @dataclass(slots=True)
 class _Decoded:
-    """A batch that was decoded. prompt: ids and mask, `int64[B, P]`. output: `int64[B, n]`."""
+    """A decoded batch. prompt: ids and mask, `int64[B, P]`. output: `int64[B, n]`."""
 
     prompt: dict[str, "Tensor"]
     output: "Tensor"
@@ -96,7 +96,7 @@ class Run:
         return self._texts(made.speculative)
 
     def record(self) -> None:
-        """Write what was decoded last to the recording, if there is one."""
+        """Write the last decoded batch to the recording, if there is one."""
         if self._recording is None or self._decoded is None:
             return
         ids, mask = self._decoded.prompt["input_ids"], self._decoded.prompt["attention_mask"]

@@ -65,8 +65,8 @@ class ModelEngine:
         too, because they are kept for prompts with the same prefix; requests with aligned rows do not count.
         max_prompt_tokens: tokens of a prompt that are read for each token that the others emit, while others decode; at
         least 3 if the model keeps a running state.
-        record: called with each answer that ended by itself, and with the model's likeliest tokens where it chose each of
-        its tokens, as by `replay.Recording(path).write`. Its first error is logged, and ends no request.
+        record: called with each answer that ended by itself, and the model's likeliest tokens at each of its positions,
+        such as `replay.Recording(path).write`. Its first error is logged, and ends no request.
 
         Raises ValueError unless `max_rows` and `max_prompt_tokens` are whole numbers >= 1.
         """
@@ -108,7 +108,7 @@ class ModelEngine:
 
     @property
     def num_unrecorded(self) -> int:
-        """Answers that `record` has raised for."""
+        """Answers for which `record` raised."""
         return 0 if self._log is None else self._log.num_lost
 
     @property
